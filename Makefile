@@ -1,0 +1,34 @@
+# Everything runs in .venv, installed with the versions of constraints.txt.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: test lint format clean
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[test,viz]'
+	touch $@
+
+# Two NumPy releases laid over each other reproduce the fault that `lapsdata doctor` names.
+$(VENV)/numpy-wheels/done: $(VENV)/installed
+	$(BIN)/pip download --quiet --no-deps --only-binary :all: -d $(VENV)/numpy-wheels numpy==2.1.3
+	$(BIN)/pip download --quiet --no-deps --only-binary :all: -d $(VENV)/numpy-wheels numpy==1.26.4
+	touch $@
+
+test: $(VENV)/installed $(VENV)/numpy-wheels/done
+	LAPSDATA_NUMPY_WHEELS=$(CURDIR)/$(VENV)/numpy-wheels $(BIN)/python -m pytest -n 2 --dist worksteal
+
+lint: $(VENV)/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/installed
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

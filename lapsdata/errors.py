@@ -1,0 +1,197 @@
+"""One record for everything that can be wrong, and one family of exceptions that carries it.
+
+A check, a reader and a command all describe a fault as a `Problem`: what, where, expected, got, what to do.
+Validators collect every problem before they raise, so that a user mends a file once and not ten times.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Literal, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+__all__ = [
+    "AmbiguousFormatError",
+    "CorruptDataError",
+    "FormatTooNewError",
+    "LapsError",
+    "LapsWarning",
+    "LengthMismatchError",
+    "MissingExtraError",
+    "PluginError",
+    "Problem",
+    "Problems",
+    "SchemaError",
+    "Severity",
+    "StorageError",
+    "UnknownFormatError",
+]
+
+Severity = Literal["error", "warning", "info"]
+
+_SHOWN = 20
+_RANK: dict[Severity, int] = {"error": 0, "warning": 1, "info": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One fault, told so that a person can act on it.
+
+    Parameters
+    ----------
+    code : str
+        Stable, kebab-case name of the kind of fault (`"wrong-shape"`); scripts and tests rely on it.
+    where : str
+        File, item, field or byte: as exact as is known, outermost first, joined by `": "`.
+    message : str
+        What was expected and what was found.
+    fix : str or None
+        What to do about it.
+    severity : {"error", "warning", "info"}
+
+    Examples
+    --------
+    >>> print(Problem("wrong-shape", "clip.h5: tracks", "expected (W, 16, N, 2), got (317, 16, 400, 3)",
+    ...               fix="drop column 2"))
+    clip.h5: tracks: expected (W, 16, N, 2), got (317, 16, 400, 3); drop column 2 [wrong-shape]
+    """
+
+    code: str
+    where: str
+    message: str
+    fix: str | None = None
+    severity: Severity = "error"
+
+    def __str__(self) -> str:
+        head = f"{self.where}: " if self.where else ""
+        tail = f"; {self.fix}" if self.fix else ""
+        return f"{head}{self.message}{tail} [{self.code}]"
+
+    def within(self, place: str) -> Problem:
+        """Return the same problem seen from one level further out (`place` is put before `where`)."""
+        where = f"{place}: {self.where}" if self.where else place
+        return Problem(self.code, where, self.message, self.fix, self.severity)
+
+    def as_json(self) -> dict[str, str | None]:
+        """Return the five fields as a JSON-ready dictionary."""
+        return asdict(self)
+
+
+class LapsError(Exception):
+    """Root of all errors of this library; carries the problems that it reports.
+
+    Parameters
+    ----------
+    *problems : Problem
+        At least one. The text shows the first 20, most severe first, then by place, and counts the rest.
+
+    Examples
+    --------
+    >>> raise LapsError(Problem("empty", "tracks", "expected at least one view, got none"))
+    Traceback (most recent call last):
+    lapsdata.errors.LapsError: tracks: expected at least one view, got none [empty]
+    """
+
+    problems: tuple[Problem, ...]
+
+    def __init__(self, *problems: Problem) -> None:
+        if not problems:
+            raise TypeError(f"{type(self).__name__} needs at least one Problem")
+        super().__init__(*problems)
+        self.problems = tuple(sorted(problems, key=lambda p: (_RANK[p.severity], p.where, p.code)))
+
+    def __str__(self) -> str:
+        lines = [str(problem) for problem in self.problems[:_SHOWN]]
+        if len(self.problems) > 1:
+            lines.insert(0, f"{len(self.problems)} problems:")
+        if len(self.problems) > _SHOWN:
+            lines.append(f"... and {len(self.problems) - _SHOWN} more")
+        return "\n  ".join(lines)
+
+    def within(self, place: str) -> Self:
+        """Return the same error with `place` (usually a file) put before each problem's `where`."""
+        return type(self)(*(problem.within(place) for problem in self.problems))
+
+
+class SchemaError(LapsError, ValueError):
+    """A header, table or array does not keep its contract: key, type, shape, dtype, range or order."""
+
+
+class LengthMismatchError(SchemaError):
+    """Two things that must be equally long are not; both lengths are in the message."""
+
+
+class CorruptDataError(LapsError):
+    """Bytes are not those that were written: a checksum, seal or length does not fit."""
+
+
+class UnknownFormatError(LapsError, LookupError):
+    """No installed format recognises the file, or no format has the name that was asked for."""
+
+
+class AmbiguousFormatError(LapsError, LookupError):
+    """Several formats recognise the file; the caller must name one."""
+
+
+class FormatTooNewError(LapsError):
+    """The file was written by a newer major version of the format than this release can read."""
+
+
+class MissingExtraError(LapsError, ImportError):
+    """An optional dependency is not installed; the message holds the command that installs it."""
+
+
+class StorageError(LapsError):
+    """The file system refused: no such file, no permission, no space left, or the target exists."""
+
+
+class PluginError(LapsError):
+    """Two plug-ins claim one name, or a plug-in that was asked for by name cannot be loaded."""
+
+
+class LapsWarning(UserWarning):
+    """Something that does not stop the work but that the user must know; always names its subject."""
+
+
+class Problems:
+    """Collects problems so that all of them are reported at once.
+
+    Examples
+    --------
+    >>> found = Problems("clip.h5")
+    >>> found.add("wrong-dtype", "vis", "expected bool, got int64")
+    >>> found.add("wrong-shape", "tracks", "expected (W, T, N, 2), got (3,)")
+    >>> found.raise_as(SchemaError)
+    Traceback (most recent call last):
+    lapsdata.errors.SchemaError: 2 problems:
+      clip.h5: tracks: expected (W, T, N, 2), got (3,) [wrong-shape]
+      clip.h5: vis: expected bool, got int64 [wrong-dtype]
+    """
+
+    def __init__(self, place: str = "") -> None:
+        self._place = place
+        self._found: list[Problem] = []
+
+    def add(
+        self, code: str, where: str, message: str, fix: str | None = None, severity: Severity = "error"
+    ) -> None:
+        """Note one problem; `where` is completed by the place given to the constructor."""
+        self.extend([Problem(code, where, message, fix, severity)])
+
+    def extend(self, problems: Iterable[Problem]) -> None:
+        """Note problems that were found elsewhere, seen from this place."""
+        self._found.extend(p.within(self._place) if self._place else p for p in problems)
+
+    def __iter__(self) -> Iterator[Problem]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def raise_as(self, kind: type[LapsError]) -> None:
+        """Raise `kind` with everything noted at severity "error"; return if there is none."""
+        errors = [problem for problem in self._found if problem.severity == "error"]
+        if errors:
+            raise kind(*errors)

@@ -1,0 +1,1 @@
+"""The thin models that stand on lapsdata: trackers, motion tokenizer, sequence encoder, training."""
