@@ -3,6 +3,27 @@
 This is the only place that rounds time. Seconds are float64; frames are counted from 0; spans are half-open.
 """
 
+from lapsdata.timebase.grid import Rounding, frame_to_s, s_to_frame
+from lapsdata.timebase.nominal import NominalRate, nominal_rate
 from lapsdata.timebase.rate import FrameRate
+from lapsdata.timebase.resampling import Resampled, resample
+from lapsdata.timebase.span import FrameSpan
+from lapsdata.timebase.stamps import check_times, frame_end_s
+from lapsdata.timebase.windows import tail_frames, window_starts, window_time_s
 
-__all__ = ["FrameRate"]
+__all__ = [
+    "FrameRate",
+    "FrameSpan",
+    "NominalRate",
+    "Resampled",
+    "Rounding",
+    "check_times",
+    "frame_end_s",
+    "frame_to_s",
+    "nominal_rate",
+    "resample",
+    "s_to_frame",
+    "tail_frames",
+    "window_starts",
+    "window_time_s",
+]

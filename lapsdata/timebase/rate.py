@@ -12,10 +12,10 @@ from typing import SupportsIndex
 
 from lapsdata.errors import Problem, SchemaError
 
-__all__ = ["FrameRate"]
+__all__ = ["LARGEST_TERM", "FrameRate"]
 
 # Numerator and denominator of FFmpeg's AVRational are 32-bit, so no container can say more.
-_LARGEST = 2**31 - 1
+LARGEST_TERM = 2**31 - 1
 
 # The nominal rates whose NTSC forms (SMPTE ST 12-1: nominal * 1000/1001) people write as rounded decimals.
 _NTSC_NOMINAL = (24, 30, 48, 60, 120)
@@ -66,9 +66,9 @@ class FrameRate:
             )
         common = math.gcd(numerator, denominator)
         numerator, denominator = numerator // common, denominator // common
-        if max(numerator, denominator) > _LARGEST:
+        if max(numerator, denominator) > LARGEST_TERM:
             raise _wrong(
-                f"expected numerator and denominator up to {_LARGEST}, got {numerator}/{denominator}",
+                f"expected numerator and denominator up to {LARGEST_TERM}, got {numerator}/{denominator}",
                 "give a simpler fraction",
             )
         object.__setattr__(self, "numerator", numerator)
