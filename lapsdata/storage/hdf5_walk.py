@@ -1,0 +1,108 @@
+"""Every dataset of an HDF5 file by its path; links that lead nowhere are named, cycles end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lapsdata.errors import Problem
+
+__all__ = ["dataset_paths"]
+
+
+def dataset_paths(file: Any) -> dict[str, Problem | None]:  # noqa: ANN401  h5py publishes no types
+    """List the datasets of an open `h5py.File`, sorted by path, with a Problem for what cannot be opened.
+
+    Each group is entered once, through its hard links first, so cycles end and each dataset is listed under
+    its own path; a soft or external link to a dataset is listed as well. Named types are not datasets.
+    """
+    found: dict[str, Problem | None] = {}
+    entered: set[tuple[int, int]] = set()
+    groups: list[tuple[Any, str]] = [(file, "")]
+    indirect: list[tuple[Any, str, str]] = []
+    while groups or indirect:
+        if groups:
+            group, path = groups.pop()
+            if _first_visit(group, entered):
+                _sort_links(group, path, groups, indirect, found)
+        else:
+            group, name, path = indirect.pop()
+            _open(group, name, path, groups, found)
+    return dict(sorted(found.items()))
+
+
+def _first_visit(group: Any, entered: set[tuple[int, int]]) -> bool:  # noqa: ANN401
+    from h5py import h5o
+
+    info = h5o.get_info(group.id)
+    key = (info.fileno, info.addr)
+    if key in entered:
+        return False
+    entered.add(key)
+    return True
+
+
+def _sort_links(
+    group: Any,  # noqa: ANN401
+    path: str,
+    groups: list[tuple[Any, str]],
+    indirect: list[tuple[Any, str, str]],
+    found: dict[str, Problem | None],
+) -> None:
+    """Open what hangs on hard links now; leave soft and external ones until these are all known."""
+    from h5py import h5l
+
+    try:
+        names = list(group)
+    except (OSError, RuntimeError, KeyError, ValueError) as error:
+        found[path or "/"] = _broken(path or "/", f"expected a group with members, got {error}")
+        return
+    for name in names:
+        full = f"{path}/{name}"
+        try:
+            hard = group.id.links.get_info(name.encode("utf-8", "surrogateescape")).type == h5l.TYPE_HARD
+        except (OSError, RuntimeError, KeyError, ValueError) as error:
+            found[full] = _broken(full, f"expected a link, got {error}")
+            continue
+        if hard:
+            _open(group, name, full, groups, found)
+        else:
+            indirect.append((group, name, full))
+
+
+def _open(
+    group: Any,  # noqa: ANN401
+    name: str,
+    path: str,
+    groups: list[tuple[Any, str]],
+    found: dict[str, Problem | None],
+) -> None:
+    import h5py
+
+    try:
+        member = group[name]
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
+        found[path] = _broken(path, _target(group, name, error))
+        return
+    if isinstance(member, h5py.Group):
+        groups.append((member, path))
+    elif isinstance(member, h5py.Dataset):
+        found[path] = None
+
+
+def _target(group: Any, name: str, error: Exception) -> str:  # noqa: ANN401
+    import h5py
+
+    link = group.get(name, getlink=True)
+    if isinstance(link, h5py.SoftLink):
+        return f"expected a dataset, got a soft link to {link.path!r}, which is not there"
+    if isinstance(link, h5py.ExternalLink):
+        return f"expected a dataset, got a link to {link.path!r} in {link.filename!r}: {_text(error)}"
+    return f"expected a dataset or group, got {_text(error)}"
+
+
+def _text(error: Exception) -> str:
+    return str(error.args[0]) if error.args else type(error).__name__
+
+
+def _broken(path: str, message: str) -> Problem:
+    return Problem("broken-link", path, message, "restore the target or remove the link")
