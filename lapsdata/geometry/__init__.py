@@ -1,0 +1,78 @@
+"""The only place that converts coordinates.
+
+The contract: pixel, x right, y down, centre of the top-left pixel = (0, 0); a frame spans -0.5 to W - 0.5.
+float32 in gives float32 out, float64 stays float64, other dtypes are refused, NaN passes through.
+"""
+
+from __future__ import annotations
+
+from lapsdata.geometry.amplify_points import (
+    AmplifyPoints,
+    LostPolicy,
+    OutsidePolicy,
+    amplify_to_pixel,
+    pixel_to_amplify,
+)
+from lapsdata.geometry.boxes import (
+    BoxForm,
+    BoxOrigin,
+    boxes_to_relative,
+    convert_boxes,
+    enclosing_boxes,
+    relative_to_boxes,
+    rotated_box_corners,
+    shift_boxes,
+)
+from lapsdata.geometry.conventions import (
+    RelativeOrigin,
+    RelativeUnit,
+    inside_frame,
+    pixel_to_relative,
+    relative_to_pixel,
+    swap_xy,
+    turn_points,
+)
+from lapsdata.geometry.frame_size import FrameSize, PixelArea, QuarterTurn
+from lapsdata.geometry.grids import (
+    GridKind,
+    GridOrder,
+    PointGrid,
+    amplify_grid,
+    cotracker_grid,
+    uniform_grid,
+)
+from lapsdata.geometry.pixel_map import PixelMap, letterbox_area
+
+__all__ = [
+    "AmplifyPoints",
+    "BoxForm",
+    "BoxOrigin",
+    "FrameSize",
+    "GridKind",
+    "GridOrder",
+    "LostPolicy",
+    "OutsidePolicy",
+    "PixelArea",
+    "PixelMap",
+    "PointGrid",
+    "QuarterTurn",
+    "RelativeOrigin",
+    "RelativeUnit",
+    "amplify_grid",
+    "amplify_to_pixel",
+    "boxes_to_relative",
+    "convert_boxes",
+    "cotracker_grid",
+    "enclosing_boxes",
+    "inside_frame",
+    "letterbox_area",
+    "pixel_to_amplify",
+    "pixel_to_relative",
+    "relative_to_boxes",
+    "relative_to_pixel",
+    "rotated_box_corners",
+    "shift_boxes",
+    "swap_xy",
+    "turn_points",
+    "uniform_grid",
+]
