@@ -36,9 +36,7 @@ _TIE_ULPS = 4
 def frame_to_s(index: int | np.integer[Any], rate: FrameRate) -> float: ...
 @overload
 def frame_to_s(index: NDArray[np.integer[Any]], rate: FrameRate) -> NDArray[np.float64]: ...
-def frame_to_s(
-    index: int | np.integer[Any] | NDArray[np.integer[Any]], rate: FrameRate
-) -> float | NDArray[np.float64]:
+def frame_to_s(index: int | np.integer[Any] | NDArray[np.integer[Any]], rate: FrameRate) -> float | NDArray[np.float64]:
     """Time of frames on the grid of `rate` that starts at 0 s.
 
     Parameters
@@ -169,9 +167,7 @@ def _seconds(frames: NDArray[np.int64], rate: FrameRate) -> NDArray[np.float64]:
 def _refuse_negative(frames: NDArray[np.integer[Any]], expected: str) -> None:
     low = frames[frames < 0]
     if low.size:
-        raise SchemaError(
-            Problem("negative-frame", "frame", f"{expected}, got frame {low[0]} ({low.size} below 0)")
-        )
+        raise SchemaError(Problem("negative-frame", "frame", f"{expected}, got frame {low[0]} ({low.size} below 0)"))
 
 
 def _refuse_far(product: float, got: str, rate: FrameRate) -> None:

@@ -47,11 +47,11 @@ def nominal_rate(source_s: ArrayLike, *, tolerance_s: float = 1e-3) -> NominalRa
     """Find the constant rate that timestamps keep, if there is one.
 
     A rate fits when all timestamps lie in one band around its grid (at any offset) that is no wider than a
-    tick of the clock that rounded them. The ticks 1 us, 1/90000 s and 1 ms are tried from fine to coarse up to
-    `tolerance_s`; at each, simple rates come first: the nearest whole number, the nearest N * 1000/1001, then
-    denominators 2 .. 12. Last, at `tolerance_s`, denominators up to 1001 are tried. So 29.97 is told from 30 as
-    soon as the clock allows it: from two frames on at 1/90000 s, from about twenty at 1 ms. A clip too short
-    for its clock leaves several rates open, and gets the first of them.
+    tick of the clock that rounded them. The ticks 1 us, 1/90000 s and 1 ms are tried from fine to coarse up
+    to `tolerance_s`; at each, simple rates come first: the nearest whole number, the nearest N * 1000/1001,
+    then denominators 2 .. 12. Last, at `tolerance_s`, denominators up to 1001 are tried. So 29.97 is told
+    from 30 as soon as the clock allows it: from two frames on at 1/90000 s, from about twenty at 1 ms. A
+    clip too short for its clock leaves several rates open, and gets the first of them.
 
     Parameters
     ----------

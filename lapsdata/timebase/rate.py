@@ -61,9 +61,7 @@ class FrameRate:
         numerator = _whole(self.numerator, "numerator")
         denominator = _whole(self.denominator, "denominator")
         if numerator <= 0 or denominator <= 0:
-            raise _wrong(
-                f"expected a rate above zero, got {numerator}/{denominator}", "give frames per second"
-            )
+            raise _wrong(f"expected a rate above zero, got {numerator}/{denominator}", "give frames per second")
         common = math.gcd(numerator, denominator)
         numerator, denominator = numerator // common, denominator // common
         if max(numerator, denominator) > LARGEST_TERM:
@@ -118,9 +116,7 @@ class FrameRate:
             return cls(int(written[1]), int(written[2]))
         if written := _DECIMAL.fullmatch(text):
             return _from_decimal(written[1])
-        raise _wrong(
-            f"expected frames per second above zero, got {value!r}", 'write "30000/1001", "29.97" or 30'
-        )
+        raise _wrong(f"expected frames per second above zero, got {value!r}", 'write "30000/1001", "29.97" or 30')
 
     @property
     def fraction(self) -> Fraction:

@@ -165,9 +165,7 @@ def _keep_tolerance(
     max_shift_s: float,
 ) -> None:
     if not max_shift_s >= 0:
-        raise SchemaError(
-            Problem("wrong-tolerance", "max_shift_s", f"expected 0 or more, got {max_shift_s} s")
-        )
+        raise SchemaError(Problem("wrong-tolerance", "max_shift_s", f"expected 0 or more, got {max_shift_s} s"))
     shift = np.abs(frame_s - source[index])
     # A shift of exactly the tolerance is kept whatever the last bits of the timestamps say.
     noise = 4 * np.spacing(np.abs(frame_s) + np.abs(source[index]))

@@ -49,9 +49,7 @@ class FrameSpan:
         start, stop = operator.index(self.start), operator.index(self.stop)
         if not 0 <= start <= stop:
             raise SchemaError(
-                Problem(
-                    "wrong-span", "frame span", f"expected 0 <= start <= stop, got start {start}, stop {stop}"
-                )
+                Problem("wrong-span", "frame span", f"expected 0 <= start <= stop, got start {start}, stop {stop}")
             )
         object.__setattr__(self, "start", start)
         object.__setattr__(self, "stop", stop)
@@ -107,9 +105,7 @@ class FrameSpan:
         start, stop = np.searchsorted(check_times(clock), [start_s, end_s], side="left")
         return cls(int(start), int(stop))
 
-    def to_seconds(
-        self, clock: FrameRate | ArrayLike, *, last_end_s: float | None = None
-    ) -> tuple[float, float]:
+    def to_seconds(self, clock: FrameRate | ArrayLike, *, last_end_s: float | None = None) -> tuple[float, float]:
         """Return the half-open time that the frames cover.
 
         Parameters
@@ -141,9 +137,7 @@ class FrameSpan:
         found = Problems()
         times = check_times(clock)
         if self.stop > times.size or not times.size:
-            found.add(
-                "span-outside", "frame span", f"expected a span of {times.size} timed frames, got {self}"
-            )
+            found.add("span-outside", "frame span", f"expected a span of {times.size} timed frames, got {self}")
         found.raise_as(SchemaError)
         borders = np.append(times, frame_end_s(times, end_s=last_end_s)[-1])
         return float(borders[self.start]), float(borders[self.stop])

@@ -14,9 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["check_times", "frame_end_s"]
 
 
-def check_times(
-    frame_s: ArrayLike, *, allow_equal: bool = False, where: str = "frame_s"
-) -> NDArray[np.float64]:
+def check_times(frame_s: ArrayLike, *, allow_equal: bool = False, where: str = "frame_s") -> NDArray[np.float64]:
     """Return timestamps as float64, or say what is wrong with them.
 
     Parameters
@@ -114,15 +112,11 @@ def frame_end_s(frame_s: ArrayLike, *, end_s: float | None = None) -> NDArray[np
     if end_s is None:
         if times.size == 1:
             raise SchemaError(
-                Problem(
-                    "no-duration", "frame_s", "expected two frames or an end, got one frame", "give end_s"
-                )
+                Problem("no-duration", "frame_s", "expected two frames or an end, got one frame", "give end_s")
             )
         end_s = float(times[-1] + np.median(np.diff(times)))
     elif not (np.isfinite(end_s) and end_s > times[-1]):
         raise SchemaError(
-            Problem(
-                "wrong-end", "end_s", f"expected a time after the last frame ({times[-1]} s), got {end_s} s"
-            )
+            Problem("wrong-end", "end_s", f"expected a time after the last frame ({times[-1]} s), got {end_s} s")
         )
     return np.append(times[1:], end_s)
