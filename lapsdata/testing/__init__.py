@@ -1,0 +1,1 @@
+"""Tools for the tests of this library and of its plug-ins: rendered scenes, strategies, contracts."""

@@ -1,0 +1,135 @@
+"""What a rendered scene looks like: the options, checked all at once."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from lapsdata.errors import Problems, SchemaError
+from lapsdata.timebase import FrameRate
+
+__all__ = ["ActiveArea", "SceneConfig"]
+
+MIN_SIDE = 64
+MAX_SIDE = 4096
+MAX_BLOCKS = 5
+
+
+class ActiveArea(NamedTuple):
+    """The part of the frame that shows the scene, in whole pixel; the rest is letterbox bars.
+
+    Parameters
+    ----------
+    left, top : int
+        First column and row that belong to the scene.
+    width, height : int
+        Size of the scene's part.
+
+    Examples
+    --------
+    >>> ActiveArea(left=0, top=30, width=320, height=180).bottom
+    210
+    """
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+    @property
+    def right(self) -> int:
+        """First column (int) after the active area."""
+        return self.left + self.width
+
+    @property
+    def bottom(self) -> int:
+        """First row (int) after the active area."""
+        return self.top + self.height
+
+
+@dataclass(frozen=True, kw_only=True)
+class SceneConfig:
+    """Options of a rendered scene.
+
+    Only `actions` and `blocks` change what is done when: two scenes of one seed that differ in anything else are
+    twins, with equal segments.
+
+    Parameters
+    ----------
+    size : tuple of int
+        Width and height of the frame in pixel, letterbox bars included; 64 to 4096 each.
+    rate : FrameRate
+        Frames per second; with `vfr` the mean.
+    actions : int
+        Number of actions (reach, grasp, move, release, retreat); sets the length of the scene.
+    blocks : int
+        Number of blocks, 1 to 5.
+    shake_px : float
+        Root mean square of the camera's shift along each axis, in pixel; 0 is a camera on a tripod.
+    noise : float
+        Standard deviation of the sensor's noise in levels of 255, drawn anew for each frame and channel.
+    letterbox : tuple of int
+        Black bars in pixel: left, top, right, bottom. The scene shrinks into what they leave.
+    vfr : bool
+        Intervals between frames uniform in 0.5 to 1.5 of the period, on the 1/90000 s clock.
+    texture : float
+        Contrast of all textures in 0 to 1; at 0 every body has one flat colour of its own.
+
+    Raises
+    ------
+    SchemaError
+        With every option that is out of its range.
+
+    Examples
+    --------
+    >>> SceneConfig(size=(256, 256), letterbox=(0, 48, 0, 48)).active_area
+    ActiveArea(left=0, top=48, width=256, height=160)
+    """
+
+    size: tuple[int, int] = (320, 240)
+    rate: FrameRate = field(default=FrameRate(20, 1))
+    actions: int = 16
+    blocks: int = 3
+    shake_px: float = 0.0
+    noise: float = 0.0
+    letterbox: tuple[int, int, int, int] = (0, 0, 0, 0)
+    vfr: bool = False
+    texture: float = 1.0
+
+    def __post_init__(self) -> None:
+        found = Problems("SceneConfig")
+        for name, side in zip(("width", "height"), self.size, strict=True):
+            if not MIN_SIDE <= side <= MAX_SIDE:
+                found.add("out-of-range", f"size: {name}", f"expected {MIN_SIDE} to {MAX_SIDE} pixel, got {side}")
+        if self.actions < 1:
+            found.add("out-of-range", "actions", f"expected at least 1, got {self.actions}")
+        if not 1 <= self.blocks <= MAX_BLOCKS:
+            found.add("out-of-range", "blocks", f"expected 1 to {MAX_BLOCKS}, got {self.blocks}")
+        for name, value, high in (
+            ("shake_px", self.shake_px, 0.05 * min(self.size)),
+            ("noise", self.noise, 64.0),
+            ("texture", self.texture, 1.0),
+        ):
+            if not (math.isfinite(value) and 0.0 <= value <= high):
+                found.add("out-of-range", name, f"expected 0 to {high:g}, got {value}")
+        self._check_letterbox(found)
+        found.raise_as(SchemaError)
+
+    def _check_letterbox(self, found: Problems) -> None:
+        if min(self.letterbox) < 0:
+            found.add("out-of-range", "letterbox", f"expected bars of 0 pixel or more, got {self.letterbox}")
+        elif min(self.active_area[2:]) < MIN_SIDE <= min(self.size):
+            width, height = self.active_area[2:]
+            found.add(
+                "out-of-range",
+                "letterbox",
+                f"expected bars that leave {MIN_SIDE} x {MIN_SIDE} pixel, got {width} x {height} left",
+                "make the bars thinner or the frame larger",
+            )
+
+    @property
+    def active_area(self) -> ActiveArea:
+        """The part of the frame (ActiveArea, pixel) between the bars."""
+        left, top, right, bottom = self.letterbox
+        return ActiveArea(left, top, self.size[0] - left - right, self.size[1] - top - bottom)
