@@ -42,8 +42,11 @@ from lapsdata.geometry.grids import (
     uniform_grid,
 )
 from lapsdata.geometry.pixel_map import PixelMap, letterbox_area
+from lapsdata.geometry.poses import compose_poses, flip_camera_axes, invert_poses
+from lapsdata.geometry.rotations import ROTATION_FORMS, convert_rotations
 
 __all__ = [
+    "ROTATION_FORMS",
     "AmplifyPoints",
     "BoxForm",
     "BoxOrigin",
@@ -61,10 +64,14 @@ __all__ = [
     "amplify_grid",
     "amplify_to_pixel",
     "boxes_to_relative",
+    "compose_poses",
     "convert_boxes",
+    "convert_rotations",
     "cotracker_grid",
     "enclosing_boxes",
+    "flip_camera_axes",
     "inside_frame",
+    "invert_poses",
     "letterbox_area",
     "pixel_to_amplify",
     "pixel_to_relative",

@@ -61,7 +61,8 @@ def _from_xywh(boxes: NDArray[np.float64], form: BoxForm) -> NDArray[np.float64]
 def _moved(boxes: NDArray[np.float64], form: BoxForm, by: float) -> NDArray[np.float64]:
     """Move boxes along both axes: sizes stay, and only corners and centres are positions."""
     second = by if form == "xyxy" else 0.0
-    return boxes + np.array([by, by, second, second])
+    moved: NDArray[np.float64] = boxes + np.array([by, by, second, second])
+    return moved
 
 
 def convert_boxes(boxes: NDArray[Real], *, source: BoxForm, target: BoxForm) -> NDArray[Real]:
