@@ -145,7 +145,7 @@ def _from_decimal(text: str) -> FrameRate:
     places = len(text.partition(".")[2]) if "e" not in text else _PLACES + 1
     for nominal in _NTSC_NOMINAL:
         ntsc = Fraction(nominal * 1000, 1001)
-        if (places >= 2 and round(ntsc, places) == exact) or float(ntsc) == float(exact):
+        if places >= 2 and round(ntsc, places) == exact:
             return FrameRate(ntsc.numerator, ntsc.denominator)
     if places > _PLACES:
         simple = exact.limit_denominator(_SIMPLE_DENOMINATOR)

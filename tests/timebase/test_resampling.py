@@ -205,6 +205,13 @@ def test_unix_time_keeps_its_ties() -> None:
     assert result.source_index.tolist() == [k * 3 // 2 for k in range(100)]
 
 
+def test_a_shift_of_exactly_the_tolerance_is_kept() -> None:
+    source = frame_to_s(np.arange(15_000), FrameRate(15))
+    result = resample(source, FrameRate(10), max_shift_s=1 / 30)
+    assert result.largest_shift_s > 1 / 30  # by float64 noise alone
+    assert result.largest_shift_s == pytest.approx(1 / 30)
+
+
 def test_a_tolerance_that_is_kept_changes_nothing() -> None:
     source = [0.0, 0.1, 0.2, 0.5, 0.6]
     kept = resample(source, FrameRate(10), max_shift_s=0.1)
