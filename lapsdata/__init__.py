@@ -1,3 +1,76 @@
-"""Typed, checked, time-correct motion data from video, robot and tracking data sets."""
+"""Typed, checked, time-correct motion data from video, robot and tracking data sets.
+
+The names below are loaded when first used, so that importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lapsdata.containers import Boxes, Energies, Segments, Tokens, Tracks
+    from lapsdata.errors import (
+        AmbiguousFormatError,
+        CorruptDataError,
+        FormatTooNewError,
+        LapsError,
+        LengthMismatchError,
+        MissingExtraError,
+        Problem,
+        SchemaError,
+    )
+    from lapsdata.formats import read, recognise, write
+    from lapsdata.timebase import FrameRate, FrameSpan
+
+__all__ = [
+    "AmbiguousFormatError",
+    "Boxes",
+    "CorruptDataError",
+    "Energies",
+    "FormatTooNewError",
+    "FrameRate",
+    "FrameSpan",
+    "LapsError",
+    "LengthMismatchError",
+    "MissingExtraError",
+    "Problem",
+    "SchemaError",
+    "Segments",
+    "Tokens",
+    "Tracks",
+    "read",
+    "recognise",
+    "write",
+]
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "lapsdata.containers": ("Boxes", "Energies", "Segments", "Tokens", "Tracks"),
+    "lapsdata.errors": (
+        "AmbiguousFormatError",
+        "CorruptDataError",
+        "FormatTooNewError",
+        "LapsError",
+        "LengthMismatchError",
+        "MissingExtraError",
+        "Problem",
+        "SchemaError",
+    ),
+    "lapsdata.formats": ("read", "recognise", "write"),
+    "lapsdata.timebase": ("FrameRate", "FrameSpan"),
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'lapsdata' has no attribute '{name}'; it has {', '.join(__all__)}")
+    value = getattr(importlib.import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,185 @@
+"""What all containers share: arrays checked once, then read-only; comparison; a table for notebooks."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from lapsdata.errors import LengthMismatchError, Problems, SchemaError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from numpy.typing import DTypeLike, NDArray
+
+    from lapsdata.schema.base import Header
+
+__all__ = ["ArrayCheck", "Container", "read_only"]
+
+
+def read_only(array: NDArray[Any]) -> NDArray[Any]:
+    """Return a view of the same memory that refuses to be written to."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Container:
+    """A header and the arrays it describes.
+
+    A container that exists is valid: its constructor checks everything once and raises `SchemaError` with all
+    problems. Arrays are not copied; the container holds read-only views, and whoever still holds the original
+    must not write to it.
+    """
+
+    header: Header
+
+    def arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
+        """Yield every array with its name; members are named `<key>/<field>` or `<field>[i]`."""
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, np.ndarray):
+                yield field.name, value
+            elif isinstance(value, tuple) and any(isinstance(item, np.ndarray) for item in value):
+                yield from ((f"{field.name}[{i}]", item) for i, item in enumerate(value))
+            elif isinstance(value, dict):
+                for key, array in value.items():
+                    yield f"{key}/{field.name}", array
+
+    def columns(self) -> Iterator[tuple[str, tuple[object, ...]]]:
+        """Yield every column of Python values (texts) with its name."""
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, tuple) and not any(isinstance(item, np.ndarray) for item in value):
+                yield field.name, value
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held by the arrays."""
+        return sum(array.nbytes for _, array in self.arrays())
+
+    def equals(self, other: Container) -> bool:
+        """Say whether header, arrays and columns are equal; NaN equals NaN, and dtypes count."""
+        if type(self) is not type(other) or self.header != other.header:
+            return False
+        mine, theirs = dict(self.arrays()), dict(other.arrays())
+        if mine.keys() != theirs.keys() or dict(self.columns()) != dict(other.columns()):
+            return False
+        return all(
+            array.dtype == theirs[name].dtype and np.array_equal(array, theirs[name], equal_nan=array.dtype.kind == "f")
+            for name, array in mine.items()
+        )
+
+    def facts(self) -> dict[str, str]:
+        """Return what one wants to know at a glance, as name and text."""
+        return {name: f"{array.dtype} {array.shape}" for name, array in self.arrays()}
+
+    def __repr__(self) -> str:
+        facts = ", ".join(f"{name}: {text}" for name, text in self.facts().items())
+        return f"{type(self).__name__}({facts})"
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><th style='text-align:left'>{html.escape(name)}</th>"
+            f"<td style='text-align:left'>{html.escape(text)}</td></tr>"
+            for name, text in self.facts().items()
+        )
+        return f"<table><caption>{type(self).__name__}</caption>{rows}</table>"
+
+    def _freeze(self, **values: object) -> None:
+        """Replace fields by their read-only form; only for constructors."""
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    def __reduce__(self) -> tuple[type[Self], tuple[object, ...]]:
+        # Views forget in a pickle that they are read-only; building anew checks and freezes again.
+        return type(self), tuple(getattr(self, field.name) for field in fields(self))
+
+
+class ArrayCheck:
+    """Checks arrays against dimensions named by letters; the same letter must be the same length everywhere.
+
+    Examples
+    --------
+    >>> check = ArrayCheck("tracks")
+    >>> check.array("vis", np.zeros((3, 16), bool), ("W", 16), np.bool_)
+    True
+    >>> check.array("start_index", np.zeros(4, np.int64), ("W",), np.int64)
+    False
+    >>> check.finish()
+    Traceback (most recent call last):
+    lapsdata.errors.LengthMismatchError: tracks: start_index: expected W = 3 as in vis, got 4 [length-mismatch]
+    """
+
+    def __init__(self, place: str) -> None:
+        self.problems = Problems(place)
+        self._sizes: dict[str, tuple[int, str]] = {}
+
+    def array(self, name: str, value: object, dims: tuple[str | int, ...], dtype: DTypeLike) -> bool:
+        """Note what is wrong with an array; return whether it can be looked into."""
+        wanted = np.dtype(dtype)
+        spelled = "(" + ", ".join(str(d) for d in dims) + ("," if len(dims) == 1 else "") + ")"
+        if not isinstance(value, np.ndarray):
+            got = type(value).__name__
+            self.problems.add("not-an-array", name, f"expected {wanted} {spelled} array, got {got}", "use np.asarray")
+            return False
+        good = True
+        if value.dtype != wanted:
+            fix = f"convert it on purpose with .astype(np.{wanted})"
+            self.problems.add("wrong-dtype", name, f"expected {wanted}, got {value.dtype}", fix)
+            good = False
+        if value.ndim != len(dims) or any(
+            isinstance(d, int) and n != d for d, n in zip(dims, value.shape, strict=True)
+        ):
+            self.problems.add("wrong-shape", name, f"expected shape {spelled}, got {value.shape}")
+            return False
+        for letter, length in zip(dims, value.shape, strict=True):
+            if isinstance(letter, str):
+                good &= self.length(letter, length, name)
+        return good
+
+    def length(self, letter: str, length: int, name: str) -> bool:
+        """Note a length under its letter, or that it differs from the one seen first."""
+        known, seen_in = self._sizes.setdefault(letter, (length, name))
+        if known == length:
+            return True
+        self.problems.add("length-mismatch", name, f"expected {letter} = {known} as in {seen_in}, got {length}")
+        return False
+
+    def size(self, letter: str) -> int:
+        """Return the length bound to a letter."""
+        return self._sizes[letter][0]
+
+    def texts(self, name: str, value: object, letter: str, *, optional: bool = False) -> bool:
+        """Check a column of texts: a tuple of str, with None for absent ones where `optional`."""
+        if not isinstance(value, tuple):
+            got = type(value).__name__
+            self.problems.add("wrong-dtype", name, f"expected a tuple of texts, got {got}", "use tuple(...)")
+            return False
+        kinds = (str, type(None)) if optional else (str,)
+        wrong = [i for i, text in enumerate(value) if not isinstance(text, kinds)]
+        if wrong:
+            message = f"expected texts, got {type(value[wrong[0]]).__name__} in row {wrong[0]} ({len(wrong)} such rows)"
+            self.problems.add("wrong-dtype", name, message)
+        return self.length(letter, len(value), name) and not wrong
+
+    def rows(self, code: str, name: str, bad: NDArray[np.bool_], message: str, fix: str | None = None) -> None:
+        """Note the rows for which a rule is broken: the first one and how many."""
+        if bad.any():
+            first = tuple(int(i) for i in np.unravel_index(int(np.argmax(bad)), bad.shape))
+            at = first[0] if len(first) == 1 else first
+            self.problems.add(code, name, f"{message}; first at {at}, {int(bad.sum())} in all", fix)
+
+    def finish(self) -> None:
+        """Raise everything noted, or return."""
+        codes = {problem.code for problem in self.problems}
+        self.problems.raise_as(LengthMismatchError if codes == {"length-mismatch"} else SchemaError)
+
+
+def frozen_mapping(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Return the mapping with read-only views, in the order of its keys."""
+    return {key: read_only(array) for key, array in arrays.items()}

@@ -1,0 +1,120 @@
+"""Tracks: windows of point positions, per view, with the time of every frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lapsdata.containers.base import ArrayCheck, Container, frozen_mapping, read_only
+from lapsdata.containers.window_times import check_window_times, step_times
+from lapsdata.schema.tracks import TracksHeader  # noqa: TC001 - documented field type
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+__all__ = ["Tracks"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Tracks(Container):
+    """Windows of T frames of N points, per view.
+
+    Parameters
+    ----------
+    header : TracksHeader
+    tracks : dict of float32 (W, T, N, 2), pixel xy
+        By view; the centre of the top-left pixel is (0, 0). NaN only where `vis` is False; never infinite.
+    vis : dict of bool (W, T, N)
+        By view.
+    start_index : int64 (W,)
+        First frame of each window, an index into `frame_s`.
+    frame_s : float64 (F,), seconds
+        Time of each frame; rising.
+    source_index : int64 (F,) or None
+        Source frame that stands for each entry of `frame_s`; given exactly where the header says `resampled`.
+
+    Raises
+    ------
+    SchemaError
+        All problems of shape, dtype, time, or NaN where visible.
+
+    Examples
+    --------
+    >>> from lapsdata.testing.samples import sample_tracks
+    >>> tracks = sample_tracks(windows=3)
+    >>> tracks.tracks["default"].shape
+    (3, 4, 5, 2)
+    >>> tracks.step_s[0]
+    array([0. , 0.1, 0.2, 0.3])
+    """
+
+    header: TracksHeader
+    tracks: Mapping[str, NDArray[np.float32]]
+    vis: Mapping[str, NDArray[np.bool_]]
+    start_index: NDArray[np.int64]
+    frame_s: NDArray[np.float64]
+    source_index: NDArray[np.int64] | None = None
+
+    def __post_init__(self) -> None:
+        check = ArrayCheck("tracks")
+        self._check_views(check)
+        check_window_times(check, self.start_index, self.frame_s, self.header.horizon, self.header.stride)
+        self._check_source_index(check)
+        check.finish()
+        self._freeze(
+            tracks=frozen_mapping({view: self.tracks[view] for view in self.header.views}),
+            vis=frozen_mapping({view: self.vis[view] for view in self.header.views}),
+            start_index=read_only(self.start_index),
+            frame_s=read_only(self.frame_s),
+            source_index=None if self.source_index is None else read_only(self.source_index),
+        )
+
+    def _check_views(self, check: ArrayCheck) -> None:
+        for name, arrays in (("tracks", self.tracks), ("vis", self.vis)):
+            if set(arrays) != set(self.header.views):
+                message = f"expected the header's views {sorted(self.header.views)}, got {sorted(arrays)}"
+                check.problems.add("wrong-views", name, message)
+        for view, facts in self.header.views.items():
+            if view not in self.tracks or view not in self.vis:
+                continue
+            tracks, vis = self.tracks[view], self.vis[view]
+            horizon, points = self.header.horizon, facts.points
+            good = check.array(f"{view}/tracks", tracks, ("W", horizon, points, 2), np.float32)
+            good &= check.array(f"{view}/vis", vis, ("W", horizon, points), np.bool_)
+            if good:
+                nan = np.asarray(np.isnan(tracks).any(axis=-1)) & vis
+                message = "expected NaN only where vis is False, got NaN at visible points"
+                check.rows("nan-where-visible", f"{view}/tracks", nan, message, "set vis to False there")
+                check.rows("not-finite", f"{view}/tracks", np.isinf(tracks).any(axis=-1), "expected no infinity")
+
+    def _check_source_index(self, check: ArrayCheck) -> None:
+        index = self.source_index
+        if (index is not None) != self.header.resampled:
+            said = "resampled" if self.header.resampled else "not resampled"
+            got = "none" if index is None else "one"
+            fix = "give it exactly where frame_s is a grid laid over the source"
+            check.problems.add("source-index", "source_index", f"header says {said}, got {got}", fix)
+        elif index is not None and check.array("source_index", index, ("F",), np.int64):
+            check.rows("negative-index", "source_index", index < 0, "expected source frames from 0")
+            check.rows("non-monotone-time", "source_index", np.diff(index) < 0, "expected source frames in order")
+
+    def __len__(self) -> int:
+        """Return the number of windows W."""
+        return len(self.start_index)
+
+    @property
+    def step_s(self) -> NDArray[np.float64]:
+        """Time of every frame of every window: float64 (W, T), seconds."""
+        return step_times(self.frame_s, self.start_index, self.header.horizon)
+
+    def facts(self) -> dict[str, str]:
+        """Return what one wants to know at a glance."""
+        return {
+            "video": self.header.video.name,
+            "rate": str(self.header.rate or "variable"),
+            **super().facts(),
+        }

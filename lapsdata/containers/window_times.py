@@ -1,0 +1,68 @@
+"""The time of windows: `start_index (W,)` into `frame_s (F,)`, so that every step has its own time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lapsdata.containers.base import ArrayCheck
+
+__all__ = ["check_window_times", "step_times"]
+
+
+def check_window_times(check: ArrayCheck, start_index: object, frame_s: object, horizon: int, stride: int) -> None:
+    """Note what is wrong with the times of windows of `horizon` frames, every `stride` frames."""
+    if check.array("frame_s", frame_s, ("F",), np.float64) and isinstance(frame_s, np.ndarray):
+        check_increasing(check, "frame_s", frame_s)
+    if not check.array("start_index", start_index, ("W",), np.int64) or not isinstance(start_index, np.ndarray):
+        return
+    if not isinstance(frame_s, np.ndarray) or frame_s.ndim != 1:
+        return
+    if len(start_index) == 0:
+        message = f"expected at least one window, got none: fewer than {horizon} frames?"
+        check.problems.add("no-windows", "start_index", message, "leave the video out, and count it as left out")
+    outside = (start_index < 0) | (start_index + horizon > len(frame_s))
+    message = f"expected windows of {horizon} frames inside of {len(frame_s)} frames"
+    check.rows("window-outside", "start_index", outside, message, "leave out windows that the video does not fill")
+    hops = np.diff(start_index)
+    broken = (hops <= 0) | (hops % stride != 0)
+    check.rows(
+        "non-monotone-windows",
+        "start_index",
+        broken,
+        f"expected rising starts, multiples of stride {stride} apart",
+    )
+
+
+def check_increasing(check: ArrayCheck, name: str, seconds: NDArray[np.float64]) -> None:
+    """Note times that are not finite or do not rise."""
+    check.rows("not-finite", name, ~np.isfinite(seconds), "expected finite seconds")
+    check.rows("non-monotone-time", name, ~(np.diff(seconds) > 0), "expected rising seconds", "sort by time")
+
+
+def step_times(frame_s: NDArray[np.float64], start_index: NDArray[np.int64], horizon: int) -> NDArray[np.float64]:
+    """Return the time of every frame of every window.
+
+    Parameters
+    ----------
+    frame_s : float64 (F,), seconds
+    start_index : int64 (W,)
+    horizon : int
+        Frames per window T.
+
+    Returns
+    -------
+    float64 (W, T), seconds
+
+    Examples
+    --------
+    >>> step_times(np.array([0.0, 0.1, 0.2, 0.4]), np.array([0, 1]), 3)
+    array([[0. , 0.1, 0.2],
+           [0.1, 0.2, 0.4]])
+    """
+    times: NDArray[np.float64] = frame_s[start_index[:, None] + np.arange(horizon)]
+    return times

@@ -1,0 +1,161 @@
+"""Our own files, one module per format, and the two functions that find the right one.
+
+A public module here is a format by its place: its name is the registry name, its `PLUGIN` the `Format`.
+Other distributions add formats by the entry point `lapsdata.formats`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lapsdata.errors import AmbiguousFormatError, LapsError, Problem, StorageError, UnknownFormatError
+from lapsdata.formats._format import Format, WriteReport
+from lapsdata.plugins import registry
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from lapsdata.containers.base import Container
+    from lapsdata.storage.seal import Verify
+
+__all__ = ["Format", "WriteReport", "read", "recognise", "write"]
+
+
+def recognise(path: str | PathLike[str]) -> Format[Any]:
+    """Find the format of a file or folder by looking into it.
+
+    Raises
+    ------
+    StorageError
+        Nothing is there, or it may not be read.
+    CorruptDataError
+        It begins as a format that we know and cannot be opened as that.
+    UnknownFormatError
+        No installed format knows it.
+    AmbiguousFormatError
+        Several do; name one of them.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from lapsdata.testing.samples import sample_boxes
+    >>> target = Path(tempfile.mkdtemp()) / "match.parquet"
+    >>> report = write(target, sample_boxes())
+    >>> recognise(target).name
+    'boxes_parquet'
+    """
+    place = Path(path)
+    if not place.exists():
+        message = "cannot open: no such file or folder"
+        raise StorageError(Problem("not-found", str(place), message, "check the path"))
+    found, refused = [], []
+    for name, plugin in registry("formats").load_all().items():
+        try:
+            if plugin.recognises(place):
+                found.append(name)
+        except LapsError as error:
+            refused.append(error)
+    if len(found) > 1:
+        message = f"expected one format, got several that know it: {', '.join(found)}"
+        raise AmbiguousFormatError(Problem("ambiguous-format", str(place), message, "pass format=NAME"))
+    if not found and refused:
+        raise refused[0]
+    if not found:
+        message = f"expected one of {', '.join(registry('formats').names())}, got something that none of them knows"
+        fix = "for HDF5 of unknown making: lapsdata inspect FILE --low-level"
+        raise UnknownFormatError(Problem("unknown-format", str(place), message, fix))
+    chosen: Format[Any] = registry("formats").load(found[0])
+    return chosen
+
+
+def read(path: str | PathLike[str], *, format: str | None = None, verify: Verify = "first") -> Container:
+    """Read a file or folder of ours into its container.
+
+    Parameters
+    ----------
+    path : path
+    format : str, optional
+        Registry name; by default the file is looked into.
+    verify : {"first", "always", "never"}
+        When payload checksums are compared.
+
+    Raises
+    ------
+    StorageError, UnknownFormatError, AmbiguousFormatError
+        See `recognise`.
+    CorruptDataError
+        Anything that is not as it was written.
+    FormatTooNewError
+        Written by a newer major version.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from lapsdata.testing.samples import sample_tracks
+    >>> target = Path(tempfile.mkdtemp()) / "clip.h5"
+    >>> report = write(target, sample_tracks())
+    >>> len(read(target))
+    3
+    """
+    plugin = recognise(path) if format is None else registry("formats").load(format)
+    container: Container = plugin.read(Path(path), verify=verify)
+    return container
+
+
+def write(
+    path: str | PathLike[str],
+    container: Container,
+    *,
+    format: str | None = None,
+    overwrite: bool = False,
+    **options: Any,  # noqa: ANN401 - each format states its own
+) -> WriteReport:
+    """Write a container; the format follows from its kind and the ending of the name.
+
+    Parameters
+    ----------
+    path : path
+        Its folder must exist.
+    container : Container
+    format : str, optional
+        Registry name.
+    overwrite : bool
+        Whether something existing may be replaced.
+    **options
+        Of the format: `profile`, `round_px`, `chunking`.
+
+    Raises
+    ------
+    UnknownFormatError
+        No format writes this kind of container under this ending.
+    StorageError
+        The target exists, or the file system refused.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from lapsdata.testing.samples import sample_tracks
+    >>> write(Path(tempfile.mkdtemp()) / "clip.zarr", sample_tracks(), profile="compact").format
+    'tracks_zarr'
+    """
+    place = Path(path)
+    plugin = _writer_for(place, container) if format is None else registry("formats").load(format)
+    report: WriteReport = plugin.write(place, container, overwrite=overwrite, **options)
+    return report
+
+
+def _writer_for(path: Path, container: Container) -> Format[Any]:
+    formats: list[Format[Any]] = [
+        plugin for plugin in registry("formats").load_all().values() if type(container) is plugin.container
+    ]
+    fitting = [plugin for plugin in formats if path.suffix in plugin.suffixes]
+    if len(fitting) == 1:
+        return fitting[0]
+    known = ", ".join(f"{plugin.name} ({' '.join(plugin.suffixes)})" for plugin in formats) or "none"
+    kind = type(container).__name__
+    if fitting:
+        message = f"expected one format for {kind} with ending '{path.suffix}', got {len(fitting)}: {known}"
+        raise AmbiguousFormatError(Problem("ambiguous-format", str(path), message, "pass format=NAME"))
+    message = f"expected an ending for {kind}, got '{path.suffix}'; formats: {known}"
+    raise UnknownFormatError(Problem("unknown-format", str(path), message, "rename it or pass format=NAME"))

@@ -1,0 +1,86 @@
+"""Tracks as named arrays: what the HDF5 and the Zarr form have in common."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lapsdata.containers.tracks import Tracks
+from lapsdata.errors import CorruptDataError, Problem
+from lapsdata.formats._rounding import round_positions
+from lapsdata.storage.seal import StoredArray
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from numpy.typing import DTypeLike, NDArray
+
+    from lapsdata.schema.tracks import TracksHeader
+
+__all__ = ["reader_notes", "tracks_from_arrays", "tracks_to_arrays"]
+
+_TIMES = ("start_index", "frame_s", "source_index")
+
+
+def tracks_to_arrays(
+    tracks: Tracks, round_px: float | None, *, vis_dtype: DTypeLike, times: str
+) -> tuple[dict[str, StoredArray], float]:
+    """Lay out tracks as arrays by path; also return the largest rounding error in pixels.
+
+    Parameters
+    ----------
+    tracks : Tracks
+    round_px : float or None
+    vis_dtype : dtype
+        How visibility is stored: bool, or float32 0/1 where other readers expect that.
+    times : str
+        Group of the time arrays, with a trailing slash, or "".
+    """
+    arrays: dict[str, StoredArray] = {}
+    largest = 0.0
+    for view in tracks.header.views:
+        positions, error = round_positions(tracks.tracks[view], round_px)
+        largest = max(largest, error)
+        arrays[f"root/{view}/tracks"] = StoredArray(positions)
+        arrays[f"root/{view}/vis"] = StoredArray(tracks.vis[view].astype(vis_dtype))
+    for name in _TIMES:
+        values: NDArray[Any] | None = getattr(tracks, name)
+        if values is not None:
+            arrays[times + name] = StoredArray(values, small=True)
+    return arrays, largest
+
+
+def tracks_from_arrays(
+    header: TracksHeader, names: Iterable[str], read: Callable[[str], NDArray[Any]], *, times: str, where: str
+) -> Tracks:
+    """Build tracks from what a file holds.
+
+    Raises
+    ------
+    CorruptDataError
+        Visibility that is neither 0 nor 1.
+    SchemaError
+        Arrays that do not fit the header.
+    """
+    positions, vis = {}, {}
+    for view in header.views:
+        positions[view] = read(f"root/{view}/tracks")
+        stored = read(f"root/{view}/vis")
+        vis[view] = stored.astype(np.bool_)
+        if stored.dtype != np.bool_ and not np.array_equal(stored, vis[view]):
+            message = "expected 0 or 1 everywhere, got other values"
+            raise CorruptDataError(Problem("wrong-visibility", f"{where}: root/{view}/vis", message))
+    present = set(names)
+    source = read(times + "source_index") if times + "source_index" in present else None
+    return Tracks(header, positions, vis, read(times + "start_index"), read(times + "frame_s"), source)
+
+
+def reader_notes(header: TracksHeader) -> tuple[Problem, ...]:
+    """Say what readers that know nothing but `tracks` and `vis` would get wrong."""
+    if header.row_is_source_frame:
+        return ()
+    why = f"stride is {header.stride}" if header.stride != 1 else "the rate was resampled"
+    message = f"row w is not source frame w, since {why}; readers of bare AMPLIFY files take it for that"
+    fix = "use lapsdata to read times, or write with stride 1 and the source's own rate"
+    return (Problem("row-is-not-frame", "tracks", message, fix, severity="info"),)

@@ -1,0 +1,270 @@
+"""Where a file comes from: code digests, digests of parents, the calling repository, and `run.json`."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import importlib.metadata
+import importlib.util
+import platform
+import subprocess
+import sys
+import warnings
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lapsdata.errors import LapsWarning, Problem, StorageError
+from lapsdata.schema.base import Parent, Provenance
+from lapsdata.schema.run import CallingRepository, Package, Run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from pydantic import JsonValue
+
+__all__ = [
+    "CodeDigestWarning",
+    "calling_repository",
+    "code_digest",
+    "parent",
+    "path_digest",
+    "provenance",
+    "record_run",
+    "warn_of_other_code",
+]
+
+_BLOCK = 1 << 20
+
+
+class CodeDigestWarning(LapsWarning):
+    """A file was written by another state of the code than the one that reads it."""
+
+
+@functools.cache
+def code_digest(package: str = "lapsdata") -> str:
+    """Return the digest of a package's Python files: names and contents, in order of name.
+
+    Parameters
+    ----------
+    package : str
+        Name of an importable package.
+
+    Returns
+    -------
+    str
+        `sha256:<64 hex digits>`; the same for a wheel, an sdist and a checkout of the same code.
+
+    Raises
+    ------
+    StorageError
+        There is no such package on disk.
+
+    Examples
+    --------
+    >>> code_digest("lapsdata")[:7]
+    'sha256:'
+    """
+    found = importlib.util.find_spec(package)
+    if found is None or not found.submodule_search_locations:
+        raise StorageError(Problem("not-found", package, "expected an importable package with files, got none"))
+    folder = Path(next(iter(found.submodule_search_locations)))
+    return _tree_digest(folder, (path for path in folder.rglob("*.py") if "__pycache__" not in path.parts))
+
+
+def path_digest(path: Path) -> str:
+    """Return the digest of a file's bytes, or of a folder's file names and bytes.
+
+    Raises
+    ------
+    StorageError
+        Nothing is there.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> note = Path(tempfile.mkdtemp()) / "note.txt"
+    >>> _ = note.write_bytes(b"abc")
+    >>> path_digest(note)[:15]
+    'sha256:ba7816bf'
+    """
+    if path.is_dir():
+        return _tree_digest(path, (item for item in path.rglob("*") if item.is_file()))
+    if not path.exists():
+        raise StorageError(Problem("not-found", path.name, "expected a file or folder, got nothing", "check the path"))
+    return f"sha256:{_file_digest(path)}"
+
+
+def parent(role: str, path: Path) -> Parent:
+    """Describe a file that something is made from: its role, its name without folders, its digest.
+
+    Examples
+    --------
+    >>> parent("code", Path(__file__)).name
+    'provenance.py'
+    """
+    return Parent(role=role, name=path.name, digest=path_digest(path))
+
+
+def provenance(
+    producer: str = "lapsdata",
+    *,
+    parameters: dict[str, JsonValue] | None = None,
+    parents: Iterable[Parent] = (),
+    version: str | None = None,
+) -> Provenance:
+    """Describe who makes a file now.
+
+    Parameters
+    ----------
+    producer : str
+        Name of an installed package with code; its version and code digest are looked up.
+    parameters : dict, optional
+        What it was told.
+    parents : iterable of Parent
+        What it was given; see `parent`.
+    version : str, optional
+        Version, for a package that is importable but not installed.
+
+    Examples
+    --------
+    >>> provenance(parameters={"points": 400}).producer
+    'lapsdata'
+    """
+    return Provenance(
+        producer=producer,
+        version=version or importlib.metadata.version(_distribution(producer)),
+        code_digest=code_digest(producer),
+        parameters=parameters or {},
+        parents=tuple(parents),
+    )
+
+
+def warn_of_other_code(found: Provenance, where: str) -> None:
+    """Warn, naming both, when a file was written by another state of this project's code.
+
+    Other producers are left alone: their code cannot be compared.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> with warnings.catch_warnings(record=True) as seen:
+    ...     warn_of_other_code(provenance(), "clip.h5")
+    >>> seen
+    []
+    """
+    if found.producer not in ("lapsdata", "lapsmodels"):
+        return
+    here = code_digest(found.producer)
+    if found.code_digest != here:
+        version = importlib.metadata.version(_distribution(found.producer))
+        warnings.warn(
+            f"{where}: written by {found.producer} {found.version} with code {found.code_digest[7:19]}, "
+            f"read by {version} with code {here[7:19]}",
+            CodeDigestWarning,
+            stacklevel=3,
+        )
+
+
+def calling_repository(folder: Path | None = None) -> CallingRepository | None:
+    """Return commit and dirty flag of the git repository around `folder` (default: the working folder).
+
+    Returns
+    -------
+    CallingRepository or None
+        None outside of a repository, without a commit, or without git.
+    """
+    place = folder or Path.cwd()
+    commit = _git(place, "rev-parse", "--verify", "HEAD")
+    state = _git(place, "status", "--porcelain")
+    if commit is None or state is None:
+        return None
+    return CallingRepository(commit=commit.strip(), dirty=bool(state.strip()))
+
+
+@contextlib.contextmanager
+def record_run(folder: Path, command: tuple[str, ...] | None = None) -> Iterator[Path]:
+    """Write `folder/run.json` while something runs: command, code, repository, times, outcome.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the outputs go; made if it does not exist.
+    command : tuple of str, optional
+        The command line; default `sys.argv`.
+
+    Yields
+    ------
+    Path
+        The file. It says `running` until the block ends, then `finished`, or `failed` if an error left it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with record_run(Path(tempfile.mkdtemp()), ("lapsdata", "track")) as file:
+    ...     Run.parse(file.read_bytes()).outcome
+    'running'
+    >>> Run.parse(file.read_bytes()).outcome
+    'finished'
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "run.json"
+    facts: dict[str, Any] = {
+        "command": tuple(command or sys.argv),
+        "packages": tuple(_package(name) for name in ("lapsdata", "lapsmodels")),
+        "repository": calling_repository(),
+        "python": platform.python_version(),
+        "started_utc": _now(),
+    }
+    _write_run(path, Run(**facts))
+    try:
+        yield path
+    except BaseException:
+        _write_run(path, Run(**facts, finished_utc=_now(), outcome="failed"))
+        raise
+    _write_run(path, Run(**facts, finished_utc=_now(), outcome="finished"))
+
+
+def _write_run(path: Path, run: Run) -> None:
+    temporary = path.with_suffix(".tmp")
+    temporary.write_bytes(run.to_bytes() + b"\n")
+    temporary.replace(path)
+
+
+def _package(name: str) -> Package:
+    return Package(name=name, version=importlib.metadata.version(_distribution(name)), code_digest=code_digest(name))
+
+
+def _distribution(package: str) -> str:
+    """Both packages of this project ship in one distribution."""
+    return "lapsdata" if package == "lapsmodels" else package
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ("git", "-C", str(folder), *arguments), capture_output=True, text=True, check=True, timeout=30
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None  # no git, no repository or no commit: said by `repository: null`
+    return done.stdout
+
+
+def _tree_digest(folder: Path, files: Iterable[Path]) -> str:
+    total = hashlib.sha256()
+    for path in sorted(files, key=lambda item: item.relative_to(folder).as_posix()):
+        total.update(f"{path.relative_to(folder).as_posix()}\0{_file_digest(path)}\n".encode())
+    return f"sha256:{total.hexdigest()}"
+
+
+def _file_digest(path: Path) -> str:
+    total = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            total.update(block)
+    return total.hexdigest()

@@ -1,0 +1,44 @@
+"""The contracts: one pydantic record per header, row and sidecar, and their JSON Schemas."""
+
+from lapsdata.schema.base import Header, Parent, Provenance, Record, Size, Tool, canonical_json
+from lapsdata.schema.boxes import BoxesHeader, BoxSequence, FrameRange
+from lapsdata.schema.energies import EnergiesHeader, EnergiesSeal, EnergyRow, EnergyState
+from lapsdata.schema.export import RECORDS, check_schemas, export_schemas
+from lapsdata.schema.run import CallingRepository, Package, Run
+from lapsdata.schema.segments import EndReason, SegmentedVideo, SegmentsHeader
+from lapsdata.schema.tokens import Tokenizer, TokensHeader
+from lapsdata.schema.tracks import Area, Grid, TracksHeader, TracksView
+from lapsdata.schema.video import SourceVideo
+
+__all__ = [
+    "RECORDS",
+    "Area",
+    "BoxSequence",
+    "BoxesHeader",
+    "CallingRepository",
+    "EndReason",
+    "EnergiesHeader",
+    "EnergiesSeal",
+    "EnergyRow",
+    "EnergyState",
+    "FrameRange",
+    "Grid",
+    "Header",
+    "Package",
+    "Parent",
+    "Provenance",
+    "Record",
+    "Run",
+    "SegmentedVideo",
+    "SegmentsHeader",
+    "Size",
+    "SourceVideo",
+    "Tokenizer",
+    "TokensHeader",
+    "Tool",
+    "TracksHeader",
+    "TracksView",
+    "canonical_json",
+    "check_schemas",
+    "export_schemas",
+]

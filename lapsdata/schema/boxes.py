@@ -1,0 +1,71 @@
+"""The header of a boxes table: tracked rectangles in sequences of frames."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from lapsdata.schema.base import Count, Header, Name, Rate, Record, Size
+
+__all__ = ["BoxSequence", "BoxesHeader", "FrameRange"]
+
+
+class FrameRange(Record):
+    """Frames from `start` up to, not including, `stop`; 0-based."""
+
+    start: Count
+    """First frame."""
+    stop: Annotated[int, Field(ge=1)]
+    """First frame after the range."""
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> Self:
+        if not self.start < self.stop:
+            raise ValueError("expected start < stop")
+        return self
+
+
+class BoxSequence(Record):
+    """One sequence: its frames, and which of them were annotated."""
+
+    length: Annotated[int, Field(ge=1)]
+    """Number of frames."""
+    rate: Rate | None = None
+    """Frames per second; null where it is not known."""
+    size: Size
+    """Size of a frame."""
+    annotated: tuple[FrameRange, ...]
+    """Ranges that were annotated: a frame inside without a box is empty, one outside says nothing."""
+    images: str | None = None
+    """Pattern of the image names, such as `img1/{frame:06d}.jpg`."""
+
+    @model_validator(mode="after")
+    def _ranges_in_order(self) -> Self:
+        edge = 0
+        for item in self.annotated:
+            if item.start < edge:
+                raise ValueError("expected annotated ranges in order and without overlap")
+            edge = item.stop
+        if edge > self.length:
+            raise ValueError(f"expected annotated ranges within {self.length} frames")
+        return self
+
+
+class BoxesHeader(Header):
+    """Header of `sequence, frame, id, source_id?, x, y, w, h, score?, label, visibility?, ignored, source`."""
+
+    RECORD: ClassVar[str] = "boxes"
+
+    format: Literal["lapsdata.boxes"] = "lapsdata.boxes"
+    """Which format this header belongs to."""
+    sequences: Annotated[dict[Name, BoxSequence], Field(min_length=1)]
+    """Sequences by name."""
+    labels: tuple[Name, ...] | None = None
+    """The closed list of labels; null where labels are free."""
+
+    @model_validator(mode="after")
+    def _labels_once(self) -> Self:
+        if self.labels is not None and len(set(self.labels)) != len(self.labels):
+            raise ValueError("expected each label once")
+        return self

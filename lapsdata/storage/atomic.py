@@ -1,0 +1,247 @@
+"""Writing so that a killed program leaves the old item or the whole new one, and never a part.
+
+A file is written under a temporary name in the same folder, flushed to the disk, and renamed; a folder (Zarr) is
+written beside its final name and renamed. Both flush the parent folder, since a rename lives there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import os
+import secrets
+import shutil
+from typing import TYPE_CHECKING
+
+from lapsdata.errors import Problem, StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+__all__ = ["atomic_file", "atomic_folder", "restore_folder", "storage_errors"]
+
+_TEMPORARY = ".lapsdata-tmp-"
+"""Prefix of unfinished names: hidden, and never mistaken for an item."""
+
+_ADVICE = {
+    errno.ENOSPC: ("disk-full", "no space left on the device", "free space, then run it again"),
+    errno.EFBIG: (
+        "disk-full",
+        "the file size limit is reached",
+        "raise the limit (ulimit -f), then run it again",
+    ),
+    errno.EDQUOT: ("disk-full", "the disk quota is used up", "free space, then run it again"),
+    errno.EACCES: ("no-permission", "no permission", "choose a folder you may write to"),
+    errno.EPERM: ("no-permission", "the operation is not permitted", "choose a folder you may write to"),
+    errno.EROFS: ("no-permission", "the file system is read-only", "choose a folder you may write to"),
+    errno.ENOENT: ("not-found", "no such file or folder", "check the path"),
+    errno.ENOTDIR: ("not-found", "a part of the path is not a folder", "check the path"),
+    errno.EISDIR: ("wrong-kind", "it is a folder", "name a file"),
+    errno.EIO: ("input-output", "the device reported an error", "check the disk"),
+}
+
+
+@contextlib.contextmanager
+def storage_errors(path: Path, action: str) -> Iterator[None]:
+    """Turn what the operating system refuses into `StorageError`, naming the path and what was tried.
+
+    Parameters
+    ----------
+    path : Path
+        What is being worked on.
+    action : str
+        Verb for the message: "write", "open".
+
+    Raises
+    ------
+    StorageError
+        In place of any `OSError`, whose text stays in the message.
+
+    Examples
+    --------
+    >>> with storage_errors(Path("clip.h5"), "open"):
+    ...     open("/nowhere/clip.h5")
+    Traceback (most recent call last):
+    lapsdata.errors.StorageError: clip.h5: cannot open: no such file or folder; check the path [not-found]
+    """
+    try:
+        yield
+    except OSError as error:
+        text = error.strerror or str(error)
+        code, message, fix = _ADVICE.get(error.errno or 0, ("storage", text, None))
+        raise StorageError(Problem(code, str(path), f"cannot {action}: {message}", fix)) from error
+
+
+@contextlib.contextmanager
+def atomic_file(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
+    """Give a temporary path to write to; on success it becomes `path`, on any error it is removed.
+
+    Parameters
+    ----------
+    path : Path
+        The final name; its folder must exist.
+    overwrite : bool
+        Whether an existing file may be replaced.
+
+    Yields
+    ------
+    Path
+        An empty file in the same folder.
+
+    Raises
+    ------
+    StorageError
+        The target exists, or the file system refused (permission, space).
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> target = Path(tempfile.mkdtemp()) / "note.txt"
+    >>> with atomic_file(target) as temporary:
+    ...     _ = temporary.write_text("whole")
+    >>> target.read_text()
+    'whole'
+    """
+    _refuse_existing(path, overwrite)
+    with storage_errors(path, "write"):
+        temporary = _temporary_name(path)
+        temporary.touch(exist_ok=False)
+        try:
+            yield temporary
+            _flush(temporary)
+            _refuse_existing(path, overwrite)
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        _flush(path.parent)
+
+
+@contextlib.contextmanager
+def atomic_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
+    """Give a temporary folder to fill; on success it becomes `path`, on any error it is removed.
+
+    An existing folder changes places with the new one in a single step where the file system can (Linux), and is
+    then removed.
+
+    Parameters
+    ----------
+    path : Path
+        The final name; its parent must exist.
+    overwrite : bool
+        Whether an existing folder may be replaced.
+
+    Yields
+    ------
+    Path
+        An empty folder beside the final name.
+
+    Raises
+    ------
+    StorageError
+        The target exists, or the file system refused (permission, space).
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> target = Path(tempfile.mkdtemp()) / "clip.zarr"
+    >>> with atomic_folder(target) as temporary:
+    ...     _ = (temporary / "zarr.json").write_text("{}")
+    >>> [item.name for item in target.iterdir()]
+    ['zarr.json']
+    """
+    _refuse_existing(path, overwrite)
+    with storage_errors(path, "write"):
+        restore_folder(path)
+        temporary = _temporary_name(path)
+        temporary.mkdir()
+        try:
+            yield temporary
+            for item in sorted(temporary.rglob("*")):
+                _flush(item)
+            _flush(temporary)
+            _refuse_existing(path, overwrite)
+            _swap(temporary, path)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+
+
+def restore_folder(path: Path) -> bool:
+    """Put back a folder that a killed writer had moved aside; return whether there was one to put back.
+
+    Examples
+    --------
+    >>> restore_folder(Path("nothing-here.zarr"))
+    False
+    """
+    aside = _aside_name(path)
+    if path.exists() or not aside.exists():
+        return False
+    aside.rename(path)
+    _flush(path.parent)
+    return True
+
+
+def _swap(temporary: Path, path: Path) -> None:
+    """Let `temporary` take the name of `path`, and remove what had it before."""
+    if not path.exists():
+        temporary.rename(path)
+        _flush(path.parent)
+        return
+    if _exchange(temporary, path):
+        before = temporary
+    else:
+        # No atomic exchange on this file system: a crash between the two renames leaves the old folder, whole,
+        # under the aside name, where `restore_folder` finds it.
+        before = _aside_name(path)
+        if before.exists():
+            shutil.rmtree(before)
+        path.rename(before)
+        temporary.rename(path)
+    _flush(path.parent)
+    if before.is_dir():
+        shutil.rmtree(before)
+    else:
+        before.unlink()
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Let two names change places in one step (Linux, `renameat2(2)`); return whether that could be done."""
+    function = getattr(ctypes.CDLL(None), "renameat2", None)
+    if function is None:
+        return False
+    at_fdcwd, rename_exchange = -100, 2
+    done: int = function(at_fdcwd, os.fsencode(one), at_fdcwd, os.fsencode(other), rename_exchange)
+    return done == 0
+
+
+def _temporary_name(path: Path) -> Path:
+    return path.with_name(f"{_TEMPORARY}{secrets.token_hex(8)}{path.suffix}")
+
+
+def _aside_name(path: Path) -> Path:
+    return path.with_name(f"{_TEMPORARY}aside-{path.name}")
+
+
+def _refuse_existing(path: Path, overwrite: bool) -> None:
+    if not overwrite and path.exists():
+        raise StorageError(
+            Problem(
+                "exists",
+                str(path),
+                "expected a free name, got an existing one",
+                "pass overwrite=True to replace it",
+            )
+        )
+
+
+def _flush(path: Path) -> None:
+    """Wait until the content (of a file) or the names (of a folder) are on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,217 @@
+"""Seals and checksums: how a file of ours proves that its bytes are those that were written.
+
+Payload: one CRC-32C per window (the first axis), kept beside the array. Structure: a *manifest* that says, for
+every array, its dtype, shape, codecs and, for small arrays, the digest of the values; the *seal* is the manifest with
+its CRC-32C. A reader builds the manifest anew from what it finds and compares, so that a flipped bit in a header, a
+dtype, a codec setting or a checksum list is found before any value is believed.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+
+from lapsdata.errors import CorruptDataError, Problem, Problems, SchemaError
+from lapsdata.schema.base import canonical_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+    from pydantic import JsonValue
+
+__all__ = [
+    "Verify",
+    "check_rows",
+    "check_verify",
+    "crc32c",
+    "digest",
+    "make_seal",
+    "open_seal",
+    "row_checksums",
+]
+
+Verify = Literal["first", "always", "never"]
+"""When payload checksums are compared: each window once per process, on every read, or not at all."""
+
+CHECKSUMS = "_crc32c"
+"""Ending of the name of the array that holds another's row checksums."""
+
+_REPAIR = "take it from a copy, or run: lapsdata repair"
+
+
+@dataclass(frozen=True)
+class StoredArray:
+    """An array on its way to a file: a `small` one has its digest in the seal, others a checksum per window."""
+
+    values: NDArray[Any]
+    small: bool = False
+
+
+def with_checksums(arrays: Mapping[str, StoredArray]) -> dict[str, StoredArray]:
+    """Put the row checksums of every big array beside it.
+
+    Examples
+    --------
+    >>> sorted(with_checksums({"tracks": StoredArray(np.zeros((2, 3), np.float32))}))
+    ['tracks', 'tracks_crc32c']
+    """
+    complete = dict(arrays)
+    for name, item in arrays.items():
+        if not item.small:
+            complete[name + CHECKSUMS] = StoredArray(row_checksums(item.values), small=True)
+    return complete
+
+
+def check_verify(verify: str) -> None:
+    """Refuse a word that is no verification policy.
+
+    Raises
+    ------
+    SchemaError
+        `verify` is not "first", "always" or "never".
+
+    Examples
+    --------
+    >>> check_verify("sometimes")
+    Traceback (most recent call last):
+    lapsdata.errors.SchemaError: verify: expected one of ('first', 'always', 'never'), got 'sometimes' [wrong-value]
+    """
+    if verify not in get_args(Verify):
+        raise SchemaError(Problem("wrong-value", "verify", f"expected one of {get_args(Verify)}, got '{verify}'"))
+
+
+def crc32c(data: bytes | NDArray[Any]) -> int:
+    """Return the CRC-32C (Castagnoli) of bytes, or of an array's bytes in C order, from 0 to 2**32 - 1.
+
+    Examples
+    --------
+    >>> hex(crc32c(b"123456789"))
+    '0xe3069283'
+    """
+    import google_crc32c
+
+    # The library takes bytes alone, no other buffers: the copy costs less than the checksum.
+    return int(google_crc32c.value(data.tobytes() if isinstance(data, np.ndarray) else data))
+
+
+def row_checksums(array: NDArray[Any]) -> NDArray[np.uint32]:
+    """Return the CRC-32C of each entry of the first axis, over its little-endian C-order bytes.
+
+    Parameters
+    ----------
+    array : (W, ...) of any fixed-size dtype
+
+    Returns
+    -------
+    uint32 (W,)
+
+    Examples
+    --------
+    >>> row_checksums(np.zeros((2, 3), np.float32))
+    array([2323019404, 2323019404], dtype=uint32)
+    """
+    little = array.astype(array.dtype.newbyteorder("<"), copy=False)
+    return np.array([crc32c(row) for row in little], np.uint32)
+
+
+def check_rows(array: NDArray[Any], expected: NDArray[np.uint32], where: str) -> None:
+    """Compare the checksum of each window with the stored one.
+
+    Raises
+    ------
+    CorruptDataError
+        Names the windows that differ: the first one, and how many.
+
+    Examples
+    --------
+    >>> windows = np.zeros((2, 3), np.float32)
+    >>> check_rows(windows, row_checksums(windows), "clip.h5: tracks")
+    >>> check_rows(windows + 1, row_checksums(windows), "clip.h5: tracks")
+    Traceback (most recent call last):
+    lapsdata.errors.CorruptDataError: clip.h5: tracks: window 0: ... [payload-checksum]
+    """
+    found = row_checksums(array)
+    wrong = np.flatnonzero(found != expected)
+    if len(wrong):
+        first = int(wrong[0])
+        message = (
+            f"expected CRC-32C {expected[first]:08x}, got {found[first]:08x} ({len(wrong)} of {len(found)} windows)"
+        )
+        raise CorruptDataError(Problem("payload-checksum", f"{where}: window {first}", message, _REPAIR))
+
+
+def digest(array: NDArray[Any]) -> str:
+    """Return the digest of a small array for the manifest: its CRC-32C, in hex.
+
+    Examples
+    --------
+    >>> digest(np.array([0.0, 0.1]))
+    '2dfc6da3'
+    """
+    return f"{crc32c(array.astype(array.dtype.newbyteorder('<'), copy=False)):08x}"
+
+
+def make_seal(manifest: Mapping[str, JsonValue]) -> bytes:
+    """Return the seal of a manifest: canonical JSON of `{"crc32c", "manifest"}`.
+
+    Examples
+    --------
+    >>> make_seal({"header": "00000000"})
+    b'{"crc32c":"64d5e16f","manifest":{"header":"00000000"}}'
+    """
+    body = dict(manifest)
+    return canonical_json({"crc32c": f"{crc32c(canonical_json(body)):08x}", "manifest": body})
+
+
+def open_seal(seal: bytes, found: Mapping[str, JsonValue], where: str) -> None:
+    """Compare a stored seal with the manifest of what was found in the file.
+
+    Parameters
+    ----------
+    seal : bytes
+        As stored.
+    found : mapping
+        The manifest built from the file as it is now.
+    where : str
+        The file, for the message.
+
+    Raises
+    ------
+    CorruptDataError
+        The seal is damaged, or the entries that differ, each with both values.
+
+    Examples
+    --------
+    >>> open_seal(make_seal({"shape": [3]}), {"shape": [4]}, "clip.h5")
+    Traceback (most recent call last):
+    lapsdata.errors.CorruptDataError: clip.h5: shape: expected [3] as sealed, got [4]; ... [seal-mismatch]
+    """
+    try:
+        document = json.loads(seal)
+        stated, manifest = document["crc32c"], document["manifest"]
+        good = make_seal(manifest) == seal and isinstance(stated, str)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        good, manifest = False, {}
+    if not good:
+        message = "expected a seal that fits its own checksum, got damaged bytes"
+        raise CorruptDataError(Problem("seal-damaged", where, message, _REPAIR))
+    flat_sealed, flat_found = _flatten(manifest), _flatten(dict(found))
+    problems = Problems(where)
+    for key in sorted(flat_sealed.keys() | flat_found.keys()):
+        sealed, now = flat_sealed.get(key, "nothing"), flat_found.get(key, "nothing")
+        if sealed != now:
+            problems.add("seal-mismatch", key, f"expected {sealed} as sealed, got {now}", _REPAIR)
+    problems.raise_as(CorruptDataError)
+
+
+def _flatten(value: JsonValue, prefix: str = "") -> dict[str, JsonValue]:
+    if not isinstance(value, dict) or not value:
+        return {prefix: value}
+    flat: dict[str, JsonValue] = {}
+    for key, item in value.items():
+        flat.update(_flatten(item, f"{prefix}.{key}" if prefix else key))
+    return flat

@@ -1,0 +1,247 @@
+"""Sealed HDF5 files: plain datasets that any tool opens, with header, checksums and seal beside them.
+
+Written with `libver="v110"`, whose metadata blocks carry checksums of their own. Header and seal are fixed-length
+bytes datasets, since variable-length text would lie in a heap that nothing protects. Everything is read through the
+ladder of `hdf5_file`, so that a broken NumPy install does not matter.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from lapsdata.errors import CorruptDataError, LapsError, Problem, UnknownFormatError
+from lapsdata.schema.base import canonical_json
+from lapsdata.storage.atomic import atomic_file
+from lapsdata.storage.decoding import decoding
+from lapsdata.storage.hdf5_file import DatasetInfo, Hdf5File
+from lapsdata.storage.seal import (
+    CHECKSUMS,
+    StoredArray,
+    check_rows,
+    crc32c,
+    digest,
+    make_seal,
+    open_seal,
+    with_checksums,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+    from typing import Self
+
+    from numpy.typing import NDArray
+    from pydantic import JsonValue
+
+__all__ = ["Chunking", "SealedHdf5", "hdf5_header", "write_sealed_hdf5"]
+
+Chunking = Literal["contiguous", "windows"]
+"""How a raw array lies in the file: in one piece, or one chunk per window."""
+
+_HEADER, _STORAGE, _SEAL = "lapsdata/header", "lapsdata/storage", "lapsdata/seal"
+
+
+def write_sealed_hdf5(
+    path: Path,
+    header: Mapping[str, JsonValue],
+    storage: Mapping[str, JsonValue],
+    arrays: Mapping[str, StoredArray],
+    attributes: Mapping[str, Mapping[str, int]],
+    *,
+    profile: Literal["raw", "compact"],
+    chunking: Chunking = "contiguous",
+    overwrite: bool = False,
+) -> None:
+    """Write a file with its header, arrays, attributes, checksums and seal, all or nothing.
+
+    Parameters
+    ----------
+    path : Path
+        The file; its folder must exist.
+    header, storage : mapping
+        The header record, and how the values were put on disk, both as JSON.
+    arrays : mapping of StoredArray
+        By path inside the file.
+    attributes : mapping of mapping of int
+        Integer attributes of groups, by path.
+    profile : {"raw", "compact"}
+        `raw`: uncompressed; `compact`: one chunk per window with shuffle, gzip 4 and fletcher32.
+    chunking : {"contiguous", "windows"}
+        For `raw`.
+    overwrite : bool
+        Whether an existing file may be replaced.
+
+    Raises
+    ------
+    StorageError
+        The target exists, or the file system refused.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> target = pathlib.Path(tempfile.mkdtemp()) / "numbers.h5"
+    >>> numbers = StoredArray(np.arange(6, dtype=np.float32).reshape(3, 2))
+    >>> write_sealed_hdf5(target, {"format": "numbers"}, {}, {"numbers": numbers}, {}, profile="raw")
+    >>> with SealedHdf5(target) as file:
+    ...     file.read("numbers").tolist()
+    [[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]]
+    """
+    import h5py
+
+    complete = with_checksums(arrays)
+    with atomic_file(path, overwrite=overwrite) as temporary:
+        with h5py.File(temporary, "w", libver=("v110", "v110")) as file:
+            for name, item in complete.items():
+                layout = {} if item.small else _layout(item.values, profile, chunking)
+                file.create_dataset(name, data=item.values, **layout)
+            for group, pairs in attributes.items():
+                for key, number in pairs.items():
+                    file[group].attrs[key] = np.int64(number)
+            _put_bytes(file, _HEADER, canonical_json(dict(header)))
+            _put_bytes(file, _STORAGE, canonical_json(dict(storage)))
+        # The manifest is read back from the closed file, so that it describes what a reader will find.
+        small = {name for name, item in complete.items() if item.small}
+        with Hdf5File(temporary) as closed:
+            manifest = _manifest(closed, sorted(complete), small, attributes)
+        with h5py.File(temporary, "r+", libver=("v110", "v110")) as file:
+            _put_bytes(file, _SEAL, make_seal(manifest))
+
+
+def _layout(values: NDArray[Any], profile: str, chunking: Chunking) -> dict[str, Any]:
+    window = (1, *(max(1, length) for length in values.shape[1:]))
+    if profile == "compact":
+        return {"chunks": window, "shuffle": True, "compression": "gzip", "compression_opts": 4, "fletcher32": True}
+    return {"chunks": window} if chunking == "windows" else {}
+
+
+def _put_bytes(file: Any, name: str, content: bytes) -> None:  # noqa: ANN401 - h5py publishes no types
+    file.create_dataset(name, data=np.array(content, dtype=f"S{len(content)}"))
+
+
+class SealedHdf5:
+    """A file of ours, opened for reading; the seal has been checked.
+
+    Parameters
+    ----------
+    path : Path
+
+    Raises
+    ------
+    StorageError
+        Nothing is there, or it may not be read.
+    UnknownFormatError
+        Not HDF5, or not a file that this library wrote.
+    CorruptDataError
+        Metadata, small arrays or seal do not fit each other.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = Hdf5File(path)
+        try:
+            self._open()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _open(self) -> None:
+        names = {name.lstrip("/") for name in self._file.datasets()}
+        if _HEADER not in names:
+            message = "expected an HDF5 file with a lapsdata header, got one without"
+            raise UnknownFormatError(Problem("not-ours", str(self.path), message, "name its format, or use an adapter"))
+        if _SEAL not in names:
+            message = "expected a seal, got none: the file was not finished"
+            raise CorruptDataError(Problem("unsealed", str(self.path), message, "run: lapsdata repair"))
+        seal = self._bytes(_SEAL)
+        with decoding(f"{self.path}: {_SEAL}", "a seal"):
+            manifest = json.loads(seal)["manifest"]
+            arrays, attributes = dict(manifest["arrays"]), dict(manifest["attributes"])
+            small = {name for name, entry in arrays.items() if "digest" in entry}
+        with decoding(str(self.path), "the sealed datasets"):
+            found = _manifest(self._file, sorted(arrays), small, attributes)
+        open_seal(seal, found, str(self.path))
+        with decoding(str(self.path), "JSON"):
+            self.header: dict[str, JsonValue] = json.loads(self._bytes(_HEADER))
+            self.storage: dict[str, JsonValue] = json.loads(self._bytes(_STORAGE))
+        self._small = small
+        self.names = tuple(name for name in arrays if not name.endswith(CHECKSUMS))
+
+    def _bytes(self, name: str) -> bytes:
+        return _read_bytes(self._file, name)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def read(self, name: str, *, verify: bool = True) -> NDArray[Any]:
+        """Return a whole array; each window is compared with its checksum unless `verify` is False.
+
+        Raises
+        ------
+        CorruptDataError
+            A window is damaged.
+        """
+        where = f"{self.path}: {name}"
+        values: NDArray[Any] = self._file.read(name)
+        if verify and name not in self._small:
+            check_rows(values, self._file.read(name + CHECKSUMS), where)
+        return values
+
+
+def hdf5_header(path: Path) -> dict[str, JsonValue] | None:
+    """Return the header that this library wrote into an HDF5 file; None where it is none of ours.
+
+    Raises
+    ------
+    CorruptDataError
+        An HDF5 file whose structure, or whose header, cannot be read.
+    """
+    try:
+        opened = Hdf5File(path)
+    except UnknownFormatError:
+        return None  # no HDF5 signature: some other kind of file
+    with opened as file:
+        if f"/{_HEADER}" not in file.datasets():
+            return None
+        with decoding(f"{path!s}: {_HEADER}", "JSON"):
+            header: dict[str, JsonValue] = dict(json.loads(_read_bytes(file, _HEADER)))
+    return header
+
+
+def _read_bytes(file: Hdf5File, name: str) -> bytes:
+    return bytes(file.read(name).item())
+
+
+def _manifest(
+    file: Hdf5File, names: list[str], small: set[str], attributes: Mapping[str, Mapping[str, int]]
+) -> dict[str, JsonValue]:
+    """Describe the file as it is: every dataset's structure, digests of the small ones, attributes, header."""
+    arrays: dict[str, JsonValue] = {}
+    for name in names:
+        entry = _structure(file.describe(name))
+        if name in small:
+            entry["digest"] = digest(file.read(name))
+        arrays[name] = entry
+    return {
+        "header": f"{crc32c(_read_bytes(file, _HEADER)):08x}",
+        "storage": f"{crc32c(_read_bytes(file, _STORAGE)):08x}",
+        "attributes": {g: {key: int(file.attribute(g, key)) for key in pairs} for g, pairs in attributes.items()},
+        "arrays": arrays,
+    }
+
+
+def _structure(info: DatasetInfo) -> dict[str, JsonValue]:
+    if info.problem is not None:
+        raise LapsError(info.problem)
+    return {
+        "type": f"{info.type_class} {info.size} {info.byte_order}",
+        "shape": list(info.shape or ()),
+        "layout": info.layout,
+        "chunks": None if info.chunk_shape is None else list(info.chunk_shape),
+        "filters": [f"{step.id}:{step.name}" for step in info.filters],
+    }

@@ -1,0 +1,178 @@
+"""Sealed Parquet tables: page checksums written and verified, header and seal in the file's key-value metadata.
+
+Page checksums do not cover the footer, where the header, the schema and the places of the pages stand. The seal does:
+it holds the header's checksum, the schema, and a digest of each column's values, compared after decoding.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lapsdata.errors import CorruptDataError, Problem, UnknownFormatError
+from lapsdata.schema.base import canonical_json
+from lapsdata.storage.atomic import atomic_file, storage_errors
+from lapsdata.storage.decoding import decoding
+from lapsdata.storage.seal import crc32c, make_seal, open_seal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import pyarrow as pa
+    from numpy.typing import NDArray
+    from pydantic import JsonValue
+
+__all__ = ["column_values", "parquet_header", "read_sealed_parquet", "write_sealed_parquet"]
+
+_HEADER, _SEAL = b"lapsdata:header", b"lapsdata:seal"
+_MAGIC = b"PAR1"
+
+ROW_GROUP = 65_536
+"""Rows per group: small enough to read one video's rows alone, large enough to compress."""
+
+
+def write_sealed_parquet(
+    path: Path, header: Mapping[str, JsonValue], table: pa.Table, *, overwrite: bool = False
+) -> None:
+    """Write a table with header and seal, all or nothing.
+
+    Parameters
+    ----------
+    path : Path
+        The file; its folder must exist.
+    header : mapping
+        The header record as JSON.
+    table : pyarrow.Table
+        Columns of numbers, texts, or lists of numbers.
+    overwrite : bool
+        Whether an existing file may be replaced.
+
+    Raises
+    ------
+    StorageError
+        The target exists, or the file system refused.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib, pyarrow
+    >>> target = pathlib.Path(tempfile.mkdtemp()) / "numbers.parquet"
+    >>> write_sealed_parquet(target, {"format": "numbers"}, pyarrow.table({"x": [1.5, None]}))
+    >>> header, table = read_sealed_parquet(target)
+    >>> table["x"].to_pylist()
+    [1.5, None]
+    """
+    import pyarrow.parquet as pq
+
+    seal = make_seal(_manifest(header, table))
+    sealed = table.replace_schema_metadata({_HEADER: canonical_json(dict(header)), _SEAL: seal})
+    with atomic_file(path, overwrite=overwrite) as temporary:
+        pq.write_table(sealed, temporary, compression="zstd", write_page_checksum=True, row_group_size=ROW_GROUP)
+
+
+def read_sealed_parquet(path: Path, *, verify: bool = True) -> tuple[dict[str, JsonValue], pa.Table]:
+    """Read a table of ours: its header as JSON, and its columns.
+
+    Parameters
+    ----------
+    path : Path
+    verify : bool
+        Whether pages and columns are compared with their checksums; the header always is.
+
+    Raises
+    ------
+    StorageError
+        Nothing is there, or it may not be read.
+    UnknownFormatError
+        Not a Parquet file, or not one that this library wrote.
+    CorruptDataError
+        Footer, pages or columns are damaged.
+    """
+    import pyarrow.parquet as pq
+
+    header = parquet_header(path)
+    if header is None:
+        message = "expected a Parquet file with a lapsdata header, got something else"
+        raise UnknownFormatError(Problem("not-ours", str(path), message, "name its format, or use an adapter"))
+    with decoding(str(path), "Parquet pages"), pq.ParquetFile(path, page_checksum_verification=verify) as file:
+        metadata = dict(file.schema_arrow.metadata or {})
+        table = file.read().replace_schema_metadata(None)
+    if _SEAL not in metadata:
+        raise CorruptDataError(Problem("unsealed", str(path), "expected a seal, got none", "run: lapsdata repair"))
+    with decoding(str(path), "columns"):
+        found = _manifest(header, table)
+        if not verify:
+            found["columns"] = json.loads(metadata[_SEAL])["manifest"]["columns"]
+    open_seal(metadata[_SEAL], found, str(path))
+    return header, table
+
+
+def parquet_header(path: Path) -> dict[str, JsonValue] | None:
+    """Return the header that this library wrote into a Parquet file; None where it is none of ours.
+
+    Raises
+    ------
+    StorageError
+        Nothing is there, or it may not be read.
+    CorruptDataError
+        It begins as Parquet and cannot be opened as such.
+    """
+    import pyarrow.parquet as pq
+
+    with storage_errors(path, "open"), path.open("rb") as file:
+        if file.read(4) != _MAGIC:
+            return None
+    with decoding(str(path), "a Parquet footer"):
+        metadata = pq.read_schema(path).metadata or {}
+        if _HEADER not in metadata:
+            return None
+        header: dict[str, JsonValue] = json.loads(metadata[_HEADER])
+        if canonical_json(header) != metadata[_HEADER]:
+            message = "expected the header in its canonical spelling, got damaged bytes"
+            raise CorruptDataError(Problem("seal-mismatch", str(path), message))
+    return header
+
+
+def _manifest(header: Mapping[str, JsonValue], table: pa.Table) -> dict[str, JsonValue]:
+    columns: dict[str, JsonValue] = {
+        name: {"type": str(table.schema.field(name).type), "digest": _column_digest(table[name])}
+        for name in table.column_names
+    }
+    return {"header": f"{crc32c(canonical_json(dict(header))):08x}", "rows": table.num_rows, "columns": columns}
+
+
+def _column_digest(column: pa.ChunkedArray) -> str:
+    """Return the CRC-32C of what a column says, however Arrow laid it out: lengths, nulls, values."""
+    import pyarrow as pa
+
+    flat = column.combine_chunks()
+    parts = []
+    if pa.types.is_list(flat.type) or pa.types.is_fixed_size_list(flat.type):
+        parts.append(np.asarray(flat.value_lengths().fill_null(-1)).astype("<i8").tobytes())
+        flat = flat.flatten()
+    parts.append(np.packbits(np.asarray(flat.is_null(), dtype=bool)).tobytes())
+    if pa.types.is_string(flat.type):
+        parts.append(canonical_json(flat.to_pylist()))
+    else:
+        parts.append(column_values(flat).tobytes())
+    return f"{crc32c(b''.join(len(part).to_bytes(8, 'little') + part for part in parts)):08x}"
+
+
+def column_values(array: pa.Array | pa.ChunkedArray) -> NDArray[Any]:
+    """Return a numeric or boolean column as NumPy; a null becomes NaN, which only float columns may hold.
+
+    Examples
+    --------
+    >>> import pyarrow
+    >>> column_values(pyarrow.array([1.5, None]))
+    array([1.5, nan])
+    """
+    import pyarrow as pa
+
+    if pa.types.is_floating(array.type):
+        nan = pa.scalar(np.nan, pa.float64()).cast(array.type)
+        array = array.fill_null(nan)
+    values: NDArray[Any] = np.asarray(array.to_numpy(zero_copy_only=False) if isinstance(array, pa.Array) else array)
+    return values

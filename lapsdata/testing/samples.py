@@ -1,0 +1,218 @@
+"""Small valid containers, the same each time; for examples, and as a start for tests of own adapters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lapsdata.containers import Boxes, Energies, Segments, Tokens, Tracks
+from lapsdata.schema import (
+    Area,
+    BoxesHeader,
+    BoxSequence,
+    EnergiesHeader,
+    EnergyRow,
+    EnergyState,
+    FrameRange,
+    Grid,
+    Provenance,
+    SegmentedVideo,
+    SegmentsHeader,
+    Size,
+    SourceVideo,
+    Tokenizer,
+    TokensHeader,
+    Tool,
+    TracksHeader,
+    TracksView,
+)
+from lapsdata.timebase import FrameRate
+
+__all__ = [
+    "sample_boxes",
+    "sample_energies",
+    "sample_provenance",
+    "sample_segments",
+    "sample_tokens",
+    "sample_tracks",
+]
+
+
+def sample_provenance() -> Provenance:
+    """Return a provenance that no program made.
+
+    Examples
+    --------
+    >>> sample_provenance().producer
+    'sample'
+    """
+    return Provenance(producer="sample", version="1", code_digest="sha256:" + "0" * 64)
+
+
+def sample_tracks(
+    *,
+    windows: int = 3,
+    horizon: int = 4,
+    points: int = 5,
+    stride: int = 1,
+    views: tuple[str, ...] = ("default",),
+    seed: int = 0,
+    **header: Any,  # noqa: ANN401 - any header field
+) -> Tracks:
+    """Return tracks on a 64 x 48 frame at 10 frames per second; some points are lost (NaN and not visible).
+
+    Examples
+    --------
+    >>> len(sample_tracks(windows=3))
+    3
+    """
+    random = np.random.default_rng(seed)
+    shape = (windows, horizon, points)
+    tracks, vis = {}, {}
+    for view in views:
+        vis[view] = random.random(shape) > 0.2
+        positions = (random.random((*shape, 2)) * (64, 48)).astype(np.float32)
+        positions[~vis[view] & (random.random(shape) > 0.5)] = np.nan
+        tracks[view] = positions
+    facts = TracksView(
+        size=Size(width=64, height=48),
+        active_area=Area(x=0, y=0, width=64, height=48),
+        points=points,
+        grid=Grid(kind="random", order="none"),
+    )
+    return Tracks(
+        TracksHeader(
+            **{
+                "provenance": sample_provenance(),
+                "video": SourceVideo(name="clip_0"),
+                "horizon": horizon,
+                "stride": stride,
+                "rate": FrameRate(10),
+                "tracker": Tool(name="sample", version="1"),
+                "views": dict.fromkeys(views, facts),
+                **header,
+            }
+        ),
+        tracks,
+        vis,
+        np.arange(windows, dtype=np.int64) * stride,
+        np.arange(max(windows - 1, 0) * stride + horizon) / 10,
+    )
+
+
+def sample_tokens(*, windows: int = 3, horizon: int = 4, latent: int | None = None, seed: int = 0) -> Tokens:
+    """Return tokens of a tokenizer with 4 x 3 = 12 codes; with latents where `latent` gives their width.
+
+    Examples
+    --------
+    >>> sample_tokens(latent=2).quantized.shape
+    (3, 3, 2)
+    """
+    random = np.random.default_rng(seed)
+    header = TokensHeader(
+        provenance=sample_provenance(),
+        video=SourceVideo(name="clip_0"),
+        horizon=horizon,
+        stride=1,
+        rate=FrameRate(10),
+        latent=latent,
+        tokenizer=Tokenizer(name="sample", version="1", levels=(4, 3), codes=12, nominal_codes=16),
+    )
+    shape = (windows, header.length)
+    latents = None if latent is None else random.normal(size=(*shape, latent)).astype(np.float32)
+    return Tokens(
+        header,
+        random.integers(0, 12, shape).astype(np.int32),
+        np.arange(windows, dtype=np.int64),
+        np.arange(max(windows - 1, 0) + horizon) / 10,
+        prequant=latents,
+        quantized=None if latents is None else np.round(latents),
+    )
+
+
+def sample_energies(*, steps: int = 6, seed: int = 0) -> Energies:
+    """Return step energies of two videos; every third is gated, the last of each video is missing.
+
+    Examples
+    --------
+    >>> len(sample_energies(steps=6))
+    12
+    """
+    random = np.random.default_rng(seed)
+    header = EnergiesHeader(
+        provenance=sample_provenance(),
+        per="step",
+        source="velocity",
+        mode="velocity_step",
+        support_s=0.2,
+        hop_s=0.1,
+        videos=("clip_0", "clip_1"),
+    )
+    rows = []
+    for video in header.videos:
+        for step in range(steps):
+            state: EnergyState = "missing" if step == steps - 1 else "gated" if step % 3 == 1 else "measured"
+            energy = float(random.random()) if state == "measured" else None
+            rows.append(EnergyRow(video=video, step=step, start_s=step / 10, end_s=(step + 1) / 10,
+                                  energy=energy, state=state))  # fmt: skip
+    return Energies.of_rows(header, rows)
+
+
+def sample_segments() -> Segments:
+    """Return three segments of two videos, with scores, codes and embeddings.
+
+    Examples
+    --------
+    >>> len(sample_segments())
+    3
+    """
+    return Segments(
+        SegmentsHeader(
+            provenance=sample_provenance(),
+            videos=(SegmentedVideo(name="clip_0", end_s=4.0), SegmentedVideo(name="clip_1", end_s=3.0)),
+            segmenter=Tool(name="sample", version="1"),
+            embedding=2,
+        ),
+        np.array([0, 0, 1]),
+        np.array([0.5, 1.5, 0.0]),
+        np.array([1.5, 3.25, 2.0]),
+        ("threshold", "max_duration", "end_of_stream"),
+        ("reach", "grasp", None),
+        score=np.array([0.5, np.nan, 1.0]),
+        codes=(np.array([3, 1, 1], np.int32), np.array([], np.int32), np.array([7], np.int32)),
+        embedding=np.array([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]], np.float32),
+    )
+
+
+def sample_boxes() -> Boxes:
+    """Return four boxes in two sequences; one has no identity, one is to be ignored.
+
+    Examples
+    --------
+    >>> len(sample_boxes())
+    4
+    """
+    sequence = BoxSequence(
+        length=10,
+        rate=FrameRate(25),
+        size=Size(width=640, height=360),
+        annotated=(FrameRange(start=0, stop=10),),
+        images="img1/{frame:06d}.jpg",
+    )
+    return Boxes(
+        BoxesHeader(provenance=sample_provenance(), sequences={"left": sequence, "right": sequence}),
+        np.array([0, 0, 0, 1]),
+        np.array([0, 0, 1, 5]),
+        np.array([0, 1, -1, 0]),
+        np.array([10.0, 100.5, 11.0, 0.0]),
+        np.array([20.0, 30.25, 21.0, 0.0]),
+        np.array([40.0, 41.0, 42.0, 640.0]),
+        np.array([80.0, 81.0, 82.0, 60.0]),
+        ("player", "player", "player", "stand"),
+        ("truth", "truth", "detector", "truth"),
+        np.array([False, False, False, True]),
+        score=np.array([np.nan, np.nan, 0.75, np.nan]),
+        visibility=np.array([1.0, 0.5, np.nan, np.nan]),
+        source_id=("7", "12", None, None),
+    )
