@@ -37,6 +37,11 @@ class NominalRate(NamedTuple):
         None where no constant rate fits, or where a single frame leaves it open.
     is_vfr : bool
         True where no constant rate fits.
+
+    Examples
+    --------
+    >>> nominal_rate([0.0, 0.04, 0.08])
+    NominalRate(rate=FrameRate(numerator=25, denominator=1), is_vfr=False)
     """
 
     rate: FrameRate | None

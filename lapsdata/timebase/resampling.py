@@ -47,6 +47,13 @@ class Resampled:
         Source frames that no grid frame shows, those outside the span included.
     largest_shift_s : float, seconds
         Largest distance between a grid time and the time of its source frame.
+
+    Examples
+    --------
+    >>> from lapsdata.timebase import FrameRate
+    >>> up = resample([0.0, 0.5], FrameRate(4))
+    >>> up.frame_s, up.end_s, up.source_index, up.duplicated, up.largest_shift_s
+    (array([0.  , 0.25, 0.5 , 0.75]), 1.0, array([0, 0, 1, 1]), 2, 0.25)
     """
 
     rate: FrameRate
