@@ -13,20 +13,13 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 
-from lapsdata.errors import (
-    CorruptDataError,
-    LapsError,
-    MissingExtraError,
-    Problem,
-    SchemaError,
-    UnknownFormatError,
-)
+from lapsdata.errors import CorruptDataError, LapsError, Problem, SchemaError, UnknownFormatError
 from lapsdata.storage.hdf5_decode import Filter
 from lapsdata.storage.hdf5_ladder import RUNGS, Layout, Rung, Selection, Source, read_rung, source_of
 from lapsdata.storage.hdf5_open import open_hdf5
-from lapsdata.storage.hdf5_types import ByteOrder, StoredType, TypeClass, memory_type, stored_type
+from lapsdata.storage.hdf5_refusal import numpy_cause, refusal, require_readable
+from lapsdata.storage.hdf5_types import ByteOrder, TypeClass, memory_type, stored_type
 from lapsdata.storage.hdf5_walk import dataset_paths
-from lapsdata.storage.numpy_install import numpy_problem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,21 +33,6 @@ Array = np.ndarray[Any, np.dtype[Any]]
 # What h5py and libhdf5 raise for content that they cannot read; anything else is a fault of ours and passes
 # through.
 _READ_ERRORS: Final = (OSError, ValueError, TypeError, RuntimeError, KeyError, MemoryError)
-# Registered filters that the hdf5plugin distribution holds (https://github.com/HDFGroup/hdf5_plugins, its
-# README).
-_PLUGIN_FILTERS: Final = {
-    307: "bzip2",
-    32001: "blosc",
-    32004: "lz4",
-    32008: "bitshuffle",
-    32013: "zfp",
-    32015: "zstd",
-    32017: "sz",
-    32018: "fcidecomp",
-    32024: "sz3",
-    32026: "blosc2",
-    32028: "sperr",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +149,18 @@ class Hdf5File:
             source = self._source(name)
         except LapsError as error:
             return DatasetInfo(path, problem=error.problems[0])
-        info = _described(path, source)
+        info = DatasetInfo(
+            path=path,
+            shape=source.shape,
+            type_class=source.stored.type_class,
+            size=source.stored.size,
+            byte_order=source.stored.byte_order,
+            filters=source.filters,
+            layout=source.layout,
+            chunk_shape=source.chunk_shape,
+            offset=source.offset,
+            unwritten_chunks=source.unwritten_chunks,
+        )
         try:
             _, rung = self._climb(source, Selection((0,) * len(source.shape), _first(source.shape)))
         except LapsError as error:
@@ -231,7 +220,7 @@ class Hdf5File:
         except KeyError as error:
             raise SchemaError(Problem("missing-attribute", where, "expected it, got none")) from error
         stored = stored_type(handle.get_type())
-        _require_readable(stored, where)
+        require_readable(stored, where)
         if handle.shape is None:
             message = "expected a value, got a null data space, which holds none"
             raise SchemaError(Problem("null-dataspace", where, message))
@@ -242,7 +231,7 @@ class Hdf5File:
             handle.read(values, mtype=memory_type(handle.get_type(), stored))
         except _READ_ERRORS as error:
             message = f"expected numbers or text, got a {stored.type_class}: {error}"
-            raise UnknownFormatError(Problem("unreadable-attribute", where, message, _cause())) from error
+            raise UnknownFormatError(Problem("unreadable-attribute", where, message, numpy_cause())) from error
         return values if values.ndim else values[()]
 
     def _source(self, name: str) -> Source:
@@ -268,46 +257,14 @@ class Hdf5File:
             raise CorruptDataError(Problem("unreadable-dataset", where, message)) from error
 
     def _climb(self, source: Source, box: Selection) -> tuple[Array, Rung]:
-        _require_readable(source.stored, source.where)
+        require_readable(source.stored, source.where)
         refused: dict[Rung, Exception] = {}
         for rung in self._order:
             try:
                 return read_rung(rung, source, box), rung
             except (*_READ_ERRORS, LapsError) as error:
                 refused[rung] = error
-        raise _refusal(source, refused)
-
-
-def _require_readable(stored: StoredType, where: str) -> None:
-    """Refuse references, and structures under a broken NumPy: h5py would size them wrongly, and not always say so."""
-    if stored.type_class == "reference":
-        message = "expected numbers or text, got references to other objects"
-        raise UnknownFormatError(Problem("unsupported-type", where, message, "read what they name"))
-    if stored.native is not None or stored.type_class == "variable-string":
-        return
-    mixed = numpy_problem()
-    if mixed and mixed.severity == "error":
-        message = f"expected a sound NumPy for {stored.type_class} elements, got another: {mixed.message}"
-        raise UnknownFormatError(Problem("mixed-numpy-install", where, message, mixed.fix))
-
-
-def _described(path: str, source: Source) -> DatasetInfo:
-    dataset_id = source.dataset.id
-    expected = 0
-    if source.chunk_shape:
-        expected = int(np.prod([-(-n // c) for n, c in zip(source.shape, source.chunk_shape, strict=True)]))
-    return DatasetInfo(
-        path=path,
-        shape=source.shape,
-        type_class=source.stored.type_class,
-        size=source.stored.size,
-        byte_order=source.stored.byte_order,
-        filters=source.filters,
-        layout=source.layout,
-        chunk_shape=source.chunk_shape,
-        offset=dataset_id.get_offset() if source.layout == "contiguous" else None,
-        unwritten_chunks=max(0, expected - dataset_id.get_num_chunks()) if expected else 0,
-    )
+        raise refusal(source, refused)
 
 
 def _first(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -324,43 +281,3 @@ def _box(source: Source, rows: slice | None) -> Selection:
     if not shape or rows.step not in (None, 1) or not 0 <= first <= last <= length:
         raise IndexError(f"{source.where}: expected a span of rows within 0:{length}, got {rows}")
     return Selection((first, *(0,) * (len(shape) - 1)), (last - first, *shape[1:]))
-
-
-def _cause() -> str | None:
-    mixed = numpy_problem()
-    return f"{mixed.message}: {mixed.fix}" if mixed else None
-
-
-def _refusal(source: Source, refused: dict[Rung, Exception]) -> LapsError:
-    """Choose the one fault that explains why no rung served."""
-    from h5py import h5z
-
-    missing = [step for step in source.filters if not h5z.filter_avail(step.id)]
-    if missing:
-        return _missing_filter(source, missing[0])
-    named = [error for error in refused.values() if isinstance(error, LapsError)]
-    if named:
-        return next((error for error in named if isinstance(error, CorruptDataError)), named[0])
-    story = "; ".join(f"{rung}: {_line(error)}" for rung, error in refused.items())
-    kind = f"{source.stored.type_class} of {source.stored.size} bytes"
-    message = f"expected to read {source.shape} {kind}, got {story}"
-    if any(isinstance(error, OSError) for error in refused.values()):
-        return CorruptDataError(
-            Problem("unreadable-dataset", source.where, message, _cause() or "restore the file from a copy")
-        )
-    return UnknownFormatError(Problem("unsupported-type", source.where, message, _cause()))
-
-
-def _missing_filter(source: Source, step: Filter) -> LapsError:
-    name = step.name or _PLUGIN_FILTERS.get(step.id, "unregistered")
-    message = f"expected an installed filter, got filter {step.id} ({name}), which is not"
-    if step.id in _PLUGIN_FILTERS:
-        fix = "pip install 'lapsdata[hdf5plugin]' and `import hdf5plugin` before reading"
-        return MissingExtraError(Problem("missing-filter", source.where, message, fix))
-    return UnknownFormatError(
-        Problem("missing-filter", source.where, message, "ask the writer of the file for its plug-in")
-    )
-
-
-def _line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]

@@ -61,6 +61,8 @@ class Source:
     layout: Layout
     chunk_shape: tuple[int, ...] | None
     user_block: int
+    offset: int | None
+    unwritten_chunks: int
 
 
 def source_of(dataset: Any, where: str) -> Source:  # noqa: ANN401  h5py publishes no types
@@ -68,6 +70,11 @@ def source_of(dataset: Any, where: str) -> Source:  # noqa: ANN401  h5py publish
     plist = dataset.id.get_create_plist()
     pipeline = [plist.get_filter(index) for index in range(plist.get_nfilters())]
     layout = _layout(plist)
+    chunk_shape = plist.get_chunk() if layout == "chunked" else None
+    unwritten = 0
+    if chunk_shape is not None:
+        per_axis = (-(-n // c) for n, c in zip(dataset.shape, chunk_shape, strict=True))
+        unwritten = math.prod(per_axis) - dataset.id.get_num_chunks()
     return Source(
         dataset=dataset,
         # Behind an external link this is another file than the one that was opened.
@@ -77,8 +84,10 @@ def source_of(dataset: Any, where: str) -> Source:  # noqa: ANN401  h5py publish
         stored=stored_type(dataset.id.get_type()),
         filters=tuple(Filter(int(f[0]), f[3].decode("utf-8", "replace")) for f in pipeline),
         layout=layout,
-        chunk_shape=plist.get_chunk() if layout == "chunked" else None,
+        chunk_shape=chunk_shape,
         user_block=dataset.file.userblock_size,
+        offset=dataset.id.get_offset() if layout == "contiguous" else None,
+        unwritten_chunks=unwritten,
     )
 
 
@@ -167,13 +176,12 @@ def _chunks(source: Source, box: Selection) -> Array:
 
 def _contiguous(source: Source, box: Selection, file: int) -> Array:
     """Read the leading rows that hold the box, then cut the box out of them."""
-    offset = source.dataset.id.get_offset()
-    if offset is None:
+    if source.offset is None:
         return np.full(box.count, _fill_value(source))
     shape = source.shape or (1,)
     first, rows = (box.start[0], box.count[0]) if box.count else (0, 1)
     row = math.prod(shape[1:])
-    raw = _pread(file, row * rows * source.stored.size, offset + row * first * source.stored.size, source.where)
+    raw = _pread(file, row * rows * source.stored.size, source.offset + row * first * source.stored.size, source.where)
     values = decode_elements(raw, source.stored).reshape((rows, *shape[1:]))
     return np.ascontiguousarray(values[:, *box.slices[1:]]).reshape(box.count)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from lapsdata.errors import Problem
 
 __all__ = ["dataset_paths"]
+
+# What h5py raises for objects and links that it cannot open.
+_WALK_ERRORS: Final = (OSError, RuntimeError, KeyError, ValueError, TypeError)
 
 
 def dataset_paths(file: Any) -> dict[str, Problem | None]:  # noqa: ANN401  h5py publishes no types
@@ -22,48 +25,41 @@ def dataset_paths(file: Any) -> dict[str, Problem | None]:  # noqa: ANN401  h5py
     while groups or indirect:
         if groups:
             group, path = groups.pop()
-            if _first_visit(group, entered):
-                _sort_links(group, path, groups, indirect, found)
+            _enter(group, path, entered, groups, indirect, found)
         else:
             group, name, path = indirect.pop()
             _open(group, name, path, groups, found)
     return dict(sorted(found.items()))
 
 
-def _first_visit(group: Any, entered: set[tuple[int, int]]) -> bool:  # noqa: ANN401
-    from h5py import h5o
-
-    info = h5o.get_info(group.id)
-    key = (info.fileno, info.addr)
-    if key in entered:
-        return False
-    entered.add(key)
-    return True
-
-
-def _sort_links(
+def _enter(
     group: Any,  # noqa: ANN401
     path: str,
+    entered: set[tuple[int, int]],
     groups: list[tuple[Any, str]],
     indirect: list[tuple[Any, str, str]],
     found: dict[str, Problem | None],
 ) -> None:
     """Open what hangs on hard links now; leave soft and external ones until these are all known."""
-    from h5py import h5l
+    from h5py import h5l, h5o
 
     try:
+        info = h5o.get_info(group.id)
         names = list(group)
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
-        found[path or "/"] = _broken(path or "/", f"expected a group with members, got {error}")
+    except _WALK_ERRORS as error:
+        found[path or "/"] = _broken(path or "/", f"expected a group with members, got {_text(error)}")
         return
+    if (info.fileno, info.addr) in entered:
+        return
+    entered.add((info.fileno, info.addr))
     for name in names:
         full = f"{path}/{name}"
         try:
-            hard = group.id.links.get_info(name.encode("utf-8", "surrogateescape")).type == h5l.TYPE_HARD
-        except (OSError, RuntimeError, KeyError, ValueError) as error:
-            found[full] = _broken(full, f"expected a link, got {error}")
+            link = group.id.links.get_info(name.encode("utf-8", "surrogateescape"))
+        except _WALK_ERRORS as error:
+            found[full] = _broken(full, f"expected a link, got {_text(error)}")
             continue
-        if hard:
+        if link.type == h5l.TYPE_HARD:
             _open(group, name, full, groups, found)
         else:
             indirect.append((group, name, full))
@@ -80,7 +76,7 @@ def _open(
 
     try:
         member = group[name]
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
+    except _WALK_ERRORS as error:
         found[path] = _broken(path, _target(group, name, error))
         return
     if isinstance(member, h5py.Group):

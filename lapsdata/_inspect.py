@@ -1,0 +1,198 @@
+"""What is in a file, told row by row; one unreadable dataset never hides the others.
+
+`inspect_low_level` looks at an HDF5 file below the level of dtypes: type class, size, byte order, filters,
+and the rung of the reading ladder that serves each dataset.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from lapsdata.errors import LapsError, Problem
+from lapsdata.storage.hdf5_file import DatasetInfo, Hdf5File
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+__all__ = ["LowLevelReport", "LowLevelRow", "PickedItem", "inspect_low_level", "render_low_level"]
+
+_SHOWN: Final = 4
+_COLUMNS: Final = ("dataset", "shape", "type", "filters", "layout", "rung")
+
+
+@dataclass(frozen=True, slots=True)
+class PickedItem:
+    """A look at one item (an index of the first axis) of a dataset.
+
+    Parameters
+    ----------
+    first : tuple
+        Its first values, in C order.
+    minimum, maximum, mean : float or None
+        Over the values that are not NaN, as float64; None where there are none, or no numbers.
+    nans : int
+        How many values are NaN.
+    """
+
+    first: tuple[Any, ...]
+    minimum: float | None = None
+    maximum: float | None = None
+    mean: float | None = None
+    nans: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LowLevelRow:
+    """One dataset: how it is stored, and the picked item or why it cannot be read."""
+
+    info: DatasetInfo
+    item: PickedItem | None = None
+    problem: Problem | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LowLevelReport:
+    """All datasets of one file, by path.
+
+    Parameters
+    ----------
+    path : Path
+    pick : int or None
+        Index on the first axis that was read of each dataset.
+    rows : tuple of LowLevelRow
+    """
+
+    path: Path
+    pick: int | None
+    rows: tuple[LowLevelRow, ...]
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What could not be read, one problem per dataset at most."""
+        return tuple(row.problem for row in self.rows if row.problem is not None)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the report as a JSON-ready dictionary; NaN and infinities are their names."""
+        return {"path": str(self.path), "pick": self.pick, "datasets": [_row_json(row) for row in self.rows]}
+
+
+def inspect_low_level(path: str | PathLike[str], pick: int | None = None) -> LowLevelReport:
+    """Describe every dataset of an HDF5 file, and look at item `pick` of each.
+
+    Raises
+    ------
+    StorageError, UnknownFormatError, CorruptDataError
+        The file as a whole cannot be opened; a fault of one dataset is in its row.
+
+    Examples
+    --------
+    >>> import h5py, tempfile
+    >>> place = Path(tempfile.mkdtemp()) / "clip.h5"
+    >>> with h5py.File(place, "w") as file:
+    ...     file["root/default/vis"] = np.ones((3, 2), "f4")
+    >>> print(render_low_level(inspect_low_level(place, pick=1)))  # doctest: +ELLIPSIS
+    dataset            shape   type             filters  layout      rung
+    /root/default/vis  (3, 2)  float 4B little  -        contiguous  h5py
+        item 1: min 1, max 1, mean 1, NaN 0, first 1.0 1.0
+    """
+    with Hdf5File(path) as file:
+        rows = tuple(_row(file, name, pick) for name in file.datasets())
+    return LowLevelReport(Path(path), pick, rows)
+
+
+def render_low_level(report: LowLevelReport) -> str:
+    """Return the report as an aligned table; below a row stand its picked item and its problem."""
+    cells = [_COLUMNS, *(_cells(row.info) for row in report.rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(_COLUMNS))]
+    table = ["  ".join(f"{text:<{width}}" for text, width in zip(row, widths, strict=True)).rstrip() for row in cells]
+    lines = table[:1]
+    for line, row in zip(table[1:], report.rows, strict=True):
+        lines.append(line)
+        if row.item is not None:
+            lines.append(f"    item {report.pick}: {_item_text(row.item)}")
+        if row.problem is not None:
+            lines.append(f"    {row.problem.severity}: {row.problem}")
+    return "\n".join(lines)
+
+
+def _row(file: Hdf5File, name: str, pick: int | None) -> LowLevelRow:
+    info = file.describe(name)
+    if info.problem is not None or pick is None:
+        return LowLevelRow(info, problem=info.problem)
+    length = info.shape[0] if info.shape else 0
+    if not 0 <= pick < length:
+        message = f"expected an item below {length}, got {pick}" if info.shape else "a scalar has no items"
+        return LowLevelRow(info, problem=Problem("no-such-item", info.path, message, severity="info"))
+    try:
+        return LowLevelRow(info, _looked_at(file.read(name, slice(pick, pick + 1))))
+    except LapsError as error:
+        return LowLevelRow(info, problem=error.problems[0])
+
+
+def _looked_at(values: np.ndarray[Any, np.dtype[Any]]) -> PickedItem:
+    first = tuple(_plain(value) for value in values.ravel()[:_SHOWN].tolist())
+    if values.dtype.kind not in "biuf" or values.size == 0:
+        return PickedItem(first)
+    numbers = values.astype(np.float64).ravel()
+    known = numbers[~np.isnan(numbers)]
+    nans = numbers.size - known.size
+    if not known.size:
+        return PickedItem(first, nans=nans)
+    # Both infinities in one item have no mean.
+    with np.errstate(invalid="ignore", over="ignore"):
+        mean = float(known.mean())
+    return PickedItem(first, float(known.min()), float(known.max()), mean, nans)
+
+
+def _plain(value: object) -> bool | int | float | str:
+    if isinstance(value, (bool, int, float)):
+        return value
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def _cells(info: DatasetInfo) -> tuple[str, ...]:
+    order = f" {info.byte_order}" if info.byte_order in ("little", "big", "other") else ""
+    return (
+        info.path,
+        "-" if info.shape is None else str(info.shape),
+        f"{info.type_class} {info.size}B{order}" if info.type_class else "-",
+        "+".join(f"{step.name or '?'}({step.id})" for step in info.filters) or "-",
+        info.layout or "-",
+        info.rung or "-",
+    )
+
+
+def _item_text(item: PickedItem) -> str:
+    parts = []
+    if item.minimum is not None and item.maximum is not None and item.mean is not None:
+        parts.append(f"min {item.minimum:.6g}, max {item.maximum:.6g}, mean {item.mean:.6g}")
+    if item.minimum is not None or item.nans:
+        parts.append(f"NaN {item.nans}")
+    parts.append(f"first {' '.join(str(value) for value in item.first)}")
+    return ", ".join(parts)
+
+
+def _row_json(row: LowLevelRow) -> dict[str, Any]:
+    described = row.info.as_json()
+    described["problem"] = row.problem.as_json() if row.problem else None
+    if row.item is not None:
+        described["item"] = {
+            "first": [_json_number(value) for value in row.item.first],
+            "min": _json_number(row.item.minimum),
+            "max": _json_number(row.item.maximum),
+            "mean": _json_number(row.item.mean),
+            "nans": row.item.nans,
+        }
+    return described
+
+
+def _json_number(value: Any) -> Any:  # noqa: ANN401  any JSON scalar passes
+    """Name what JSON has no number for."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return value

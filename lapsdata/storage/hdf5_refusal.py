@@ -1,0 +1,88 @@
+"""Why a dataset cannot be read: the one fault that explains it, with what to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from lapsdata.errors import CorruptDataError, LapsError, MissingExtraError, Problem, UnknownFormatError
+from lapsdata.storage.numpy_install import numpy_problem
+
+if TYPE_CHECKING:
+    from lapsdata.storage.hdf5_decode import Filter
+    from lapsdata.storage.hdf5_ladder import Rung, Source
+    from lapsdata.storage.hdf5_types import StoredType
+
+__all__ = ["numpy_cause", "refusal", "require_readable"]
+
+# Registered filters that the hdf5plugin distribution holds (https://github.com/HDFGroup/hdf5_plugins, its
+# README).
+_PLUGIN_FILTERS: Final = {
+    307: "bzip2",
+    32001: "blosc",
+    32004: "lz4",
+    32008: "bitshuffle",
+    32013: "zfp",
+    32015: "zstd",
+    32017: "sz",
+    32018: "fcidecomp",
+    32024: "sz3",
+    32026: "blosc2",
+    32028: "sperr",
+}
+
+
+def require_readable(stored: StoredType, where: str) -> None:
+    """Refuse references, and structures under a broken NumPy: h5py would size them wrongly, and not always say so."""
+    if stored.type_class == "reference":
+        message = "expected numbers or text, got references to other objects"
+        raise UnknownFormatError(Problem("unsupported-type", where, message, "read what they name"))
+    if stored.native is not None or stored.type_class == "variable-string":
+        return
+    mixed = numpy_problem()
+    if mixed and mixed.severity == "error":
+        message = f"expected a sound NumPy for {stored.type_class} elements, got another: {mixed.message}"
+        raise UnknownFormatError(Problem("mixed-numpy-install", where, message, mixed.fix))
+
+
+def numpy_cause() -> str | None:
+    """Return the fault of the NumPy install, with its fix, as a hint for other messages; None if there is none."""
+    mixed = numpy_problem()
+    return f"{mixed.message}: {mixed.fix}" if mixed else None
+
+
+def refusal(source: Source, refused: dict[Rung, Exception]) -> LapsError:
+    """Choose the one fault that explains why no rung served."""
+    from h5py import h5z
+
+    missing = [step for step in source.filters if not h5z.filter_avail(step.id)]
+    if missing:
+        return _missing_filter(source, missing[0])
+    for error in refused.values():
+        if isinstance(error, CorruptDataError):
+            return error
+    story = "; ".join(f"{rung}: {_line(error)}" for rung, error in refused.items())
+    kind = f"{source.stored.type_class} of {source.stored.size} bytes"
+    message = f"expected to read {source.shape} {kind}, got {story}"
+    if any(isinstance(error, OSError) for error in refused.values()):
+        return CorruptDataError(
+            Problem("unreadable-dataset", source.where, message, numpy_cause() or "restore it from a copy")
+        )
+    for error in refused.values():
+        if isinstance(error, LapsError):
+            return error
+    return UnknownFormatError(Problem("unsupported-type", source.where, message, numpy_cause()))
+
+
+def _missing_filter(source: Source, step: Filter) -> LapsError:
+    name = step.name or _PLUGIN_FILTERS.get(step.id, "unregistered")
+    message = f"expected an installed filter, got filter {step.id} ({name}), which is not"
+    if step.id in _PLUGIN_FILTERS:
+        fix = "pip install 'lapsdata[hdf5plugin]' and `import hdf5plugin` before reading"
+        return MissingExtraError(Problem("missing-filter", source.where, message, fix))
+    return UnknownFormatError(
+        Problem("missing-filter", source.where, message, "ask the writer of the file for its plug-in")
+    )
+
+
+def _line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]
