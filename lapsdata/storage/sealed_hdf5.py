@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from lapsdata.errors import CorruptDataError, LapsError, Problem, UnknownFormatError
+from lapsdata.errors import CorruptDataError, Problem, SchemaError, UnknownFormatError
 from lapsdata.schema.base import canonical_json
 from lapsdata.storage.atomic import atomic_file
 from lapsdata.storage.decoding import decoding
@@ -160,8 +160,11 @@ class SealedHdf5:
             manifest = json.loads(seal)["manifest"]
             arrays, attributes = dict(manifest["arrays"]), dict(manifest["attributes"])
             small = {name for name, entry in arrays.items() if "digest" in entry}
-        with decoding(str(self.path), "the sealed datasets"):
-            found = _manifest(self._file, sorted(arrays), small, attributes)
+        try:
+            with decoding(str(self.path), "the sealed datasets"):
+                found = _manifest(self._file, sorted(arrays), small, attributes)
+        except SchemaError as error:  # a dataset or attribute that was sealed is not there any more
+            raise CorruptDataError(*error.problems) from error
         open_seal(seal, found, str(self.path))
         with decoding(str(self.path), "JSON"):
             self.header: dict[str, JsonValue] = json.loads(self._bytes(_HEADER))
@@ -237,7 +240,7 @@ def _manifest(
 
 def _structure(info: DatasetInfo) -> dict[str, JsonValue]:
     if info.problem is not None:
-        raise LapsError(info.problem)
+        raise CorruptDataError(info.problem)
     return {
         "type": f"{info.type_class} {info.size} {info.byte_order}",
         "shape": list(info.shape or ()),
