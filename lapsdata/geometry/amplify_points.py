@@ -101,11 +101,12 @@ def pixel_to_amplify(
         points = np.where(finite, points, points.dtype.type(0))
     half = _half_sides(size, points)
     row_col = (points[..., ::-1] - half) / half
-    beyond = np.any(np.isfinite(row_col) & (np.abs(row_col) > 1), axis=-1)
+    known = np.isfinite(points)[..., ::-1]
+    beyond = np.any(known & (np.abs(row_col) > 1), axis=-1)
     outside_count = int(np.count_nonzero(beyond))
     _refuse(outside_count if outside == "raise" else 0, lost_count if lost == "raise" else 0, size)
     if outside == "clip":
-        row_col = np.where(np.isfinite(row_col), np.clip(row_col, -1, 1), row_col)
+        row_col = np.where(known, np.clip(row_col, -1, 1), row_col)
     elif outside == "nan":
         row_col = np.where(beyond[..., np.newaxis], row_col.dtype.type(np.nan), row_col)
     return AmplifyPoints(row_col.astype(points.dtype, copy=False), outside_count, lost_count)
