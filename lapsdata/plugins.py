@@ -15,7 +15,7 @@ import difflib
 import importlib.util
 import pkgutil
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar, get_args
@@ -151,25 +151,29 @@ class Registry(Generic[T]):
         PluginError
             Several distributions claim one name.
         """
-        clashes = [self._clash(name, claims) for name, claims in self._claims().items() if len(claims) > 1]
+        problems = self.check()
+        clashes = [problem for problem in problems if problem.severity == "error"]
         if clashes:
             raise PluginError(*clashes)
-        self._import_all()
+        for problem in problems:
+            warnings.warn(str(problem), LapsWarning, stacklevel=2)
         return {name: self._objects[name] for name in self.names() if name in self._objects}
 
-    def entries(self, *, load: bool = False) -> tuple[PluginEntry, ...]:
-        """Return what is known about each plug-in, sorted by name.
+    def check(self) -> list[Problem]:
+        """Import every plug-in; return an error for each clash of names, a warning for each broken one."""
+        problems = []
+        for name, claims in self._claims().items():
+            if len(claims) > 1:
+                problems.append(self._clash(name, claims))
+                continue
+            self._import(name, claims[0])
+            if name in self._broken:
+                problems.append(replace(self._fault(name, claims[0]), severity="warning"))
+        return problems
 
-        Parameters
-        ----------
-        load : bool
-            Import each plug-in first, so that no status is "not-loaded"; every broken one is a `LapsWarning`.
-        """
-        if load:
-            self._import_all()
-        return tuple(
-            self._entry(name, claim, claims) for name, claims in self._claims().items() for claim in claims
-        )
+    def entries(self) -> tuple[PluginEntry, ...]:
+        """Return what is known about each plug-in, sorted by name; imports nothing."""
+        return tuple(self._entry(name, claim, claims) for name, claims in self._claims().items() for claim in claims)
 
     def _claims(self) -> dict[str, list[_Claim]]:
         if self._found is None:
@@ -210,14 +214,6 @@ class Registry(Generic[T]):
         except Exception as error:  # noqa: BLE001 - someone else's module may raise anything while it is imported
             self._broken[name] = error
 
-    def _import_all(self) -> None:
-        for name, claims in self._claims().items():
-            if len(claims) == 1:
-                self._import(name, claims[0])
-            if name in self._broken:
-                # Two frames up stands whoever asked the registry for the list.
-                warnings.warn(str(self._fault(name, claims[0])), LapsWarning, stacklevel=3)
-
     def _entry(self, name: str, claim: _Claim, claims: list[_Claim]) -> PluginEntry:
         status: Status = "ok" if name in self._objects else "not-loaded"
         reason = None
@@ -226,9 +222,7 @@ class Registry(Generic[T]):
             reason = "also claimed by " + ", ".join(str(other) for other in claims if other is not claim)
         elif name in self._broken:
             status, reason = "broken", _told(self._broken[name])
-        return PluginEntry(
-            self.kind, name, claim.distribution, claim.version, claim.point.module, status, reason
-        )
+        return PluginEntry(self.kind, name, claim.distribution, claim.version, claim.point.module, status, reason)
 
     def _unknown(self, name: str) -> LapsError:
         known = ", ".join(self.names()) or "(none is installed)"

@@ -1,0 +1,1 @@
+"""The command `lapsdata`: one thin file per verb, whose attribute `PLUGIN` is a function or a typer app."""

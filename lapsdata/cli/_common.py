@@ -1,0 +1,47 @@
+"""What the verbs share: the `--json` option, and one way to end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lapsdata import console
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lapsdata.errors import Problem
+
+__all__ = ["Json", "Settings", "finish"]
+
+
+@dataclass
+class Settings:
+    """What the command line said about how to report; `main` needs it after a verb has failed."""
+
+    json: bool = False
+    traceback: bool = False
+
+
+def _remember(context: typer.Context, value: bool) -> bool:
+    settings = context.find_object(Settings)
+    if settings is not None:
+        settings.json = value
+    return value
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.", callback=_remember)]
+
+
+def finish(problems: Sequence[Problem]) -> None:
+    """Leave the verb with the exit code that the problems call for.
+
+    Raises
+    ------
+    typer.Exit
+        With code 1 if one of the problems is an error; otherwise the verb simply returns, with code 0.
+    """
+    if any(problem.severity == "error" for problem in problems):
+        raise typer.Exit(console.ExitCode.PROBLEMS)

@@ -1,0 +1,340 @@
+"""Everything that a person or a script sees: text, tables, problems, JSON and progress.
+
+The only place that writes to the standard streams. Results go to standard output, everything about the work
+(problems, warnings, progress) to standard error, so that a pipe carries results alone. On a terminal rich
+draws; elsewhere every line is one plain record. With `--json`, standard output is exactly one JSON document.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import warnings
+from contextlib import contextmanager
+from enum import IntEnum
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from lapsdata.errors import LapsWarning, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from typing import TextIO
+
+    from rich.console import Console
+
+    from lapsdata.errors import Severity
+
+__all__ = ["ExitCode", "note", "prepare", "progress", "report", "write", "write_facts", "write_json", "write_table"]
+
+_SHOWN = 20
+_RANK: dict[Severity, int] = {"error": 0, "warning": 1, "info": 2}
+_STYLE: dict[Severity, str] = {"error": "bold red", "warning": "yellow", "info": "cyan"}
+# How words of state look in a drawn table.
+_WORDS = {"ok": "green", "warning": "yellow", "error": "bold red", "broken": "yellow", "clash": "bold red"}
+
+
+class ExitCode(IntEnum):
+    """What the exit code of every verb means.
+
+    Examples
+    --------
+    >>> int(ExitCode.PROBLEMS)
+    1
+    """
+
+    OK = 0
+    PROBLEMS = 1
+    USAGE = 2
+
+
+def prepare() -> None:
+    """Make ready for a command: no character breaks the standard streams, our warnings read as problems.
+
+    Examples
+    --------
+    >>> prepare()  # the first thing that a command does; a library never calls it
+    """
+    for stream in (sys.stdout, sys.stderr):
+        # A file name may hold bytes that are no text in the stream's encoding; it is shown escaped.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    plain = warnings.showwarning
+
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        if issubclass(category, LapsWarning):
+            _labelled("warning", str(message))
+        else:
+            plain(message, category, filename, lineno, file, line)
+
+    warnings.showwarning = show
+
+
+def write(text: str = "") -> None:
+    """Write one line of a result to standard output.
+
+    Examples
+    --------
+    >>> write("3 files")
+    3 files
+    """
+    sys.stdout.write(f"{text}\n")
+
+
+def note(text: str) -> None:
+    """Write one line about the work to standard error.
+
+    Examples
+    --------
+    >>> note("reading the index")  # nothing on standard output
+    """
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
+def write_json(document: Mapping[str, object], problems: Iterable[Problem] = ()) -> None:
+    """Write the one JSON document of a `--json` run: `document`, and a record for each problem.
+
+    Parameters
+    ----------
+    document : mapping of str to JSON values
+        NaN and infinity are refused: JSON has no spelling for them.
+    problems : iterable of Problem
+
+    Examples
+    --------
+    >>> write_json({"windows": 3}, [Problem("empty", "vis", "expected one view, got none")])
+    {
+      "windows": 3,
+      "problems": [
+        {
+          "code": "empty",
+          "where": "vis",
+          "message": "expected one view, got none",
+          "fix": null,
+          "severity": "error"
+        }
+      ]
+    }
+    """
+    whole = {**document, "problems": [problem.as_json() for problem in _sorted(problems)]}
+    write(json.dumps(whole, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def write_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Write a table to standard output: drawn on a terminal, elsewhere aligned text with one row a line.
+
+    Parameters
+    ----------
+    columns : sequence of str
+        Headings.
+    rows : iterable of sequence of str
+        As many cells as there are columns.
+
+    Examples
+    --------
+    >>> write_table(["dataset", "shape"], [["tracks", "(317, 16, 400, 2)"], ["vis", "(317, 16, 400)"]])
+    dataset  shape
+    tracks   (317, 16, 400, 2)
+    vis      (317, 16, 400)
+    """
+    cells = [tuple(row) for row in rows]
+    terminal = _terminal(sys.stdout)
+    if terminal is None:
+        _write_aligned([tuple(columns), *cells])
+    else:
+        from rich import box
+
+        _draw(terminal, columns, cells, box=box.SIMPLE_HEAD, header_style="bold")
+
+
+def write_facts(facts: Mapping[str, str]) -> None:
+    """Write names and values, one a line, to standard output.
+
+    Examples
+    --------
+    >>> write_facts({"format": "tracks_hdf5", "windows": "3"})
+    format   tracks_hdf5
+    windows  3
+    """
+    terminal = _terminal(sys.stdout)
+    if terminal is None:
+        _write_aligned(list(facts.items()))
+    else:
+        _draw(terminal, ("name", "value"), facts.items(), box=None, show_header=False)
+
+
+def _write_aligned(rows: Sequence[tuple[str, ...]]) -> None:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        padded = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        write("  ".join(padded).rstrip())
+
+
+def _draw(
+    terminal: Console,
+    columns: Sequence[str],
+    rows: Iterable[tuple[str, ...]],
+    **style: Any,  # noqa: ANN401
+) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(pad_edge=False, **style)
+    for column, look in zip(columns, ("bold cyan", *[""] * len(columns)), strict=False):
+        table.add_column(column, overflow="fold", style=look)
+    for row in rows:
+        table.add_row(*(Text(cell, _WORDS.get(cell, "")) for cell in row))
+    terminal.print(table)
+
+
+def report(problems: Iterable[Problem]) -> None:
+    """Write problems to standard error: most severe first, then by place; 20 of them and a count.
+
+    Examples
+    --------
+    >>> report([Problem("wrong-dtype", "clip.h5: vis", "expected bool, got int64")])
+    """
+    ordered = _sorted(problems)
+    for problem in ordered[:_SHOWN]:
+        _labelled(problem.severity, str(problem))
+    if len(ordered) > _SHOWN:
+        note(f"... and {len(ordered) - _SHOWN} more problems")
+
+
+@contextmanager
+def progress(
+    title: str, total: int | None = None, *, unit: str = "items", every_s: float = 10.0
+) -> Iterator[Callable[[int], None]]:
+    """Show how far some work is, on standard error: a bar on a terminal, elsewhere a line now and then.
+
+    Parameters
+    ----------
+    title : str
+        What is being done.
+    total : int or None
+        How many units there are; None if that is not known.
+    unit : str
+        What is counted, in the plural.
+    every_s : float, second
+        Least time between two plain lines.
+
+    Yields
+    ------
+    callable
+        To be called with the number of units done since the last call.
+
+    Examples
+    --------
+    >>> with progress("track", 3, unit="clips") as advance:
+    ...     for _ in range(3):
+    ...         advance(1)
+    """
+    terminal = _terminal(sys.stderr)
+    if terminal is not None:
+        with _bar(terminal, title, total, unit) as advance:
+            yield advance
+        return
+    lines = _PlainProgress(title, total, unit, every_s)
+    try:
+        yield lines.advance
+    except BaseException:
+        lines.end("stopped at")
+        raise
+    lines.end("done:")
+
+
+class _PlainProgress:
+    """Lines for a log file: counts, rate, remaining time."""
+
+    def __init__(self, title: str, total: int | None, unit: str, every_s: float) -> None:
+        self._title, self._total, self._unit, self._every_s = title, total, unit, every_s
+        self._start = self._told = monotonic()
+        self._done = 0
+
+    def advance(self, units: int) -> None:
+        self._done += units
+        now = monotonic()
+        if now - self._told >= self._every_s:
+            self._told = now
+            rate = self._done / (now - self._start)
+            left = ""
+            if self._total is not None and rate > 0:
+                left = f", {_duration((self._total - self._done) / rate)} left"
+            note(f"{self._title}: {self._count()}, {_rate(rate, self._unit)}{left}")
+
+    def end(self, how: str) -> None:
+        elapsed = monotonic() - self._start
+        rate = f", {_rate(self._done / elapsed, self._unit)}" if elapsed > 0 else ""
+        note(f"{self._title}: {how} {self._count()} in {_duration(elapsed)}{rate}")
+
+    def _count(self) -> str:
+        of = "" if self._total is None else f"/{self._total}"
+        return f"{self._done}{of} {self._unit}"
+
+
+@contextmanager
+def _bar(terminal: Console, title: str, total: int | None, unit: str) -> Iterator[Callable[[int], None]]:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}", markup=False),
+        TimeRemainingColumn(compact=True),
+    )
+    with Progress(*columns, console=terminal) as bar:
+        task = bar.add_task(title, total=total, rate=unit)
+
+        def advance(units: int) -> None:
+            bar.advance(task, units)
+            speed = bar.tasks[0].speed
+            if speed is not None:
+                bar.update(task, rate=_rate(speed, unit))
+
+        yield advance
+
+
+def _labelled(severity: Severity, text: str) -> None:
+    terminal = _terminal(sys.stderr)
+    if terminal is None:
+        note(f"{severity}: {text}")
+        return
+    from rich.text import Text
+
+    terminal.print(Text.assemble((f"{severity}: ", _STYLE[severity]), text), soft_wrap=True)
+
+
+def _terminal(stream: TextIO) -> Console | None:
+    """Return a console that draws on `stream` if that is a terminal; rich is not even imported otherwise."""
+    if not stream.isatty():
+        return None
+    from rich.console import Console
+
+    return Console(file=stream, highlight=False)
+
+
+def _sorted(problems: Iterable[Problem]) -> list[Problem]:
+    return sorted(problems, key=lambda problem: (_RANK[problem.severity], problem.where, problem.code))
+
+
+def _rate(per_s: float, unit: str) -> str:
+    return f"{per_s:,.1f} {unit}/s" if per_s < 100 else f"{per_s:,.0f} {unit}/s"
+
+
+def _duration(seconds: float) -> str:
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"

@@ -1,0 +1,3 @@
+"""A family of rules of one rule."""
+
+PLUGIN = ("sample-rule",)
