@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Self
 
@@ -28,7 +29,7 @@ def read_only(array: NDArray[Any]) -> NDArray[Any]:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Container:
+class Container(ABC):
     """A header and the arrays it describes.
 
     A container that exists is valid: its constructor checks everything once and raises `SchemaError` with all
@@ -77,6 +78,10 @@ class Container:
     def facts(self) -> dict[str, str]:
         """Return what one wants to know at a glance, as name and text."""
         return {name: f"{array.dtype} {array.shape}" for name, array in self.arrays()}
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Return the number of windows or rows."""
 
     def __repr__(self) -> str:
         facts = ", ".join(f"{name}: {text}" for name, text in self.facts().items())

@@ -10,6 +10,7 @@ import numpy as np
 from lapsdata.containers.base import ArrayCheck, Container, frozen_mapping, read_only
 from lapsdata.containers.window_times import check_window_times, step_times
 from lapsdata.schema.tracks import TracksHeader  # noqa: TC001 - documented field type
+from lapsdata.timebase import window_time_s
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -111,6 +112,11 @@ class Tracks(Container):
     def step_s(self) -> NDArray[np.float64]:
         """Time of every frame of every window: float64 (W, T), seconds."""
         return step_times(self.frame_s, self.start_index, self.header.horizon)
+
+    @property
+    def span_s(self) -> NDArray[np.float64]:
+        """Half-open time of each window: float64 (W, 2), seconds; the last frame lasts the median interval."""
+        return np.stack(window_time_s(self.frame_s, self.start_index, self.header.horizon), axis=-1)
 
     def facts(self) -> dict[str, str]:
         """Return what one wants to know at a glance."""

@@ -19,6 +19,7 @@ from pydantic.functional_validators import PlainValidator
 from pydantic.json_schema import WithJsonSchema
 
 from lapsdata.errors import FormatTooNewError, LapsWarning, Problem, SchemaError
+from lapsdata.geometry import FrameSize
 from lapsdata.timebase import FrameRate
 
 __all__ = [
@@ -284,6 +285,11 @@ class Size(Record):
     """Pixels from left to right."""
     height: Annotated[int, Field(ge=1)]
     """Pixels from top to bottom."""
+
+    @property
+    def frame(self) -> FrameSize:
+        """The same size as the value that `lapsdata.geometry` takes."""
+        return FrameSize(width=self.width, height=self.height)
 
 
 class Parent(Record):

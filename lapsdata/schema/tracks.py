@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from lapsdata.geometry import PixelArea
 from lapsdata.schema.base import Count, Header, Name, Rate, Record, Size, Tool, ViewName
 from lapsdata.schema.video import SourceVideo
 
@@ -23,6 +24,11 @@ class Area(Record):
     """Number of columns."""
     height: Annotated[int, Field(ge=1)]
     """Number of rows."""
+
+    @property
+    def pixels(self) -> PixelArea:
+        """The same area as the value that `lapsdata.geometry` takes."""
+        return PixelArea(x=self.x, y=self.y, width=self.width, height=self.height)
 
 
 class Grid(Record):
@@ -45,6 +51,13 @@ class TracksView(Record):
     """Number of points N."""
     grid: Grid
     """Layout of the query points."""
+
+    @model_validator(mode="after")
+    def _area_inside(self) -> Self:
+        area, size = self.active_area, self.size
+        if area.x + area.width > size.width or area.y + area.height > size.height:
+            raise ValueError(f"expected an active area inside of {size.width} x {size.height}")
+        return self
 
 
 class TracksHeader(Header):

@@ -61,7 +61,8 @@ def storage_errors(path: Path, action: str) -> Iterator[None]:
 
     Examples
     --------
-    >>> with storage_errors(Path("clip.h5"), "open"):
+    >>> import pathlib
+    >>> with storage_errors(pathlib.Path("clip.h5"), "open"):
     ...     open("/nowhere/clip.h5")
     Traceback (most recent call last):
     lapsdata.errors.StorageError: clip.h5: cannot open: no such file or folder; check the path [not-found]
@@ -97,8 +98,8 @@ def atomic_file(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
 
     Examples
     --------
-    >>> import tempfile
-    >>> target = Path(tempfile.mkdtemp()) / "note.txt"
+    >>> import pathlib, tempfile
+    >>> target = pathlib.Path(tempfile.mkdtemp()) / "note.txt"
     >>> with atomic_file(target) as temporary:
     ...     _ = temporary.write_text("whole")
     >>> target.read_text()
@@ -145,8 +146,8 @@ def atomic_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
 
     Examples
     --------
-    >>> import tempfile
-    >>> target = Path(tempfile.mkdtemp()) / "clip.zarr"
+    >>> import pathlib, tempfile
+    >>> target = pathlib.Path(tempfile.mkdtemp()) / "clip.zarr"
     >>> with atomic_folder(target) as temporary:
     ...     _ = (temporary / "zarr.json").write_text("{}")
     >>> [item.name for item in target.iterdir()]
@@ -174,7 +175,8 @@ def restore_folder(path: Path) -> bool:
 
     Examples
     --------
-    >>> restore_folder(Path("nothing-here.zarr"))
+    >>> import pathlib
+    >>> restore_folder(pathlib.Path("nothing-here.zarr"))
     False
     """
     aside = _aside_name(path)
