@@ -73,7 +73,7 @@ def _named(path: Path, error: OSError) -> LapsError:
         message = "expected a closed file, got one flagged as open for writing: its writer runs or was killed"
         fix = "wait for the writer, or clear the flag of a copy with `h5clear -s FILE` and check the copy"
         return StorageError(Problem("open-for-write", where, message, fix))
-    if "lock" in text:
+    if "unable to lock file" in text:
         message = f"expected a file that can be read, got a lock: {text}"
         fix = "wait for the writer, or set HDF5_USE_FILE_LOCKING=FALSE where the file system knows no locks"
         return StorageError(Problem("locked-file", where, message, fix))

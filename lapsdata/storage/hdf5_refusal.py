@@ -63,7 +63,8 @@ def refusal(source: Source, refused: dict[Rung, Exception]) -> LapsError:
     story = "; ".join(f"{rung}: {_line(error)}" for rung, error in refused.items())
     kind = f"{source.stored.type_class} of {source.stored.size} bytes"
     message = f"expected to read {source.shape} {kind}, got {story}"
-    if any(isinstance(error, OSError) for error in refused.values()):
+    # A conversion that libhdf5 lacks is no damage.
+    if any(isinstance(error, OSError) and "conversion path" not in str(error) for error in refused.values()):
         return CorruptDataError(
             Problem("unreadable-dataset", source.where, message, numpy_cause() or "restore it from a copy")
         )

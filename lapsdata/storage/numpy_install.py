@@ -69,8 +69,9 @@ def _loaded_problem(folder: Path) -> Problem | None:
         importlib.import_module("numpy._core._multiarray_umath")
     except ImportError:
         return None
+    # A clean 1.26 gives its stub the attributes of its own library, which lies in `numpy/core`.
     origin = getattr(sys.modules["numpy._core._multiarray_umath"], "__file__", None) or ""
-    if origin.endswith(tuple(EXTENSION_SUFFIXES)):
+    if origin.endswith(tuple(EXTENSION_SUFFIXES)) and Path(origin).parent.name == "_core":
         return _mixed(folder, np.__version__, f"the compiled core {origin} of NumPy 2 loaded instead of its own")
     return None
 
