@@ -1,0 +1,100 @@
+"""The truth of a scene as containers: the same numbers as the scene's own, window by window."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+import lapsdata
+from lapsdata.errors import SchemaError
+from lapsdata.testing.scene_truth import scene_name, true_segments, true_tracks
+from lapsdata.testing.scenes import Scene, SceneConfig, render_scene
+from lapsdata.timebase import FrameRate
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(scope="module")
+def scene() -> Scene:
+    return render_scene(7, SceneConfig(actions=3, size=(200, 120), letterbox=(0, 12, 0, 8)))
+
+
+def test_each_window_is_the_truth_of_points_laid_at_its_own_start(scene: Scene) -> None:
+    tracks = true_tracks(scene, points=60, horizon=8, stride=5)
+    grid = tracks.tracks["default"][0, 0]
+    for window in (0, 1, len(tracks) - 1):
+        start = int(tracks.start_index[window])
+        assert start == 5 * window
+        expected = scene.tracks(grid, start, range(start, start + 8))
+        np.testing.assert_array_equal(tracks.tracks["default"][window], expected.tracks)
+        np.testing.assert_array_equal(tracks.vis["default"][window], expected.vis)
+
+
+def test_points_are_laid_over_the_active_area_only(scene: Scene) -> None:
+    view = true_tracks(scene, points=60).header.views["default"]
+    assert (view.active_area.x, view.active_area.y, view.active_area.width, view.active_area.height) == (
+        0,
+        12,
+        200,
+        100,
+    )
+    first = true_tracks(scene, points=60).tracks["default"][:, 0]
+    assert first[..., 1].min() > 12
+    assert first[..., 1].max() < 112
+
+
+def test_every_frame_is_covered_or_counted(scene: Scene) -> None:
+    tracks = true_tracks(scene, points=60, horizon=16, stride=7)
+    covered = int(tracks.start_index[-1]) + 16
+    assert covered + tracks.header.uncovered_frames == len(scene)
+    assert tracks.header.video.frames == len(scene)
+
+
+def test_times_are_the_scenes_own_also_under_vfr() -> None:
+    scene = render_scene(7, SceneConfig(actions=2, vfr=True, rate=FrameRate(15)))
+    tracks = true_tracks(scene, points=48)
+    assert tracks.header.rate is None
+    np.testing.assert_array_equal(tracks.frame_s, scene.frame_s)
+    np.testing.assert_array_equal(tracks.step_s[0], scene.frame_s[:16])
+    np.testing.assert_array_equal(tracks.span_s[0], [scene.frame_s[0], scene.frame_s[16]])
+    assert len(np.unique(np.diff(tracks.frame_s).round(4))) > 3
+
+
+def test_a_constant_rate_stands_in_the_header(scene: Scene) -> None:
+    assert true_tracks(scene, points=60).header.rate == scene.config.rate
+
+
+def test_a_scene_shorter_than_a_window_is_refused(scene: Scene) -> None:
+    with pytest.raises(SchemaError, match=r"scene_7: expected at least 100000 frames, got \d+"):
+        true_tracks(scene, horizon=100_000)
+
+
+def test_segments_of_several_scenes_keep_order_and_time(scene: Scene) -> None:
+    other = render_scene(8, SceneConfig(actions=2))
+    segments = true_segments(scene, other)
+    assert (
+        [video.name for video in segments.header.videos]
+        == [scene_name(scene), scene_name(other)]
+        == ["scene_7", "scene_8"]
+    )
+    for one in (scene, other):
+        rows = segments.of_video(scene_name(one))
+        assert [segments.label[i] for i in rows] == [segment.label for segment in one.segments]
+        np.testing.assert_array_equal(segments.start_s[rows], [segment.start_s for segment in one.segments])
+        np.testing.assert_array_equal(segments.end_s[rows], [segment.end_s for segment in one.segments])
+
+
+@pytest.mark.parametrize("name", ["clip.h5", "clip.zarr"])
+def test_truth_survives_the_disk(scene: Scene, tmp_path: Path, name: str) -> None:
+    tracks = true_tracks(scene, points=60)
+    lapsdata.write(tmp_path / name, tracks)
+    assert lapsdata.read(tmp_path / name).equals(tracks)
+    lapsdata.write(tmp_path / "truth.parquet", true_segments(scene))
+    assert lapsdata.read(tmp_path / "truth.parquet").equals(true_segments(scene))
+
+
+def test_the_seed_stands_in_the_provenance(scene: Scene) -> None:
+    assert true_tracks(scene, points=60).header.provenance.parameters == {"seed": 7, "points": 60}
