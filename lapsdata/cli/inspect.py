@@ -27,7 +27,7 @@ def inspect(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Show what is in a file; every checksum is verified on the way."""
+    """Show what is in a file, after comparing every checksum in it."""
     if low_level:
         _inspect_low_level(file, pick, json)
         return
@@ -54,7 +54,6 @@ def _facts(file: Path, plugin: Format[Container], container: Container) -> dict[
         "policies": ", ".join(f"{name}: {count}" for name, count in header.policies.items()) or "none was needed",
         "made by": f"{made.producer} {made.version}, code {made.code_digest[:15]}",
         **{f"from {parent.role}": f"{parent.name}, {parent.digest[:15]}" for parent in made.parents},
-        "checksums": "all verified",
     }
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Callable
     from pathlib import Path
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
-RIVAL = "[lapsdata.formats]\ntracks_sample = laps_rival:PLUGIN\n"
+RIVAL = "[lapsdata.formats]\nsegments_text = laps_rival:PLUGIN\n"
 BROKEN = "[lapsdata.checks]\ntorn = laps_torn:PLUGIN\n"
 TAKEN = "[lapsdata.commands]\nplugins = laps_taker:PLUGIN\n"
 
@@ -66,7 +68,7 @@ def test_the_list_of_plug_ins_shows_where_each_comes_from(sample_site: Path, run
     done = run("plugins", site=sample_site)
     assert done.returncode == 0, done.stderr
     rows = [line.split() for line in done.stdout.splitlines()]
-    for kind, name in [("formats", "tracks_sample"), ("checks", "sample_rules"), ("commands", "greet")]:
+    for kind, name in [("formats", "segments_text"), ("checks", "sample_rules"), ("commands", "greet")]:
         assert [kind, name, "laps-sample", "1.2", "ok"] in rows
     assert ["commands", "plugins", "lapsdata"] in [row[:3] for row in rows]
     assert max(map(len, done.stdout.splitlines())) <= 80
@@ -78,13 +80,43 @@ def test_the_list_of_plug_ins_as_json(sample_site: Path, run: Run) -> None:
     assert document["problems"] == []
     assert {
         "kind": "formats",
-        "name": "tracks_sample",
+        "name": "segments_text",
         "distribution": "laps-sample",
         "version": "1.2",
-        "module": "laps_sample.tracks_sample",
+        "module": "laps_sample.segments_text",
         "status": "ok",
         "reason": None,
     } in document["plugins"]
+
+
+ROUND_TRIP = """
+import sys
+from dataclasses import replace
+import lapsdata
+from lapsdata.testing.samples import sample_segments
+
+full = sample_segments()
+header = full.header.model_copy(update={"embedding": None})
+plain = replace(full, header=header, score=None, codes=None, embedding=None)
+report = lapsdata.write(sys.argv[1], plain)
+assert report.format == "segments_text", report
+assert lapsdata.recognise(sys.argv[1]).name == "segments_text"
+assert lapsdata.read(sys.argv[1]).equals(plain)
+"""
+
+
+def test_the_format_writes_is_recognised_reads_and_inspects_like_ours(
+    sample_site: Path, run: Run, tmp_path: Path
+) -> None:
+    target = tmp_path / "clips.segments"
+    environment = {**os.environ, "PYTHONPATH": str(sample_site)}
+    subprocess.run([sys.executable, "-c", ROUND_TRIP, str(target)], env=environment, check=True)
+    shown = run("inspect", str(target), site=sample_site)
+    assert shown.returncode == 0, shown.stderr
+    assert re.search(r"^format +segments_text 1\.0", shown.stdout, re.MULTILINE)
+    unknown = run("inspect", str(target), site=tmp_path)
+    assert unknown.returncode == 1
+    assert unknown.stderr.startswith(f"error: {target}: expected one of boxes_parquet,")
 
 
 def test_a_broken_plug_in_is_a_named_warning_of_the_list(run: Run, lay: Lay) -> None:
@@ -105,7 +137,7 @@ def test_two_plug_ins_of_one_name_are_an_error_of_the_list(sample_site: Path, ru
     (problem,) = document["problems"]
     assert problem["code"] == "plugin-clash"
     assert problem["fix"] == "`pip uninstall laps-rival` or `pip uninstall laps-sample`"
-    claims = [entry for entry in document["plugins"] if entry["name"] == "tracks_sample"]
+    claims = [entry for entry in document["plugins"] if entry["name"] == "segments_text"]
     assert [entry["status"] for entry in claims] == ["clash", "clash"]
 
 

@@ -1,0 +1,322 @@
+"""What is written, to which stream, drawn or plain."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lapsdata import console
+from lapsdata.errors import Problem, SchemaError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1, max_size=12)
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def switch_on(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Terminal]:
+    """Join both standard streams in one terminal of 80 columns; in the test itself, for pytest sets its own before."""
+
+    def joined() -> Terminal:
+        screen = Terminal()
+        monkeypatch.setattr(sys, "stdout", screen)
+        monkeypatch.setattr(sys, "stderr", screen)
+        return screen
+
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    return joined
+
+
+class Clock:
+    """A clock that stands until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(console, "monotonic", clock)
+    return clock
+
+
+def problems(count: int) -> list[Problem]:
+    return [Problem("empty", f"item {index:03d}", "expected one, got none") for index in range(count)]
+
+
+def test_exit_codes_are_fixed() -> None:
+    assert {code.name: int(code) for code in console.ExitCode} == {"OK": 0, "PROBLEMS": 1, "USAGE": 2}
+
+
+def test_results_and_notes_go_to_their_own_streams(capsys: pytest.CaptureFixture[str]) -> None:
+    console.write("result")
+    console.write()
+    console.note("about the work")
+    out, err = capsys.readouterr()
+    assert out == "result\n\n"
+    assert err == "about the work\n"
+
+
+def test_problems_are_sorted_by_severity_place_and_code(capsys: pytest.CaptureFixture[str]) -> None:
+    console.report(
+        [
+            Problem("b", "z", "warned", severity="warning"),
+            Problem("b", "x", "second"),
+            Problem("a", "y", "third"),
+            Problem("a", "x", "first", fix="mend it"),
+            Problem("a", "a", "told", severity="info"),
+        ]
+    )
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines() == [
+        "error: x: first; mend it [a]",
+        "error: x: second [b]",
+        "error: y: third [a]",
+        "warning: z: warned [b]",
+        "info: a: told [a]",
+    ]
+
+
+@pytest.mark.parametrize(("count", "last"), [(20, None), (21, 1), (1000, 980)])
+def test_twenty_problems_are_shown_and_the_rest_counted(
+    capsys: pytest.CaptureFixture[str], count: int, last: int | None
+) -> None:
+    console.report(problems(count))
+    lines = capsys.readouterr().err.splitlines()
+    shown = [line for line in lines if line.startswith("error: ")]
+    assert shown == [f"error: {problem}" for problem in problems(20)]
+    assert lines[20:] == ([] if last is None else [f"... and {last} more problems"])
+
+
+def test_no_problem_writes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    console.report([])
+    assert capsys.readouterr() == ("", "")
+
+
+def test_problems_are_coloured_on_a_terminal_only(switch_on: Callable[[], Terminal]) -> None:
+    terminal = switch_on()
+    console.report([Problem("empty", "clip [1].h5", "expected [a], got [/b]")])
+    shown = terminal.getvalue()
+    assert "\x1b[1;31merror: \x1b[0m" in shown
+    assert "clip [1].h5: expected [a], got [/b] [empty]" in shown
+
+
+def test_a_terminal_that_wants_no_colour_gets_none(
+    switch_on: Callable[[], Terminal], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = switch_on()
+    monkeypatch.setenv("NO_COLOR", "1")
+    console.report([Problem("empty", "x", "expected one", severity="warning")])
+    assert "warning: " in terminal.getvalue()
+    assert "\x1b[33m" not in terminal.getvalue()
+
+
+def test_a_long_problem_is_not_broken_into_lines_that_cannot_be_searched(switch_on: Callable[[], Terminal]) -> None:
+    terminal = switch_on()
+    console.report([Problem("empty", "x" * 200, "expected one")])
+    assert "x" * 200 in terminal.getvalue()
+
+
+@given(rows=st.lists(st.tuples(TEXT, TEXT), max_size=5))
+def test_a_plain_table_is_one_aligned_row_a_line(rows: list[tuple[str, str]]) -> None:
+    screen = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stdout", screen)
+        console.write_table(["name", "value"], rows)
+    lines = screen.getvalue().split("\n")[:-1]
+    assert len(lines) == len(rows) + 1
+    start = max(len(name) for name in ["name", *(row[0] for row in rows)]) + 2
+    assert [(line[:start].rstrip(), line[start:]) for line in lines] == [("name", "value"), *rows]
+
+
+def test_a_row_of_another_length_is_an_error() -> None:
+    with pytest.raises(ValueError, match="shorter"):
+        console.write_table(["a", "b"], [["1"]])
+
+
+def test_a_drawn_table_fits_80_columns_and_loses_nothing(switch_on: Callable[[], Terminal]) -> None:
+    terminal = switch_on()
+    console.write_table(["name", "found"], [["[bold]not markup", "word " * 60], ["state", "ok"]])
+    shown = terminal.getvalue()
+    plain = "".join(part.partition("m")[2] for part in ("m" + shown).split("\x1b["))
+    assert "[bold]not markup" in plain
+    assert plain.count("word") == 60
+    assert max(map(len, plain.splitlines())) <= 80
+    assert "\x1b[32mok" in shown
+
+
+def test_facts_are_drawn_without_heading(switch_on: Callable[[], Terminal]) -> None:
+    terminal = switch_on()
+    console.write_facts({"format": "tracks_hdf5"})
+    assert "format" in terminal.getvalue()
+    assert "tracks_hdf5" in terminal.getvalue()
+    assert "value" not in terminal.getvalue()
+
+
+def test_json_is_one_document_with_problems_as_records(capsys: pytest.CaptureFixture[str]) -> None:
+    found = [Problem("b", "y", "late", severity="warning"), Problem("a", "x", "ünïcode", fix="mend")]
+    console.write_json({"file": "clip.h5", "windows": 3}, found)
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert "ünïcode" in out
+    assert json.loads(out) == {
+        "file": "clip.h5",
+        "windows": 3,
+        "problems": [
+            {"code": "a", "where": "x", "message": "ünïcode", "fix": "mend", "severity": "error"},
+            {"code": "b", "where": "y", "message": "late", "fix": None, "severity": "warning"},
+        ],
+    }
+
+
+def test_json_does_not_cut_the_list_of_problems(capsys: pytest.CaptureFixture[str]) -> None:
+    console.write_json({}, problems(50))
+    assert len(json.loads(capsys.readouterr().out)["problems"]) == 50
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_json_refuses_what_json_cannot_spell(value: float) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        console.write_json({"value": value})
+
+
+def test_progress_is_told_at_the_pace_asked_for(capsys: pytest.CaptureFixture[str], clock: Clock) -> None:
+    with console.progress("track", 100, unit="clips", every_s=10) as advance:
+        for _ in range(25):
+            clock.now += 1
+            advance(2)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines() == [
+        "track: 20/100 clips, 2.0 clips/s, 40 s left",
+        "track: 40/100 clips, 2.0 clips/s, 30 s left",
+        "track: done: 50/100 clips in 25 s, 2.0 clips/s",
+    ]
+
+
+def test_progress_without_a_total_does_not_guess_the_end(capsys: pytest.CaptureFixture[str], clock: Clock) -> None:
+    with console.progress("read", unit="rows", every_s=1) as advance:
+        clock.now += 2
+        advance(3000)
+    assert capsys.readouterr().err.splitlines() == [
+        "read: 3000 rows, 1,500 rows/s",
+        "read: done: 3000 rows in 2 s, 1,500 rows/s",
+    ]
+
+
+def test_progress_in_no_time_has_no_rate(capsys: pytest.CaptureFixture[str], clock: Clock) -> None:
+    with console.progress("read", 1, every_s=0) as advance:
+        clock.now += 0.5
+        advance(0)
+        clock.now -= 0.5
+    assert capsys.readouterr().err.splitlines() == ["read: 0/1 items, 0.0 items/s", "read: done: 0/1 items in 0 s"]
+
+
+def test_interrupted_work_does_not_claim_to_be_done(capsys: pytest.CaptureFixture[str], clock: Clock) -> None:
+    def interrupted() -> None:
+        with console.progress("track", 4) as advance:
+            clock.now += 2
+            advance(1)
+            raise KeyboardInterrupt("by hand")
+
+    with pytest.raises(KeyboardInterrupt, match="by hand"):
+        interrupted()
+    assert capsys.readouterr().err == "track: stopped at 1/4 items in 2 s, 0.5 items/s\n"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.4, "0 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min 00 s"),
+        (125, "2 min 05 s"),
+        (3600, "1 h 00 min"),
+        (90061, "25 h 01 min"),
+    ],
+)
+def test_durations_read_well(capsys: pytest.CaptureFixture[str], clock: Clock, seconds: float, text: str) -> None:
+    with console.progress("x", every_s=math.inf):
+        clock.now += seconds
+    assert f" in {text}," in capsys.readouterr().err
+
+
+def test_progress_is_a_bar_on_a_terminal(switch_on: Callable[[], Terminal]) -> None:
+    terminal = switch_on()
+    with console.progress("track", 3, unit="clips") as advance:
+        for _ in range(3):
+            advance(1)
+    assert "track" in terminal.getvalue()
+    assert "3/3" in terminal.getvalue()
+
+
+WARNINGS = """
+import warnings
+from lapsdata import console
+from lapsdata.errors import LapsWarning
+console.prepare()
+warnings.warn("clip.h5: written by other code", LapsWarning)
+warnings.warn("something else", UserWarning)
+"""
+
+
+def test_our_warnings_read_as_problems_and_others_stay() -> None:
+    done = subprocess.run([sys.executable, "-c", WARNINGS], capture_output=True, text=True, check=True)
+    assert done.stderr.startswith("warning: clip.h5: written by other code\n")
+    assert "UserWarning: something else" in done.stderr
+
+
+def test_no_character_breaks_the_output() -> None:
+    code = "from lapsdata import console; console.prepare(); console.write('clip_\\udcff_\\u2192.h5')"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={"PYTHONIOENCODING": "ascii"}, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "clip_\\udcff_\\u2192.h5\n"
+
+
+def test_plain_output_never_imports_rich() -> None:
+    code = """
+import sys
+from lapsdata import console
+from lapsdata.errors import Problem
+console.prepare()
+console.write_table(["a"], [["b"]])
+console.write_facts({"a": "b"})
+console.write_json({})
+console.report([Problem("empty", "x", "expected one")])
+with console.progress("work", 1) as advance:
+    advance(1)
+assert "rich" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+
+
+def test_an_error_shows_what_report_shows(capsys: pytest.CaptureFixture[str]) -> None:
+    error = SchemaError(*reversed(problems(25)))
+    console.report(error.problems)
+    assert [line.removeprefix("error: ") for line in capsys.readouterr().err.splitlines()[:20]] == [
+        line.strip() for line in str(error).splitlines()[1:21]
+    ]
