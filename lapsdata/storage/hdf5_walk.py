@@ -19,7 +19,8 @@ def dataset_paths(file: Any) -> dict[str, Problem | None]:  # noqa: ANN401  h5py
     its own path; a soft or external link to a dataset is listed as well. Named types are not datasets.
     """
     found: dict[str, Problem | None] = {}
-    entered: set[tuple[int, int]] = set()
+    # The groups stay open: a file behind an external link is known by a number that it loses when it is closed.
+    entered: dict[tuple[int, int], Any] = {}
     groups: list[tuple[Any, str]] = [(file, "")]
     indirect: list[tuple[Any, str, str]] = []
     while groups or indirect:
@@ -35,7 +36,7 @@ def dataset_paths(file: Any) -> dict[str, Problem | None]:  # noqa: ANN401  h5py
 def _enter(
     group: Any,  # noqa: ANN401
     path: str,
-    entered: set[tuple[int, int]],
+    entered: dict[tuple[int, int], Any],
     groups: list[tuple[Any, str]],
     indirect: list[tuple[Any, str, str]],
     found: dict[str, Problem | None],
@@ -51,7 +52,7 @@ def _enter(
         return
     if (info.fileno, info.addr) in entered:
         return
-    entered.add((info.fileno, info.addr))
+    entered[info.fileno, info.addr] = group
     for name in names:
         full = f"{path}/{name}"
         try:

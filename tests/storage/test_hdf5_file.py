@@ -225,6 +225,16 @@ def test_links_and_cycles(tmp_path: Path) -> None:
     assert "got a link to '/far' in 'gone.h5'" in bad["/missing_file"]
 
 
+def test_a_cycle_through_other_files_ends(tmp_path: Path) -> None:
+    for name, following in (("a", "b"), ("b", "c"), ("c", "b")):
+        with h5py.File(tmp_path / f"{name}.h5", "w") as file:
+            file[f"in_{name}"] = np.arange(2)
+            file["next"] = h5py.ExternalLink(f"{following}.h5", "/")
+    with Hdf5File(tmp_path / "a.h5") as file:
+        assert file.datasets() == ("/in_a", "/next/in_b", "/next/next/in_c")
+        assert file.read("/next/next/in_c").tolist() == [0, 1]
+
+
 def test_a_missing_filter_names_what_to_install(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "x.h5", "w") as file:
         file["good"] = np.arange(3)
