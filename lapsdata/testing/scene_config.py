@@ -14,6 +14,7 @@ __all__ = ["ActiveArea", "SceneConfig"]
 MIN_SIDE = 64
 MAX_SIDE = 4096
 MAX_BLOCKS = 5
+MAX_ACTIONS = 10_000
 
 
 class ActiveArea(NamedTuple):
@@ -62,13 +63,15 @@ class SceneConfig:
     rate : FrameRate
         Frames per second; with `vfr` the mean.
     actions : int
-        Number of actions (reach, grasp, move, release, retreat); sets the length of the scene.
+        1 to 10,000 actions (reach, grasp, move, release, retreat); sets the length of the scene.
     blocks : int
         Number of blocks, 1 to 5.
     shake_px : float
-        Root mean square of the camera's shift along each axis, in pixel; 0 is a camera on a tripod.
+        Root mean square of the camera's shift along each axis, in pixel, up to 1/20 of the shorter side; 0
+        is a camera on a tripod.
     noise : float
-        Standard deviation of the sensor's noise in levels of 255, drawn anew for each frame and channel.
+        Standard deviation of the sensor's noise in levels of 255, up to 64, drawn anew for each frame and
+        channel.
     letterbox : tuple of int
         Black bars in pixel: left, top, right, bottom. The scene shrinks into what they leave.
     vfr : bool
@@ -99,13 +102,25 @@ class SceneConfig:
 
     def __post_init__(self) -> None:
         found = Problems("SceneConfig")
-        for name, side in zip(("width", "height"), self.size, strict=True):
-            if not MIN_SIDE <= side <= MAX_SIDE:
-                found.add("out-of-range", f"size: {name}", f"expected {MIN_SIDE} to {MAX_SIDE} pixel, got {side}")
-        if self.actions < 1:
-            found.add("out-of-range", "actions", f"expected at least 1, got {self.actions}")
-        if not 1 <= self.blocks <= MAX_BLOCKS:
-            found.add("out-of-range", "blocks", f"expected 1 to {MAX_BLOCKS}, got {self.blocks}")
+        wholes = (
+            ("size", self.size, 2, MIN_SIDE, MAX_SIDE),
+            ("letterbox", self.letterbox, 4, 0, MAX_SIDE),
+            ("actions", (self.actions,), 1, 1, MAX_ACTIONS),
+            ("blocks", (self.blocks,), 1, 1, MAX_BLOCKS),
+        )
+        for name, values, count, low, high in wholes:
+            if len(values) != count or not all(type(value) is int and low <= value <= high for value in values):
+                numbers = "a whole number" if count == 1 else f"{count} whole numbers"
+                got = values[0] if count == 1 else values
+                found.add("out-of-range", name, f"expected {numbers} in {low} to {high}, got {got!r}")
+        if type(self.rate) is not FrameRate:
+            found.add("wrong-type", "rate", f"expected a FrameRate, got {self.rate!r}", "write FrameRate(20)")
+        found.raise_as(SchemaError)
+        self._check_picture(found)
+        found.raise_as(SchemaError)
+
+    def _check_picture(self, found: Problems) -> None:
+        """Check what depends on a sound size."""
         for name, value, high in (
             ("shake_px", self.shake_px, 0.05 * min(self.size)),
             ("noise", self.noise, 64.0),
@@ -113,14 +128,8 @@ class SceneConfig:
         ):
             if not (math.isfinite(value) and 0.0 <= value <= high):
                 found.add("out-of-range", name, f"expected 0 to {high:g}, got {value}")
-        self._check_letterbox(found)
-        found.raise_as(SchemaError)
-
-    def _check_letterbox(self, found: Problems) -> None:
-        if min(self.letterbox) < 0:
-            found.add("out-of-range", "letterbox", f"expected bars of 0 pixel or more, got {self.letterbox}")
-        elif min(self.active_area[2:]) < MIN_SIDE <= min(self.size):
-            width, height = self.active_area[2:]
+        width, height = self.active_area[2:]
+        if min(width, height) < MIN_SIDE:
             found.add(
                 "out-of-range",
                 "letterbox",

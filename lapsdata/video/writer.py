@@ -242,7 +242,11 @@ def _opened(
     os.environ.setdefault("SVT_LOG", "1")
     form = _CONTAINERS[path.suffix.lower()]
     # Without "bitexact" the muxers write their own version and a random identifier.
-    with av.open(temporary, "w", format=form, options={"fflags": "+bitexact"}) as container:
+    settings = {"fflags": "+bitexact"}
+    if form == "mp4":
+        # The start of a late first frame stands in the movie's own clock, which counts milliseconds by default.
+        settings["movie_timescale"] = str(timing.clock.denominator)
+    with av.open(temporary, "w", format=form, options=settings) as container:
         stream = cast("av.VideoStream", container.add_stream(encoder.name, rate=timing.rate, options=options))
         stream.height, stream.width = shape[:2]
         stream.pix_fmt = encoder.pixels
@@ -250,7 +254,12 @@ def _opened(
         context.time_base = stream.time_base = timing.clock
         context.thread_count = 1
         context.flags |= Flags.bitexact | Flags.frame_duration
-        container.start_encoding()
+        try:
+            container.start_encoding()
+        except ValueError as error:  # what PyAV makes of FFmpeg's "invalid argument"
+            message = f"{encoder.name} refuses {shape[1]} x {shape[0]} pixel at {timing.rate} frames per second"
+            where = f"write_video: {path.name}"
+            raise SchemaError(Problem("encoder-refused", where, message, "try another codec")) from error
         _check_clock(path, stream.time_base, timing.times)
         yield container, stream
 

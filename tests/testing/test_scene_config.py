@@ -1,0 +1,68 @@
+"""Options of a scene are checked all at once, and each message says what would be right."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lapsdata.errors import SchemaError
+from lapsdata.testing.scenes import SceneConfig
+from lapsdata.timebase import FrameRate
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"size": (320,)}, r"size: expected 2 whole numbers in 64 to 4096, got \(320,\)"),
+        ({"size": (320.5, 240)}, r"size: expected 2 whole numbers in 64 to 4096, got \(320.5, 240\)"),
+        ({"size": (63, 240)}, r"size: expected 2 whole numbers in 64 to 4096, got \(63, 240\)"),
+        ({"actions": 0}, "actions: expected a whole number in 1 to 10000, got 0"),
+        ({"actions": True}, "actions: expected a whole number in 1 to 10000, got True"),
+        ({"blocks": 6}, "blocks: expected a whole number in 1 to 5, got 6"),
+        ({"rate": 20}, r"rate: expected a FrameRate, got 20; write FrameRate\(20\)"),
+        ({"shake_px": -1.0}, "shake_px: expected 0 to 12, got -1.0"),
+        ({"shake_px": 12.5}, "shake_px: expected 0 to 12, got 12.5"),
+        ({"noise": float("nan")}, "noise: expected 0 to 64, got nan"),
+        ({"texture": 1.5}, "texture: expected 0 to 1, got 1.5"),
+        ({"letterbox": (0, -1, 0, 0)}, r"letterbox: expected 4 whole numbers in 0 to 4096, got \(0, -1, 0, 0\)"),
+        ({"letterbox": (0, 100, 0, 100)}, "expected bars that leave 64 x 64 pixel, got 320 x 40 left"),
+    ],
+)
+def test_an_option_out_of_range_is_named_with_its_range(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(SchemaError, match=message):
+        SceneConfig(**options)
+
+
+def test_all_problems_are_reported_together() -> None:
+    with pytest.raises(SchemaError, match="3 problems") as caught:
+        SceneConfig(size=(1, 2), actions=0, blocks=0)
+    assert [problem.where for problem in caught.value.problems] == [
+        "SceneConfig: actions",
+        "SceneConfig: blocks",
+        "SceneConfig: size",
+    ]
+    with pytest.raises(SchemaError, match="3 problems") as caught:
+        SceneConfig(shake_px=99.0, noise=99.0, texture=99.0)
+    assert {problem.code for problem in caught.value.problems} == {"out-of-range"}
+
+
+@given(st.tuples(*[st.integers(64, 4096)] * 2), st.tuples(*[st.integers(0, 40)] * 4))
+def test_the_active_area_and_the_bars_make_up_the_frame(size: tuple[int, int], bars: tuple[int, int, int, int]) -> None:
+    left, top, right, bottom = bars
+    if min(size[0] - left - right, size[1] - top - bottom) < 64:
+        with pytest.raises(SchemaError, match="expected bars that leave 64 x 64 pixel"):
+            SceneConfig(size=size, letterbox=bars)
+        return
+    area = SceneConfig(size=size, letterbox=bars).active_area
+    assert (area.left, area.top) == (left, top)
+    assert (area.right + right, area.bottom + bottom) == size
+    assert (area.width, area.height) == (area.right - area.left, area.bottom - area.top)
+
+
+def test_a_configuration_is_a_value() -> None:
+    assert SceneConfig(rate=FrameRate(30, 1)) == SceneConfig(rate=FrameRate(60, 2))
+    with pytest.raises(AttributeError, match="cannot assign to field 'noise'"):
+        SceneConfig().noise = 1.0  # type: ignore[misc]  # the refusal is the test
