@@ -7,10 +7,10 @@ can say it (it cannot say "as long as that list").
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 import warnings
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
@@ -20,14 +20,17 @@ from pydantic.json_schema import WithJsonSchema
 
 from lapsdata.errors import FormatTooNewError, LapsWarning, Problem, SchemaError
 from lapsdata.geometry import FrameSize
+from lapsdata.schema._reading import EXTRA_KEY, explain, load_object, set_aside, unknown_keys
 from lapsdata.timebase import FrameRate
 
 __all__ = [
+    "LARGEST_WHOLE",
     "Count",
     "Digest",
     "Header",
     "Name",
     "Parent",
+    "Positive",
     "Provenance",
     "Rate",
     "Record",
@@ -37,7 +40,7 @@ __all__ = [
     "canonical_json",
 ]
 
-_EXTRA_KEY = r"^x-[a-z0-9]+(-[a-z0-9]+)*$"
+_INSTALL = "install a newer release: pip install --upgrade lapsdata"
 _RATE = r"^[1-9][0-9]*(/[1-9][0-9]*)?$"
 
 
@@ -47,12 +50,12 @@ def canonical_json(value: JsonValue) -> bytes:
     Parameters
     ----------
     value : JSON value
-        NaN and infinities are refused, since JSON has no word for them.
+        NaN, infinities and lone surrogates are refused: JSON has no word for them, UTF-8 no bytes.
 
     Raises
     ------
     ValueError
-        `value` holds NaN or an infinity.
+        `value` holds NaN, an infinity, or (UnicodeEncodeError) half of a surrogate pair.
 
     Examples
     --------
@@ -65,7 +68,7 @@ def canonical_json(value: JsonValue) -> bytes:
 
 def _close_to_extras(schema: dict[str, Any]) -> None:
     schema["additionalProperties"] = False
-    schema["patternProperties"] = {_EXTRA_KEY: True}
+    schema["patternProperties"] = {EXTRA_KEY: True}
 
 
 class Record(BaseModel):
@@ -80,7 +83,7 @@ class Record(BaseModel):
         json_schema_extra=_close_to_extras,
         validate_default=True,
     )
-    __pydantic_extra__: dict[Annotated[str, Field(pattern=_EXTRA_KEY)], JsonValue]
+    __pydantic_extra__: dict[Annotated[str, Field(pattern=EXTRA_KEY)], JsonValue]
 
     def as_json(self) -> dict[str, JsonValue]:
         """Return the record as JSON-ready values, `x-` keys included."""
@@ -88,7 +91,10 @@ class Record(BaseModel):
         return document
 
     def to_bytes(self) -> bytes:
-        """Return the record as canonical JSON: equal records give equal bytes."""
+        """Return the record as canonical JSON: records that say the same give the same bytes.
+
+        As in JSON, 1 and 1.0 are two spellings, and so are 0.0 and -0.0, although they compare equal.
+        """
         return canonical_json(self.as_json())
 
     @classmethod
@@ -122,10 +128,14 @@ class Record(BaseModel):
             Not JSON, or keys that are unknown, missing, or of a wrong type or range.
         """
         where = where or cls.__name__
-        document = _load_object(data, where)
+        text, _ = load_object(data, where)
+        return cls._of_text(text, where)
+
+    @classmethod
+    def _of_text(cls, text: str, where: str) -> Self:
         try:
-            # Through JSON once more: strict mode lets a JSON list stand for a tuple, but not a Python one.
-            return cls.model_validate_json(json.dumps(document))
+            # From the text: strict mode lets a JSON list stand for a tuple, but not a Python one.
+            return cls.model_validate_json(text)
         except ValidationError as error:
             raise SchemaError(*explain(error, cls, where)) from None
 
@@ -137,7 +147,7 @@ class Header(Record):
     MAJOR: ClassVar[int] = 1
     MINOR: ClassVar[int] = 0
 
-    format_version: Annotated[str, Field(pattern=r"^(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)$")] = "1.0"
+    format_version: Annotated[str, Field(pattern=r"^1\.(0|[1-9][0-9]{0,8})$")] = "1.0"
     """Major and minor version of the format; readers refuse a newer major version."""
     provenance: Provenance
     """Who wrote this, with which code, from which parents."""
@@ -148,7 +158,8 @@ class Header(Record):
     def parse(cls, data: bytes | str, where: str = "") -> Self:
         """Read a header; see `Record.parse`.
 
-        Keys that a newer minor version added are kept under `x-newer-<key>` and named in a warning.
+        Keys that a newer minor version added, here or in a nested record, are kept in their place under
+        `x-newer-<key>` and named in a warning.
 
         Raises
         ------
@@ -158,95 +169,47 @@ class Header(Record):
             The major version is newer than this release knows.
         """
         where = where or cls.RECORD
-        document = _load_object(data, where)
-        cls._check_version(document, where)
-        return super().parse(json.dumps(document), where)
+        text, document = load_object(data, where)
+        if not cls._is_newer(document, where):
+            return cls._of_text(text, where)
+        try:
+            return cls._of_text(cls._without_newer_keys(text, document, where), where)
+        except SchemaError as error:
+            advice = f"it is of format {document['format_version']}, {_INSTALL}"
+            raise SchemaError(*(replace(problem, fix=problem.fix or advice) for problem in error.problems)) from None
 
     @classmethod
-    def _check_version(cls, document: dict[str, JsonValue], where: str) -> None:
-        """Refuse a newer major version; set aside the keys of a newer minor one."""
+    def _is_newer(cls, document: dict[str, JsonValue], where: str) -> bool:
+        """Refuse another format and a newer major version; say whether the minor version is newer."""
         found = document.get("format")
         if isinstance(found, str) and found != f"lapsdata.{cls.RECORD}":
             message = f"expected a header of format 'lapsdata.{cls.RECORD}', got '{found}'"
             raise SchemaError(Problem("wrong-format", where, message, "open it with the reader of that format"))
-        version = str(document.get("format_version", ""))
-        major, _, minor = version.partition(".")
-        if not (major.isdigit() and minor.isdigit()):
-            return  # the record's own check says what is wrong with it
-        if int(major) > cls.MAJOR:
-            message = f"written in {cls.RECORD} format {version}, this release reads up to {cls.MAJOR}.{cls.MINOR}"
-            raise FormatTooNewError(
-                Problem(
-                    "format-too-new",
-                    where,
-                    message,
-                    "install a newer release: pip install --upgrade lapsdata",
-                )
-            )
-        if int(major) == cls.MAJOR and int(minor) > cls.MINOR:
-            newer = sorted(k for k in document if k not in cls.model_fields and not k.startswith("x-"))
-            for key in newer:
-                document["x-newer-" + key.replace("_", "-")] = document.pop(key)
+        version = re.fullmatch(r"([0-9]{1,9})\.([0-9]{1,9})", str(document.get("format_version", "")))
+        if version is None:
+            return False  # the record's own check says what is wrong with it
+        major, minor = int(version[1]), int(version[2])
+        if major > cls.MAJOR:
+            known = f"{cls.MAJOR}.{cls.MINOR}"
+            message = f"written in {cls.RECORD} format {version[0]}, this release reads up to {known}"
+            raise FormatTooNewError(Problem("format-too-new", where, message, _INSTALL))
+        return major == cls.MAJOR and minor > cls.MINOR
+
+    @classmethod
+    def _without_newer_keys(cls, text: str, document: dict[str, JsonValue], where: str) -> str:
+        try:
+            cls.model_validate_json(text)
+        except ValidationError as error:
+            newer = unknown_keys(error)
             if newer:
+                named = ", ".join(sorted(".".join(str(part) for part in place) for place in newer))
+                version = document["format_version"]
                 warnings.warn(
-                    f"{where}: format {version} has keys that this release ignores: {', '.join(newer)}",
-                    LapsWarning,
-                    stacklevel=4,
+                    f"{where}: format {version} has keys that this release ignores: {named}", LapsWarning, stacklevel=4
                 )
-
-
-def _load_object(data: bytes | str, where: str) -> dict[str, JsonValue]:
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        keys = [key for key, _ in pairs]
-        twice = sorted({key for key in keys if keys.count(key) > 1})
-        if twice:
-            raise SchemaError(Problem("duplicate-key", where, f"expected each key once, got twice: {', '.join(twice)}"))
-        return dict(pairs)
-
-    def refuse(constant: str) -> None:
-        raise ValueError(f"{constant} is not JSON")
-
-    try:
-        document = json.loads(data, object_pairs_hook=unique, parse_constant=refuse)
-    except (ValueError, RecursionError) as error:
-        if isinstance(error, SchemaError):
-            raise
-        raise SchemaError(
-            Problem("not-json", where, f"expected one JSON object, got unreadable text ({error})")
-        ) from None
-    if not isinstance(document, dict):
-        raise SchemaError(Problem("not-json", where, f"expected one JSON object, got {type(document).__name__}"))
-    return document
-
-
-def explain(error: ValidationError, record: type[BaseModel], where: str) -> list[Problem]:
-    """Turn pydantic's errors into problems that say expected, got, and the nearest known key."""
-    found = []
-    for item in error.errors(include_url=False):
-        path = ".".join(str(part) for part in item["loc"])
-        place = f"{where}: {path}" if path else where
-        last = str(item["loc"][-1]) if item["loc"] else ""
-        pattern = item.get("ctx", {}).get("pattern")
-        if item["type"] == "string_pattern_mismatch" and pattern == _EXTRA_KEY:
-            near = difflib.get_close_matches(last, record.model_fields, n=1)
-            hint = f"did you mean '{near[0]}'?" if near else "own keys begin with 'x-'"
-            found.append(Problem("unknown-key", place, f"expected a known key, got '{last}'", hint))
-        elif item["type"] == "missing":
-            found.append(Problem("missing-key", place, "expected a value, got nothing", f"add the key '{last}'"))
-        else:
-            got = _short(item["input"])
-            found.append(Problem("wrong-value", place, f"{_lower_first(item['msg'])}, got {got}"))
-    return found
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _lower_first(text: str) -> str:
-    text = text.removeprefix("Value error, ")
-    return text.replace("Input should be", "expected", 1) if text.startswith("Input") else text[:1].lower() + text[1:]
+                set_aside(document, newer)
+                return json.dumps(document)
+        return text
 
 
 def _parse_rate(value: object) -> FrameRate:
@@ -257,8 +220,14 @@ def _parse_rate(value: object) -> FrameRate:
     return FrameRate.parse(value)
 
 
-Count = Annotated[int, Field(ge=0)]
+LARGEST_WHOLE = 2**53 - 1
+"""Up to here every reader of JSON keeps an integer exactly (RFC 8259, section 6)."""
+
+Count = Annotated[int, Field(ge=0, le=LARGEST_WHOLE)]
 """A number of things: an integer that is not negative."""
+
+Positive = Annotated[int, Field(ge=1, le=LARGEST_WHOLE)]
+"""A number of things of which there is at least one."""
 
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^/\\\x00-\x1f.][^/\\\x00-\x1f]*$")]
 """The name of an item or tool: no slashes and no dot in front, so that it can name a file and never a path."""
@@ -281,9 +250,9 @@ Rate = Annotated[
 class Size(Record):
     """Width and height of a frame, in pixels."""
 
-    width: Annotated[int, Field(ge=1)]
+    width: Positive
     """Pixels from left to right."""
-    height: Annotated[int, Field(ge=1)]
+    height: Positive
     """Pixels from top to bottom."""
 
     @property

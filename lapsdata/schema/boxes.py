@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lapsdata.schema.base import Count, Header, Name, Rate, Record, Size
+from lapsdata.schema.base import Count, Header, Name, Positive, Rate, Record, Size
 
 __all__ = ["BoxSequence", "BoxesHeader", "FrameRange"]
 
@@ -16,7 +16,7 @@ class FrameRange(Record):
 
     start: Count
     """First frame."""
-    stop: Annotated[int, Field(ge=1)]
+    stop: Positive
     """First frame after the range."""
 
     @model_validator(mode="after")
@@ -29,7 +29,7 @@ class FrameRange(Record):
 class BoxSequence(Record):
     """One sequence: its frames, and which of them were annotated."""
 
-    length: Annotated[int, Field(ge=1)]
+    length: Positive
     """Number of frames."""
     rate: Rate | None = None
     """Frames per second; null where it is not known."""
@@ -59,7 +59,9 @@ class BoxesHeader(Header):
 
     format: Literal["lapsdata.boxes"] = "lapsdata.boxes"
     """Which format this header belongs to."""
-    sequences: Annotated[dict[Name, BoxSequence], Field(min_length=1)]
+    sequences: Annotated[
+        dict[Name, BoxSequence], Field(min_length=1, json_schema_extra={"additionalProperties": False})
+    ]
     """Sequences by name."""
     labels: tuple[Name, ...] | None = None
     """The closed list of labels; null where labels are free."""

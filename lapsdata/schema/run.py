@@ -10,6 +10,8 @@ from lapsdata.schema.base import Digest, Name, Record
 
 __all__ = ["CallingRepository", "Package", "Run"]
 
+_Clock = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$")]
+
 
 class Package(Record):
     """An installed package and the digest of its source."""
@@ -46,9 +48,9 @@ class Run(Record):
     """The calling repository; null outside of one."""
     python: str
     """Version of Python."""
-    started_utc: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
+    started_utc: _Clock
     """When the run began."""
-    finished_utc: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")] | None = None
+    finished_utc: _Clock | None = None
     """When it ended; null while it runs, or if it was killed."""
     outcome: Literal["running", "finished", "failed"] = "running"
     """How it ended."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
-from lapsdata.schema.base import Header, Name, Record, Tool
+from lapsdata.schema.base import Header, Name, Positive, Record, Tool
 
 __all__ = ["EndReason", "SegmentedVideo", "SegmentsHeader"]
 
@@ -46,7 +46,7 @@ class SegmentsHeader(Header):
     """The closed list of labels; null where labels are free or absent."""
     segmenter: Tool | None = None
     """What made the segments; null for annotations."""
-    embedding: Annotated[int, Field(ge=1)] | None = None
+    embedding: Positive | None = None
     """Width of the embedding column; null where there is none."""
 
     @model_validator(mode="after")

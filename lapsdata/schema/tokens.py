@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lapsdata.schema.base import Count, Digest, Header, Rate, Tool
+from lapsdata.schema.base import LARGEST_WHOLE, Count, Digest, Header, Positive, Rate, Tool
 from lapsdata.schema.video import SourceVideo
 
 __all__ = ["Tokenizer", "TokensHeader"]
@@ -16,11 +16,11 @@ __all__ = ["Tokenizer", "TokensHeader"]
 class Tokenizer(Tool):
     """The model that made the codes, and its codebook."""
 
-    levels: Annotated[tuple[Annotated[int, Field(ge=2)], ...], Field(min_length=1)]
+    levels: Annotated[tuple[Annotated[int, Field(ge=2, le=LARGEST_WHOLE)], ...], Field(min_length=1)]
     """FSQ levels; their product is the number of codes that can occur."""
-    codes: Annotated[int, Field(ge=2)]
+    codes: Annotated[int, Field(ge=2, le=LARGEST_WHOLE)]
     """The true number of codes, the product of the levels (1920 where the nominal size says 2048)."""
-    nominal_codes: Annotated[int, Field(ge=2)] | None = None
+    nominal_codes: Annotated[int, Field(ge=2, le=LARGEST_WHOLE)] | None = None
     """The size that was asked for."""
     checkpoint: Digest | None = None
     """Digest of the weights."""
@@ -41,15 +41,15 @@ class TokensHeader(Header):
     """Which format this header belongs to."""
     video: SourceVideo
     """The source."""
-    horizon: Annotated[int, Field(ge=2)]
+    horizon: Annotated[int, Field(ge=2, le=LARGEST_WHOLE)]
     """Frames per window T; a window has T - 1 motion steps."""
-    stride: Annotated[int, Field(ge=1)]
+    stride: Positive
     """Frames from the start of a window to the start of the next."""
     rate: Rate | None
     """Rate of `frame_s`; null for a variable rate."""
-    streams: Annotated[int, Field(ge=1)] = 1
+    streams: Positive = 1
     """Codes per motion step (one, or one per view); L = streams * (T - 1), stream by stream."""
-    latent: Annotated[int, Field(ge=1)] | None = None
+    latent: Positive | None = None
     """Width D of `prequant` and `quantized`; null where neither is stored."""
     tokenizer: Tokenizer
     """What made the codes."""

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from lapsdata.geometry import PixelArea
-from lapsdata.schema.base import Count, Header, Name, Rate, Record, Size, Tool, ViewName
+from lapsdata.schema.base import Count, Header, Name, Positive, Rate, Record, Size, Tool, ViewName
 from lapsdata.schema.video import SourceVideo
 
 __all__ = ["Area", "Grid", "TracksHeader", "TracksView"]
@@ -20,9 +20,9 @@ class Area(Record):
     """First column."""
     y: Count
     """First row."""
-    width: Annotated[int, Field(ge=1)]
+    width: Positive
     """Number of columns."""
-    height: Annotated[int, Field(ge=1)]
+    height: Positive
     """Number of rows."""
 
     @property
@@ -47,7 +47,7 @@ class TracksView(Record):
     """Frame that the positions refer to."""
     active_area: Area
     """Where the picture is, without constant borders."""
-    points: Annotated[int, Field(ge=1)]
+    points: Positive
     """Number of points N."""
     grid: Grid
     """Layout of the query points."""
@@ -69,9 +69,9 @@ class TracksHeader(Header):
     """Which format this header belongs to."""
     video: SourceVideo
     """The source."""
-    horizon: Annotated[int, Field(ge=1)]
+    horizon: Positive
     """Frames per window T."""
-    stride: Annotated[int, Field(ge=1)]
+    stride: Positive
     """Frames from the start of a window to the start of the next."""
     rate: Rate | None
     """Rate of `frame_s`; null for a variable rate."""
@@ -85,7 +85,7 @@ class TracksHeader(Header):
     """Frames at the end that no window covers; windows are never padded."""
     tracker: Tool
     """What made the tracks."""
-    views: Annotated[dict[ViewName, TracksView], Field(min_length=1)]
+    views: Annotated[dict[ViewName, TracksView], Field(min_length=1, json_schema_extra={"additionalProperties": False})]
     """Views by name; `default` for a single camera."""
 
     @property
