@@ -82,7 +82,8 @@ def uniform_grid(
     ----------
     size : FrameSize
     count : int, >= 1
-        Number of points N; split into the rows x columns whose cells are nearest to squares.
+        Number of points N; split into the rows x columns whose cells are nearest to squares (of two equally
+        near ones, the one with fewer rows).
     order : {"row_major", "column_major"}
         Whether the column or the row index runs fastest.
     area : PixelArea or None
@@ -160,8 +161,8 @@ def amplify_grid(size: FrameSize, *, side: int = 20) -> PointGrid:
     Raises
     ------
     SchemaError
-        The frame is so narrow that points would lie outside it (`grid-outside-frame`); `side` is not an integer
-        of at least 1 (`wrong-value`).
+        The frame is so narrow, or `side` so large, that points would lie outside (`grid-outside-frame`); `side` is
+        not an integer of at least 1 (`wrong-value`).
 
     Examples
     --------
@@ -176,12 +177,12 @@ def amplify_grid(size: FrameSize, *, side: int = 20) -> PointGrid:
     _at_least_one(side, "side")
     # (v + 1) * H / 2 with v = -1 + (2 i + 1) / side, without the rounding of linspace.
     places = (2 * np.arange(side) + 1) * size.height / (2 * side)
-    if places[-1] >= size.width - 0.5:
+    if places[-1] >= min(size.width, size.height) - 0.5:
         raise SchemaError(
             Problem(
                 "grid-outside-frame",
                 "size",
-                f"expected a frame at least as wide as AMPLIFY's square, got {size}: x would reach {places[-1]:g}",
+                f"expected a frame that reaches x = y = {places[-1]:g}, the last point of AMPLIFY's square, got {size}",
                 fix="use uniform_grid",
             )
         )

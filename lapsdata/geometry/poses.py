@@ -8,7 +8,7 @@ import numpy as np
 
 from lapsdata.errors import Problem, SchemaError
 from lapsdata.geometry._arrays import Real, checked
-from lapsdata.geometry.rotations import check_matrices, refuse_rows
+from lapsdata.geometry.rotations import check_matrices, refuse_items
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,9 +18,10 @@ __all__ = ["compose_poses", "flip_camera_axes", "invert_poses"]
 
 def _rigid(poses: NDArray[Real], name: str) -> NDArray[np.float64]:
     flat = poses.reshape(-1, 4, 4).astype(np.float64)
-    finite = flat[np.isfinite(flat).all(axis=(-1, -2))]
-    refuse_rows((finite[:, 3] != [0.0, 0.0, 0.0, 1.0]).any(axis=-1), name, "last rows of 0, 0, 0, 1")
-    check_matrices(finite[:, :3, :3], name)
+    at = np.flatnonzero(np.isfinite(flat).all(axis=(-1, -2)))
+    finite = flat[at]
+    refuse_items((finite[:, 3] != [0.0, 0.0, 0.0, 1.0]).any(axis=-1), at, name, "last rows of 0, 0, 0, 1")
+    check_matrices(finite[:, :3, :3], at, name)
     return flat.reshape(poses.shape)
 
 

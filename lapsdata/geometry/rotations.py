@@ -51,48 +51,51 @@ def _tail(form: str, name: str) -> tuple[int, ...]:
     )
 
 
-def refuse_rows(wrong: NDArray[np.bool_], name: str, expected: str) -> None:
-    """Raise with the number and the first position of the rows that are not what was expected."""
+def refuse_items(wrong: NDArray[np.bool_], at: NDArray[np.intp], name: str, expected: str) -> None:
+    """Raise with the number of the items that are not what was expected, and the place of the first.
+
+    `at` is where each item stands in the caller's array, leading axes flattened, before lost ones were left out.
+    """
     if wrong.any():
-        first = int(np.flatnonzero(wrong)[0])
-        message = f"expected {expected}, got {int(wrong.sum())} of {wrong.size} otherwise, first at row {first}"
+        first = int(at[wrong][0])
+        message = f"expected {expected}, got {int(wrong.sum())} of {wrong.size} otherwise, the first is item {first}"
         raise SchemaError(Problem("not-a-rotation", name, message))
 
 
-def check_matrices(matrices: NDArray[np.float64], name: str) -> None:
+def check_matrices(matrices: NDArray[np.float64], at: NDArray[np.intp], name: str) -> None:
     """Refuse finite matrices (M, 3, 3) that are not rotations: unequal axes, not orthogonal, or mirrored."""
     residual = np.abs(matrices @ np.swapaxes(matrices, -1, -2) - np.eye(3)).max(axis=(-1, -2), initial=0.0)
     wrong = (residual > _TOLERANCE) | (np.linalg.det(matrices) < 0)
-    refuse_rows(wrong, name, f"orthonormal matrices (within {_TOLERANCE:g}) with determinant +1")
+    refuse_items(wrong, at, name, f"orthonormal matrices (within {_TOLERANCE:g}) with determinant +1")
 
 
-def _orthonormal(six: NDArray[np.float64]) -> NDArray[np.float64]:
+def _orthonormal(six: NDArray[np.float64], at: NDArray[np.intp]) -> NDArray[np.float64]:
     """Make matrices whose columns are the two given vectors, by Gram-Schmidt, and their cross product."""
     one, two = six[:, :3], six[:, 3:]
     area = np.linalg.norm(np.cross(one, two), axis=-1)
     flat = area <= _TOLERANCE * np.linalg.norm(one, axis=-1) * np.linalg.norm(two, axis=-1)
-    refuse_rows(flat, "values", "two vectors that are neither zero nor parallel")
+    refuse_items(flat, at, "values", "two vectors that are neither zero nor parallel")
     x = one / np.linalg.norm(one, axis=-1, keepdims=True)
     y = two - np.sum(x * two, axis=-1, keepdims=True) * x
     y /= np.linalg.norm(y, axis=-1, keepdims=True)
     return np.stack([x, y, np.cross(x, y)], axis=-1)
 
 
-def _parse(values: NDArray[np.float64], form: str) -> Rotation:
+def _parse(values: NDArray[np.float64], at: NDArray[np.intp], form: str) -> Rotation:
     from scipy.spatial.transform import Rotation
 
     if form == "matrix":
-        check_matrices(values, "values")
+        check_matrices(values, at, "values")
         return Rotation.from_matrix(values)
     if form.startswith("quaternion"):
         off = np.abs(np.linalg.norm(values, axis=-1) - 1)
-        refuse_rows(off > _TOLERANCE, "values", f"quaternions of length 1 (within {_TOLERANCE:g})")
+        refuse_items(off > _TOLERANCE, at, "values", f"quaternions of length 1 (within {_TOLERANCE:g})")
         return Rotation.from_quat(np.roll(values, -1, axis=-1) if form.endswith("wxyz") else values)
     if form == "axis_angle":
         return Rotation.from_rotvec(values)
     if form.startswith("euler"):
         return Rotation.from_euler(form.removeprefix("euler_"), values)
-    matrices = _orthonormal(values)
+    matrices = _orthonormal(values, at)
     return Rotation.from_matrix(np.swapaxes(matrices, -1, -2) if form.endswith("rows") else matrices)
 
 
@@ -158,5 +161,5 @@ def convert_rotations(values: NDArray[Real], *, source: str, target: str) -> NDA
     whole = np.isfinite(rows).all(axis=tuple(range(1, rows.ndim)))
     result = np.full((len(rows), *given), np.nan)
     if whole.any():
-        result[whole] = _write(_parse(rows[whole], source), target)
+        result[whole] = _write(_parse(rows[whole], np.flatnonzero(whole), source), target)
     return result.reshape(*lead, *given).astype(values.dtype)

@@ -1,0 +1,161 @@
+"""One policy for arrays, kept by every function: float32 and float64 stay, others are refused, NaN passes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+import lapsdata.geometry as geometry
+from lapsdata.errors import SchemaError
+from lapsdata.geometry import FrameSize, PixelMap
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SIZE = FrameSize(width=771, height=480)
+RELATIVE = {"unit": "percent", "origin": "edge"}
+MAP = PixelMap.letterboxed(SIZE, FrameSize(width=224, height=224))
+OFFSETS = np.array([1, 1, 3, 3], dtype=np.float32)
+
+# name of the argument, last axes, call; every public function that takes an array stands here.
+CALLS: dict[str, tuple[str, tuple[int, ...], Callable[[Any], Any]]] = {
+    "swap_xy": ("points", (2,), geometry.swap_xy),
+    "pixel_to_relative": ("points", (2,), lambda a: geometry.pixel_to_relative(a, SIZE, **RELATIVE)),
+    "relative_to_pixel": ("points", (2,), lambda a: geometry.relative_to_pixel(a, SIZE, **RELATIVE)),
+    "turn_points": ("points", (2,), lambda a: geometry.turn_points(a, SIZE, clockwise=90)),
+    "pixel_to_amplify": ("points", (2,), lambda a: geometry.pixel_to_amplify(a, SIZE, lost="keep").row_col),
+    "amplify_to_pixel": ("row_col", (2,), lambda a: geometry.amplify_to_pixel(a, SIZE)),
+    "to_source": ("points", (2,), MAP.to_source),
+    "to_working": ("points", (2,), MAP.to_working),
+    "convert_boxes": ("boxes", (4,), lambda a: geometry.convert_boxes(a, source="xywh", target="xyxy")),
+    "convert_boxes to the same": ("boxes", (4,), lambda a: geometry.convert_boxes(a, source="xywh", target="xywh")),
+    "shift_boxes": ("boxes", (4,), lambda a: geometry.shift_boxes(a, form="xywh", source="edge", target="centre")),
+    "boxes_to_relative": ("boxes", (4,), lambda a: geometry.boxes_to_relative(a, SIZE, form="xywh", **RELATIVE)),
+    "relative_to_boxes": ("boxes", (4,), lambda a: geometry.relative_to_boxes(a, SIZE, form="xywh", **RELATIVE)),
+    "rotated_box_corners": ("boxes", (4,), lambda a: geometry.rotated_box_corners(a, np.zeros(np.shape(a)[:-1]))),
+    "enclosing_boxes": ("points", (3, 2), geometry.enclosing_boxes),
+    "convert_rotations": ("values", (3,), lambda a: geometry.convert_rotations(a, source="euler_xyz", target="matrix")),
+    "invert_poses": ("poses", (4, 4), geometry.invert_poses),
+    "compose_poses": ("outer", (4, 4), lambda a: geometry.compose_poses(a, a)),
+    "flip_camera_axes": ("cam2world", (4, 4), geometry.flip_camera_axes),
+}
+NAMES = pytest.mark.parametrize("name", CALLS)
+
+
+def example(tail: tuple[int, ...], dtype: str = "float32") -> np.ndarray:
+    """Return two valid items: the identity for matrices, small numbers otherwise."""
+    item = np.eye(4) if tail == (4, 4) else np.ones(tail)
+    return np.stack([item, item]).astype(dtype)
+
+
+def test_the_table_is_complete() -> None:
+    takes_arrays = {name for name in geometry.__all__ if name.islower()}
+    others = {"amplify_grid", "cotracker_grid", "uniform_grid", "letterbox_area", "inside_frame"}
+    assert takes_arrays - others == {name for name in CALLS if hasattr(geometry, name)}
+
+
+@NAMES
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_dtype_stays(name: str, dtype: str) -> None:
+    _, tail, call = CALLS[name]
+    result = call(example(tail, dtype))
+    assert result.dtype == dtype
+    assert len(result) == 2
+
+
+@NAMES
+@pytest.mark.parametrize("dtype", ["int64", "uint8", "float16", "bool", "complex64", ">f4"])
+def test_other_dtypes_are_refused(name: str, dtype: str) -> None:
+    argument, tail, call = CALLS[name]
+    shown = (
+        rf"{argument}: expected float32 or float64 in native byte order, got .*; convert with \.astype\(np\.float32\)"
+    )
+    with pytest.raises(SchemaError, match=shown) as caught:
+        call(example(tail, dtype))
+    assert [problem.code for problem in caught.value.problems] == ["wrong-dtype"]
+
+
+@NAMES
+def test_other_shapes_are_refused(name: str) -> None:
+    argument, tail, call = CALLS[name]
+    wanted = "K, 2" if name == "enclosing_boxes" else ", ".join(map(str, tail))
+    for shape in ((), (7,), (2, *tail[:-1], tail[-1] + 1)):
+        with pytest.raises(SchemaError, match=rf"{argument}: expected \(..., {wanted}\), got \(") as caught:
+            call(np.zeros(shape, dtype=np.float32))
+        assert [problem.code for problem in caught.value.problems] == ["wrong-shape"]
+
+
+@NAMES
+def test_both_faults_are_told_at_once(name: str) -> None:
+    argument, _, call = CALLS[name]
+    with pytest.raises(SchemaError, match="2 problems") as caught:
+        call(np.zeros((3, 7), dtype=np.int16))
+    assert [(p.code, p.where) for p in caught.value.problems] == [
+        ("wrong-dtype", argument),
+        ("wrong-shape", argument),
+    ]
+
+
+@NAMES
+def test_no_items_give_no_items(name: str) -> None:
+    _, tail, call = CALLS[name]
+    result = call(example(tail)[:0])
+    assert len(result) == 0
+    assert result.dtype == np.float32
+
+
+@NAMES
+def test_nan_stays_in_its_item(name: str) -> None:
+    _, tail, call = CALLS[name]
+    clean = example(tail)
+    holed = clean.copy()
+    holed[0, ..., -1] = np.nan
+    result, expected = call(holed), call(clean)
+    assert np.isnan(result[0]).any()
+    np.testing.assert_array_equal(result[1], expected[1])
+
+
+@NAMES
+def test_results_own_their_memory_and_inputs_stay(name: str) -> None:
+    _, tail, call = CALLS[name]
+    given = example(tail)
+    given.flags.writeable = False
+    result = call(given)
+    assert not np.shares_memory(result, given)
+    np.testing.assert_array_equal(given, example(tail))
+
+
+@NAMES
+def test_strides_do_not_matter(name: str) -> None:
+    _, tail, call = CALLS[name]
+    spaced = np.zeros((4, *tail), dtype=np.float32)[::2]
+    spaced[:] = example(tail)
+    np.testing.assert_array_equal(call(spaced), call(example(tail)))
+
+
+def test_inside_frame_keeps_the_policy_too() -> None:
+    with pytest.raises(SchemaError, match=r"points: expected \(..., 2\), got \(4,\)"):
+        geometry.inside_frame(OFFSETS, SIZE)
+    with pytest.raises(SchemaError, match="points: expected float32 or float64"):
+        geometry.inside_frame(np.zeros(2, dtype=np.int64), SIZE)
+
+
+def test_public_names_are_complete_sorted_and_none_is_a_module() -> None:
+    public = {name for name in vars(geometry) if not name.startswith("_")}
+    modules = {name for name in public if isinstance(getattr(geometry, name), type(np))}
+    assert modules.isdisjoint(geometry.__all__)
+    assert public - modules - {"annotations"} == set(geometry.__all__)
+
+
+def test_import_loads_no_heavy_package() -> None:
+    code = (
+        "import sys, lapsdata.geometry\n"
+        "heavy = {'scipy', 'cv2', 'torch', 'pydantic', 'lapsdata.schema'} & set(sys.modules)\n"
+        "sys.exit(', '.join(sorted(heavy)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.strip()) == (0, "")
