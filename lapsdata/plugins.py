@@ -17,10 +17,9 @@ import pkgutil
 import warnings
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, entry_points, version
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar, get_args
 
-from lapsdata import __version__
 from lapsdata.errors import LapsError, LapsWarning, PluginError, Problem, UnknownFormatError
 
 if TYPE_CHECKING:
@@ -189,8 +188,9 @@ class Registry(Generic[T]):
         spec = importlib.util.find_spec(self._builtins)
         if spec is None:
             raise ModuleNotFoundError(f"no package {self._builtins} for the built-in {self.kind}")
+        release = version("lapsdata")
         return [
-            _Claim(EntryPoint(name, f"{self._builtins}.{name}:PLUGIN", self._group), "lapsdata", __version__)
+            _Claim(EntryPoint(name, f"{self._builtins}.{name}:PLUGIN", self._group), "lapsdata", release)
             for _, name, _ in pkgutil.iter_modules(spec.submodule_search_locations)
             if not name.startswith("_") and name not in self._helpers
         ]

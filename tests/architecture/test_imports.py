@@ -1,0 +1,55 @@
+"""Arrows go one way, without cycles, and the front door costs nothing."""
+
+from __future__ import annotations
+
+import graphlib
+import subprocess
+import sys
+from pathlib import Path
+
+import grimp
+import pytest
+
+HEAVY = ("torch", "h5py", "zarr", "pyarrow", "cv2", "av", "numba", "scipy", "typer", "rich", "numpy", "pydantic")
+
+
+def loaded_by(code: str) -> set[str]:
+    """Return the top-level packages in memory after `code` ran in a fresh interpreter."""
+    report = "import sys; print(*{name.partition('.')[0] for name in sys.modules})"
+    done = subprocess.run([sys.executable, "-c", f"{code}\n{report}"], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_layers_are_kept(root: Path) -> None:
+    linter = Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run([linter, "--no-cache"], cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert "3 kept, 0 broken" in done.stdout
+
+
+def test_no_import_cycles() -> None:
+    graph = grimp.build_graph("lapsdata", "lapsmodels", cache_dir=None)
+    # The front door names what it offers for type checkers and imports it when it is first used.
+    imports = {name: graph.find_modules_directly_imported_by(name) for name in graph.modules if name != "lapsdata"}
+    assert len(imports) > 20
+    graphlib.TopologicalSorter(imports).prepare()
+
+
+def test_the_front_door_imports_nothing_heavy() -> None:
+    assert loaded_by("import lapsdata, lapsdata.errors, lapsdata.console, lapsdata.plugins").isdisjoint(HEAVY)
+
+
+def test_the_probe_sees_what_is_imported() -> None:
+    assert {"numpy", "lapsdata"} <= loaded_by("import lapsdata, numpy")
+
+
+@pytest.mark.parametrize("name", ["torch", "zarr", "pyarrow", "cv2", "av", "numba", "scipy", "h5py"])
+def test_every_module_leaves_heavy_packages_for_first_use(name: str, modules: tuple[Path, ...], root: Path) -> None:
+    ours = [
+        ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
+        for path in modules
+        # Tools of tests may need anything; who imports them wants a test.
+        if "testing" not in path.parts
+    ]
+    loaded = loaded_by("\n".join(f"import {module}" for module in ours))
+    assert name not in loaded
