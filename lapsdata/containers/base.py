@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import html
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -12,7 +14,7 @@ import numpy as np
 from lapsdata.errors import LengthMismatchError, Problems, SchemaError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from numpy.typing import DTypeLike, NDArray
 
@@ -47,7 +49,7 @@ class Container(ABC):
                 yield field.name, value
             elif isinstance(value, tuple) and any(isinstance(item, np.ndarray) for item in value):
                 yield from ((f"{field.name}[{i}]", item) for i, item in enumerate(value))
-            elif isinstance(value, dict):
+            elif isinstance(value, Mapping):
                 for key, array in value.items():
                     yield f"{key}/{field.name}", array
 
@@ -102,7 +104,8 @@ class Container(ABC):
 
     def __reduce__(self) -> tuple[type[Self], tuple[object, ...]]:
         # Views forget in a pickle that they are read-only; building anew checks and freezes again.
-        return type(self), tuple(getattr(self, field.name) for field in fields(self))
+        values = (getattr(self, field.name) for field in fields(self))
+        return type(self), tuple(dict(value) if isinstance(value, Mapping) else value for value in values)
 
 
 class ArrayCheck:
@@ -155,10 +158,6 @@ class ArrayCheck:
         self.problems.add("length-mismatch", name, f"expected {letter} = {known} as in {seen_in}, got {length}")
         return False
 
-    def size(self, letter: str) -> int:
-        """Return the length bound to a letter."""
-        return self._sizes[letter][0]
-
     def texts(self, name: str, value: object, letter: str, *, optional: bool = False) -> bool:
         """Check a column of texts: a tuple of str, with None for absent ones where `optional`."""
         if not isinstance(value, tuple):
@@ -179,12 +178,16 @@ class ArrayCheck:
             at = first[0] if len(first) == 1 else first
             self.problems.add(code, name, f"{message}; first at {at}, {int(bad.sum())} in all", fix)
 
+    def steps(self, code: str, name: str, bad: NDArray[np.bool_], message: str, fix: str | None = None) -> None:
+        """Note the rows that do not fit the row before them; `bad` speaks of rows 1 and following."""
+        self.rows(code, name, np.concatenate([[False], bad]), message, fix)
+
     def finish(self) -> None:
         """Raise everything noted, or return."""
         codes = {problem.code for problem in self.problems}
         self.problems.raise_as(LengthMismatchError if codes == {"length-mismatch"} else SchemaError)
 
 
-def frozen_mapping(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """Return the mapping with read-only views, in the order of its keys."""
-    return {key: read_only(array) for key, array in arrays.items()}
+def frozen_mapping(arrays: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
+    """Return a mapping of read-only views that takes no other arrays, in the order of its keys."""
+    return MappingProxyType({key: read_only(array) for key, array in arrays.items()})

@@ -77,8 +77,8 @@ class Boxes(Container):
         check = ArrayCheck("boxes")
         numbers = {"sequence_index": np.int64, "frame": np.int64, "id": np.int64}
         good = [check.array(name, getattr(self, name), ("R",), kind) for name, kind in numbers.items()]
-        texts = check.texts("label", self.label, "R")
-        texts &= check.texts("source", self.source, "R")
+        self._check_labels(check)
+        texts = check.texts("source", self.source, "R")
         if self.source_id is not None:
             check.texts("source_id", self.source_id, "R", optional=True)
         if all(good):
@@ -107,21 +107,29 @@ class Boxes(Container):
             "subtract 1 if the source counts from 1",
         )
         step = np.diff(self.sequence_index)
-        check.rows("not-grouped", "sequence_index", step < 0, "expected rows in the header's order of sequences")
-        check.rows("non-monotone-time", "frame", (step == 0) & (np.diff(self.frame) < 0), "expected rising frames")
+        check.steps("not-grouped", "sequence_index", step < 0, "expected rows in the header's order of sequences")
+        falling = (step == 0) & (self.frame[1:] < self.frame[:-1])
+        check.steps("non-monotone-time", "frame", falling, "expected rising frames")
         check.rows("negative-id", "id", self.id < -1, "expected ids from 0, or -1 for none")
         if identities:
             self._check_identities(check)
 
     def _check_identities(self, check: ArrayCheck) -> None:
         """Note identities that stand twice in a frame of one source; boxes without identity may."""
-        if not check.length("R", len(self.source), "source") or len(self.source) != len(self.id):
-            return
-        sources = np.unique(np.array(self.source, dtype=np.str_), return_inverse=True)[1] if self.source else self.id
-        keys = np.stack([self.sequence_index, self.frame, self.id, sources.astype(np.int64)], axis=1)
-        _, first, inverse = np.unique(keys, axis=0, return_index=True, return_inverse=True)
-        again = (first[inverse.reshape(-1)] != np.arange(len(keys))) & (self.id >= 0)
-        check.rows("identity-twice", "id", again, "expected each identity once per frame and source")
+        number = {name: i for i, name in enumerate(dict.fromkeys(self.source))}
+        sources = np.fromiter((number[name] for name in self.source), np.int64, len(self.source))
+        keys = np.stack([sources, self.id, self.frame, self.sequence_index])
+        order = np.lexsort(keys)  # stable: of equal keys, the first row stays first
+        same = (keys[:, order[1:]] == keys[:, order[:-1]]).all(axis=0)
+        again = np.zeros(len(self.id), bool)
+        again[order[1:][same]] = True
+        check.rows("identity-twice", "id", again & (self.id >= 0), "expected each identity once per frame and source")
+
+    def _check_labels(self, check: ArrayCheck) -> None:
+        if check.texts("label", self.label, "R") and self.header.labels is not None:
+            known = frozenset(self.header.labels)
+            wrong = np.array([label not in known for label in self.label], bool)
+            check.rows("unknown-label", "label", wrong, "expected labels of the header's list")
 
     def _check_places(self, check: ArrayCheck) -> None:
         for name in _PLACE:

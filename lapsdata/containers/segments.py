@@ -103,12 +103,13 @@ class Segments(Container):
             "expected segments inside of the time that was looked at",
         )
         step = np.diff(self.video_index)
-        check.rows("not-grouped", "video_index", step < 0, "expected rows in the header's order of videos")
+        check.steps("not-grouped", "video_index", step < 0, "expected rows in the header's order of videos")
         same = step == 0
-        check.rows("non-monotone-time", "start_s", same & (np.diff(self.start_s) < 0), "expected rising seconds")
+        falling = same & (self.start_s[1:] < self.start_s[:-1])
+        check.steps("non-monotone-time", "start_s", falling, "expected rising seconds")
         if not self.header.overlap:
             crossing = same & (self.start_s[1:] < self.end_s[:-1])
-            check.rows(
+            check.steps(
                 "overlap",
                 "start_s",
                 crossing,
@@ -126,10 +127,15 @@ class Segments(Container):
             check.rows("unknown-label", "label", wrong, "expected labels of the header's list")
 
     def _check_codes(self, check: ArrayCheck) -> None:
-        if self.codes is None:
+        given: object = self.codes
+        if given is None:
             return
-        check.length("S", len(self.codes), "codes")
-        for i, codes in enumerate(self.codes):
+        if not isinstance(given, tuple):
+            got = type(given).__name__
+            check.problems.add("wrong-dtype", "codes", f"expected a tuple of int32 arrays, got {got}", "use tuple(...)")
+            return
+        check.length("S", len(given), "codes")
+        for i, codes in enumerate(given):
             if check.array(f"codes[{i}]", codes, (f"n{i}",), np.int32):
                 check.rows("code-outside", f"codes[{i}]", codes < 0, "expected codes from 0")
 

@@ -61,8 +61,12 @@ class Tokens(Container):
         check_window_times(check, self.start_index, self.frame_s, self.header.horizon, self.header.stride)
         stored = {"prequant": self.prequant, "quantized": self.quantized}
         for name, array in stored.items():
-            if array is not None and check.array(name, array, ("W", length, "D"), np.float32):
-                check.length("D", -1 if latent is None else latent, "header.latent")
+            if array is None:
+                continue
+            if latent is None:
+                fix = "set latent in the header to their width"
+                check.problems.add("latent", name, "expected no latents, since header.latent is null, got some", fix)
+            elif check.array(name, array, ("W", length, latent), np.float32):
                 check.rows("not-finite", name, ~np.isfinite(array), "expected finite latents")
         if latent is not None and all(array is None for array in stored.values()):
             check.problems.add("latent", "header.latent", f"expected latents of width {latent}, got none stored")

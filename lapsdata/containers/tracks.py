@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,6 @@ from lapsdata.schema.tracks import TracksHeader  # noqa: TC001 - documented fiel
 from lapsdata.timebase import window_time_s
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from numpy.typing import NDArray
 
 __all__ = ["Tracks"]
@@ -75,6 +74,8 @@ class Tracks(Container):
         )
 
     def _check_views(self, check: ArrayCheck) -> None:
+        if not self._are_mappings(check):
+            return
         for name, arrays in (("tracks", self.tracks), ("vis", self.vis)):
             if set(arrays) != set(self.header.views):
                 message = f"expected the header's views {sorted(self.header.views)}, got {sorted(arrays)}"
@@ -93,6 +94,14 @@ class Tracks(Container):
                 infinite = np.isinf(tracks[..., 0]) | np.isinf(tracks[..., 1])
                 check.rows("not-finite", f"{view}/tracks", infinite, "expected no infinity")
 
+    def _are_mappings(self, check: ArrayCheck) -> bool:
+        given: dict[str, object] = {"tracks": self.tracks, "vis": self.vis}
+        bare = {name: type(value).__name__ for name, value in given.items() if not isinstance(value, Mapping)}
+        for name, got in bare.items():
+            fix = f"write {{'{next(iter(self.header.views))}': {name}}}"
+            check.problems.add("wrong-views", name, f"expected arrays by view, got {got}", fix)
+        return not bare
+
     def _check_source_index(self, check: ArrayCheck) -> None:
         index = self.source_index
         if (index is not None) != self.header.resampled:
@@ -102,7 +111,8 @@ class Tracks(Container):
             check.problems.add("source-index", "source_index", f"header says {said}, got {got}", fix)
         elif index is not None and check.array("source_index", index, ("F",), np.int64):
             check.rows("negative-index", "source_index", index < 0, "expected source frames from 0")
-            check.rows("non-monotone-time", "source_index", np.diff(index) < 0, "expected source frames in order")
+            falling = index[1:] < index[:-1]
+            check.steps("non-monotone-time", "source_index", falling, "expected source frames in order")
 
     def __len__(self) -> int:
         """Return the number of windows W."""

@@ -25,12 +25,12 @@ def check_window_times(check: ArrayCheck, start_index: object, frame_s: object, 
     if len(start_index) == 0:
         message = f"expected at least one window, got none: fewer than {horizon} frames?"
         check.problems.add("no-windows", "start_index", message, "leave the video out, and count it as left out")
-    outside = (start_index < 0) | (start_index + horizon > len(frame_s))
+    outside = (start_index < 0) | (start_index > len(frame_s) - horizon)  # a sum would overflow for a wild index
     message = f"expected windows of {horizon} frames inside of {len(frame_s)} frames"
     check.rows("window-outside", "start_index", outside, message, "leave out windows that the video does not fill")
     hops = np.diff(start_index)
     broken = (hops <= 0) | (hops % stride != 0)
-    check.rows(
+    check.steps(
         "non-monotone-windows",
         "start_index",
         broken,
@@ -41,7 +41,7 @@ def check_window_times(check: ArrayCheck, start_index: object, frame_s: object, 
 def check_increasing(check: ArrayCheck, name: str, seconds: NDArray[np.float64]) -> None:
     """Note times that are not finite or do not rise."""
     check.rows("not-finite", name, ~np.isfinite(seconds), "expected finite seconds")
-    check.rows("non-monotone-time", name, ~(np.diff(seconds) > 0), "expected rising seconds", "sort by time")
+    check.steps("non-monotone-time", name, ~(seconds[1:] > seconds[:-1]), "expected rising seconds", "sort by time")
 
 
 def step_times(frame_s: NDArray[np.float64], start_index: NDArray[np.int64], horizon: int) -> NDArray[np.float64]:
