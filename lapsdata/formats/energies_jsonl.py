@@ -135,14 +135,16 @@ def _header_document(line: bytes) -> dict[str, Any] | None:
     """Return the first line as JSON if it claims to be a header of ours."""
     try:
         document = json.loads(line)
-    except ValueError:
-        return None  # not JSON: not ours
+    except (ValueError, RecursionError):
+        return None  # not JSON, or nested deeper than any header: not ours
     ours = isinstance(document, dict) and document.get("format") == "lapsdata.energies"
     return document if ours else None
 
 
 def recognises(path: Path) -> bool:
     """Say whether a path is a file whose first line is a header of ours for energies."""
+    if path.is_dir():
+        return False
     with storage_errors(path, "open"), path.open("rb") as file:
         return _header_document(file.readline(1 << 24)) is not None
 

@@ -204,6 +204,8 @@ def hdf5_header(path: Path) -> dict[str, JsonValue] | None:
     CorruptDataError
         An HDF5 file whose structure, or whose header, cannot be read.
     """
+    if path.is_dir():
+        return None
     try:
         opened = Hdf5File(path)
     except UnknownFormatError:

@@ -121,6 +121,8 @@ def parquet_header(path: Path) -> dict[str, JsonValue] | None:
     """
     import pyarrow.parquet as pq
 
+    if path.is_dir():
+        return None
     with storage_errors(path, "open"), path.open("rb") as file:
         if file.read(4) != _MAGIC:
             return None

@@ -1,0 +1,257 @@
+"""The test suite that every format must pass; plug-in authors inherit it.
+
+In a test module of the plug-in::
+
+    class TestFormat(FormatContract):
+        format = PLUGIN
+
+        def examples(self):
+            return (make_small(), make_large())
+
+pytest then collects every `test_` method below for that format.
+"""
+
+from __future__ import annotations
+
+import abc
+import errno
+import os
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from lapsdata.errors import LapsError, MissingExtraError, Problem, SchemaError, StorageError
+from lapsdata.plugins import registry
+from lapsdata.testing.samples import sample_boxes, sample_energies, sample_segments, sample_tokens, sample_tracks
+
+try:
+    import pytest
+except ImportError as error:
+    raise MissingExtraError(
+        Problem("missing-extra", "lapsdata.testing.contracts", "expected pytest, got no such package",
+                "pip install 'lapsdata[test]'")
+    ) from error  # fmt: skip
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from lapsdata.containers import Container
+    from lapsdata.formats import Format, WriteReport
+
+__all__ = ["FormatContract", "content_of"]
+
+_SAMPLES: dict[str, Callable[[], Container]] = {
+    "tracks_hdf5": sample_tracks,
+    "tracks_zarr": sample_tracks,
+    "tokens_zarr": sample_tokens,
+    "energies_jsonl": sample_energies,
+    "segments_parquet": sample_segments,
+    "boxes_parquet": sample_boxes,
+}
+
+
+def content_of(path: Path) -> dict[str, bytes]:
+    """Return the bytes of a file, or of every file in a folder, by name relative to `path`.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> note = pathlib.Path(tempfile.mkdtemp()) / "note.txt"
+    >>> _ = note.write_bytes(b"abc")
+    >>> content_of(note)
+    {'': b'abc'}
+    >>> content_of(note.parent)
+    {'note.txt': b'abc'}
+    """
+    if path.is_file():
+        return {"": path.read_bytes()}
+    return {item.relative_to(path).as_posix(): item.read_bytes() for item in sorted(path.rglob("*")) if item.is_file()}
+
+
+class FormatContract(abc.ABC):
+    """What a format promises, as tests; see the module for how to inherit them.
+
+    Parameters
+    ----------
+    format : Format
+        The object that the entry point names.
+    options : tuple of dict
+        Sets of options of `write` to test with; only such that lose nothing.
+
+    Examples
+    --------
+    >>> from lapsdata.formats.boxes_parquet import PLUGIN
+    >>> class TestBoxes(FormatContract):
+    ...     format = PLUGIN
+    ...
+    ...     def examples(self):
+    ...         return (sample_boxes(),)
+    >>> TestBoxes().test_name_is_the_registry_name()
+    """
+
+    format: ClassVar[Format[Any]]
+    options: ClassVar[tuple[dict[str, Any], ...]] = ({},)
+
+    @abc.abstractmethod
+    def examples(self) -> tuple[Container, ...]:
+        """Return containers that the format must keep: small and large, with and without what is optional."""
+
+    def test_name_is_the_registry_name(self) -> None:
+        """The format is found under its own name, `<record>_<store>`."""
+        name = self.format.name
+        _expect(name == f"{self.format.record}_{self.format.store}", f"name '{name}' is not <record>_<store>")
+        _expect(registry("formats").load(name) is self.format, f"the registry finds another format under '{name}'")
+        _expect(all(ending.startswith(".") for ending in self.format.suffixes), "suffixes begin with a dot")
+
+    def test_round_trip(self, tmp_path: Path) -> None:
+        """What is read equals what was written, whichever way the checksums are treated."""
+        for container, options, target in self._cases(tmp_path):
+            self._write(target, container, options)
+            for verify in ("first", "always", "never"):
+                back = self.format.read(target, verify=verify)
+                _expect(container.equals(back), f"wrote {container!r} with {options}, read {back!r}")
+
+    def test_report_says_what_was_written(self, tmp_path: Path) -> None:
+        """The report names path, format and bytes on disk, and no error where nothing was rounded."""
+        for container, options, target in self._cases(tmp_path):
+            report = self._write(target, container, options)
+            size = sum(len(part) for part in content_of(target).values())
+            expected = (target, self.format.name, size, 0.0)
+            got = (report.path, report.format, report.nbytes, report.largest_error_px)
+            _expect(got == expected, f"expected the report {expected}, got {got}")
+
+    def test_equal_inputs_give_equal_bytes(self, tmp_path: Path) -> None:
+        """Writing twice gives the same files with the same bytes."""
+        for container, options, target in self._cases(tmp_path):
+            self._write(target, container, options)
+            again = target.with_name("again" + target.name)
+            self._write(again, container, options)
+            first, second = content_of(target), content_of(again)
+            differing = sorted(name for name in first.keys() | second.keys() if first.get(name) != second.get(name))
+            _expect(not differing, f"two writes of one container differ in {differing or 'their bytes'}")
+
+    def test_recognises_its_own_files(self, tmp_path: Path) -> None:
+        """`recognises` says True for what `write` made, whatever its name."""
+        for container, options, target in self._cases(tmp_path):
+            self._write(target, container, options)
+            renamed = target.rename(target.with_name(f"renamed-{target.stem}"))
+            _expect(self.format.recognises(renamed), f"{self.format.name} does not recognise its own {renamed.name}")
+
+    def test_recognises_no_other_file(self, tmp_path: Path) -> None:
+        """`recognises` says False, and raises nothing, for the files of other formats and of nobody."""
+        for path in _others(tmp_path, self.format.name):
+            _expect(not self.format.recognises(path), f"{self.format.name} takes {path.name} for its own")
+            with pytest.raises(LapsError, match=path.name):
+                self.format.read(path)
+
+    def test_refuses_what_exists(self, tmp_path: Path) -> None:
+        """Without `overwrite` an existing file stays as it is; with it, it is replaced and nothing else remains."""
+        for container, options, target in self._cases(tmp_path):
+            self._write(target, container, options)
+            before = content_of(target)
+            with pytest.raises(StorageError, match="overwrite=True"):
+                self._write(target, container, options)
+            _expect(content_of(target) == before, "a refused write changed the file")
+            self._write(target, container, options, overwrite=True)
+            _expect(content_of(target) == before, "the same container, written over itself, gave other bytes")
+            _expect(_names(target.parent) == [target.name], f"something else was left: {_names(target.parent)}")
+
+    def test_failed_write_leaves_the_old(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A disk that fills up while writing costs nothing: the old file is whole, and no part of the new is left."""
+
+        def full(handle: int) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        for container, options, target in self._cases(tmp_path):
+            self._write(target, container, options)
+            before = content_of(target)
+            with monkeypatch.context() as patched:
+                patched.setattr(os, "fsync", full)
+                # Whoever does not wait for the disk does not notice that it is full, and fails this test.
+                with pytest.raises(StorageError, match=r"disk-full"):
+                    self._write(target, container, options, overwrite=True)
+            _expect(content_of(target) == before, "a failed write changed the old file")
+            _expect(_names(target.parent) == [target.name], f"parts were left: {_names(target.parent)}")
+
+    def test_wrong_container_is_refused(self, tmp_path: Path) -> None:
+        """A container of another kind is a SchemaError before anything is touched."""
+        wrong = sample_boxes() if self.format.record != "boxes" else sample_tracks()
+        target = tmp_path / f"wrong{self.format.suffixes[0]}"
+        with pytest.raises(SchemaError, match=f"expected a {self.format.container.__name__}, got"):
+            self.format.write(target, wrong)
+        _expect(_names(tmp_path) == [], f"a refused write left {_names(tmp_path)}")
+
+    def test_cut_files_are_errors(self, tmp_path: Path) -> None:
+        """A file that was cut is an error; in a folder, a cut file is an error or not needed."""
+        for container, options, target in self._cases(tmp_path):
+            self._write(target, container, options)
+            for name, content in content_of(target).items():
+                part = target / name if name else target
+                for length in sorted({0, 1, len(content) // 2, len(content) - 1}):
+                    part.write_bytes(content[:length])
+                    self._expect_error_or_equal(target, container, f"{name} cut to {length} bytes", strict=not name)
+                part.write_bytes(content)
+
+    def test_absent_file_is_a_storage_error(self, tmp_path: Path) -> None:
+        """Reading a file that is not there says so."""
+        with pytest.raises(StorageError, match="nothing-here"):
+            self.format.read(tmp_path / "nothing-here")
+
+    def test_unknown_verify_is_refused(self, tmp_path: Path) -> None:
+        """`verify` takes the three words and no other."""
+        for container, options, target in self._cases(tmp_path):
+            self._write(target, container, options)
+            with pytest.raises(SchemaError, match="'sometimes'"):
+                self.format.read(target, verify="sometimes")
+
+    def _cases(self, folder: Path) -> Iterator[tuple[Container, dict[str, Any], Path]]:
+        """Yield every example with every set of options, each with a path in a folder of its own."""
+        for i, container in enumerate(self.examples()):
+            for k, options in enumerate(self.options):
+                home = folder / f"case-{i}-{k}"
+                home.mkdir()
+                yield container, options, home / f"item{self.format.suffixes[0]}"
+
+    def _write(
+        self, path: Path, container: Container, options: dict[str, Any], *, overwrite: bool = False
+    ) -> WriteReport:
+        return self.format.write(path, container, overwrite=overwrite, **options)
+
+    def _expect_error_or_equal(self, path: Path, container: Container, what: str, *, strict: bool) -> None:
+        try:
+            back = self.format.read(path)
+        except LapsError:
+            return
+        _expect(not strict, f"{what}, and read without an error")
+        _expect(container.equals(back), f"{what}, and read as something else")
+
+
+def _expect(good: bool, message: str) -> None:
+    """Fail the test; this module is shipped, where pytest does not rewrite `assert`."""
+    if not good:
+        raise AssertionError(message)
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(item.name for item in folder.iterdir())
+
+
+def _others(folder: Path, name: str) -> Iterator[Path]:
+    """Yield files and folders that are not of the format `name`."""
+    for other, sample in _SAMPLES.items():
+        if other != name:
+            foreign: Format[Any] = registry("formats").load(other)
+            path = folder / f"other-{other}"
+            foreign.write(path, sample())
+            yield path
+    for title, content in {
+        "text": b"no file of ours\n",
+        "json": b'{"format": "other"}\n',
+        "nested": b"[" * 100_000,
+        "random": bytes(range(256)) * 16,
+        "parquet-end": b"\0" * 64 + b"PAR1",
+    }.items():
+        path = folder / f"other-{title}"
+        path.write_bytes(content)
+        yield path
+    (folder / "other-folder").mkdir()
+    yield folder / "other-folder"

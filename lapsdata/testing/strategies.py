@@ -1,0 +1,384 @@
+"""Hypothesis strategies for valid containers, for property tests of formats, adapters and transforms.
+
+Each draws what the contract allows and not merely what is usual: views of unlike sizes, lost points (NaN in one
+coordinate or both), strides, variable rates, resampled times, names in any script, columns that are absent, tables
+without rows, single windows.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lapsdata.containers import END_REASONS, ENERGY_STATES, Boxes, Energies, Segments, Tokens, Tracks
+from lapsdata.errors import MissingExtraError, Problem
+from lapsdata.schema import (
+    Area,
+    BoxesHeader,
+    BoxSequence,
+    EnergiesHeader,
+    FrameRange,
+    Grid,
+    Provenance,
+    SegmentedVideo,
+    SegmentsHeader,
+    Size,
+    SourceVideo,
+    Tokenizer,
+    TokensHeader,
+    Tool,
+    TracksHeader,
+    TracksView,
+)
+from lapsdata.timebase import FrameRate
+
+try:
+    from hypothesis import strategies as st
+    from hypothesis.extra import numpy as arrays_of
+except ImportError as error:
+    raise MissingExtraError(
+        Problem("missing-extra", "lapsdata.testing.strategies", "expected hypothesis, got no such package",
+                "pip install 'lapsdata[test]'")
+    ) from error  # fmt: skip
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import DrawFn, SearchStrategy
+    from numpy.typing import NDArray
+
+__all__ = ["boxes", "energies", "names", "provenances", "rates", "segments", "tokens", "tracks"]
+
+_PIXELS = st.floats(-1e6, 1e6, width=32) | st.floats(0, 4096, width=32)
+_SCALARS = st.none() | st.booleans() | st.integers(-(2**40), 2**40) | st.floats(-1e9, 1e9) | st.text(max_size=5)
+
+
+def names() -> SearchStrategy[str]:
+    """Draw names of items as headers allow them: any script, no slashes, no control characters, no dot in front.
+
+    Examples
+    --------
+    >>> from hypothesis import given, settings
+    >>> @settings(max_examples=3)
+    ... @given(names())
+    ... def test_one(made):
+    ...     assert "/" not in made
+    >>> test_one()
+    """
+    usual = st.sampled_from(["clip_0", "Käse 3", "左カメラ", "a.b", "x" * 200, "рука🖐"])
+    letters = st.characters(min_codepoint=0x20, codec="utf-8", exclude_characters="/\\")
+    return usual | st.text(letters, min_size=1, max_size=8).filter(lambda name: not name.startswith("."))
+
+
+def rates() -> SearchStrategy[FrameRate]:
+    """Draw frame rates: the usual ones, and any fraction.
+
+    Examples
+    --------
+    >>> from hypothesis import given, settings
+    >>> @settings(max_examples=3)
+    ... @given(rates())
+    ... def test_one(made):
+    ...     assert made.period_s > 0
+    >>> test_one()
+    """
+    usual = st.sampled_from([FrameRate(10), FrameRate(25), FrameRate(30000, 1001)])
+    return usual | st.builds(FrameRate, st.integers(1, 240_000), st.integers(1, 1001))
+
+
+def provenances() -> SearchStrategy[Provenance]:
+    """Draw provenances of a producer that is not this library, with any parameters.
+
+    Examples
+    --------
+    >>> from hypothesis import given, settings
+    >>> @settings(max_examples=3)
+    ... @given(provenances())
+    ... def test_one(made):
+    ...     assert made.producer == "strategy"
+    >>> test_one()
+    """
+    return st.builds(
+        Provenance,
+        producer=st.just("strategy"),
+        version=st.text(min_size=1, max_size=5),
+        code_digest=st.just("sha256:" + "5" * 64),
+        parameters=st.dictionaries(st.text(max_size=5), _SCALARS, max_size=3),
+    )
+
+
+def _policies() -> SearchStrategy[dict[str, int]]:
+    return st.dictionaries(st.sampled_from(["clip", "replace"]), st.integers(0, 2**40), max_size=2)
+
+
+def _of(dtype: type, shape: tuple[int, ...], elements: SearchStrategy[Any]) -> SearchStrategy[NDArray[Any]]:
+    return arrays_of.arrays(dtype, shape, elements=elements)
+
+
+@st.composite
+def _rising(draw: DrawFn, count: int) -> NDArray[np.float64]:
+    """Draw times: an exact grid, or gaps of any size, as a variable rate gives them."""
+    start = draw(st.sampled_from([0.0, -0.5, 3600.0]))
+    if draw(st.booleans()):
+        return start + np.arange(count, dtype=np.float64) * float(draw(st.sampled_from([1 / 30, 0.1, 1.0])))
+    gaps = draw(_of(np.float64, (count,), st.floats(1e-3, 10)))
+    return start + np.cumsum(gaps)
+
+
+@st.composite
+def _window_starts(draw: DrawFn, windows: int, stride: int) -> NDArray[np.int64]:
+    hops = draw(st.lists(st.integers(1, 3), min_size=windows - 1, max_size=windows - 1))
+    return np.array([draw(st.integers(0, 2)), *(hop * stride for hop in hops)], np.int64).cumsum()
+
+
+@st.composite
+def _facts(draw: DrawFn, points: int) -> TracksView:
+    width, height = draw(st.integers(2, 4096)), draw(st.integers(2, 4096))
+    left, top = draw(st.integers(0, width // 2)), draw(st.integers(0, height // 2))
+    return TracksView(
+        size=Size(width=width, height=height),
+        active_area=Area(x=left, y=top, width=width - left, height=height - top),
+        points=points,
+        grid=Grid(kind=draw(names()), order=draw(st.sampled_from(["row_major", "column_major", "none"]))),
+    )
+
+
+@st.composite
+def tracks(draw: DrawFn, *, max_windows: int = 4, max_horizon: int = 4, max_points: int = 5) -> Tracks:
+    """Draw tracks of one to three views.
+
+    Parameters
+    ----------
+    max_windows, max_horizon, max_points : int
+        Largest W, T and N.
+
+    Examples
+    --------
+    >>> from hypothesis import given, settings
+    >>> @settings(max_examples=3)
+    ... @given(tracks(max_windows=2))
+    ... def test_one(made):
+    ...     assert 1 <= len(made) <= 2
+    >>> test_one()
+    """
+    windows, horizon = draw(st.integers(1, max_windows)), draw(st.integers(1, max_horizon))
+    stride, resampled = draw(st.integers(1, 3)), draw(st.booleans())
+    view = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,6}", fullmatch=True)
+    facts = {
+        name: draw(_facts(draw(st.integers(1, max_points))))
+        for name in draw(st.lists(view, min_size=1, max_size=3, unique_by=str.lower))
+    }
+    positions, vis = {}, {}
+    for name, fact in facts.items():
+        shape = (windows, horizon, fact.points)
+        vis[name] = draw(_of(np.bool_, shape, st.booleans()))
+        positions[name] = draw(_of(np.float32, (*shape, 2), _PIXELS))
+        lost = draw(_of(np.bool_, (*shape, 2), st.booleans()))
+        positions[name][lost & ~vis[name][..., None]] = np.nan
+    starts = draw(_window_starts(windows, stride))
+    frames = int(starts[-1]) + horizon + draw(st.integers(0, 2))
+    steps = draw(st.lists(st.integers(0, 3), min_size=frames, max_size=frames))
+    return Tracks(
+        TracksHeader(
+            provenance=draw(provenances()),
+            policies=draw(_policies()),
+            video=SourceVideo(name=draw(names()), rate=draw(st.none() | rates())),
+            horizon=horizon,
+            stride=stride,
+            rate=draw(st.none() | rates()),
+            resampled=resampled,
+            duplicated_frames=draw(st.integers(0, 9)),
+            tracker=Tool(name=draw(names()), version="1", parameters={"size": draw(_SCALARS)}),
+            views=facts,
+        ),
+        positions,
+        vis,
+        starts,
+        draw(_rising(frames)),
+        np.cumsum(np.array(steps, np.int64)) if resampled else None,
+    )
+
+
+@st.composite
+def tokens(draw: DrawFn, *, max_windows: int = 4) -> Tokens:
+    """Draw tokens, with latents before and after quantisation, one of them, or none.
+
+    Examples
+    --------
+    >>> from hypothesis import given, settings
+    >>> @settings(max_examples=3)
+    ... @given(tokens())
+    ... def test_one(made):
+    ...     assert made.codes.shape[1] == made.header.length
+    >>> test_one()
+    """
+    windows, horizon, streams = draw(st.integers(1, max_windows)), draw(st.integers(2, 4)), draw(st.integers(1, 2))
+    stride, latent = draw(st.integers(1, 3)), draw(st.none() | st.integers(1, 3))
+    levels = tuple(draw(st.lists(st.integers(2, 8), min_size=1, max_size=3)))
+    codes = int(np.prod(levels))
+    shape = (windows, streams * (horizon - 1))
+    stored = [] if latent is None else draw(st.sampled_from([["prequant"], ["quantized"], ["prequant", "quantized"]]))
+    latents = {name: draw(_of(np.float32, (*shape, latent or 0), st.floats(-8, 8, width=32))) for name in stored}
+    starts = draw(_window_starts(windows, stride))
+    return Tokens(
+        TokensHeader(
+            provenance=draw(provenances()),
+            policies=draw(_policies()),
+            video=SourceVideo(name=draw(names())),
+            horizon=horizon,
+            stride=stride,
+            rate=draw(st.none() | rates()),
+            streams=streams,
+            latent=latent,
+            tokenizer=Tokenizer(name=draw(names()), version="1", levels=levels, codes=codes),
+        ),
+        draw(_of(np.int32, shape, st.integers(0, codes - 1))),
+        starts,
+        draw(_rising(int(starts[-1]) + horizon)),
+        prequant=latents.get("prequant"),
+        quantized=latents.get("quantized"),
+    )
+
+
+@st.composite
+def energies(draw: DrawFn, *, max_rows: int = 5) -> Energies:
+    """Draw energies of one to three videos, some without a row.
+
+    Examples
+    --------
+    >>> from hypothesis import given, settings
+    >>> @settings(max_examples=3)
+    ... @given(energies(max_rows=2))
+    ... def test_one(made):
+    ...     assert len(made) <= 2 * len(made.header.videos)
+    >>> test_one()
+    """
+    videos = tuple(draw(st.lists(names(), min_size=1, max_size=3, unique=True)))
+    counts = [draw(st.integers(0, max_rows)) for _ in videos]
+    total = sum(counts)
+    state = draw(_of(np.uint8, (total,), st.integers(0, len(ENERGY_STATES) - 1)))
+    energy = draw(_of(np.float64, (total,), st.floats(-1e9, 1e9)))
+    energy[state != 0] = np.nan
+    steps = [np.cumsum(draw(_of(np.int64, (count,), st.integers(1, 3)))) - 1 for count in counts]
+    start = np.concatenate([draw(_rising(count)) for count in counts])
+    return Energies(
+        EnergiesHeader(
+            provenance=draw(provenances()),
+            policies=draw(_policies()),
+            per=draw(st.sampled_from(["step", "window"])),
+            source=draw(names()),
+            mode="velocity_step",
+            support_s=draw(st.floats(1e-3, 10)),
+            hop_s=draw(st.none() | st.floats(1e-3, 10)),
+            videos=videos,
+        ),
+        np.repeat(np.arange(len(videos)), counts),
+        np.concatenate(steps),
+        start,
+        start + draw(_of(np.float64, (total,), st.floats(1e-3, 10))),
+        energy,
+        state,
+    )
+
+
+@st.composite
+def segments(draw: DrawFn, *, max_rows: int = 4) -> Segments:
+    """Draw segments of no, one or more videos, with and without scores, codes and embeddings.
+
+    Examples
+    --------
+    >>> from hypothesis import given, settings
+    >>> @settings(max_examples=3)
+    ... @given(segments())
+    ... def test_one(made):
+    ...     assert (made.start_s < made.end_s).all()
+    >>> test_one()
+    """
+    videos = draw(st.lists(names(), max_size=3, unique=True))
+    counts = [draw(st.integers(0, max_rows)) for _ in videos]
+    total = sum(counts)
+    edges = [draw(_rising(2 * count + 2)) for count in counts]
+    # Every second gap between rising edges is a segment, so that none of them cross.
+    spans = [edge[1:-1].reshape(-1, 2) for edge in edges]
+    times = np.concatenate([np.empty((0, 2)), *spans])
+    labels = draw(st.none() | st.just(("reach", "左", "grasp")))
+    label = st.none() | (st.text(max_size=5) if labels is None else st.sampled_from(labels))
+    codes = st.lists(st.integers(0, 2**31 - 1), max_size=3).map(lambda some: np.array(some, np.int32))
+    embedding = draw(st.none() | st.integers(1, 3))
+    return Segments(
+        SegmentsHeader(
+            provenance=draw(provenances()),
+            policies=draw(_policies()),
+            videos=tuple(
+                SegmentedVideo(name=name, start_s=float(edge[0]), end_s=float(edge[-1]))
+                for name, edge in zip(videos, edges, strict=True)
+            ),
+            overlap=draw(st.booleans()),
+            labels=labels,
+            embedding=embedding,
+        ),
+        np.repeat(np.arange(len(videos)), np.array(counts, np.int64)),
+        np.ascontiguousarray(times[:, 0]),
+        np.ascontiguousarray(times[:, 1]),
+        tuple(draw(st.sampled_from(END_REASONS)) for _ in range(total)),
+        tuple(draw(label) for _ in range(total)),
+        score=draw(st.none() | _of(np.float64, (total,), st.just(np.nan) | st.floats(-9, 9))),
+        codes=draw(st.none() | st.tuples(*[codes] * total)),
+        embedding=None if embedding is None else draw(_of(np.float32, (total, embedding), _PIXELS)),
+    )
+
+
+@st.composite
+def boxes(draw: DrawFn, *, max_rows: int = 6) -> Boxes:
+    """Draw boxes in one to three sequences, with and without identities, scores, visibilities and source ids.
+
+    Examples
+    --------
+    >>> from hypothesis import given, settings
+    >>> @settings(max_examples=3)
+    ... @given(boxes(max_rows=3))
+    ... def test_one(made):
+    ...     assert len(made) <= 3
+    >>> test_one()
+    """
+    sequences = {name: draw(_sequence()) for name in draw(st.lists(names(), min_size=1, max_size=3, unique=True))}
+    lengths = [sequence.length for sequence in sequences.values()]
+    total = draw(st.integers(0, max_rows))
+    which = st.integers(0, len(lengths) - 1)
+    rows = sorted((n, draw(st.integers(0, lengths[n] - 1))) for n in (draw(which) for _ in range(total)))
+    place = np.array(rows, np.int64).reshape(total, 2)
+    # Row numbers make identities that cannot stand twice in a frame.
+    identity = np.where(draw(_of(np.bool_, (total,), st.booleans())), np.arange(total, dtype=np.int64), -1)
+    some = _of(np.float64, (total,), st.floats(-1e6, 1e6))
+    size = _of(np.float64, (total,), st.floats(0, 4096))
+    text = st.text(max_size=5)
+    return Boxes(
+        BoxesHeader(provenance=draw(provenances()), policies=draw(_policies()), sequences=sequences),
+        np.ascontiguousarray(place[:, 0]),
+        np.ascontiguousarray(place[:, 1]),
+        identity,
+        x=draw(some),
+        y=draw(some),
+        w=draw(size),
+        h=draw(size),
+        label=tuple(draw(text) for _ in range(total)),
+        source=tuple(draw(text) for _ in range(total)),
+        ignored=draw(_of(np.bool_, (total,), st.booleans())),
+        score=draw(st.none() | _of(np.float64, (total,), st.just(np.nan) | st.floats(-9, 9))),
+        visibility=draw(st.none() | _of(np.float64, (total,), st.just(np.nan) | st.floats(0, 1))),
+        source_id=draw(st.none() | st.tuples(*[st.none() | text] * total)),
+    )
+
+
+@st.composite
+def _sequence(draw: DrawFn) -> BoxSequence:
+    length = draw(st.integers(1, 100))
+    edges = sorted(draw(st.lists(st.integers(0, length), max_size=4, unique=True)))
+    return BoxSequence(
+        length=length,
+        rate=draw(st.none() | rates()),
+        size=Size(width=draw(st.integers(1, 4096)), height=draw(st.integers(1, 4096))),
+        annotated=tuple(
+            FrameRange(start=start, stop=stop) for start, stop in zip(edges[::2], edges[1::2], strict=False)
+        ),
+        images=draw(st.none() | st.text(max_size=8)),
+    )
