@@ -1,26 +1,22 @@
-"""Where a file comes from: code digests, digests of parents, the calling repository, and `run.json`."""
+"""Where a file comes from: code digests, digests of parents, the calling repository."""
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import hashlib
 import importlib.metadata
 import importlib.util
-import platform
 import subprocess
-import sys
 import warnings
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lapsdata.errors import LapsWarning, Problem, StorageError
 from lapsdata.schema.base import Parent, Provenance
-from lapsdata.schema.run import CallingRepository, Package, Run
+from lapsdata.schema.run import CallingRepository, Package
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from pydantic import JsonValue
 
@@ -28,10 +24,10 @@ __all__ = [
     "CodeDigestWarning",
     "calling_repository",
     "code_digest",
+    "installed_package",
     "parent",
     "path_digest",
     "provenance",
-    "record_run",
     "warn_of_other_code",
 ]
 
@@ -66,7 +62,10 @@ def code_digest(package: str = "lapsdata") -> str:
     >>> code_digest("lapsdata")[:7]
     'sha256:'
     """
-    found = importlib.util.find_spec(package)
+    try:
+        found = importlib.util.find_spec(package)
+    except (ImportError, ValueError):  # no parent package, or no name at all
+        found = None
     if found is None or not found.submodule_search_locations:
         raise StorageError(Problem("not-found", package, "expected an importable package with files, got none"))
     folder = Path(next(iter(found.submodule_search_locations)))
@@ -79,7 +78,7 @@ def path_digest(path: Path) -> str:
     Raises
     ------
     StorageError
-        Nothing is there.
+        Nothing is there, or it cannot be read.
 
     Examples
     --------
@@ -89,11 +88,16 @@ def path_digest(path: Path) -> str:
     >>> path_digest(note)[:15]
     'sha256:ba7816bf'
     """
-    if path.is_dir():
-        return _tree_digest(path, (item for item in path.rglob("*") if item.is_file()))
-    if not path.exists():
-        raise StorageError(Problem("not-found", path.name, "expected a file or folder, got nothing", "check the path"))
-    return f"sha256:{_file_digest(path)}"
+    try:
+        if path.is_dir():
+            return _tree_digest(path, (item for item in path.rglob("*") if item.is_file()))
+        return f"sha256:{_file_digest(path)}"
+    except FileNotFoundError:
+        message = "expected a file or folder, got nothing"
+        raise StorageError(Problem("not-found", str(path), message, "check the path")) from None
+    except OSError as error:
+        message = f"expected bytes to take the digest of, got: {error.strerror}"
+        raise StorageError(Problem("unreadable", str(path), message)) from error
 
 
 def parent(role: str, path: Path) -> Parent:
@@ -104,7 +108,7 @@ def parent(role: str, path: Path) -> Parent:
     >>> parent("code", Path(__file__)).name
     'provenance.py'
     """
-    return Parent(role=role, name=path.name, digest=path_digest(path))
+    return Parent.build(str(path), role=role, name=path.name, digest=path_digest(path))
 
 
 def provenance(
@@ -177,62 +181,21 @@ def calling_repository(folder: Path | None = None) -> CallingRepository | None:
     """
     place = folder or Path.cwd()
     commit = _git(place, "rev-parse", "--verify", "HEAD")
-    state = _git(place, "status", "--porcelain")
+    # Said in full: users may have told git not to look for untracked files.
+    state = _git(place, "status", "--porcelain", "--untracked-files=normal")
     if commit is None or state is None:
         return None
     return CallingRepository(commit=commit.strip(), dirty=bool(state.strip()))
 
 
-@contextlib.contextmanager
-def record_run(folder: Path, command: tuple[str, ...] | None = None) -> Iterator[Path]:
-    """Write `folder/run.json` while something runs: command, code, repository, times, outcome.
-
-    Parameters
-    ----------
-    folder : Path
-        Where the outputs go; made if it does not exist.
-    command : tuple of str, optional
-        The command line; default `sys.argv`.
-
-    Yields
-    ------
-    Path
-        The file. It says `running` until the block ends, then `finished`, or `failed` if an error left it.
+def installed_package(name: str) -> Package:
+    """Describe an installed package: version, and digest of its source.
 
     Examples
     --------
-    >>> import tempfile
-    >>> with record_run(Path(tempfile.mkdtemp()), ("lapsdata", "track")) as file:
-    ...     Run.parse(file.read_bytes()).outcome
-    'running'
-    >>> Run.parse(file.read_bytes()).outcome
-    'finished'
+    >>> installed_package("lapsmodels").name
+    'lapsmodels'
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "run.json"
-    facts: dict[str, Any] = {
-        "command": tuple(command or sys.argv),
-        "packages": tuple(_package(name) for name in ("lapsdata", "lapsmodels")),
-        "repository": calling_repository(),
-        "python": platform.python_version(),
-        "started_utc": _now(),
-    }
-    _write_run(path, Run(**facts))
-    try:
-        yield path
-    except BaseException:
-        _write_run(path, Run(**facts, finished_utc=_now(), outcome="failed"))
-        raise
-    _write_run(path, Run(**facts, finished_utc=_now(), outcome="finished"))
-
-
-def _write_run(path: Path, run: Run) -> None:
-    temporary = path.with_suffix(".tmp")
-    temporary.write_bytes(run.to_bytes() + b"\n")
-    temporary.replace(path)
-
-
-def _package(name: str) -> Package:
     return Package(name=name, version=importlib.metadata.version(_distribution(name)), code_digest=code_digest(name))
 
 
@@ -241,24 +204,19 @@ def _distribution(package: str) -> str:
     return "lapsdata" if package == "lapsmodels" else package
 
 
-def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def _git(folder: Path, *arguments: str) -> str | None:
     try:
-        done = subprocess.run(
-            ("git", "-C", str(folder), *arguments), capture_output=True, text=True, check=True, timeout=30
-        )
+        done = subprocess.run(("git", "-C", str(folder), *arguments), capture_output=True, check=True, timeout=30)
     except (OSError, subprocess.SubprocessError):
         return None  # no git, no repository or no commit: said by `repository: null`
-    return done.stdout
+    return done.stdout.decode("utf-8", "replace")  # names of files are only counted
 
 
 def _tree_digest(folder: Path, files: Iterable[Path]) -> str:
     total = hashlib.sha256()
     for path in sorted(files, key=lambda item: item.relative_to(folder).as_posix()):
-        total.update(f"{path.relative_to(folder).as_posix()}\0{_file_digest(path)}\n".encode())
+        line = f"{path.relative_to(folder).as_posix()}\0{_file_digest(path)}\n"
+        total.update(line.encode("utf-8", "surrogateescape"))  # names need not be UTF-8
     return f"sha256:{total.hexdigest()}"
 
 
