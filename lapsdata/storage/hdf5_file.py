@@ -242,6 +242,9 @@ class Hdf5File:
             dataset = self._file[name]
         except _READ_ERRORS as error:
             there = ", ".join(self.datasets()[:8]) or "no dataset at all"
+            broken = (self._paths or {}).get(f"/{name.strip('/')}")
+            if broken:
+                raise SchemaError(broken.within(str(self.path))) from error
             message = f"expected a dataset, got none; the file holds {there}"
             raise SchemaError(Problem("missing-dataset", where, message)) from error
         if not isinstance(dataset, h5py.Dataset):

@@ -32,6 +32,8 @@ Rung = Literal["h5py", "read_direct", "memory_type", "chunks"]
 Layout = Literal["contiguous", "chunked", "compact", "virtual", "external"]
 Array = np.ndarray[Any, np.dtype[Any]]
 
+_RESTORE: Final = "restore the file from a copy"
+
 RUNGS: Final[tuple[Rung, ...]] = ("h5py", "read_direct", "memory_type", "chunks")
 
 
@@ -127,7 +129,7 @@ def read_rung(rung: Rung, source: Source, box: Selection) -> Array:
     values = _READERS[rung](source, box)
     if source.stored.type_class == "boolean" and np.any(values.view(np.uint8) > 1):
         message = "expected FALSE = 0 or TRUE = 1, got another byte"
-        raise CorruptDataError(Problem("wrong-boolean", source.where, message, "restore the file from a copy"))
+        raise CorruptDataError(Problem("wrong-boolean", source.where, message, _RESTORE))
     return values
 
 
@@ -190,6 +192,10 @@ def _fill_from_chunks(source: Source, box: Selection, file: int, out: Array) -> 
     chunk_shape = source.chunk_shape or ()
     positions: dict[tuple[int, ...], Any] = {}
     source.dataset.id.chunk_iter(lambda info: positions.update({info.chunk_offset: info}))
+    for origin in positions:
+        if any(at % step or at >= n for at, step, n in zip(origin, chunk_shape, source.shape, strict=True)):
+            message = f"expected chunks of {chunk_shape} within {source.shape}, got one at {origin}"
+            raise CorruptDataError(Problem("wrong-chunk-index", source.where, message, _RESTORE))
     for origin in _origins(box, chunk_shape):
         ends = zip(origin, chunk_shape, box.start, box.count, strict=True)
         low, high = zip(*((max(o, s), min(o + c, s + n)) for o, c, s, n in ends), strict=True)
@@ -241,7 +247,7 @@ def _pread(file: int, size: int, offset: int, where: str) -> bytes:
         part = os.pread(file, missing, offset + size - missing)
         if not part:
             message = f"expected {size} bytes from byte {offset}, got {size - missing}: the file is cut short"
-            raise CorruptDataError(Problem("truncated-data", where, message, "restore the file from a copy"))
+            raise CorruptDataError(Problem("truncated-data", where, message, _RESTORE))
         parts.append(part)
         missing -= len(part)
     return b"".join(parts)

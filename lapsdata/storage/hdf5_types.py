@@ -232,4 +232,6 @@ def _string(type_id: Any) -> StoredType:  # noqa: ANN401
         h5t.STR_SPACEPAD: "space-padded",
     }
     text = np.dtype(f"S{size}")
-    return StoredType("fixed-string", size, "none", text, text, padding=paddings[type_id.get_strpad()])
+    known = type_id.get_cset() in (h5t.CSET_ASCII, h5t.CSET_UTF8)
+    padding = paddings[type_id.get_strpad()]
+    return StoredType("fixed-string", size, "none", text, text if known else None, padding=padding)

@@ -54,9 +54,13 @@ def _enter(
         return
     entered[info.fileno, info.addr] = group
     for name in names:
+        if isinstance(name, bytes):
+            full = f"{path}/{name.decode('utf-8', 'backslashreplace')}"
+            found[full] = _broken(full, "expected a name in UTF-8, got other bytes")
+            continue
         full = f"{path}/{name}"
         try:
-            link = group.id.links.get_info(name.encode("utf-8", "surrogateescape"))
+            link = group.id.links.get_info(name.encode())
         except _WALK_ERRORS as error:
             found[full] = _broken(full, f"expected a link, got {_text(error)}")
             continue

@@ -218,11 +218,23 @@ def test_links_and_cycles(tmp_path: Path) -> None:
         np.testing.assert_array_equal(file.read("/soft"), np.arange(4))
         np.testing.assert_array_equal(file.read("/outside"), np.arange(3))
         np.testing.assert_array_equal(file.read("/a_soft_group/data"), np.arange(4))
+        with pytest.raises(SchemaError, match=r"x\.h5: /dangling: .* which is not there; .* \[broken-link\]"):
+            file.read("dangling")
     assert good == ["/b/again", "/b/data", "/outside", "/soft"]
     bad = {name: str(info.problem) for name, info in infos.items() if info.problem}
     assert set(bad) == {"/dangling", "/missing_file", "/self"}
     assert "got a soft link to '/nowhere', which is not there" in bad["/dangling"]
     assert "got a link to '/far' in 'gone.h5'" in bad["/missing_file"]
+
+
+def test_a_name_that_is_not_utf8_hides_nothing(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["good"] = np.arange(3)
+        file.create_dataset(b"b\xffd", data=np.arange(3))
+    with Hdf5File(tmp_path / "x.h5") as file:
+        assert file.datasets() == ("/b\\xffd", "/good")
+        assert "expected a name in UTF-8" in str(file.describe("/b\\xffd").problem)
+        assert file.describe("/good").problem is None
 
 
 def test_a_cycle_through_other_files_ends(tmp_path: Path) -> None:

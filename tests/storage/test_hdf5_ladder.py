@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -304,6 +305,19 @@ def test_user_blocks(tmp_path: Path, rung: Rung) -> None:
     same(read(tmp_path / "x.h5", "chunks"), values)
     with pytest.raises(UnknownFormatError, match="behind a user block differ between releases"):
         read(tmp_path / "x.h5", "chunks", "c")
+
+
+def test_a_chunk_index_that_does_not_fit_the_dataset_is_corrupt(tmp_path: Path) -> None:
+    path = tmp_path / "x.h5"
+    with h5py.File(path, "w", libver="earliest") as file:
+        file.create_dataset("x", data=np.zeros((6, 4), "f4"), chunks=(3, 4))
+    octets = path.read_bytes()
+    # A key of the index (specification, III.A.1): bytes, filter mask, origin of the chunk and of the element.
+    key = struct.pack("<IIQQQ", 48, 0, 3, 0, 0)
+    assert octets.count(key) == 1
+    path.write_bytes(octets.replace(key, struct.pack("<IIQQQ", 48, 0, 9, 0, 0)))
+    with pytest.raises(CorruptDataError, match=r"expected chunks of \(3, 4\) within \(6, 4\), got one at \(9, 0\)"):
+        read(path, "chunks")
 
 
 @pytest.mark.parametrize("rung", [*RUNGS, None])
