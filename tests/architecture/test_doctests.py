@@ -17,9 +17,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MODULES = [
-    package.__name__ + suffix
+    name
     for package in (lapsdata, lapsmodels)
-    for suffix in ["", *(found.name for found in pkgutil.walk_packages(package.__path__, "."))]
+    for name in (
+        package.__name__,
+        *(found.name for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")),
+    )
 ]
 
 
