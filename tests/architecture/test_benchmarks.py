@@ -1,0 +1,44 @@
+"""Benchmarks run, and their results are numbers with versions and a kind of hardware, and no place."""
+
+from __future__ import annotations
+
+import json
+import runpy
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def keys(document: object) -> object:
+    return {name: keys(value) for name, value in document.items()} if isinstance(document, dict) else None
+
+
+def test_the_import_benchmark_runs_and_its_result_has_the_same_form(root: Path) -> None:
+    measured = runpy.run_path(str(root / "benchmarks" / "bench_import.py"))["measure"](1)
+    stored = json.loads((root / "benchmarks" / "results" / "import.json").read_text())
+    assert keys(measured) == keys(stored)
+    assert all(value > 0 for value in measured["median_s"].values())
+
+
+def test_the_stored_import_time_keeps_the_promise(root: Path) -> None:
+    stored = json.loads((root / "benchmarks" / "results" / "import.json").read_text())
+    assert stored["runs"] >= 11
+    assert stored["median_s"]["import"] < stored["promise_s"]["import"] == 0.2
+
+
+def results(root: Path) -> list[Path]:
+    return sorted((root / "benchmarks" / "results").glob("*.json"))
+
+
+def test_every_result_names_versions_and_hardware_and_no_path(root: Path) -> None:
+    for path in results(root):
+        text = path.read_text()
+        document = json.loads(text)
+        assert {"versions", "hardware"} <= document.keys(), path
+        assert '"/' not in text, path
+        assert "\\\\" not in text, path
+
+
+def test_there_are_results(root: Path) -> None:
+    assert results(root)
