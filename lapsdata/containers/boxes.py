@@ -91,7 +91,7 @@ class Boxes(Container):
         self._freeze(**{n: read_only(getattr(self, n)) for n in arrays if getattr(self, n) is not None})
 
     def _check_order(self, check: ArrayCheck, *, identities: bool) -> None:
-        sequences = list(self.header.sequences.values())
+        sequences = self.header.sequences
         outside = (self.sequence_index < 0) | (self.sequence_index >= len(sequences))
         message = f"expected an index of the header's {len(sequences)} sequences"
         check.rows("unknown-sequence", "sequence_index", outside, message)

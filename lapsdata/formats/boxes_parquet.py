@@ -56,7 +56,9 @@ def write(path: Path, container: Boxes, *, overwrite: bool = False) -> WriteRepo
     import pyarrow as pa
 
     check_container(container, Boxes, path)
-    columns: dict[str, Any] = {"sequence": named(list(container.header.sequences), container.sequence_index)}
+    columns: dict[str, Any] = {
+        "sequence": named([item.name for item in container.header.sequences], container.sequence_index)
+    }
     columns |= {name: pa.array(getattr(container, name)) for name in _NUMBERS}
     columns |= {name: pa.array(getattr(container, name), pa.string()) for name in ("label", "source")}
     for name in _OPTIONAL:
@@ -78,7 +80,7 @@ def read(path: Path, *, verify: Verify = "first") -> Boxes:
     numbers = {name: column_values(table[name]) for name in (*_NUMBERS, *_OPTIONAL) if name in present}
     return Boxes(
         header,
-        sequence_index=names_to_index(list(header.sequences), table["sequence"], str(path)),
+        sequence_index=names_to_index([item.name for item in header.sequences], table["sequence"], str(path)),
         label=texts(table["label"]),
         source=texts(table["source"]),
         source_id=texts(table["source_id"]) if "source_id" in present else None,

@@ -29,6 +29,8 @@ class FrameRange(Record):
 class BoxSequence(Record):
     """One sequence: its frames, and which of them were annotated."""
 
+    name: Name
+    """Which sequence."""
     length: Positive
     """Number of frames."""
     rate: Rate | None = None
@@ -59,15 +61,16 @@ class BoxesHeader(Header):
 
     format: Literal["lapsdata.boxes"] = "lapsdata.boxes"
     """Which format this header belongs to."""
-    sequences: Annotated[
-        dict[Name, BoxSequence], Field(min_length=1, json_schema_extra={"additionalProperties": False})
-    ]
-    """Sequences by name."""
+    sequences: Annotated[tuple[BoxSequence, ...], Field(min_length=1)]
+    """The sequences, also those without a box; rows stand in their order."""
     labels: tuple[Name, ...] | None = None
     """The closed list of labels; null where labels are free."""
 
     @model_validator(mode="after")
-    def _labels_once(self) -> Self:
+    def _names_once(self) -> Self:
+        names = [sequence.name for sequence in self.sequences]
+        if len(set(names)) != len(names):
+            raise ValueError("expected each sequence once")
         if self.labels is not None and len(set(self.labels)) != len(self.labels):
             raise ValueError("expected each label once")
         return self

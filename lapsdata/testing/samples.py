@@ -193,7 +193,8 @@ def sample_boxes() -> Boxes:
     >>> len(sample_boxes())
     4
     """
-    sequence = BoxSequence(
+    left = BoxSequence(
+        name="left",
         length=10,
         rate=FrameRate(25),
         size=Size(width=640, height=360),
@@ -201,7 +202,7 @@ def sample_boxes() -> Boxes:
         images="img1/{frame:06d}.jpg",
     )
     return Boxes(
-        BoxesHeader(provenance=sample_provenance(), sequences={"left": sequence, "right": sequence}),
+        BoxesHeader(provenance=sample_provenance(), sequences=(left, left.model_copy(update={"name": "right"}))),
         np.array([0, 0, 0, 1]),
         np.array([0, 0, 1, 5]),
         np.array([0, 1, -1, 0]),

@@ -340,8 +340,8 @@ def boxes(draw: DrawFn, *, max_rows: int = 6) -> Boxes:
     ...     assert len(made) <= 3
     >>> test_one()
     """
-    sequences = {name: draw(_sequence()) for name in draw(st.lists(names(), min_size=1, max_size=3, unique=True))}
-    lengths = [sequence.length for sequence in sequences.values()]
+    sequences = tuple(draw(_sequence(name)) for name in draw(st.lists(names(), min_size=1, max_size=3, unique=True)))
+    lengths = [sequence.length for sequence in sequences]
     total = draw(st.integers(0, max_rows))
     which = st.integers(0, len(lengths) - 1)
     rows = sorted((n, draw(st.integers(0, lengths[n] - 1))) for n in (draw(which) for _ in range(total)))
@@ -370,10 +370,11 @@ def boxes(draw: DrawFn, *, max_rows: int = 6) -> Boxes:
 
 
 @st.composite
-def _sequence(draw: DrawFn) -> BoxSequence:
+def _sequence(draw: DrawFn, name: str) -> BoxSequence:
     length = draw(st.integers(1, 100))
     edges = sorted(draw(st.lists(st.integers(0, length), max_size=4, unique=True)))
     return BoxSequence(
+        name=name,
         length=length,
         rate=draw(st.none() | rates()),
         size=Size(width=draw(st.integers(1, 4096)), height=draw(st.integers(1, 4096))),
