@@ -62,6 +62,11 @@ def round_positions(positions: NDArray[np.float32], step: float | None) -> tuple
     largest : float, pixel
         The largest difference that occurred.
 
+    Raises
+    ------
+    SchemaError
+        A multiple of the step that float32 cannot hold.
+
     Examples
     --------
     >>> rounded, largest = round_positions(np.array([[0.3, 1.0]], np.float32), 1 / 4)
@@ -71,6 +76,11 @@ def round_positions(positions: NDArray[np.float32], step: float | None) -> tuple
     if step is None:
         return positions, 0.0
     exact = positions.astype(np.float64)
-    rounded = (np.round(exact / step) * step).astype(np.float32)
+    with np.errstate(over="ignore"):  # what overflows is refused below, with a reason
+        rounded = (np.round(exact / step) * step).astype(np.float32)
+    infinite = int(np.isinf(rounded).sum())
+    if infinite:
+        message = f"expected positions that stay finite as multiples of {step}, got {infinite} that do not"
+        raise SchemaError(Problem("not-finite", "round_px", message, "use None for lossless"))
     error = np.abs(rounded.astype(np.float64) - exact)
     return rounded, float(np.max(error, initial=0.0, where=~np.isnan(error)))
