@@ -138,9 +138,9 @@ def test_every_test_can_fail(test_modules: tuple[Path, ...]) -> None:
     for path in test_modules:
         functions = [node for node in ast.walk(tree(path)) if isinstance(node, Function)]
         checkers: set[str] = set()
-        # Twice, for helpers that call helpers.
-        for _ in range(2):
-            checkers |= {node.name for node in functions if checks_something(node, checkers)}
+        # Again and again, for helpers that call helpers.
+        while more := {node.name for node in functions if checks_something(node, checkers)} - checkers:
+            checkers |= more
         fixtures = {node.name for node in functions if "fixture" in "".join(map(ast.unparse, node.decorator_list))}
         tests = {node.name for node in functions if node.name.startswith("test_")} - fixtures
         found += [f"{path}: {name}" for name in sorted(tests - checkers)]
