@@ -27,7 +27,7 @@ class Tracks(Container):
     ----------
     header : TracksHeader
     tracks : dict of float32 (W, T, N, 2), pixel xy
-        By view; the centre of the top-left pixel is (0, 0). NaN only where `vis` is False; never infinite.
+        By view, in the order of their names; the centre of the top-left pixel is (0, 0). NaN only where `vis` is False; never infinite.
     vis : dict of bool (W, T, N)
         By view.
     start_index : int64 (W,)
@@ -66,8 +66,8 @@ class Tracks(Container):
         self._check_source_index(check)
         check.finish()
         self._freeze(
-            tracks=frozen_mapping({view: self.tracks[view] for view in self.header.views}),
-            vis=frozen_mapping({view: self.vis[view] for view in self.header.views}),
+            tracks=frozen_mapping({view: self.tracks[view] for view in sorted(self.header.views)}),
+            vis=frozen_mapping({view: self.vis[view] for view in sorted(self.header.views)}),
             start_index=read_only(self.start_index),
             frame_s=read_only(self.frame_s),
             source_index=None if self.source_index is None else read_only(self.source_index),
