@@ -52,7 +52,7 @@ def offered() -> list[tuple[str, str]]:
         (room, name)
         for room in ("lapsdata", *ROOMS)
         for name in getattr(importlib.import_module(room), "__all__", ())
-        if not isinstance(getattr(importlib.import_module(room), name), ModuleType)
+        if not isinstance(getattr(importlib.import_module(room), name, None), ModuleType)
     ]
 
 
