@@ -17,7 +17,7 @@ from lapsdata.errors import CorruptDataError, LapsError, Problem, SchemaError, U
 from lapsdata.storage.hdf5_decode import Filter
 from lapsdata.storage.hdf5_ladder import RUNGS, Layout, Rung, Selection, Source, read_rung, source_of
 from lapsdata.storage.hdf5_open import open_hdf5
-from lapsdata.storage.hdf5_refusal import numpy_cause, refusal, require_readable
+from lapsdata.storage.hdf5_refusal import numpy_cause, refusal, require_plausible, require_readable
 from lapsdata.storage.hdf5_types import ByteOrder, TypeClass, memory_type, stored_type
 from lapsdata.storage.hdf5_walk import dataset_paths
 
@@ -261,6 +261,7 @@ class Hdf5File:
 
     def _climb(self, source: Source, box: Selection) -> tuple[Array, Rung]:
         require_readable(source.stored, source.where)
+        require_plausible(source, box)
         refused: dict[Rung, Exception] = {}
         for rung in self._order:
             try:

@@ -142,7 +142,8 @@ def _h5py(source: Source, box: Selection) -> Array:
 
 def _read_direct(source: Source, box: Selection) -> Array:
     buffer = np.empty(box.count, source.stored.native)
-    source.dataset.read_direct(buffer, box.slices or None)
+    if buffer.size:  # h5py 3.11 divides by the number of elements
+        source.dataset.read_direct(buffer, box.slices or None)
     return buffer
 
 

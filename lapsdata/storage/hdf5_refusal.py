@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
 
 from lapsdata.errors import CorruptDataError, LapsError, MissingExtraError, Problem, UnknownFormatError
@@ -9,10 +10,14 @@ from lapsdata.storage.numpy_install import numpy_problem
 
 if TYPE_CHECKING:
     from lapsdata.storage.hdf5_decode import Filter
-    from lapsdata.storage.hdf5_ladder import Rung, Source
+    from lapsdata.storage.hdf5_ladder import Rung, Selection, Source
     from lapsdata.storage.hdf5_types import StoredType
 
-__all__ = ["numpy_cause", "refusal", "require_readable"]
+__all__ = ["numpy_cause", "refusal", "require_plausible", "require_readable"]
+
+# A request is implausible if it is larger than this many bytes and than this many times what was ever written.
+_LARGE: Final = 1 << 26
+_MOSTLY_FILL: Final = 100
 
 # Registered filters that the hdf5plugin distribution holds (https://github.com/HDFGroup/hdf5_plugins, its
 # README).
@@ -42,6 +47,22 @@ def require_readable(stored: StoredType, where: str) -> None:
     if mixed and mixed.severity == "error":
         message = f"expected a sound NumPy for {stored.type_class} elements, got another: {mixed.message}"
         raise UnknownFormatError(Problem("mixed-numpy-install", where, message, mixed.fix))
+
+
+def require_plausible(source: Source, box: Selection) -> None:
+    """Refuse a box that is all but entirely storage never written: a damaged shape asks for any amount of memory."""
+    if source.layout != "chunked" or source.chunk_shape is None:
+        return
+    total = math.prod(-(-n // c) for n, c in zip(source.shape, source.chunk_shape, strict=True))
+    written = (total - source.unwritten_chunks) * math.prod(source.chunk_shape) * source.stored.size
+    asked = math.prod(box.count) * source.stored.size
+    if asked > _LARGE and asked > _MOSTLY_FILL * written:
+        message = (
+            f"expected a shape that its chunks fill, got {source.shape} with {source.unwritten_chunks} of {total} "
+            f"chunks never written"
+        )
+        fix = "restore the file from a copy, or read it in spans of rows if it is meant so"
+        raise CorruptDataError(Problem("implausible-shape", source.where, message, fix))
 
 
 def numpy_cause() -> str | None:

@@ -237,6 +237,21 @@ def test_a_name_that_is_not_utf8_hides_nothing(tmp_path: Path) -> None:
         assert file.describe("/good").problem is None
 
 
+def test_a_shape_that_nothing_fills_is_refused_and_its_rows_are_not(tmp_path: Path) -> None:
+    """One flipped bit of a shape asks for 128 MiB here, and for any amount elsewhere."""
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        made = file.create_dataset("x", (1 << 20, 32), "f4", chunks=(1024, 32), fillvalue=2)
+        made[:1024] = 1
+        full = file.create_dataset("grown", (64, 1 << 18), "f4", chunks=(64, 1 << 12), compression="gzip")
+        full[:, : 1 << 15] = 1
+    with Hdf5File(tmp_path / "x.h5") as file:
+        with pytest.raises(CorruptDataError, match=r"1023 of 1024 chunks never written; .* \[implausible-shape\]"):
+            file.read("x")
+        assert file.read("x", slice(1020, 1030)).mean() == np.float32(1.6)
+        assert file.describe("x").problem is None
+        assert file.read("grown").mean() == 1 / 8
+
+
 def test_a_cycle_through_other_files_ends(tmp_path: Path) -> None:
     for name, following in (("a", "b"), ("b", "c"), ("c", "b")):
         with h5py.File(tmp_path / f"{name}.h5", "w") as file:
