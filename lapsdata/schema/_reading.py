@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from pydantic import JsonValue, ValidationError
     from pydantic_core import ErrorDetails
 
-__all__ = ["EXTRA_KEY", "explain", "load_object", "set_aside", "unknown_keys"]
+__all__ = ["EXTRA_KEY", "NAME", "explain", "load_object", "set_aside", "unknown_keys"]
 
 EXTRA_KEY = r"^x-[a-z0-9]+(-[a-z0-9]+)*$"
+NAME = r"^[^/\\\x00-\x1f.][^/\\\x00-\x1f]*$"
 
 Place = tuple[str | int, ...]
 """Keys and list positions, from the outermost record inwards."""
@@ -89,7 +90,11 @@ def set_aside(document: dict[str, JsonValue], places: Iterable[Place]) -> None:
 def explain(error: ValidationError, record: type[BaseModel], where: str) -> list[Problem]:
     """Turn pydantic's errors into problems that say expected, got, and the nearest known key."""
     found = []
-    for item in error.errors(include_url=False):
+    items = error.errors(include_url=False)
+    at_fault = {item["loc"][:depth] for item in items for depth in range(len(item["loc"]))}
+    for item in items:
+        if item["type"] == "too_short" and item["loc"] in at_fault:
+            continue  # pydantic counts only the good members; the bad ones speak for themselves
         path = ".".join(str(part) for part in item["loc"])
         place = f"{where}: {path}" if path else where
         last = str(item["loc"][-1]) if item["loc"] else ""
@@ -103,7 +108,7 @@ def explain(error: ValidationError, record: type[BaseModel], where: str) -> list
             found.append(Problem("not-json", place, f"expected one JSON object, got {_lower_first(item['msg'])}"))
         else:
             got = _short(item["input"])
-            found.append(Problem("wrong-value", place, f"{_lower_first(item['msg'])}, got {got}"))
+            found.append(Problem("wrong-value", place, f"{_expected(item)}, got {got}"))
     return found
 
 
@@ -132,6 +137,22 @@ def _bare(annotation: Any) -> Any:  # noqa: ANN401 - any type form
 def _short(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _expected(item: ErrorDetails) -> str:
+    """Return what was expected, where pydantic's own text does not begin with it."""
+    limits = item.get("ctx", {})
+    match item["type"]:
+        case "string_pattern_mismatch" if limits["pattern"] == NAME:
+            return "expected a name without slashes, control characters and a dot in front"
+        case "string_pattern_mismatch":
+            return f"expected text of the form {limits['pattern']}"
+        case "string_too_short" | "string_too_long" | "too_short":
+            unit = "items" if item["type"] == "too_short" else "characters"
+            least = "at least" if "min_length" in limits else "at most"
+            return f"expected {least} {limits.get('min_length', limits.get('max_length'))} {unit}"
+        case _:
+            return _lower_first(item["msg"])
 
 
 def _lower_first(text: str) -> str:

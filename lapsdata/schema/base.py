@@ -20,7 +20,7 @@ from pydantic.json_schema import WithJsonSchema
 
 from lapsdata.errors import FormatTooNewError, LapsWarning, Problem, SchemaError
 from lapsdata.geometry import FrameSize
-from lapsdata.schema._reading import EXTRA_KEY, explain, load_object, set_aside, unknown_keys
+from lapsdata.schema._reading import EXTRA_KEY, NAME, explain, load_object, set_aside, unknown_keys
 from lapsdata.timebase import FrameRate
 
 __all__ = [
@@ -229,7 +229,7 @@ Count = Annotated[int, Field(ge=0, le=LARGEST_WHOLE)]
 Positive = Annotated[int, Field(ge=1, le=LARGEST_WHOLE)]
 """A number of things of which there is at least one."""
 
-Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^/\\\x00-\x1f.][^/\\\x00-\x1f]*$")]
+Name = Annotated[str, Field(min_length=1, max_length=200, pattern=NAME)]
 """The name of an item or tool: no slashes and no dot in front, so that it can name a file and never a path."""
 
 ViewName = Annotated[str, Field(max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
