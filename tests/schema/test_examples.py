@@ -1,0 +1,192 @@
+"""Pydantic and JSON Schema give the same verdict, except where JSON Schema has no words; that list is closed."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lapsdata.errors import FormatTooNewError, SchemaError
+from lapsdata.schema import RECORDS, canonical_json
+
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "schemas" / "examples"
+
+# What JSON Schema cannot say: relations between values, uniqueness by a key, 16.0 is not 16, an own error class.
+BEYOND_JSON_SCHEMA = {
+    "boxes.v1/label_twice": "expected each label once",
+    "boxes.v1/range_beyond_the_end": "expected annotated ranges within 750 frames",
+    "boxes.v1/range_empty": "expected start < stop",
+    "boxes.v1/ranges_out_of_order": "expected annotated ranges in order and without overlap",
+    "boxes.v1/ranges_overlap": "expected annotated ranges in order and without overlap",
+    "boxes.v1/sequence_twice": "expected each sequence once",
+    "energies.v1/video_twice": "expected each video once",
+    "energies_row.v1/end_at_start": "expected start_s < end_s",
+    "energies_row.v1/end_before_start": "expected start_s < end_s",
+    "energies_row.v1/gated_with_a_value": "expected an energy exactly where state is 'measured'",
+    "energies_row.v1/measured_without_a_value": "expected an energy exactly where state is 'measured'",
+    "energies_row.v1/neither_step_nor_window": "expected exactly one of 'step' and 'window'",
+    "energies_row.v1/step_and_window": "expected exactly one of 'step' and 'window'",
+    "segments.v1/end_before_start": "expected start_s < end_s",
+    "segments.v1/label_twice": "expected each label once",
+    "segments.v1/video_twice": "expected each video once",
+    "tokens.v1/codes_not_the_product": r"expected codes = product of levels \(8, 6, 5\) = 240",
+    "tracks.v1/horizon_one_point_zero": "horizon: expected a valid integer, got 16.0",
+    "tracks.v1/rate_beyond_32_bits": "expected numerator and denominator up to 2147483647",
+}
+
+RELATIONS = {
+    message.partition(" within")[0].partition(r" \(")[0].partition(" up to")[0]
+    for message in BEYOND_JSON_SCHEMA.values()
+}
+
+
+def named(path: Path) -> str:
+    return f"{path.parts[-3]}/{path.stem}"
+
+
+VALID = tuple(sorted(EXAMPLES.glob("*/valid/*.json")))
+INVALID = tuple(sorted(EXAMPLES.glob("*/invalid/*.json")))
+
+
+def parses(record: str, text: str) -> bool:
+    """Return pydantic's verdict."""
+    try:
+        RECORDS[record].parse(text)
+    except (SchemaError, FormatTooNewError):
+        return False
+    return True
+
+
+@pytest.mark.parametrize("record", RECORDS)
+def test_each_record_has_examples_on_both_sides(record: str) -> None:
+    valid = {path.stem for path in VALID if path.parts[-3] == record}
+    invalid = {path.stem for path in INVALID if path.parts[-3] == record}
+    assert {"minimal", "own_keys"} <= valid
+    assert "unknown_key" in invalid
+    assert len(valid) >= 3
+    assert len(invalid) >= 5
+
+
+def test_no_example_speaks_of_an_unknown_record() -> None:
+    assert {path.name for path in EXAMPLES.iterdir()} == set(RECORDS)
+
+
+@pytest.mark.parametrize("path", VALID, ids=named)
+def test_both_judges_accept(path: Path, judges: dict[str, Draft202012Validator]) -> None:
+    name = path.parts[-3]
+    text = path.read_text("utf-8")
+    record = RECORDS[name].parse(text, path.name)
+    assert [error.message for error in judges[name].iter_errors(json.loads(text))] == []
+    assert [error.message for error in judges[name].iter_errors(record.as_json())] == []
+    assert RECORDS[name].parse(record.to_bytes()) == record
+
+
+@pytest.mark.parametrize("path", VALID, ids=named)
+def test_what_an_example_says_is_what_is_written_again(path: Path) -> None:
+    document = json.loads(path.read_text("utf-8"))
+    again = RECORDS[path.parts[-3]].parse(path.read_bytes()).as_json()
+    assert {key: again[key] for key in document if not isinstance(document[key], dict | list)} == {
+        key: value for key, value in document.items() if not isinstance(value, dict | list)
+    }
+    assert document.keys() <= again.keys()
+
+
+@pytest.mark.parametrize("path", INVALID, ids=named)
+def test_both_judges_refuse(path: Path, judges: dict[str, Draft202012Validator]) -> None:
+    name = path.parts[-3]
+    text = path.read_text("utf-8")
+    message = BEYOND_JSON_SCHEMA.get(named(path))
+    with pytest.raises((SchemaError, FormatTooNewError), match=message or "expected|written in") as caught:
+        RECORDS[name].parse(text, "file")
+    assert all(problem.where.startswith("file") for problem in caught.value.problems)
+    assert len(caught.value.problems) == 1, "one fault each"
+    assert judges[name].is_valid(json.loads(text)) == (message is not None)
+
+
+def test_the_list_of_what_json_schema_cannot_say_is_no_longer_than_it_must_be() -> None:
+    assert set(BEYOND_JSON_SCHEMA) <= {named(path) for path in INVALID}
+
+
+def places(value: Any, here: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:  # noqa: ANN401 - any JSON
+    """Return the place of every member of every object and list of a JSON document."""
+    if isinstance(value, dict | list):
+        keys = value if isinstance(value, dict) else range(len(value))
+        return [place for key in keys for place in ((*here, key), *places(value[key], (*here, key)))]
+    return []
+
+
+# No line breaks: Python's `$` also matches before a last one, which is neither ECMAScript's nor pydantic's reading.
+ODD = (
+    st.none()
+    | st.booleans()
+    | st.integers(-2, 3)
+    | st.sampled_from([-0.5, 0.5, 1.5, 1e-9, 1e300])  # no 16.0: it is an integer to JSON Schema, as listed above
+    | st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), max_size=4)
+    | st.just([])
+    | st.just({})
+    | st.sampled_from([[0], {"x-a": 1}, {"a": 1}, "sha256:" + "0" * 64, "25", "25/2", 2**53 - 1, 2**53])
+)
+
+
+@st.composite
+def mutated(draw: st.DrawFn, texts: dict[str, dict[str, str]]) -> tuple[str, Any]:
+    """Draw a valid example with one member dropped, added or replaced."""
+    record = draw(st.sampled_from(sorted(texts)))
+    document = json.loads(texts[record][draw(st.sampled_from(sorted(texts[record])))])
+    *outer, last = draw(st.sampled_from(places(document)))
+    holder = document
+    for part in outer:
+        holder = holder[part]
+    change = draw(st.sampled_from(["drop", "add", "replace"]))
+    if change == "drop":
+        del holder[last]
+    elif change == "add" and isinstance(holder, dict):
+        holder[draw(st.sampled_from(["x-a", "x-A", "x_a", "extra", "x-", "format", "x-a-1", ""]))] = draw(ODD)
+    else:
+        holder[last] = draw(ODD)
+    return record, document
+
+
+@given(data=st.data())
+@settings(max_examples=600)
+def test_both_judges_agree_on_mutated_examples(
+    data: st.DataObject, valid: dict[str, dict[str, str]], judges: dict[str, Draft202012Validator]
+) -> None:
+    record, document = data.draw(mutated(valid))
+    try:
+        RECORDS[record].parse(json.dumps(document))
+    except (SchemaError, FormatTooNewError) as error:
+        refused = str(error)
+    else:
+        refused = ""
+    if any(re.search(words, refused) for words in RELATIONS):
+        return  # JSON Schema cannot say it; each has an example above
+    assert judges[record].is_valid(document) == (not refused), refused
+
+
+@given(data=st.data())
+@settings(max_examples=200)
+def test_equal_records_are_equal_bytes_in_whatever_order_they_were_written(
+    data: st.DataObject, valid: dict[str, dict[str, str]]
+) -> None:
+    record = data.draw(st.sampled_from(sorted(valid)))
+    document = json.loads(valid[record][data.draw(st.sampled_from(sorted(valid[record])))])
+
+    def shuffled(value: Any) -> Any:  # noqa: ANN401 - any JSON
+        if isinstance(value, dict):
+            return {key: shuffled(value[key]) for key in data.draw(st.permutations(list(value)))}
+        return [shuffled(item) for item in value] if isinstance(value, list) else value
+
+    one = RECORDS[record].parse(json.dumps(document))
+    other = RECORDS[record].parse(json.dumps(shuffled(copy.deepcopy(document)), indent=3))
+    assert one == other
+    assert one.to_bytes() == other.to_bytes() == canonical_json(other.as_json())
