@@ -178,6 +178,12 @@ def calling_repository(folder: Path | None = None) -> CallingRepository | None:
     -------
     CallingRepository or None
         None outside of a repository, without a commit, or without git.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> calling_repository(Path(tempfile.mkdtemp())) is None
+    True
     """
     place = folder or Path.cwd()
     commit = _git(place, "rev-parse", "--verify", "HEAD")

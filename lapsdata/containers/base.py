@@ -37,6 +37,14 @@ class Container(ABC):
     A container that exists is valid: its constructor checks everything once and raises `SchemaError` with all
     problems. Arrays are not copied; the container holds read-only views, and whoever still holds the original
     must not write to it.
+
+    Examples
+    --------
+    >>> from lapsdata.testing.samples import sample_boxes
+    >>> boxes = sample_boxes()
+    >>> boxes.x[0] = 5.0
+    Traceback (most recent call last):
+    ValueError: assignment destination is read-only
     """
 
     header: Header

@@ -27,7 +27,8 @@ class Tracks(Container):
     ----------
     header : TracksHeader
     tracks : dict of float32 (W, T, N, 2), pixel xy
-        By view, in the order of their names; the centre of the top-left pixel is (0, 0). NaN only where `vis` is False; never infinite.
+        By view, in the order of their names; the centre of the top-left pixel is (0, 0). NaN only where `vis` is
+        False; never infinite.
     vis : dict of bool (W, T, N)
         By view.
     start_index : int64 (W,)

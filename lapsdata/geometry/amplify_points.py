@@ -36,6 +36,13 @@ class AmplifyPoints(Generic[Real]):
         Points with a coordinate beyond [-1, 1], before the policy was applied.
     lost : int
         Points with a NaN or infinite coordinate, before the policy was applied.
+
+    Examples
+    --------
+    >>> from lapsdata.geometry import FrameSize
+    >>> points = np.array([[400.0, 120.0]], np.float32)
+    >>> pixel_to_amplify(points, FrameSize(width=320, height=240), outside="clip").outside
+    1
     """
 
     row_col: NDArray[Real]

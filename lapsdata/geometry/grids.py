@@ -39,6 +39,13 @@ class PointGrid:
     order : {"row_major", "column_major"}
     rows, columns : int
         N = rows * columns.
+
+    Examples
+    --------
+    >>> from lapsdata.geometry import FrameSize
+    >>> grid = uniform_grid(FrameSize(width=320, height=240), count=12)
+    >>> grid.kind, grid.order, grid.rows, grid.columns
+    ('uniform', 'row_major', 3, 4)
     """
 
     points: NDArray[np.float32]
