@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from lapsdata.containers.base import Container
 from lapsdata.errors import Problem, SchemaError
 from lapsdata.provenance import warn_of_other_code
-from lapsdata.storage.seal import header_json
+from lapsdata.schema.base import canonical_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -111,7 +111,7 @@ def open_header(record: type[H], document: dict[str, JsonValue], path: Path) -> 
     FormatTooNewError
         Written by a newer major version.
     """
-    header = record.parse(header_json(document), str(path))
+    header = record.parse(canonical_json(document), str(path))
     warn_of_other_code(header.provenance, str(path))
     return header
 

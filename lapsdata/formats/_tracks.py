@@ -39,7 +39,7 @@ def tracks_to_arrays(
     """
     arrays: dict[str, StoredArray] = {}
     largest = 0.0
-    for view in tracks.header.views:
+    for view in tracks.tracks:
         positions, error = round_positions(tracks.tracks[view], round_px)
         largest = max(largest, error)
         arrays[f"root/{view}/tracks"] = StoredArray(positions)

@@ -72,7 +72,7 @@ def write(
     step = facts["round_px"] if isinstance(facts["round_px"], float) else None
     arrays, largest = tracks_to_arrays(container, step, vis_dtype=np.float32, times=_TIMES)
     header = container.header
-    sizes = {f"root/{v}": {"height": f.size.height, "width": f.size.width} for v, f in header.views.items()}
+    sizes = {f"root/{v}": {"height": f.size.height, "width": f.size.width} for v, f in sorted(header.views.items())}
     write_sealed_hdf5(
         path, header.as_json(), facts, arrays, sizes, profile=profile, chunking=chunking, overwrite=overwrite
     )

@@ -29,7 +29,6 @@ __all__ = [
     "check_verify",
     "crc32c",
     "digest",
-    "header_json",
     "make_seal",
     "open_seal",
     "row_checksums",
@@ -154,19 +153,6 @@ def digest(array: NDArray[Any]) -> str:
     '8f002b35'
     """
     return f"{crc32c(array.astype(array.dtype.newbyteorder('<'), copy=False)):08x}"
-
-
-def header_json(header: Mapping[str, JsonValue]) -> bytes:
-    """Spell a header as it is stored: like canonical JSON, but its keys stay in their order.
-
-    The order of sequences and views is the order that rows and streams refer to; sorting would lose it.
-
-    Examples
-    --------
-    >>> header_json({"sequences": {"second": 2, "first": 1}})
-    b'{"sequences":{"second":2,"first":1}}'
-    """
-    return json.dumps(dict(header), separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
 def make_seal(manifest: Mapping[str, JsonValue]) -> bytes:

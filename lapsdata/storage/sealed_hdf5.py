@@ -23,7 +23,6 @@ from lapsdata.storage.seal import (
     check_rows,
     crc32c,
     digest,
-    header_json,
     make_seal,
     open_seal,
     with_checksums,
@@ -101,7 +100,7 @@ def write_sealed_hdf5(
             for group, pairs in attributes.items():
                 for key, number in pairs.items():
                     file[group].attrs[key] = np.int64(number)
-            _put_bytes(file, _HEADER, header_json(header))
+            _put_bytes(file, _HEADER, canonical_json(dict(header)))
             _put_bytes(file, _STORAGE, canonical_json(dict(storage)))
         # The manifest is read back from the closed file, so that it describes what a reader will find.
         small = {name for name, item in complete.items() if item.small}

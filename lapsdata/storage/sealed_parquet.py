@@ -15,7 +15,7 @@ from lapsdata.errors import CorruptDataError, Problem, UnknownFormatError
 from lapsdata.schema.base import canonical_json
 from lapsdata.storage.atomic import atomic_file, storage_errors
 from lapsdata.storage.decoding import decoding
-from lapsdata.storage.seal import crc32c, header_json, make_seal, open_seal
+from lapsdata.storage.seal import crc32c, make_seal, open_seal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,7 +67,7 @@ def write_sealed_parquet(
     import pyarrow.parquet as pq
 
     seal = make_seal(_manifest(header, table))
-    sealed = table.replace_schema_metadata({_HEADER: header_json(header), _SEAL: seal})
+    sealed = table.replace_schema_metadata({_HEADER: canonical_json(dict(header)), _SEAL: seal})
     with atomic_file(path, overwrite=overwrite) as temporary:
         pq.write_table(sealed, temporary, compression="zstd", write_page_checksum=True, row_group_size=ROW_GROUP)
 
@@ -131,8 +131,8 @@ def parquet_header(path: Path) -> dict[str, JsonValue] | None:
         if _HEADER not in metadata:
             return None
         header: dict[str, JsonValue] = json.loads(metadata[_HEADER])
-        if header_json(header) != metadata[_HEADER]:
-            message = "expected the header in the spelling of its writer, got damaged bytes"
+        if canonical_json(header) != metadata[_HEADER]:
+            message = "expected the header in its canonical spelling, got damaged bytes"
             raise CorruptDataError(Problem("seal-mismatch", str(path), message))
     return header
 

@@ -96,8 +96,9 @@ def write_sealed_zarr(
                 entry["digest"] = digest(item.values)
             described[name] = entry
         manifest = _manifest(header, storage, described)
-        seal = json.loads(make_seal(manifest))
-        root.attrs[_KEY] = {"header": dict(header), "storage": dict(storage), "seal": seal}
+        # Through canonical JSON, so that equal headers give equal bytes whatever the order of their keys.
+        document = canonical_json({"header": dict(header), "storage": dict(storage)})
+        root.attrs[_KEY] = {**json.loads(document), "seal": json.loads(make_seal(manifest))}
 
 
 def _create(root: zarr.Group, name: str, item: StoredArray, profile: str) -> zarr.Array[Any]:

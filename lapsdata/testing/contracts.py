@@ -16,7 +16,7 @@ from __future__ import annotations
 import abc
 import errno
 import os
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from lapsdata.errors import LapsError, MissingExtraError, Problem, SchemaError, StorageError
 from lapsdata.plugins import registry
@@ -37,16 +37,47 @@ if TYPE_CHECKING:
     from lapsdata.containers import Container
     from lapsdata.formats import Format, WriteReport
 
-__all__ = ["FormatContract", "content_of"]
+__all__ = ["FormatCase", "FormatContract", "content_of", "format_cases"]
 
-_SAMPLES: dict[str, Callable[[], Container]] = {
-    "tracks_hdf5": sample_tracks,
-    "tracks_zarr": sample_tracks,
-    "tokens_zarr": sample_tokens,
-    "energies_jsonl": sample_energies,
-    "segments_parquet": sample_segments,
-    "boxes_parquet": sample_boxes,
-}
+_COMPACT = {"profile": "compact", "round_px": None}
+_SAMPLES: tuple[tuple[str, str, dict[str, Any], Callable[[], Container]], ...] = (
+    ("tracks_hdf5-raw", "tracks_hdf5", {}, sample_tracks),
+    ("tracks_hdf5-windows", "tracks_hdf5", {"chunking": "windows"}, sample_tracks),
+    ("tracks_hdf5-compact", "tracks_hdf5", _COMPACT, sample_tracks),
+    ("tracks_zarr-raw", "tracks_zarr", {}, sample_tracks),
+    ("tracks_zarr-compact", "tracks_zarr", _COMPACT, sample_tracks),
+    ("tokens_zarr-raw", "tokens_zarr", {}, sample_tokens),
+    ("tokens_zarr-compact", "tokens_zarr", {"profile": "compact"}, sample_tokens),
+    ("energies_jsonl", "energies_jsonl", {}, sample_energies),
+    ("segments_parquet", "segments_parquet", {}, sample_segments),
+    ("boxes_parquet", "boxes_parquet", {}, sample_boxes),
+)
+
+
+class FormatCase(NamedTuple):
+    """A format, options of its `write` that lose nothing, and a small container to write."""
+
+    format: Format[Any]
+    options: dict[str, Any]
+    container: Container
+
+    def write(self, path: Path, container: Container | None = None, *, overwrite: bool = False) -> WriteReport:
+        """Write the container, or another one of the same kind."""
+        return self.format.write(path, container or self.container, overwrite=overwrite, **self.options)
+
+
+def format_cases() -> dict[str, FormatCase]:
+    """Return every format of this library with every profile, by a name for test ids.
+
+    Examples
+    --------
+    >>> format_cases()["tracks_zarr-compact"].options["profile"]
+    'compact'
+    """
+    return {
+        title: FormatCase(registry("formats").load(name), options, sample())
+        for title, name, options, sample in _SAMPLES
+    }
 
 
 def content_of(path: Path) -> dict[str, bytes]:
@@ -237,11 +268,10 @@ def _names(folder: Path) -> list[str]:
 
 def _others(folder: Path, name: str) -> Iterator[Path]:
     """Yield files and folders that are not of the format `name`."""
-    for other, sample in _SAMPLES.items():
-        if other != name:
-            foreign: Format[Any] = registry("formats").load(other)
-            path = folder / f"other-{other}"
-            foreign.write(path, sample())
+    for title, case in format_cases().items():
+        if case.format.name != name:
+            path = folder / f"other-{title}"
+            case.write(path)
             yield path
     for title, content in {
         "text": b"no file of ours\n",
