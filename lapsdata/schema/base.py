@@ -205,7 +205,7 @@ class Header(Record):
                 named = ", ".join(sorted(".".join(str(part) for part in place) for place in newer))
                 version = document["format_version"]
                 warnings.warn(
-                    f"{where}: format {version} has keys that this release ignores: {named}", LapsWarning, stacklevel=4
+                    f"{where}: format {version} has keys that this release ignores: {named}", LapsWarning, stacklevel=3
                 )
                 set_aside(document, newer)
                 return json.dumps(document)
