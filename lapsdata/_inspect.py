@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["LowLevelReport", "LowLevelRow", "PickedItem", "inspect_low_level", "render_low_level"]
 
 _SHOWN: Final = 4
+_LONGEST: Final = 40
 _COLUMNS: Final = ("dataset", "shape", "type", "filters", "layout", "rung")
 
 
@@ -98,7 +99,7 @@ def inspect_low_level(path: str | PathLike[str], pick: int | None = None) -> Low
     >>> print(render_low_level(inspect_low_level(place, pick=1)))  # doctest: +ELLIPSIS
     dataset            shape   type             filters  layout      rung
     /root/default/vis  (3, 2)  float 4B little  -        contiguous  h5py
-        item 1: min 1, max 1, mean 1, NaN 0, first 1.0 1.0
+        item 1: min 1, max 1, mean 1, NaN 0, first 1 1
     """
     with Hdf5File(path) as file:
         rows = tuple(_row(file, name, pick) for name in file.datasets())
@@ -125,11 +126,12 @@ def _row(file: Hdf5File, name: str, pick: int | None) -> LowLevelRow:
     if info.problem is not None or pick is None:
         return LowLevelRow(info, problem=info.problem)
     length = info.shape[0] if info.shape else 0
-    if not 0 <= pick < length:
-        message = f"expected an item below {length}, got {pick}" if info.shape else "a scalar has no items"
+    if info.shape and not 0 <= pick < length:
+        message = f"expected an item below {length}, got {pick}"
         return LowLevelRow(info, problem=Problem("no-such-item", info.path, message, severity="info"))
     try:
-        return LowLevelRow(info, _looked_at(file.read(name, slice(pick, pick + 1))))
+        # A scalar is its own only item.
+        return LowLevelRow(info, _looked_at(file.read(name, slice(pick, pick + 1) if info.shape else None)))
     except LapsError as error:
         return LowLevelRow(info, problem=error.problems[0])
 
@@ -173,8 +175,13 @@ def _item_text(item: PickedItem) -> str:
         parts.append(f"min {item.minimum:.6g}, max {item.maximum:.6g}, mean {item.mean:.6g}")
     if item.minimum is not None or item.nans:
         parts.append(f"NaN {item.nans}")
-    parts.append(f"first {' '.join(str(value) for value in item.first)}")
+    shown = (f"{value:.6g}" if isinstance(value, float) else _shortened(str(value)) for value in item.first)
+    parts.append(f"first {' '.join(shown)}")
     return ", ".join(parts)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}... ({len(text)} characters)"
 
 
 def _row_json(row: LowLevelRow) -> dict[str, Any]:

@@ -155,6 +155,8 @@ class Boxes(Container):
         return {
             "sequences": str(len(self.header.sequences)),
             "identities": str(len(np.unique(self.id[self.id >= 0]))),
-            "sources": ", ".join(sorted(set(self.source))),
+            "boxes": f"{len(self)}, {int(self.ignored.sum())} to be ignored",
+            "labels": ", ".join(sorted(set(self.label))) or "-",
+            "sources": ", ".join(sorted(set(self.source))) or "-",
             **super().facts(),
         }

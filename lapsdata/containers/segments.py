@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
@@ -168,4 +169,12 @@ class Segments(Container):
     def facts(self) -> dict[str, str]:
         """Return what one wants to know at a glance."""
         labels = len({label for label in self.label if label is not None})
-        return {"videos": str(len(self.header.videos)), "labels": str(labels), **super().facts()}
+        length = self.end_s - self.start_s
+        reasons = Counter(self.end_reason)
+        return {
+            "videos": str(len(self.header.videos)),
+            "segments": f"{len(self)}, median {np.median(length):.3f} s" if len(self) else "0",
+            "labels": str(labels),
+            "ended by": ", ".join(f"{reason}: {reasons[reason]}" for reason in END_REASONS if reasons[reason]) or "-",
+            **super().facts(),
+        }

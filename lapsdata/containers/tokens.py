@@ -95,6 +95,9 @@ class Tokens(Container):
         tokenizer = self.header.tokenizer
         return {
             "video": self.header.video.name,
-            "tokenizer": f"{tokenizer.name} {tokenizer.version}, {tokenizer.codes} codes",
+            "windows": f"{len(self)} of {self.header.horizon} frames, every {self.header.stride}",
+            "time": f"{self.frame_s[0]:.3f} to {self.frame_s[-1]:.3f} s, rate {self.header.rate or 'variable'}",
+            "tokenizer": f"{tokenizer.name} {tokenizer.version}, {tokenizer.codes} codes, "
+            f"{len(np.unique(self.codes))} used",
             **super().facts(),
         }

@@ -131,8 +131,17 @@ class Tracks(Container):
 
     def facts(self) -> dict[str, str]:
         """Return what one wants to know at a glance."""
-        return {
-            "video": self.header.video.name,
-            "rate": str(self.header.rate or "variable"),
-            **super().facts(),
+        header, spans = self.header, self.span_s
+        rate = header.rate or "variable"
+        facts = {
+            "video": header.video.name,
+            "windows": f"{len(self)} of {header.horizon} frames, every {header.stride}",
+            "time": f"{spans[0, 0]:.3f} to {spans[-1, 1]:.3f} s, {len(self.frame_s)} frames, rate {rate}",
+            "tracker": f"{header.tracker.name} {header.tracker.version}",
+            "source": f"{header.duplicated_frames} frames duplicated, {header.dropped_frames} dropped, "
+            f"{header.uncovered_frames} uncovered at the end",
         }
+        for name, view in sorted(header.views.items()):
+            layout = f"{view.points} points, {view.grid.kind}, {self.vis[name].mean():.1%} visible"
+            facts[f"view {name}"] = f"{view.size.width} x {view.size.height} pixel, {layout}"
+        return facts | super().facts()
