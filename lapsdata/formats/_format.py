@@ -76,6 +76,13 @@ class Format(Generic[C]):
         `read(path, *, verify="first") -> container`; see `lapsdata.formats.read`.
     write : callable
         `write(path, container, *, overwrite=False, **options) -> WriteReport`; see `lapsdata.formats.write`.
+
+    Examples
+    --------
+    >>> from lapsdata.plugins import registry
+    >>> boxes = registry("formats").load("boxes_parquet")
+    >>> boxes.record, boxes.store, boxes.suffixes
+    ('boxes', 'parquet', ('.parquet',))
     """
 
     name: str

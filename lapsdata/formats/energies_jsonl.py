@@ -11,7 +11,7 @@ from lapsdata.formats._format import Format, WriteReport, check_container, open_
 from lapsdata.schema.base import canonical_json
 from lapsdata.schema.energies import EnergiesHeader, EnergiesSeal, EnergyRow
 from lapsdata.storage.atomic import atomic_file, storage_errors
-from lapsdata.storage.seal import check_verify, crc32c
+from lapsdata.storage.seal import REPAIR, check_verify, crc32c
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from lapsdata.storage.seal import Verify
 
 __all__ = ["PLUGIN", "read", "write"]
-
-_REPAIR = "take it from a copy, or run: lapsdata repair"
 
 
 def write(path: Path, container: Energies, *, overwrite: bool = False) -> WriteReport:
@@ -109,14 +107,14 @@ def _sealed_body(content: bytes, where: str, *, compare: bool) -> EnergiesSeal:
         whole, seal = False, EnergiesSeal(rows=0, crc32c="0" * 8)
     if not whole:
         message = "expected a last line {crc32c, rows} that seals the file, got none: it is unfinished or was cut"
-        raise CorruptDataError(Problem("unsealed", where, message, _REPAIR))
+        raise CorruptDataError(Problem("unsealed", where, message, REPAIR))
     if seal.rows != len(lines) - 1:
         message = f"expected {seal.rows} rows as sealed, got {len(lines) - 1}"
-        raise CorruptDataError(Problem("row-count", where, message, _REPAIR))
+        raise CorruptDataError(Problem("row-count", where, message, REPAIR))
     found = f"{crc32c(content[: -len(last) - 1]):08x}"
     if compare and found != seal.crc32c:
         message = f"expected CRC-32C {seal.crc32c} as sealed, got {found}"
-        raise CorruptDataError(Problem("payload-checksum", where, message, _REPAIR))
+        raise CorruptDataError(Problem("payload-checksum", where, message, REPAIR))
     return seal
 
 

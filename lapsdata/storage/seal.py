@@ -40,7 +40,8 @@ Verify = Literal["first", "always", "never"]
 CHECKSUMS = "_crc32c"
 """Ending of the name of the array that holds another's row checksums."""
 
-_REPAIR = "take it from a copy, or run: lapsdata repair"
+REPAIR = "take it from a copy, or run: lapsdata repair"
+"""What to do about damage."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,7 @@ def check_rows(array: NDArray[Any], expected: NDArray[np.uint32], where: str) ->
         message = (
             f"expected CRC-32C {expected[first]:08x}, got {found[first]:08x} ({len(wrong)} of {len(found)} windows)"
         )
-        raise CorruptDataError(Problem("payload-checksum", f"{where}: window {first}", message, _REPAIR))
+        raise CorruptDataError(Problem("payload-checksum", f"{where}: window {first}", message, REPAIR))
 
 
 def digest(array: NDArray[Any]) -> str:
@@ -198,13 +199,13 @@ def open_seal(seal: bytes, found: Mapping[str, JsonValue], where: str) -> None:
         good, manifest = False, {}
     if not good:
         message = "expected a seal that fits its own checksum, got damaged bytes"
-        raise CorruptDataError(Problem("seal-damaged", where, message, _REPAIR))
+        raise CorruptDataError(Problem("seal-damaged", where, message, REPAIR))
     flat_sealed, flat_found = _flatten(manifest), _flatten(dict(found))
     problems = Problems(where)
     for key in sorted(flat_sealed.keys() | flat_found.keys()):
         sealed, now = flat_sealed.get(key, "nothing"), flat_found.get(key, "nothing")
         if sealed != now:
-            problems.add("seal-mismatch", key, f"expected {sealed} as sealed, got {now}", _REPAIR)
+            problems.add("seal-mismatch", key, f"expected {sealed} as sealed, got {now}", REPAIR)
     problems.raise_as(CorruptDataError)
 
 

@@ -7,18 +7,21 @@ ladder of `hdf5_file`, so that a broken NumPy install does not matter.
 
 from __future__ import annotations
 
+import contextlib
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from lapsdata.errors import CorruptDataError, Problem, SchemaError, UnknownFormatError
+from lapsdata.errors import CorruptDataError, MissingExtraError, Problem, SchemaError, UnknownFormatError
 from lapsdata.schema.base import canonical_json
 from lapsdata.storage.atomic import atomic_file
 from lapsdata.storage.decoding import decoding
 from lapsdata.storage.hdf5_file import DatasetInfo, Hdf5File
 from lapsdata.storage.seal import (
     CHECKSUMS,
+    REPAIR,
     StoredArray,
     check_rows,
     crc32c,
@@ -29,7 +32,7 @@ from lapsdata.storage.seal import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
     from typing import Self
 
@@ -148,23 +151,23 @@ class SealedHdf5:
             raise
 
     def _open(self) -> None:
-        names = {name.lstrip("/") for name in self._file.datasets()}
-        if _HEADER not in names:
+        if not _has_header(self._file):
             message = "expected an HDF5 file with a lapsdata header, got one without"
             raise UnknownFormatError(Problem("not-ours", str(self.path), message, "name its format, or use an adapter"))
-        if _SEAL not in names:
+        with _damage():
+            self._check_seal()
+
+    def _check_seal(self) -> None:
+        if f"/{_SEAL}" not in self._file.datasets():
             message = "expected a seal, got none: the file was not finished"
-            raise CorruptDataError(Problem("unsealed", str(self.path), message, "run: lapsdata repair"))
+            raise CorruptDataError(Problem("unsealed", str(self.path), message, REPAIR))
         seal = self._bytes(_SEAL)
         with decoding(f"{self.path}: {_SEAL}", "a seal"):
             manifest = json.loads(seal)["manifest"]
             arrays, attributes = dict(manifest["arrays"]), dict(manifest["attributes"])
             small = {name for name, entry in arrays.items() if "digest" in entry}
-        try:
-            with decoding(str(self.path), "the sealed datasets"):
-                found = _manifest(self._file, sorted(arrays), small, attributes)
-        except SchemaError as error:  # a dataset or attribute that was sealed is not there any more
-            raise CorruptDataError(*error.problems) from error
+        with decoding(str(self.path), "the sealed datasets"):
+            found = _manifest(self._file, sorted(arrays), small, attributes)
         open_seal(seal, found, str(self.path))
         with decoding(str(self.path), "JSON"):
             self.header: dict[str, JsonValue] = json.loads(self._bytes(_HEADER))
@@ -189,10 +192,10 @@ class SealedHdf5:
         CorruptDataError
             A window is damaged.
         """
-        where = f"{self.path}: {name}"
-        values: NDArray[Any] = self._file.read(name)
-        if verify and name not in self._small:
-            check_rows(values, self._file.read(name + CHECKSUMS), where)
+        with _damage():
+            values: NDArray[Any] = self._file.read(name)
+            if verify and name not in self._small:
+                check_rows(values, self._file.read(name + CHECKSUMS), f"{self.path}: {name}")
         return values
 
 
@@ -211,11 +214,36 @@ def hdf5_header(path: Path) -> dict[str, JsonValue] | None:
     except UnknownFormatError:
         return None  # no HDF5 signature: some other kind of file
     with opened as file:
-        if f"/{_HEADER}" not in file.datasets():
+        if not _has_header(file):
             return None
-        with decoding(f"{path!s}: {_HEADER}", "JSON"):
+        with _damage(), decoding(f"{path!s}: {_HEADER}", "JSON"):
             header: dict[str, JsonValue] = dict(json.loads(_read_bytes(file, _HEADER)))
     return header
+
+
+def _has_header(file: Hdf5File) -> bool:
+    """Say whether a file holds a header of ours; a group that is there and cannot be entered may hide it."""
+    paths = file.datasets()
+    for path in ("/", f"/{_HEADER.partition('/')[0]}"):
+        problem = file.describe(path).problem if path in paths else None
+        if problem is not None:
+            raise CorruptDataError(replace(problem, fix=REPAIR))
+    return f"/{_HEADER}" in paths
+
+
+@contextlib.contextmanager
+def _damage() -> Iterator[None]:
+    """Name the errors of reading any HDF5 file for what they are in a file of ours: it was whole once.
+
+    Raises
+    ------
+    CorruptDataError
+        In place of a missing dataset, an unknown type or a filter that is not installed.
+    """
+    try:
+        yield
+    except (SchemaError, UnknownFormatError, MissingExtraError) as error:
+        raise CorruptDataError(*(replace(problem, fix=REPAIR) for problem in error.problems)) from error
 
 
 def _read_bytes(file: Hdf5File, name: str) -> bytes:

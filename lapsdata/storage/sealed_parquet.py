@@ -15,7 +15,7 @@ from lapsdata.errors import CorruptDataError, Problem, UnknownFormatError
 from lapsdata.schema.base import canonical_json
 from lapsdata.storage.atomic import atomic_file, storage_errors
 from lapsdata.storage.decoding import decoding
-from lapsdata.storage.seal import crc32c, make_seal, open_seal
+from lapsdata.storage.seal import REPAIR, crc32c, make_seal, open_seal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -100,7 +100,7 @@ def read_sealed_parquet(path: Path, *, verify: bool = True) -> tuple[dict[str, J
         metadata = dict(file.schema_arrow.metadata or {})
         table = file.read().replace_schema_metadata(None)
     if _SEAL not in metadata:
-        raise CorruptDataError(Problem("unsealed", str(path), "expected a seal, got none", "run: lapsdata repair"))
+        raise CorruptDataError(Problem("unsealed", str(path), "expected a seal, got none", REPAIR))
     with decoding(str(path), "columns"):
         found = _manifest(header, table)
         if not verify:
@@ -133,7 +133,7 @@ def parquet_header(path: Path) -> dict[str, JsonValue] | None:
         header: dict[str, JsonValue] = json.loads(metadata[_HEADER])
         if canonical_json(header) != metadata[_HEADER]:
             message = "expected the header in its canonical spelling, got damaged bytes"
-            raise CorruptDataError(Problem("seal-mismatch", str(path), message))
+            raise CorruptDataError(Problem("seal-mismatch", str(path), message, REPAIR))
     return header
 
 

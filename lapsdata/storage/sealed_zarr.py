@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from lapsdata.errors import CorruptDataError, Problem, StorageError, UnknownFormatError
+from lapsdata.errors import CorruptDataError, Problem, SchemaError, StorageError, UnknownFormatError
 from lapsdata.schema.base import canonical_json
 from lapsdata.storage.atomic import atomic_folder
 from lapsdata.storage.decoding import decoding
 from lapsdata.storage.seal import (
     CHECKSUMS,
+    REPAIR,
     StoredArray,
     check_rows,
     crc32c,
@@ -41,6 +42,7 @@ SHARD_WINDOWS = 256
 """Windows per shard file: 13 MB of the usual (16, 400, 2) float32 windows."""
 
 _KEY = "lapsdata"
+_METADATA = "zarr.json"
 
 
 def write_sealed_zarr(
@@ -73,6 +75,8 @@ def write_sealed_zarr(
     ------
     StorageError
         The target exists, or the file system refused.
+    SchemaError
+        A name that Zarr keeps for itself.
 
     Examples
     --------
@@ -85,13 +89,17 @@ def write_sealed_zarr(
     """
     import zarr
 
+    reserved = sorted(name for name in arrays if _METADATA in name.split("/"))
+    if reserved:
+        message = f"expected names that Zarr does not use itself, got {reserved[0]}"
+        raise SchemaError(Problem("reserved-name", str(path), message, f"rename what is called {_METADATA}"))
     with atomic_folder(path, overwrite=overwrite) as folder:
         root = zarr.open_group(str(folder), mode="w", zarr_format=3)
         described: dict[str, JsonValue] = {}
         for name, item in with_checksums(arrays).items():
             stored = _create(root, name, item, profile)
             stored[...] = item.values
-            entry: dict[str, JsonValue] = {"metadata": json.loads((folder / name / "zarr.json").read_bytes())}
+            entry: dict[str, JsonValue] = {"metadata": json.loads((folder / name / _METADATA).read_bytes())}
             if item.small:
                 entry["digest"] = digest(item.values)
             described[name] = entry
@@ -163,7 +171,7 @@ class SealedZarr:
         described: dict[str, JsonValue] = {}
         for name in names:
             with decoding(f"{self.path}: {name}", "array metadata"):
-                self._metadata[name] = json.loads((self.path / name / "zarr.json").read_bytes())
+                self._metadata[name] = json.loads((self.path / name / _METADATA).read_bytes())
             described[name] = {"metadata": self._metadata[name]}
         sealed = json.loads(seal)["manifest"]["arrays"]
         # Structure first: nothing may be decoded by metadata that is not what was written.
@@ -177,7 +185,7 @@ class SealedZarr:
                 found = digest(self._small[name])
                 if found != sealed[name]["digest"]:
                     message = f"expected digest {sealed[name]['digest']} as sealed, got {found}"
-                    raise CorruptDataError(Problem("seal-mismatch", f"{self.path}: {name}", message))
+                    raise CorruptDataError(Problem("seal-mismatch", f"{self.path}: {name}", message, REPAIR))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -216,8 +224,8 @@ class SealedZarr:
             file = self.path / name / "c" / str(shard) / ends
             if not file.is_file() or file.stat().st_size == 0:
                 where = f"{self.path}: {name}/c/{shard}/{ends}"
-                raise CorruptDataError(Problem("chunk-missing", where, "expected a shard of windows, got no bytes",
-                                               "take it from a copy, or run: lapsdata repair"))  # fmt: skip
+                message = "expected a shard of windows, got no bytes"
+                raise CorruptDataError(Problem("chunk-missing", where, message, REPAIR))
 
 
 def is_sealed_zarr(path: Path, name: str) -> bool:
@@ -235,7 +243,7 @@ def is_sealed_zarr(path: Path, name: str) -> bool:
 
 def _attributes(path: Path) -> dict[str, Any] | None:
     """Return what this library wrote into a group's attributes; None where it is no group of ours."""
-    file = path / "zarr.json"
+    file = path / _METADATA
     if not file.is_file():
         return None
     with decoding(f"{path!s}: zarr.json", "JSON"):

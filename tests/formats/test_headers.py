@@ -51,11 +51,20 @@ def test_views_stand_in_one_order_in_memory_and_in_the_file(plugin: Format[Any],
 
 
 @pytest.mark.parametrize("plugin", [tracks_hdf5.PLUGIN, tracks_zarr.PLUGIN], ids=lambda plugin: plugin.name)
-@pytest.mark.parametrize("view", ["c", "0", "zarr.json", "a..b", "tracks", "x_crc32c", "A-"])
+@pytest.mark.parametrize("view", ["c", "0", "a..b", "tracks", "x_crc32c", "A-"])
 def test_views_may_have_names_that_stores_use_themselves(plugin: Format[Any], view: str, tmp_path: Path) -> None:
     tracks = sample_tracks(views=(view, "other"))
     plugin.write(tmp_path / "clip", tracks)
     assert plugin.read(tmp_path / "clip").equals(tracks)
+
+
+def test_a_view_cannot_be_called_as_zarr_calls_its_metadata(tmp_path: Path) -> None:
+    tracks = sample_tracks(views=("zarr.json",))
+    with pytest.raises(SchemaError, match=r"expected names that Zarr does not use itself, got root/zarr.json/tracks"):
+        tracks_zarr.write(tmp_path / "clip.zarr", tracks)
+    assert list(tmp_path.iterdir()) == []
+    tracks_hdf5.write(tmp_path / "clip.h5", tracks)
+    assert tracks_hdf5.read(tmp_path / "clip.h5").equals(tracks)
 
 
 def with_provenance(container: Container, **changes: str) -> Container:

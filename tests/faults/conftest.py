@@ -1,0 +1,86 @@
+"""Containers that fill several shards, row groups and windows, for every format and profile."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from lapsdata.containers import Boxes, Segments
+from lapsdata.schema import SegmentedVideo
+from lapsdata.storage import sealed_parquet
+from lapsdata.testing.contracts import FormatCase, format_cases
+from lapsdata.testing.samples import sample_boxes, sample_energies, sample_segments, sample_tokens, sample_tracks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lapsdata.containers import Container
+
+ROW_GROUP = 50
+
+
+def many_segments() -> Segments:
+    count, small = 170, sample_segments()
+    start = np.arange(count, dtype=np.float64)
+    video = SegmentedVideo(name="clip_0", end_s=float(count))
+    return Segments(
+        small.header.model_copy(update={"videos": (video,)}),
+        np.zeros(count, np.int64),
+        start,
+        start + 0.5,
+        ("threshold",) * count,
+        tuple(f"label {i % 7}" if i % 3 else None for i in range(count)),
+        score=np.where(np.arange(count) % 5 == 0, np.nan, np.sin(start)),
+        codes=tuple(np.arange(i % 4, dtype=np.int32) for i in range(count)),
+        embedding=np.arange(2 * count, dtype=np.float32).reshape(count, 2),
+    )
+
+
+def many_boxes() -> Boxes:
+    small, count = sample_boxes(), 180
+    rows = np.arange(count) % 4
+    columns = {name: array[rows] for name, array in small.arrays()}
+    texts = {name: tuple(column[i] for i in rows) for name, column in small.columns() if name in ("label", "source")}
+    numbers = {"sequence_index": np.zeros(count, np.int64), "frame": np.arange(count) // 20, "id": np.arange(count)}
+    return Boxes(small.header, **{**columns, **texts, **numbers}, source_id=tuple(str(i) for i in range(count)))
+
+
+LARGE: dict[str, Callable[[], Container]] = {
+    "tracks": lambda: sample_tracks(windows=300, horizon=2, points=3, views=("front",)),
+    "tokens": lambda: sample_tokens(windows=300, latent=2),
+    "energies": lambda: sample_energies(steps=60),
+    "segments": many_segments,
+    "boxes": many_boxes,
+}
+
+SMALL_CASES = format_cases()
+
+
+@pytest.fixture(params=sorted(SMALL_CASES))
+def small_case(request: pytest.FixtureRequest) -> FormatCase:
+    """Every format with every profile, and data so small that structure outweighs it."""
+    return SMALL_CASES[request.param]
+
+
+@pytest.fixture(params=sorted(SMALL_CASES))
+def large_case(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> FormatCase:
+    """Every format with every profile, and data that fill several shards or row groups."""
+    monkeypatch.setattr(sealed_parquet, "ROW_GROUP", ROW_GROUP)
+    case = SMALL_CASES[request.param]
+    return case._replace(container=LARGE[case.format.record]())
+
+
+@pytest.fixture
+def other_of() -> Callable[[Container], Container]:
+    """Give another container of the same shapes: equal structure, other numbers."""
+
+    def make(container: Container) -> Container:
+        name = {"Tracks": "frame_s", "Tokens": "frame_s", "Energies": "start_s"}.get(type(container).__name__, "end_s")
+        if isinstance(container, Boxes):
+            return dataclasses.replace(container, x=container.x + 1.0)
+        return dataclasses.replace(container, **{name: getattr(container, name) - 0.001})
+
+    return make
