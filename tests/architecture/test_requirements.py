@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # What `make test` installs beside the base.
-INSTALLED_EXTRAS = ("test", "viz")
+INSTALLED_EXTRAS = ("test",)
 
 
 @pytest.fixture(scope="module")
