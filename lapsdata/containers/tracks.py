@@ -131,12 +131,14 @@ class Tracks(Container):
 
     def facts(self) -> dict[str, str]:
         """Return what one wants to know at a glance."""
-        header, spans = self.header, self.span_s
+        header, times = self.header, self.frame_s
         rate = header.rate or "variable"
+        # A single frame has no interval, so nothing says how long it lasts.
+        end_s = self.span_s[-1, 1] if len(times) > 1 else times[-1]
         facts = {
             "video": header.video.name,
             "windows": f"{len(self)} of {header.horizon} frames, every {header.stride}",
-            "time": f"{spans[0, 0]:.3f} to {spans[-1, 1]:.3f} s, {len(self.frame_s)} frames, rate {rate}",
+            "time": f"{times[self.start_index[0]]:.3f} to {end_s:.3f} s, {len(times)} frames, rate {rate}",
             "tracker": f"{header.tracker.name} {header.tracker.version}",
             "source": f"{header.duplicated_frames} frames duplicated, {header.dropped_frames} dropped, "
             f"{header.uncovered_frames} uncovered at the end",
