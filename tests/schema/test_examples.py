@@ -39,6 +39,7 @@ BEYOND_JSON_SCHEMA = {
     "segments.v1/label_twice": "expected each label once",
     "segments.v1/video_twice": "expected each video once",
     "tokens.v1/codes_not_the_product": r"expected codes = product of levels \(8, 6, 5\) = 240",
+    "tracks.v1/active_area_beyond_the_frame": "expected an active area inside of",
     "tracks.v1/horizon_one_point_zero": "horizon: expected a valid integer, got 16.0",
     "tracks.v1/rate_beyond_32_bits": "expected numerator and denominator up to 2147483647",
 }
