@@ -79,6 +79,8 @@ def storage_errors(path: Path, action: str) -> Iterator[None]:
 def atomic_file(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     """Give a temporary path to write to; on success it becomes `path`, on any error it is removed.
 
+    A symbolic link is replaced; what it points to is not touched.
+
     Parameters
     ----------
     path : Path
@@ -125,7 +127,7 @@ def atomic_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     """Give a temporary folder to fill; on success it becomes `path`, on any error it is removed.
 
     An existing folder changes places with the new one in a single step where the file system can (Linux), and is
-    then removed.
+    then removed. A symbolic link is replaced; what it points to is not touched.
 
     Parameters
     ----------
@@ -153,9 +155,9 @@ def atomic_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     >>> [item.name for item in target.iterdir()]
     ['zarr.json']
     """
-    _refuse_existing(path, overwrite)
     with storage_errors(path, "write"):
         restore_folder(path)
+        _refuse_existing(path, overwrite)
         temporary = _temporary_name(path)
         temporary.mkdir()
         try:
@@ -173,6 +175,8 @@ def atomic_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
 def restore_folder(path: Path) -> bool:
     """Put back a folder that a killed writer had moved aside; return whether there was one to put back.
 
+    One that was moved aside and has a successor in its place is removed: it must not come back later.
+
     Examples
     --------
     >>> import pathlib
@@ -180,7 +184,8 @@ def restore_folder(path: Path) -> bool:
     False
     """
     aside = _aside_name(path)
-    if path.exists() or not aside.exists():
+    if _taken(path) or not _taken(aside):
+        _remove(aside)
         return False
     aside.rename(path)
     _flush(path.parent)
@@ -189,7 +194,7 @@ def restore_folder(path: Path) -> bool:
 
 def _swap(temporary: Path, path: Path) -> None:
     """Let `temporary` take the name of `path`, and remove what had it before."""
-    if not path.exists():
+    if not _taken(path):
         temporary.rename(path)
         _flush(path.parent)
         return
@@ -199,15 +204,24 @@ def _swap(temporary: Path, path: Path) -> None:
         # No atomic exchange on this file system: a crash between the two renames leaves the old folder, whole,
         # under the aside name, where `restore_folder` finds it.
         before = _aside_name(path)
-        if before.exists():
-            shutil.rmtree(before)
+        _remove(before)
         path.rename(before)
         temporary.rename(path)
     _flush(path.parent)
-    if before.is_dir():
-        shutil.rmtree(before)
+    _remove(before)
+
+
+def _remove(path: Path) -> None:
+    """Remove a folder with its content, or a file or link; nothing there is fine."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
     else:
-        before.unlink()
+        path.unlink(missing_ok=True)
+
+
+def _taken(path: Path) -> bool:
+    """Say whether a name is in use, also by a link to nothing."""
+    return path.exists() or path.is_symlink()
 
 
 def _exchange(one: Path, other: Path) -> bool:
@@ -229,7 +243,7 @@ def _aside_name(path: Path) -> Path:
 
 
 def _refuse_existing(path: Path, overwrite: bool) -> None:
-    if not overwrite and path.exists():
+    if not overwrite and _taken(path):
         raise StorageError(
             Problem(
                 "exists",

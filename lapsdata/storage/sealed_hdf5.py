@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -92,11 +94,9 @@ def write_sealed_hdf5(
     ...     file.read("numbers").tolist()
     [[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]]
     """
-    import h5py
-
     complete = with_checksums(arrays)
     with atomic_file(path, overwrite=overwrite) as temporary:
-        with h5py.File(temporary, "w", libver=("v110", "v110")) as file:
+        with _writing(temporary, "w") as file:
             for name, item in complete.items():
                 layout = {} if item.small else _layout(item.values, profile, chunking)
                 file.create_dataset(name, data=item.values, **layout)
@@ -109,8 +109,27 @@ def write_sealed_hdf5(
         small = {name for name, item in complete.items() if item.small}
         with Hdf5File(temporary) as closed:
             manifest = _manifest(closed, sorted(complete), small, attributes)
-        with h5py.File(temporary, "r+", libver=("v110", "v110")) as file:
+        with _writing(temporary, "r+") as file:
             _put_bytes(file, _SEAL, make_seal(manifest))
+
+
+@contextlib.contextmanager
+def _writing(path: Path, mode: Literal["w", "r+"]) -> Iterator[Any]:
+    """Open a file for writing; a refusal of the system stays an `OSError`.
+
+    libhdf5 writes much of a file when it is closed, and h5py reports what goes wrong then as a RuntimeError that
+    carries the number of the system's error in its text alone.
+    """
+    import h5py
+
+    try:
+        with h5py.File(path, mode, libver=("v110", "v110")) as file:
+            yield file
+    except RuntimeError as error:
+        number = re.search(r"errno = (\d+)", str(error))
+        if number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
 
 
 def _layout(values: NDArray[Any], profile: str, chunking: Chunking) -> dict[str, Any]:
