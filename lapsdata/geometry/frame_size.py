@@ -139,6 +139,16 @@ class PixelArea:
         return cls(x=0, y=0, width=size.width, height=size.height)
 
     @property
+    def right(self) -> int:
+        """First column (int) after the area."""
+        return self.x + self.width
+
+    @property
+    def bottom(self) -> int:
+        """First row (int) after the area."""
+        return self.y + self.height
+
+    @property
     def size(self) -> FrameSize:
         """Size (FrameSize) of the area taken as a frame of its own."""
         return FrameSize(width=self.width, height=self.height)

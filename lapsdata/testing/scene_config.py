@@ -4,49 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from lapsdata.errors import Problems, SchemaError
+from lapsdata.geometry import PixelArea
 from lapsdata.timebase import FrameRate
 
-__all__ = ["ActiveArea", "SceneConfig"]
+__all__ = ["SceneConfig"]
 
 MIN_SIDE = 64
 MAX_SIDE = 4096
 MAX_BLOCKS = 5
 MAX_ACTIONS = 10_000
-
-
-class ActiveArea(NamedTuple):
-    """The part of the frame that shows the scene, in whole pixel; the rest is letterbox bars.
-
-    Parameters
-    ----------
-    left, top : int
-        First column and row that belong to the scene.
-    width, height : int
-        Size of the scene's part.
-
-    Examples
-    --------
-    >>> ActiveArea(left=0, top=30, width=320, height=180).bottom
-    210
-    """
-
-    left: int
-    top: int
-    width: int
-    height: int
-
-    @property
-    def right(self) -> int:
-        """First column (int) after the active area."""
-        return self.left + self.width
-
-    @property
-    def bottom(self) -> int:
-        """First row (int) after the active area."""
-        return self.top + self.height
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +55,7 @@ class SceneConfig:
     Examples
     --------
     >>> SceneConfig(size=(256, 256), letterbox=(0, 48, 0, 48)).active_area
-    ActiveArea(left=0, top=48, width=256, height=160)
+    PixelArea(x=0, y=48, width=256, height=160)
     """
 
     size: tuple[int, int] = (320, 240)
@@ -128,7 +96,8 @@ class SceneConfig:
         ):
             if not (math.isfinite(value) and 0.0 <= value <= high):
                 found.add("out-of-range", name, f"expected 0 to {high:g}, got {value}")
-        width, height = self.active_area[2:]
+        left, top, right, bottom = self.letterbox
+        width, height = self.size[0] - left - right, self.size[1] - top - bottom
         if min(width, height) < MIN_SIDE:
             found.add(
                 "out-of-range",
@@ -138,7 +107,7 @@ class SceneConfig:
             )
 
     @property
-    def active_area(self) -> ActiveArea:
-        """The part of the frame (ActiveArea, pixel) between the bars."""
+    def active_area(self) -> PixelArea:
+        """The part of the frame (PixelArea) between the bars."""
         left, top, right, bottom = self.letterbox
-        return ActiveArea(left, top, self.size[0] - left - right, self.size[1] - top - bottom)
+        return PixelArea(x=left, y=top, width=self.size[0] - left - right, height=self.size[1] - top - bottom)

@@ -85,7 +85,7 @@ class SceneMotion:
         area = config.active_area
         self.layout = Layout(area.width, area.height, min(area.width, area.height) / 240.0)
         self.plan = draw_plan(seed, config, self.layout)
-        self.offset = np.array([area.left, area.top], dtype=np.float64)
+        self.offset = np.array([area.x, area.y], dtype=np.float64)
         self.first_arm = 2 + config.blocks
         self.names = (
             "table",

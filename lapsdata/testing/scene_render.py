@@ -60,7 +60,7 @@ class Painter:
             noisy = np.rint(picture + np.float32(self._config.noise) * noise)
             picture = np.clip(noisy, 0.0, 255.0).astype(np.uint8)
         frame = np.zeros((height, width, 3), np.uint8)
-        frame[area.top : area.bottom, area.left : area.right] = picture
+        frame[area.y : area.bottom, area.x : area.right] = picture
         return frame
 
     def _table(self, pose: FloatArray) -> Image:
@@ -70,7 +70,7 @@ class Painter:
         if self._still:
             x, y = sprite.origin.astype(int)
             return sprite.image[y : y + area.height, x : x + area.width, :3].copy()
-        place = _placement(sprite, pose - np.array([area.left, area.top, 0.0]))
+        place = _placement(sprite, pose - np.array([area.x, area.y, 0.0]))
         layer = cv2.warpAffine(sprite.image[..., :3], place, (area.width, area.height), flags=cv2.INTER_LINEAR)
         return np.asarray(layer, np.uint8)
 
@@ -79,7 +79,7 @@ class Painter:
         import cv2
 
         area = self._area
-        place = _placement(sprite, pose - np.array([area.left, area.top, 0.0]))
+        place = _placement(sprite, pose - np.array([area.x, area.y, 0.0]))
         height, width = sprite.image.shape[:2]
         corners = np.array([[0, 0, 1], [width - 1, 0, 1], [0, height - 1, 1], [width - 1, height - 1, 1]]) @ place.T
         x0, y0 = np.maximum(np.floor(corners.min(axis=0)).astype(int) - 1, 0)

@@ -8,7 +8,7 @@ import numpy as np
 
 from lapsdata.containers import Segments, Tracks
 from lapsdata.errors import Problem, SchemaError
-from lapsdata.geometry import FrameSize, PixelArea, uniform_grid
+from lapsdata.geometry import FrameSize, uniform_grid
 from lapsdata.provenance import provenance
 from lapsdata.schema import (
     Area,
@@ -78,8 +78,7 @@ def true_tracks(scene: Scene, *, points: int = 100, horizon: int = 16, stride: i
         message = f"expected at least {horizon} frames, got {len(scene)}"
         raise SchemaError(Problem("no-windows", scene_name(scene), message, "take a shorter horizon or a longer scene"))
     width, height = scene.config.size
-    area = PixelArea(x=scene.active_area.left, y=scene.active_area.top,
-                     width=scene.active_area.width, height=scene.active_area.height)  # fmt: skip
+    area = scene.active_area
     grid = uniform_grid(FrameSize(width=width, height=height), count=points, area=area)
     windows = [scene.tracks(grid.points, int(start), range(start, start + horizon)) for start in starts]
     view = TracksView(

@@ -15,7 +15,7 @@ import numpy as np
 
 from lapsdata.errors import Problem, SchemaError
 from lapsdata.testing.scene_bodies import body_shapes
-from lapsdata.testing.scene_config import ActiveArea, SceneConfig
+from lapsdata.testing.scene_config import SceneConfig
 from lapsdata.testing.scene_motion import SceneMotion, rotate
 from lapsdata.testing.scene_plan import SceneSegment, random_stream
 from lapsdata.testing.scene_render import Painter
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from lapsdata.geometry import PixelArea
     from lapsdata.video.writer import VideoCodec
 
     FloatArray = npt.NDArray[np.float64]
@@ -98,8 +99,8 @@ class Scene:
         return len(self.frame_s)
 
     @property
-    def active_area(self) -> ActiveArea:
-        """The part of the frame (ActiveArea, pixel) between the letterbox bars."""
+    def active_area(self) -> PixelArea:
+        """The part of the frame (PixelArea) between the letterbox bars."""
         return self.config.active_area
 
     @cached_property
@@ -164,7 +165,7 @@ class Scene:
         """Return the front-most body at points of shape (F, N, 2), shape (F, N); -1 outside the active area."""
         poses, depth = self._placed
         area = self.active_area
-        low, high = np.array([area.left, area.top]) - 0.5, np.array([area.right, area.bottom]) - 0.5
+        low, high = np.array([area.x, area.y]) - 0.5, np.array([area.right, area.bottom]) - 0.5
         inside = (xy >= low).all(axis=-1) & (xy < high).all(axis=-1)
         front = np.where(inside, np.int16(0), np.int16(-1))
         nearest = np.zeros(front.shape)

@@ -57,9 +57,9 @@ def test_the_active_area_and_the_bars_make_up_the_frame(size: tuple[int, int], b
             SceneConfig(size=size, letterbox=bars)
         return
     area = SceneConfig(size=size, letterbox=bars).active_area
-    assert (area.left, area.top) == (left, top)
+    assert (area.x, area.y) == (left, top)
     assert (area.right + right, area.bottom + bottom) == size
-    assert (area.width, area.height) == (area.right - area.left, area.bottom - area.top)
+    assert (area.width, area.height) == (area.right - area.x, area.bottom - area.y)
 
 
 def test_a_configuration_is_a_value() -> None:

@@ -224,7 +224,7 @@ def test_letterbox_bars_are_black_whatever_happens_inside() -> None:
     scene = render_scene(1, SceneConfig(letterbox=BARS, noise=20.0, shake_px=3.0))
     area = scene.active_area
     bars = np.ones((240, 320), bool)
-    bars[area.top : area.bottom, area.left : area.right] = False
+    bars[area.y : area.bottom, area.x : area.right] = False
     for index in (0, len(scene) // 2, len(scene) - 1):
         frame = scene.frame(index)
         assert (frame[bars] == 0).all()

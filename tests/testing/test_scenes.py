@@ -24,7 +24,7 @@ STILL = render_scene(2, SceneConfig(actions=24))
 
 def _points(scene: Scene, count: int, seed: int = 0) -> np.ndarray:
     area = scene.active_area
-    low, high = (area.left, area.top), (area.right - 1, area.bottom - 1)
+    low, high = (area.x, area.y), (area.right - 1, area.bottom - 1)
     return np.random.default_rng(seed).uniform(low, high, (count, 2))
 
 
@@ -87,7 +87,7 @@ def test_a_point_that_leaves_the_picture_is_invisible_and_not_clipped() -> None:
     for at_frame in range(0, len(SCENE), 250):
         tracks, vis = SCENE.tracks(_points(SCENE, 200), at_frame)
         area = SCENE.active_area
-        low, high = np.array([area.left, area.top]) - 0.5, np.array([area.right, area.bottom]) - 0.5
+        low, high = np.array([area.x, area.y]) - 0.5, np.array([area.right, area.bottom]) - 0.5
         outside = ((tracks < low) | (tracks >= high)).any(axis=-1)
         assert not vis[outside].any()
         beyond = (tracks < low - 5) | (tracks > high + 5)
@@ -107,7 +107,7 @@ def test_a_point_of_the_bars_belongs_to_nothing() -> None:
 def test_the_active_area_ends_half_a_pixel_beyond_its_outer_pixel_centres() -> None:
     area = SCENE.active_area
     y = 100.0
-    xs = [area.left - 0.51, area.left - 0.49, area.right - 0.51, area.right - 0.51]
+    xs = [area.x - 0.51, area.x - 0.49, area.right - 0.51, area.right - 0.51]
     assert (SCENE.body_at([[x, y] for x in xs], 0) >= 0).tolist() == [False, True, True, True]
     xs = [-0.5, 319.49]
     assert (STILL.body_at([[x, 230.0] for x in xs], 0) >= 0).all()
