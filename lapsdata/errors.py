@@ -174,9 +174,7 @@ class Problems:
         self._place = place
         self._found: list[Problem] = []
 
-    def add(
-        self, code: str, where: str, message: str, fix: str | None = None, severity: Severity = "error"
-    ) -> None:
+    def add(self, code: str, where: str, message: str, fix: str | None = None, severity: Severity = "error") -> None:
         """Note one problem; `where` is completed by the place given to the constructor."""
         self.extend([Problem(code, where, message, fix, severity)])
 
