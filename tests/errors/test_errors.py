@@ -150,7 +150,9 @@ class TestProblems:
         assert list(found) == given_problems
 
     def test_nothing_noted_raises_nothing(self) -> None:
-        Problems("clip.h5").raise_as(SchemaError)
+        found = Problems("clip.h5")
+        found.raise_as(SchemaError)
+        assert list(found) == []
 
     def test_warnings_alone_raise_nothing(self) -> None:
         found = Problems()
