@@ -1,0 +1,188 @@
+"""Write the golden files of format version 1; run once: python tests/formats/make_golden.py.
+
+Files in `tests/golden/<format>/v1` are a promise: every later release reads them. Nothing here overwrites one; a file
+of a new profile is added by adding it below and running this again. The numbers are formulas of their indices, which
+`test_golden.py` spells once more.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lapsdata import formats
+from lapsdata.containers import Boxes, Energies, Segments, Tokens, Tracks
+from lapsdata.schema import (
+    Area,
+    BoxesHeader,
+    BoxSequence,
+    EnergiesHeader,
+    FrameRange,
+    Grid,
+    Provenance,
+    SegmentedVideo,
+    SegmentsHeader,
+    Size,
+    SourceVideo,
+    Tokenizer,
+    TokensHeader,
+    Tool,
+    TracksHeader,
+    TracksView,
+)
+from lapsdata.timebase import FrameRate
+
+if TYPE_CHECKING:
+    from lapsdata.containers import Container
+
+GOLDEN = Path(__file__).resolve().parents[1] / "golden"
+MADE = Provenance(
+    producer="golden", version="1", code_digest="sha256:" + "0" * 64, parameters={"ß": [1, 0.5, None, True, "左"]}
+)
+
+
+def tracks(fraction: float) -> Tracks:
+    w, t, n = np.meshgrid(np.arange(3), np.arange(4), np.arange(5), indexing="ij")
+    x, y = 100 * w + 10 * t + n + fraction, 7 * w + t - n + fraction
+    vis = (w + t + n) % 3 != 0
+    positions = np.stack([x, y], axis=-1).astype(np.float32)
+    positions[(w + t + n) % 6 == 0] = np.nan
+    view = TracksView(
+        size=Size(width=64, height=48),
+        active_area=Area(x=0, y=4, width=64, height=40),
+        points=5,
+        grid=Grid(kind="uniform", order="row_major"),
+    )
+    header = TracksHeader(
+        provenance=MADE,
+        policies={"clip": 3},
+        video=SourceVideo(name="Käse 1", frames=12, rate=FrameRate(30000, 1001)),
+        horizon=4,
+        stride=2,
+        rate=FrameRate(10),
+        resampled=True,
+        duplicated_frames=1,
+        dropped_frames=2,
+        tracker=Tool(name="golden", version="1"),
+        views={"front": view, "wrist": view},
+    )
+    both = {"front": positions, "wrist": positions[:, :, ::-1]}
+    return Tracks(
+        header,
+        both,
+        {"front": vis, "wrist": vis[:, :, ::-1]},
+        np.arange(3) * 2,
+        np.arange(9) / 8,
+        np.arange(9) * 4 // 3,
+    )
+
+
+def tokens() -> Tokens:
+    w, k = np.meshgrid(np.arange(3), np.arange(3), indexing="ij")
+    latents = (w[..., None] + k[..., None] / 4 + np.arange(2) / 8).astype(np.float32)
+    header = TokensHeader(
+        provenance=MADE,
+        video=SourceVideo(name="clip"),
+        horizon=4,
+        stride=1,
+        rate=None,
+        latent=2,
+        tokenizer=Tokenizer(name="golden", version="1", levels=(4, 3), codes=12, nominal_codes=16),
+        gated_windows=1,
+    )
+    times = np.cumsum(np.arange(6) / 4 + 0.125)
+    return Tokens(header, ((5 * w + k) % 12).astype(np.int32), np.arange(3), times, latents, np.round(latents))
+
+
+def energies(per: str) -> Energies:
+    header = EnergiesHeader(
+        provenance=MADE, per=per, source="velocity", mode="golden", support_s=0.5, hop_s=0.25, videos=("a", "b")
+    )
+    step, state = np.arange(10) % 5, (np.arange(10) % 3).astype(np.uint8)
+    energy = np.where(state == 0, np.arange(10) / 8, np.nan)
+    return Energies(header, np.arange(10) // 5, step, step / 4, step / 4 + 0.25, energy, state)
+
+
+def segments(optional: bool) -> Segments:
+    header = SegmentsHeader(
+        provenance=MADE,
+        videos=(SegmentedVideo(name="b", end_s=4.0), SegmentedVideo(name="a", start_s=-1.0, end_s=4.0)),
+        labels=("reach", "左"),
+        segmenter=Tool(name="golden", version="1"),
+        embedding=2 if optional else None,
+    )
+    more: dict[str, Any] = {
+        "score": np.array([0.5, np.nan, 0.25]),
+        "codes": (np.array([3, 1], np.int32), np.array([], np.int32), np.array([7], np.int32)),
+        "embedding": np.arange(6, dtype=np.float32).reshape(3, 2) / 4,
+    }
+    return Segments(
+        header,
+        np.array([0, 0, 1]),
+        np.array([0.5, 1.5, -0.5]),
+        np.array([1.5, 3.25, 2.0]),
+        ("threshold", "max_duration", "end_of_stream"),
+        ("reach", None, "左"),
+        **(more if optional else {}),
+    )
+
+
+def boxes(optional: bool) -> Boxes:
+    size = Size(width=640, height=360)
+    ranges = (FrameRange(start=0, stop=5), FrameRange(start=8, stop=10))
+    sequences = (
+        BoxSequence(name="right", length=10, rate=FrameRate(25), size=size, annotated=ranges, images="{frame:06d}.jpg"),
+        BoxSequence(name="left", length=20, size=size, annotated=()),
+    )
+    row = np.arange(8)
+    more: dict[str, Any] = {
+        "score": np.where(row % 2, row / 8, np.nan),
+        "visibility": np.where(row % 3, row / 16, np.nan),
+        "source_id": tuple(None if i % 4 == 3 else str(100 + i) for i in range(8)),
+    }
+    return Boxes(
+        BoxesHeader(provenance=MADE, sequences=sequences),
+        row // 4,
+        row % 4 // 2,
+        np.where(row == 5, -1, row),
+        row * 1.5 - 2,
+        row / 3,
+        row + 0.25,
+        row * 0.0,
+        tuple("player" if i % 2 else "Schiri ß" for i in range(8)),
+        ("truth",) * 8,
+        row == 7,
+        **(more if optional else {}),
+    )
+
+
+def files() -> dict[str, tuple[Container, dict[str, Any]]]:
+    return {
+        "tracks_hdf5/v1/raw.h5": (tracks(0.25), {}),
+        "tracks_hdf5/v1/windows.h5": (tracks(0.25), {"chunking": "windows"}),
+        "tracks_hdf5/v1/compact.h5": (tracks(0.3), {"profile": "compact"}),
+        "tracks_zarr/v1/raw.zarr": (tracks(0.25), {}),
+        "tracks_zarr/v1/compact.zarr": (tracks(0.3), {"profile": "compact"}),
+        "tokens_zarr/v1/raw.zarr": (tokens(), {}),
+        "tokens_zarr/v1/compact.zarr": (tokens(), {"profile": "compact"}),
+        "energies_jsonl/v1/step.jsonl": (energies("step"), {}),
+        "energies_jsonl/v1/window.jsonl": (energies("window"), {}),
+        "segments_parquet/v1/all.parquet": (segments(optional=True), {}),
+        "segments_parquet/v1/bare.parquet": (segments(optional=False), {}),
+        "boxes_parquet/v1/all.parquet": (boxes(optional=True), {}),
+        "boxes_parquet/v1/bare.parquet": (boxes(optional=False), {}),
+    }
+
+
+def main() -> None:
+    for name, (container, options) in files().items():
+        path = GOLDEN / name
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            formats.write(path, container, format=name.partition("/")[0], **options)
+
+
+if __name__ == "__main__":
+    main()

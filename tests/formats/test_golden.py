@@ -1,0 +1,164 @@
+"""Files of format version 1 are read for ever: each value is compared with a formula, never with a writer."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from lapsdata import formats
+from lapsdata.containers import Boxes, Energies, Segments, Tokens, Tracks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lapsdata.containers import Container
+
+GOLDEN = Path(__file__).resolve().parents[1] / "golden"
+
+
+def check_tracks(tracks: Container, fraction: float) -> None:
+    assert isinstance(tracks, Tracks)
+    header = tracks.header
+    assert (header.format_version, header.horizon, header.stride, str(header.rate)) == ("1.0", 4, 2, "10")
+    assert header.video.rate is not None
+    assert Fraction(header.video.rate.numerator, header.video.rate.denominator) == Fraction(30000, 1001)
+    assert (header.video.name, header.video.frames, header.resampled) == ("Käse 1", 12, True)
+    assert (header.duplicated_frames, header.dropped_frames, header.policies) == (1, 2, {"clip": 3})
+    assert list(header.views) == list(tracks.tracks) == ["front", "wrist"]
+    area = header.views["wrist"].active_area
+    assert (area.x, area.y, area.width, area.height) == (0, 4, 64, 40)
+    assert tracks.start_index.tolist() == [0, 2, 4]
+    assert tracks.frame_s.tolist() == [0.0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0]
+    assert tracks.source_index is not None
+    assert tracks.source_index.tolist() == [0, 1, 2, 4, 5, 6, 8, 9, 10]
+    for w in range(3):
+        for t in range(4):
+            for n in range(5):
+                x, y = tracks.tracks["front"][w, t, n].tolist()
+                if (w + t + n) % 6 == 0:
+                    assert np.isnan([x, y]).all()
+                else:
+                    assert (x, y) == (100 * w + 10 * t + n + fraction, 7 * w + t - n + fraction)
+                assert bool(tracks.vis["front"][w, t, n]) == ((w + t + n) % 3 != 0)
+                assert np.array_equal(
+                    tracks.tracks["wrist"][w, t, 4 - n], tracks.tracks["front"][w, t, n], equal_nan=True
+                )
+                assert tracks.vis["wrist"][w, t, 4 - n] == tracks.vis["front"][w, t, n]
+
+
+def check_tokens(tokens: Container) -> None:
+    assert isinstance(tokens, Tokens)
+    assert tokens.header.tokenizer.levels == (4, 3)
+    assert (tokens.header.tokenizer.codes, tokens.header.tokenizer.nominal_codes) == (12, 16)
+    assert (tokens.header.rate, tokens.header.gated_windows, tokens.codes.dtype) == (None, 1, np.int32)
+    assert tokens.codes.tolist() == [[0, 1, 2], [5, 6, 7], [10, 11, 0]]
+    assert tokens.start_index.tolist() == [0, 1, 2]
+    assert tokens.frame_s.tolist() == [0.125, 0.5, 1.125, 2.0, 3.125, 4.5]
+    assert tokens.prequant is not None
+    assert tokens.quantized is not None
+    assert tokens.prequant[2, 1].tolist() == [2.25, 2.375]
+    assert tokens.prequant[:, :, 1].tolist() == [[w + k / 4 + 0.125 for k in range(3)] for w in range(3)]
+    assert tokens.quantized[:, :, 0].tolist() == [
+        [w + 0.0, w + 0.0, w + (0.0 if w % 2 == 0 else 1.0)] for w in range(3)
+    ]
+
+
+def check_energies(energies: Container, per: str) -> None:
+    assert isinstance(energies, Energies)
+    assert (energies.header.per, energies.header.videos, energies.header.hop_s) == (per, ("a", "b"), 0.25)
+    states = ("measured", "gated", "missing")
+    for i, row in enumerate(energies.rows()):
+        assert (row.video, getattr(row, per)) == ("ab"[i // 5], i % 5)
+        assert (row.start_s, row.end_s, row.state) == (i % 5 / 4, i % 5 / 4 + 0.25, states[i % 3])
+        assert row.energy == (i / 8 if i % 3 == 0 else None)
+    assert len(energies) == 10
+
+
+def check_segments(segments: Container, *, optional: bool) -> None:
+    assert isinstance(segments, Segments)
+    assert [video.name for video in segments.header.videos] == ["b", "a"]
+    assert segments.video_index.tolist() == [0, 0, 1]
+    assert (segments.start_s.tolist(), segments.end_s.tolist()) == ([0.5, 1.5, -0.5], [1.5, 3.25, 2.0])
+    assert segments.label == ("reach", None, "左")
+    assert segments.end_reason == ("threshold", "max_duration", "end_of_stream")
+    if not optional:
+        assert (segments.score, segments.codes, segments.embedding) == (None, None, None)
+        return
+    assert segments.score is not None
+    assert segments.codes is not None
+    assert segments.embedding is not None
+    assert np.array_equal(segments.score, [0.5, np.nan, 0.25], equal_nan=True)
+    assert [codes.tolist() for codes in segments.codes] == [[3, 1], [], [7]]
+    assert segments.embedding.tolist() == [[0.0, 0.25], [0.5, 0.75], [1.0, 1.25]]
+
+
+def check_boxes(boxes: Container, *, optional: bool) -> None:
+    assert isinstance(boxes, Boxes)
+    right, left = boxes.header.sequences
+    assert (right.name, left.name, str(right.rate), left.rate) == ("right", "left", "25", None)
+    assert [(part.start, part.stop) for part in right.annotated] == [(0, 5), (8, 10)]
+    assert right.images == "{frame:06d}.jpg"
+    assert boxes.sequence_index.tolist() == [0, 0, 0, 0, 1, 1, 1, 1]
+    assert boxes.frame.tolist() == [0, 0, 1, 1, 0, 0, 1, 1]
+    assert boxes.id.tolist() == [0, 1, 2, 3, 4, -1, 6, 7]
+    assert boxes.x.tolist() == [1.5 * i - 2 for i in range(8)]
+    assert boxes.y.tolist() == [i / 3 for i in range(8)]
+    assert boxes.w.tolist() == [i + 0.25 for i in range(8)]
+    assert boxes.h.tolist() == [0.0] * 8
+    assert boxes.label == ("Schiri ß", "player") * 4
+    assert boxes.source == ("truth",) * 8
+    assert boxes.ignored.tolist() == [False] * 7 + [True]
+    if not optional:
+        assert (boxes.score, boxes.visibility, boxes.source_id) == (None, None, None)
+        return
+    nan = float("nan")
+    assert boxes.score is not None
+    assert boxes.visibility is not None
+    assert np.array_equal(boxes.score, [nan, 1 / 8, nan, 3 / 8, nan, 5 / 8, nan, 7 / 8], equal_nan=True)
+    shares = [nan, 1 / 16, 2 / 16, nan, 4 / 16, 5 / 16, nan, 7 / 16]
+    assert np.array_equal(boxes.visibility, shares, equal_nan=True)
+    assert boxes.source_id == ("100", "101", "102", None, "104", "105", "106", None)
+
+
+# The nearest multiple of 1/64 to 0.3 is 19/64.
+CHECKS: dict[str, Callable[[Container], None]] = {
+    "tracks_hdf5/v1/raw.h5": lambda found: check_tracks(found, 0.25),
+    "tracks_hdf5/v1/windows.h5": lambda found: check_tracks(found, 0.25),
+    "tracks_hdf5/v1/compact.h5": lambda found: check_tracks(found, 19 / 64),
+    "tracks_zarr/v1/raw.zarr": lambda found: check_tracks(found, 0.25),
+    "tracks_zarr/v1/compact.zarr": lambda found: check_tracks(found, 19 / 64),
+    "tokens_zarr/v1/raw.zarr": check_tokens,
+    "tokens_zarr/v1/compact.zarr": check_tokens,
+    "energies_jsonl/v1/step.jsonl": lambda found: check_energies(found, "step"),
+    "energies_jsonl/v1/window.jsonl": lambda found: check_energies(found, "window"),
+    "segments_parquet/v1/all.parquet": lambda found: check_segments(found, optional=True),
+    "segments_parquet/v1/bare.parquet": lambda found: check_segments(found, optional=False),
+    "boxes_parquet/v1/all.parquet": lambda found: check_boxes(found, optional=True),
+    "boxes_parquet/v1/bare.parquet": lambda found: check_boxes(found, optional=False),
+}
+
+
+@pytest.mark.parametrize("name", sorted(CHECKS))
+def test_golden_files_say_what_they_said(name: str) -> None:
+    found = formats.read(GOLDEN / name)
+    assert found.header.provenance.producer == "golden"
+    assert found.header.provenance.parameters == {"ß": [1, 0.5, None, True, "左"]}
+    CHECKS[name](found)
+
+
+@pytest.mark.parametrize("name", sorted(CHECKS))
+def test_golden_files_are_recognised_as_their_folder_says(name: str) -> None:
+    assert formats.recognise(GOLDEN / name).name == name.partition("/")[0]
+
+
+def test_no_golden_file_is_left_out() -> None:
+    present = {f"{path.parent.parent.name}/v1/{path.name}" for path in GOLDEN.glob("*/v1/*")}
+    assert present == set(CHECKS)
+
+
+def test_golden_files_stay_small() -> None:
+    assert sum(path.stat().st_size for path in GOLDEN.rglob("*") if path.is_file()) < 250_000
