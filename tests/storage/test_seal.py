@@ -1,0 +1,143 @@
+"""Checksums against published vectors and a bitwise definition; seals against every single change."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lapsdata.errors import CorruptDataError, SchemaError
+from lapsdata.storage.seal import (
+    StoredArray,
+    check_rows,
+    check_verify,
+    crc32c,
+    digest,
+    make_seal,
+    open_seal,
+    row_checksums,
+    with_checksums,
+)
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**40), 2**40) | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=8,
+)
+MANIFESTS = st.dictionaries(st.text(min_size=1, max_size=4), JSON, max_size=4)
+
+# RFC 3720 (iSCSI), B.4.
+VECTORS = {
+    bytes(32): 0x8A9136AA,
+    b"\xff" * 32: 0x62A8AB43,
+    bytes(range(32)): 0x46DD794E,
+    bytes(range(31, -1, -1)): 0x113FDB5C,
+}
+
+
+def crc32c_by_definition(data: bytes) -> int:
+    """Divide by the Castagnoli polynomial, bit by bit."""
+    register = 0xFFFFFFFF
+    for byte in data:
+        register ^= byte
+        for _ in range(8):
+            register = register >> 1 ^ (0x82F63B78 if register & 1 else 0)
+    return register ^ 0xFFFFFFFF
+
+
+@pytest.mark.parametrize("data", VECTORS, ids=["zeros", "ones", "up", "down"])
+def test_published_vectors(data: bytes) -> None:
+    assert crc32c(data) == VECTORS[data]
+
+
+@given(st.binary(max_size=40))
+def test_the_definition(data: bytes) -> None:
+    assert crc32c(data) == crc32c_by_definition(data)
+    assert crc32c(np.frombuffer(data, np.uint8)) == crc32c_by_definition(data)
+
+
+def test_arrays_are_summed_in_c_order_and_little_endian() -> None:
+    array = np.arange(12, dtype=np.float32).reshape(3, 4)
+    expected = [crc32c_by_definition(array[i].tobytes()) for i in range(3)]
+    assert row_checksums(array).tolist() == expected
+    assert row_checksums(np.asfortranarray(array)).tolist() == expected
+    assert row_checksums(array.astype(">f4")).tolist() == expected
+    assert row_checksums(np.repeat(array, 2, axis=0)[::2]).tolist() == expected
+    assert digest(array.astype(">f4")) == digest(array) == f"{crc32c_by_definition(array.tobytes()):08x}"
+
+
+def test_checksums_stand_beside_large_arrays_only() -> None:
+    arrays = {"a/tracks": StoredArray(np.zeros((2, 3), np.float32)), "frame_s": StoredArray(np.zeros(4), small=True)}
+    complete = with_checksums(arrays)
+    assert set(complete) == {"a/tracks", "a/tracks_crc32c", "frame_s"}
+    assert complete["a/tracks_crc32c"].small
+    assert complete["a/tracks_crc32c"].values.dtype == np.uint32
+
+
+@given(st.integers(0, 3), st.integers(0, 23), st.integers(0, 7))
+def test_one_flipped_bit_is_found_in_its_window(window: int, byte: int, bit: int) -> None:
+    good = np.arange(24, dtype=np.float32).reshape(4, 2, 3)
+    bad = good.copy()
+    bad.view(np.uint8).reshape(4, 24)[window, byte] ^= np.uint8(1 << bit)
+    message = rf"clip.h5: tracks: window {window}: expected CRC-32C .*\(1 of 4 windows\); .*\[payload-checksum\]"
+    with pytest.raises(CorruptDataError, match=message):
+        check_rows(bad, row_checksums(good), "clip.h5: tracks")
+    check_rows(good, row_checksums(good), "clip.h5: tracks")
+
+
+@given(MANIFESTS)
+def test_a_seal_opens_for_its_manifest(manifest: dict[str, Any]) -> None:
+    open_seal(make_seal(manifest), manifest, "file")
+    open_seal(make_seal(manifest), dict(reversed(manifest.items())), "file")
+
+
+@given(MANIFESTS, MANIFESTS)
+def test_a_seal_opens_for_no_other_manifest(sealed: dict[str, Any], found: dict[str, Any]) -> None:
+    # Python takes True for 1; JSON, and so the file, does not.
+    if make_seal(sealed) == make_seal(found):
+        return
+    with pytest.raises(CorruptDataError, match=r"\[seal-mismatch\]"):
+        open_seal(make_seal(sealed), found, "file")
+
+
+def test_every_flipped_bit_of_a_seal_is_found() -> None:
+    manifest = {"arrays": {"tracks": {"shape": [3, 4], "type": "<f4"}}, "header": "0011aabb"}
+    seal = make_seal(manifest)
+    for at in range(len(seal)):
+        for bit in range(8):
+            flipped = bytearray(seal)
+            flipped[at] ^= 1 << bit
+            with pytest.raises(CorruptDataError, match=r"file: .*\[seal-damaged\]"):
+                open_seal(bytes(flipped), manifest, "file")
+
+
+@pytest.mark.parametrize("seal", [b"", b"{}", b"[]", b"null", b'{"crc32c":"00000000"}', b"[" * 100_000, b"\xff"])
+def test_what_is_no_seal_at_all(seal: bytes) -> None:
+    with pytest.raises(CorruptDataError, match=r"file: expected a seal that fits its own checksum, got damaged bytes"):
+        open_seal(seal, {}, "file")
+
+
+def test_every_difference_is_named_with_both_values() -> None:
+    sealed = {"arrays": {"a": {"shape": [1], "type": "<f4"}, "b": {"shape": [2]}}, "header": "00"}
+    found: dict[str, Any] = copy.deepcopy(sealed)
+    found["arrays"]["a"]["shape"] = [9]
+    del found["arrays"]["b"]
+    found["more"] = None
+    with pytest.raises(CorruptDataError, match=r"^3 problems:") as caught:
+        open_seal(make_seal(sealed), found, "clip.h5")
+    assert [(problem.where, problem.message) for problem in caught.value.problems] == [
+        ("clip.h5: arrays.a.shape", "expected [1] as sealed, got [9]"),
+        ("clip.h5: arrays.b.shape", "expected [2] as sealed, got nothing"),
+        ("clip.h5: more", "expected nothing as sealed, got None"),
+    ]
+
+
+@pytest.mark.parametrize("word", ["first", "always", "never"])
+def test_verify_takes_three_words(word: str) -> None:
+    check_verify(word)
+    with pytest.raises(SchemaError, match=f"got '{word}s'"):
+        check_verify(word + "s")
