@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from lapsdata.errors import LengthMismatchError, Problems, SchemaError
+from lapsdata.errors import LengthMismatchError, Problem, Problems, SchemaError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -114,6 +114,21 @@ class Container(ABC):
         # Views forget in a pickle that they are read-only; building anew checks and freezes again.
         values = (getattr(self, field.name) for field in fields(self))
         return type(self), tuple(dict(value) if isinstance(value, Mapping) else value for value in values)
+
+
+def expect_header(header: object, record: type[Header]) -> None:
+    """Refuse a header of another record, before anything is compared with it.
+
+    Raises
+    ------
+    SchemaError
+        `header` is no `record`.
+    """
+    if not isinstance(header, record):
+        got = type(header).__name__
+        raise SchemaError(
+            Problem("wrong-header", f"{record.RECORD}: header", f"expected a {record.__name__}, got {got}")
+        )
 
 
 class ArrayCheck:

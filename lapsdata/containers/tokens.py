@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lapsdata.containers.base import ArrayCheck, Container, read_only
+from lapsdata.containers.base import ArrayCheck, Container, expect_header, read_only
 from lapsdata.containers.window_times import check_window_times, step_times
-from lapsdata.schema.tokens import TokensHeader  # noqa: TC001 - documented field type
+from lapsdata.schema.tokens import TokensHeader
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -53,6 +53,7 @@ class Tokens(Container):
     quantized: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
+        expect_header(self.header, TokensHeader)
         check = ArrayCheck("tokens")
         length, latent, known = self.header.length, self.header.latent, self.header.tokenizer.codes
         if check.array("codes", self.codes, ("W", length), np.int32):

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lapsdata.containers.base import ArrayCheck, Container, frozen_mapping, read_only
+from lapsdata.containers.base import ArrayCheck, Container, expect_header, frozen_mapping, read_only
 from lapsdata.containers.window_times import check_window_times, step_times
-from lapsdata.schema.tracks import TracksHeader  # noqa: TC001 - documented field type
+from lapsdata.schema.tracks import TracksHeader
 from lapsdata.timebase import window_time_s
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ class Tracks(Container):
     source_index: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
+        expect_header(self.header, TracksHeader)
         check = ArrayCheck("tracks")
         self._check_views(check)
         check_window_times(check, self.start_index, self.frame_s, self.header.horizon, self.header.stride)

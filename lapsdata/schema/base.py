@@ -41,6 +41,7 @@ __all__ = [
 ]
 
 _INSTALL = "install a newer release: pip install --upgrade lapsdata"
+_IDENTITY = ("format", "format_version")
 _RATE = r"^[1-9][0-9]*(/[1-9][0-9]*)?$"
 
 
@@ -69,6 +70,12 @@ def canonical_json(value: JsonValue) -> bytes:
 def _close_to_extras(schema: dict[str, Any]) -> None:
     schema["additionalProperties"] = False
     schema["patternProperties"] = {EXTRA_KEY: True}
+
+
+def _name_itself(schema: dict[str, Any]) -> None:
+    """Require a header on disk to say what it is, though Python fills that in."""
+    _close_to_extras(schema)
+    schema["required"] = sorted({*schema.get("required", ()), *_IDENTITY})
 
 
 class Record(BaseModel):
@@ -143,6 +150,8 @@ class Record(BaseModel):
 class Header(Record):
     """A record that opens a file: names its format and version, and who made it from what."""
 
+    model_config = ConfigDict(json_schema_extra=_name_itself)
+
     RECORD: ClassVar[str]
     MAJOR: ClassVar[int] = 1
     MINOR: ClassVar[int] = 0
@@ -159,7 +168,7 @@ class Header(Record):
         """Read a header; see `Record.parse`.
 
         Keys that a newer minor version added, here or in a nested record, are kept in their place under
-        `x-newer-<key>` and named in a warning.
+        `x-newer-<key>` and named in a warning; the header is then one of this release's version.
 
         Raises
         ------
@@ -170,12 +179,24 @@ class Header(Record):
         """
         where = where or cls.RECORD
         text, document = load_object(data, where)
+        absent = [
+            Problem("missing-key", f"{where}: {key}", "expected a value, got nothing", f"add the key '{key}'")
+            for key in _IDENTITY
+            if key not in document
+        ]
+        if absent:
+            try:
+                cls._of_text(text, where)
+            except SchemaError as error:
+                raise SchemaError(*absent, *error.problems) from None
+            raise SchemaError(*absent)
         if not cls._is_newer(document, where):
             return cls._of_text(text, where)
+        version = document["format_version"]
         try:
-            return cls._of_text(cls._without_newer_keys(text, document, where), where)
+            return cls._of_text(cls._without_newer_keys(document, where), where)
         except SchemaError as error:
-            advice = f"it is of format {document['format_version']}, {_INSTALL}"
+            advice = f"it is of format {version}, {_INSTALL}"
             raise SchemaError(*(replace(problem, fix=problem.fix or advice) for problem in error.problems)) from None
 
     @classmethod
@@ -196,20 +217,21 @@ class Header(Record):
         return major == cls.MAJOR and minor > cls.MINOR
 
     @classmethod
-    def _without_newer_keys(cls, text: str, document: dict[str, JsonValue], where: str) -> str:
+    def _without_newer_keys(cls, document: dict[str, JsonValue], where: str) -> str:
+        """Spell a header of a newer minor version as one of ours."""
+        version = document["format_version"]
+        document["format_version"] = f"{cls.MAJOR}.{cls.MINOR}"
         try:
-            cls.model_validate_json(text)
+            cls.model_validate_json(json.dumps(document))
         except ValidationError as error:
             newer = unknown_keys(error)
             if newer:
                 named = ", ".join(sorted(".".join(str(part) for part in place) for place in newer))
-                version = document["format_version"]
                 warnings.warn(
                     f"{where}: format {version} has keys that this release ignores: {named}", LapsWarning, stacklevel=3
                 )
                 set_aside(document, newer)
-                return json.dumps(document)
-        return text
+        return json.dumps(document)
 
 
 def _parse_rate(value: object) -> FrameRate:

@@ -65,8 +65,10 @@ def record_run(folder: Path, command: tuple[str, ...] | None = None) -> Iterator
     try:
         yield path
     except BaseException as error:
+        # A program that exits with 0 has done what it was asked for.
+        outcome = "finished" if isinstance(error, SystemExit) and error.code in (None, 0) else "failed"
         try:
-            _write(path, Run.build(str(path), **facts, finished_utc=_now(), outcome="failed"))
+            _write(path, Run.build(str(path), **facts, finished_utc=_now(), outcome=outcome))
         except StorageError as refusal:
             error.add_note(f"run.json still says that it runs: {refusal}")
         raise

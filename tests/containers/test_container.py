@@ -302,3 +302,19 @@ class TestArrayCheck:
             "a: expected texts, got int in row 1 (2 such rows) [wrong-dtype]",
             "b: expected a tuple of texts, got list; use tuple(...) [wrong-dtype]",
         ]
+
+
+@pytest.mark.parametrize(
+    ("container", "foreign", "wanted"),
+    [
+        (sample_tracks(), sample_tokens(), "TracksHeader"),
+        (sample_tokens(), sample_tracks(), "TokensHeader"),
+        (sample_energies(), sample_boxes(), "EnergiesHeader"),
+        (sample_segments(), sample_energies(), "SegmentsHeader"),
+        (sample_boxes(), sample_segments(), "BoxesHeader"),
+    ],
+)
+def test_the_header_of_another_record_is_refused_by_name(container: Container, foreign: Container, wanted: str) -> None:
+    got = type(foreign.header).__name__
+    with pytest.raises(SchemaError, match=rf"header: expected a {wanted}, got {got} \[wrong-header\]"):
+        dataclasses.replace(container, header=foreign.header)

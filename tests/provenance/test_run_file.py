@@ -227,3 +227,10 @@ def test_the_same_process_can_write_where_it_may(tmp_path: Path, judge: Callable
     done = as_anyone(tmp_path)
     assert (done.stdout, done.stderr) == ("ran\n", "")
     assert judge(tmp_path / "run.json").outcome == "finished"
+
+
+@pytest.mark.parametrize("code", [0, None])
+def test_a_program_that_exits_with_0_has_finished(tmp_path: Path, code: int | None) -> None:
+    with pytest.raises(SystemExit, match=rf"^{code}$"), record_run(tmp_path, ("lapsdata", "plugins")):
+        raise SystemExit(code)
+    assert Run.parse((tmp_path / "run.json").read_bytes()).outcome == "finished"

@@ -321,7 +321,7 @@ class TestVersions:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             header = RECORDS[name].parse(edited(valid[name]["minimal"], format_version="1.3"))
-        assert header.as_json()["format_version"] == "1.3"
+        assert header.as_json()["format_version"] == "1.0", "what this release writes again is of its own version"
 
     @pytest.mark.parametrize("name", HEADERS)
     def test_new_keys_of_a_newer_minor_version_are_kept_and_named(
