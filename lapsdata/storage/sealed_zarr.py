@@ -7,6 +7,8 @@ in a chunk, these also find chunks that are missing or stand in another's place.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -29,7 +31,7 @@ from lapsdata.storage.seal import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     import zarr
@@ -93,7 +95,7 @@ def write_sealed_zarr(
     if reserved:
         message = f"expected names that Zarr does not use itself, got {reserved[0]}"
         raise SchemaError(Problem("reserved-name", str(path), message, f"rename what is called {_METADATA}"))
-    with atomic_folder(path, overwrite=overwrite) as folder:
+    with atomic_folder(path, overwrite=overwrite) as folder, _settled():
         root = zarr.open_group(str(folder), mode="w", zarr_format=3)
         described: dict[str, JsonValue] = {}
         for name, item in with_checksums(arrays).items():
@@ -107,6 +109,24 @@ def write_sealed_zarr(
         # Through canonical JSON, so that equal headers give equal bytes whatever the order of their keys.
         document = canonical_json({"header": dict(header), "storage": dict(storage)})
         root.attrs[_KEY] = {**json.loads(document), "seal": json.loads(make_seal(manifest))}
+
+
+@contextlib.contextmanager
+def _settled() -> Iterator[None]:
+    """Wait, when a write fails, for what zarr still writes in its threads: the folder is going to be removed."""
+    try:
+        yield
+    except BaseException:
+        from zarr.core.sync import sync
+
+        sync(_other_tasks())
+        raise
+
+
+async def _other_tasks() -> None:
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    # Their errors are those of the write that failed, which is being raised.
+    await asyncio.gather(*others, return_exceptions=True)
 
 
 def _create(root: zarr.Group, name: str, item: StoredArray, profile: str) -> zarr.Array[Any]:
