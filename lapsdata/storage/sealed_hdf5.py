@@ -8,9 +8,8 @@ ladder of `hdf5_file`, so that a broken NumPy install does not matter.
 from __future__ import annotations
 
 import contextlib
+import io
 import json
-import os
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -113,23 +112,47 @@ def write_sealed_hdf5(
             _put_bytes(file, _SEAL, make_seal(manifest))
 
 
+class _Guarded(io.FileIO):
+    """A file for libhdf5 to write to, which remembers the system's first refusal instead of passing it on.
+
+    libhdf5 cannot close a chunked dataset whose writes fail: it reports the error, keeps the half-closed file, and
+    the process dies of a segmentation fault some statements later (HDF5 1.14 and 2.0). So it is told that all is
+    well until it has closed the file; then the refusal is raised.
+    """
+
+    refusal: OSError | None = None
+
+    def write(self, data: Any) -> int:  # noqa: ANN401 - any buffer
+        rest = memoryview(data).cast("B")
+        size = len(rest)
+        while rest and self.refusal is None:
+            try:
+                rest = rest[super().write(rest) :]
+            except OSError as error:
+                self.refusal = error
+        return size
+
+    def truncate(self, size: int | None = None) -> int:
+        try:
+            return super().truncate(size) if self.refusal is None else 0
+        except OSError as error:
+            self.refusal = error
+            return 0
+
+
 @contextlib.contextmanager
 def _writing(path: Path, mode: Literal["w", "r+"]) -> Iterator[Any]:
-    """Open a file for writing; a refusal of the system stays an `OSError`.
-
-    libhdf5 writes much of a file when it is closed, and h5py reports what goes wrong then as a RuntimeError that
-    carries the number of the system's error in its text alone.
-    """
+    """Open a file for writing; a refusal of the system is an `OSError` once the file is closed."""
     import h5py
 
-    try:
-        with h5py.File(path, mode, libver=("v110", "v110")) as file:
-            yield file
-    except RuntimeError as error:
-        number = re.search(r"errno = (\d+)", str(error))
-        if number is None:
-            raise
-        raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
+    with _Guarded(path, "r+b") as guarded:
+        try:
+            with h5py.File(guarded, mode, libver=("v110", "v110")) as file:
+                yield file
+        finally:
+            # In place of whatever libhdf5 made of the bytes that were not written.
+            if guarded.refusal is not None:
+                raise guarded.refusal
 
 
 def _layout(values: NDArray[Any], profile: str, chunking: Chunking) -> dict[str, Any]:
