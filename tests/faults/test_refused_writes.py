@@ -64,22 +64,24 @@ def many_segments():
     return Segments(sample_segments().header, **fields, codes=None)
 
 large |= {"boxes": many_boxes, "segments": many_segments}
-plugin, target, limit = registry("formats").load(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
-container = large[plugin.record]()
+case, target, limit = format_cases()[sys.argv[1]], Path(sys.argv[2]), int(sys.argv[3])
+container = large[case.format.record]()
 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-print(json.dumps(attempt(lambda: plugin.write(target, container, overwrite=True))))
+print(json.dumps(attempt(lambda: case.write(target, container, overwrite=True))))
+# A library that was left half-closed may fall over only now.
+case.format.read(target)
 """
 )
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("limit", [0, 512, 40_000])
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("limit", [0, 512, 30_000])
+@pytest.mark.parametrize("name", sorted(format_cases()))
 def test_a_full_disk_costs_nothing_old(name: str, limit: int, tmp_path: Path) -> None:
     """Every write past a limit fails, in whatever library does it: the first, one in the midst, the one at closing."""
-    case = next(case for case in format_cases().values() if case.format.name == name)
+    case = format_cases()[name]
     target = tmp_path / "item"
-    case.format.write(target, case.container)
+    case.write(target)
     before = content_of(target)
     done = subprocess.run(
         [sys.executable, "-c", FULL, name, str(target), str(limit)], capture_output=True, text=True, timeout=120
