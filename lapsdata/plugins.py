@@ -15,15 +15,17 @@ import difflib
 import importlib.util
 import pkgutil
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points, version
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar, get_args
 
 from lapsdata.errors import LapsError, LapsWarning, PluginError, Problem, UnknownFormatError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
 __all__ = ["KINDS", "Kind", "PluginEntry", "Registry", "registry"]
 
@@ -32,10 +34,29 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 Status = Literal["not-loaded", "ok", "broken", "clash"]
 
-# Package of the built-ins of a kind, and its public modules that are no plug-ins.
-_PLACES: dict[Kind, tuple[str, frozenset[str]]] = {
-    "formats": ("lapsdata.formats", frozenset()),
-    "commands": ("lapsdata.cli", frozenset({"main"})),
+
+class _Place(NamedTuple):
+    """Where the plug-ins of a kind stand, and what each of them has."""
+
+    package: str | None = None
+    helpers: frozenset[str] = frozenset()
+    requires: Mapping[str, Any] = MappingProxyType({})
+
+
+# By attribute and not by class: the classes stand in rooms above this one.
+_FORMAT = {
+    "name": str,
+    "record": str,
+    "store": str,
+    "suffixes": tuple,
+    "container": type,
+    "recognises": Callable,
+    "read": Callable,
+    "write": Callable,
+}
+_PLACES: dict[Kind, _Place] = {
+    "formats": _Place("lapsdata.formats", requires=_FORMAT),
+    "commands": _Place("lapsdata.cli", helpers=frozenset({"main"}), requires={"__call__": Callable}),
 }
 
 T = TypeVar("T")
@@ -76,6 +97,13 @@ class PluginEntry:
     reason: str | None = None
 
 
+_NOTHING = object()
+
+
+class _UnfitError(Exception):
+    """What an entry point names is no plug-in of its kind."""
+
+
 class _Claim(NamedTuple):
     """One distribution's claim to a name."""
 
@@ -98,6 +126,8 @@ class Registry(Generic[T]):
         Package whose public modules are the built-in plug-ins of this kind.
     helpers : collection of str
         Public modules of `builtins` that are no plug-ins.
+    requires : mapping of str to type
+        Attributes that a plug-in of this kind has, and their types; a `name` must be the name in the registry.
 
     Examples
     --------
@@ -106,17 +136,25 @@ class Registry(Generic[T]):
     True
     """
 
-    def __init__(self, kind: str, builtins: str | None = None, *, helpers: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        kind: str,
+        builtins: str | None = None,
+        *,
+        helpers: Collection[str] = (),
+        requires: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
         self.kind = kind
         self._builtins = builtins
         self._helpers = frozenset(helpers)
+        self._requires = requires
         self.refresh()
 
     def refresh(self) -> None:
         """Forget what was found and loaded; the next call looks again (after an install, say)."""
         self._found: dict[str, list[_Claim]] | None = None
         self._objects: dict[str, T] = {}
-        self._broken: dict[str, Exception] = {}
+        self._broken: dict[str, BaseException] = {}
 
     def names(self) -> tuple[str, ...]:
         """Return every name, sorted; imports nothing."""
@@ -130,7 +168,8 @@ class Registry(Generic[T]):
         UnknownFormatError
             No format or adapter has this name.
         PluginError
-            No other plug-in has this name; or several distributions claim it; or its import fails.
+            No other plug-in has this name; or several distributions claim it; or its import fails, or gives an
+            object that is no plug-in of this kind.
         """
         claims = self._claims().get(name)
         if claims is None:
@@ -210,9 +249,25 @@ class Registry(Generic[T]):
         if name in self._objects or name in self._broken:
             return
         try:
-            self._objects[name] = claim.point.load()
-        except Exception as error:  # noqa: BLE001 - someone else's module may raise anything while it is imported
+            found = _object_of(claim.point)
+            self._refuse_unfit(name, found)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - someone else's module may raise anything
             self._broken[name] = error
+        else:
+            self._objects[name] = found
+
+    def _refuse_unfit(self, name: str, found: object) -> None:
+        """Refuse an object that has not what every plug-in of this kind has."""
+        faults = []
+        for attribute, kind in self._requires.items():
+            value = getattr(found, attribute, _NOTHING)
+            if not isinstance(value, kind):
+                got = "nothing" if value is _NOTHING else type(value).__name__
+                faults.append(f"{attribute}: expected {kind.__name__}, got {got}")
+            elif attribute == "name" and value != name:
+                faults.append(f"name: expected {name!r}, got {value!r}")
+        if faults:
+            raise _UnfitError(", ".join(faults))
 
     def _entry(self, name: str, claim: _Claim, claims: list[_Claim]) -> PluginEntry:
         status: Status = "ok" if name in self._objects else "not-loaded"
@@ -222,7 +277,8 @@ class Registry(Generic[T]):
             reason = "also claimed by " + ", ".join(str(other) for other in claims if other is not claim)
         elif name in self._broken:
             status, reason = "broken", _told(self._broken[name])
-        return PluginEntry(self.kind, name, claim.distribution, claim.version, claim.point.module, status, reason)
+        module = claim.point.value.partition(":")[0].strip()
+        return PluginEntry(self.kind, name, claim.distribution, claim.version, module, status, reason)
 
     def _unknown(self, name: str) -> LapsError:
         known = ", ".join(self.names()) or "(none is installed)"
@@ -243,7 +299,8 @@ class Registry(Generic[T]):
         return Problem("plugin-clash", f"{self._group}: {name}", message, fix)
 
     def _fault(self, name: str, claim: _Claim) -> Problem:
-        message = f"{claim} cannot be imported: {_told(self._broken[name])}"
+        error = self._broken[name]
+        message = f"{claim} cannot be {'used' if isinstance(error, _UnfitError) else 'imported'}: {_told(error)}"
         ours = claim.distribution == "lapsdata"
         fix = "install lapsdata again" if ours else f"repair it or `pip uninstall {claim.distribution}`"
         return Problem("broken-plugin", f"{self._group}: {name}", message, fix)
@@ -261,8 +318,14 @@ def registry(kind: Kind) -> Registry[Any]:
     if kind not in KINDS:
         message = f"expected one of {', '.join(KINDS)}, got {kind!r}"
         raise PluginError(Problem("unknown-name", "kind of plug-in", message, _nearest(kind, KINDS)))
-    builtins, helpers = _PLACES.get(kind, (None, frozenset()))
-    return Registry(kind, builtins, helpers=helpers)
+    place = _PLACES.get(kind, _Place())
+    return Registry(kind, place.package, helpers=place.helpers, requires=place.requires)
+
+
+def _object_of(point: EntryPoint) -> Any:  # noqa: ANN401 - anything may be registered
+    if not point.pattern.match(point.value):
+        raise _UnfitError(f"expected an entry point 'module:name', got {point.value!r}")
+    return point.load()
 
 
 def _nearest(name: str, known: tuple[str, ...]) -> str | None:
@@ -270,5 +333,7 @@ def _nearest(name: str, known: tuple[str, ...]) -> str | None:
     return f"did you mean {close[0]!r}?" if close else None
 
 
-def _told(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
+def _told(error: BaseException) -> str:
+    if isinstance(error, _UnfitError):
+        return str(error)
+    return f"{type(error).__name__}: {error}".removesuffix(": ")
