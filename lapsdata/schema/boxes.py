@@ -63,7 +63,7 @@ class BoxesHeader(Header):
     """Which format this header belongs to."""
     sequences: Annotated[tuple[BoxSequence, ...], Field(min_length=1)]
     """The sequences, also those without a box; rows stand in their order."""
-    labels: tuple[Name, ...] | None = None
+    labels: Annotated[tuple[Name, ...], Field(json_schema_extra={"uniqueItems": True})] | None = None
     """The closed list of labels; null where labels are free."""
 
     @model_validator(mode="after")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
-from lapsdata.schema.base import Count, Header, Name, Record
+from lapsdata.schema.base import Count, Header, Name, Record, _close_to_extras
 
 __all__ = ["EnergiesHeader", "EnergiesSeal", "EnergyRow", "EnergyState"]
 
@@ -33,7 +33,7 @@ class EnergiesHeader(Header):
     """Seconds from one row to the next; null for a variable rate."""
     smoothing: Name | None = None
     """Smoothing that the values went through; null for raw values."""
-    videos: Annotated[tuple[Name, ...], Field(min_length=1)]
+    videos: Annotated[tuple[Name, ...], Field(min_length=1, json_schema_extra={"uniqueItems": True})]
     """The videos that the rows speak of, in their order."""
 
     @model_validator(mode="after")
@@ -43,8 +43,22 @@ class EnergiesHeader(Header):
         return self
 
 
+def _say_relations(schema: dict[str, Any]) -> None:
+    """Say what `EnergyRow._consistent` checks, as far as JSON Schema has words; it cannot compare two numbers."""
+    _close_to_extras(schema)
+    schema["oneOf"] = [
+        {"required": [key], "properties": {key: {"type": "integer"}}, "title": f"Per {key}"}
+        for key in ("step", "window")
+    ]
+    schema["if"] = {"properties": {"state": {"const": "measured"}}}
+    schema["then"] = {"properties": {"energy": {"type": "number"}}}
+    schema["else"] = {"properties": {"energy": {"type": "null"}}}
+
+
 class EnergyRow(Record):
     """One line: the energy of one step or window of one video."""
+
+    model_config = ConfigDict(json_schema_extra=_say_relations)
 
     video: Name
     """Which video."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from lapsdata.schema.base import Header, Name, Positive, Record, Tool
 
@@ -42,7 +42,7 @@ class SegmentsHeader(Header):
     """The videos, also those without a segment."""
     overlap: bool = False
     """Whether segments of one video may overlap."""
-    labels: tuple[Name, ...] | None = None
+    labels: Annotated[tuple[Name, ...], Field(json_schema_extra={"uniqueItems": True})] | None = None
     """The closed list of labels; null where labels are free or absent."""
     segmenter: Tool | None = None
     """What made the segments; null for annotations."""

@@ -22,21 +22,14 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "schemas" / "examples"
 
 # What JSON Schema cannot say: relations between values, uniqueness by a key, 16.0 is not 16, an own error class.
 BEYOND_JSON_SCHEMA = {
-    "boxes.v1/label_twice": "expected each label once",
     "boxes.v1/range_beyond_the_end": "expected annotated ranges within 750 frames",
     "boxes.v1/range_empty": "expected start < stop",
     "boxes.v1/ranges_out_of_order": "expected annotated ranges in order and without overlap",
     "boxes.v1/ranges_overlap": "expected annotated ranges in order and without overlap",
     "boxes.v1/sequence_twice": "expected each sequence once",
-    "energies.v1/video_twice": "expected each video once",
     "energies_row.v1/end_at_start": "expected start_s < end_s",
     "energies_row.v1/end_before_start": "expected start_s < end_s",
-    "energies_row.v1/gated_with_a_value": "expected an energy exactly where state is 'measured'",
-    "energies_row.v1/measured_without_a_value": "expected an energy exactly where state is 'measured'",
-    "energies_row.v1/neither_step_nor_window": "expected exactly one of 'step' and 'window'",
-    "energies_row.v1/step_and_window": "expected exactly one of 'step' and 'window'",
     "segments.v1/end_before_start": "expected start_s < end_s",
-    "segments.v1/label_twice": "expected each label once",
     "segments.v1/video_twice": "expected each video once",
     "tokens.v1/codes_not_the_product": r"expected codes = product of levels \(8, 6, 5\) = 240",
     "tracks.v1/active_area_beyond_the_frame": "expected an active area inside of",
