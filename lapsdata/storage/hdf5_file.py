@@ -18,6 +18,8 @@ from lapsdata.storage.hdf5_decode import Filter
 from lapsdata.storage.hdf5_ladder import RUNGS, Layout, Rung, Selection, Source, read_rung, source_of
 from lapsdata.storage.hdf5_open import open_hdf5
 from lapsdata.storage.hdf5_refusal import numpy_cause, refusal, require_plausible, require_readable
+from lapsdata.storage.hdf5_sources import require_sources
+from lapsdata.storage.hdf5_text import hdf5_text
 from lapsdata.storage.hdf5_types import ByteOrder, TypeClass, memory_type, stored_type
 from lapsdata.storage.hdf5_walk import dataset_paths
 
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from os import PathLike
     from types import TracebackType
+
+    from lapsdata.errors import Severity
 
 __all__ = ["DatasetInfo", "Filter", "Hdf5File", "Rung"]
 
@@ -57,11 +61,14 @@ class DatasetInfo:
     offset : int or None
         Byte of the file at which contiguous data start; None where nothing was written or the layout is
         another.
+    chunks : int
+        Chunks that the shape asks for; contiguous data are one.
     unwritten_chunks : int
-        Chunks that were never written: they read as the fill value.
+        Those of them that were never written: they read as the fill value.
     rung : str or None
         The first rung of the ladder that reads this dataset's first element; None if none does.
     problem : Problem or None
+        Why it cannot be read; of severity "info" where there is nothing to read.
     """
 
     path: str
@@ -73,6 +80,7 @@ class DatasetInfo:
     layout: Layout | None = None
     chunk_shape: tuple[int, ...] | None = None
     offset: int | None = None
+    chunks: int = 0
     unwritten_chunks: int = 0
     rung: Rung | None = None
     problem: Problem | None = None
@@ -90,6 +98,13 @@ class Hdf5File:
     path : path
     rungs : sequence of str
         Which rungs to try, in this order.
+
+    Attributes
+    ----------
+    rungs : Counter of str
+        How many reads each rung served.
+    unwritten : Counter of str
+        Of the datasets that were read: how many of their chunks were never written, by path.
 
     Raises
     ------
@@ -112,10 +127,12 @@ class Hdf5File:
     """
 
     rungs: Counter[Rung]
+    unwritten: Counter[str]
 
     def __init__(self, path: str | PathLike[str], *, rungs: Sequence[Rung] = RUNGS) -> None:
         self.path = Path(path)
         self.rungs = Counter()
+        self.unwritten = Counter()
         self._order = tuple(rungs)
         self._file = open_hdf5(self.path)
         self._paths: dict[str, Problem | None] | None = None
@@ -140,7 +157,7 @@ class Hdf5File:
 
     def describe(self, name: str) -> DatasetInfo:
         """Tell how a dataset is stored, and which rung reads its first element; faults become `problem`."""
-        path = f"/{name.strip('/')}"
+        path = _path(name)
         self.datasets()
         known = self._paths.get(path) if self._paths else None
         if known is not None:
@@ -148,7 +165,10 @@ class Hdf5File:
         try:
             source = self._source(name)
         except LapsError as error:
-            return DatasetInfo(path, problem=error.problems[0])
+            problem = error.problems[0]
+            # A dataset without a data space is whole: there is nothing to read in it.
+            severity: Severity = "info" if problem.code == "null-dataspace" else "error"
+            return DatasetInfo(path, problem=replace(problem, severity=severity))
         info = DatasetInfo(
             path=path,
             shape=source.shape,
@@ -159,6 +179,7 @@ class Hdf5File:
             layout=source.layout,
             chunk_shape=source.chunk_shape,
             offset=source.offset,
+            chunks=source.chunks,
             unwritten_chunks=source.unwritten_chunks,
         )
         try:
@@ -199,6 +220,8 @@ class Hdf5File:
         source = self._source(name)
         values, rung = self._climb(source, _box(source, rows))
         self.rungs[rung] += 1
+        if source.unwritten_chunks:
+            self.unwritten[_path(name)] = source.unwritten_chunks
         return values
 
     def attribute(self, name: str, key: str) -> Any:  # noqa: ANN401  the file decides what it is
@@ -215,7 +238,7 @@ class Hdf5File:
 
         where = f"{self.path}: {name}: attribute {key!r}"
         try:
-            owner = self._file[name]
+            owner = self._file[_linked(name)]
             handle = h5a.open(owner.id, key.encode())
         except KeyError as error:
             raise SchemaError(Problem("missing-attribute", where, "expected it, got none")) from error
@@ -230,7 +253,7 @@ class Hdf5File:
             values = np.empty(handle.shape, stored.native)
             handle.read(values, mtype=memory_type(handle.get_type(), stored))
         except _READ_ERRORS as error:
-            message = f"expected numbers or text, got a {stored.type_class}: {error}"
+            message = f"expected numbers or text, got a {stored.type_class}: {hdf5_text(error)}"
             raise UnknownFormatError(Problem("unreadable-attribute", where, message, numpy_cause())) from error
         return values if values.ndim else values[()]
 
@@ -239,10 +262,10 @@ class Hdf5File:
 
         where = f"{self.path}: {name.strip('/')}"
         try:
-            dataset = self._file[name]
+            dataset = self._file[_linked(name)]
         except _READ_ERRORS as error:
             there = ", ".join(self.datasets()[:8]) or "no dataset at all"
-            broken = (self._paths or {}).get(f"/{name.strip('/')}")
+            broken = (self._paths or {}).get(_path(name))
             if broken:
                 raise SchemaError(broken.within(str(self.path))) from error
             message = f"expected a dataset, got none; the file holds {there}"
@@ -256,11 +279,12 @@ class Hdf5File:
         try:
             return source_of(dataset, where)
         except _READ_ERRORS as error:
-            message = f"expected a description of its type and layout, got {error}"
+            message = f"expected a description of its type and layout, got {hdf5_text(error)}"
             raise CorruptDataError(Problem("unreadable-dataset", where, message)) from error
 
     def _climb(self, source: Source, box: Selection) -> tuple[Array, Rung]:
         require_readable(source.stored, source.where)
+        require_sources(source.missing, source.where)
         require_plausible(source, box)
         refused: dict[Rung, Exception] = {}
         for rung in self._order:
@@ -269,6 +293,15 @@ class Hdf5File:
             except (*_READ_ERRORS, LapsError) as error:
                 refused[rung] = error
         raise refusal(source, refused)
+
+
+def _path(name: str) -> str:
+    return f"/{name.strip('/')}"
+
+
+def _linked(name: str) -> bytes:
+    """Return the bytes of a link; those that are no UTF-8 stand in a path as surrogates (PEP 383)."""
+    return name.encode("utf-8", "surrogateescape")
 
 
 def _first(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -21,6 +21,7 @@ import numpy as np
 
 from lapsdata.errors import CorruptDataError, Problem
 from lapsdata.storage.hdf5_decode import Filter, decode_chunk, decode_elements
+from lapsdata.storage.hdf5_sources import missing_sources
 from lapsdata.storage.hdf5_types import StoredType, memory_type, stored_type
 
 if TYPE_CHECKING:
@@ -64,7 +65,9 @@ class Source:
     chunk_shape: tuple[int, ...] | None
     user_block: int
     offset: int | None
+    chunks: int
     unwritten_chunks: int
+    missing: tuple[str, ...]
 
 
 def source_of(dataset: Any, where: str) -> Source:  # noqa: ANN401  h5py publishes no types
@@ -73,10 +76,14 @@ def source_of(dataset: Any, where: str) -> Source:  # noqa: ANN401  h5py publish
     pipeline = [plist.get_filter(index) for index in range(plist.get_nfilters())]
     layout = _layout(plist)
     chunk_shape = plist.get_chunk() if layout == "chunked" else None
-    unwritten = 0
+    offset = dataset.id.get_offset() if layout == "contiguous" else None
+    chunks = unwritten = 0
     if chunk_shape is not None:
-        per_axis = (-(-n // c) for n, c in zip(dataset.shape, chunk_shape, strict=True))
-        unwritten = math.prod(per_axis) - dataset.id.get_num_chunks()
+        chunks = math.prod(-(-n // c) for n, c in zip(dataset.shape, chunk_shape, strict=True))
+        unwritten = chunks - dataset.id.get_num_chunks()
+    elif layout == "contiguous":
+        chunks = min(1, math.prod(dataset.shape))
+        unwritten = chunks if offset is None else 0
     return Source(
         dataset=dataset,
         # Behind an external link this is another file than the one that was opened.
@@ -88,8 +95,10 @@ def source_of(dataset: Any, where: str) -> Source:  # noqa: ANN401  h5py publish
         layout=layout,
         chunk_shape=chunk_shape,
         user_block=dataset.file.userblock_size,
-        offset=dataset.id.get_offset() if layout == "contiguous" else None,
+        offset=offset,
+        chunks=chunks,
         unwritten_chunks=unwritten,
+        missing=missing_sources(dataset, layout),
     )
 
 

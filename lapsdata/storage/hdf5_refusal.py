@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
-from lapsdata.errors import CorruptDataError, LapsError, MissingExtraError, Problem, UnknownFormatError
+from lapsdata.errors import CorruptDataError, LapsError, MissingExtraError, Problem, StorageError, UnknownFormatError
+from lapsdata.storage.hdf5_text import hdf5_text
 from lapsdata.storage.numpy_install import numpy_problem
 
 if TYPE_CHECKING:
@@ -51,15 +52,13 @@ def require_readable(stored: StoredType, where: str) -> None:
 
 def require_plausible(source: Source, box: Selection) -> None:
     """Refuse a box that is all but entirely storage never written: a damaged shape asks for any amount of memory."""
-    if source.layout != "chunked" or source.chunk_shape is None:
-        return
-    total = math.prod(-(-n // c) for n, c in zip(source.shape, source.chunk_shape, strict=True))
-    written = (total - source.unwritten_chunks) * math.prod(source.chunk_shape) * source.stored.size
+    chunk_shape = source.chunk_shape or source.shape
+    written = (source.chunks - source.unwritten_chunks) * math.prod(chunk_shape) * source.stored.size
     asked = math.prod(box.count) * source.stored.size
-    if asked > _LARGE and asked > _MOSTLY_FILL * written:
+    if source.unwritten_chunks and asked > _LARGE and asked > _MOSTLY_FILL * written:
         message = (
-            f"expected a shape that its chunks fill, got {source.shape} with {source.unwritten_chunks} of {total} "
-            f"chunks never written"
+            f"expected a shape that its chunks fill, got {source.shape} with "
+            f"{source.unwritten_chunks} of {source.chunks} chunks never written"
         )
         fix = "restore the file from a copy, or read it in spans of rows if it is meant so"
         raise CorruptDataError(Problem("implausible-shape", source.where, message, fix))
@@ -81,6 +80,10 @@ def refusal(source: Source, refused: dict[Rung, Exception]) -> LapsError:
     for error in refused.values():
         if isinstance(error, CorruptDataError):
             return error
+    if any(isinstance(error, MemoryError) for error in refused.values()):
+        message = f"expected memory for {source.shape} elements of {source.stored.size} bytes, got none"
+        fix = "read it in spans of rows; if its shape is too large to be true, restore the file from a copy"
+        return StorageError(Problem("out-of-memory", source.where, message, fix))
     story = "; ".join(f"{rung}: {_line(error)}" for rung, error in refused.items())
     kind = f"{source.stored.type_class} of {source.stored.size} bytes"
     message = f"expected to read {source.shape} {kind}, got {story}"
@@ -107,4 +110,4 @@ def _missing_filter(source: Source, step: Filter) -> LapsError:
 
 
 def _line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]
+    return str(error) if isinstance(error, LapsError) else hdf5_text(error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from lapsdata.errors import Problem
+from lapsdata.storage.hdf5_text import hdf5_text
 
 __all__ = ["dataset_paths"]
 
@@ -22,7 +23,7 @@ def dataset_paths(file: Any) -> dict[str, Problem | None]:  # noqa: ANN401  h5py
     # The groups stay open: a file behind an external link is known by a number that it loses when it is closed.
     entered: dict[tuple[int, int], Any] = {}
     groups: list[tuple[Any, str]] = [(file, "")]
-    indirect: list[tuple[Any, str, str]] = []
+    indirect: list[tuple[Any, bytes, str]] = []
     while groups or indirect:
         if groups:
             group, path = groups.pop()
@@ -38,7 +39,7 @@ def _enter(
     path: str,
     entered: dict[tuple[int, int], Any],
     groups: list[tuple[Any, str]],
-    indirect: list[tuple[Any, str, str]],
+    indirect: list[tuple[Any, bytes, str]],
     found: dict[str, Problem | None],
 ) -> None:
     """Open what hangs on hard links now; leave soft and external ones until these are all known."""
@@ -48,31 +49,29 @@ def _enter(
         info = h5o.get_info(group.id)
         names = list(group)
     except _WALK_ERRORS as error:
-        found[path or "/"] = _broken(path or "/", f"expected a group with members, got {_text(error)}")
+        found[path or "/"] = _broken(path or "/", f"expected a group with members, got {hdf5_text(error)}")
         return
     if (info.fileno, info.addr) in entered:
         return
     entered[info.fileno, info.addr] = group
     for name in names:
-        if isinstance(name, bytes):
-            full = f"{path}/{name.decode('utf-8', 'backslashreplace')}"
-            found[full] = _broken(full, "expected a name in UTF-8, got other bytes")
-            continue
-        full = f"{path}/{name}"
+        # h5py gives a name that is no UTF-8 as bytes; in a path they stand as surrogates, as in a file name.
+        octets = name if isinstance(name, bytes) else name.encode()
+        full = f"{path}/{octets.decode('utf-8', 'surrogateescape')}"
         try:
-            link = group.id.links.get_info(name.encode())
+            link = group.id.links.get_info(octets)
         except _WALK_ERRORS as error:
-            found[full] = _broken(full, f"expected a link, got {_text(error)}")
+            found[full] = _broken(full, f"expected a link, got {hdf5_text(error)}")
             continue
         if link.type == h5l.TYPE_HARD:
-            _open(group, name, full, groups, found)
+            _open(group, octets, full, groups, found)
         else:
-            indirect.append((group, name, full))
+            indirect.append((group, octets, full))
 
 
 def _open(
     group: Any,  # noqa: ANN401
-    name: str,
+    name: bytes,
     path: str,
     groups: list[tuple[Any, str]],
     found: dict[str, Problem | None],
@@ -90,19 +89,15 @@ def _open(
         found[path] = None
 
 
-def _target(group: Any, name: str, error: Exception) -> str:  # noqa: ANN401
+def _target(group: Any, name: bytes, error: Exception) -> str:  # noqa: ANN401
     import h5py
 
     link = group.get(name, getlink=True)
     if isinstance(link, h5py.SoftLink):
         return f"expected a dataset, got a soft link to {link.path!r}, which is not there"
     if isinstance(link, h5py.ExternalLink):
-        return f"expected a dataset, got a link to {link.path!r} in {link.filename!r}: {_text(error)}"
-    return f"expected a dataset or group, got {_text(error)}"
-
-
-def _text(error: Exception) -> str:
-    return str(error.args[0]) if error.args else type(error).__name__
+        return f"expected a dataset, got a link to {link.path!r} in {link.filename!r}: {hdf5_text(error)}"
+    return f"expected a dataset or group, got {hdf5_text(error)}"
 
 
 def _broken(path: str, message: str) -> Problem:
