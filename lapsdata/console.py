@@ -3,11 +3,15 @@
 The only place that writes to the standard streams. Results go to standard output, everything about the work
 (problems, warnings, progress) to standard error, so that a pipe carries results alone. On a terminal rich
 draws; elsewhere every line is one plain record. With `--json`, standard output is exactly one JSON document.
+What a file or a library puts into a text cannot break a line or steer the terminal: see `shown`.
 """
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import re
 import sys
 import warnings
 from contextlib import contextmanager
@@ -15,7 +19,7 @@ from enum import IntEnum
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from lapsdata.errors import LapsWarning, Problem
+from lapsdata.errors import LapsWarning, Problem, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -25,13 +29,33 @@ if TYPE_CHECKING:
 
     from lapsdata.errors import Severity
 
-__all__ = ["ExitCode", "note", "prepare", "progress", "report", "write", "write_facts", "write_json", "write_table"]
+__all__ = [
+    "ExitCode",
+    "OutputRefusedError",
+    "flush",
+    "keep_warnings",
+    "note",
+    "prepare",
+    "progress",
+    "report",
+    "shown",
+    "write",
+    "write_facts",
+    "write_json",
+    "write_table",
+]
 
 _SHOWN = 20
 _RANK: dict[Severity, int] = {"error": 0, "warning": 1, "info": 2}
 _STYLE: dict[Severity, str] = {"error": "bold red", "warning": "yellow", "info": "cyan"}
 # How words of state look in a drawn table.
 _WORDS = {"ok": "green", "warning": "yellow", "error": "bold red", "broken": "yellow", "clash": "bold red"}
+# Control characters (C0, DEL, C1), line and paragraph separators, overrides of the direction of text, and bytes
+# of a name that are no text (PEP 383).
+_UNSHOWN = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+# Warnings that wait for the JSON document; None where they are told at once.
+_kept: list[Problem] | None = None
 
 
 class ExitCode(IntEnum):
@@ -48,13 +72,22 @@ class ExitCode(IntEnum):
     USAGE = 2
 
 
+class OutputRefusedError(StorageError):
+    """Standard output takes no more: the disk behind it is full, say."""
+
+
 def prepare() -> None:
-    """Make ready for a command: no character breaks the standard streams, our warnings read as problems.
+    """Make ready for a command: both standard streams take any text, our warnings read as problems.
+
+    A stream that the caller closed is replaced by one to nowhere, so that no file opened later gets its number.
 
     Examples
     --------
     >>> prepare()  # the first thing that a command does; a library never calls it
     """
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w", encoding="utf-8"))  # noqa: PTH123, SIM115
     for stream in (sys.stdout, sys.stderr):
         # A file name may hold bytes that are no text in the stream's encoding; it is shown escaped.
         if hasattr(stream, "reconfigure"):
@@ -69,23 +102,99 @@ def prepare() -> None:
         file: TextIO | None = None,
         line: str | None = None,
     ) -> None:
-        if issubclass(category, LapsWarning):
+        if not issubclass(category, LapsWarning):
+            plain(message, category, filename, lineno, file, line)
+        elif _kept is None:
             _labelled("warning", str(message))
         else:
-            plain(message, category, filename, lineno, file, line)
+            _kept.append(Problem("warned", "", str(message), severity="warning"))
 
     warnings.showwarning = show
 
 
+def keep_warnings() -> None:
+    """Keep warnings of ours from now on for the JSON document, instead of telling each at once.
+
+    Examples
+    --------
+    >>> keep_warnings()  # doctest: +SKIP
+    """
+    global _kept
+    _kept = []
+
+
+def shown(text: str) -> str:
+    r"""Return a text as it may be printed: in one line, with nothing that steers a terminal.
+
+    Examples
+    --------
+    >>> shown("two\nlines, \x1b[31mred, b\udcff")
+    'two\\nlines, \\x1b[31mred, b\\xff'
+    """
+    return _UNSHOWN.sub(_escaped, text)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    character = found[0]
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:
+        code -= 0xDC00
+    return _SHORT.get(character) or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}")
+
+
+def flush() -> None:
+    """Hand everything written so far to standard output.
+
+    Raises
+    ------
+    OutputRefusedError
+        It is not taken; what comes later is dropped without a further error.
+    BrokenPipeError
+        Whoever read it has stopped.
+
+    Examples
+    --------
+    >>> flush()
+    """
+    with _output():
+        sys.stdout.flush()
+
+
 def write(text: str = "") -> None:
     """Write one line of a result to standard output.
+
+    Raises
+    ------
+    OutputRefusedError, BrokenPipeError
+        See `flush`.
 
     Examples
     --------
     >>> write("3 files")
     3 files
     """
-    sys.stdout.write(f"{text}\n")
+    _put(shown(text))
+
+
+def _put(text: str) -> None:
+    with _output():
+        sys.stdout.write(f"{text}\n")
+
+
+@contextmanager
+def _output() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        # What is still in the buffer would fail again when the process ends.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+        if isinstance(error, BrokenPipeError):
+            raise
+        code = "disk-full" if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else "output-refused"
+        message = f"cannot write: {error.strerror or error}"
+        raise OutputRefusedError(Problem(code, "standard output", message, "send it elsewhere")) from error
 
 
 def note(text: str) -> None:
@@ -95,12 +204,12 @@ def note(text: str) -> None:
     --------
     >>> note("reading the index")  # nothing on standard output
     """
-    sys.stderr.write(f"{text}\n")
+    sys.stderr.write(f"{shown(text)}\n")
     sys.stderr.flush()
 
 
 def write_json(document: Mapping[str, object], problems: Iterable[Problem] = ()) -> None:
-    """Write the one JSON document of a `--json` run: `document`, and a record for each problem.
+    """Write the one JSON document of a `--json` run: `document`, and a record for each problem and kept warning.
 
     Parameters
     ----------
@@ -124,8 +233,10 @@ def write_json(document: Mapping[str, object], problems: Iterable[Problem] = ())
       ]
     }
     """
-    whole = {**document, "problems": [problem.as_json() for problem in _sorted(problems)]}
-    write(json.dumps(whole, indent=2, ensure_ascii=False, allow_nan=False))
+    whole = {**document, "problems": [problem.as_json() for problem in _sorted([*problems, *(_kept or ())])]}
+    text = json.dumps(whole, indent=2, ensure_ascii=False, allow_nan=False)
+    # Such characters stand inside of strings, where JSON may spell each by its number; its own line breaks stay.
+    _put("\n".join(_UNSHOWN.sub(lambda found: f"\\u{ord(found[0]):04x}", line) for line in text.split("\n")))
 
 
 def write_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -145,7 +256,7 @@ def write_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     tracks   (317, 16, 400, 2)
     vis      (317, 16, 400)
     """
-    cells = [tuple(row) for row in rows]
+    cells = [tuple(map(shown, row)) for row in rows]
     terminal = _terminal(sys.stdout)
     if terminal is None:
         _write_aligned([tuple(columns), *cells])
@@ -164,11 +275,12 @@ def write_facts(facts: Mapping[str, str]) -> None:
     format   tracks_hdf5
     windows  3
     """
+    cells = [(shown(name), shown(value)) for name, value in facts.items()]
     terminal = _terminal(sys.stdout)
     if terminal is None:
-        _write_aligned(list(facts.items()))
+        _write_aligned(cells)
     else:
-        _draw(terminal, ("name", "value"), facts.items(), box=None, show_header=False)
+        _draw(terminal, ("name", "value"), cells, box=None, show_header=False)
 
 
 def _write_aligned(rows: Sequence[tuple[str, ...]]) -> None:
@@ -292,7 +404,7 @@ def _bar(terminal: Console, title: str, total: int | None, unit: str) -> Iterato
         TimeRemainingColumn(compact=True),
     )
     with Progress(*columns, console=terminal) as bar:
-        task = bar.add_task(title, total=total, rate=unit)
+        task = bar.add_task(shown(title), total=total, rate=unit)
 
         def advance(units: int) -> None:
             bar.advance(task, units)
@@ -310,7 +422,7 @@ def _labelled(severity: Severity, text: str) -> None:
         return
     from rich.text import Text
 
-    terminal.print(Text.assemble((f"{severity}: ", _STYLE[severity]), text), soft_wrap=True)
+    terminal.print(Text.assemble((f"{severity}: ", _STYLE[severity]), shown(text)), soft_wrap=True)
 
 
 def _terminal(stream: TextIO) -> Console | None:

@@ -294,7 +294,7 @@ def test_no_character_breaks_the_output() -> None:
     done = subprocess.run(
         [sys.executable, "-c", code], env={"PYTHONIOENCODING": "ascii"}, capture_output=True, text=True, check=True
     )
-    assert done.stdout == "clip_\\udcff_\\u2192.h5\n"
+    assert done.stdout == "clip_\\xff_\\u2192.h5\n"
 
 
 def test_plain_output_never_imports_rich() -> None:
@@ -320,3 +320,112 @@ def test_an_error_shows_what_report_shows(capsys: pytest.CaptureFixture[str]) ->
     assert [line.removeprefix("error: ") for line in capsys.readouterr().err.splitlines()[:20]] == [
         line.strip() for line in str(error).splitlines()[1:21]
     ]
+
+
+HOSTILE = "clip\n\x1b[31m\x9b2J\x07\u202e\u2028\udcff\r\t"
+SAFE = r"clip\n\x1b[31m\x9b2J\x07\u202e\u2028\xff\r\t"
+
+
+def test_no_name_breaks_a_line_or_steers_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    console.write(HOSTILE)
+    console.note(HOSTILE)
+    console.write_table(["name"], [[HOSTILE]])
+    console.write_facts({HOSTILE: HOSTILE})
+    console.report([Problem("empty", HOSTILE, HOSTILE, fix=HOSTILE)])
+    out, err = capsys.readouterr()
+    assert out.splitlines() == [SAFE, "name", SAFE, f"{SAFE}  {SAFE}"]
+    assert err.splitlines() == [SAFE, f"error: {SAFE}: {SAFE}; {SAFE} [empty]"]
+
+
+def test_nor_does_one_on_a_terminal(switch_on: Callable[[], Terminal]) -> None:
+    terminal = switch_on()
+    console.write_table(["name"], [[HOSTILE]])
+    console.report([Problem("empty", HOSTILE, "expected one")])
+    with console.progress(HOSTILE, 1) as advance:
+        advance(1)
+    assert terminal.getvalue().count(SAFE) >= 3
+    assert "\x1b[31mclip" not in terminal.getvalue()
+    assert not {"\x9b", "\x07", "\u202e", "\u2028", "\udcff"} & set(terminal.getvalue())
+
+
+@given(text=st.text(max_size=30))
+def test_what_is_shown_is_one_line_and_visible_text_stays(text: str) -> None:
+    safe = console.shown(text)
+    assert len(safe.splitlines()) <= 1
+    assert safe.encode().decode() == safe, "no lone surrogate is left"
+    assert console.shown(safe) == safe
+    if text.isprintable():
+        assert safe == text
+
+
+def test_json_keeps_every_character_and_is_safe_to_print(capsys: pytest.CaptureFixture[str]) -> None:
+    console.write_json({HOSTILE: [HOSTILE, "Käse"]})
+    out = capsys.readouterr().out
+    assert json.loads(out) == {HOSTILE: [HOSTILE, "Käse"], "problems": []}
+    assert not {"\x1b", "\x9b", "\x07", "\u202e", "\u2028", "\udcff", "\r", "\t"} & set(out)
+    assert "Käse" in out
+
+
+KEPT = """
+import warnings
+from lapsdata import console
+from lapsdata.errors import LapsWarning, Problem
+console.prepare()
+console.keep_warnings()
+warnings.warn("clip.h5: written by other code", LapsWarning)
+warnings.warn("something else", UserWarning)
+console.write_json({}, [Problem("empty", "x", "expected one")])
+"""
+
+
+def test_kept_warnings_are_records_of_the_json_document() -> None:
+    done = subprocess.run([sys.executable, "-c", KEPT], capture_output=True, text=True, check=True)
+    assert "written by other code" not in done.stderr
+    assert "UserWarning: something else" in done.stderr
+    problems = json.loads(done.stdout)["problems"]
+    assert [(problem["severity"], problem["code"]) for problem in problems] == [
+        ("error", "empty"),
+        ("warning", "warned"),
+    ]
+    assert problems[1]["message"] == "clip.h5: written by other code"
+
+
+def test_a_closed_stream_is_replaced_by_one_to_nowhere() -> None:
+    code = """
+import os, sys
+from lapsdata import console
+assert sys.stdout is None and sys.stdin is None
+console.prepare()
+console.write("lost")
+console.flush()
+file = os.open("/dev/null", os.O_RDONLY)
+assert file > 2, "a file that is opened later would get what is printed"
+"""
+    done = subprocess.run(
+        ["bash", "-c", 'exec "$0" -c "$1" <&- >&-', sys.executable, code],
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_full_disk_behind_standard_output_has_a_name_and_is_told_once() -> None:
+    code = """
+from lapsdata import console
+console.prepare()
+for _ in range(3):
+    try:
+        console.write("some text")
+        console.flush()
+    except console.OutputRefusedError as error:
+        console.note(str(error))
+"""
+    done = subprocess.run(
+        ["bash", "-c", 'exec "$0" -c "$1" >/dev/full', sys.executable, code],
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0
+    assert done.stderr == ("standard output: cannot write: No space left on device; send it elsewhere [disk-full]\n")
