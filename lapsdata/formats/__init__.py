@@ -7,19 +7,22 @@ Other distributions add formats by the entry point `lapsdata.formats`.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from lapsdata.errors import AmbiguousFormatError, LapsError, Problem, StorageError, UnknownFormatError
+from lapsdata.containers.base import Container
+from lapsdata.errors import AmbiguousFormatError, LapsError, Problem, SchemaError, UnknownFormatError, warn
 from lapsdata.formats._format import Format, WriteReport
 from lapsdata.plugins import registry
+from lapsdata.storage.atomic import existing
 
 if TYPE_CHECKING:
     from os import PathLike
 
-    from lapsdata.containers.base import Container
     from lapsdata.storage.seal import Verify
 
 __all__ = ["Format", "WriteReport", "read", "recognise", "write"]
+
+C = TypeVar("C", bound=Container)
 
 
 def recognise(path: str | PathLike[str]) -> Format[Any]:
@@ -45,10 +48,7 @@ def recognise(path: str | PathLike[str]) -> Format[Any]:
     >>> recognise(target).name
     'boxes_parquet'
     """
-    place = Path(path)
-    if not place.exists():
-        message = "cannot open: no such file or folder"
-        raise StorageError(Problem("not-found", str(place), message, "check the path"))
+    place = existing(Path(path))
     found, refused = [], []
     for name, plugin in registry("formats").load_all().items():
         try:
@@ -56,9 +56,12 @@ def recognise(path: str | PathLike[str]) -> Format[Any]:
                 found.append(name)
         except LapsError as error:
             refused.append(error)
+        # A format of somebody else must not keep all files from being read, whatever it raises.
+        except Exception as error:  # noqa: BLE001
+            warn(f"format {name} failed to look at {place}: {type(error).__name__}: {error}")
     if len(found) > 1:
         message = f"expected one format, got several that know it: {', '.join(found)}"
-        raise AmbiguousFormatError(Problem("ambiguous-format", str(place), message, "pass format=NAME"))
+        raise AmbiguousFormatError(Problem("ambiguous-format", str(place), message, "name one of them: format=..."))
     if not found and refused:
         raise refused[0]
     if not found:
@@ -69,12 +72,26 @@ def recognise(path: str | PathLike[str]) -> Format[Any]:
     return chosen
 
 
-def read(path: str | PathLike[str], *, format: str | None = None, verify: Verify = "first") -> Container:
+@overload
+def read(
+    path: str | PathLike[str], expect: None = None, *, format: str | None = None, verify: Verify = "first"
+) -> Container: ...
+@overload
+def read(path: str | PathLike[str], expect: type[C], *, format: str | None = None, verify: Verify = "first") -> C: ...
+def read(
+    path: str | PathLike[str],
+    expect: type[Container] | None = None,
+    *,
+    format: str | None = None,
+    verify: Verify = "first",
+) -> Container:
     """Read a file or folder of ours into its container.
 
     Parameters
     ----------
     path : path
+    expect : type of container, optional
+        What it must hold, as `Tracks`; also tells a type checker what comes back.
     format : str, optional
         Registry name; by default the file is looked into.
     verify : {"first", "always", "never"}
@@ -84,6 +101,8 @@ def read(path: str | PathLike[str], *, format: str | None = None, verify: Verify
     ------
     StorageError, UnknownFormatError, AmbiguousFormatError
         See `recognise`.
+    SchemaError
+        It holds something else than `expect`.
     CorruptDataError
         Anything that is not as it was written.
     FormatTooNewError
@@ -92,14 +111,18 @@ def read(path: str | PathLike[str], *, format: str | None = None, verify: Verify
     Examples
     --------
     >>> import tempfile
+    >>> from lapsdata.containers import Tracks
     >>> from lapsdata.testing.samples import sample_tracks
     >>> target = Path(tempfile.mkdtemp()) / "clip.h5"
     >>> report = write(target, sample_tracks())
-    >>> len(read(target))
-    3
+    >>> read(target, Tracks).header.horizon
+    4
     """
     plugin = recognise(path) if format is None else registry("formats").load(format)
-    container: Container = plugin.read(Path(path), verify=verify)
+    if expect is not None and not issubclass(plugin.container, expect):
+        message = f"expected a file with {expect.__name__}, got one with {plugin.container.__name__} ({plugin.name})"
+        raise SchemaError(Problem("wrong-record", str(path), message, "name the file that holds them"))
+    container: Container = plugin.read(existing(Path(path)), verify=verify)
     return container
 
 
@@ -149,10 +172,13 @@ def _writer_for(path: Path, container: Container) -> Format[Any]:
     formats: list[Format[Any]] = [
         plugin for plugin in registry("formats").load_all().values() if type(container) is plugin.container
     ]
+    if not formats:
+        message = f"expected a container that a format can write (Tracks, Segments ...), got {type(container).__name__}"
+        raise SchemaError(Problem("wrong-container", str(path), message, "build one from it first"))
     fitting = [plugin for plugin in formats if path.suffix in plugin.suffixes]
     if len(fitting) == 1:
         return fitting[0]
-    known = ", ".join(f"{plugin.name} ({' '.join(plugin.suffixes)})" for plugin in formats) or "none"
+    known = ", ".join(f"{plugin.name} ({' '.join(plugin.suffixes)})" for plugin in formats)
     kind = type(container).__name__
     if fitting:
         message = f"expected one format for {kind} with ending '{path.suffix}', got {len(fitting)}: {known}"

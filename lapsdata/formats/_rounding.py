@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from numbers import Real
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
@@ -11,9 +12,8 @@ from lapsdata.errors import Problem, SchemaError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from pydantic import JsonValue
 
-__all__ = ["ROUND_PX", "Profile", "round_positions", "storage_facts"]
+__all__ = ["ROUND_PX", "Profile", "round_positions", "rounding_step"]
 
 Profile = Literal["raw", "compact"]
 """`raw`: uncompressed, memory speed; `compact`: rounded and compressed. Readers get float32 from both."""
@@ -22,27 +22,52 @@ ROUND_PX = 1 / 64
 """Default of `round_px`: far below what any tracker knows, and enough zero bits to compress well."""
 
 
-def storage_facts(profile: str, round_px: float | None) -> dict[str, JsonValue]:
-    """Return how positions are put on disk, as it stands in the file, after checking that it makes sense.
+def rounding_step(profile: str, round_px: object) -> float | None:
+    """Return the step that positions are rounded to under a profile, after checking that it makes sense.
+
+    Parameters
+    ----------
+    profile : {"raw", "compact"}
+    round_px : float, "none" or None, pixel
+        "none" is lossless; None is what the profile does by itself: 1/64 for `compact`, nothing for `raw`.
+
+    Returns
+    -------
+    float or None, pixel
+        None where nothing is rounded.
 
     Raises
     ------
     SchemaError
-        An unknown profile, or a step that is not a positive number.
+        An unknown profile, a step that is not a positive number, or a step for `raw`, which rounds nothing.
 
     Examples
     --------
-    >>> storage_facts("compact", 1 / 64)
-    {'profile': 'compact', 'round_px': 0.015625}
-    >>> storage_facts("raw", 1 / 64)
-    {'profile': 'raw', 'round_px': None}
+    >>> rounding_step("compact", None), rounding_step("compact", "none"), rounding_step("raw", None)
+    (0.015625, None, None)
     """
     if profile not in get_args(Profile):
-        raise SchemaError(Problem("wrong-value", "profile", f"expected one of {get_args(Profile)}, got '{profile}'"))
-    if round_px is not None and not (math.isfinite(round_px) and round_px > 0):
-        message = f"expected a step above 0 pixels, got {round_px}"
-        raise SchemaError(Problem("wrong-value", "round_px", message, "use None for lossless"))
-    return {"profile": profile, "round_px": round_px if profile == "compact" else None}
+        raise SchemaError(Problem("wrong-value", "profile", f"expected one of {get_args(Profile)}, got {profile!r}"))
+    if round_px is None or round_px == "none":
+        return ROUND_PX if profile == "compact" and round_px is None else None
+    step = _number(round_px)
+    if not 0 < step < math.inf:
+        message = f"expected a step above 0 pixels, got {round_px!r}"
+        raise SchemaError(Problem("wrong-value", "round_px", message, 'use "none" for lossless'))
+    if profile == "raw":
+        message = f"expected none with profile 'raw', which stores positions as they are, got {round_px}"
+        raise SchemaError(Problem("wrong-value", "round_px", message, "use profile='compact', or leave it out"))
+    return step
+
+
+def _number(value: object) -> float:
+    """Return a real number as float64; NaN for what is none, infinity for what is too large."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
 
 
 def round_positions(positions: NDArray[np.float32], step: float | None) -> tuple[NDArray[np.float32], float]:
@@ -81,6 +106,6 @@ def round_positions(positions: NDArray[np.float32], step: float | None) -> tuple
     infinite = int(np.isinf(rounded).sum())
     if infinite:
         message = f"expected positions that stay finite as multiples of {step}, got {infinite} that do not"
-        raise SchemaError(Problem("not-finite", "round_px", message, "use None for lossless"))
+        raise SchemaError(Problem("not-finite", "round_px", message, 'use "none" for lossless'))
     error = np.abs(rounded.astype(np.float64) - exact)
     return rounded, float(np.max(error, initial=0.0, where=~np.isnan(error)))

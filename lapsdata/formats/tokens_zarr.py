@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING
 
 from lapsdata.containers.tokens import Tokens
 from lapsdata.formats._format import Format, WriteReport, check_container, open_header, size_on_disk
-from lapsdata.formats._rounding import Profile, storage_facts
+from lapsdata.formats._rounding import Profile, rounding_step
 from lapsdata.schema.tokens import TokensHeader
 from lapsdata.storage.seal import StoredArray, check_verify
 from lapsdata.storage.sealed_zarr import SealedZarr, is_sealed_zarr, write_sealed_zarr
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from pydantic import JsonValue
 
     from lapsdata.storage.seal import Verify
 
@@ -50,7 +52,8 @@ def write(path: Path, container: Tokens, *, profile: Profile = "raw", overwrite:
     check_container(container, Tokens, path)
     small = ("start_index", "frame_s")
     arrays = {name: StoredArray(values, small=name in small) for name, values in container.arrays()}
-    facts = storage_facts(profile, None)
+    rounding_step(profile, "none")  # refuses an unknown profile; codes and latents are never rounded
+    facts: dict[str, JsonValue] = {"profile": profile, "round_px": None}
     write_sealed_zarr(path, container.header.as_json(), facts, arrays, profile=profile, overwrite=overwrite)
     return WriteReport(path, PLUGIN.name, size_on_disk(path))
 

@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from lapsdata.containers.tracks import Tracks
+from lapsdata.errors import Problem, SchemaError
 from lapsdata.formats._format import Format, WriteReport, check_container, open_header, size_on_disk
-from lapsdata.formats._rounding import ROUND_PX, Profile, storage_facts
+from lapsdata.formats._rounding import Profile, rounding_step
 from lapsdata.formats._tracks import reader_notes, tracks_from_arrays, tracks_to_arrays
 from lapsdata.schema.tracks import TracksHeader
 from lapsdata.storage.seal import check_verify
@@ -19,6 +20,8 @@ from lapsdata.storage.sealed_hdf5 import Chunking, SealedHdf5, hdf5_header, writ
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from pydantic import JsonValue
 
     from lapsdata.storage.seal import Verify
 
@@ -32,8 +35,8 @@ def write(
     container: Tracks,
     *,
     profile: Profile = "raw",
-    round_px: float | None = ROUND_PX,
-    chunking: Chunking = "contiguous",
+    round_px: float | Literal["none"] | None = None,
+    chunking: Chunking | None = None,
     overwrite: bool = False,
 ) -> WriteReport:
     """Write tracks to one HDF5 file, all or nothing.
@@ -44,10 +47,10 @@ def write(
     container : Tracks
     profile : {"raw", "compact"}
         `compact`: rounded to `round_px`, one chunk per window, shuffle, gzip 4, fletcher32.
-    round_px : float or None, pixel
-        For `compact`; None is lossless.
-    chunking : {"contiguous", "windows"}
-        For `raw`.
+    round_px : float, "none" or None, pixel
+        For `compact`: "none" is lossless, None is the default of 1/64.
+    chunking : {"contiguous", "windows"} or None
+        How `raw` lies in the file; None is "contiguous". `compact` always has one chunk per window.
     overwrite : bool
         Whether an existing file may be replaced.
 
@@ -68,15 +71,40 @@ def write(
     True
     """
     check_container(container, Tracks, path)
-    facts = storage_facts(profile, round_px)
-    step = facts["round_px"] if isinstance(facts["round_px"], float) else None
+    step = rounding_step(profile, round_px)
+    facts: dict[str, JsonValue] = {"profile": profile, "round_px": step}
     arrays, largest = tracks_to_arrays(container, step, vis_dtype=np.float32, times=_TIMES)
     header = container.header
     sizes = {f"root/{v}": {"height": f.size.height, "width": f.size.width} for v, f in sorted(header.views.items())}
     write_sealed_hdf5(
-        path, header.as_json(), facts, arrays, sizes, profile=profile, chunking=chunking, overwrite=overwrite
+        path,
+        header.as_json(),
+        facts,
+        arrays,
+        sizes,
+        profile=profile,
+        chunking=_chunking(profile, chunking),
+        overwrite=overwrite,
     )
     return WriteReport(path, PLUGIN.name, size_on_disk(path), largest, reader_notes(header))
+
+
+def _chunking(profile: str, chunking: str | None) -> Chunking:
+    """Return how arrays lie in the file, after checking that the profile leaves the choice.
+
+    Raises
+    ------
+    SchemaError
+        An unknown word, or one that the profile does not allow.
+    """
+    allowed: tuple[Chunking, ...] = ("windows",) if profile == "compact" else ("contiguous", "windows")
+    if chunking is None:
+        return allowed[0]
+    for known in allowed:
+        if chunking == known:
+            return known
+    message = f"expected one of {allowed} with profile {profile!r}, got {chunking!r}"
+    raise SchemaError(Problem("wrong-value", "chunking", message))
 
 
 def read(path: Path, *, verify: Verify = "first") -> Tracks:

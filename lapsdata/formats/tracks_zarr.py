@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from lapsdata.containers.tracks import Tracks
 from lapsdata.formats._format import Format, WriteReport, check_container, open_header, size_on_disk
-from lapsdata.formats._rounding import ROUND_PX, Profile, storage_facts
+from lapsdata.formats._rounding import Profile, rounding_step
 from lapsdata.formats._tracks import tracks_from_arrays, tracks_to_arrays
 from lapsdata.schema.tracks import TracksHeader
 from lapsdata.storage.seal import check_verify
@@ -16,6 +16,8 @@ from lapsdata.storage.sealed_zarr import SealedZarr, is_sealed_zarr, write_seale
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from pydantic import JsonValue
 
     from lapsdata.storage.seal import Verify
 
@@ -27,7 +29,7 @@ def write(
     container: Tracks,
     *,
     profile: Profile = "raw",
-    round_px: float | None = ROUND_PX,
+    round_px: float | Literal["none"] | None = None,
     overwrite: bool = False,
 ) -> WriteReport:
     """Write tracks to one Zarr folder, all or nothing.
@@ -38,8 +40,8 @@ def write(
     container : Tracks
     profile : {"raw", "compact"}
         `compact`: rounded to `round_px`, byte shuffle, Zstandard 3.
-    round_px : float or None, pixel
-        For `compact`; None is lossless.
+    round_px : float, "none" or None, pixel
+        For `compact`: "none" is lossless, None is the default of 1/64.
     overwrite : bool
         Whether an existing folder may be replaced.
 
@@ -60,8 +62,8 @@ def write(
     True
     """
     check_container(container, Tracks, path)
-    facts = storage_facts(profile, round_px)
-    step = facts["round_px"] if isinstance(facts["round_px"], float) else None
+    step = rounding_step(profile, round_px)
+    facts: dict[str, JsonValue] = {"profile": profile, "round_px": step}
     arrays, largest = tracks_to_arrays(container, step, vis_dtype=np.bool_, times="")
     write_sealed_zarr(path, container.header.as_json(), facts, arrays, profile=profile, overwrite=overwrite)
     return WriteReport(path, PLUGIN.name, size_on_disk(path), largest)

@@ -12,6 +12,7 @@ import errno
 import os
 import secrets
 import shutil
+import stat
 from typing import TYPE_CHECKING
 
 from lapsdata.errors import Problem, StorageError
@@ -20,10 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["atomic_file", "atomic_folder", "restore_folder", "storage_errors"]
+__all__ = ["atomic_file", "atomic_folder", "existing", "restore_folder", "storage_errors"]
 
 _TEMPORARY = ".lapsdata-tmp-"
 """Prefix of unfinished names: hidden, and never mistaken for an item."""
+
+_READ_ADVICE = "ask for the right to read it"
 
 _ADVICE = {
     errno.ENOSPC: ("disk-full", "no space left on the device", "free space, then run it again"),
@@ -36,6 +39,10 @@ _ADVICE = {
     errno.EACCES: ("no-permission", "no permission", "choose a folder you may write to"),
     errno.EPERM: ("no-permission", "the operation is not permitted", "choose a folder you may write to"),
     errno.EROFS: ("no-permission", "the file system is read-only", "choose a folder you may write to"),
+    errno.EMFILE: ("too-many-files", "too many files are open", "close some, or raise the limit (ulimit -n)"),
+    errno.ENFILE: ("too-many-files", "too many files are open on this machine", "close some"),
+    errno.ENAMETOOLONG: ("wrong-name", "the name is too long", "shorten it"),
+    errno.ELOOP: ("wrong-name", "its links lead in a circle", "remove the circle"),
     errno.ENOENT: ("not-found", "no such file or folder", "check the path"),
     errno.ENOTDIR: ("not-found", "a part of the path is not a folder", "check the path"),
     errno.EISDIR: ("wrong-kind", "it is a folder", "name a file"),
@@ -72,7 +79,39 @@ def storage_errors(path: Path, action: str) -> Iterator[None]:
     except OSError as error:
         text = error.strerror or str(error)
         code, message, fix = _ADVICE.get(error.errno or 0, ("storage", text, None))
+        if code == "no-permission" and action == "open":
+            fix = _READ_ADVICE
         raise StorageError(Problem(code, str(path), f"cannot {action}: {message}", fix)) from error
+
+
+def existing(path: Path) -> Path:
+    """Return a path that is there and is a file or a folder, so that reading it can end.
+
+    Raises
+    ------
+    StorageError
+        Nothing is there, it may not be looked at, or it is a pipe, socket or device.
+
+    Examples
+    --------
+    >>> import pathlib
+    >>> existing(pathlib.Path("nothing.h5"))
+    Traceback (most recent call last):
+    lapsdata.errors.StorageError: nothing.h5: cannot open: no such file or folder; check the path [not-found]
+    """
+    _refuse_name(path)
+    with storage_errors(path, "open"):
+        mode = path.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        message = "expected a file or folder, got a pipe, socket or device"
+        raise StorageError(Problem("wrong-kind", str(path), message, "write it to a file first"))
+    return path
+
+
+def _refuse_name(path: Path) -> None:
+    if not path.name or "\0" in str(path):
+        message = f"expected a name, got {str(path)!r}"
+        raise StorageError(Problem("wrong-name", repr(str(path)), message, "name a file or folder"))
 
 
 @contextlib.contextmanager
@@ -107,8 +146,8 @@ def atomic_file(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     >>> target.read_text()
     'whole'
     """
-    _refuse_existing(path, overwrite)
     with storage_errors(path, "write"):
+        _refuse_existing(path, overwrite)
         temporary = _temporary_name(path)
         temporary.touch(exist_ok=False)
         try:
@@ -155,6 +194,7 @@ def atomic_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     >>> [item.name for item in target.iterdir()]
     ['zarr.json']
     """
+    _refuse_name(path)
     with storage_errors(path, "write"):
         restore_folder(path)
         _refuse_existing(path, overwrite)
@@ -243,6 +283,7 @@ def _aside_name(path: Path) -> Path:
 
 
 def _refuse_existing(path: Path, overwrite: bool) -> None:
+    _refuse_name(path)
     if not overwrite and _taken(path):
         raise StorageError(
             Problem(

@@ -8,17 +8,18 @@ dtype, a codec setting or a checksum list is found before any value is believed.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
-from lapsdata.errors import CorruptDataError, Problem, Problems, SchemaError
-from lapsdata.schema.base import canonical_json
+from lapsdata.errors import CorruptDataError, FormatTooNewError, Problem, Problems, SchemaError
+from lapsdata.schema.base import Header, canonical_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from numpy.typing import NDArray
     from pydantic import JsonValue
@@ -32,6 +33,7 @@ __all__ = [
     "make_seal",
     "open_seal",
     "row_checksums",
+    "sealed_by",
 ]
 
 Verify = Literal["first", "always", "never"]
@@ -40,7 +42,7 @@ Verify = Literal["first", "always", "never"]
 CHECKSUMS = "_crc32c"
 """Ending of the name of the array that holds another's row checksums."""
 
-REPAIR = "take it from a copy, or run: lapsdata repair"
+REPAIR = "take it from a copy, or make it anew from its parents"
 """What to do about damage."""
 
 
@@ -119,8 +121,22 @@ def row_checksums(array: NDArray[Any]) -> NDArray[np.uint32]:
     return np.array([crc32c(row) for row in little], np.uint32)
 
 
-def check_rows(array: NDArray[Any], expected: NDArray[np.uint32], where: str) -> None:
+def check_rows(
+    array: NDArray[Any],
+    expected: NDArray[np.uint32],
+    where: str,
+    place: Callable[[int], str | None] = lambda _: None,
+) -> None:
     """Compare the checksum of each window with the stored one.
+
+    Parameters
+    ----------
+    array : (W, ...)
+    expected : uint32 (W,)
+    where : str
+        File and array, for the message.
+    place : callable
+        Says where in the file a window lies, for the message; None where that is not known.
 
     Raises
     ------
@@ -142,7 +158,9 @@ def check_rows(array: NDArray[Any], expected: NDArray[np.uint32], where: str) ->
         message = (
             f"expected CRC-32C {expected[first]:08x}, got {found[first]:08x} ({len(wrong)} of {len(found)} windows)"
         )
-        raise CorruptDataError(Problem("payload-checksum", f"{where}: window {first}", message, REPAIR))
+        lies = place(first)
+        at = f"{where}: window {first}" + (f" ({lies})" if lies else "")
+        raise CorruptDataError(Problem("payload-checksum", at, message, REPAIR))
 
 
 def digest(array: NDArray[Any]) -> str:
@@ -166,6 +184,35 @@ def make_seal(manifest: Mapping[str, JsonValue]) -> bytes:
     """
     body = dict(manifest)
     return canonical_json({"crc32c": f"{crc32c(canonical_json(body)):08x}", "manifest": body})
+
+
+@contextlib.contextmanager
+def sealed_by(header: Mapping[str, JsonValue], where: str) -> Iterator[None]:
+    """Say that a file is too new, and not damaged, where its header names a newer major version than ours.
+
+    A newer version may seal its files in another way, so its seal need not make sense here.
+
+    Raises
+    ------
+    FormatTooNewError
+        In place of `CorruptDataError`.
+
+    Examples
+    --------
+    >>> with sealed_by({"format": "lapsdata.tracks", "format_version": "2.0"}, "clip.h5"):
+    ...     open_seal(b"", {}, "clip.h5")
+    Traceback (most recent call last):
+    lapsdata.errors.FormatTooNewError: clip.h5: written in format 2.0, ... [format-too-new]
+    """
+    try:
+        yield
+    except CorruptDataError as error:
+        major = str(header.get("format_version", "")).partition(".")[0]
+        if not (major.isascii() and major.isdigit() and int(major[:9]) > Header.MAJOR):
+            raise
+        message = f"written in format {header['format_version']}, this release reads up to {Header.MAJOR}"
+        fix = "install a newer release: pip install --upgrade lapsdata"
+        raise FormatTooNewError(Problem("format-too-new", where, message, fix)) from error
 
 
 def open_seal(seal: bytes, found: Mapping[str, JsonValue], where: str) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,7 +18,7 @@ import numpy as np
 
 from lapsdata.errors import CorruptDataError, MissingExtraError, Problem, SchemaError, UnknownFormatError
 from lapsdata.schema.base import canonical_json
-from lapsdata.storage.atomic import atomic_file
+from lapsdata.storage.atomic import atomic_file, storage_errors
 from lapsdata.storage.decoding import decoding
 from lapsdata.storage.hdf5_file import DatasetInfo, Hdf5File
 from lapsdata.storage.seal import (
@@ -29,6 +30,7 @@ from lapsdata.storage.seal import (
     digest,
     make_seal,
     open_seal,
+    sealed_by,
     with_checksums,
 )
 
@@ -44,6 +46,8 @@ __all__ = ["Chunking", "SealedHdf5", "hdf5_header", "write_sealed_hdf5"]
 
 Chunking = Literal["contiguous", "windows"]
 """How a raw array lies in the file: in one piece, or one chunk per window."""
+
+_INSTALL_FAULTS = ("cannot-import", "mixed-numpy-install")
 
 _HEADER, _STORAGE, _SEAL = "lapsdata/header", "lapsdata/storage", "lapsdata/seal"
 
@@ -196,7 +200,9 @@ class SealedHdf5:
         if not _has_header(self._file):
             message = "expected an HDF5 file with a lapsdata header, got one without"
             raise UnknownFormatError(Problem("not-ours", str(self.path), message, "name its format, or use an adapter"))
-        with _damage():
+        with _damage(), decoding(f"{self.path}: {_HEADER}", "JSON"):
+            self.header: dict[str, JsonValue] = dict(json.loads(self._bytes(_HEADER)))
+        with sealed_by(self.header, str(self.path)), _damage():
             self._check_seal()
 
     def _check_seal(self) -> None:
@@ -211,8 +217,7 @@ class SealedHdf5:
         with decoding(str(self.path), "the sealed datasets"):
             found = _manifest(self._file, sorted(arrays), small, attributes)
         open_seal(seal, found, str(self.path))
-        with decoding(str(self.path), "JSON"):
-            self.header: dict[str, JsonValue] = json.loads(self._bytes(_HEADER))
+        with decoding(f"{self.path}: {_STORAGE}", "JSON"):
             self.storage: dict[str, JsonValue] = json.loads(self._bytes(_STORAGE))
         self._small = small
         self.names = tuple(name for name in arrays if not name.endswith(CHECKSUMS))
@@ -237,8 +242,18 @@ class SealedHdf5:
         with _damage():
             values: NDArray[Any] = self._file.read(name)
             if verify and name not in self._small:
-                check_rows(values, self._file.read(name + CHECKSUMS), f"{self.path}: {name}")
+                expected = self._file.read(name + CHECKSUMS)
+                check_rows(values, expected, f"{self.path}: {name}", lambda window: self._bytes_of(name, window))
         return values
+
+    def _bytes_of(self, name: str, window: int) -> str | None:
+        """Say which bytes of the file hold a window; None where it has a chunk of its own."""
+        info = self._file.describe(name)
+        if info.offset is None or info.shape is None:
+            return None
+        size = info.size * math.prod(info.shape[1:])
+        start = info.offset + window * size
+        return f"bytes {start} to {start + size}"
 
 
 def hdf5_header(path: Path) -> dict[str, JsonValue] | None:
@@ -249,8 +264,9 @@ def hdf5_header(path: Path) -> dict[str, JsonValue] | None:
     CorruptDataError
         An HDF5 file whose structure, or whose header, cannot be read.
     """
-    if path.is_dir():
-        return None
+    with storage_errors(path, "open"):
+        if path.is_dir():
+            return None
     try:
         opened = Hdf5File(path)
     except UnknownFormatError:
@@ -285,6 +301,8 @@ def _damage() -> Iterator[None]:
     try:
         yield
     except (SchemaError, UnknownFormatError, MissingExtraError) as error:
+        if any(problem.code in _INSTALL_FAULTS for problem in error.problems):
+            raise  # says something about this machine, and nothing about the file
         raise CorruptDataError(*(replace(problem, fix=REPAIR) for problem in error.problems)) from error
 
 

@@ -15,7 +15,7 @@ from lapsdata.errors import CorruptDataError, Problem, UnknownFormatError
 from lapsdata.schema.base import canonical_json
 from lapsdata.storage.atomic import atomic_file, storage_errors
 from lapsdata.storage.decoding import decoding
-from lapsdata.storage.seal import REPAIR, crc32c, make_seal, open_seal
+from lapsdata.storage.seal import REPAIR, crc32c, make_seal, open_seal, sealed_by
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,8 +68,9 @@ def write_sealed_parquet(
 
     seal = make_seal(_manifest(header, table))
     sealed = table.replace_schema_metadata({_HEADER: canonical_json(dict(header)), _SEAL: seal})
-    with atomic_file(path, overwrite=overwrite) as temporary:
-        pq.write_table(sealed, temporary, compression="zstd", write_page_checksum=True, row_group_size=ROW_GROUP)
+    # Through an open file, here and when reading: Arrow cannot take names that are not UTF-8.
+    with atomic_file(path, overwrite=overwrite) as temporary, temporary.open("wb") as raw:
+        pq.write_table(sealed, raw, compression="zstd", write_page_checksum=True, row_group_size=ROW_GROUP)
 
 
 def read_sealed_parquet(path: Path, *, verify: bool = True) -> tuple[dict[str, JsonValue], pa.Table]:
@@ -90,23 +91,44 @@ def read_sealed_parquet(path: Path, *, verify: bool = True) -> tuple[dict[str, J
     CorruptDataError
         Footer, pages or columns are damaged.
     """
-    import pyarrow.parquet as pq
-
     header = parquet_header(path)
     if header is None:
         message = "expected a Parquet file with a lapsdata header, got something else"
         raise UnknownFormatError(Problem("not-ours", str(path), message, "name its format, or use an adapter"))
-    with decoding(str(path), "Parquet pages"), pq.ParquetFile(path, page_checksum_verification=verify) as file:
-        metadata = dict(file.schema_arrow.metadata or {})
-        table = file.read().replace_schema_metadata(None)
-    if _SEAL not in metadata:
-        raise CorruptDataError(Problem("unsealed", str(path), "expected a seal, got none", REPAIR))
-    with decoding(str(path), "columns"):
-        found = _manifest(header, table)
-        if not verify:
-            found["columns"] = json.loads(metadata[_SEAL])["manifest"]["columns"]
-    open_seal(metadata[_SEAL], found, str(path))
+    with sealed_by(header, str(path)):
+        metadata, table = _load(path, verify=verify)
+        if _SEAL not in metadata:
+            raise CorruptDataError(Problem("unsealed", str(path), "expected a seal, got none", REPAIR))
+        with decoding(str(path), "columns"):
+            found = _manifest(header, table)
+            if not verify:
+                _take_digests(found, json.loads(metadata[_SEAL])["manifest"])
+        open_seal(metadata[_SEAL], found, str(path))
     return header, table
+
+
+def _load(path: Path, *, verify: bool) -> tuple[dict[bytes, bytes], pa.Table]:
+    """Return the key-value metadata and all columns."""
+    import pyarrow.parquet as pq
+
+    with (
+        storage_errors(path, "open"),
+        path.open("rb") as raw,
+        decoding(str(path), "Parquet pages"),
+        pq.ParquetFile(raw, page_checksum_verification=verify) as file,
+    ):
+        table = file.read()
+    return dict(table.schema.metadata or {}), table.replace_schema_metadata(None)
+
+
+def _take_digests(found: dict[str, JsonValue], sealed: dict[str, JsonValue]) -> None:
+    """Believe the sealed digests of the columns, and compare only what stands around them."""
+    columns, stated = found["columns"], sealed["columns"]
+    if isinstance(columns, dict) and isinstance(stated, dict):
+        for name, entry in columns.items():
+            other = stated.get(name)
+            if isinstance(entry, dict) and isinstance(other, dict):
+                entry["digest"] = other["digest"]
 
 
 def parquet_header(path: Path) -> dict[str, JsonValue] | None:
@@ -119,15 +141,22 @@ def parquet_header(path: Path) -> dict[str, JsonValue] | None:
     CorruptDataError
         It begins as Parquet and cannot be opened as such.
     """
-    import pyarrow.parquet as pq
-
-    if path.is_dir():
-        return None
-    with storage_errors(path, "open"), path.open("rb") as file:
-        if file.read(4) != _MAGIC:
+    with storage_errors(path, "open"):
+        if path.is_dir():
             return None
-    with decoding(str(path), "a Parquet footer"):
-        metadata = pq.read_schema(path).metadata or {}
+        with path.open("rb") as file:
+            begins = file.read(len(_MAGIC)) == _MAGIC
+            file.seek(max(0, file.seek(0, 2) - len(_MAGIC)))
+            ends = file.read() == _MAGIC
+    if not begins and ends:
+        message = f"expected {_MAGIC!r} at byte 0 as at the end, got other bytes"
+        raise CorruptDataError(Problem("magic-damaged", str(path), message, REPAIR))
+    if not begins:
+        return None
+    import pyarrow.parquet as pq  # not before it is known to be needed: it may be the broken part of an install
+
+    with storage_errors(path, "open"), path.open("rb") as raw, decoding(str(path), "a Parquet footer"):
+        metadata = pq.read_schema(raw).metadata or {}
         if _HEADER not in metadata:
             return None
         header: dict[str, JsonValue] = json.loads(metadata[_HEADER])

@@ -16,7 +16,7 @@ import numpy as np
 
 from lapsdata.errors import CorruptDataError, Problem, SchemaError, StorageError, UnknownFormatError
 from lapsdata.schema.base import canonical_json
-from lapsdata.storage.atomic import atomic_folder
+from lapsdata.storage.atomic import atomic_folder, existing, storage_errors
 from lapsdata.storage.decoding import decoding
 from lapsdata.storage.seal import (
     CHECKSUMS,
@@ -27,8 +27,10 @@ from lapsdata.storage.seal import (
     digest,
     make_seal,
     open_seal,
+    sealed_by,
     with_checksums,
 )
+from lapsdata.storage.zarr_shards import SHARD_WINDOWS, Shards
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -38,10 +40,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pydantic import JsonValue
 
-__all__ = ["SHARD_WINDOWS", "SealedZarr", "is_sealed_zarr", "write_sealed_zarr"]
-
-SHARD_WINDOWS = 256
-"""Windows per shard file: 13 MB of the usual (16, 400, 2) float32 windows."""
+__all__ = ["SealedZarr", "is_sealed_zarr", "write_sealed_zarr"]
 
 _KEY = "lapsdata"
 _METADATA = "zarr.json"
@@ -95,6 +94,8 @@ def write_sealed_zarr(
     if reserved:
         message = f"expected names that Zarr does not use itself, got {reserved[0]}"
         raise SchemaError(Problem("reserved-name", str(path), message, f"rename what is called {_METADATA}"))
+    if overwrite and path.name:
+        _refuse_foreign(path)
     with atomic_folder(path, overwrite=overwrite) as folder, _settled():
         root = zarr.open_group(str(folder), mode="w", zarr_format=3)
         described: dict[str, JsonValue] = {}
@@ -109,6 +110,15 @@ def write_sealed_zarr(
         # Through canonical JSON, so that equal headers give equal bytes whatever the order of their keys.
         document = canonical_json({"header": dict(header), "storage": dict(storage)})
         root.attrs[_KEY] = {**json.loads(document), "seal": json.loads(make_seal(manifest))}
+
+
+def _refuse_foreign(path: Path) -> None:
+    """Refuse to replace a folder that is no Zarr store: a slip of the path must not cost somebody's files."""
+    with storage_errors(path, "open"):
+        foreign = path.is_dir() and not (path / _METADATA).exists() and any(path.iterdir())
+    if foreign:
+        message = "expected a free name or a Zarr v3 folder, got a folder of other files"
+        raise StorageError(Problem("not-ours", str(path), message, "name another folder, or remove this one yourself"))
 
 
 @contextlib.contextmanager
@@ -171,41 +181,61 @@ class SealedZarr:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        if not path.exists():
-            raise StorageError(Problem("not-found", str(path), "cannot open: no such folder", "check the path"))
+        self.path = existing(path)
+        self._generation = _generation(path)
         attributes = _attributes(path)
         if attributes is None:
             message = "expected a Zarr group with a lapsdata header, got something else"
             raise UnknownFormatError(Problem("not-ours", str(path), message, "name its format, or use an adapter"))
-        with decoding(str(path), "header, storage facts and seal in zarr.json"):
+        with decoding(f"{path}: {_METADATA}", "a header"):
             self.header: dict[str, JsonValue] = dict(attributes["header"])
-            self.storage: dict[str, JsonValue] = dict(attributes["storage"])
-            seal = canonical_json(attributes["seal"])
-            names = list(attributes["seal"]["manifest"]["arrays"])
-        self._check_seal(seal, names)
+        with sealed_by(self.header, str(path)), self._one_generation():
+            with decoding(f"{path}: {_METADATA}", "storage facts and a seal"):
+                self.storage: dict[str, JsonValue] = dict(attributes["storage"])
+                seal = canonical_json(attributes["seal"])
+                sealed = dict(attributes["seal"]["manifest"]["arrays"])
+            self._check_seal(seal, sealed)
 
-    def _check_seal(self, seal: bytes, names: list[str]) -> None:
+    def _check_seal(self, seal: bytes, sealed: dict[str, Any]) -> None:
         self._small: dict[str, NDArray[Any]] = {}
         self._metadata: dict[str, Any] = {}
         described: dict[str, JsonValue] = {}
-        for name in names:
+        for name in sealed:
             with decoding(f"{self.path}: {name}", "array metadata"):
                 self._metadata[name] = json.loads((self.path / name / _METADATA).read_bytes())
-            described[name] = {"metadata": self._metadata[name]}
-        sealed = json.loads(seal)["manifest"]["arrays"]
-        # Structure first: nothing may be decoded by metadata that is not what was written.
-        for name in names:
+            entry = {"metadata": self._metadata[name]}
+            # Structure first: nothing may be decoded by metadata that is not what was written.
             if isinstance(sealed[name], dict) and "digest" in sealed[name]:
-                described[name]["digest"] = sealed[name]["digest"]  # type: ignore[index,call-overload]
+                entry["digest"] = sealed[name]["digest"]
+            described[name] = entry
         open_seal(seal, _manifest(self.header, self.storage, described), str(self.path))
-        for name in names:
-            if "digest" in sealed[name]:
+        for name, entry in sealed.items():
+            if "digest" in entry:
                 self._small[name] = self._decode(name)
                 found = digest(self._small[name])
-                if found != sealed[name]["digest"]:
-                    message = f"expected digest {sealed[name]['digest']} as sealed, got {found}"
+                if found != entry["digest"]:
+                    message = f"expected digest {entry['digest']} as sealed, got {found}"
                     raise CorruptDataError(Problem("seal-mismatch", f"{self.path}: {name}", message, REPAIR))
+
+    @contextlib.contextmanager
+    def _one_generation(self) -> Iterator[None]:
+        """Refuse what was read while another writer put a new folder in this one's place.
+
+        Raises
+        ------
+        StorageError
+            The folder is another one now; what was read may be of both.
+        """
+        damage = None
+        try:
+            yield
+        except CorruptDataError as error:
+            damage = error
+        if _generation(self.path) != self._generation:
+            message = "expected one folder from beginning to end, got another: it was replaced while it was read"
+            raise StorageError(Problem("replaced", str(self.path), message, "read it again")) from damage
+        if damage is not None:
+            raise damage
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -218,14 +248,21 @@ class SealedZarr:
         Raises
         ------
         CorruptDataError
-            A chunk is missing, damaged, or stands in another's place.
+            A chunk is missing (whatever `verify` is), damaged, or stands in another's place.
+        StorageError
+            The folder was replaced while it was read.
         """
         if name in self._small:
             return self._small[name]
-        self._check_files(name)
-        values = self._decode(name)
-        if verify:
-            check_rows(values, self._small[name + CHECKSUMS], f"{self.path}: {name}")
+        with self._one_generation():
+            shards = Shards(self.path, name, self._metadata[name]["shape"])
+            try:
+                values = self._decode(name)
+            except CorruptDataError:
+                shards.find_damage()  # names window and bytes, where the library names neither
+                raise
+            if verify:
+                check_rows(values, self._small[name + CHECKSUMS], f"{self.path}: {name}", shards.place)
         return values
 
     def _decode(self, name: str) -> NDArray[Any]:
@@ -236,16 +273,14 @@ class SealedZarr:
             values: NDArray[Any] = np.asarray(array[...])
         return values
 
-    def _check_files(self, name: str) -> None:
-        """Find missing shard files before zarr-python takes them for fill values."""
-        shape = self._metadata[name]["shape"]
-        ends = "/".join(["0"] * (len(shape) - 1))
-        for shard in range(-(-shape[0] // SHARD_WINDOWS)):
-            file = self.path / name / "c" / str(shard) / ends
-            if not file.is_file() or file.stat().st_size == 0:
-                where = f"{self.path}: {name}/c/{shard}/{ends}"
-                message = "expected a shard of windows, got no bytes"
-                raise CorruptDataError(Problem("chunk-missing", where, message, REPAIR))
+
+def _generation(path: Path) -> tuple[int, int] | None:
+    """Return what tells a folder from its successor of the same name; None where nothing is there."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None  # compared with a generation that was there, this is another one
+    return status.st_dev, status.st_ino
 
 
 def is_sealed_zarr(path: Path, name: str) -> bool:
@@ -264,8 +299,9 @@ def is_sealed_zarr(path: Path, name: str) -> bool:
 def _attributes(path: Path) -> dict[str, Any] | None:
     """Return what this library wrote into a group's attributes; None where it is no group of ours."""
     file = path / _METADATA
-    if not file.is_file():
-        return None
+    with storage_errors(path, "open"):
+        if not file.is_file():
+            return None
     with decoding(f"{path!s}: zarr.json", "JSON"):
         document = json.loads(file.read_bytes())
     attributes = document.get("attributes") if isinstance(document, dict) else None

@@ -1,61 +1,46 @@
-"""Our six formats keep the contract that plug-ins of others must keep."""
+"""Every module of `lapsdata/formats` keeps the contract that plug-ins of others must keep; none is listed here."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from lapsdata.formats import boxes_parquet, energies_jsonl, segments_parquet, tokens_zarr, tracks_hdf5, tracks_zarr
-from lapsdata.testing.contracts import FormatContract
-from lapsdata.testing.samples import sample_boxes, sample_energies, sample_segments, sample_tokens, sample_tracks
+import pytest
+
+from lapsdata.plugins import registry
+from lapsdata.testing.contracts import FormatContract, format_cases, sample_of
 
 if TYPE_CHECKING:
     from lapsdata.containers import Container
 
+CASES = format_cases()
 
-def some_tracks() -> tuple[Container, ...]:
-    return sample_tracks(windows=1), sample_tracks(windows=5, stride=2, views=("front", "wrist"), rate=None)
-
-
-class TestTracksHdf5(FormatContract):
-    format = tracks_hdf5.PLUGIN
-    options = ({}, {"chunking": "windows"}, {"profile": "compact", "round_px": None})
-
-    def examples(self) -> tuple[Container, ...]:
-        return some_tracks()
+# Small and large, with and without what is optional; of any other record, its sample alone.
+EXAMPLES: dict[str, tuple[dict[str, Any], ...]] = {
+    "tracks": ({"windows": 1}, {"windows": 5, "stride": 2, "views": ("front", "wrist"), "rate": None}),
+    "tokens": ({"windows": 1}, {"windows": 7, "latent": 3}),
+    "energies": ({"steps": 1}, {"steps": 50}),
+}
 
 
-class TestTracksZarr(FormatContract):
-    format = tracks_zarr.PLUGIN
-    options = ({}, {"profile": "compact", "round_px": None})
+class TestEveryFormat(FormatContract):
+    """Run once for each format with each of its profiles."""
 
-    def examples(self) -> tuple[Container, ...]:
-        return some_tracks()
-
-
-class TestTokensZarr(FormatContract):
-    format = tokens_zarr.PLUGIN
-    options = ({}, {"profile": "compact"})
+    @pytest.fixture(autouse=True, params=sorted(CASES))
+    def _one_of_them(self, request: pytest.FixtureRequest) -> None:
+        case = CASES[request.param]
+        self.format, self.options = case.format, (case.options,)
 
     def examples(self) -> tuple[Container, ...]:
-        return sample_tokens(windows=1), sample_tokens(windows=7, latent=3)
+        record = self.format.record
+        return tuple(sample_of(record, **options) for options in EXAMPLES.get(record, ({},)))
 
 
-class TestEnergiesJsonl(FormatContract):
-    format = energies_jsonl.PLUGIN
-
-    def examples(self) -> tuple[Container, ...]:
-        return sample_energies(steps=1), sample_energies(steps=50)
-
-
-class TestSegmentsParquet(FormatContract):
-    format = segments_parquet.PLUGIN
-
-    def examples(self) -> tuple[Container, ...]:
-        return (sample_segments(),)
+def test_every_module_of_the_room_is_among_them() -> None:
+    ours = {entry.name for entry in registry("formats").entries() if entry.distribution == "lapsdata"}
+    assert {case.format.name for case in CASES.values()} == ours
+    assert len(ours) >= 6
 
 
-class TestBoxesParquet(FormatContract):
-    format = boxes_parquet.PLUGIN
-
-    def examples(self) -> tuple[Container, ...]:
-        return (sample_boxes(),)
+def test_no_two_cases_of_a_format_are_alike() -> None:
+    seen = [(case.format.name, sorted(case.options.items())) for case in CASES.values()]
+    assert all(seen.count(one) == 1 for one in seen)

@@ -61,10 +61,10 @@ def tracks(fraction: float) -> Tracks:
         video=SourceVideo(name="Käse 1", frames=12, rate=FrameRate(30000, 1001)),
         horizon=4,
         stride=2,
-        rate=FrameRate(10),
+        rate=FrameRate(8),
         resampled=True,
-        duplicated_frames=1,
-        dropped_frames=2,
+        uncovered_frames=1,
+        dropped_frames=3,
         tracker=Tool(name="golden", version="1"),
         views={"front": view, "wrist": view},
     )

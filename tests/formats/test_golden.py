@@ -23,11 +23,11 @@ GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 def check_tracks(tracks: Container, fraction: float) -> None:
     assert isinstance(tracks, Tracks)
     header = tracks.header
-    assert (header.format_version, header.horizon, header.stride, str(header.rate)) == ("1.0", 4, 2, "10")
+    assert (header.format_version, header.horizon, header.stride, str(header.rate)) == ("1.0", 4, 2, "8")
     assert header.video.rate is not None
     assert Fraction(header.video.rate.numerator, header.video.rate.denominator) == Fraction(30000, 1001)
     assert (header.video.name, header.video.frames, header.resampled) == ("Käse 1", 12, True)
-    assert (header.duplicated_frames, header.dropped_frames, header.policies) == (1, 2, {"clip": 3})
+    assert (header.uncovered_frames, header.dropped_frames, header.policies) == (1, 3, {"clip": 3})
     assert list(header.views) == list(tracks.tracks) == ["front", "wrist"]
     area = header.views["wrist"].active_area
     assert (area.x, area.y, area.width, area.height) == (0, 4, 64, 40)

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 VIEWS = ("wrist", "front")
-HDF5_OPTIONS = [{}, {"chunking": "windows"}, {"profile": "compact", "round_px": None}]
-PROFILES = [{"profile": "raw"}, {"profile": "compact", "round_px": None}]
+HDF5_OPTIONS = [{}, {"chunking": "windows"}, {"profile": "compact", "round_px": "none"}]
+PROFILES = [{"profile": "raw"}, {"profile": "compact", "round_px": "none"}]
 
 
 def expect_equal(found: NDArray[Any], expected: NDArray[Any]) -> None:

@@ -6,7 +6,7 @@ import zlib
 
 import pytest
 
-from lapsdata.errors import CorruptDataError, Problem, SchemaError, StorageError
+from lapsdata.errors import CorruptDataError, MissingExtraError, Problem, SchemaError, StorageError
 from lapsdata.storage.decoding import decoding
 
 
@@ -20,8 +20,7 @@ from lapsdata.storage.decoding import decoding
         zlib.error("bad"),
         UnicodeDecodeError("utf-8", b"\xff", 0, 1, "bad"),
         RecursionError("deep"),
-        MemoryError("huge"),
-        OSError(5, "Input/output error"),
+        OSError("thrift: invalid TType"),
         AssertionError("bad"),
     ],
     ids=lambda error: type(error).__name__,
@@ -42,6 +41,28 @@ def test_no_permission_is_no_damage() -> None:
     message = r"clip.zarr: zarr.json: cannot open: no permission"
     with pytest.raises(StorageError, match=message), decoding("clip.zarr: zarr.json", "JSON"):
         raise PermissionError(13, "Permission denied")
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (OSError(5, "Input/output error"), r"the device reported an error; check the disk \[input-output\]"),
+        (OSError(24, "Too many open files"), r"too many files are open; .*ulimit -n\) \[too-many-files\]"),
+        (MemoryError("huge"), r"expected memory for JSON, got none; damaged lengths .*\[out-of-memory\]"),
+    ],
+)
+def test_what_the_system_refuses_says_nothing_about_the_bytes(error: Exception, message: str) -> None:
+    with (
+        pytest.raises(StorageError, match=rf"clip.zarr: zarr.json: .*{message}"),
+        decoding("clip.zarr: zarr.json", "JSON"),
+    ):
+        raise error
+
+
+def test_a_package_that_is_not_there_is_named() -> None:
+    message = r"clip.h5: expected a package that can be imported, got: No module named 'x'; run: lapsdata doctor"
+    with pytest.raises(MissingExtraError, match=message), decoding("clip.h5", "JSON"):
+        raise ModuleNotFoundError("No module named 'x'")
 
 
 def test_a_stop_by_hand_passes() -> None:

@@ -155,3 +155,64 @@ def test_nulls_become_nan_in_their_own_type() -> None:
     assert single.dtype == np.float32
     assert np.array_equal(single, [0.5, np.nan, 2.0], equal_nan=True)
     assert column_values(pa.array([True, False])).dtype == np.bool_
+
+
+def test_a_folder_of_other_files_is_never_replaced(tmp_path: Path) -> None:
+    """A slip of the path must not cost somebody's thesis, whatever `overwrite` says."""
+    target = tmp_path / "precious.zarr"
+    target.mkdir()
+    (target / "thesis.txt").write_text("years")
+    numbers = StoredArray(np.zeros((2, 3), np.float32))
+    with pytest.raises(
+        StorageError, match=r"precious.zarr: expected a free name or a Zarr v3 folder, got .*\[not-ours\]"
+    ):
+        write_sealed_zarr(target, {"format": "x"}, {}, {"numbers": numbers}, profile="raw", overwrite=True)
+    assert (target / "thesis.txt").read_text() == "years"
+    assert [item.name for item in tmp_path.iterdir()] == ["precious.zarr"]
+
+
+def test_a_zarr_folder_that_is_replaced_while_it_is_read_is_not_mixed(tmp_path: Path) -> None:
+    """Neither one writer's tracks with another's times, nor a healthy folder called corrupt."""
+    target = tmp_path / "clip.zarr"
+    one, two = (StoredArray(np.full((3, 2), value, np.float32)) for value in (1.0, 2.0))
+    write_sealed_zarr(target, {"format": "x"}, {}, {"numbers": one}, profile="raw")
+    opened = SealedZarr(target)
+    write_sealed_zarr(target, {"format": "x"}, {}, {"numbers": two}, profile="raw", overwrite=True)
+    for verify in (True, False):
+        with pytest.raises(
+            StorageError, match=r"clip.zarr: expected one folder .* replaced while it was read; read it again"
+        ):
+            opened.read("numbers", verify=verify)
+    assert SealedZarr(target).read("numbers").tolist() == [[2.0, 2.0]] * 3
+
+
+def test_what_stands_around_the_values_is_compared_also_without_checksums(tmp_path: Path) -> None:
+    target = tmp_path / "numbers.parquet"
+    table = pa.table({"x": [1.5, None], "y": ["a", "b"]})
+    write_sealed_parquet(target, {"format": "numbers"}, table)
+    metadata = pq.read_schema(target).metadata
+    pq.write_table(table.drop_columns(["y"]).replace_schema_metadata(metadata), target)
+    with pytest.raises(CorruptDataError, match=r"columns.y.type: expected string as sealed, got nothing"):
+        read_sealed_parquet(target, verify=False)
+    pq.write_table(table.slice(1).replace_schema_metadata(metadata), target)
+    with pytest.raises(CorruptDataError, match=r"rows: expected 2 as sealed, got 1"):
+        read_sealed_parquet(target, verify=False)
+
+
+@pytest.mark.parametrize("window", [0, 4, 299])
+def test_damage_in_a_shard_names_window_file_and_bytes(tmp_path: Path, window: int) -> None:
+    target = tmp_path / "clip.zarr"
+    numbers = StoredArray(np.random.default_rng(0).random((300, 5), np.float32))
+    for profile in ("raw", "compact"):
+        write_sealed_zarr(target, {"format": "x"}, {}, {"numbers": numbers}, profile=profile, overwrite=True)
+        shard, number = divmod(window, 256)
+        file = target / "numbers" / "c" / str(shard) / "0"
+        content = bytearray(file.read_bytes())
+        start, length = np.frombuffer(bytes(content[-4 - 4096 : -4]), "<u8").reshape(-1, 2)[number].tolist()
+        content[start + length // 2] ^= 16
+        file.write_bytes(content)
+        place = (
+            rf"clip.zarr: numbers/c/{shard}/0: window {window} \(bytes {start} to {start + length}\): expected CRC-32C"
+        )
+        with pytest.raises(CorruptDataError, match=place):
+            SealedZarr(target).read("numbers")
