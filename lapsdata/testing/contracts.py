@@ -15,12 +15,15 @@ from __future__ import annotations
 
 import abc
 import errno
+import inspect
 import os
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from lapsdata.errors import LapsError, MissingExtraError, Problem, SchemaError, StorageError
+import numpy as np
+
+from lapsdata.errors import LapsError, MissingExtraError, PluginError, Problem, SchemaError, StorageError
 from lapsdata.plugins import registry
-from lapsdata.testing.samples import sample_boxes, sample_energies, sample_segments, sample_tokens, sample_tracks
+from lapsdata.testing import samples
 
 try:
     import pytest
@@ -33,25 +36,27 @@ except ImportError as error:
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+    from types import ModuleType
+
+    from hypothesis.strategies import SearchStrategy
 
     from lapsdata.containers import Container
     from lapsdata.formats import Format, WriteReport
 
-__all__ = ["FormatCase", "FormatContract", "content_of", "format_cases"]
+__all__ = ["FormatCase", "FormatContract", "content_of", "format_cases", "sample_of", "strategy_of"]
 
-_COMPACT = {"profile": "compact", "round_px": None}
-_SAMPLES: tuple[tuple[str, str, dict[str, Any], Callable[[], Container]], ...] = (
-    ("tracks_hdf5-raw", "tracks_hdf5", {}, sample_tracks),
-    ("tracks_hdf5-windows", "tracks_hdf5", {"chunking": "windows"}, sample_tracks),
-    ("tracks_hdf5-compact", "tracks_hdf5", _COMPACT, sample_tracks),
-    ("tracks_zarr-raw", "tracks_zarr", {}, sample_tracks),
-    ("tracks_zarr-compact", "tracks_zarr", _COMPACT, sample_tracks),
-    ("tokens_zarr-raw", "tokens_zarr", {}, sample_tokens),
-    ("tokens_zarr-compact", "tokens_zarr", {"profile": "compact"}, sample_tokens),
-    ("energies_jsonl", "energies_jsonl", {}, sample_energies),
-    ("segments_parquet", "segments_parquet", {}, sample_segments),
-    ("boxes_parquet", "boxes_parquet", {}, sample_boxes),
-)
+# What `write` of our formats takes: by the words that it knows, the sets of options that lose nothing.
+_VARIANTS: dict[frozenset[str], dict[str, dict[str, Any]]] = {
+    frozenset(): {"": {}},
+    frozenset({"profile"}): {"-raw": {}, "-compact": {"profile": "compact"}},
+    frozenset({"profile", "round_px"}): {"-raw": {}, "-compact": {"profile": "compact", "round_px": "none"}},
+    frozenset({"profile", "round_px", "chunking"}): {
+        "-raw": {},
+        "-windows": {"chunking": "windows"},
+        "-compact": {"profile": "compact", "round_px": "none"},
+    },
+}
+_FLIPS = 24
 
 
 class FormatCase(NamedTuple):
@@ -63,11 +68,20 @@ class FormatCase(NamedTuple):
 
     def write(self, path: Path, container: Container | None = None, *, overwrite: bool = False) -> WriteReport:
         """Write the container, or another one of the same kind."""
-        return self.format.write(path, container or self.container, overwrite=overwrite, **self.options)
+        return self.format.write(
+            path, self.container if container is None else container, overwrite=overwrite, **self.options
+        )
 
 
 def format_cases() -> dict[str, FormatCase]:
     """Return every format of this library with every profile, by a name for test ids.
+
+    A new module in `lapsdata/formats` is among them without being listed anywhere.
+
+    Raises
+    ------
+    PluginError
+        A format cannot be loaded, has no sample, or takes options that are not known here.
 
     Examples
     --------
@@ -75,9 +89,46 @@ def format_cases() -> dict[str, FormatCase]:
     'compact'
     """
     return {
-        title: FormatCase(registry("formats").load(name), options, sample())
-        for title, name, options, sample in _SAMPLES
+        f"{name}{ending}": FormatCase(plugin, options, sample_of(plugin.record))
+        for name, plugin in _our_formats().items()
+        for ending, options in _variants(plugin).items()
     }
+
+
+def sample_of(record: str, **options: Any) -> Container:  # noqa: ANN401 - each sample states its own
+    """Return the small container that `lapsdata.testing.samples.sample_<record>` makes.
+
+    Raises
+    ------
+    PluginError
+        There is no such function.
+
+    Examples
+    --------
+    >>> len(sample_of("energies", steps=2))
+    4
+    """
+    container: Container = _named(samples, f"sample_{record}")(**options)
+    return container
+
+
+def strategy_of(record: str) -> SearchStrategy[Container]:
+    """Return the hypothesis strategy `lapsdata.testing.strategies.<record>`.
+
+    Raises
+    ------
+    PluginError
+        There is no such function.
+
+    Examples
+    --------
+    >>> strategy_of("boxes")
+    boxes()
+    """
+    from lapsdata.testing import strategies
+
+    drawn: SearchStrategy[Container] = _named(strategies, record)()
+    return drawn
 
 
 def content_of(path: Path) -> dict[str, bytes]:
@@ -115,12 +166,12 @@ class FormatContract(abc.ABC):
     ...     format = PLUGIN
     ...
     ...     def examples(self):
-    ...         return (sample_boxes(),)
+    ...         return (sample_of("boxes"),)
     >>> TestBoxes().test_name_is_the_registry_name()
     """
 
-    format: ClassVar[Format[Any]]
-    options: ClassVar[tuple[dict[str, Any], ...]] = ({},)
+    format: Format[Any]
+    options: tuple[dict[str, Any], ...] = ({},)
 
     @abc.abstractmethod
     def examples(self) -> tuple[Container, ...]:
@@ -205,7 +256,7 @@ class FormatContract(abc.ABC):
 
     def test_wrong_container_is_refused(self, tmp_path: Path) -> None:
         """A container of another kind is a SchemaError before anything is touched."""
-        wrong = sample_boxes() if self.format.record != "boxes" else sample_tracks()
+        wrong = sample_of("boxes" if self.format.record != "boxes" else "tracks")
         target = tmp_path / f"wrong{self.format.suffixes[0]}"
         with pytest.raises(SchemaError, match=f"expected a {self.format.container.__name__}, got"):
             self.format.write(target, wrong)
@@ -221,6 +272,23 @@ class FormatContract(abc.ABC):
                     part.write_bytes(content[:length])
                     self._expect_error_or_equal(target, container, f"{name} cut to {length} bytes", strict=not name)
                 part.write_bytes(content)
+
+    def test_flipped_bits_are_errors_or_harmless(self, tmp_path: Path) -> None:
+        """A flipped bit anywhere, in any file of a folder, is a LapsError or changes nothing that is read."""
+        random = np.random.default_rng(0)
+        for container, options, target in self._cases(tmp_path):
+            self._write(target, container, options)
+            whole = content_of(target)
+            sizes = [len(content) for content in whole.values()]
+            for place in random.integers(sum(sizes), size=_FLIPS).tolist():
+                which = int(np.searchsorted(np.cumsum(sizes), place, side="right"))
+                name, at, bit = list(whole)[which], place - sum(sizes[:which]), int(random.integers(8))
+                damaged = bytearray(whole[name])
+                damaged[at] ^= 1 << bit
+                part = target / name if name else target
+                part.write_bytes(damaged)
+                self._expect_error_or_equal(target, container, f"{name} byte {at} bit {bit} flipped", strict=False)
+                part.write_bytes(whole[name])
 
     def test_absent_file_is_a_storage_error(self, tmp_path: Path) -> None:
         """Reading a file that is not there says so."""
@@ -256,6 +324,31 @@ class FormatContract(abc.ABC):
         _expect(container.equals(back), f"{what}, and read as something else")
 
 
+def _our_formats() -> dict[str, Format[Any]]:
+    found = registry("formats")
+    return {entry.name: found.load(entry.name) for entry in found.entries() if entry.distribution == "lapsdata"}
+
+
+def _variants(plugin: Format[Any]) -> dict[str, dict[str, Any]]:
+    """Return the sets of options that lose nothing, by the ending of a test id."""
+    every = inspect.signature(plugin.write).parameters.values()
+    taken = {one.name for one in every if one.kind is one.KEYWORD_ONLY} - {"overwrite"}
+    try:
+        return _VARIANTS[frozenset(taken)]
+    except KeyError:
+        message = f"expected options of write that are known to the contract, got {', '.join(sorted(taken))}"
+        fix = "name the sets that lose nothing in lapsdata.testing.contracts._VARIANTS"
+        raise PluginError(Problem("unknown-options", f"lapsdata.formats: {plugin.name}", message, fix)) from None
+
+
+def _named(module: ModuleType, name: str) -> Callable[..., Any]:
+    made: Callable[..., Any] | None = getattr(module, name, None) if name in module.__all__ else None
+    if made is None:
+        message = f"expected a function {name}, got none: every record of a format has one"
+        raise PluginError(Problem("no-examples", module.__name__, message, "add it, and its name to __all__"))
+    return made
+
+
 def _expect(good: bool, message: str) -> None:
     """Fail the test; this module is shipped, where pytest does not rewrite `assert`."""
     if not good:
@@ -278,7 +371,6 @@ def _others(folder: Path, name: str) -> Iterator[Path]:
         "json": b'{"format": "other"}\n',
         "nested": b"[" * 100_000,
         "random": bytes(range(256)) * 16,
-        "parquet-end": b"\0" * 64 + b"PAR1",
     }.items():
         path = folder / f"other-{title}"
         path.write_bytes(content)

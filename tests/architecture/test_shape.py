@@ -77,9 +77,10 @@ def test_every_broad_except_says_why(modules: tuple[Path, ...]) -> None:
     for path in modules:
         source = path.read_text(encoding="utf-8").splitlines()
         for node in ast.walk(tree(path)):
-            if isinstance(node, ast.ExceptHandler) and isinstance(node.type, ast.Name):
+            if isinstance(node, ast.ExceptHandler) and node.type is not None:
                 line = source[node.lineno - 1]
-                broad = node.type.id in {"Exception", "BaseException"}
+                caught = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
+                broad = not {ast.unparse(kind) for kind in caught}.isdisjoint({"Exception", "BaseException"})
                 reraised = any(isinstance(inner, ast.Raise) for inner in ast.walk(node))
                 if broad and not reraised and not re.search(r"# noqa: BLE001\W+\w+", line):
                     found.append(f"{path}:{node.lineno}")
