@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from lapsdata.console import shown
 from lapsdata.errors import LapsError, Problem
 from lapsdata.storage.hdf5_file import DatasetInfo, Hdf5File
 
@@ -24,6 +25,11 @@ __all__ = ["LowLevelReport", "LowLevelRow", "PickedItem", "inspect_low_level", "
 _SHOWN: Final = 4
 _LONGEST: Final = 40
 _COLUMNS: Final = ("dataset", "shape", "type", "filters", "layout", "rung")
+# Where a file of ours keeps its header (`storage.sealed_hdf5`).
+_HEADER: Final = "/lapsdata/header"
+# An item larger than this is not looked at; its values are summed up in blocks of so many.
+_LARGEST: Final = 1 << 28
+_BLOCK: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,20 +72,38 @@ class LowLevelReport:
     pick : int or None
         Index on the first axis that was read of each dataset.
     rows : tuple of LowLevelRow
+    ours : bool
+        Whether the file holds a header of this library, and so checksums that were not compared here.
     """
 
     path: Path
     pick: int | None
     rows: tuple[LowLevelRow, ...]
+    ours: bool = False
 
     @property
     def problems(self) -> tuple[Problem, ...]:
         """What could not be read, one problem per dataset at most."""
         return tuple(row.problem for row in self.rows if row.problem is not None)
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What holds for the file as a whole: how far the look went, in sentences."""
+        said = []
+        if not self.rows:
+            said.append("no datasets")
+        if any(row.info.rung for row in self.rows):
+            said.append("rung: what reads the first value of a dataset; no other value was read, but for a picked item")
+        if self.pick is not None and self.rows and not any(row.item for row in self.rows):
+            said.append(f"item {self.pick} was shown of no dataset")
+        if self.ours:
+            said.append("unverified: the checksums of this file were not compared; `lapsdata inspect FILE` does that")
+        return tuple(said)
+
     def as_json(self) -> dict[str, Any]:
         """Return the report as a JSON-ready dictionary; NaN and infinities are their names."""
-        return {"path": str(self.path), "pick": self.pick, "datasets": [_row_json(row) for row in self.rows]}
+        datasets = [_row_json(row) for row in self.rows]
+        return {"path": str(self.path), "pick": self.pick, "datasets": datasets, "remarks": list(self.remarks)}
 
 
 def inspect_low_level(path: str | PathLike[str], pick: int | None = None) -> LowLevelReport:
@@ -96,29 +120,40 @@ def inspect_low_level(path: str | PathLike[str], pick: int | None = None) -> Low
     >>> place = Path(tempfile.mkdtemp()) / "clip.h5"
     >>> with h5py.File(place, "w") as file:
     ...     file["root/default/vis"] = np.ones((3, 2), "f4")
-    >>> print(render_low_level(inspect_low_level(place, pick=1)))  # doctest: +ELLIPSIS
+    >>> print(render_low_level(inspect_low_level(place, pick=1)))
     dataset            shape   type             filters  layout      rung
     /root/default/vis  (3, 2)  float 4B little  -        contiguous  h5py
         item 1: min 1, max 1, mean 1, NaN 0, first 1 1
+    rung: what reads the first value of a dataset; no other value was read, but for a picked item
     """
     with Hdf5File(path) as file:
         rows = tuple(_row(file, name, pick) for name in file.datasets())
-    return LowLevelReport(Path(path), pick, rows)
+    return LowLevelReport(Path(path), pick, rows, any(row.info.path == _HEADER for row in rows))
 
 
 def render_low_level(report: LowLevelReport) -> str:
-    """Return the report as an aligned table; below a row stand its picked item and its problem."""
+    """Return the report as an aligned table; below a row stands what is to be said of it, at the end of the file."""
+    if not report.rows:
+        return "\n".join(report.remarks)
     cells = [_COLUMNS, *(_cells(row.info) for row in report.rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(_COLUMNS))]
     table = ["  ".join(f"{text:<{width}}" for text, width in zip(row, widths, strict=True)).rstrip() for row in cells]
     lines = table[:1]
     for line, row in zip(table[1:], report.rows, strict=True):
         lines.append(line)
+        if row.info.unwritten_chunks:
+            lines.append(f"    {_unwritten(row.info)}: fill value")
         if row.item is not None:
-            lines.append(f"    item {report.pick}: {_item_text(row.item)}")
+            lines.append(f"    {f'item {report.pick}' if row.info.shape else 'value'}: {_item_text(row.item)}")
         if row.problem is not None:
-            lines.append(f"    {row.problem.severity}: {row.problem}")
-    return "\n".join(lines)
+            lines.append(f"    {row.problem.severity}: {shown(str(row.problem))}")
+    return "\n".join([*lines, *report.remarks])
+
+
+def _unwritten(info: DatasetInfo) -> str:
+    if info.layout == "contiguous":
+        return "never written"
+    return f"{info.unwritten_chunks} of {info.chunks} chunks never written"
 
 
 def _row(file: Hdf5File, name: str, pick: int | None) -> LowLevelRow:
@@ -129,26 +164,36 @@ def _row(file: Hdf5File, name: str, pick: int | None) -> LowLevelRow:
     if info.shape and not 0 <= pick < length:
         message = f"expected an item below {length}, got {pick}"
         return LowLevelRow(info, problem=Problem("no-such-item", info.path, message, severity="info"))
+    size = math.prod(info.shape[1:] if info.shape else ()) * info.size
+    if size > _LARGEST:
+        message = f"an item of {size / 2**20:,.0f} MiB is more than {_LARGEST >> 20} MiB: not looked at"
+        return LowLevelRow(info, problem=Problem("item-too-large", info.path, message, severity="info"))
     try:
         # A scalar is its own only item.
         return LowLevelRow(info, _looked_at(file.read(name, slice(pick, pick + 1) if info.shape else None)))
     except LapsError as error:
         return LowLevelRow(info, problem=error.problems[0])
+    except MemoryError:
+        message = f"expected memory for an item of {size / 2**20:,.0f} MiB, got none"
+        return LowLevelRow(info, problem=Problem("out-of-memory", info.path, message))
 
 
 def _looked_at(values: np.ndarray[Any, np.dtype[Any]]) -> PickedItem:
     first = tuple(_plain(value) for value in values.ravel()[:_SHOWN].tolist())
     if values.dtype.kind not in "biuf" or values.size == 0:
         return PickedItem(first)
-    numbers = values.astype(np.float64).ravel()
-    known = numbers[~np.isnan(numbers)]
-    nans = numbers.size - known.size
-    if not known.size:
-        return PickedItem(first, nans=nans)
+    flat = values.ravel()
+    low, high, total, count = math.inf, -math.inf, 0.0, 0
     # Both infinities in one item have no mean.
     with np.errstate(invalid="ignore", over="ignore"):
-        mean = float(known.mean())
-    return PickedItem(first, float(known.min()), float(known.max()), mean, nans)
+        for start in range(0, flat.size, _BLOCK):
+            numbers = flat[start : start + _BLOCK].astype(np.float64)
+            known = numbers[~np.isnan(numbers)]
+            if known.size:
+                low, high = min(low, float(known.min())), max(high, float(known.max()))
+                total, count = total + float(known.sum()), count + known.size
+    nans = flat.size - count
+    return PickedItem(first, low, high, total / count, nans) if count else PickedItem(first, nans=nans)
 
 
 def _plain(value: object) -> bool | int | float | str:
@@ -160,10 +205,10 @@ def _plain(value: object) -> bool | int | float | str:
 def _cells(info: DatasetInfo) -> tuple[str, ...]:
     order = f" {info.byte_order}" if info.byte_order in ("little", "big", "other") else ""
     return (
-        info.path,
+        shown(info.path),
         "-" if info.shape is None else str(info.shape),
         f"{info.type_class} {info.size}B{order}" if info.type_class else "-",
-        "+".join(f"{step.name or '?'}({step.id})" for step in info.filters) or "-",
+        "+".join(f"{shown(step.name) or '?'}({step.id})" for step in info.filters) or "-",
         info.layout or "-",
         info.rung or "-",
     )
@@ -181,7 +226,8 @@ def _item_text(item: PickedItem) -> str:
 
 
 def _shortened(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}... ({len(text)} characters)"
+    cut = shown(text[:_LONGEST])
+    return cut if len(text) <= _LONGEST else f"{cut}... ({len(text)} characters)"
 
 
 def _row_json(row: LowLevelRow) -> dict[str, Any]:

@@ -29,6 +29,8 @@ def _remember(context: typer.Context, value: bool) -> bool:
     settings = context.find_object(Settings)
     if settings is not None:
         settings.json = value
+    if value:
+        console.keep_warnings()
     return value
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +10,7 @@ import typer
 
 from lapsdata import console
 from lapsdata.cli._common import Json, finish
+from lapsdata.errors import Problem, UnknownFormatError
 
 if TYPE_CHECKING:
     from lapsdata.containers import Container
@@ -18,25 +20,49 @@ __all__ = ["PLUGIN"]
 
 
 def inspect(
-    file: Annotated[Path, typer.Argument(help="A file or folder of ours; with --low-level any HDF5 file.")],
+    file: Annotated[str, typer.Argument(help="A file or folder of ours; with --low-level any HDF5 file.")],
     low_level: Annotated[
         bool, typer.Option("--low-level", help="How each HDF5 dataset is stored, and what can read it.")
     ] = False,
     pick: Annotated[
         int | None, typer.Option(min=0, help="With --low-level: look at this item of each dataset.")
     ] = None,
+    format: Annotated[
+        str | None, typer.Option(help="Read it as this format, instead of looking into it.", metavar="NAME")
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Show what is in a file, after comparing every checksum in it."""
-    if low_level:
-        _inspect_low_level(file, pick, json)
-        return
-    if pick is not None:
-        raise typer.BadParameter("only with --low-level", param_hint="--pick")
-    from lapsdata.formats import recognise
+    """Show what is in a file, after comparing every checksum in it.
 
-    plugin = recognise(file)
-    container = plugin.read(file, verify="always")
+    The whole file is read into memory for that, however large it is. --low-level reads one value of each dataset, or
+    the item that is picked, and compares nothing.
+    """
+    for name, wrong in (("--pick", pick is not None and not low_level), ("--format", format is not None and low_level)):
+        if wrong:
+            raise typer.BadParameter(f"only with{'out' * low_level} --low-level", param_hint=name)
+    place = _local(file)
+    if low_level:
+        _inspect_low_level(place, pick, json)
+    else:
+        _inspect(place, format, json)
+
+
+def _local(file: str) -> Path:
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", file):
+        message = "expected a file or folder of this machine, got a URL, which `inspect` does not read yet"
+        raise UnknownFormatError(Problem("not-local", file, message, "download it first"))
+    return Path(file)
+
+
+def _inspect(file: Path, name: str | None, json: bool) -> None:
+    from lapsdata.formats import recognise
+    from lapsdata.plugins import registry
+    from lapsdata.storage.atomic import existing, storage_errors
+
+    with storage_errors(file, "open"):
+        existing(file)
+        plugin = recognise(file) if name is None else registry("formats").load(name)
+        container = plugin.read(file, verify="always")
     if json:
         document = {"path": str(file), "format": plugin.name, "facts": container.facts()}
         console.write_json({**document, "header": container.header.as_json()})
@@ -64,7 +90,8 @@ def _inspect_low_level(file: Path, pick: int | None, json: bool) -> None:
     if json:
         console.write_json(report.as_json(), report.problems)
     else:
-        console.write(render_low_level(report))
+        for line in render_low_level(report).splitlines():
+            console.write(line)
     finish(report.problems)
 
 

@@ -7,6 +7,7 @@ verb of another distribution is imported only when it is called.
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
@@ -73,7 +74,31 @@ def main() -> None:
     console.prepare()
     settings = Settings()
     try:
-        typer.main.get_command(application())(prog_name="lapsdata", obj=settings)
+        try:
+            _run(settings)
+        finally:
+            console.flush()
+    except console.OutputRefusedError as error:
+        console.report(error.problems)
+        sys.exit(console.ExitCode.PROBLEMS)
+    except BrokenPipeError:  # whoever read our output has seen enough
+        sys.exit(console.ExitCode.PROBLEMS)
+
+
+def _run(settings: Settings) -> None:
+    """Run the verb that the arguments name, and tell what it raises."""
+    try:
+        try:
+            typer.main.get_command(application())(prog_name="lapsdata", obj=settings)
+        except BrokenPipeError:
+            raise
+        except OSError as error:  # from help, which is not printed by us, or from a verb of another distribution
+            from lapsdata.storage.atomic import storage_errors
+
+            with storage_errors(Path(str(error.filename or "lapsdata")), "go on"):
+                raise
+    except console.OutputRefusedError:
+        raise
     except LapsError as error:
         if settings.traceback:
             raise

@@ -92,7 +92,8 @@ def check_schemas(folder: Path) -> list[Problem]:
     Returns
     -------
     list of Problem
-        Missing, differing and superfluous schema files; empty when nothing has drifted.
+        Missing, differing and superfluous schema files; empty when nothing has drifted. A folder that is not
+        there is one problem.
 
     Examples
     --------
@@ -104,6 +105,10 @@ def check_schemas(folder: Path) -> list[Problem]:
     >>> check_schemas(folder)
     []
     """
+    if not folder.is_dir():
+        message = f"expected a folder of exported schemas, got {'a file' if folder.exists() else 'nothing'}"
+        code = "wrong-kind" if folder.exists() else "not-found"
+        return [Problem(code, str(folder), message, "name their folder, or make it: lapsdata schema export --out DIR")]
     fix = "run: lapsdata schema export, and note the change under the format's version in CHANGELOG.md"
     expected = schema_files()
     problems = []

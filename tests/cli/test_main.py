@@ -169,3 +169,57 @@ def test_the_application_holds_each_verb_once() -> None:
     names = [command.name for command in app.registered_commands] + [group.name for group in app.registered_groups]
     assert sorted(names) == sorted(registry("commands").names())
     assert isinstance(app, typer.Typer)
+
+
+@pytest.mark.parametrize(
+    "arguments", [("inspect", "."), ("schema", "export", "--out", "."), ("schema", "check", "--dir", ".")]
+)
+def test_a_path_that_may_not_be_read_is_no_wrong_usage(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    """Root may read everything, so that the answer of the system is played: the verb itself must ask."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("os.access", lambda *_, **__: False)
+    monkeypatch.setattr("lapsdata.cli.main.console.prepare", lambda: None)
+    monkeypatch.setattr(sys, "argv", ["lapsdata", *arguments])
+    with pytest.raises(SystemExit, match="^(0|1)$"):
+        main()
+
+
+ENDS = {"--help": 0, "--version": 0, "plugins": 0, "inspect absent.h5": 1, "inspect absent.h5 --json": 1, "nonsense": 2}
+
+
+def shell(script: str) -> subprocess.CompletedProcess[str]:
+    command = Path(sys.executable).with_name("lapsdata")
+    return subprocess.run(
+        ["bash", "-c", script.replace("lapsdata", str(command))], capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize("arguments", ENDS)
+def test_a_closed_output_changes_no_exit_code(arguments: str) -> None:
+    done = shell(f"lapsdata {arguments} >&-")
+    assert done.returncode == ENDS[arguments]
+    assert "Traceback" not in done.stderr
+    assert shell(f"lapsdata {arguments} >/dev/null 2>&-").returncode == ENDS[arguments]
+
+
+@pytest.mark.parametrize("arguments", ["--help", "--version", "plugins", "plugins --json", "inspect absent.h5 --json"])
+def test_an_output_that_takes_no_more_is_told_in_one_line(arguments: str) -> None:
+    done = shell(f"lapsdata {arguments} >/dev/full")
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert re.fullmatch(r"error: .*[Nn]o space left on.*device; .* \[disk-full\]", line)
+
+
+def test_an_error_of_the_system_in_a_verb_of_others_is_a_problem(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise FileNotFoundError(2, "No such file or directory", "clip.h5")
+
+    monkeypatch.setattr("lapsdata.cli.main.application", refuse)
+    monkeypatch.setattr("lapsdata.cli.main.console.prepare", lambda: None)
+    with pytest.raises(SystemExit, match="1"):
+        main()
+    assert capsys.readouterr().err.startswith("error: clip.h5: cannot go on: no such file or folder")

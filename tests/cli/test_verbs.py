@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING
 
 import h5py
@@ -84,10 +85,11 @@ def test_low_level_inspection_looks_at_one_item(lapsdata: Run, tmp_path: Path) -
         file["x"] = np.array([[1, 2], [3, 5]], ">f4")
     done = lapsdata("inspect", "theirs.h5", "--low-level", "--pick", "1")
     assert (done.returncode, done.stderr) == (0, "")
-    row, item = done.stdout.splitlines()[1:]
+    row, item, reach = done.stdout.splitlines()[1:]
     assert row.split()[:2] == ["/x", "(2,"]
     assert "float 4B big" in row
     assert "min 3, max 5, mean 4, NaN 0" in item
+    assert reach.startswith("rung: what reads the first value of a dataset")
 
 
 def test_low_level_inspection_as_json(lapsdata: Run, tmp_path: Path) -> None:
@@ -153,3 +155,121 @@ def test_problems_of_a_verb_decide_its_exit_code() -> None:
     finish([Problem("a", "b", "c", severity="warning"), Problem("a", "b", "c", severity="info")])
     with pytest.raises(typer.Exit, match="1"):
         finish([Problem("a", "b", "c")])
+
+
+LONG = "x" * 300
+
+
+@pytest.mark.parametrize("mode", [(), ("--low-level",)], ids=["whole", "low-level"])
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [("absent.h5", "not-found"), (LONG, "wrong-name"), ("circle", "wrong-name"), ("pipe", "wrong-kind")],
+)
+def test_a_path_that_cannot_be_read_has_one_code_in_both_modes(
+    lapsdata: Run, tmp_path: Path, name: str, code: str, mode: tuple[str, ...]
+) -> None:
+    (tmp_path / "circle").symlink_to("circle")
+    os.mkfifo(tmp_path / "pipe")
+    done = lapsdata("inspect", name, *mode, "--json")
+    assert (done.returncode, done.stderr) == (1, "")
+    assert [problem["code"] for problem in json.loads(done.stdout)["problems"]] == [code]
+
+
+def test_inspect_reads_a_file_as_the_format_that_is_named(lapsdata: Run, tmp_path: Path) -> None:
+    front_door.write(tmp_path / "clip.h5", samples.sample_tracks())
+    assert "tracks_hdf5" in lapsdata("inspect", "clip.h5", "--format", "tracks_hdf5").stdout
+    wrong = lapsdata("inspect", "clip.h5", "--format", "boxes_parquet")
+    assert wrong.returncode == 1
+    assert wrong.stderr.startswith("error: clip.h5: ")
+    unknown = lapsdata("inspect", "clip.h5", "--format", "tracks_hdf")
+    assert (unknown.returncode, "[unknown-name]" in unknown.stderr) == (1, True)
+    assert lapsdata("inspect", "clip.h5", "--format", "tracks_hdf5", "--low-level").returncode == 2
+
+
+@pytest.mark.parametrize("mode", [(), ("--low-level",)], ids=["whole", "low-level"])
+def test_a_url_is_not_taken_for_a_path(lapsdata: Run, mode: tuple[str, ...]) -> None:
+    done = lapsdata("inspect", "https://example.org//a.h5", *mode)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(
+        "error: https://example.org//a.h5: expected a file or folder of this machine, got a URL"
+    )
+
+
+def test_hostile_names_stay_in_their_line(lapsdata: Run, tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a\n\x1b[31m.h5", "w") as file:
+        file["x\n\x1b[31m"] = np.zeros(3, "f4")
+        file["y\n"] = h5py.SoftLink("/no\nwhere")
+    shown = lapsdata("inspect", "a\n\x1b[31m.h5", "--low-level")
+    assert len(shown.stdout.splitlines()) == 5
+    assert "\x1b" not in shown.stdout
+    told = lapsdata("inspect", "a\n\x1b[31m.h5")
+    assert len(told.stderr.splitlines()) == 1
+    assert told.stderr.startswith(r"error: a\n\x1b[31m.h5: ")
+
+
+def test_inspect_says_what_it_reads(lapsdata: Run) -> None:
+    text = " ".join(lapsdata("inspect", "--help").stdout.split())
+    assert "The whole file is read into memory for that, however large it is." in text
+
+
+@pytest.fixture
+def broken_plugin(tmp_path: Path) -> str:
+    """An installed distribution whose format cannot be imported; its folder belongs on PYTHONPATH."""
+    record = tmp_path / "site" / "laps_broken-1.0.dist-info"
+    record.mkdir(parents=True)
+    (record / "METADATA").write_text("Metadata-Version: 2.1\nName: laps-broken\nVersion: 1.0\n")
+    (record / "entry_points.txt").write_text("[lapsdata.formats]\ntracks_gone = laps_gone:PLUGIN\n")
+    return str(tmp_path / "site")
+
+
+def test_warnings_are_records_under_json_and_lines_without(lapsdata: Run, tmp_path: Path, broken_plugin: str) -> None:
+    front_door.write(tmp_path / "clip.h5", samples.sample_tracks())
+    done = lapsdata("inspect", "clip.h5", "--json", PYTHONPATH=broken_plugin)
+    assert (done.returncode, done.stderr) == (0, "")
+    (problem,) = json.loads(done.stdout)["problems"]
+    assert problem["severity"] == "warning"
+    assert "tracks_gone" in problem["message"]
+    plain = lapsdata("inspect", "clip.h5", PYTHONPATH=broken_plugin)
+    assert plain.returncode == 0
+    assert plain.stderr.startswith("warning: ")
+    assert "tracks_gone" in plain.stderr
+
+
+@pytest.mark.parametrize(
+    ("out", "told"),
+    [
+        ("taken", "error: taken: cannot write: expected a folder, got a file; name a folder [wrong-kind]"),
+        (
+            "taken/deep",
+            "error: taken/deep: cannot write: a part of the path is not a folder; check the path [not-found]",
+        ),
+        ("full", "error: full/tracks.v1.json: cannot write: it is a folder; name a file [wrong-kind]"),
+        (LONG, f"error: {LONG}: cannot write: the name is too long; shorten it [wrong-name]"),
+    ],
+    ids=["a-file", "below-a-file", "a-folder-in-the-way", "long"],
+)
+def test_schema_export_names_what_is_refused(lapsdata: Run, tmp_path: Path, out: str, told: str) -> None:
+    (tmp_path / "taken").touch()
+    (tmp_path / "full" / "tracks.v1.json").mkdir(parents=True)
+    done = lapsdata("schema", "export", "--out", out)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines() == [told]
+    as_json = lapsdata("schema", "export", "--out", out, "--json")
+    assert as_json.returncode == 1
+    assert f"[{json.loads(as_json.stdout)['problems'][0]['code']}]" in told
+
+
+def test_schema_export_as_json(lapsdata: Run) -> None:
+    document = json.loads(lapsdata("schema", "export", "--out", "out", "--json").stdout)
+    assert document["folder"] == "out"
+    assert sorted(document["files"]) == sorted(f"{name}.json" for name in [*RECORDS, "index"])
+
+
+@pytest.mark.parametrize(("name", "code"), [("absent", "not-found"), ("taken", "wrong-kind")])
+def test_schema_check_of_no_folder_is_one_problem(lapsdata: Run, tmp_path: Path, name: str, code: str) -> None:
+    (tmp_path / "taken").touch()
+    done = lapsdata("schema", "check", "--dir", name)
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"error: {name}: expected a folder of exported schemas, got ")
+    assert line.endswith(f"[{code}]")
+    assert done.returncode == 1

@@ -9,8 +9,11 @@ import h5py
 import numpy as np
 import pytest
 
+import lapsdata
+from lapsdata import _inspect
 from lapsdata._inspect import LowLevelReport, LowLevelRow, inspect_low_level, render_low_level
 from lapsdata.errors import StorageError
+from lapsdata.testing.samples import sample_tracks
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -132,5 +135,116 @@ def test_json_is_strict(odd: Path) -> None:
 
 
 def test_a_file_that_cannot_be_opened_raises(tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match="got nothing"):
+    with pytest.raises(StorageError, match="no such file or folder"):
         inspect_low_level(tmp_path / "absent.h5")
+
+
+def test_what_was_never_written_is_told_in_the_text(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file.create_dataset("part", (8, 2), "f4", chunks=(1, 2), fillvalue=7)[:5] = 1
+        file.create_dataset("nothing", (3,), "i4")
+        file["whole"] = np.arange(3)
+    text = render_low_level(inspect_low_level(tmp_path / "x.h5")).splitlines()
+    told = {line.split()[0]: text[at + 1].strip() for at, line in enumerate(text) if line.startswith("/")}
+    assert told["/part"] == "3 of 8 chunks never written: fill value"
+    assert told["/nothing"] == "never written: fill value"
+    assert "fill value" not in told["/whole"]
+
+
+def test_the_reach_of_the_look_is_told(odd: Path) -> None:
+    report = inspect_low_level(odd)
+    assert report.remarks == (
+        "rung: what reads the first value of a dataset; no other value was read, but for a picked item",
+    )
+    assert render_low_level(report).endswith(report.remarks[0])
+    assert report.as_json()["remarks"] == list(report.remarks)
+
+
+def test_a_file_of_ours_is_told_to_be_unverified(tmp_path: Path) -> None:
+    lapsdata.write(tmp_path / "clip.h5", sample_tracks())
+    report = inspect_low_level(tmp_path / "clip.h5")
+    assert report.remarks[-1] == (
+        "unverified: the checksums of this file were not compared; `lapsdata inspect FILE` does that"
+    )
+
+
+def test_one_huge_item_hides_no_other(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file.create_dataset("huge", (10**5, 10**9), "f4", chunks=(1, 10**6))
+        file.create_dataset("plain", (10**5, 10**9), "f4")
+        file["small"] = np.arange(3)
+    found = rows(inspect_low_level(tmp_path / "x.h5", pick=0))
+    assert found["/small"].item is not None
+    for name in ("/huge", "/plain"):
+        problem = found[name].problem
+        assert problem is not None
+        assert (problem.code, problem.severity) == ("item-too-large", "info")
+        assert problem.message == "an item of 3,815 MiB is more than 256 MiB: not looked at"
+
+
+def test_no_memory_for_one_dataset_hides_no_other(odd: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    look = _inspect._looked_at
+
+    def refuse(values: np.ndarray) -> object:
+        if values.dtype == np.dtype(">f8").newbyteorder("="):
+            raise MemoryError
+        return look(values)
+
+    monkeypatch.setattr(_inspect, "_looked_at", refuse)
+    found = rows(inspect_low_level(odd, pick=0))
+    assert found["/limits"].problem is not None
+    assert found["/limits"].problem.code == "out-of-memory"
+    assert found["/tracks"].item is not None
+
+
+def test_statistics_in_blocks_are_those_of_the_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.random.default_rng(3).normal(size=(1, 1000))
+    values[0, ::7] = np.nan
+    values[0, 64:128] = np.nan
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["x"] = values
+    monkeypatch.setattr(_inspect, "_BLOCK", 64)
+    item = rows(inspect_low_level(tmp_path / "x.h5", pick=0))["/x"].item
+    assert item is not None
+    assert (item.minimum, item.maximum, item.nans) == (np.nanmin(values), np.nanmax(values), np.isnan(values).sum())
+    assert item.mean == pytest.approx(np.nanmean(values), rel=1e-12)
+
+
+def test_names_and_texts_of_a_file_stay_in_their_line(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["two\nlines\x1b[31m"] = np.array([b"a\n\x1b[2J"])
+        file["bad\n"] = h5py.SoftLink("/no\nwhere")
+        file.create_dataset(b"b\xff", data=[1])
+    text = render_low_level(inspect_low_level(tmp_path / "x.h5", pick=0))
+    assert "\x1b" not in text
+    lines = text.splitlines()
+    assert len(lines) == 8
+    assert lines[1].startswith(r"/bad\n ")
+    assert lines[3].startswith(r"/b\xff ")
+    assert lines[5].startswith(r"/two\nlines\x1b[31m ")
+    assert lines[6] == r"    item 0: first a\n\x1b[2J"
+    text.encode()
+
+
+def test_a_file_without_datasets_says_so(tmp_path: Path) -> None:
+    h5py.File(tmp_path / "x.h5", "w").close()
+    assert render_low_level(inspect_low_level(tmp_path / "x.h5", pick=3)) == "no datasets"
+
+
+def test_an_item_that_is_nowhere_is_told_at_the_end(odd: Path, tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["x"] = np.arange(3)
+    report = inspect_low_level(tmp_path / "x.h5", pick=1000)
+    assert {problem.severity for problem in report.problems} == {"info"}
+    assert render_low_level(report).endswith("\nitem 1000 was shown of no dataset")
+
+
+def test_a_scalar_has_a_value_and_a_null_data_space_none(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["scalar"] = 5.0
+        file["null"] = h5py.Empty("f4")
+    report = inspect_low_level(tmp_path / "x.h5", pick=7)
+    text = render_low_level(report)
+    assert "    value: min 5, max 5, mean 5, NaN 0, first 5\n" in text
+    (problem,) = report.problems
+    assert (problem.code, problem.severity) == ("null-dataspace", "info")

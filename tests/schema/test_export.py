@@ -65,8 +65,11 @@ def test_all_drift_is_told_at_once(copy: Path) -> None:
     assert {p.code for p in check_schemas(copy)} == {"schema-missing", "schema-drift", "schema-unknown"}
 
 
-def test_an_absent_folder_lacks_every_file(tmp_path: Path) -> None:
-    assert {p.code for p in check_schemas(tmp_path / "nowhere")} == {"schema-missing"}
+def test_an_absent_folder_is_one_problem_and_an_empty_one_lacks_every_file(tmp_path: Path) -> None:
+    assert [(p.code, p.where) for p in check_schemas(tmp_path / "nowhere")] == [
+        ("not-found", str(tmp_path / "nowhere"))
+    ]
+    assert [p.code for p in check_schemas(tmp_path)] == ["schema-missing"] * (len(RECORDS) + 1)
 
 
 def test_index_holds_version_status_and_true_digests(schemas: Path) -> None:
