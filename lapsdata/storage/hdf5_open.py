@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from lapsdata.errors import CorruptDataError, LapsError, Problem, StorageError, UnknownFormatError
+from lapsdata.storage.atomic import existing, storage_errors
+from lapsdata.storage.hdf5_text import hdf5_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +25,8 @@ def open_hdf5(path: Path) -> Any:  # noqa: ANN401  h5py publishes no types
     Raises
     ------
     StorageError
-        No such file, a folder, no permission, locked by or flagged as open for a writer.
+        No such file, a folder or pipe, no permission, too many open files, locked by or flagged as open for a
+        writer.
     UnknownFormatError
         No HDF5 signature.
     CorruptDataError
@@ -32,30 +35,26 @@ def open_hdf5(path: Path) -> Any:  # noqa: ANN401  h5py publishes no types
     import h5py
 
     _require_signature(path)
-    try:
-        return h5py.File(path, "r")
-    except OSError as error:
-        raise _named(path, error) from error
+    with storage_errors(path, "open"):
+        try:
+            return h5py.File(path, "r")
+        except OSError as error:
+            named = _named(path, error)
+            if named is None:
+                raise
+            raise named from error
 
 
 def _require_signature(path: Path) -> None:
     where = str(path)
-    try:
-        with path.open("rb") as file:
-            size = file.seek(0, 2)
-            place = 0
-            while place < size:
-                file.seek(place)
-                if file.read(len(_SIGNATURE)) == _SIGNATURE:
-                    return
-                place = place * 2 or _FIRST_USER_BLOCK
-    except FileNotFoundError as error:
-        raise StorageError(Problem("no-such-file", where, "expected an HDF5 file, got nothing")) from error
-    except PermissionError as error:
-        message = "expected a readable file, got no permission"
-        raise StorageError(Problem("no-permission", where, message, "chmod u+r it")) from error
-    except IsADirectoryError as error:
-        raise StorageError(Problem("is-a-folder", where, "expected an HDF5 file, got a folder")) from error
+    with storage_errors(path, "open"), existing(path).open("rb") as file:
+        size = file.seek(0, 2)
+        place = 0
+        while place < size:
+            file.seek(place)
+            if file.read(len(_SIGNATURE)) == _SIGNATURE:
+                return
+            place = place * 2 or _FIRST_USER_BLOCK
     if size == 0:
         raise CorruptDataError(
             Problem("empty-file", where, "expected an HDF5 file, got 0 bytes", "restore it from a copy")
@@ -63,8 +62,9 @@ def _require_signature(path: Path) -> None:
     raise UnknownFormatError(Problem("not-hdf5", where, "expected the HDF5 signature, got none"))
 
 
-def _named(path: Path, error: OSError) -> LapsError:
-    text, where = str(error), str(path)
+def _named(path: Path, error: OSError) -> LapsError | None:
+    """Name what is wrong with the content or the lock of a file; None where the operating system refused."""
+    text, where = hdf5_text(error), str(path)
     if "truncated file" in text:
         return CorruptDataError(
             Problem("truncated-file", where, f"expected a whole file, got {text}", "restore it from a copy")
@@ -77,6 +77,8 @@ def _named(path: Path, error: OSError) -> LapsError:
         message = f"expected a file that can be read, got a lock: {text}"
         fix = "wait for the writer, or set HDF5_USE_FILE_LOCKING=FALSE where the file system knows no locks"
         return StorageError(Problem("locked-file", where, message, fix))
+    if error.errno is not None:
+        return None
     return CorruptDataError(
         Problem("unreadable-hdf5", where, f"expected an HDF5 structure, got {text}", "restore it from a copy")
     )

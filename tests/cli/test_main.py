@@ -182,7 +182,7 @@ def test_a_path_that_may_not_be_read_is_no_wrong_usage(
     monkeypatch.setattr("os.access", lambda *_, **__: False)
     monkeypatch.setattr("lapsdata.cli.main.console.prepare", lambda: None)
     monkeypatch.setattr(sys, "argv", ["lapsdata", *arguments])
-    with pytest.raises(SystemExit, match="^(0|1)$"):
+    with pytest.raises(SystemExit, match=r"^(0|1)$"):
         main()
 
 

@@ -35,12 +35,14 @@ def clip(tmp_path: Path) -> Path:
 
 
 def test_no_such_file(tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match=r"absent\.h5: expected an HDF5 file, got nothing \[no-such-file\]"):
+    with pytest.raises(
+        StorageError, match=r"absent\.h5: cannot open: no such file or folder; check the path \[not-found\]"
+    ):
         Hdf5File(tmp_path / "absent.h5")
 
 
 def test_a_folder(tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match=r"got a folder \[is-a-folder\]"):
+    with pytest.raises(StorageError, match=r"it is a folder; name a file \[wrong-kind\]"):
         Hdf5File(tmp_path)
 
 
@@ -51,8 +53,70 @@ def test_no_permission(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "open", refuse)
-    with pytest.raises(StorageError, match="got no permission; chmod u"):
+    with pytest.raises(StorageError, match=r"cannot open: no permission; .*no-permission"):
         Hdf5File(clip)
+
+
+def test_a_pipe_is_refused_instead_of_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.h5")
+    with pytest.raises(StorageError, match=r"got a pipe, socket or device; .*\[wrong-kind\]"):
+        Hdf5File(tmp_path / "pipe.h5")
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "circle"])
+def test_a_name_that_leads_nowhere(tmp_path: Path, name: str) -> None:
+    (tmp_path / "circle").symlink_to("circle")
+    with pytest.raises(StorageError, match=r"\[wrong-name\]"):
+        Hdf5File(tmp_path / name)
+
+
+@pytest.mark.parametrize("spare", [0, 1])
+def test_too_many_open_files(clip: Path, spare: int) -> None:
+    """With one to spare, the signature can be read and libhdf5 is refused."""
+    script = """
+import os, resource, sys
+import h5py
+from lapsdata.errors import StorageError
+from lapsdata.storage.hdf5_file import Hdf5File
+with Hdf5File(sys.argv[1]) as file:  # whatever opens files once has done so
+    file.read("note")
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+held = []
+try:
+    while True:
+        held.append(os.open("/dev/null", os.O_RDONLY))
+except OSError:
+    pass
+if sys.argv[2] == "1":
+    os.close(held.pop())
+try:
+    file = Hdf5File(sys.argv[1])
+    file.describe("note")
+except StorageError as error:
+    print(error.problems[0].code)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(clip), str(spare)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == ("" if spare else "too-many-files\n")
+
+
+def test_libhdf5_refused_for_too_many_files_is_no_damage(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(24, "Unable to synchronously open file (unable to open file: errno = 24)")
+
+    monkeypatch.setattr(h5py, "File", refuse)
+    with pytest.raises(StorageError, match=r"too many files are open; .*\[too-many-files\]"):
+        Hdf5File(clip)
+
+
+def test_no_memory_is_no_damage(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("lapsdata.storage.hdf5_file.read_rung", refuse)
+    with Hdf5File(clip) as file, pytest.raises(StorageError, match=r"in spans of rows; .*\[out-of-memory\]"):
+        file.read("note")
 
 
 def test_not_hdf5(tmp_path: Path) -> None:
@@ -187,7 +251,7 @@ def test_a_null_data_space_is_named(clip: Path) -> None:
             file.read("nothing")
         problem = file.describe("nothing").problem
         assert problem is not None
-        assert problem.code == "null-dataspace"
+        assert (problem.code, problem.severity) == ("null-dataspace", "info")
 
 
 def test_references_are_named(clip: Path) -> None:
@@ -227,14 +291,20 @@ def test_links_and_cycles(tmp_path: Path) -> None:
     assert "got a link to '/far' in 'gone.h5'" in bad["/missing_file"]
 
 
-def test_a_name_that_is_not_utf8_hides_nothing(tmp_path: Path) -> None:
+def test_a_name_that_is_not_utf8_is_read_like_any_other(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "x.h5", "w") as file:
         file["good"] = np.arange(3)
-        file.create_dataset(b"b\xffd", data=np.arange(3))
+        file.create_dataset(b"b\xffd", data=np.arange(3)).attrs["rate"] = 5
+        file.create_group(b"deep\xfe")["in"] = np.arange(3)
+        file.id.links.create_soft(b"soft\xff", b"/b\xffd")
     with Hdf5File(tmp_path / "x.h5") as file:
-        assert file.datasets() == ("/b\\xffd", "/good")
-        assert "expected a name in UTF-8" in str(file.describe("/b\\xffd").problem)
-        assert file.describe("/good").problem is None
+        assert file.datasets() == ("/b\udcffd", "/deep\udcfe/in", "/good", "/soft\udcff")
+        for name in file.datasets():
+            assert file.describe(name).problem is None
+            assert file.read(name).tolist() == [0, 1, 2]
+        assert file.attribute("/b\udcffd", "rate") == 5
+        with pytest.raises(SchemaError, match="missing-dataset"):
+            file.read("/c\udcffd")
 
 
 def test_a_shape_that_nothing_fills_is_refused_and_its_rows_are_not(tmp_path: Path) -> None:
