@@ -6,8 +6,11 @@ Validators collect every problem before they raise, so that a user mends a file 
 
 from __future__ import annotations
 
+import inspect
+import operator
+import warnings
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -27,6 +30,8 @@ __all__ = [
     "Severity",
     "StorageError",
     "UnknownFormatError",
+    "warn",
+    "whole_number",
 ]
 
 Severity = Literal["error", "warning", "info"]
@@ -153,6 +158,53 @@ class PluginError(LapsError):
 
 class LapsWarning(UserWarning):
     """Something that does not stop the work but that the user must know; always names its subject."""
+
+
+def warn(message: str, category: type[LapsWarning] = LapsWarning) -> None:
+    """Warn at the line that called this library, however deep inside of it the reason was found.
+
+    Parameters
+    ----------
+    message : str
+    category : type of LapsWarning
+
+    Examples
+    --------
+    >>> import warnings
+    >>> with warnings.catch_warnings(record=True) as seen:
+    ...     warnings.simplefilter("always")
+    ...     warn("clip.h5: written by other code")
+    >>> [str(item.message) for item in seen]
+    ['clip.h5: written by other code']
+    """
+    level, frame = 1, inspect.currentframe()
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "lapsdata":
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level)
+
+
+def whole_number(value: Any) -> int | None:  # noqa: ANN401 - anything may be asked about
+    """Return an integer of any library as an int; None for everything else, a bool included.
+
+    Parameters
+    ----------
+    value : object
+
+    Returns
+    -------
+    int or None
+
+    Examples
+    --------
+    >>> [whole_number(value) for value in (16, 16.0, True, "16")]
+    [16, None, None, None]
+    """
+    if isinstance(value, bool):
+        return None
+    try:
+        return operator.index(value)
+    except TypeError:
+        return None
 
 
 class Problems:

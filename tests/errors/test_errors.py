@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import copy
+import importlib.util
 import json
+import linecache
 import pickle
 import warnings
-from typing import TYPE_CHECKING
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lapsdata import errors
-from lapsdata.errors import LapsError, LapsWarning, Problem, Problems, SchemaError
+from lapsdata.errors import LapsError, LapsWarning, Problem, Problems, SchemaError, whole_number
 
 if TYPE_CHECKING:
+    from pathlib import Path
+    from types import ModuleType
+
     from lapsdata.errors import Severity
 
 FAMILY: tuple[tuple[type[LapsError], tuple[type[BaseException], ...]], ...] = (
@@ -166,6 +173,61 @@ class TestProblems:
         with pytest.raises(errors.CorruptDataError, match="2 problems:") as caught:
             found.raise_as(errors.CorruptDataError)
         assert caught.value.problems == tuple(numbered(2))
+
+
+@pytest.fixture
+def of_this_package(tmp_path: Path) -> ModuleType:
+    """Return a module that counts as a part of the library, and warns for its callers at some depth."""
+    source = tmp_path / "deep.py"
+    source.write_text(
+        "from lapsdata.errors import warn\n"
+        "def say(depth, *kind):\n"
+        "    say(depth - 1, *kind) if depth else warn('clip.h5: odd', *kind)\n"
+    )
+    spec = importlib.util.spec_from_file_location("lapsdata.deep", source)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class OddWarning(LapsWarning):
+    """A kind of its own."""
+
+
+@pytest.mark.parametrize("depth", [0, 1, 7])
+def test_a_warning_points_at_the_caller_of_the_library(of_this_package: ModuleType, depth: int) -> None:
+    with pytest.warns(LapsWarning, match=r"^clip\.h5: odd$") as seen:
+        of_this_package.say(depth)
+    (found,) = seen
+    assert (found.filename, found.category) == (__file__, LapsWarning)
+    assert linecache.getline(__file__, found.lineno).strip() == "of_this_package.say(depth)"
+    with pytest.warns(OddWarning, match="odd") as seen:
+        of_this_package.say(depth, OddWarning)
+    assert [item.filename for item in seen] == [__file__]
+
+
+def test_a_name_that_only_begins_alike_is_outside() -> None:
+    names: dict[str, Any] = {"__name__": "lapsdata_plugin", "warn": errors.warn}
+    exec(compile("def say(): warn('odd')", "plugin.py", "exec"), names)  # noqa: S102 - a module of another name
+    with pytest.warns(LapsWarning, match="odd") as seen:
+        names["say"]()
+    assert [item.filename for item in seen] == ["plugin.py"]
+
+
+@pytest.mark.parametrize(
+    ("value", "whole"),
+    [
+        (16, 16), (-1, -1), (2**80, 2**80), (np.int64(5), 5), (np.uint8(255), 255), (np.array(7), 7),
+        (16.0, None), (True, None), (False, None), (np.True_, None), ("16", None), (None, None), (np.float64(2), None),
+        (np.array([1, 2]), None), ([1], None), (Fraction(4, 2), None),
+    ],
+)  # fmt: skip
+def test_integers_of_any_library_are_whole_numbers(value: object, whole: int | None) -> None:
+    found = whole_number(value)
+    assert found == whole
+    assert found is None or type(found) is int
 
 
 def test_warning_is_a_user_warning() -> None:
