@@ -7,16 +7,16 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import subprocess
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lapsdata.errors import LapsWarning, Problem, StorageError
+from lapsdata.errors import LapsWarning, Problem, StorageError, warn
 from lapsdata.schema.base import Parent, Provenance
 from lapsdata.schema.run import CallingRepository, Package
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from os import PathLike
 
     from pydantic import JsonValue
 
@@ -72,8 +72,12 @@ def code_digest(package: str = "lapsdata") -> str:
     return _tree_digest(folder, (path for path in folder.rglob("*.py") if "__pycache__" not in path.parts))
 
 
-def path_digest(path: Path) -> str:
+def path_digest(path: str | PathLike[str]) -> str:
     """Return the digest of a file's bytes, or of a folder's file names and bytes.
+
+    Parameters
+    ----------
+    path : str or PathLike
 
     Raises
     ------
@@ -88,6 +92,7 @@ def path_digest(path: Path) -> str:
     >>> path_digest(note)[:15]
     'sha256:ba7816bf'
     """
+    path = Path(path)
     try:
         if path.is_dir():
             return _tree_digest(path, (item for item in path.rglob("*") if item.is_file()))
@@ -100,15 +105,28 @@ def path_digest(path: Path) -> str:
         raise StorageError(Problem("unreadable", str(path), message)) from error
 
 
-def parent(role: str, path: Path) -> Parent:
+def parent(role: str, path: str | PathLike[str]) -> Parent:
     """Describe a file that something is made from: its role, its name without folders, its digest.
+
+    Parameters
+    ----------
+    role : str
+        What it is used as: `video`, `tracks` ...
+    path : str or PathLike
+
+    Raises
+    ------
+    SchemaError
+        A role or a name that is none, such as the `..` of a folder.
+    StorageError
+        As `path_digest`.
 
     Examples
     --------
     >>> parent("code", Path(__file__)).name
     'provenance.py'
     """
-    return Parent.build(str(path), role=role, name=path.name, digest=path_digest(path))
+    return Parent(role=role, name=Path(path).name, digest=path_digest(path))
 
 
 def provenance(
@@ -131,15 +149,23 @@ def provenance(
     version : str, optional
         Version, for a package that is importable but not installed.
 
+    Raises
+    ------
+    StorageError
+        There is no such package, or nothing says its version.
+    SchemaError
+        Parameters that JSON cannot hold, or another value at fault.
+
     Examples
     --------
     >>> provenance(parameters={"points": 400}).producer
     'lapsdata'
     """
+    digest = code_digest(producer)
     return Provenance(
         producer=producer,
-        version=version or importlib.metadata.version(_distribution(producer)),
-        code_digest=code_digest(producer),
+        version=_version(producer) if version is None else version,
+        code_digest=digest,
         parameters=parameters or {},
         parents=tuple(parents),
     )
@@ -162,22 +188,20 @@ def warn_of_other_code(found: Provenance, where: str) -> None:
         return
     here = code_digest(found.producer)
     if found.code_digest != here:
-        version = importlib.metadata.version(_distribution(found.producer))
-        warnings.warn(
+        warn(
             f"{where}: written by {found.producer} {found.version} with code {found.code_digest[7:19]}, "
-            f"read by {version} with code {here[7:19]}",
+            f"read by {_version(found.producer)} with code {here[7:19]}",
             CodeDigestWarning,
-            stacklevel=3,
         )
 
 
-def calling_repository(folder: Path | None = None) -> CallingRepository | None:
+def calling_repository(folder: str | PathLike[str] | None = None) -> CallingRepository | None:
     """Return commit and dirty flag of the git repository around `folder` (default: the working folder).
 
     Returns
     -------
     CallingRepository or None
-        None outside of a repository, without a commit, or without git.
+        None outside of a repository, without a commit, without git, or in a folder that is gone.
 
     Examples
     --------
@@ -185,7 +209,7 @@ def calling_repository(folder: Path | None = None) -> CallingRepository | None:
     >>> calling_repository(Path(tempfile.mkdtemp())) is None
     True
     """
-    place = folder or Path.cwd()
+    place = folder or "."
     commit = _git(place, "rev-parse", "--verify", "HEAD")
     # Said in full: users may have told git not to look for untracked files.
     state = _git(place, "status", "--porcelain", "--untracked-files=normal")
@@ -202,15 +226,19 @@ def installed_package(name: str) -> Package:
     >>> installed_package("lapsmodels").name
     'lapsmodels'
     """
-    return Package(name=name, version=importlib.metadata.version(_distribution(name)), code_digest=code_digest(name))
+    return Package(name=name, version=_version(name), code_digest=code_digest(name))
 
 
-def _distribution(package: str) -> str:
-    """Both packages of this project ship in one distribution."""
-    return "lapsdata" if package == "lapsmodels" else package
+def _version(package: str) -> str:
+    # Both packages of this project ship in one distribution.
+    try:
+        return importlib.metadata.version("lapsdata" if package == "lapsmodels" else package)
+    except (importlib.metadata.PackageNotFoundError, ValueError):  # the latter: an empty name
+        message = "expected the name of an installed distribution, got none that tells its version"
+        raise StorageError(Problem("not-found", package, message, "give version=...")) from None
 
 
-def _git(folder: Path, *arguments: str) -> str | None:
+def _git(folder: str | PathLike[str], *arguments: str) -> str | None:
     try:
         done = subprocess.run(("git", "-C", str(folder), *arguments), capture_output=True, check=True, timeout=30)
     except (OSError, subprocess.SubprocessError):

@@ -145,6 +145,10 @@ def _expected(item: ErrorDetails) -> str:
     match item["type"]:
         case "string_pattern_mismatch" if limits["pattern"] == NAME:
             return "expected a name without slashes, control characters and a dot in front"
+        case "string_unicode":
+            return "expected text that UTF-8 can spell"
+        case "invalid-json-value":
+            return "expected a JSON value"
         case "string_pattern_mismatch":
             return f"expected text of the form {limits['pattern']}"
         case "string_too_short" | "string_too_long" | "too_short":

@@ -9,19 +9,33 @@ from __future__ import annotations
 
 import json
 import re
-import warnings
 from dataclasses import replace
-from typing import Annotated, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from pydantic.functional_serializers import PlainSerializer
-from pydantic.functional_validators import PlainValidator
+from pydantic.functional_validators import AfterValidator, PlainValidator
 from pydantic.json_schema import WithJsonSchema
 
-from lapsdata.errors import FormatTooNewError, LapsWarning, Problem, SchemaError
+from lapsdata.errors import FormatTooNewError, Problem, SchemaError, warn
 from lapsdata.geometry import FrameSize
 from lapsdata.schema._reading import EXTRA_KEY, NAME, explain, load_object, set_aside, unknown_keys
 from lapsdata.timebase import FrameRate
+
+if TYPE_CHECKING:
+    # pydantic names its metaclass in no public place.
+    from pydantic._internal._model_construction import ModelMetaclass as _RecordType
+else:
+
+    class _RecordType(type(BaseModel)):
+        """Makes calling a record raise this library's errors; hidden from checkers, which know each record's fields."""
+
+        def __call__(cls, /, *args: Any, **fields: Any) -> Any:  # noqa: ANN401 - any record, of any values
+            try:
+                return super().__call__(*args, **fields)
+            except ValidationError as error:
+                raise SchemaError(*explain(error, cls, cls.__name__)) from None
+
 
 __all__ = [
     "LARGEST_WHOLE",
@@ -29,12 +43,14 @@ __all__ = [
     "Digest",
     "Header",
     "Name",
+    "Parameters",
     "Parent",
     "Positive",
     "Provenance",
     "Rate",
     "Record",
     "Size",
+    "Text",
     "Tool",
     "ViewName",
     "canonical_json",
@@ -78,8 +94,30 @@ def _name_itself(schema: dict[str, Any]) -> None:
     schema["required"] = sorted({*schema.get("required", ()), *_IDENTITY})
 
 
-class Record(BaseModel):
-    """A frozen, strict record; unknown keys are errors unless they begin with `x-`."""
+def _spellable(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """Refuse what no file can hold and pydantic does not look for everywhere: halves of surrogate pairs, NaN."""
+    try:
+        canonical_json(value)
+    except UnicodeEncodeError:
+        raise ValueError("expected text that UTF-8 can spell") from None
+    except ValueError:
+        raise ValueError("expected finite numbers") from None
+    return value
+
+
+Text = Annotated[str, AfterValidator(_spellable)]
+"""Any text that a file can hold."""
+
+Parameters = Annotated[dict[str, JsonValue], AfterValidator(_spellable)]
+"""What a program was told: any JSON object."""
+
+
+class Record(BaseModel, metaclass=_RecordType):
+    """A frozen, strict record; unknown keys are errors unless they begin with `x-`.
+
+    Calling it checks every value; `SchemaError` names each key that is unknown, missing, or of a wrong type or
+    range.
+    """
 
     model_config = ConfigDict(
         frozen=True,
@@ -90,7 +128,7 @@ class Record(BaseModel):
         json_schema_extra=_close_to_extras,
         validate_default=True,
     )
-    __pydantic_extra__: dict[Annotated[str, Field(pattern=EXTRA_KEY)], JsonValue]
+    __pydantic_extra__: dict[Annotated[str, Field(pattern=EXTRA_KEY)], Annotated[JsonValue, AfterValidator(_spellable)]]
 
     def as_json(self) -> dict[str, JsonValue]:
         """Return the record as JSON-ready values, `x-` keys included."""
@@ -104,19 +142,30 @@ class Record(BaseModel):
         """
         return canonical_json(self.as_json())
 
-    @classmethod
-    def build(cls, where: str = "", **fields: Any) -> Self:  # noqa: ANN401 - any JSON-like value may be a field
-        """Make a record from Python values, with this library's errors instead of pydantic's.
+    def checked(self, where: str = "") -> Self:
+        """Return the record that a reader will find once this one has been written.
+
+        For records of unknown origin: pydantic's `model_copy(update=...)` puts in whatever it is given.
+
+        Parameters
+        ----------
+        where : str
+            Place, for the messages.
 
         Raises
         ------
         SchemaError
-            Every key that is unknown, missing, or of a wrong type or range.
+            Keys that are unknown, missing, or of a wrong type or range.
         """
+        where = where or type(self).__name__
         try:
-            return cls.model_validate(fields)
-        except ValidationError as error:
-            raise SchemaError(*explain(error, cls, where or cls.__name__)) from None
+            # Not in pydantic's JSON mode, which would write null for NaN and text for a path.
+            text = json.dumps(self.model_dump(warnings=False), ensure_ascii=False)
+            text.encode("utf-8")
+        except (TypeError, ValueError, RecursionError) as error:
+            message = f"expected values that JSON in UTF-8 can hold, got others ({error})"
+            raise SchemaError(Problem("wrong-value", where, message)) from None
+        return self._of_text(text, where)
 
     @classmethod
     def parse(cls, data: bytes | str, where: str = "") -> Self:
@@ -227,9 +276,7 @@ class Header(Record):
             newer = unknown_keys(error)
             if newer:
                 named = ", ".join(sorted(".".join(str(part) for part in place) for place in newer))
-                warnings.warn(
-                    f"{where}: format {version} has keys that this release ignores: {named}", LapsWarning, stacklevel=3
-                )
+                warn(f"{where}: format {version} has keys that this release ignores: {named}")
                 set_aside(document, newer)
         return json.dumps(document)
 
@@ -303,7 +350,7 @@ class Provenance(Record):
     """Version of the producer."""
     code_digest: Digest
     """Digest of the producer's source code."""
-    parameters: dict[str, JsonValue] = Field(default_factory=dict)
+    parameters: Parameters = Field(default_factory=dict)
     """What the producer was told."""
     parents: tuple[Parent, ...] = ()
     """The files it was made from."""
@@ -316,7 +363,7 @@ class Tool(Record):
     """Registry name."""
     version: Annotated[str, Field(min_length=1)]
     """Version of the tool or of the distribution that brings it."""
-    parameters: dict[str, JsonValue] = Field(default_factory=dict)
+    parameters: Parameters = Field(default_factory=dict)
     """The parameters it ran with."""
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lapsdata.schema.base import Count, Header, Name, Positive, Rate, Record, Size
+from lapsdata.schema.base import Count, Header, Name, Positive, Rate, Record, Size, Text
 
 __all__ = ["BoxSequence", "BoxesHeader", "FrameRange"]
 
@@ -39,7 +39,7 @@ class BoxSequence(Record):
     """Size of a frame."""
     annotated: tuple[FrameRange, ...]
     """Ranges that were annotated: a frame inside without a box is empty, one outside says nothing."""
-    images: str | None = None
+    images: Text | None = None
     """Pattern of the image names, such as `img1/{frame:06d}.jpg`."""
 
     @model_validator(mode="after")

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from lapsdata.schema.base import Digest, Name, Record
+from lapsdata.schema.base import Digest, Name, Record, Text
 
 __all__ = ["CallingRepository", "Package", "Run"]
 
@@ -40,13 +40,13 @@ class Run(Record):
     """Which record this is."""
     format_version: Literal["1.0"] = "1.0"
     """Version of the record."""
-    command: Annotated[tuple[str, ...], Field(min_length=1)]
+    command: Annotated[tuple[Text, ...], Field(min_length=1)]
     """The command line, one entry per argument."""
     packages: Annotated[tuple[Package, ...], Field(min_length=1)]
     """The packages of this project that took part."""
     repository: CallingRepository | None
     """The calling repository; null outside of one."""
-    python: str
+    python: Text
     """Version of Python."""
     started_utc: _Clock
     """When the run began."""

@@ -6,7 +6,8 @@ import contextlib
 import platform
 import sys
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from lapsdata.errors import StorageError
 from lapsdata.provenance import calling_repository, installed_package
@@ -15,18 +16,18 @@ from lapsdata.storage.atomic import atomic_file, storage_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+    from os import PathLike
 
 __all__ = ["record_run"]
 
 
 @contextlib.contextmanager
-def record_run(folder: Path, command: tuple[str, ...] | None = None) -> Iterator[Path]:
+def record_run(folder: str | PathLike[str], command: tuple[str, ...] | None = None) -> Iterator[Path]:
     """Write `folder/run.json` while something runs: command, code, repository, times, outcome.
 
     Parameters
     ----------
-    folder : Path
+    folder : str or PathLike
         Where the outputs go; made if it does not exist.
     command : tuple of str, optional
         The command line; default `sys.argv`. Bytes that are not UTF-8 are spelled in hex.
@@ -51,28 +52,29 @@ def record_run(folder: Path, command: tuple[str, ...] | None = None) -> Iterator
     >>> Run.parse(file.read_bytes()).outcome
     'finished'
     """
+    folder = Path(folder)
     with storage_errors(folder, "make the folder"):
         folder.mkdir(parents=True, exist_ok=True)
     path = folder / "run.json"
-    facts = {
+    facts: dict[str, Any] = {
         "command": tuple(_spelled(word) for word in (sys.argv if command is None else command)),
         "packages": (installed_package("lapsdata"), installed_package("lapsmodels")),
         "repository": calling_repository(),
         "python": platform.python_version(),
         "started_utc": _now(),
     }
-    _write(path, Run.build(str(path), **facts))
+    _write(path, Run(**facts))
     try:
         yield path
     except BaseException as error:
         # A program that exits with 0 has done what it was asked for.
-        outcome = "finished" if isinstance(error, SystemExit) and error.code in (None, 0) else "failed"
+        done = isinstance(error, SystemExit) and error.code in (None, 0)
         try:
-            _write(path, Run.build(str(path), **facts, finished_utc=_now(), outcome=outcome))
+            _write(path, Run(**facts, finished_utc=_now(), outcome="finished" if done else "failed"))
         except StorageError as refusal:
             error.add_note(f"run.json still says that it runs: {refusal}")
         raise
-    _write(path, Run.build(str(path), **facts, finished_utc=_now(), outcome="finished"))
+    _write(path, Run(**facts, finished_utc=_now(), outcome="finished"))
 
 
 def _write(path: Path, run: Run) -> None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lapsdata.provenance import calling_repository
+from lapsdata.schema import Run
+from lapsdata.storage.run_file import record_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -121,3 +123,19 @@ def test_no_folder(tmp_path: Path) -> None:
 def test_no_git_on_the_path(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path / "empty"))
     assert calling_repository(repository) is None
+
+
+def test_a_working_folder_that_is_gone(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = repository / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert calling_repository() is None
+    with record_run(tmp_path / "out", ("lapsdata", "run")) as path:
+        pass
+    run = Run.parse(path.read_bytes())
+    assert (run.repository, run.outcome) == (None, "finished")
+
+
+def test_paths_may_be_text(repository: Path) -> None:
+    assert calling_repository(str(repository)) == calling_repository(repository) is not None

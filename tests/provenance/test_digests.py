@@ -61,6 +61,16 @@ def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
     code_digest.cache_clear()
 
 
+class Entry:
+    """A path of another library."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __fspath__(self) -> str:
+        return str(self._path)
+
+
 class TestCodeDigest:
     def test_equals_an_independent_recomputation(self) -> None:
         code_digest.cache_clear()
@@ -179,7 +189,7 @@ class TestParents:
 
     def test_a_name_that_headers_refuse_is_told(self, tmp_path: Path) -> None:
         (tmp_path / ".hidden").write_bytes(b"")
-        with pytest.raises(SchemaError, match=r"\.hidden: name: expected a name without slashes"):
+        with pytest.raises(SchemaError, match=r"^Parent: name: expected a name without slashes, .* got '\.hidden'"):
             parent("video", tmp_path / ".hidden")
 
     def test_provenance_names_code_parameters_and_parents(self, tmp_path: Path) -> None:
@@ -196,6 +206,25 @@ class TestParents:
     def test_an_uninstalled_package_brings_its_version(self, copied: Callable[..., Path]) -> None:
         copied()
         assert provenance("copied", version="7").version == "7"
+        with pytest.raises(StorageError, match=r"^copied: expected the name of an installed .*; give version=\.\.\."):
+            provenance("copied")
+
+    @pytest.mark.parametrize("version", [None, "1"])
+    @pytest.mark.parametrize("producer", ["nonexistent", "", "no.such.thing"])
+    def test_a_producer_that_is_not_there_is_named(self, producer: str, version: str | None) -> None:
+        with pytest.raises(StorageError, match=r"expected an importable package with files, got none \[not-found\]"):
+            provenance(producer, version=version)
+
+    def test_no_version_is_not_taken_for_none_given(self) -> None:
+        with pytest.raises(SchemaError, match="version: expected at least 1 characters, got ''"):
+            provenance(version="")
+
+    def test_paths_may_be_text(self, tmp_path: Path) -> None:
+        (tmp_path / "clip.mp4").write_bytes(b"abc")
+        for place in (tmp_path, tmp_path / "clip.mp4"):
+            assert path_digest(str(place)) == path_digest(place)
+            assert parent("video", os.fspath(place)) == parent("video", place)
+            assert parent("video", Entry(place)) == parent("video", place)
 
 
 class TestWarning:
@@ -209,8 +238,9 @@ class TestWarning:
             rf"^clip\.h5: written by {producer} 0\.0\.9 with code 0{{12}}, "
             rf"read by {lapsdata.__version__} with code {here}$"
         )
-        with pytest.warns(CodeDigestWarning, match=message):
+        with pytest.warns(CodeDigestWarning, match=message) as seen:
             warn_of_other_code(self.other(producer), "clip.h5")
+        assert [item.filename for item in seen] == [__file__]
         assert issubclass(CodeDigestWarning, LapsWarning)
 
     @pytest.mark.parametrize("found", [provenance(), provenance("lapsmodels")], ids=["data", "models"])
@@ -233,5 +263,6 @@ class TestWarning:
 
         path = tmp_path / "clip.tracks.h5"
         write(path, sample_tracks(provenance=self.other("lapsdata")))
-        with pytest.warns(CodeDigestWarning, match=r"clip\.tracks\.h5: written by lapsdata 0\.0\.9"):
+        with pytest.warns(CodeDigestWarning, match=r"clip\.tracks\.h5: written by lapsdata 0\.0\.9") as seen:
             read(path)
+        assert [item.filename for item in seen] == [__file__], "the line to look at is the caller's"

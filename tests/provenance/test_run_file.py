@@ -91,8 +91,14 @@ def test_the_command_line_is_the_default(
         assert judge(path).command == ("lapsdata", "run", "caf\\xe9.mp4", "Küche")
 
 
+def test_the_folder_may_be_text(tmp_path: Path, judge: Callable[[Path], Run]) -> None:
+    with record_run(str(tmp_path / "out"), COMMAND) as path:
+        assert path == tmp_path / "out" / "run.json"
+    assert judge(path).outcome == "finished"
+
+
 def test_no_command_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SchemaError, match=r"run\.json: command: expected at least 1 items, got \(\)"):
+    with pytest.raises(SchemaError, match=r"^Run: command: expected at least 1 items, got \(\)"):
         with record_run(tmp_path, ()):
             pytest.fail("ran")
     assert names(tmp_path) == []

@@ -110,7 +110,7 @@ def test_the_list_of_what_json_schema_cannot_say_is_no_longer_than_it_must_be() 
     assert set(BEYOND_JSON_SCHEMA) <= {named(path) for path in INVALID}
 
 
-def places(value: Any, here: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:  # noqa: ANN401 - any JSON
+def places(value: Any, here: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """Return the place of every member of every object and list of a JSON document."""
     if isinstance(value, dict | list):
         keys = value if isinstance(value, dict) else range(len(value))
@@ -175,7 +175,7 @@ def test_equal_records_are_equal_bytes_in_whatever_order_they_were_written(
     record = data.draw(st.sampled_from(sorted(valid)))
     document = json.loads(valid[record][data.draw(st.sampled_from(sorted(valid[record])))])
 
-    def shuffled(value: Any) -> Any:  # noqa: ANN401 - any JSON
+    def shuffled(value: Any) -> Any:
         if isinstance(value, dict):
             return {key: shuffled(value[key]) for key in data.draw(st.permutations(list(value)))}
         return [shuffled(item) for item in value] if isinstance(value, list) else value

@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import pickle
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from lapsdata.errors import FormatTooNewError, LapsWarning, SchemaError
+from lapsdata.provenance import provenance
 from lapsdata.schema import (
     RECORDS,
     BoxesHeader,
+    BoxSequence,
     EnergiesHeader,
     EnergyRow,
+    FrameRange,
     Header,
     Provenance,
+    Record,
+    Run,
     SegmentedVideo,
     Size,
     SourceVideo,
     Tokenizer,
     TokensHeader,
+    Tool,
     TracksHeader,
     TracksView,
     canonical_json,
@@ -33,13 +42,15 @@ from lapsdata.schema import (
 from lapsdata.testing import strategies
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lapsdata.containers import Container
     from lapsdata.timebase import FrameRate
 
 HEADERS = tuple(name for name, record in RECORDS.items() if issubclass(record, Header))
 
 
-def edited(text: str, **changes: Any) -> str:  # noqa: ANN401 - any JSON
+def edited(text: str, **changes: Any) -> str:
     return json.dumps({**json.loads(text), **changes})
 
 
@@ -101,7 +112,7 @@ class TestFaults:
 
     def test_a_bad_member_is_told_once_and_not_as_an_empty_list(self) -> None:
         with pytest.raises(SchemaError, match=r"levels\.0: expected greater than or equal to 2, got 1") as caught:
-            Tokenizer.build(name="t", version="1", levels=(1,), codes=2)
+            Tokenizer(name="t", version="1", levels=(1,), codes=2)
         assert len(caught.value.problems) == 1
 
     @pytest.mark.parametrize("wrong", ["16", 16.0, True, None, [16], 16.5, {"x-a": 16}])
@@ -109,7 +120,7 @@ class TestFaults:
         with pytest.raises(SchemaError, match="width: expected a valid integer, got"):
             Size.parse(json.dumps({"width": wrong, "height": 9}))
         with pytest.raises(SchemaError, match="width: expected a valid integer, got"):
-            Size.build(width=wrong, height=9)
+            Size(**{"width": wrong, "height": 9})  # type: ignore[arg-type]  # the refusal is the test
 
     @pytest.mark.parametrize("wrong", ["0.5", True, None, [0.5]])
     def test_only_a_number_is_a_number(self, wrong: object) -> None:
@@ -125,7 +136,7 @@ class TestFaults:
     def test_names_are_never_paths(self, name: str) -> None:
         message = "name: expected a name without slashes, control characters and a dot in front, got"
         with pytest.raises(SchemaError, match=message):
-            SourceVideo.build(name=name)
+            SourceVideo(name=name)
         with pytest.raises(SchemaError, match=message):
             SourceVideo.parse(json.dumps({"name": name}))
 
@@ -134,25 +145,137 @@ class TestFaults:
     )
     def test_names_have_a_length(self, name: str, message: str) -> None:
         with pytest.raises(SchemaError, match=f"name: expected {message}, got"):
-            SourceVideo.build(name=name)
+            SourceVideo(name=name)
 
     def test_numbers_end_where_readers_of_json_disagree(self) -> None:
-        assert Size.build(width=2**53 - 1, height=1).width == 2**53 - 1
+        assert Size(width=2**53 - 1, height=1).width == 2**53 - 1
         with pytest.raises(SchemaError, match=f"width: expected less than or equal to {2**53 - 1}"):
-            Size.build(width=2**53, height=1)
+            Size(width=2**53, height=1)
 
     @pytest.mark.parametrize("wrong", [math.nan, math.inf, -math.inf])
     def test_not_finite_is_refused_everywhere(self, wrong: float) -> None:
         with pytest.raises(SchemaError, match="end_s: expected a finite number"):
-            SegmentedVideo.build(name="a", end_s=wrong)
+            SegmentedVideo(name="a", end_s=wrong)
         with pytest.raises(SchemaError, match=r"parameters\.gain.*: expected a finite number"):
-            Provenance.build(producer="p", version="1", code_digest="sha256:" + "0" * 64, parameters={"gain": wrong})
+            Provenance(producer="p", version="1", code_digest="sha256:" + "0" * 64, parameters={"gain": wrong})
         with pytest.raises(SchemaError, match=r"x-gain.*: expected a finite number"):
-            Size.build(width=1, height=1, **{"x-gain": wrong})
+            Size(width=1, height=1, **{"x-gain": wrong})
 
     def test_a_long_value_is_shortened_in_the_message(self) -> None:
         with pytest.raises(SchemaError, match=r"'(a{56})\.\.\. \[wrong-value\]$"):
-            SourceVideo.build(name="n", digest="a" * 500)
+            SourceVideo(name="n", digest="a" * 500)
+
+
+class TestCalling:
+    """Records made in Python speak like records that were read."""
+
+    def test_every_fault_is_a_schema_error(self) -> None:
+        with pytest.raises(SchemaError, match="5 problems:") as caught:
+            Size(width=0, heigth=3, **{"note": 1, "x-a": math.nan})  # type: ignore[call-arg]  # the refusal is the test
+        assert faults(caught.value) == {
+            ("wrong-value", "Size: width"),
+            ("missing-key", "Size: height"),
+            ("unknown-key", "Size: heigth"),
+            ("unknown-key", "Size: note"),
+            ("wrong-value", "Size: x-a.float"),
+        }
+
+    @pytest.mark.parametrize(
+        ("value", "message"),
+        [
+            (Path("x"), r"parameters\.p: expected a JSON value, got PosixPath\('x'\)"),
+            ({"deep": {1, 2}}, r"parameters\.p\..*deep: expected a JSON value, got \{1, 2\}"),
+            (math.nan, r"parameters\.p.*: expected a finite number, got nan"),
+            ("\ud800", r"parameters: expected text that UTF-8 can spell, got \{'p': '\\ud800'\}"),
+            ({"\udfff": 1}, r"parameters: expected text that UTF-8 can spell"),
+        ],
+    )
+    def test_parameters_that_no_header_can_hold(self, value: object, message: str) -> None:
+        with pytest.raises(SchemaError, match=message):
+            Tool(name="t", version="1", parameters={"p": value})  # type: ignore[dict-item]
+        with pytest.raises(SchemaError, match=message):
+            provenance(parameters={"p": value})  # type: ignore[dict-item]
+
+    @pytest.mark.parametrize(
+        "make",
+        [
+            lambda half: SourceVideo(name=half),
+            lambda half: Tool(name="t", version=half),
+            lambda half: Size(width=1, height=1, **{"x-a": [half]}),
+            lambda half: Size(width=1, height=1, **{"x-a": {half: 1}}),
+            lambda half: BoxSequence(
+                name="a", length=1, size=Size(width=1, height=1), annotated=(), images=half + ".jpg"
+            ),
+            lambda half: Run(
+                command=("lapsdata", half), packages=(), repository=None, python="3", started_utc="2026-01-01T00:00:00Z"
+            ),
+        ],
+    )
+    @pytest.mark.parametrize("half", ["a\ud800", "\udfff", "\udc00\ud800"])
+    def test_half_of_a_surrogate_pair_is_refused_by_the_key(self, make: Callable[[str], Record], half: str) -> None:
+        with pytest.raises(SchemaError, match=r": [a-z-]+(\.1)?: expected text that UTF-8 can spell, got"):
+            make(half)
+
+    def test_a_fault_inside_of_a_nested_record_names_its_way(self) -> None:
+        with pytest.raises(SchemaError, match=r"^SourceVideo: size\.width: expected a valid integer, got '3'"):
+            SourceVideo(name="a", size={"width": "3", "height": 1})  # type: ignore[arg-type]
+
+    def test_a_relation_that_is_broken_is_a_schema_error_too(self) -> None:
+        with pytest.raises(SchemaError, match=r"^FrameRange: expected start < stop"):
+            FrameRange(start=3, stop=2)
+
+    def test_fields_may_have_any_name(self) -> None:
+        with pytest.raises(SchemaError, match="3 problems") as caught:
+            Size(width=1, height=1, cls=1, self=2, where=3)  # type: ignore[call-arg]
+        assert {problem.code for problem in caught.value.problems} == {"unknown-key"}
+
+    def test_copies_and_pickles_are_records(self, valid: dict[str, dict[str, str]]) -> None:
+        header = TracksHeader.parse(valid["tracks.v1"]["full"])
+        for again in (pickle.loads(pickle.dumps(header)), copy.copy(header), copy.deepcopy(header)):
+            assert type(again) is TracksHeader
+            assert again == header
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            ({"width": 0}, "here: width: expected greater than or equal to 1, got 0"),
+            ({"width": "3"}, "here: width: expected a valid integer, got '3'"),
+            ({"width": math.nan}, "here: width: expected a valid integer, got nan"),
+            ({"colour": 1}, "here: colour: expected a known key, got 'colour'"),
+            ({"width": object()}, r"here: expected values that JSON in UTF-8 can hold, got others \(.*object"),
+            ({"x-a": "\ud800"}, "here: expected values that JSON in UTF-8 can hold, got others .*surrogates"),
+            ({"width": np.int64(3)}, r"here: expected values that JSON in UTF-8 can hold, got others \(.*int64"),
+            ({"x-a": Path("a")}, r"here: expected values that JSON in UTF-8 can hold, got others \(.*PosixPath"),
+            ({"x-a": math.inf}, "here: x-a: expected finite numbers, got inf"),
+        ],
+    )
+    def test_a_copy_that_pydantic_did_not_check_can_be_checked(self, change: dict[str, object], message: str) -> None:
+        copied = Size(width=1, height=1).model_copy(update=change)
+        with pytest.raises(SchemaError, match=message):
+            copied.checked("here")
+
+    @pytest.mark.parametrize("wrong", [math.nan, math.inf])
+    def test_a_number_that_is_none_does_not_become_null(self, wrong: float, valid: dict[str, dict[str, str]]) -> None:
+        copied = EnergiesHeader.parse(valid["energies.v1"]["minimal"]).model_copy(update={"hop_s": wrong})
+        with pytest.raises(SchemaError, match="hop_s: expected a finite number"):
+            copied.checked()
+
+    def test_all_faults_of_a_copy_are_named_at_once(self, valid: dict[str, dict[str, str]]) -> None:
+        header = TracksHeader.parse(valid["tracks.v1"]["full"])
+        video = header.video.model_copy(update={"name": "../a", "rate": 29.97})
+        copied = header.model_copy(update={"video": video, "horizon": -1, "policies": {"clip": "many"}})
+        with pytest.raises(SchemaError, match="4 problems") as caught:
+            copied.checked()
+        assert faults(caught.value) == {
+            ("wrong-value", f"TracksHeader: {key}") for key in ("video.name", "video.rate", "horizon", "policies.clip")
+        }
+
+    @pytest.mark.parametrize("name", sorted(RECORDS))
+    def test_what_was_checked_stays_as_it_is(self, name: str, valid: dict[str, dict[str, str]]) -> None:
+        for text in valid[name].values():
+            record = RECORDS[name].parse(text)
+            assert record.checked() == record
+            assert record.checked().to_bytes() == record.to_bytes()
 
 
 class TestText:
@@ -221,8 +344,8 @@ class TestCanonical:
 
     def test_the_order_of_construction_does_not_matter(self) -> None:
         fields: dict[str, Any] = {"producer": "p", "version": "1", "code_digest": "sha256:" + "0" * 64}
-        one = Provenance.build(**fields, parameters={"a": 1, "b": {"c": 1, "d": 2}}, **{"x-a": 1, "x-b": 2})
-        other = Provenance.build(
+        one = Provenance(**fields, parameters={"a": 1, "b": {"c": 1, "d": 2}}, **{"x-a": 1, "x-b": 2})
+        other = Provenance(
             **{"x-b": 2, "x-a": 1}, parameters={"b": {"d": 2, "c": 1}, "a": 1}, **dict(reversed(fields.items()))
         )
         assert one == other
@@ -277,10 +400,10 @@ class TestFrozen:
     @pytest.mark.parametrize("key", ["x-", "x-A", "x_a", "X-a", "x-a-", "x--a", "x-ä", "note"])
     def test_own_keys_have_one_form(self, key: str) -> None:
         with pytest.raises(SchemaError, match=f"{key}: expected a known key"):
-            Size.build(width=1, height=1, **{key: 1})
+            Size(width=1, height=1, **{key: 1})
 
     def test_own_keys_are_kept(self) -> None:
-        size = Size.build(width=1, height=1, **{"x-lens-2": {"k1": [0.5, None]}})
+        size = Size(width=1, height=1, **{"x-lens-2": {"k1": [0.5, None]}})
         assert Size.parse(size.to_bytes()).as_json() == {"height": 1, "width": 1, "x-lens-2": {"k1": [0.5, None]}}
 
 
@@ -395,18 +518,19 @@ class TestRelations:
         ],
     )
     def test_energy_rows(self, fields: dict[str, object], message: str) -> None:
-        row = {"video": "a", "step": 0, "start_s": 0.0, "end_s": 0.5, "energy": 0.0, "state": "measured"}
-        assert EnergyRow.build(**row).energy == 0.0
+        row: dict[str, Any] = {"video": "a", "step": 0, "start_s": 0.0, "end_s": 0.5, "energy": 0.0}
+        row["state"] = "measured"
+        assert EnergyRow(**row).energy == 0.0
         with pytest.raises(SchemaError, match=f"^EnergyRow: {message}"):
-            EnergyRow.build(**{**row, **fields})
+            EnergyRow(**{**row, **fields})
 
     @given(st.lists(st.integers(2, 9), min_size=1, max_size=4), st.integers(2, 7000))
     def test_codes_are_the_product_of_the_levels(self, levels: list[int], codes: int) -> None:
         true = math.prod(levels)
-        assert Tokenizer.build(name="t", version="1", levels=tuple(levels), codes=true).codes == true
+        assert Tokenizer(name="t", version="1", levels=tuple(levels), codes=true).codes == true
         if codes != true:
             with pytest.raises(SchemaError, match=f"expected codes = product of levels .* = {true}"):
-                Tokenizer.build(name="t", version="1", levels=tuple(levels), codes=codes)
+                Tokenizer(name="t", version="1", levels=tuple(levels), codes=codes)
 
     def test_codes_per_window(self, valid: dict[str, dict[str, str]]) -> None:
         assert TokensHeader.parse(valid["tokens.v1"]["full"]).length == 2 * 15
