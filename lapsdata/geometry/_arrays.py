@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import numpy as np
 
-from lapsdata.errors import Problem, Problems, SchemaError
+from lapsdata.errors import Problem, Problems, SchemaError, whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,10 +22,14 @@ def checked(values: NDArray[Real], name: str, tail: Sequence[int | str]) -> NDAr
     """Return `values` as an array if it is float32 or float64 and its last axes are `tail`.
 
     A word in `tail` stands for an axis of any length. Integers are refused, not promoted: pixel indices
-    would divide and round differently, and the caller alone knows which precision was meant.
+    would divide and round differently, and the caller alone knows which precision was meant. Masked arrays are
+    refused, since their mask would be lost without a word.
     """
-    array = np.asarray(values)
     found = Problems()
+    if isinstance(values, np.ma.MaskedArray):
+        found.add("masked", name, "expected a plain array, got MaskedArray", "use .filled(np.nan), and keep the mask")
+    found.raise_as(SchemaError)
+    array = np.asarray(values)
     fits = array.ndim >= len(tail) and all(
         isinstance(want, str) or want == have
         for want, have in zip(tail, array.shape[array.ndim - len(tail) :], strict=False)
@@ -51,8 +56,17 @@ def choice(value: object, name: str, kind: object) -> None:
         raise SchemaError(Problem("unknown-choice", name, f"expected one of {listed}, got {value!r}"))
 
 
+def expect(value: object, name: str, kind: type[Any]) -> None:
+    """Refuse what is no `kind`, a dataclass: a tuple does not say which number is the width."""
+    if not isinstance(value, kind):
+        words = ", ".join(f"{field.name}=..." for field in fields(kind))
+        message = f"expected a {kind.__name__}, got {value!r}"
+        raise SchemaError(Problem("wrong-type", name, message, f"write {kind.__name__}({words})"))
+
+
 def whole(value: object, name: str, least: int) -> Problem | None:
     """Return a problem unless `value` is an integer of at least `least` (a bool is none)."""
-    if isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= least:
+    number = whole_number(value)
+    if number is not None and number >= least:
         return None
     return Problem("wrong-value", name, f"expected an integer of at least {least}, got {value!r}")

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Generic, Literal
 import numpy as np
 
 from lapsdata.errors import Problems, SchemaError
-from lapsdata.geometry._arrays import Real, checked, choice
+from lapsdata.geometry._arrays import Real, checked, choice, expect
+from lapsdata.geometry.frame_size import FrameSize
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from lapsdata.geometry.frame_size import FrameSize
 
 __all__ = ["AmplifyPoints", "LostPolicy", "OutsidePolicy", "amplify_to_pixel", "pixel_to_amplify"]
 
@@ -51,6 +50,7 @@ class AmplifyPoints(Generic[Real]):
 
 
 def _half_sides(size: FrameSize, like: NDArray[Real]) -> NDArray[Real]:
+    expect(size, "size", FrameSize)
     return np.array([size.height / 2, size.width / 2]).astype(like.dtype)
 
 

@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from lapsdata.geometry._arrays import Real, checked, choice
-from lapsdata.geometry.frame_size import QuarterTurn
+from lapsdata.geometry._arrays import Real, checked, choice, expect
+from lapsdata.geometry.frame_size import FrameSize, QuarterTurn
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from lapsdata.geometry.frame_size import FrameSize
 
 __all__ = [
     "RelativeOrigin",
@@ -38,6 +36,7 @@ def relative_terms(
     size: FrameSize, unit: RelativeUnit, origin: RelativeOrigin
 ) -> tuple[NDArray[np.float64], float, float]:
     """Return (sides, whole, shift) of `relative = (pixel + shift) / sides * whole`, the only place it stands."""
+    expect(size, "size", FrameSize)
     choice(unit, "unit", RelativeUnit)
     choice(origin, "origin", RelativeOrigin)
     return np.array([size.width, size.height], dtype=np.float64), _WHOLE[unit], _ZERO[origin]
@@ -169,6 +168,7 @@ def inside_frame(points: NDArray[np.floating[Any]], size: FrameSize) -> NDArray[
     array([ True, False])
     """
     points = checked(points, "points", (2,))
+    expect(size, "size", FrameSize)
     limit = np.array([size.width - 0.5, size.height - 0.5])
     inside: NDArray[np.bool_] = np.all((points >= -0.5) & (points < limit), axis=-1)
     return inside
@@ -203,6 +203,7 @@ def turn_points(points: NDArray[Real], size: FrameSize, *, clockwise: QuarterTur
     array([199.,   0.])
     """
     points = checked(points, "points", (2,))
+    expect(size, "size", FrameSize)
     choice(clockwise, "clockwise", QuarterTurn)
     x, y = points[..., 0], points[..., 1]
     last_x, last_y = size.width - 1, size.height - 1

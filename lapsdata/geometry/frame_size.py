@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Literal
 
 from lapsdata.errors import Problem, SchemaError
-from lapsdata.geometry._arrays import choice, whole
+from lapsdata.geometry._arrays import choice, expect, whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -159,8 +159,9 @@ class PixelArea:
         Raises
         ------
         SchemaError
-            A pixel of the area is outside (`area-outside-frame`).
+            A pixel of the area is outside (`area-outside-frame`), or `size` is no FrameSize (`wrong-type`).
         """
+        expect(size, "size", FrameSize)
         right, bottom = self.x + self.width, self.y + self.height
         if right > size.width or bottom > size.height:
             raise SchemaError(

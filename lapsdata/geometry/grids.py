@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from lapsdata.errors import Problem, SchemaError
-from lapsdata.geometry._arrays import choice, whole
-from lapsdata.geometry.frame_size import PixelArea
+from lapsdata.geometry._arrays import choice, expect, whole
+from lapsdata.geometry.frame_size import FrameSize, PixelArea
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from lapsdata.geometry.frame_size import FrameSize
 
 __all__ = ["GridKind", "GridOrder", "PointGrid", "amplify_grid", "cotracker_grid", "uniform_grid"]
 
@@ -120,7 +118,9 @@ def uniform_grid(
     """
     _at_least_one(count, "count")
     choice(order, "order", GridOrder)
+    expect(size, "size", FrameSize)
     area = PixelArea.whole(size) if area is None else area
+    expect(area, "area", PixelArea)
     area.check_within(size)
     rows, columns, stretch = _rows_columns(int(count), area)
     if stretch > _LONGEST_CELL:
@@ -182,6 +182,7 @@ def amplify_grid(size: FrameSize, *, side: int = 20) -> PointGrid:
            [468., 468.]], dtype=float32)
     """
     _at_least_one(side, "side")
+    expect(size, "size", FrameSize)
     # (v + 1) * H / 2 with v = -1 + (2 i + 1) / side, without the rounding of linspace.
     places = (2 * np.arange(side) + 1) * size.height / (2 * side)
     if places[-1] >= min(size.width, size.height) - 0.5:
@@ -229,6 +230,7 @@ def cotracker_grid(size: FrameSize, *, side: int) -> PointGrid:
            [630., 470.]], dtype=float32)
     """
     _at_least_one(side, "side")
+    expect(size, "size", FrameSize)
     margin = size.width / 64
     if 2 * margin >= size.height:
         raise SchemaError(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lapsdata.errors import Problem, Problems, SchemaError
-from lapsdata.geometry._arrays import Real, checked
+from lapsdata.geometry._arrays import Real, checked, expect
 from lapsdata.geometry.frame_size import FrameSize, PixelArea
 
 if TYPE_CHECKING:
@@ -56,6 +56,8 @@ class PixelMap:
     offset_y: Fraction
 
     def __post_init__(self) -> None:
+        expect(self.source, "source", FrameSize)
+        expect(self.working, "working", FrameSize)
         found = Problems("PixelMap")
         for name, scale in (("scale_x", self.scale_x), ("scale_y", self.scale_y)):
             if scale <= 0:
@@ -80,6 +82,8 @@ class PixelMap:
         >>> here.to_working(np.array([0.5, 0.5]))
         array([ 0., 60.])
         """
+        expect(source, "source", FrameSize)
+        expect(area, "area", PixelArea)
         area.check_within(working)
         scale_x, scale_y = Fraction(source.width, area.width), Fraction(source.height, area.height)
         half = Fraction(1, 2)
@@ -130,6 +134,7 @@ class PixelMap:
         >>> PixelMap.cropped(FrameSize(width=640, height=360), area).to_source(np.array([0.0, 0.0]))
         array([100.,  20.])
         """
+        expect(area, "area", PixelArea)
         area.check_within(source)
         return cls(
             source=source,
@@ -253,6 +258,8 @@ def letterbox_area(source: FrameSize, working: FrameSize) -> PixelArea:
     >>> letterbox_area(FrameSize(width=771, height=480), FrameSize(width=224, height=224))
     PixelArea(x=0, y=42, width=224, height=139)
     """
+    expect(source, "source", FrameSize)
+    expect(working, "working", FrameSize)
     scale = min(Fraction(working.width, source.width), Fraction(working.height, source.height))
     width, height = (max(1, (side * scale + Fraction(1, 2)).__floor__()) for side in (source.width, source.height))
     return PixelArea(x=(working.width - width) // 2, y=(working.height - height) // 2, width=width, height=height)

@@ -3,7 +3,7 @@
 This is the only place that rounds time. Seconds are float64; frames are counted from 0; spans are half-open.
 """
 
-from lapsdata.timebase.grid import Rounding, frame_to_s, s_to_frame
+from lapsdata.timebase.grid import Rounding, frame_to_s, grid_tolerance_s, off_grid, s_to_frame
 from lapsdata.timebase.nominal import NominalRate, nominal_rate
 from lapsdata.timebase.rate import FrameRate
 from lapsdata.timebase.resampling import Resampled, resample
@@ -20,7 +20,9 @@ __all__ = [
     "check_times",
     "frame_end_s",
     "frame_to_s",
+    "grid_tolerance_s",
     "nominal_rate",
+    "off_grid",
     "resample",
     "s_to_frame",
     "tail_frames",

@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import numpy as np
 
 from lapsdata.errors import Problem, SchemaError
+from lapsdata.timebase.rate import FrameRate, expect_rate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lapsdata.timebase.rate import FrameRate
-
-__all__ = ["Rounding", "frame_to_s", "later_is_nearer", "s_to_frame"]
+__all__ = ["Rounding", "frame_to_s", "grid_tolerance_s", "later_is_nearer", "off_grid", "s_to_frame"]
 
 Rounding = Literal["floor", "nearest", "ceil"]
 
@@ -30,6 +29,10 @@ _FARTHEST = 2**50
 # frames per second meets an exact tie at every second frame, and the last bit must not decide it.
 _TIE = 1e-6
 _TIE_ULPS = 4
+
+# A container clock of 1/1000 s rounds two times that are compared, and an interval between them, by half a tick
+# each.
+_CLOCK_S = 2e-3
 
 
 @overload
@@ -52,7 +55,8 @@ def frame_to_s(index: int | np.integer[Any] | NDArray[np.integer[Any]], rate: Fr
     Raises
     ------
     SchemaError
-        `wrong-dtype`: not integers; `negative-frame`; `too-far`: index times denominator is 2**50 or more.
+        `wrong-dtype`: not integers; `negative-frame`; `too-far`: index times denominator is 2**50 or more;
+        `wrong-rate`: not a FrameRate.
 
     Examples
     --------
@@ -62,6 +66,7 @@ def frame_to_s(index: int | np.integer[Any] | NDArray[np.integer[Any]], rate: Fr
     >>> frame_to_s(np.arange(4), FrameRate(10))
     array([0. , 0.1, 0.2, 0.3])
     """
+    expect_rate(rate)
     frames = np.asarray(index)
     if frames.dtype.kind not in "iu":
         raise SchemaError(Problem("wrong-dtype", "frame", f"expected integers, got {frames.dtype}"))
@@ -101,7 +106,8 @@ def s_to_frame(
     Raises
     ------
     SchemaError
-        `not-finite`; `negative-frame`: the time belongs to a frame before 0; `too-far`: as `frame_to_s`.
+        `not-finite`; `negative-frame`: the time belongs to a frame before 0; `too-far`, `wrong-rate`: as
+        `frame_to_s`.
     ValueError
         `rounding` is none of the three words.
 
@@ -111,6 +117,7 @@ def s_to_frame(
     >>> [s_to_frame(0.19, FrameRate(10), rounding) for rounding in ("floor", "nearest", "ceil")]
     [1, 2, 2]
     """
+    expect_rate(rate)
     times = np.asarray(seconds, dtype=np.float64)
     if times.size:
         if not np.isfinite(times).all():
@@ -157,6 +164,47 @@ def later_is_nearer(
     noise = _TIE_ULPS * np.spacing(np.maximum(np.abs(before), np.abs(after)))
     nearer: NDArray[np.bool_] = (times - before) - (after - times) > _TIE * (after - before) + noise
     return nearer
+
+
+def grid_tolerance_s(rate: FrameRate) -> float:
+    """Distance (float, seconds) from its place on the grid up to which a time counts as being there.
+
+    Examples
+    --------
+    >>> from lapsdata.timebase import FrameRate
+    >>> grid_tolerance_s(FrameRate(30)), grid_tolerance_s(FrameRate(1000))
+    (0.002, 0.00025)
+    """
+    return min(_CLOCK_S, rate.period_s / 4)
+
+
+def off_grid(frame_s: NDArray[np.float64], rate: FrameRate) -> NDArray[np.bool_]:
+    """Tell which frames are not where a constant rate puts them.
+
+    Parameters
+    ----------
+    frame_s : array, shape (F,), float64, seconds
+    rate : FrameRate
+
+    Returns
+    -------
+    array, shape (F,), bool
+        Frame k is farther than `grid_tolerance_s` from `frame_s[0]` + k / rate.
+
+    Raises
+    ------
+    SchemaError
+        As `frame_to_s`.
+
+    Examples
+    --------
+    >>> from lapsdata.timebase import FrameRate
+    >>> off_grid(np.array([1.0, 1.033, 1.067, 1.133]), FrameRate(30))
+    array([False, False, False,  True])
+    """
+    places = frame_s[:1] + frame_to_s(np.arange(frame_s.size), rate)
+    away: NDArray[np.bool_] = np.abs(frame_s - places) > grid_tolerance_s(rate)
+    return away
 
 
 def _seconds(frames: NDArray[np.int64], rate: FrameRate) -> NDArray[np.float64]:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-import operator
 import re
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import total_ordering
 from typing import SupportsIndex
 
-from lapsdata.errors import Problem, SchemaError
+from lapsdata.errors import Problem, SchemaError, whole_number
 
-__all__ = ["LARGEST_TERM", "FrameRate"]
+__all__ = ["LARGEST_TERM", "FrameRate", "expect_rate"]
 
 # Numerator and denominator of FFmpeg's AVRational are 32-bit, so no container can say more.
 LARGEST_TERM = 2**31 - 1
@@ -111,7 +110,12 @@ class FrameRate:
             return cls(value.numerator, value.denominator)
         text = repr(float(value)) if isinstance(value, float) else value
         if not isinstance(text, str):
-            return cls(_whole(text, "rate"))
+            whole = whole_number(text)
+            if whole is None:
+                # A float32 holds too few digits to tell 29.97 from its neighbours.
+                message = f"expected text, an int, a float of Python or a Fraction, got {value!r}"
+                raise _wrong(message, 'write "30000/1001", "29.97" or 30')
+            return cls(whole)
         if written := _FRACTION.fullmatch(text):
             return cls(int(written[1]), int(written[2]))
         if written := _DECIMAL.fullmatch(text):
@@ -158,11 +162,17 @@ def _from_decimal(text: str) -> FrameRate:
     return FrameRate(exact.numerator, exact.denominator)
 
 
+def expect_rate(value: object) -> None:
+    """Refuse what is no `FrameRate`, such as the float 29.97."""
+    if not isinstance(value, FrameRate):
+        raise _wrong(f"expected a FrameRate, got {value!r}", f"write FrameRate.parse({value!r})")
+
+
 def _whole(value: object, name: str) -> int:
-    # NumPy's integers count as integers, True does not.
-    if isinstance(value, bool) or not isinstance(value, SupportsIndex):
-        raise _wrong(f"{name}: expected an integer, got {value!r}", 'write "30000/1001" for a fraction')
-    return operator.index(value)
+    whole = whole_number(value)
+    if whole is None:
+        raise _wrong(f"{name}: expected an integer, got {value!r}", "write FrameRate.parse(...) for other numbers")
+    return whole
 
 
 def _wrong(message: str, fix: str) -> SchemaError:

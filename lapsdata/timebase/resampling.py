@@ -12,19 +12,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lapsdata.errors import Problem, Problems, SchemaError
-from lapsdata.timebase.grid import frame_to_s, later_is_nearer, s_to_frame
+from lapsdata.timebase.grid import frame_to_s, grid_tolerance_s, later_is_nearer, s_to_frame
+from lapsdata.timebase.rate import FrameRate, expect_rate
 from lapsdata.timebase.stamps import check_times, frame_end_s
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from lapsdata.timebase.rate import FrameRate
-
 __all__ = ["Resampled", "resample"]
 
-# A container clock of 1/1000 s rounds the start, the last timestamp and the median interval by half a tick
-# each; a grid frame nearer to the end than this would show a moment that does not exist.
-_EDGE_S = 2e-3
+# A minute between source frames asks for 3,600 grid frames each at 60 per second; times in microseconds that
+# are taken for seconds ask for a million.
+_MOST_PER_SOURCE_FRAME = 10_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,7 +102,8 @@ def resample(
     SchemaError
         As `check_times` and `frame_end_s`; `no-frames`: S is 0; `wrong-span`: start_s before the first source
         frame or not before end_s; `wrong-tolerance`: max_shift_s below 0; `gap-too-large`: the tolerance is
-        not kept.
+        not kept; `grid-too-long`: more than 10,000 grid frames per source frame, as from times that are not
+        in seconds; `wrong-rate`: not a FrameRate.
 
     Examples
     --------
@@ -113,11 +113,15 @@ def resample(
     >>> ten.source_index, ten.duplicated, ten.dropped
     (array([ 0,  1,  3,  4,  6,  7,  9, 10, 12, 13]), 0, 5)
     """
+    expect_rate(rate)
     source = check_times(source_s, where="source_s")
     start, end = _covered(source, start_s, end_s)
-    edge = min(_EDGE_S, rate.period_s / 4)
+    # A grid frame nearer to the end than this would show a moment that does not exist.
+    edge = grid_tolerance_s(rate)
     # A start is a frame even where the span is shorter than the edge.
     n_frames = max(1, s_to_frame(max(0.0, end - edge - start), rate, "ceil"))
+    if n_frames > _MOST_PER_SOURCE_FRAME * source.size:
+        raise SchemaError(_too_long(n_frames, source.size, end - start, rate))
     times = start + frame_to_s(np.arange(n_frames + 1), rate)
     frame_s, grid_end = times[:-1], float(times[-1])
     index = _nearest(source, frame_s)
@@ -155,6 +159,16 @@ def _covered(source: NDArray[np.float64], start_s: float | None, end_s: float | 
         found.add("wrong-span", "end_s", f"expected a finite time after the start ({start} s), got {end} s")
     found.raise_as(SchemaError)
     return start, end
+
+
+def _too_long(n_frames: int, n_source: int, seconds: float, rate: FrameRate) -> Problem:
+    return Problem(
+        "grid-too-long",
+        "source_s",
+        f"expected at most {_MOST_PER_SOURCE_FRAME} grid frames per source frame, got {n_frames} for {n_source} "
+        f"({seconds:g} s at {rate} frames per second)",
+        "are the times in seconds? divide milliseconds by 1e3, microseconds by 1e6",
+    )
 
 
 def _nearest(source: NDArray[np.float64], frame_s: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import operator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from lapsdata.errors import Problem, Problems, SchemaError
+from lapsdata.errors import Problem, Problems, SchemaError, whole_number
 from lapsdata.timebase.grid import frame_to_s, s_to_frame
 from lapsdata.timebase.rate import FrameRate
 from lapsdata.timebase.stamps import check_times, frame_end_s
@@ -31,7 +30,7 @@ class FrameSpan:
     Raises
     ------
     SchemaError
-        `wrong-span`: below 0, or stop before start.
+        `wrong-span`: not integers, below 0, or stop before start.
 
     Examples
     --------
@@ -46,11 +45,10 @@ class FrameSpan:
     stop: int
 
     def __post_init__(self) -> None:
-        start, stop = operator.index(self.start), operator.index(self.stop)
-        if not 0 <= start <= stop:
-            raise SchemaError(
-                Problem("wrong-span", "frame span", f"expected 0 <= start <= stop, got start {start}, stop {stop}")
-            )
+        start, stop = whole_number(self.start), whole_number(self.stop)
+        if start is None or stop is None or not 0 <= start <= stop:
+            got = f"start {self.start!r}, stop {self.stop!r}"
+            raise SchemaError(Problem("wrong-span", "frame span", f"expected integers 0 <= start <= stop, got {got}"))
         object.__setattr__(self, "start", start)
         object.__setattr__(self, "stop", stop)
 

@@ -34,7 +34,7 @@ def check_times(frame_s: ArrayLike, *, allow_equal: bool = False, where: str = "
     Raises
     ------
     SchemaError
-        `wrong-dtype`, `wrong-shape`, `not-finite`, `not-increasing`; the last two name the first offending
+        `masked`, `wrong-dtype`, `wrong-shape`, `not-finite`, `not-increasing`; the last two name the first offending
         frame, the values and how many there are.
 
     Examples
@@ -44,8 +44,11 @@ def check_times(frame_s: ArrayLike, *, allow_equal: bool = False, where: str = "
     >>> check_times([0, 1, 1, 2], allow_equal=True)
     array([0., 1., 1., 2.])
     """
-    given = np.asarray(frame_s)
     found = Problems()
+    if isinstance(frame_s, np.ma.MaskedArray):
+        found.add("masked", where, "expected a plain array, got MaskedArray", "drop the masked frames: .compressed()")
+    found.raise_as(SchemaError)
+    given = np.asarray(frame_s)
     if given.dtype.kind not in "fiu":
         found.add("wrong-dtype", where, f"expected real numbers (seconds), got {given.dtype}")
     if given.ndim != 1:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lapsdata.errors import Problem, Problems, SchemaError
+from lapsdata.errors import Problem, Problems, SchemaError, whole_number
 from lapsdata.timebase.stamps import frame_end_s
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def window_starts(n_frames: int, horizon: int, stride: int) -> NDArray[np.int64]
     Raises
     ------
     SchemaError
-        `wrong-window`: a number below its least value.
+        `wrong-window`: not an integer, or below its least value.
 
     Examples
     --------
@@ -45,8 +45,9 @@ def window_starts(n_frames: int, horizon: int, stride: int) -> NDArray[np.int64]
     """
     found = Problems()
     for name, value, least in (("n_frames", n_frames, 0), ("horizon", horizon, 1), ("stride", stride, 1)):
-        if value < least:
-            found.add("wrong-window", name, f"expected {least} or more, got {value}")
+        whole = whole_number(value)
+        if whole is None or whole < least:
+            found.add("wrong-window", name, f"expected an integer of at least {least}, got {value!r}")
     found.raise_as(SchemaError)
     return np.arange(0, n_frames - horizon + 1, stride, dtype=np.int64)
 
@@ -120,8 +121,8 @@ def window_time_s(
         found.add("wrong-dtype", "start_index", f"expected integers, got {starts.dtype}")
     if starts.ndim != 1:
         found.add("wrong-shape", "start_index", f"expected shape (W,), got {starts.shape}")
-    if horizon < 1:
-        found.add("wrong-window", "horizon", f"expected 1 or more, got {horizon}")
+    if (whole_number(horizon) or 0) < 1:
+        found.add("wrong-window", "horizon", f"expected an integer of at least 1, got {horizon!r}")
     found.raise_as(SchemaError)
     outside = np.flatnonzero((starts < 0) | (starts > times.size - horizon))
     if outside.size:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -135,6 +136,71 @@ def test_strides_do_not_matter(name: str) -> None:
     spaced = np.zeros((4, *tail), dtype=np.float32)[::2]
     spaced[:] = example(tail)
     np.testing.assert_array_equal(call(spaced), call(example(tail)))
+
+
+@NAMES
+def test_a_mask_is_never_dropped(name: str) -> None:
+    argument, tail, call = CALLS[name]
+    masked = np.ma.masked_array(example(tail), mask=False)
+    message = rf"^{argument}: expected a plain array, got MaskedArray; use \.filled\(np\.nan\), and keep the mask \["
+    with pytest.raises(SchemaError, match=message):
+        call(masked)
+    with pytest.raises(SchemaError, match="degrees: expected a plain array, got MaskedArray"):
+        geometry.rotated_box_corners(example((4,)), np.ma.zeros(2, np.float32))
+
+
+WRONG_SIZES: dict[str, Callable[[Any], object]] = {
+    "pixel_to_relative": lambda size: geometry.pixel_to_relative(np.ones(2), size, **RELATIVE),
+    "relative_to_pixel": lambda size: geometry.relative_to_pixel(np.ones(2), size, **RELATIVE),
+    "boxes_to_relative": lambda size: geometry.boxes_to_relative(np.ones(4), size, form="xywh", **RELATIVE),
+    "relative_to_boxes": lambda size: geometry.relative_to_boxes(np.ones(4), size, form="xywh", **RELATIVE),
+    "inside_frame": lambda size: geometry.inside_frame(np.ones(2), size),
+    "turn_points": lambda size: geometry.turn_points(np.ones(2), size, clockwise=90),
+    "pixel_to_amplify": lambda size: geometry.pixel_to_amplify(np.ones(2), size),
+    "amplify_to_pixel": lambda size: geometry.amplify_to_pixel(np.ones(2), size),
+    "uniform_grid": lambda size: geometry.uniform_grid(size, count=4),
+    "uniform_grid of an area": lambda size: geometry.uniform_grid(size, count=4, area=geometry.PixelArea.whole(SIZE)),
+    "amplify_grid": lambda size: geometry.amplify_grid(size),
+    "cotracker_grid": lambda size: geometry.cotracker_grid(size, side=2),
+    "check_within": lambda size: geometry.PixelArea.whole(SIZE).check_within(size),
+    "resized from": lambda size: PixelMap.resized(size, SIZE),
+    "letterboxed from": lambda size: PixelMap.letterboxed(size, SIZE),
+    "letterboxed to": lambda size: PixelMap.letterboxed(SIZE, size),
+    "letterbox_area": lambda size: geometry.letterbox_area(SIZE, size),
+    "cropped": lambda size: PixelMap.cropped(size, geometry.PixelArea.whole(SIZE)),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_SIZES)
+@pytest.mark.parametrize("size", [(4, 2), [771, 480], None, 480, "771x480"])
+def test_a_size_says_which_side_is_which(name: str, size: object) -> None:
+    message = r"(size|source|working): expected a FrameSize, got .*; write FrameSize\(width=\.\.\., height=\.\.\.\)"
+    with pytest.raises(SchemaError, match=message) as caught:
+        WRONG_SIZES[name](size)
+    assert [problem.code for problem in caught.value.problems] == ["wrong-type"]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda area: geometry.uniform_grid(SIZE, count=4, area=area),
+        lambda area: PixelMap.cropped(SIZE, area),
+        lambda area: PixelMap.placed(SIZE, SIZE, area),
+    ],
+)
+def test_an_area_says_which_number_is_which(call: Callable[[Any], object]) -> None:
+    words = r"x=\.\.\., y=\.\.\., width=\.\.\., height=\.\.\."
+    message = rf"area: expected a PixelArea, got \(0, 0, 4, 4\); write PixelArea\({words}\)"
+    with pytest.raises(SchemaError, match=message):
+        call((0, 0, 4, 4))
+
+
+def test_a_map_between_frames_names_both() -> None:
+    terms = {name: Fraction(1) for name in ("scale_x", "scale_y", "offset_x", "offset_y")}
+    for name in ("source", "working"):
+        sizes: dict[str, Any] = {"source": SIZE, "working": SIZE, name: (771, 480)}
+        with pytest.raises(SchemaError, match=f"^{name}: expected a FrameSize, got"):
+            PixelMap(**sizes, **terms)
 
 
 def test_inside_frame_keeps_the_policy_too() -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import pytest
@@ -9,7 +9,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lapsdata.errors import SchemaError
-from lapsdata.timebase import FrameRate, Rounding, frame_to_s, s_to_frame
+from lapsdata.timebase import FrameRate, Rounding, frame_to_s, grid_tolerance_s, off_grid, resample, s_to_frame
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 rates = st.one_of(
     st.sampled_from([24, 30, 48, 60, 120]).map(lambda n: FrameRate(n * 1000, 1001)),
@@ -138,3 +141,37 @@ def test_s_to_frame_refuses(seconds: float, match: str) -> None:
 def test_an_unknown_rounding_is_refused() -> None:
     with pytest.raises(ValueError, match='expected "floor", "nearest" or "ceil", got \'round\''):
         s_to_frame(1.0, FrameRate(30), "round")  # type: ignore[call-overload]  # the refusal is what is tested
+
+
+@pytest.mark.parametrize("wrong", [29.97, 30, "30", None])
+def test_a_rate_is_a_rate(wrong: object) -> None:
+    calls: tuple[Callable[[Any], object], ...] = (
+        lambda rate: frame_to_s(3, rate),
+        lambda rate: s_to_frame(0.1, rate),
+        lambda rate: resample([0.0, 0.1], rate),
+        lambda rate: off_grid(np.zeros(2), rate),
+    )
+    for call in calls:
+        with pytest.raises(SchemaError, match=f"expected a FrameRate, got {wrong!r}; write FrameRate.parse") as caught:
+            call(wrong)
+        assert [problem.code for problem in caught.value.problems] == ["wrong-rate"]
+
+
+@given(rates, st.integers(0, 60), st.sampled_from([0.0, -3.5, 7200.0]), st.data())
+def test_off_grid_is_what_lies_beyond_the_tolerance(
+    rate: FrameRate, count: int, start: float, data: st.DataObject
+) -> None:
+    slack = grid_tolerance_s(rate)
+    assert slack == min(0.002, rate.period_s / 4)
+    off = np.array(data.draw(st.lists(st.sampled_from([0, 0.9, -0.9, 1.1, -1.1, 50]), min_size=count, max_size=count)))
+    off[:1] = 0.0
+    times = start + np.array([float(k / rate.fraction) for k in range(count)]) + off * slack
+    assert off_grid(times, rate).tolist() == (np.abs(off) > 1).tolist()
+
+
+def test_clocks_of_milliseconds_keep_their_rate_however_long() -> None:
+    for rate in (FrameRate(30000, 1001), FrameRate(25), FrameRate(60)):
+        times = np.round(frame_to_s(np.arange(200_000), rate), 3)
+        assert not off_grid(times, rate).any()
+        # A wrong guess of the rate runs away.
+        assert off_grid(times, FrameRate(rate.numerator * 1001, rate.denominator * 1000)).sum() > 199_000

@@ -98,8 +98,9 @@ def test_neighbours_of_ntsc_rates_stay_what_they_are(value: str | Fraction, expe
         ("30:1", "frames per second above zero, got '30:1'"),
         ("٣", "frames per second above zero, got '٣'"),
         ("9" * 41, "frames per second above zero, got '9{41}'"),
-        (True, "expected an integer, got True"),
-        (None, "expected an integer, got None"),
+        (True, "expected text, an int, a float of Python or a Fraction, got True"),
+        (None, "expected text, an int, a float of Python or a Fraction, got None"),
+        (np.float32(29.97), r"a float of Python or a Fraction, got .*29\.97\)?; write \"30000/1001\""),
         (2**31, "up to 2147483647, got 2147483648/1"),
     ],
 )

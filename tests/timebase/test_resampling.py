@@ -268,3 +268,26 @@ def test_a_tolerance_is_not_negative(max_shift_s: float) -> None:
 def test_resample_refuses(source: list[float], start_s: float | None, end_s: float | None, match: str) -> None:
     with pytest.raises(SchemaError, match=match):
         resample(np.array(source, dtype=np.float64), FrameRate(10), start_s=start_s, end_s=end_s)
+
+
+@pytest.mark.parametrize(
+    ("source_s", "rate", "frames"),
+    [
+        ([0, 1e9], FrameRate(60), "120000000000 for 2 "),
+        ([0, 33333, 66666], FrameRate(30), "2999970 for 3 "),  # microseconds
+        ([0.0, 333.35], FrameRate(30), r"20001 for 2 \(666\.7 s at 30 frames per second\)"),
+    ],
+)
+def test_times_in_another_unit_are_no_grid_of_millions(source_s: list[float], rate: FrameRate, frames: str) -> None:
+    message = (
+        rf"^source_s: expected at most 10000 grid frames per source frame, got {frames}.*"
+        r"; are the times in seconds\? divide milliseconds by 1e3, microseconds by 1e6 \[grid-too-long\]"
+    )
+    with pytest.raises(SchemaError, match=message):
+        resample(source_s, rate)
+
+
+def test_slow_sources_are_resampled_as_long_as_their_times_can_be_seconds() -> None:
+    # One picture in five minutes, at 30 frames per second.
+    assert resample([0.0, 300.0, 600.0], FrameRate(30)).frame_s.size == 27_000
+    assert resample([0.0, 333.3], FrameRate(30)).frame_s.size == 19_998

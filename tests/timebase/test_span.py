@@ -54,8 +54,11 @@ def test_a_span_cannot_be_moved_below_0() -> None:
 
 
 def test_frames_are_whole() -> None:
-    with pytest.raises(TypeError, match="'float' object cannot be interpreted as an integer"):
-        FrameSpan(0.5, 2)  # type: ignore[arg-type]  # the refusal is what is tested
+    for wrong in (0.5, 0.0, "0", False, None):
+        with pytest.raises(SchemaError, match=f"expected integers 0 <= start <= stop, got start {wrong!r}, stop 2"):
+            FrameSpan(wrong, 2)  # type: ignore[arg-type]  # the refusal is what is tested
+    span = FrameSpan(np.int64(1), np.uint8(3))  # type: ignore[arg-type]  # as loops over arrays give
+    assert (type(span.start), type(span.stop), span) == (int, int, FrameSpan(1, 3))
 
 
 @given(spans, st.sampled_from(["30000/1001", "50/3", "15/2", "10"]).map(FrameRate.parse))

@@ -103,3 +103,11 @@ def test_no_frames_have_no_ends() -> None:
 def test_the_end_lies_after_the_last_frame(end_s: float) -> None:
     with pytest.raises(SchemaError, match=rf"after the last frame \(1\.0 s\), got {end_s} s \[wrong-end\]"):
         frame_end_s([0.0, 1.0], end_s=end_s)
+
+
+def test_a_mask_is_never_dropped() -> None:
+    masked = np.ma.masked_array([0.0, 0.1, 99.0], mask=[False, False, True])
+    message = r"^source_s: expected a plain array, got MaskedArray; drop the masked frames: \.compressed\(\) \[masked\]"
+    with pytest.raises(SchemaError, match=message):
+        check_times(masked, where="source_s")
+    assert check_times(masked.compressed()).tolist() == [0.0, 0.1]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -38,8 +40,25 @@ def test_windows_refuse_all_wrong_numbers_at_once() -> None:
     with pytest.raises(SchemaError, match="3 problems") as caught:
         window_starts(-1, 0, 0)
     assert [p.where for p in caught.value.problems] == ["horizon", "n_frames", "stride"]
-    with pytest.raises(SchemaError, match=r"stride: expected 1 or more, got -4 \[wrong-window\]"):
+    with pytest.raises(SchemaError, match=r"stride: expected an integer of at least 1, got -4 \[wrong-window\]"):
         tail_frames(10, 2, -4)
+
+
+@pytest.mark.parametrize(("wrong", "shown"), [(10.5, "10.5"), (16.0, "16.0"), ("16", "'16'"), (True, "True")])
+def test_numbers_of_frames_are_integers(wrong: int, shown: str) -> None:
+    for name in ("n_frames", "horizon", "stride"):
+        numbers = {"n_frames": 20, "horizon": 4, "stride": 1, name: wrong}
+        with pytest.raises(
+            SchemaError, match=rf"^{name}: expected an integer of at least \d, got {re.escape(shown)} \["
+        ):
+            window_starts(**numbers)
+    with pytest.raises(SchemaError, match=rf"^horizon: expected an integer of at least 1, got {re.escape(shown)} \["):
+        window_time_s([0.0, 0.1], np.array([0]), wrong)
+
+
+def test_integers_of_numpy_are_integers() -> None:
+    starts = window_starts(np.int64(10), np.int32(4), np.uint8(2))  # type: ignore[arg-type]  # as loops over arrays give
+    assert starts.tolist() == [0, 2, 4, 6]
 
 
 def test_a_window_at_10_hz_lasts_its_frames() -> None:
@@ -86,7 +105,7 @@ def test_no_windows_have_no_times() -> None:
         ([0, 2, 3], 3, r"windows of 3 frames within 4 frames, got window 1 from frame 2 \(2 such windows\)"),
         ([0, -1], 2, r"got window 1 from frame -1 \(1 such windows\) \[wrong-window\]"),
         ([0], 5, r"windows of 5 frames within 4 frames, got window 0 from frame 0"),
-        ([0], 0, r"horizon: expected 1 or more, got 0"),
+        ([0], 0, r"horizon: expected an integer of at least 1, got 0"),
         ([0.0], 2, r"start_index: expected integers, got float64 \[wrong-dtype\]"),
         ([[0]], 2, r"start_index: expected shape \(W,\), got \(1, 1\) \[wrong-shape\]"),
     ],
