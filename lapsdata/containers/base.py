@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import html
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import numpy as np
 
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
     from lapsdata.schema.base import Header
 
 __all__ = ["ArrayCheck", "Container", "read_only"]
+
+AnyHeader = TypeVar("AnyHeader", bound="Header")
+
+# Half of a surrogate pair: Python lets it stand in a text, UTF-8 has no bytes for it.
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def read_only(array: NDArray[Any]) -> NDArray[Any]:
@@ -116,19 +122,19 @@ class Container(ABC):
         return type(self), tuple(dict(value) if isinstance(value, Mapping) else value for value in values)
 
 
-def expect_header(header: object, record: type[Header]) -> None:
-    """Refuse a header of another record, before anything is compared with it.
+def checked_header(header: object, record: type[AnyHeader]) -> AnyHeader:
+    """Return the header that a reader would find, before anything is compared with it.
 
     Raises
     ------
     SchemaError
-        `header` is no `record`.
+        `header` is no `record`, or was changed past the record's own checks (`model_copy`).
     """
+    place = f"{record.RECORD}: header"
     if not isinstance(header, record):
         got = type(header).__name__
-        raise SchemaError(
-            Problem("wrong-header", f"{record.RECORD}: header", f"expected a {record.__name__}, got {got}")
-        )
+        raise SchemaError(Problem("wrong-header", place, f"expected a {record.__name__}, got {got}"))
+    return header.checked(place)
 
 
 class ArrayCheck:
@@ -154,9 +160,15 @@ class ArrayCheck:
         """Note what is wrong with an array; return whether it can be looked into."""
         wanted = np.dtype(dtype)
         spelled = "(" + ", ".join(str(d) for d in dims) + ("," if len(dims) == 1 else "") + ")"
+        got = type(value).__name__
         if not isinstance(value, np.ndarray):
-            got = type(value).__name__
             self.problems.add("not-an-array", name, f"expected {wanted} {spelled} array, got {got}", "use np.asarray")
+            return False
+        # Other kinds of arrays hide values behind a mask, or compute and slice by rules of their own.
+        if type(value) not in (np.ndarray, np.memmap):
+            masked = isinstance(value, np.ma.MaskedArray)
+            fix = "use .filled(np.nan) and vis" if masked else "use np.asarray"
+            self.problems.add("not-an-array", name, f"expected a plain ndarray, got {got}", fix)
             return False
         good = True
         if value.dtype != wanted:
@@ -192,7 +204,11 @@ class ArrayCheck:
         if wrong:
             message = f"expected texts, got {type(value[wrong[0]]).__name__} in row {wrong[0]} ({len(wrong)} such rows)"
             self.problems.add("wrong-dtype", name, message)
-        return self.length(letter, len(value), name) and not wrong
+        halves = [i for i, text in enumerate(value) if isinstance(text, str) and _SURROGATE.search(text)]
+        if halves:
+            message = f"expected text that UTF-8 can spell, got {value[halves[0]]!r} in row {halves[0]}"
+            self.problems.add("wrong-text", name, f"{message} ({len(halves)} such rows)")
+        return self.length(letter, len(value), name) and not wrong and not halves
 
     def rows(self, code: str, name: str, bad: NDArray[np.bool_], message: str, fix: str | None = None) -> None:
         """Note the rows for which a rule is broken: the first one and how many."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lapsdata.containers.base import ArrayCheck, Container, expect_header, read_only
+from lapsdata.containers.base import ArrayCheck, Container, checked_header, read_only
 from lapsdata.schema.boxes import BoxesHeader
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class Boxes(Container):
     source_id: tuple[str | None, ...] | None = None
 
     def __post_init__(self) -> None:
-        expect_header(self.header, BoxesHeader)
+        self._freeze(header=checked_header(self.header, BoxesHeader))
         check = ArrayCheck("boxes")
         numbers = {"sequence_index": np.int64, "frame": np.int64, "id": np.int64}
         good = [check.array(name, getattr(self, name), ("R",), kind) for name, kind in numbers.items()]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self, get_args
 
 import numpy as np
 
-from lapsdata.containers.base import ArrayCheck, Container, expect_header, read_only
+from lapsdata.containers.base import ArrayCheck, Container, checked_header, read_only
 from lapsdata.schema.energies import EnergiesHeader, EnergyRow, EnergyState
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Energies(Container):
     state: NDArray[np.uint8]
 
     def __post_init__(self) -> None:
-        expect_header(self.header, EnergiesHeader)
+        self._freeze(header=checked_header(self.header, EnergiesHeader))
         check = ArrayCheck("energies")
         kinds = {"video_index": np.int64, "index": np.int64, "start_s": np.float64, "end_s": np.float64}
         good = [check.array(name, getattr(self, name), ("R",), kind) for name, kind in kinds.items()]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
-from lapsdata.containers.base import ArrayCheck, Container, expect_header, read_only
+from lapsdata.containers.base import ArrayCheck, Container, checked_header, read_only
 from lapsdata.schema.segments import EndReason, SegmentsHeader
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Segments(Container):
     embedding: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
-        expect_header(self.header, SegmentsHeader)
+        self._freeze(header=checked_header(self.header, SegmentsHeader))
         check = ArrayCheck("segments")
         kinds = {"video_index": np.int64, "start_s": np.float64, "end_s": np.float64}
         good = [check.array(name, getattr(self, name), ("S",), kind) for name, kind in kinds.items()]

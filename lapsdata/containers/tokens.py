@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lapsdata.containers.base import ArrayCheck, Container, expect_header, read_only
+from lapsdata.containers.base import ArrayCheck, Container, checked_header, read_only
 from lapsdata.containers.window_times import check_window_times, step_times
 from lapsdata.schema.tokens import TokensHeader
 
@@ -36,7 +36,7 @@ class Tokens(Container):
     Raises
     ------
     SchemaError
-        All problems of shape, dtype, time or code range.
+        All problems of shape, dtype, time, code range, or of a rate that the times do not keep.
 
     Examples
     --------
@@ -53,13 +53,13 @@ class Tokens(Container):
     quantized: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
-        expect_header(self.header, TokensHeader)
+        self._freeze(header=checked_header(self.header, TokensHeader))
         check = ArrayCheck("tokens")
         length, latent, known = self.header.length, self.header.latent, self.header.tokenizer.codes
         if check.array("codes", self.codes, ("W", length), np.int32):
             outside = (self.codes < 0) | (self.codes >= known)
             check.rows("code-outside", "codes", outside, f"expected codes from 0 to {known - 1}")
-        check_window_times(check, self.start_index, self.frame_s, self.header.horizon, self.header.stride)
+        check_window_times(check, self.start_index, self.frame_s, self.header)
         stored = {"prequant": self.prequant, "quantized": self.quantized}
         for name, array in stored.items():
             if array is None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lapsdata.containers.base import ArrayCheck, Container, expect_header, frozen_mapping, read_only
+from lapsdata.containers.base import ArrayCheck, Container, checked_header, frozen_mapping, read_only
 from lapsdata.containers.window_times import check_window_times, step_times
 from lapsdata.schema.tracks import TracksHeader
 from lapsdata.timebase import window_time_s
@@ -41,7 +41,8 @@ class Tracks(Container):
     Raises
     ------
     SchemaError
-        All problems of shape, dtype, time, or NaN where visible.
+        All problems of shape, dtype, time, NaN where visible, or of a header whose rate or counts the arrays
+        contradict.
 
     Examples
     --------
@@ -61,11 +62,13 @@ class Tracks(Container):
     source_index: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
-        expect_header(self.header, TracksHeader)
+        self._freeze(header=checked_header(self.header, TracksHeader))
         check = ArrayCheck("tracks")
         self._check_views(check)
-        check_window_times(check, self.start_index, self.frame_s, self.header.horizon, self.header.stride)
+        check_window_times(check, self.start_index, self.frame_s, self.header)
         self._check_source_index(check)
+        if not len(check.problems):
+            self._check_counts(check)
         check.finish()
         self._freeze(
             tracks=frozen_mapping({view: self.tracks[view] for view in sorted(self.header.views)}),
@@ -80,7 +83,7 @@ class Tracks(Container):
             return
         for name, arrays in (("tracks", self.tracks), ("vis", self.vis)):
             if set(arrays) != set(self.header.views):
-                message = f"expected the header's views {sorted(self.header.views)}, got {sorted(arrays)}"
+                message = f"expected the header's views {sorted(self.header.views)}, got {sorted(arrays, key=str)}"
                 check.problems.add("wrong-views", name, message)
         for view, facts in self.header.views.items():
             if view not in self.tracks or view not in self.vis:
@@ -115,6 +118,30 @@ class Tracks(Container):
             check.rows("negative-index", "source_index", index < 0, "expected source frames from 0")
             falling = index[1:] < index[:-1]
             check.steps("non-monotone-time", "source_index", falling, "expected source frames in order")
+
+    def _check_counts(self, check: ArrayCheck) -> None:
+        """Note what the header counts otherwise than the arrays do."""
+        header, index, frames = self.header, self.source_index, len(self.frame_s)
+        shown = frames if index is None else len(np.unique(index))
+        # Without an index the source frames are not named, but there are as many as times.
+        reach = frames if index is None else int(index[-1]) + 1
+        known = header.video.frames
+        counts = {
+            "uncovered_frames": frames - int(self.start_index[-1]) - header.horizon,
+            "duplicated_frames": frames - shown,
+        }
+        if known is not None and reach > known:
+            message = f"expected at least the {reach} source frames that the arrays speak of, got {known}"
+            check.problems.add("wrong-count", "header.video.frames", message)
+        elif known is not None and index is not None:
+            counts["dropped_frames"] = known - shown
+        elif header.dropped_frames < reach - shown:
+            message = f"expected at least {reach - shown}, as source_index leaves out, got {header.dropped_frames}"
+            check.problems.add("wrong-count", "header.dropped_frames", message)
+        for name, counted in counts.items():
+            given = getattr(header, name)
+            if given != counted:
+                check.problems.add("wrong-count", f"header.{name}", f"expected {counted} by the arrays, got {given}")
 
     def __len__(self) -> int:
         """Return the number of windows W."""

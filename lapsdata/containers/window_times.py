@@ -6,18 +6,29 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lapsdata.timebase import grid_tolerance_s, off_grid
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lapsdata.containers.base import ArrayCheck
+    from lapsdata.schema.tokens import TokensHeader
+    from lapsdata.schema.tracks import TracksHeader
+    from lapsdata.timebase import FrameRate
 
 __all__ = ["check_window_times", "step_times"]
 
 
-def check_window_times(check: ArrayCheck, start_index: object, frame_s: object, horizon: int, stride: int) -> None:
-    """Note what is wrong with the times of windows of `horizon` frames, every `stride` frames."""
+def check_window_times(
+    check: ArrayCheck, start_index: object, frame_s: object, header: TracksHeader | TokensHeader
+) -> None:
+    """Note what is wrong with the times of windows, each by itself and against rate, horizon and stride."""
+    horizon, stride = header.horizon, header.stride
     if check.array("frame_s", frame_s, ("F",), np.float64) and isinstance(frame_s, np.ndarray):
         check_increasing(check, "frame_s", frame_s)
+        rising = np.isfinite(frame_s).all() and (frame_s[1:] > frame_s[:-1]).all()
+        if header.rate is not None and rising:
+            _check_rate(check, frame_s, header.rate)
     if not check.array("start_index", start_index, ("W",), np.int64) or not isinstance(start_index, np.ndarray):
         return
     if not isinstance(frame_s, np.ndarray) or frame_s.ndim != 1:
@@ -36,6 +47,13 @@ def check_window_times(check: ArrayCheck, start_index: object, frame_s: object, 
         broken,
         f"expected rising starts, multiples of stride {stride} apart",
     )
+
+
+def _check_rate(check: ArrayCheck, frame_s: NDArray[np.float64], rate: FrameRate) -> None:
+    slack = f"{grid_tolerance_s(rate) * 1e3:g} ms"
+    message = f"expected frame k within {slack} of frame_s[0] + k / {rate} s, as the header's rate says"
+    fix = "set the header's rate to None for a variable rate"
+    check.rows("rate-not-kept", "frame_s", off_grid(frame_s, rate), message, fix)
 
 
 def check_increasing(check: ArrayCheck, name: str, seconds: NDArray[np.float64]) -> None:

@@ -31,7 +31,7 @@ from lapsdata.schema import (
     TracksHeader,
     TracksView,
 )
-from lapsdata.timebase import FrameRate
+from lapsdata.timebase import FrameRate, frame_to_s, grid_tolerance_s
 
 try:
     from hypothesis import strategies as st
@@ -125,6 +125,16 @@ def _rising(draw: DrawFn, count: int) -> NDArray[np.float64]:
 
 
 @st.composite
+def _clock(draw: DrawFn, count: int) -> tuple[FrameRate | None, NDArray[np.float64]]:
+    """Draw a rate with times that keep it as well as a clock of 1/1000 s can, or any times without a rate."""
+    rate = draw(st.none() | rates())
+    if rate is None:
+        return None, draw(_rising(count))
+    off = draw(_of(np.float64, (count,), st.floats(-0.49, 0.49))) * grid_tolerance_s(rate)
+    return rate, draw(st.sampled_from([0.0, -0.5, 3600.0])) + frame_to_s(np.arange(count), rate) + off
+
+
+@st.composite
 def _window_starts(draw: DrawFn, windows: int, stride: int) -> NDArray[np.int64]:
     hops = draw(st.lists(st.integers(1, 3), min_size=windows - 1, max_size=windows - 1))
     return np.array([draw(st.integers(0, 2)), *(hop * stride for hop in hops)], np.int64).cumsum()
@@ -175,26 +185,33 @@ def tracks(draw: DrawFn, *, max_windows: int = 4, max_horizon: int = 4, max_poin
         lost = draw(_of(np.bool_, (*shape, 2), st.booleans()))
         positions[name][lost & ~vis[name][..., None]] = np.nan
     starts = draw(_window_starts(windows, stride))
-    frames = int(starts[-1]) + horizon + draw(st.integers(0, 2))
+    uncovered = draw(st.integers(0, 2))
+    frames = int(starts[-1]) + horizon + uncovered
     steps = draw(st.lists(st.integers(0, 3), min_size=frames, max_size=frames))
+    source = np.cumsum(np.array(steps, np.int64)) if resampled else np.arange(frames)
+    shown, last = len(np.unique(source)), int(source[-1])
+    known = draw(st.none() | st.integers(last + 1, last + 9))
+    rate, frame_s = draw(_clock(frames))
     return Tracks(
         TracksHeader(
             provenance=draw(provenances()),
             policies=draw(_policies()),
-            video=SourceVideo(name=draw(names()), rate=draw(st.none() | rates())),
+            video=SourceVideo(name=draw(names()), rate=draw(st.none() | rates()), frames=known),
             horizon=horizon,
             stride=stride,
-            rate=draw(st.none() | rates()),
+            rate=rate,
             resampled=resampled,
-            duplicated_frames=draw(st.integers(0, 9)),
+            duplicated_frames=frames - shown,
+            dropped_frames=(known or last + 1) - shown,
+            uncovered_frames=uncovered,
             tracker=Tool(name=draw(names()), version="1", parameters={"size": draw(_SCALARS)}),
             views=facts,
         ),
         positions,
         vis,
         starts,
-        draw(_rising(frames)),
-        np.cumsum(np.array(steps, np.int64)) if resampled else None,
+        frame_s,
+        source if resampled else None,
     )
 
 
@@ -219,6 +236,7 @@ def tokens(draw: DrawFn, *, max_windows: int = 4) -> Tokens:
     stored = [] if latent is None else draw(st.sampled_from([["prequant"], ["quantized"], ["prequant", "quantized"]]))
     latents = {name: draw(_of(np.float32, (*shape, latent or 0), st.floats(-8, 8, width=32))) for name in stored}
     starts = draw(_window_starts(windows, stride))
+    rate, frame_s = draw(_clock(int(starts[-1]) + horizon))
     return Tokens(
         TokensHeader(
             provenance=draw(provenances()),
@@ -226,14 +244,14 @@ def tokens(draw: DrawFn, *, max_windows: int = 4) -> Tokens:
             video=SourceVideo(name=draw(names())),
             horizon=horizon,
             stride=stride,
-            rate=draw(st.none() | rates()),
+            rate=rate,
             streams=streams,
             latent=latent,
             tokenizer=Tokenizer(name=draw(names()), version="1", levels=levels, codes=codes),
         ),
         draw(_of(np.int32, shape, st.integers(0, codes - 1))),
         starts,
-        draw(_rising(int(starts[-1]) + horizon)),
+        frame_s,
         prequant=latents.get("prequant"),
         quantized=latents.get("quantized"),
     )

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 class Refused(Protocol):
     """See `refused`."""
 
-    def __call__(self, container: Container, **fields: Any) -> set[tuple[str, str]]: ...  # noqa: ANN401 - any field
+    def __call__(self, container: Container, **fields: Any) -> set[tuple[str, str]]: ...
 
 
 @pytest.fixture
 def refused() -> Refused:
     """Return what names the (code, place) of every problem of a container built with other fields."""
 
-    def of(container: Container, **fields: Any) -> set[tuple[str, str]]:  # noqa: ANN401 - any field
+    def of(container: Container, **fields: Any) -> set[tuple[str, str]]:
         place = type(container).__name__.lower()
         with pytest.raises(SchemaError, match=f"{place}: ") as caught:
             dataclasses.replace(container, **fields)

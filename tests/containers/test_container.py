@@ -35,6 +35,10 @@ ANY = st.one_of(
 each = pytest.mark.parametrize("make", SAMPLES, ids=["tracks", "tokens", "energies", "segments", "boxes"])
 
 
+class Labelled(np.ndarray):  # type: ignore[type-arg]
+    """An array of somebody else."""
+
+
 class Table(html.parser.HTMLParser):
     """Reads a table back: rows of cells, and every tag that occurs."""
 
@@ -294,6 +298,29 @@ class TestArrayCheck:
         (problem,) = check.problems
         assert problem.message == "expected even; first at (1, 2), 1 in all"
 
+    @pytest.mark.parametrize(
+        ("value", "message"),
+        [
+            (np.ma.masked_less(np.zeros((1, 2)), 0), "expected a plain ndarray, got MaskedArray; use .filled("),
+            (np.zeros((1, 2)).view(np.matrix), "expected a plain ndarray, got matrix; use np.asarray [not-an-array]"),
+            (np.zeros((1, 2)).view(np.recarray), "expected a plain ndarray, got recarray; use np.asarray"),
+            (np.zeros((1, 2)).view(Labelled), "expected a plain ndarray, got Labelled; use np.asarray"),
+        ],
+    )  # fmt: skip
+    def test_arrays_with_rules_of_their_own_are_refused(self, value: object, message: str) -> None:
+        check = ArrayCheck("")
+        assert not check.array("a", value, ("R", 2), np.float64)
+        (problem,) = check.problems
+        assert str(problem).startswith(f"a: {message}")
+
+    def test_half_of_a_surrogate_pair_is_named_with_its_row(self) -> None:
+        check = ArrayCheck("")
+        assert not check.texts("a", ("x", "b\udc80", None, "\ud800", "🖐"), "R", optional=True)
+        (problem,) = check.problems
+        assert str(problem) == (
+            "a: expected text that UTF-8 can spell, got 'b\\udc80' in row 1 (2 such rows) [wrong-text]"
+        )
+
     def test_texts_are_counted(self) -> None:
         check = ArrayCheck("")
         assert not check.texts("a", ("x", 1, None), "R")
@@ -302,6 +329,43 @@ class TestArrayCheck:
             "a: expected texts, got int in row 1 (2 such rows) [wrong-dtype]",
             "b: expected a tuple of texts, got list; use tuple(...) [wrong-dtype]",
         ]
+
+
+@each
+def test_a_header_that_was_changed_past_its_checks_is_refused(make: Callable[[], Container]) -> None:
+    container = make()
+    made = container.header.provenance.model_copy(update={"version": "", "producer": "a/b"})
+    header = container.header.model_copy(update={"provenance": made, "policies": {"clip": -1}, "colour": "red"})
+    with pytest.raises(SchemaError, match="4 problems") as caught:
+        dataclasses.replace(container, header=header)
+    place = f"{type(container).__name__.lower()}: header: "
+    assert {p.where.removeprefix(place) for p in caught.value.problems} == {
+        "provenance.version", "provenance.producer", "policies.clip", "colour",
+    }  # fmt: skip
+
+
+def test_a_header_that_was_changed_by_the_rules_is_taken_as_a_reader_will_find_it() -> None:
+    boxes = sample_boxes()
+    parameters = {"threshold": 1}
+    made = boxes.header.provenance.model_copy(update={"parameters": parameters})
+    listed = boxes.header.model_copy(update={"sequences": list(boxes.header.sequences), "provenance": made})
+    held = dataclasses.replace(boxes, header=listed).header
+    assert held == type(held).parse(held.to_bytes())
+    assert isinstance(held.sequences, tuple)
+    parameters["threshold"] = 2
+    assert held.provenance.parameters == {"threshold": 1}, "the container's header is its own"
+
+
+@pytest.mark.parametrize("half", ["\ud800", "a\udfffb"])
+def test_texts_that_no_file_can_hold_are_refused(half: str) -> None:
+    with pytest.raises(SchemaError, match=r"segments: label: expected text that UTF-8 can spell, got .* in row 1 \(1 "):
+        dataclasses.replace(sample_segments(), label=("a", half, None))
+    with pytest.raises(SchemaError, match="2 problems") as caught:
+        dataclasses.replace(sample_boxes(), label=(half,) * 4, source_id=(None, half, None, None))
+    assert {(p.code, p.where) for p in caught.value.problems} == {
+        ("wrong-text", "boxes: label"),
+        ("wrong-text", "boxes: source_id"),
+    }
 
 
 @pytest.mark.parametrize(

@@ -136,7 +136,7 @@ class TestEnergies:
         ]
 
     def test_windows_are_numbered_where_the_header_says_so(self) -> None:
-        header = EnergiesHeader.build(**{**dict(E.header), "per": "window"})
+        header = EnergiesHeader(**{**dict(E.header), "per": "window"})
         windows = dataclasses.replace(E, header=header)
         assert [(row.step, row.window) for row in windows.rows()][:2] == [(None, 0), (None, 1)]
 

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 
 from lapsdata.containers import Tokens, Tracks
 from lapsdata.errors import LengthMismatchError, SchemaError
+from lapsdata.schema import SourceVideo
 from lapsdata.testing import strategies
 from lapsdata.testing.samples import sample_tokens, sample_tracks
+from lapsdata.timebase import FrameRate, frame_to_s, resample, tail_frames, window_starts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,6 +66,9 @@ VIEWS: tuple[tuple[dict[str, Any], str, str, str], ...] = (
     ({"tracks": {}}, "wrong-views", "tracks", r"expected the header's views \['default'\], got \[\]"),
     ({"vis": {"default": VIS, "left": VIS}}, "wrong-views", "vis", r"views \['default'\], got \['default', 'left'\]"),
     ({"tracks": POSITIONS}, "wrong-views", "tracks", "expected arrays by view, got ndarray; write {'default': tracks}"),
+    ({"tracks": {"default": POSITIONS, 1: POSITIONS}}, "wrong-views", "tracks", r"got \[1, 'default'\]"),
+    ({"tracks": {"default": np.ma.masked_invalid(POSITIONS)}}, "not-an-array", "default/tracks",
+     r"expected a plain ndarray, got MaskedArray; use \.filled\(np\.nan\) and vis"),
     ({"vis": VIS}, "wrong-views", "vis", "expected arrays by view, got ndarray; write {'default': vis}"),
     ({"tracks": {"default": changed(POSITIONS, (*SEEN, 0), np.nan)}}, "nan-where-visible", "default/tracks",
      "expected NaN only where vis is False, got NaN at visible points; first at .*, 1 in all; set vis to False"),
@@ -98,10 +103,126 @@ def test_tokens_have_the_same_rules_of_time(fields: dict[str, Any], code: str, p
     ],
 )
 def test_source_index_belongs_to_resampled_tracks(value: object, code: str, refused: Refused) -> None:
-    header = TRACKS.header.model_copy(update={"resampled": True})
+    counts = {"resampled": True, "duplicated_frames": 2, "dropped_frames": 6}
+    header = TRACKS.header.model_copy(update=counts)
     good = dataclasses.replace(TRACKS, header=header, source_index=np.array([0, 0, 1, 3, 3, 9]))
     assert not good.source_index.flags.writeable  # type: ignore[union-attr]
     assert (code, "source_index") in refused(good, source_index=value)
+
+
+RESAMPLED = np.array([1, 1, 2, 4, 4, 9])  # six times, four source frames of at least ten
+
+# Fields of the header; what is wrong with them, beside the arrays of the sample: 6 frames at 10 per second.
+COUNTS: tuple[tuple[dict[str, Any], str, str], ...] = (
+    ({"uncovered_frames": 1}, "header.uncovered_frames", "expected 0 by the arrays, got 1"),
+    ({"duplicated_frames": 1}, "header.duplicated_frames", "expected 0 by the arrays, got 1"),
+    ({"video": SourceVideo(name="a", frames=5)}, "header.video.frames",
+     "expected at least the 6 source frames that the arrays speak of, got 5"),
+)  # fmt: skip
+GRID_COUNTS: tuple[tuple[dict[str, Any], str, str], ...] = (
+    ({"duplicated_frames": 0}, "header.duplicated_frames", "expected 2 by the arrays, got 0"),
+    ({"duplicated_frames": 3}, "header.duplicated_frames", "expected 2 by the arrays, got 3"),
+    ({"dropped_frames": 5}, "header.dropped_frames", "expected at least 6, as source_index leaves out, got 5"),
+    ({"video": SourceVideo(name="a", frames=11)}, "header.dropped_frames", "expected 7 by the arrays, got 6"),
+    ({"video": SourceVideo(name="a", frames=9)}, "header.video.frames",
+     "expected at least the 10 source frames that the arrays speak of, got 9"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("fields", "place", "message"), COUNTS)
+def test_counts_of_the_header_are_those_of_the_arrays(fields: dict[str, Any], place: str, message: str) -> None:
+    with pytest.raises(SchemaError, match=message) as caught:
+        dataclasses.replace(TRACKS, header=TRACKS.header.model_copy(update=fields))
+    assert [(p.code, p.where) for p in caught.value.problems] == [("wrong-count", f"tracks: {place}")]
+
+
+@pytest.mark.parametrize(("fields", "place", "message"), GRID_COUNTS)
+def test_counts_of_a_grid_are_those_of_its_source_index(fields: dict[str, Any], place: str, message: str) -> None:
+    counts = {"resampled": True, "duplicated_frames": 2, "dropped_frames": 6}
+    good = dataclasses.replace(TRACKS, header=TRACKS.header.model_copy(update=counts), source_index=RESAMPLED)
+    with pytest.raises(SchemaError, match=message) as caught:
+        dataclasses.replace(good, header=good.header.model_copy(update=fields))
+    assert [(p.code, p.where) for p in caught.value.problems] == [("wrong-count", f"tracks: {place}")]
+
+
+def test_counts_that_the_arrays_leave_open_are_taken() -> None:
+    # How long the video is, nobody says: more frames than the last one shown may have been dropped.
+    counts = {"resampled": True, "duplicated_frames": 2, "dropped_frames": 60}
+    assert dataclasses.replace(TRACKS, header=TRACKS.header.model_copy(update=counts), source_index=RESAMPLED)
+    # Tracks of a part of a video.
+    video = SourceVideo(name="a", frames=1000)
+    assert dataclasses.replace(TRACKS, header=TRACKS.header.model_copy(update={"video": video}))
+
+
+def test_all_counts_are_told_at_once(refused: Refused) -> None:
+    header = TRACKS.header.model_copy(update={"uncovered_frames": 2, "duplicated_frames": 2})
+    assert refused(TRACKS, header=header) == {
+        ("wrong-count", "header.uncovered_frames"),
+        ("wrong-count", "header.duplicated_frames"),
+    }
+
+
+@given(
+    st.integers(2, 40), st.sampled_from([FrameRate(10), FrameRate(30000, 1001), FrameRate(7, 2)]), st.integers(1, 20)
+)
+@settings(max_examples=40)
+def test_what_resample_says_is_what_tracks_ask_for(count: int, rate: FrameRate, horizon: int) -> None:
+    grid = resample(frame_to_s(np.arange(count), FrameRate(15)), rate)
+    frames = len(grid.frame_s)
+    horizon = min(horizon, frames)
+    starts = window_starts(frames, horizon, 3)
+    base = sample_tracks(windows=len(starts), horizon=horizon, stride=3, rate=None)
+    facts = {
+        "rate": rate,
+        "resampled": True,
+        "video": SourceVideo(name="a", frames=count),
+        "duplicated_frames": grid.duplicated,
+        "dropped_frames": grid.dropped,
+        "uncovered_frames": tail_frames(frames, horizon, 3),
+    }
+    header = base.header.model_copy(update=facts)
+    tracks = Tracks(header, base.tracks, base.vis, starts, grid.frame_s, grid.source_index)
+    assert len(tracks) == len(starts)
+
+
+@pytest.mark.parametrize("make", [sample_tracks, sample_tokens], ids=["tracks", "tokens"])
+class TestRate:
+    """A rate in the header is a promise about every frame."""
+
+    @pytest.mark.parametrize(
+        ("frame_s", "first", "count"),
+        [
+            (FRAME_S * 2, 1, 5),
+            (FRAME_S + np.array([0, 0, 0, 0.0021, 0, 0]), 3, 1),
+            (FRAME_S + np.array([0, 0, -0.0021, 0, 0, 0.0021]), 2, 2),
+            (np.arange(6) * 1001 / 10000, None, 0),
+            (3600 + FRAME_S, None, 0),
+            (np.round(FRAME_S + 0.00049, 3), None, 0),
+        ],
+    )
+    def test_times_that_do_not_keep_it(
+        self, make: Callable[..., Tracks], frame_s: NDArray[np.float64], first: int | None, count: int
+    ) -> None:
+        sample = make(windows=3, horizon=4)
+        if first is None:
+            assert dataclasses.replace(sample, frame_s=frame_s)
+            return
+        message = (
+            rf"frame_s: expected frame k within 2 ms of frame_s\[0\] \+ k / 10 s, as the header's rate says; "
+            rf"first at {first}, {count} in all; set the header's rate to None for a variable rate \[rate-not-kept\]"
+        )
+        with pytest.raises(SchemaError, match=message):
+            dataclasses.replace(sample, frame_s=frame_s)
+        variable = sample.header.model_copy(update={"rate": None})
+        assert dataclasses.replace(sample, header=variable, frame_s=frame_s)
+
+    def test_a_fast_rate_is_kept_to_a_quarter_of_its_period(self, make: Callable[..., Tracks]) -> None:
+        sample = make(windows=3, horizon=4)
+        header = sample.header.model_copy(update={"rate": FrameRate(1000)})
+        near, far = np.arange(6) / 1000 + 0.0002 * (np.arange(6) % 2), np.arange(6) / 1000 + 0.0003 * (np.arange(6) % 2)
+        assert dataclasses.replace(sample, header=header, frame_s=near)
+        with pytest.raises(SchemaError, match=r"within 0\.25 ms of .* 1000 s, .*first at 1, 3 in all"):
+            dataclasses.replace(sample, header=header, frame_s=far)
 
 
 def test_several_faults_are_told_at_once(refused: Refused) -> None:
@@ -166,7 +287,7 @@ def test_starts_are_multiples_of_the_stride_apart(refused: Refused) -> None:
 
 def test_step_times_are_the_sources_own() -> None:
     frame_s = np.array([0.0, 0.04, 0.5, 0.51, 2.0, 2.25])
-    tracks = dataclasses.replace(TRACKS, frame_s=frame_s)
+    tracks = dataclasses.replace(sample_tracks(rate=None), frame_s=frame_s)
     assert tracks.step_s.tolist() == [frame_s[w : w + 4].tolist() for w in range(3)]
     assert tracks.step_s.dtype == np.float64
     np.testing.assert_array_equal(tracks.span_s[:, 0], frame_s[:3])
@@ -192,7 +313,7 @@ def test_layouts_in_memory_do_not_matter(windows: int, horizon: int, points: int
         assert dataclasses.replace(tracks, tracks={"default": layout}).equals(tracks)
 
 
-def test_a_mapped_file_is_an_array(tmp_path: Any) -> None:  # noqa: ANN401 - pytest's Path
+def test_a_mapped_file_is_an_array(tmp_path: Any) -> None:
     np.save(tmp_path / "positions.npy", POSITIONS)
     mapped = np.load(tmp_path / "positions.npy", mmap_mode="r")
     assert dataclasses.replace(TRACKS, tracks={"default": mapped}).equals(TRACKS)
@@ -237,7 +358,8 @@ def test_one_kind_of_latents_is_enough() -> None:
 
 def test_each_code_knows_its_time() -> None:
     frame_s = np.array([0.0, 0.04, 0.5, 0.51, 2.0, 2.25])
-    spans = dataclasses.replace(TOKENS, frame_s=frame_s).step_span_s
+    variable = TOKENS.header.model_copy(update={"rate": None})
+    spans = dataclasses.replace(TOKENS, header=variable, frame_s=frame_s).step_span_s
     assert spans.shape == (3, 3, 2)
     for window in range(3):
         for step in range(3):
