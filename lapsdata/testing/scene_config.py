@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
+from numbers import Real
 
-from lapsdata.errors import Problems, SchemaError
+from lapsdata.errors import Problems, SchemaError, whole_number
 from lapsdata.geometry import PixelArea
 from lapsdata.timebase import FrameRate
 
@@ -70,44 +70,55 @@ class SceneConfig:
 
     def __post_init__(self) -> None:
         found = Problems("SceneConfig")
-        wholes = (
-            ("size", self.size, 2, MIN_SIDE, MAX_SIDE),
-            ("letterbox", self.letterbox, 4, 0, MAX_SIDE),
-            ("actions", (self.actions,), 1, 1, MAX_ACTIONS),
-            ("blocks", (self.blocks,), 1, 1, MAX_BLOCKS),
-        )
-        for name, values, count, low, high in wholes:
-            if len(values) != count or not all(type(value) is int and low <= value <= high for value in values):
-                numbers = "a whole number" if count == 1 else f"{count} whole numbers"
-                got = values[0] if count == 1 else values
-                found.add("out-of-range", name, f"expected {numbers} in {low} to {high}, got {got!r}")
+        size = _wholes(found, "size", self.size, 2, MIN_SIDE, MAX_SIDE)
+        bars = _wholes(found, "letterbox", self.letterbox, 4, 0, MAX_SIDE)
+        actions = _wholes(found, "actions", (self.actions,), 1, 1, MAX_ACTIONS)
+        blocks = _wholes(found, "blocks", (self.blocks,), 1, 1, MAX_BLOCKS)
         if type(self.rate) is not FrameRate:
             found.add("wrong-type", "rate", f"expected a FrameRate, got {self.rate!r}", "write FrameRate(20)")
+        # Without a sound size, the widest shake is that of the largest frame.
+        _share(found, "shake_px", self.shake_px, 0.05 * min(size or (MAX_SIDE,)))
+        _share(found, "noise", self.noise, 64.0)
+        _share(found, "texture", self.texture, 1.0)
+        if size and bars:
+            _check_bars(found, size, bars)
         found.raise_as(SchemaError)
-        self._check_picture(found)
-        found.raise_as(SchemaError)
-
-    def _check_picture(self, found: Problems) -> None:
-        """Check what depends on a sound size."""
-        for name, value, high in (
-            ("shake_px", self.shake_px, 0.05 * min(self.size)),
-            ("noise", self.noise, 64.0),
-            ("texture", self.texture, 1.0),
-        ):
-            if not (math.isfinite(value) and 0.0 <= value <= high):
-                found.add("out-of-range", name, f"expected 0 to {high:g}, got {value}")
-        left, top, right, bottom = self.letterbox
-        width, height = self.size[0] - left - right, self.size[1] - top - bottom
-        if min(width, height) < MIN_SIDE:
-            found.add(
-                "out-of-range",
-                "letterbox",
-                f"expected bars that leave {MIN_SIDE} x {MIN_SIDE} pixel, got {width} x {height} left",
-                "make the bars thinner or the frame larger",
-            )
+        kept = {"size": size, "letterbox": bars, "actions": actions[0], "blocks": blocks[0]}
+        for name, value in kept.items():
+            object.__setattr__(self, name, value)
 
     @property
     def active_area(self) -> PixelArea:
         """The part of the frame (PixelArea) between the bars."""
         left, top, right, bottom = self.letterbox
         return PixelArea(x=left, y=top, width=self.size[0] - left - right, height=self.size[1] - top - bottom)
+
+
+def _wholes(found: Problems, name: str, given: object, count: int, low: int, high: int) -> tuple[int, ...]:
+    """Return whole numbers as int, of whatever library they are; none at all if one is at fault."""
+    values = given if isinstance(given, (tuple, list)) else ()
+    numbers = [whole_number(value) for value in values]
+    good = tuple(number for number in numbers if number is not None and low <= number <= high)
+    if len(good) == len(numbers) == count:
+        return good
+    wanted = "a whole number" if count == 1 else f"{count} whole numbers"
+    got = values[0] if count == 1 else given
+    found.add("out-of-range", name, f"expected {wanted} in {low} to {high}, got {got!r}")
+    return ()
+
+
+def _share(found: Problems, name: str, value: object, high: float) -> None:
+    if not (isinstance(value, Real) and 0.0 <= float(value) <= high):
+        found.add("out-of-range", name, f"expected 0 to {high:g}, got {value!r}")
+
+
+def _check_bars(found: Problems, size: tuple[int, ...], bars: tuple[int, ...]) -> None:
+    left, top, right, bottom = bars
+    width, height = size[0] - left - right, size[1] - top - bottom
+    if min(width, height) < MIN_SIDE:
+        found.add(
+            "out-of-range",
+            "letterbox",
+            f"expected bars that leave {MIN_SIDE} x {MIN_SIDE} pixel, got {width} x {height} left",
+            "make the bars thinner or the frame larger",
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -73,6 +74,7 @@ def true_tracks(scene: Scene, *, points: int = 100, horizon: int = 16, stride: i
     >>> tracks.tracks["default"].shape[1:]
     (16, 12, 2)
     """
+    points, horizon, stride = map(operator.index, (points, horizon, stride))
     starts = window_starts(len(scene), horizon, stride)
     if not len(starts):
         message = f"expected at least {horizon} frames, got {len(scene)}"
@@ -114,7 +116,12 @@ def true_segments(*scenes: Scene) -> Segments:
     Parameters
     ----------
     *scenes : Scene
-        In the order in which the header will list them.
+        In the order in which the header will list them; each of another seed, since the seed is the name.
+
+    Raises
+    ------
+    SchemaError
+        Two scenes of one seed.
 
     Examples
     --------

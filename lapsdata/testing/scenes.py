@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from lapsdata.errors import Problem, SchemaError
+from lapsdata.errors import Problem, SchemaError, whole_number
 from lapsdata.testing.scene_bodies import body_shapes
 from lapsdata.testing.scene_config import SceneConfig
 from lapsdata.testing.scene_motion import SceneMotion, rotate
@@ -264,11 +264,13 @@ class Scene:
             "label": np.array([segment.label for segment in self.segments]),
         }
 
-    def write_video(self, path: Path | str, *, codec: VideoCodec = "h264", crf: int | None = None) -> None:
+    def write_video(
+        self, path: Path | str, *, codec: VideoCodec = "h264", crf: int | None = None, overwrite: bool = False
+    ) -> None:
         """Draw and write the whole scene; parameters and errors as `lapsdata.video.writer.write_video`."""
         from lapsdata.video.writer import write_video
 
-        write_video(path, self.frames(), self.frame_s, codec=codec, crf=crf)
+        write_video(path, self.frames(), self.frame_s, codec=codec, crf=crf, overwrite=overwrite)
 
 
 def render_scene(seed: int, config: SceneConfig | None = None) -> Scene:
@@ -288,7 +290,7 @@ def render_scene(seed: int, config: SceneConfig | None = None) -> Scene:
     Raises
     ------
     SchemaError
-        The seed is negative.
+        The seed is negative, or no integer.
 
     Examples
     --------
@@ -296,11 +298,13 @@ def render_scene(seed: int, config: SceneConfig | None = None) -> Scene:
     >>> [segment.label for segment in scene.segments]
     ['pause', 'reach', 'pause', 'grasp', 'pause', 'move', 'pause']
     """
-    if seed < 0:
-        raise SchemaError(Problem("out-of-range", "render_scene: seed", f"expected 0 or more, got {seed}"))
+    whole = whole_number(seed)
+    if whole is None or whole < 0:
+        message = f"expected an integer of at least 0, got {seed!r}"
+        raise SchemaError(Problem("out-of-range", "render_scene: seed", message))
     config = config or SceneConfig()
-    motion = SceneMotion(seed, config)
+    motion = SceneMotion(whole, config)
     segments = motion.plan.segments
-    frame_s = _frame_times(seed, config, segments[-1].end_s)
+    frame_s = _frame_times(whole, config, segments[-1].end_s)
     frame_s.flags.writeable = False
-    return Scene(seed, config, frame_s, segments, motion.names, motion)
+    return Scene(whole, config, frame_s, segments, motion.names, motion)

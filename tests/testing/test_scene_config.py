@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -47,6 +48,43 @@ def test_all_problems_are_reported_together() -> None:
     with pytest.raises(SchemaError, match="3 problems") as caught:
         SceneConfig(shake_px=99.0, noise=99.0, texture=99.0)
     assert {problem.code for problem in caught.value.problems} == {"out-of-range"}
+
+
+def test_nothing_hides_another_fault() -> None:
+    with pytest.raises(SchemaError, match="7 problems") as caught:
+        SceneConfig(size=(1, 2), actions=0, blocks=9, noise=99.0, shake_px=-1.0, texture=2.0, rate=20)  # type: ignore[arg-type]
+    names = ("actions", "blocks", "noise", "rate", "shake_px", "size", "texture")
+    assert [problem.where for problem in caught.value.problems] == [f"SceneConfig: {name}" for name in names]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"size": 320}, "size: expected 2 whole numbers in 64 to 4096, got 320"),
+        ({"size": "320x240"}, "size: expected 2 whole numbers in 64 to 4096, got '320x240'"),
+        ({"size": None}, "size: expected 2 whole numbers in 64 to 4096, got None"),
+        ({"letterbox": 3}, "letterbox: expected 4 whole numbers in 0 to 4096, got 3"),
+        ({"noise": "x"}, "noise: expected 0 to 64, got 'x'"),
+        ({"shake_px": None}, "shake_px: expected 0 to 12, got None"),
+        ({"texture": [0.5]}, r"texture: expected 0 to 1, got \[0.5\]"),
+        ({"noise": float("inf")}, "noise: expected 0 to 64, got inf"),
+        ({"actions": "3"}, "actions: expected a whole number in 1 to 10000, got '3'"),
+        ({"size": (100, 100), "shake_px": 6.0}, "shake_px: expected 0 to 5, got 6.0"),
+    ],
+)
+def test_a_wrong_kind_is_a_fault_like_any_other(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(SchemaError, match=rf"^SceneConfig: {message} \[out-of-range\]$"):
+        SceneConfig(**options)
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    config = SceneConfig(
+        size=(np.int64(320), np.int32(240)),  # type: ignore[arg-type]  # as loops over arrays give
+        actions=np.uint8(3),  # type: ignore[arg-type]
+        noise=np.float32(1.5),  # type: ignore[arg-type]
+    )
+    assert config == SceneConfig(size=(320, 240), actions=3, noise=1.5)
+    assert {type(value) for value in (*config.size, config.actions, config.blocks)} == {int}
 
 
 @given(st.tuples(*[st.integers(64, 4096)] * 2), st.tuples(*[st.integers(0, 40)] * 4))

@@ -98,3 +98,27 @@ def test_truth_survives_the_disk(scene: Scene, tmp_path: Path, name: str) -> Non
 
 def test_the_seed_stands_in_the_provenance(scene: Scene) -> None:
     assert true_tracks(scene, points=60).header.provenance.parameters == {"seed": 7, "points": 60}
+
+
+def test_integers_of_numpy_are_integers() -> None:
+    small = SceneConfig(actions=1)
+    made = true_tracks(
+        render_scene(np.int64(5), small),  # type: ignore[arg-type]  # as loops over arrays give
+        points=np.int64(12),  # type: ignore[arg-type]
+        horizon=np.uint8(16),  # type: ignore[arg-type]
+        stride=np.int32(8),  # type: ignore[arg-type]
+    )
+    plain = true_tracks(render_scene(5, small), points=12, horizon=16, stride=8)
+    assert made.equals(plain)
+    assert made.header.to_bytes() == plain.header.to_bytes()
+
+
+def test_a_number_of_points_is_an_integer(scene: Scene) -> None:
+    with pytest.raises(TypeError, match="'float' object cannot be interpreted as an integer"):
+        true_tracks(scene, points=12.0)  # type: ignore[arg-type]  # the refusal is the test
+
+
+def test_two_scenes_of_one_seed_have_one_name(scene: Scene) -> None:
+    twin = render_scene(scene.seed, SceneConfig(noise=3.0))
+    with pytest.raises(SchemaError, match=r"^SegmentsHeader: expected each video once"):
+        true_segments(scene, twin)

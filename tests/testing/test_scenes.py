@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lapsdata.errors import SchemaError
+from lapsdata.errors import SchemaError, StorageError
 from lapsdata.testing.scenes import Scene, SceneConfig, render_scene
 from lapsdata.timebase import FrameRate
 
@@ -206,7 +206,7 @@ def test_frames_that_do_not_exist_are_refused() -> None:
             STILL.tracks([[1.0, 1.0]], index)
         with pytest.raises(IndexError, match=rf"frames: expected 0 to {last}, got"):
             STILL.tracks([[1.0, 1.0]], 0, [0, index])
-    with pytest.raises(SchemaError, match="render_scene: seed: expected 0 or more, got -1"):
+    with pytest.raises(SchemaError, match="render_scene: seed: expected an integer of at least 0, got -1"):
         render_scene(-1)
 
 
@@ -215,6 +215,9 @@ def test_a_scene_comes_back_from_its_video(tmp_path: Path, vfr: bool) -> None:
     scene = render_scene(3, SceneConfig(actions=1, size=(160, 96), vfr=vfr, rate=FrameRate(15, 1)))
     path = tmp_path / "scene.mp4"
     scene.write_video(path, codec="ffv1")
+    with pytest.raises(StorageError, match="overwrite"):
+        scene.write_video(path, codec="ffv1")
+    scene.write_video(path, codec="ffv1", overwrite=True)
     with av.open(str(path)) as container:
         decoded = list(container.decode(video=0))
     assert [frame.pts * frame.time_base for frame in decoded] == pytest.approx(scene.frame_s.tolist(), abs=1e-9)
