@@ -1,12 +1,12 @@
 """What is wrong with this installation: each check says what it tried, and a fault says what to run.
 
-The doctor must live where the patient does not: every check is tried for itself, and whatever a broken
-package raises becomes that check's finding. The cause stands before its symptoms.
+The doctor must live where the patient does not: nothing but the standard library is imported before a process
+of its own has shown that it can be, and whatever a broken package raises becomes the finding of its check. The
+cause stands before its symptoms.
 """
 
 from __future__ import annotations
 
-import importlib
 import os
 import platform
 import sys
@@ -16,35 +16,21 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-import numpy as np
-
+from lapsdata.checks._imports import MODULES, Import, try_imports
 from lapsdata.errors import Problem
-from lapsdata.storage.hdf5_file import Hdf5File
-from lapsdata.storage.numpy_install import numpy_problem
-from lapsdata.storage.tensors import as_tensor
+from lapsdata.storage.numpy_install import numpy_problem, unloaded_numpy_problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+
+    import numpy as np
 
 __all__ = ["Finding", "Status", "diagnose", "findings_as_json", "render_findings"]
 
 Status = Literal["ok", "warning", "error"]
 
-_PACKAGES: Final = (
-    "lapsdata",
-    "numpy",
-    "pydantic",
-    "h5py",
-    "zarr",
-    "pyarrow",
-    "torch",
-    "av",
-    "opencv-python-headless",
-    "scipy",
-    "numba",
-    "google-crc32c",
-)
-_INTACT: Final = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
+_NUMPY: Final = "numpy-install"
+_REINSTALL: Final = "reinstall the package, then run the doctor again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +67,8 @@ def diagnose() -> tuple[Finding, ...]:
     >>> [finding.name for finding in diagnose()][:3]
     ['numpy-install', 'python', 'packages']
     """
-    return tuple(_examined(name, check) for name, check in _CHECKS.items())
+    imports = try_imports()
+    return tuple(_examined(name, check, imports) for name, check in _CHECKS.items())
 
 
 def render_findings(findings: tuple[Finding, ...]) -> str:
@@ -114,25 +101,76 @@ def findings_as_json(findings: tuple[Finding, ...]) -> dict[str, Any]:
     return {"status": worst, "findings": [finding.as_json() for finding in findings]}
 
 
-def _examined(name: str, check: Callable[[], str | Problem]) -> Finding:
+@dataclass(frozen=True, slots=True)
+class _Check:
+    """What is run once its packages are known to import; without `run` that they do is all."""
+
+    needs: tuple[str, ...]
+    run: Callable[[], str | Problem] | None = None
+
+
+def _examined(name: str, check: _Check, imports: Mapping[str, Import]) -> Finding:
+    found: str | Problem | None = None
     try:
-        found = check()
+        broken = next((need for need in check.needs if imports[need].fault), None)
+        if broken:
+            found = _not_imported(broken, imports) if name == _NUMPY or broken != "numpy" else _not_tried(name)
+        elif check.run:
+            found = check.run()
+        else:
+            (package,) = check.needs
+            found = f"{package} {imports[package].version} imports"
     except Exception as error:  # noqa: BLE001  a broken package may raise anything, and that is the finding
         message = f"expected the check to pass, got {type(error).__name__}: {error}"
-        found = Problem(f"broken-{name}", name, message, _hint())
+        found = Problem(f"broken-{name}", name, message, _hint(_REINSTALL))
     if isinstance(found, str):
         return Finding(name, "ok", found)
     status: Status = "error" if found.severity == "error" else "warning"
     return Finding(name, status, found.message, found)
 
 
-def _hint() -> str:
+def _not_tried(name: str) -> Problem:
+    return Problem("not-tried", name, "expected numpy to import, got a fault told above: not tried", "mend numpy first")
+
+
+def _not_imported(package: str, imports: Mapping[str, Import]) -> Problem:
+    """Name the package that does not import, and what to do about it."""
+    tried, numpy = imports[package], imports["numpy"]
+    if package == "numpy":
+        mixed = unloaded_numpy_problem()
+        if mixed:
+            return mixed
+    if package == "torch" and tried.absent:
+        message = f"expected torch, got {tried.fault}: converting and checking work without it, training does not"
+        return Problem("no-torch", "torch", message, "pip install 'torch>=2.5'", "warning")
+    if tried.absent:
+        fix = f"pip install {package}"
+    elif numpy.fault and package != "numpy":
+        fix = f"mend numpy first; if that does not help, pip install --force-reinstall {package}"
+    elif numpy.version.startswith("1.") and package != "numpy":
+        fix = f"pip install 'numpy>=2', or an older release of {package}, made for NumPy {numpy.version}"
+    else:
+        fix = f"pip install --force-reinstall {package}"
+    message = f"expected {package} to import, got {tried.fault}"
+    return Problem("not-importable", package, message, _hint(fix) if not numpy.fault else fix)
+
+
+def _hint(otherwise: str) -> str:
+    """Return the fix of a broken NumPy, which is the cause of most other faults, or another one."""
     mixed = numpy_problem()
-    return mixed.fix or mixed.message if mixed else "reinstall the package, then run the doctor again"
+    return mixed.fix or mixed.message if mixed else otherwise
 
 
 def _numpy() -> str | Problem:
+    import numpy as np
+
     return numpy_problem() or f"{np.__version__} in {Path(np.__file__).parent}, alone"
+
+
+def _intact() -> np.ndarray[Any, np.dtype[np.float32]]:
+    import numpy as np
+
+    return np.arange(24, dtype=np.float32).reshape(2, 3, 4)
 
 
 def _python() -> str:
@@ -141,7 +179,7 @@ def _python() -> str:
 
 def _packages() -> str | Problem:
     versions, missing = [], []
-    for name in _PACKAGES:
+    for name in ("lapsdata", *MODULES):
         try:
             versions.append(f"{name} {metadata.version(name)}")
         except metadata.PackageNotFoundError:
@@ -155,11 +193,15 @@ def _packages() -> str | Problem:
 def _hdf5_float() -> str | Problem:
     """Read float32 through h5py's high level; where it fails, say which rung of ours still reads it."""
     import h5py
+    import numpy as np
 
+    from lapsdata.storage.hdf5_file import Hdf5File
+
+    intact = _intact()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "probe.h5"
         with h5py.File(path, "w") as file:
-            file.create_dataset("tracks", data=_INTACT, dtype="f4")
+            file.create_dataset("tracks", data=intact, dtype="f4")
         try:
             with h5py.File(path, "r") as file:
                 values, fault = file["tracks"][...], None
@@ -168,36 +210,32 @@ def _hdf5_float() -> str | Problem:
         with Hdf5File(path) as file:
             ours, rung = file.read("tracks"), next(iter(file.rungs))
     versions = f"h5py {h5py.version.version}, HDF5 {h5py.version.hdf5_version}"
-    reads = f"lapsdata reads it through `{rung}`" if np.array_equal(ours, _INTACT) else "lapsdata cannot either"
-    if fault is None and np.array_equal(values, _INTACT):
+    reads = f"lapsdata reads it through `{rung}`" if np.array_equal(ours, intact) else "lapsdata cannot either"
+    if fault is None and np.array_equal(values, intact):
         return f"{versions}, float32 reads right"
     message = f"expected h5py to read back float32, got {fault or 'other numbers'} ({versions}; {reads})"
-    return Problem("hdf5-float-unreadable", "h5py", message, _hint())
+    return Problem("hdf5-float-unreadable", "h5py", message, _hint(_REINSTALL))
 
 
 def _torch_bridge() -> str | Problem:
-    try:
-        import torch
-    except ImportError as error:
-        message = f"expected torch, got {error}: converting and checking work without it, training does not"
-        return Problem("no-torch", "torch", message, "pip install 'torch>=2.5'", "warning")
+    import torch
+
+    from lapsdata.storage.tensors import as_tensor
+
+    intact = _intact()
     wrong = []
     bridges: dict[str, Callable[[Any], Any]] = {"from_numpy": torch.from_numpy, "from_dlpack": as_tensor}
     for name, bridge in bridges.items():
         try:
-            tensor = bridge(_INTACT.copy())
-            if tuple(tensor.shape) != _INTACT.shape or tensor.flatten().tolist() != _INTACT.ravel().tolist():
+            tensor = bridge(intact.copy())
+            if tuple(tensor.shape) != intact.shape or tensor.flatten().tolist() != intact.ravel().tolist():
                 wrong.append(f"{name}: shape {tuple(tensor.shape)}")
         except (TypeError, RuntimeError, ValueError) as error:
             wrong.append(f"{name}: {error}")
     if wrong:
         message = f"expected tensors equal to their arrays, got {'; '.join(wrong)} (torch {torch.__version__})"
-        return Problem("torch-numpy-bridge", "torch", message, _hint())
+        return Problem("torch-numpy-bridge", "torch", message, _hint(_REINSTALL))
     return f"torch {torch.__version__}, arrays cross unchanged"
-
-
-def _importable(name: str) -> Callable[[], str]:
-    return lambda: f"{name} {importlib.import_module(name).__version__} imports"
 
 
 def _decoders() -> str | Problem:
@@ -232,15 +270,19 @@ def _locking() -> str | Problem:
     return Problem("no-file-locking", "environment", message, "unset it on local file systems", "warning")
 
 
-_CHECKS: Final[dict[str, Callable[[], str | Problem]]] = {
-    "numpy-install": _numpy,
-    "python": _python,
-    "packages": _packages,
-    "hdf5-float": _hdf5_float,
-    "torch-bridge": _torch_bridge,
-    "zarr": _importable("zarr"),
-    "pyarrow": _importable("pyarrow"),
-    "decoders": _decoders,
-    "crc32c": _crc32c,
-    "hdf5-locking": _locking,
+_CHECKS: Final[dict[str, _Check]] = {
+    _NUMPY: _Check(("numpy",), _numpy),
+    "python": _Check((), _python),
+    "packages": _Check((), _packages),
+    "pydantic": _Check(("pydantic",)),
+    "hdf5-float": _Check(("h5py", "numpy"), _hdf5_float),
+    "torch-bridge": _Check(("torch", "numpy"), _torch_bridge),
+    "zarr": _Check(("zarr",)),
+    "pyarrow": _Check(("pyarrow",)),
+    "scipy": _Check(("scipy",)),
+    "numba": _Check(("numba",)),
+    "opencv": _Check(("opencv-python-headless",)),
+    "decoders": _Check(("av",), _decoders),
+    "crc32c": _Check(("google-crc32c",), _crc32c),
+    "hdf5-locking": _Check((), _locking),
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, Protocol
 
 import typer
 import typer.core
@@ -89,6 +89,8 @@ def _run(settings: Settings) -> None:
     """Run the verb that the arguments name, and tell what it raises."""
     try:
         try:
+            if sys.argv[1:] in (["doctor"], ["doctor", "--json"]):
+                _doctor(json="--json" in sys.argv)
             typer.main.get_command(application())(prog_name="lapsdata", obj=settings)
         except BrokenPipeError:
             raise
@@ -107,6 +109,19 @@ def _run(settings: Settings) -> None:
         else:
             console.report(error.problems)
         sys.exit(console.ExitCode.PROBLEMS)
+
+
+def _doctor(*, json: bool) -> NoReturn:
+    """Run the doctor without typer, which reads arguments through pydantic: that may be what is broken."""
+    from lapsdata.cli.doctor import doctor
+
+    if json:
+        console.keep_warnings()
+    try:
+        doctor(json=json)
+    except typer.Exit as end:
+        sys.exit(end.exit_code)
+    sys.exit(console.ExitCode.OK)
 
 
 def application() -> typer.Typer:

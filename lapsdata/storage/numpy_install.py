@@ -11,26 +11,31 @@ from __future__ import annotations
 
 import importlib
 import sys
-from importlib.machinery import EXTENSION_SUFFIXES
+from importlib import metadata
+from importlib.machinery import EXTENSION_SUFFIXES, PathFinder
 from pathlib import Path
-
-import numpy as np
 
 from lapsdata.errors import Problem
 
-__all__ = ["numpy_problem", "numpy_problem_of"]
+__all__ = ["numpy_problem", "numpy_problem_of", "unloaded_numpy_problem"]
 
 
 def numpy_problem() -> Problem | None:
-    """Return what is wrong with the NumPy that this process uses, or None.
+    """Return what is wrong with the NumPy that this process uses, or None; where it does not import, by its files.
 
     Examples
     --------
     >>> numpy_problem() is None
     True
     """
+    try:
+        import numpy as np
+    except Exception:  # noqa: BLE001  a broken package may raise anything; that it does not import is told elsewhere
+        return unloaded_numpy_problem()
+    if not hasattr(np, "__version__") or np.__file__ is None:
+        return unloaded_numpy_problem()  # a folder without its modules imports as a package of the namespace kind
     folder = Path(np.__file__).parent
-    return _loaded_problem(folder) or numpy_problem_of(folder, np.__version__)
+    return _loaded_problem(folder, np.__version__) or numpy_problem_of(folder, np.__version__)
 
 
 def numpy_problem_of(folder: Path, version: str) -> Problem | None:
@@ -38,6 +43,7 @@ def numpy_problem_of(folder: Path, version: str) -> Problem | None:
 
     Examples
     --------
+    >>> import numpy as np
     >>> from pathlib import Path
     >>> numpy_problem_of(Path(np.__file__).parent, np.__version__) is None
     True
@@ -61,9 +67,27 @@ def numpy_problem_of(folder: Path, version: str) -> Problem | None:
     return None
 
 
-def _loaded_problem(folder: Path) -> Problem | None:
+def unloaded_numpy_problem() -> Problem | None:
+    """Look at the files of a NumPy that cannot be imported; nothing is imported.
+
+    Examples
+    --------
+    >>> unloaded_numpy_problem() is None
+    True
+    """
+    spec = PathFinder.find_spec("numpy")
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    try:
+        version = metadata.version("numpy")
+    except metadata.PackageNotFoundError:
+        return None
+    return numpy_problem_of(Path(next(iter(spec.submodule_search_locations))), version)
+
+
+def _loaded_problem(folder: Path, version: str) -> Problem | None:
     """Compare the compiled core that h5py and torch find with the version that Python code sees."""
-    if int(np.__version__.split(".", maxsplit=1)[0]) >= 2:
+    if int(version.split(".", maxsplit=1)[0]) >= 2:
         return None
     try:
         importlib.import_module("numpy._core._multiarray_umath")
@@ -72,7 +96,7 @@ def _loaded_problem(folder: Path) -> Problem | None:
     # A clean 1.26 gives its stub the attributes of its own library, which lies in `numpy/core`.
     origin = getattr(sys.modules["numpy._core._multiarray_umath"], "__file__", None) or ""
     if origin.endswith(tuple(EXTENSION_SUFFIXES)) and Path(origin).parent.name == "_core":
-        return _mixed(folder, np.__version__, f"the compiled core {origin} of NumPy 2 loaded instead of its own")
+        return _mixed(folder, version, f"the compiled core {origin} of NumPy 2 loaded instead of its own")
     return None
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from importlib import metadata
+from pathlib import Path
 
 import av
 import google_crc32c
@@ -13,6 +15,7 @@ import pytest
 import torch
 
 from lapsdata.checks import doctor
+from lapsdata.checks._imports import MODULES, Import, try_imports
 from lapsdata.checks.doctor import Finding, diagnose, findings_as_json, render_findings
 from lapsdata.errors import Problem
 
@@ -24,6 +27,17 @@ def _default_locking(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HDF5_USE_FILE_LOCKING", raising=False)
 
 
+@pytest.fixture(scope="module")
+def imports() -> dict[str, Import]:
+    """What the processes of the doctor find here; they take seconds, so that one run serves all tests."""
+    return try_imports()
+
+
+@pytest.fixture(autouse=True)
+def _one_run(imports: dict[str, Import], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "try_imports", lambda: imports)
+
+
 def found(name: str) -> Finding:
     return next(finding for finding in diagnose() if finding.name == name)
 
@@ -31,7 +45,7 @@ def found(name: str) -> Finding:
 def test_a_sound_install_is_well() -> None:
     findings = diagnose()
     assert [(f.name, f.status) for f in findings if f.status != "ok"] == []
-    assert len(findings) == 10
+    assert len(findings) == 14
     details = {finding.name: finding.details for finding in findings}
     assert f"h5py {h5py.__version__}" in details["packages"]
     assert "float32 reads right" in details["hdf5-float"]
@@ -74,20 +88,71 @@ def test_a_bridge_that_flattens(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_torch_may_be_absent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "torch", None)
-    finding = found("torch-bridge")
-    assert finding.status == "warning"
-    assert finding.problem is not None
-    assert finding.problem.code == "no-torch"
+    finding = played(monkeypatch, torch=Import(fault="ModuleNotFoundError: No module named 'torch'", absent=True))
+    assert finding["torch-bridge"].status == "warning"
+    assert finding["torch-bridge"].problem is not None
+    assert finding["torch-bridge"].problem.code == "no-torch"
 
 
-@pytest.mark.parametrize("name", ["zarr", "pyarrow"])
+def played(monkeypatch: pytest.MonkeyPatch, **faults: Import) -> dict[str, Finding]:
+    imports = {**doctor.try_imports(), **{name.replace("_", "-"): fault for name, fault in faults.items()}}
+    monkeypatch.setattr(doctor, "try_imports", lambda: imports)
+    return {finding.name: finding for finding in diagnose()}
+
+
+BROKEN = Import(fault="ImportError: libx.so.1: cannot open shared object file")
+
+
+@pytest.mark.parametrize("name", ["pydantic", "zarr", "pyarrow", "scipy", "numba"])
 def test_a_package_that_does_not_import_is_its_own_finding(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.setitem(sys.modules, name, None)
-    finding = found(name)
-    assert finding.status == "error"
-    assert f"import of {name} halted" in finding.details
-    assert [f.status for f in diagnose()].count("error") == 1
+    findings = played(monkeypatch, **{name: BROKEN})
+    assert [finding.name for finding in findings.values() if finding.status != "ok"] == [name]
+    problem = findings[name].problem
+    assert problem is not None
+    assert (problem.code, problem.fix) == ("not-importable", f"pip install --force-reinstall {name}")
+    assert "libx.so.1" in problem.message
+
+
+def test_a_package_behind_a_check_is_told_by_that_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    findings = played(monkeypatch, h5py=BROKEN, av=BROKEN, google_crc32c=BROKEN, opencv_python_headless=BROKEN)
+    failed = {name: f.problem.where for name, f in findings.items() if f.status == "error" and f.problem}
+    assert failed == {
+        "hdf5-float": "h5py",
+        "opencv": "opencv-python-headless",
+        "decoders": "av",
+        "crc32c": "google-crc32c",
+    }
+
+
+def test_without_numpy_the_rest_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    findings = played(monkeypatch, numpy=BROKEN, scipy=BROKEN)
+    codes = {name: f.problem.code for name, f in findings.items() if f.problem}
+    assert codes == {
+        "numpy-install": "not-importable",
+        "scipy": "not-importable",
+        "hdf5-float": "not-tried",
+        "torch-bridge": "not-tried",
+    }
+    assert str(findings["scipy"].problem).startswith("scipy: expected scipy to import, got ImportError")
+    assert "mend numpy first" in str(findings["scipy"].problem)
+
+
+def test_a_numpy_whose_files_are_mixed_is_named_though_it_does_not_import(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "unloaded_numpy_problem", lambda: MIXED)
+    assert played(monkeypatch, numpy=BROKEN)["numpy-install"].problem == MIXED
+
+
+def test_an_old_numpy_is_the_reason_that_a_newer_package_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = played(monkeypatch, numpy=Import("1.26.4"), pyarrow=BROKEN)["pyarrow"].problem
+    assert problem is not None
+    assert problem.fix == "pip install 'numpy>=2', or an older release of pyarrow, made for NumPy 1.26.4"
+
+
+def test_what_is_absent_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    absent = Import(fault="ModuleNotFoundError: No module named 'scipy'", absent=True)
+    problem = played(monkeypatch, scipy=absent)["scipy"].problem
+    assert problem is not None
+    assert problem.fix == "pip install scipy"
 
 
 def test_a_missing_package_comes_with_its_command(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,3 +205,80 @@ def test_text_and_json() -> None:
     report = json.loads(json.dumps(findings_as_json(findings)))
     assert report["status"] == "error"
     assert [f["problem"] and f["problem"]["code"] for f in report["findings"]] == ["mixed-numpy-install", None]
+
+
+def test_every_package_is_really_imported(imports: dict[str, Import]) -> None:
+    assert set(imports) == set(MODULES)
+    assert [name for name, tried in imports.items() if tried.fault] == []
+    assert imports["h5py"].version == h5py.__version__
+
+
+FAKES = {
+    "raise ValueError('numpy.dtype size changed\\nmore')": ("ValueError: numpy.dtype size changed", False),
+    "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)": ("it ends the process (signal 11)", False),
+    "import os; os._exit(3)": ("it ends the process (exit code 3)", False),
+    "raise SystemExit(4)": ("SystemExit: 4", False),
+    "import gone": ("ModuleNotFoundError: No module named 'gone'", False),
+    "raise ModuleNotFoundError(\"No module named 'pydantic'\", name='pydantic')": (
+        "ModuleNotFoundError: No module named 'pydantic'", True,
+    ),
+    "raise ImportError('\\n\\nIMPORTANT: READ THIS\\n\\nOriginal error was: no core')": (
+        "ImportError: Original error was: no core", False,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("code", FAKES)
+def test_whatever_an_import_does_is_told_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    from lapsdata.checks import _imports
+
+    (tmp_path / "pydantic.py").write_text(f"print('noise')\n{code}\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    fault, absent = FAKES[code]
+    assert _imports._try("pydantic") == Import("", fault, absent)
+
+
+def test_a_folder_without_its_module_is_no_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from lapsdata.checks import _imports
+
+    (tmp_path / "leftover_of_numpy" / "core").mkdir(parents=True)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert "leftovers of a package" in str(_imports._try("leftover_of_numpy").fault)
+
+
+def test_an_import_that_does_not_end_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from lapsdata.checks import _imports
+
+    (tmp_path / "endless.py").write_text("while True: pass")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(_imports, "_LONGEST_S", 1)
+    assert _imports._try("endless").fault == "it does not come to an end within 1 s"
+
+
+@pytest.mark.parametrize("package", ["numpy", "pydantic"])
+def test_the_command_outlives_a_package_that_kills_whoever_imports_it(tmp_path: Path, package: str) -> None:
+    (tmp_path / f"{package}.py").write_text("import os; os.abort()")
+    command = Path(sys.executable).with_name("lapsdata")
+    done = subprocess.run(
+        [command, "doctor", "--json"],
+        env={"PYTHONPATH": str(tmp_path), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (1, "")
+    report = json.loads(done.stdout)
+    fault = {"numpy": "numpy-install", "pydantic": "pydantic"}[package]
+    (finding,) = [finding for finding in report["findings"] if finding["name"] == fault]
+    assert "it ends the process (signal 6)" in finding["details"]
+
+
+def test_the_doctor_itself_needs_the_standard_library_alone() -> None:
+    script = (
+        "import sys; import lapsdata.cli.doctor, lapsdata.checks.doctor as d; d._REINSTALL\n"
+        "print({'numpy', 'pydantic', 'h5py', 'torch', 'pyarrow', 'zarr', 'scipy'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"

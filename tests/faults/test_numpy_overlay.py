@@ -12,11 +12,17 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
 import pytest
+
+import lapsdata
+from lapsdata.testing.samples import sample_tracks
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 WHEELS = "LAPSDATA_NUMPY_WHEELS"
 
@@ -269,3 +275,44 @@ def test_a_clean_old_release_is_sound(wheels: list[Path], tmp_path: Path) -> Non
         "print(numpy.__version__, numpy_problem())"
     )
     assert run(script, site) == "1.26.4 None\n"
+
+
+def lapsdata_command(overlay: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = Path(sys.executable).with_name("lapsdata")
+    environment: Mapping[str, str] = {**os.environ, "PYTHONPATH": str(overlay)}
+    return subprocess.run([command, *arguments], env=environment, capture_output=True, text=True, check=False)
+
+
+def test_a_file_of_ours_is_found_and_read_exactly(overlay: Path, tmp_path: Path) -> None:
+    """Without naming its format, though pyarrow, which other formats need, does not import there."""
+    tracks = sample_tracks()
+    lapsdata.write(tmp_path / "clip.h5", tracks)
+    script = (
+        "import json, sys, lapsdata, numpy as np\n"
+        "t = lapsdata.read(sys.argv[1], verify='always')\n"
+        "assert np.__version__ == '1.26.4'\n"
+        "print(json.dumps({n: [a.dtype.str, a.shape, a.tobytes().hex()] for n, a in t.arrays()}))"
+    )
+    told = json.loads(run(script, overlay, str(tmp_path / "clip.h5")).splitlines()[-1])
+    assert set(told) == set(dict(tracks.arrays()))
+    for name, values in tracks.arrays():
+        assert told[name] == [values.dtype.str, list(values.shape), values.tobytes().hex()], name
+
+
+def test_inspect_shows_a_file_of_ours_as_anywhere_else(overlay: Path, tmp_path: Path) -> None:
+    lapsdata.write(tmp_path / "clip.h5", sample_tracks())
+    done = lapsdata_command(overlay, "inspect", tmp_path / "clip.h5", "--json")
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert document["format"] == "tracks_hdf5"
+    assert document["facts"] == sample_tracks().facts()
+    assert [problem for problem in document["problems"] if problem["severity"] == "error"] == []
+
+
+def test_the_doctor_of_a_clean_old_release_names_what_does_not_fit_it(wheels: list[Path], tmp_path: Path) -> None:
+    site = lay(wheels[1:], tmp_path / "site")
+    report = json.loads(lapsdata_command(site, "doctor", "--json").stdout)
+    wrong = {finding["name"]: finding["problem"] for finding in report["findings"] if finding["status"] == "error"}
+    assert set(wrong) == {"pyarrow"}
+    assert "pyarrow requires NumPy 2.0 or newer, found 1.26.4" in wrong["pyarrow"]["message"]
+    assert wrong["pyarrow"]["fix"].startswith("pip install 'numpy>=2', or an older release of pyarrow")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from lapsdata.storage.numpy_install import numpy_problem, numpy_problem_of
+from lapsdata.storage.numpy_install import numpy_problem, numpy_problem_of, unloaded_numpy_problem
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,3 +82,21 @@ def test_the_loaded_core_is_compared_with_the_version(
     assert (problem is not None) is found
     if problem is not None:
         assert f"the compiled core {origin} of NumPy 2 loaded instead of its own" in problem.message
+
+
+def test_a_numpy_that_does_not_import_is_judged_by_its_files(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder.parent / "numpy-1.26.4.dist-info" / "METADATA").write_text("Name: numpy\nVersion: 1.26.4\n")
+    (folder / "__init__.py").write_text("raise ImportError('no core')")
+    (folder / "_core" / LIBRARY).touch()
+    monkeypatch.syspath_prepend(str(folder.parent))
+    for name in [name for name in sys.modules if name.partition(".")[0] == "numpy"]:
+        monkeypatch.delitem(sys.modules, name)
+    problem = numpy_problem()
+    assert problem == unloaded_numpy_problem()
+    assert problem is not None
+    assert problem.code == "mixed-numpy-install"
+
+
+def test_no_numpy_at_all_is_no_mixed_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    assert unloaded_numpy_problem() is None
