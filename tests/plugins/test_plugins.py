@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from importlib.metadata import EntryPoint
 from typing import TYPE_CHECKING
 
 import pytest
@@ -173,6 +174,24 @@ def test_check_loads_all_and_tells_what_is_broken(torn: Path) -> None:
         "broken",
         "ModuleNotFoundError: No module named 'no_such_library_at_all'",
     )
+
+
+def test_a_broken_module_is_imported_once(lay: Lay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = f"with open({str(tmp_path / 'mark')!r}, 'a') as file:\n    file.write('x')\nraise OSError('no camera')"
+    site = lay("laps-once", "1", "[lapsdata.segmenters]\nonce = laps_once:SEGMENTER\n", laps_once=source)
+    monkeypatch.syspath_prepend(str(site))
+    found = Registry[str]("segmenters")
+    for _ in range(3):
+        assert len(found.check()) == 1
+    assert (tmp_path / "mark").read_text() == "x"
+
+
+def test_an_entry_point_of_no_distribution_is_listed_without_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    point = EntryPoint("loose", "math:pi", "lapsdata.metrics")
+    monkeypatch.setattr("lapsdata.plugins.entry_points", lambda group: [point] if group == point.group else [])
+    found = Registry[float]("metrics")
+    assert found.load("loose") == 3.141592653589793
+    assert found.entries() == (PluginEntry("metrics", "loose", "?", "?", "math", "ok"),)
 
 
 def test_a_repaired_plug_in_works_after_a_refresh(torn: Path) -> None:
