@@ -14,7 +14,6 @@ from __future__ import annotations
 import difflib
 import importlib.util
 import pkgutil
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
@@ -22,7 +21,7 @@ from importlib.metadata import EntryPoint, entry_points, version
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar, get_args
 
-from lapsdata.errors import LapsError, LapsWarning, PluginError, Problem, UnknownFormatError
+from lapsdata.errors import LapsError, PluginError, Problem, UnknownFormatError, warn
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -194,7 +193,7 @@ class Registry(Generic[T]):
         if clashes:
             raise PluginError(*clashes)
         for problem in problems:
-            warnings.warn(str(problem), LapsWarning, stacklevel=2)
+            warn(str(problem))
         return {name: self._objects[name] for name in self.names() if name in self._objects}
 
     def check(self) -> list[Problem]:

@@ -57,7 +57,7 @@ def recognise(path: str | PathLike[str]) -> Format[Any]:
         except LapsError as error:
             refused.append(error)
         # A format of somebody else must not keep all files from being read, whatever it raises.
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:  # noqa: BLE001 - a format of somebody else may raise anything
             warn(f"format {name} failed to look at {place}: {type(error).__name__}: {error}")
     if len(found) > 1:
         message = f"expected one format, got several that know it: {', '.join(found)}"
@@ -182,6 +182,6 @@ def _writer_for(path: Path, container: Container) -> Format[Any]:
     kind = type(container).__name__
     if fitting:
         message = f"expected one format for {kind} with ending '{path.suffix}', got {len(fitting)}: {known}"
-        raise AmbiguousFormatError(Problem("ambiguous-format", str(path), message, "pass format=NAME"))
+        raise AmbiguousFormatError(Problem("ambiguous-format", str(path), message, "name one: format=..."))
     message = f"expected an ending for {kind}, got '{path.suffix}'; formats: {known}"
-    raise UnknownFormatError(Problem("unknown-format", str(path), message, "rename it or pass format=NAME"))
+    raise UnknownFormatError(Problem("unknown-format", str(path), message, "rename it, or name the format: format=..."))

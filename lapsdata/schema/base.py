@@ -255,7 +255,8 @@ class Header(Record):
         if isinstance(found, str) and found != f"lapsdata.{cls.RECORD}":
             message = f"expected a header of format 'lapsdata.{cls.RECORD}', got '{found}'"
             raise SchemaError(Problem("wrong-format", where, message, "open it with the reader of that format"))
-        version = re.fullmatch(r"([0-9]{1,9})\.([0-9]{1,9})", str(document.get("format_version", "")))
+        stated = document.get("format_version")
+        version = re.fullmatch(r"([0-9]{1,9})\.([0-9]{1,9})", stated) if isinstance(stated, str) else None
         if version is None:
             return False  # the record's own check says what is wrong with it
         major, minor = int(version[1]), int(version[2])

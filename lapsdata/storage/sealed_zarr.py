@@ -274,13 +274,14 @@ class SealedZarr:
         return values
 
 
-def _generation(path: Path) -> tuple[int, int] | None:
+def _generation(path: Path) -> tuple[int, int, int] | None:
     """Return what tells a folder from its successor of the same name; None where nothing is there."""
     try:
         status = path.stat()
     except OSError:
         return None  # compared with a generation that was there, this is another one
-    return status.st_dev, status.st_ino
+    # With its time: the number of a folder that was removed is given to a new one.
+    return status.st_dev, status.st_ino, status.st_ctime_ns
 
 
 def is_sealed_zarr(path: Path, name: str) -> bool:

@@ -107,7 +107,7 @@ def test_storage_never_written_reads_as_the_fill_value_and_is_counted(tmp_path: 
         assert file.describe("none").offset is None
 
 
-def low_level(path: Path, type_id: Any, values: np.ndarray, memory: Any) -> None:  # noqa: ANN401
+def low_level(path: Path, type_id: Any, values: np.ndarray, memory: Any) -> None:
     """Write `values` under a type that h5py's high level does not offer."""
     with h5py.File(path, "w") as file:
         dataset = h5d.create(file.id, b"x", type_id, h5s.create_simple(values.shape))

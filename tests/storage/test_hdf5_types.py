@@ -16,7 +16,7 @@ from lapsdata.storage.hdf5_types import StoredType, memory_type, stored_type
 NATIVE = "little" if np.dtype("=u2") == np.dtype("<u2") else "big"
 
 
-def described(dtype: Any) -> StoredType:  # noqa: ANN401  whatever NumPy takes for a dtype
+def described(dtype: Any) -> StoredType:
     return stored_type(h5t.py_create(np.dtype(dtype), logical=True))
 
 
@@ -46,7 +46,7 @@ def test_numbers(order: str, code: str) -> None:
         (h5py.ref_dtype, "reference", 8),
     ],
 )
-def test_families_that_only_the_high_level_reads(dtype: Any, type_class: str, size: int) -> None:  # noqa: ANN401
+def test_families_that_only_the_high_level_reads(dtype: Any, type_class: str, size: int) -> None:
     found = described(dtype)
     assert (found.type_class, found.size, found.native, found.disk) == (type_class, size, None, None)
     with pytest.raises(ValueError, match=f"a {type_class} has no fixed-size memory type"):
