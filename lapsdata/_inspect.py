@@ -16,6 +16,7 @@ import numpy as np
 from lapsdata.console import shown
 from lapsdata.errors import LapsError, Problem
 from lapsdata.storage.hdf5_file import DatasetInfo, Hdf5File
+from lapsdata.storage.sealed_hdf5 import HEADER_PATH
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -25,8 +26,6 @@ __all__ = ["LowLevelReport", "LowLevelRow", "PickedItem", "inspect_low_level", "
 _SHOWN: Final = 4
 _LONGEST: Final = 40
 _COLUMNS: Final = ("dataset", "shape", "type", "filters", "layout", "rung")
-# Where a file of ours keeps its header (`storage.sealed_hdf5`).
-_HEADER: Final = "/lapsdata/header"
 # An item larger than this is not looked at; its values are summed up in blocks of so many.
 _LARGEST: Final = 1 << 28
 _BLOCK: Final = 1 << 20
@@ -128,7 +127,7 @@ def inspect_low_level(path: str | PathLike[str], pick: int | None = None) -> Low
     """
     with Hdf5File(path) as file:
         rows = tuple(_row(file, name, pick) for name in file.datasets())
-    return LowLevelReport(Path(path), pick, rows, any(row.info.path == _HEADER for row in rows))
+    return LowLevelReport(Path(path), pick, rows, any(row.info.path == f"/{HEADER_PATH}" for row in rows))
 
 
 def render_low_level(report: LowLevelReport) -> str:

@@ -42,14 +42,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pydantic import JsonValue
 
-__all__ = ["Chunking", "SealedHdf5", "hdf5_header", "write_sealed_hdf5"]
+__all__ = ["HEADER_PATH", "Chunking", "SealedHdf5", "hdf5_header", "write_sealed_hdf5"]
 
 Chunking = Literal["contiguous", "windows"]
 """How a raw array lies in the file: in one piece, or one chunk per window."""
 
 _INSTALL_FAULTS = ("cannot-import", "mixed-numpy-install")
 
-_HEADER, _STORAGE, _SEAL = "lapsdata/header", "lapsdata/storage", "lapsdata/seal"
+HEADER_PATH = "lapsdata/header"
+"""Dataset that holds the header; what has it is a file of ours."""
+
+_STORAGE, _SEAL = "lapsdata/storage", "lapsdata/seal"
 
 
 def write_sealed_hdf5(
@@ -106,7 +109,7 @@ def write_sealed_hdf5(
             for group, pairs in attributes.items():
                 for key, number in pairs.items():
                     file[group].attrs[key] = np.int64(number)
-            _put_bytes(file, _HEADER, canonical_json(dict(header)))
+            _put_bytes(file, HEADER_PATH, canonical_json(dict(header)))
             _put_bytes(file, _STORAGE, canonical_json(dict(storage)))
         # The manifest is read back from the closed file, so that it describes what a reader will find.
         small = {name for name, item in complete.items() if item.small}
@@ -200,8 +203,8 @@ class SealedHdf5:
         if not _has_header(self._file):
             message = "expected an HDF5 file with a lapsdata header, got one without"
             raise UnknownFormatError(Problem("not-ours", str(self.path), message, "name its format, or use an adapter"))
-        with _damage(), decoding(f"{self.path}: {_HEADER}", "JSON"):
-            self.header: dict[str, JsonValue] = dict(json.loads(self._bytes(_HEADER)))
+        with _damage(), decoding(f"{self.path}: {HEADER_PATH}", "JSON"):
+            self.header: dict[str, JsonValue] = dict(json.loads(self._bytes(HEADER_PATH)))
         with sealed_by(self.header, str(self.path)), _damage():
             self._check_seal()
 
@@ -274,19 +277,19 @@ def hdf5_header(path: Path) -> dict[str, JsonValue] | None:
     with opened as file:
         if not _has_header(file):
             return None
-        with _damage(), decoding(f"{path!s}: {_HEADER}", "JSON"):
-            header: dict[str, JsonValue] = dict(json.loads(_read_bytes(file, _HEADER)))
+        with _damage(), decoding(f"{path!s}: {HEADER_PATH}", "JSON"):
+            header: dict[str, JsonValue] = dict(json.loads(_read_bytes(file, HEADER_PATH)))
     return header
 
 
 def _has_header(file: Hdf5File) -> bool:
     """Say whether a file holds a header of ours; a group that is there and cannot be entered may hide it."""
     paths = file.datasets()
-    for path in ("/", f"/{_HEADER.partition('/')[0]}"):
+    for path in ("/", f"/{HEADER_PATH.partition('/')[0]}"):
         problem = file.describe(path).problem if path in paths else None
         if problem is not None:
             raise CorruptDataError(replace(problem, fix=REPAIR))
-    return f"/{_HEADER}" in paths
+    return f"/{HEADER_PATH}" in paths
 
 
 @contextlib.contextmanager
@@ -321,7 +324,7 @@ def _manifest(
             entry["digest"] = digest(file.read(name))
         arrays[name] = entry
     return {
-        "header": f"{crc32c(_read_bytes(file, _HEADER)):08x}",
+        "header": f"{crc32c(_read_bytes(file, HEADER_PATH)):08x}",
         "storage": f"{crc32c(_read_bytes(file, _STORAGE)):08x}",
         "attributes": {g: {key: int(file.attribute(g, key)) for key in pairs} for g, pairs in attributes.items()},
         "arrays": arrays,
