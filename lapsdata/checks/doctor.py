@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-__all__ = ["Finding", "Status", "diagnose", "findings_as_json", "render_findings"]
+__all__ = ["Finding", "Status", "diagnose", "findings_as_json"]
 
 Status = Literal["ok", "warning", "error"]
 
@@ -69,23 +69,6 @@ def diagnose() -> tuple[Finding, ...]:
     """
     imports = try_imports()
     return tuple(_examined(name, check, imports) for name, check in _CHECKS.items())
-
-
-def render_findings(findings: tuple[Finding, ...]) -> str:
-    """Return the findings as text: one line each, and the fix below a fault.
-
-    Examples
-    --------
-    >>> print(render_findings((Finding("python", "ok", "3.11.7"),)))
-    ok       python  3.11.7
-    """
-    width = max(len(finding.name) for finding in findings)
-    lines = []
-    for finding in findings:
-        lines.append(f"{finding.status:<8} {finding.name:<{width}}  {finding.details}")
-        if finding.problem and finding.problem.fix:
-            lines.append(f"{'':<8} {'':<{width}}  do: {finding.problem.fix}")
-    return "\n".join(lines)
 
 
 def findings_as_json(findings: tuple[Finding, ...]) -> dict[str, Any]:

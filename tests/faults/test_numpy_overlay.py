@@ -29,7 +29,7 @@ WHEELS = "LAPSDATA_NUMPY_WHEELS"
 PATIENT = r"""
 import json, sys
 import h5py, numpy as np, torch
-from lapsdata.checks.doctor import diagnose, findings_as_json, render_findings
+from lapsdata.checks.doctor import diagnose, findings_as_json
 from lapsdata._inspect import inspect_low_level, render_low_level
 from lapsdata.errors import LapsError
 from lapsdata.storage.hdf5_file import Hdf5File
@@ -72,7 +72,6 @@ for rung in RUNGS:
 told["flattened"] = list(torch.asarray(np.zeros((2, 3), "f4")).shape)
 found = diagnose()
 told["doctor"] = findings_as_json(found)
-told["doctor_text"] = render_findings(found)
 told["inspect"] = render_low_level(inspect_low_level(path, pick=1))
 print(json.dumps(told))
 """
@@ -243,7 +242,15 @@ def test_symptoms_follow_the_cause_and_carry_its_fix(patient: dict[str, Any]) ->
     assert "Insufficient precision" in findings["hdf5-float"]["details"]
     assert "lapsdata reads it through `read_direct`" in findings["hdf5-float"]["details"]
     assert "expected np.ndarray (got numpy.ndarray)" in findings["torch-bridge"]["details"]
-    assert patient["doctor_text"].startswith("error    numpy-install")
+
+
+def test_the_command_names_the_cause_first_and_its_fix(overlay: Path) -> None:
+    done = lapsdata_command(overlay, "doctor")
+    assert done.returncode == 1, done.stderr
+    assert done.stdout.splitlines()[1].split()[:2] == ["error", "numpy-install"]
+    first = done.stderr.splitlines()[0]
+    assert "mixed-numpy-install" in first
+    assert "uninstall" in first
 
 
 def test_inspect_shows_every_dataset_and_the_rung(patient: dict[str, Any]) -> None:
