@@ -109,13 +109,14 @@ def read_sealed_parquet(path: Path, *, verify: bool = True) -> tuple[dict[str, J
 
 def _load(path: Path, *, verify: bool) -> tuple[dict[bytes, bytes], pa.Table]:
     """Return the key-value metadata and all columns."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
+    # From memory: Arrow's threads must not call a Python file while the interpreter ends, which aborts the process.
     with (
         storage_errors(path, "open"),
-        path.open("rb") as raw,
         decoding(str(path), "Parquet pages"),
-        pq.ParquetFile(raw, page_checksum_verification=verify) as file,
+        pq.ParquetFile(pa.BufferReader(path.read_bytes()), page_checksum_verification=verify) as file,
     ):
         table = file.read()
     return dict(table.schema.metadata or {}), table.replace_schema_metadata(None)
