@@ -53,8 +53,11 @@ _FORMAT = {
     "read": Callable,
     "write": Callable,
 }
+_TRACKER = {"name": str, "version": str, "windows": Callable}
 _PLACES: dict[Kind, _Place] = {
     "formats": _Place("lapsdata.formats", requires=_FORMAT),
+    # By name alone: nothing here imports the models.
+    "trackers": _Place("lapsmodels.trackers", requires=_TRACKER),
     "commands": _Place("lapsdata.cli", helpers=frozenset({"main"}), requires={"__call__": Callable}),
 }
 

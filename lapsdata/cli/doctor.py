@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lapsdata import console
-from lapsdata.cli._common import Json, finish
+from lapsdata.verbs import Json, finish
 
 __all__ = ["PLUGIN"]
 

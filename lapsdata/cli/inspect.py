@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lapsdata import console
-from lapsdata.cli._common import Json, finish
+from lapsdata.verbs import Json, finish
 from lapsdata.errors import Problem, UnknownFormatError
 
 if TYPE_CHECKING:

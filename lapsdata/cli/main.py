@@ -15,7 +15,7 @@ import typer.core
 import typer.main
 
 from lapsdata import __version__, console
-from lapsdata.cli._common import Settings
+from lapsdata.verbs import Settings
 from lapsdata.errors import LapsError
 from lapsdata.plugins import PluginEntry, registry
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from lapsdata import console
-from lapsdata.cli._common import Json, finish
+from lapsdata.verbs import Json, finish
 from lapsdata.plugins import KINDS, registry
 
 __all__ = ["PLUGIN"]

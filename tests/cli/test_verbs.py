@@ -150,7 +150,7 @@ def test_plugins_lists_every_verb_and_format_of_ours(lapsdata: Run) -> None:
 def test_problems_of_a_verb_decide_its_exit_code() -> None:
     import typer
 
-    from lapsdata.cli._common import finish
+    from lapsdata.verbs import finish
 
     finish([Problem("a", "b", "c", severity="warning"), Problem("a", "b", "c", severity="info")])
     with pytest.raises(typer.Exit, match="1"):

@@ -1,4 +1,4 @@
-"""What the verbs share: the `--json` option, and one way to end."""
+"""What every verb of the command shares, ours and those of plug-ins: the `--json` option, and one way to end."""
 
 from __future__ import annotations
 
