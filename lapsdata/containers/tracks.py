@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lapsdata.containers.base import ArrayCheck, Container, checked_header, frozen_mapping, read_only
-from lapsdata.containers.window_times import check_window_times, step_times
+from lapsdata.containers.track_windows import check_beside_windows, check_windows
+from lapsdata.containers.window_times import step_times
 from lapsdata.schema.tracks import TracksHeader
 from lapsdata.timebase import window_time_s
 
@@ -65,10 +66,7 @@ class Tracks(Container):
         self._freeze(header=checked_header(self.header, TracksHeader))
         check = ArrayCheck("tracks")
         self._check_views(check)
-        check_window_times(check, self.start_index, self.frame_s, self.header)
-        self._check_source_index(check)
-        if not len(check.problems):
-            self._check_counts(check)
+        check_beside_windows(check, self.header, self.start_index, self.frame_s, self.source_index)
         check.finish()
         self._freeze(
             tracks=frozen_mapping({view: self.tracks[view] for view in sorted(self.header.views)}),
@@ -89,15 +87,7 @@ class Tracks(Container):
             if view not in self.tracks or view not in self.vis:
                 continue
             tracks, vis = self.tracks[view], self.vis[view]
-            horizon, points = self.header.horizon, facts.points
-            good = check.array(f"{view}/tracks", tracks, ("W", horizon, points, 2), np.float32)
-            good &= check.array(f"{view}/vis", vis, ("W", horizon, points), np.bool_)
-            if good:
-                nan = (np.isnan(tracks[..., 0]) | np.isnan(tracks[..., 1])) & vis
-                message = "expected NaN only where vis is False, got NaN at visible points"
-                check.rows("nan-where-visible", f"{view}/tracks", nan, message, "set vis to False there")
-                infinite = np.isinf(tracks[..., 0]) | np.isinf(tracks[..., 1])
-                check.rows("not-finite", f"{view}/tracks", infinite, "expected no infinity")
+            check_windows(check, view, tracks, vis, horizon=self.header.horizon, points=facts.points)
 
     def _are_mappings(self, check: ArrayCheck) -> bool:
         given: dict[str, object] = {"tracks": self.tracks, "vis": self.vis}
@@ -106,42 +96,6 @@ class Tracks(Container):
             fix = f"write {{'{next(iter(self.header.views))}': {name}}}"
             check.problems.add("wrong-views", name, f"expected arrays by view, got {got}", fix)
         return not bare
-
-    def _check_source_index(self, check: ArrayCheck) -> None:
-        index = self.source_index
-        if (index is not None) != self.header.resampled:
-            said = "resampled" if self.header.resampled else "not resampled"
-            got = "none" if index is None else "one"
-            fix = "give it exactly where frame_s is a grid laid over the source"
-            check.problems.add("source-index", "source_index", f"header says {said}, got {got}", fix)
-        elif index is not None and check.array("source_index", index, ("F",), np.int64):
-            check.rows("negative-index", "source_index", index < 0, "expected source frames from 0")
-            falling = index[1:] < index[:-1]
-            check.steps("non-monotone-time", "source_index", falling, "expected source frames in order")
-
-    def _check_counts(self, check: ArrayCheck) -> None:
-        """Note what the header counts otherwise than the arrays do."""
-        header, index, frames = self.header, self.source_index, len(self.frame_s)
-        shown = frames if index is None else len(np.unique(index))
-        # Without an index the source frames are not named, but there are as many as times.
-        reach = frames if index is None else int(index[-1]) + 1
-        known = header.video.frames
-        counts = {
-            "uncovered_frames": frames - int(self.start_index[-1]) - header.horizon,
-            "duplicated_frames": frames - shown,
-        }
-        if known is not None and reach > known:
-            message = f"expected at least the {reach} source frames that the arrays speak of, got {known}"
-            check.problems.add("wrong-count", "header.video.frames", message)
-        elif known is not None and index is not None:
-            counts["dropped_frames"] = known - shown
-        elif header.dropped_frames < reach - shown:
-            message = f"expected at least {reach - shown}, as source_index leaves out, got {header.dropped_frames}"
-            check.problems.add("wrong-count", "header.dropped_frames", message)
-        for name, counted in counts.items():
-            given = getattr(header, name)
-            if given != counted:
-                check.problems.add("wrong-count", f"header.{name}", f"expected {counted} by the arrays, got {given}")
 
     def __len__(self) -> int:
         """Return the number of windows W."""

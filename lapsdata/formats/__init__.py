@@ -12,15 +12,17 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from lapsdata.containers.base import Container
 from lapsdata.errors import AmbiguousFormatError, LapsError, Problem, SchemaError, UnknownFormatError, warn
 from lapsdata.formats._format import Format, WriteReport
+from lapsdata.formats._tracks_writer import TracksWriter
 from lapsdata.plugins import registry
 from lapsdata.storage.atomic import existing
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from os import PathLike
 
     from lapsdata.storage.seal import Verify
 
-__all__ = ["Format", "WriteReport", "read", "recognise", "write"]
+__all__ = ["Format", "TracksWriter", "WriteReport", "read", "recognise", "tracks_writer", "write"]
 
 C = TypeVar("C", bound=Container)
 
@@ -163,23 +165,82 @@ def write(
     'tracks_zarr'
     """
     place = Path(path)
-    plugin = _writer_for(place, container) if format is None else registry("formats").load(format)
+    plugin = _format_for(place, type(container)) if format is None else registry("formats").load(format)
     report: WriteReport = plugin.write(place, container, overwrite=overwrite, **options)
     return report
 
 
-def _writer_for(path: Path, container: Container) -> Format[Any]:
+def tracks_writer(
+    path: str | PathLike[str],
+    *,
+    views: Mapping[str, int],
+    windows: int,
+    horizon: int,
+    format: str | None = None,
+    overwrite: bool = False,
+    **options: Any,  # noqa: ANN401 - each format states its own
+) -> TracksWriter:
+    """Return what writes tracks window by window, in memory that does not grow with the length of the video.
+
+    The file has the bytes that `write` gives it for the same tracks, whatever is appended at once.
+
+    Parameters
+    ----------
+    path : path
+        Its folder must exist.
+    views : dict of int
+        Number of points N, by view.
+    windows, horizon : int
+        Number of windows W, and frames per window T.
+    format : str, optional
+        Registry name; by default it follows from the ending of the name.
+    overwrite : bool
+        Whether something existing may be replaced.
+    **options
+        Of the format: `profile`, `round_px`, `chunking`.
+
+    Raises
+    ------
+    UnknownFormatError
+        No format writes tracks under this ending, or the one that does wants them whole.
+    SchemaError
+        A number, name or option at fault.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from lapsdata.testing.samples import sample_tracks
+    >>> target, tracks = Path(tempfile.mkdtemp()) / "clip.h5", sample_tracks(windows=2)
+    >>> with tracks_writer(target, views={"default": 5}, windows=2, horizon=4, profile="compact") as out:
+    ...     for w in range(2):
+    ...         out.append("default", tracks.tracks["default"][w : w + 1], tracks.vis["default"][w : w + 1])
+    ...     report = out.finish(tracks.header, tracks.start_index, tracks.frame_s)
+    >>> report.largest_error_px <= 1 / 128 + 1e-6
+    True
+    """
+    from lapsdata.containers.tracks import Tracks
+
+    place = Path(path)
+    plugin = _format_for(place, Tracks) if format is None else registry("formats").load(format)
+    if plugin.writer is None:
+        able = [name for name, other in registry("formats").load_all().items() if other.writer is not None]
+        message = f"expected a format that takes windows one by one ({', '.join(able)}), got {plugin.name}"
+        raise UnknownFormatError(Problem("not-by-windows", str(place), message, "name one of them: format=..."))
+    return plugin.writer(place, views=views, windows=windows, horizon=horizon, overwrite=overwrite, **options)
+
+
+def _format_for(path: Path, container: type[Container]) -> Format[Any]:
     formats: list[Format[Any]] = [
-        plugin for plugin in registry("formats").load_all().values() if type(container) is plugin.container
+        plugin for plugin in registry("formats").load_all().values() if container is plugin.container
     ]
     if not formats:
-        message = f"expected a container that a format can write (Tracks, Segments ...), got {type(container).__name__}"
+        message = f"expected a container that a format can write (Tracks, Segments ...), got {container.__name__}"
         raise SchemaError(Problem("wrong-container", str(path), message, "build one from it first"))
     fitting = [plugin for plugin in formats if path.suffix in plugin.suffixes]
     if len(fitting) == 1:
         return fitting[0]
     known = ", ".join(f"{plugin.name} ({' '.join(plugin.suffixes)})" for plugin in formats)
-    kind = type(container).__name__
+    kind = container.__name__
     if fitting:
         message = f"expected one format for {kind} with ending '{path.suffix}', got {len(fitting)}: {known}"
         raise AmbiguousFormatError(Problem("ambiguous-format", str(path), message, "name one: format=..."))

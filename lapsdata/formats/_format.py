@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from pydantic import JsonValue
 
+    from lapsdata.formats._tracks_writer import TracksWriter
     from lapsdata.schema.base import Header
 
 __all__ = ["Format", "WriteReport", "check_container", "open_header", "size_on_disk"]
@@ -76,6 +77,10 @@ class Format(Generic[C]):
         `read(path, *, verify="first") -> container`; see `lapsdata.formats.read`.
     write : callable
         `write(path, container, *, overwrite=False, **options) -> WriteReport`; see `lapsdata.formats.write`.
+    writer : callable, optional
+        For tracks, where they can be written window by window:
+        `writer(path, *, views, windows, horizon, overwrite=False, **options) -> TracksWriter`, with the options of
+        `write`; see `lapsdata.formats.tracks_writer`.
 
     Examples
     --------
@@ -93,6 +98,7 @@ class Format(Generic[C]):
     recognises: Callable[[Path], bool]
     read: Callable[..., C]
     write: Callable[..., WriteReport]
+    writer: Callable[..., TracksWriter] | None = None
 
 
 def check_container(container: object, expected: type[Container], path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Tracks as named arrays: what the HDF5 and the Zarr form have in common."""
+"""Tracks from named arrays: what reading the HDF5 and the Zarr form has in common."""
 
 from __future__ import annotations
 
@@ -8,47 +8,15 @@ import numpy as np
 
 from lapsdata.containers.tracks import Tracks
 from lapsdata.errors import CorruptDataError, Problem
-from lapsdata.formats._rounding import round_positions
-from lapsdata.storage.seal import StoredArray
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from numpy.typing import DTypeLike, NDArray
+    from numpy.typing import NDArray
 
     from lapsdata.schema.tracks import TracksHeader
 
-__all__ = ["reader_notes", "tracks_from_arrays", "tracks_to_arrays"]
-
-_TIMES = ("start_index", "frame_s", "source_index")
-
-
-def tracks_to_arrays(
-    tracks: Tracks, round_px: float | None, *, vis_dtype: DTypeLike, times: str
-) -> tuple[dict[str, StoredArray], float]:
-    """Lay out tracks as arrays by path; also return the largest rounding error in pixels.
-
-    Parameters
-    ----------
-    tracks : Tracks
-    round_px : float or None
-    vis_dtype : dtype
-        How visibility is stored: bool, or float32 0/1 where other readers expect that.
-    times : str
-        Group of the time arrays, with a trailing slash, or "".
-    """
-    arrays: dict[str, StoredArray] = {}
-    largest = 0.0
-    for view in tracks.tracks:
-        positions, error = round_positions(tracks.tracks[view], round_px)
-        largest = max(largest, error)
-        arrays[f"root/{view}/tracks"] = StoredArray(positions)
-        arrays[f"root/{view}/vis"] = StoredArray(tracks.vis[view].astype(vis_dtype))
-    for name in _TIMES:
-        values: NDArray[Any] | None = getattr(tracks, name)
-        if values is not None:
-            arrays[times + name] = StoredArray(values, small=True)
-    return arrays, largest
+__all__ = ["reader_notes", "tracks_from_arrays"]
 
 
 def tracks_from_arrays(

@@ -9,7 +9,8 @@ from lapsdata.formats._format import Format, WriteReport, check_container, open_
 from lapsdata.formats._rounding import Profile, rounding_step
 from lapsdata.schema.tokens import TokensHeader
 from lapsdata.storage.seal import StoredArray, check_verify
-from lapsdata.storage.sealed_zarr import SealedZarr, is_sealed_zarr, write_sealed_zarr
+from lapsdata.storage.sealed_zarr import SealedZarr, is_sealed_zarr
+from lapsdata.storage.sealed_zarr_writer import write_sealed_zarr
 
 if TYPE_CHECKING:
     from pathlib import Path

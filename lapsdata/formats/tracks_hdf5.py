@@ -11,21 +11,24 @@ import numpy as np
 
 from lapsdata.containers.tracks import Tracks
 from lapsdata.errors import Problem, SchemaError
-from lapsdata.formats._format import Format, WriteReport, check_container, open_header, size_on_disk
+from lapsdata.formats._format import Format, WriteReport, check_container, open_header
 from lapsdata.formats._rounding import Profile, rounding_step
-from lapsdata.formats._tracks import reader_notes, tracks_from_arrays, tracks_to_arrays
+from lapsdata.formats._tracks import reader_notes, tracks_from_arrays
+from lapsdata.formats._tracks_writer import TracksLayout, TracksWriter, plan_tracks, write_tracks
 from lapsdata.schema.tracks import TracksHeader
 from lapsdata.storage.seal import check_verify
-from lapsdata.storage.sealed_hdf5 import Chunking, SealedHdf5, hdf5_header, write_sealed_hdf5
+from lapsdata.storage.sealed_hdf5 import SealedHdf5, hdf5_header
+from lapsdata.storage.sealed_hdf5_writer import Chunking, sealed_hdf5_writer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from pydantic import JsonValue
+    from lapsdata.storage.seal import StoredArray, Verify, WindowArray
+    from lapsdata.storage.sealed_hdf5_writer import Hdf5Writer
 
-    from lapsdata.storage.seal import Verify
-
-__all__ = ["PLUGIN", "read", "write"]
+__all__ = ["PLUGIN", "read", "write", "writer"]
 
 _TIMES = "lapsdata/"
 
@@ -71,22 +74,64 @@ def write(
     True
     """
     check_container(container, Tracks, path)
-    step = rounding_step(profile, round_px)
-    facts: dict[str, JsonValue] = {"profile": profile, "round_px": step}
-    arrays, largest = tracks_to_arrays(container, step, vis_dtype=np.float32, times=_TIMES)
-    header = container.header
-    sizes = {f"root/{v}": {"height": f.size.height, "width": f.size.width} for v, f in sorted(header.views.items())}
-    write_sealed_hdf5(
-        path,
-        header.as_json(),
-        facts,
-        arrays,
-        sizes,
-        profile=profile,
-        chunking=_chunking(profile, chunking),
-        overwrite=overwrite,
-    )
-    return WriteReport(path, PLUGIN.name, size_on_disk(path), largest, reader_notes(header))
+    points = {view: facts.points for view, facts in container.header.views.items()}
+    options: dict[str, Any] = {"profile": profile, "round_px": round_px, "chunking": chunking, "overwrite": overwrite}
+    made = writer(path, views=points, windows=len(container), horizon=container.header.horizon, **options)
+    return write_tracks(made, container)
+
+
+def writer(
+    path: Path,
+    *,
+    views: Mapping[str, int],
+    windows: int,
+    horizon: int,
+    profile: Profile = "raw",
+    round_px: float | Literal["none"] | None = None,
+    chunking: Chunking | None = None,
+    overwrite: bool = False,
+) -> TracksWriter:
+    """Return what writes tracks to one HDF5 file window by window.
+
+    Parameters
+    ----------
+    path : Path
+    views : dict of int
+        Number of points N, by view.
+    windows, horizon : int
+        W and T.
+    profile, round_px, chunking, overwrite
+        See `write`.
+
+    Raises
+    ------
+    SchemaError
+        A number, name or option at fault.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> from lapsdata.testing.samples import sample_tracks
+    >>> target, tracks = pathlib.Path(tempfile.mkdtemp()) / "clip.h5", sample_tracks(windows=2)
+    >>> with writer(target, views={"default": 5}, windows=2, horizon=4) as out:
+    ...     for w in range(2):
+    ...         out.append("default", tracks.tracks["default"][w : w + 1], tracks.vis["default"][w : w + 1])
+    ...     report = out.finish(tracks.header, tracks.start_index, tracks.frame_s)
+    >>> read(target).equals(tracks)
+    True
+    """
+    plan = plan_tracks(views, windows, horizon)
+    step, lies = rounding_step(profile, round_px), _chunking(profile, chunking)
+
+    def store(arrays: dict[str, WindowArray]) -> AbstractContextManager[Hdf5Writer]:
+        return sealed_hdf5_writer(path, arrays, profile=profile, chunking=lies, overwrite=overwrite)
+
+    def finish(opened: Hdf5Writer, header: TracksHeader, times: dict[str, StoredArray]) -> None:
+        sizes = {f"root/{v}": {"height": f.size.height, "width": f.size.width} for v, f in sorted(header.views.items())}
+        opened.finish(header.as_json(), {"profile": profile, "round_px": step}, times, sizes)
+
+    layout = TracksLayout(PLUGIN.name, np.float32, _TIMES, store, finish, step, reader_notes)
+    return TracksWriter(path, plan, layout)
 
 
 def _chunking(profile: str, chunking: str | None) -> Chunking:
@@ -144,4 +189,4 @@ def recognises(path: Path) -> bool:
     return header is not None and header.get("format") == "lapsdata.tracks"
 
 
-PLUGIN = Format("tracks_hdf5", "tracks", "hdf5", (".h5", ".hdf5"), Tracks, recognises, read, write)
+PLUGIN = Format("tracks_hdf5", "tracks", "hdf5", (".h5", ".hdf5"), Tracks, recognises, read, write, writer)

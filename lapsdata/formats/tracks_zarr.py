@@ -7,21 +7,24 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from lapsdata.containers.tracks import Tracks
-from lapsdata.formats._format import Format, WriteReport, check_container, open_header, size_on_disk
+from lapsdata.formats._format import Format, WriteReport, check_container, open_header
 from lapsdata.formats._rounding import Profile, rounding_step
-from lapsdata.formats._tracks import tracks_from_arrays, tracks_to_arrays
+from lapsdata.formats._tracks import tracks_from_arrays
+from lapsdata.formats._tracks_writer import TracksLayout, TracksWriter, plan_tracks, write_tracks
 from lapsdata.schema.tracks import TracksHeader
 from lapsdata.storage.seal import check_verify
-from lapsdata.storage.sealed_zarr import SealedZarr, is_sealed_zarr, write_sealed_zarr
+from lapsdata.storage.sealed_zarr import SealedZarr, is_sealed_zarr
+from lapsdata.storage.sealed_zarr_writer import sealed_zarr_writer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from pydantic import JsonValue
+    from lapsdata.storage.seal import StoredArray, Verify, WindowArray
+    from lapsdata.storage.sealed_zarr_writer import ZarrWriter
 
-    from lapsdata.storage.seal import Verify
-
-__all__ = ["PLUGIN", "read", "write"]
+__all__ = ["PLUGIN", "read", "write", "writer"]
 
 
 def write(
@@ -62,11 +65,60 @@ def write(
     True
     """
     check_container(container, Tracks, path)
-    step = rounding_step(profile, round_px)
-    facts: dict[str, JsonValue] = {"profile": profile, "round_px": step}
-    arrays, largest = tracks_to_arrays(container, step, vis_dtype=np.bool_, times="")
-    write_sealed_zarr(path, container.header.as_json(), facts, arrays, profile=profile, overwrite=overwrite)
-    return WriteReport(path, PLUGIN.name, size_on_disk(path), largest)
+    points = {view: facts.points for view, facts in container.header.views.items()}
+    options: dict[str, Any] = {"profile": profile, "round_px": round_px, "overwrite": overwrite}
+    made = writer(path, views=points, windows=len(container), horizon=container.header.horizon, **options)
+    return write_tracks(made, container)
+
+
+def writer(
+    path: Path,
+    *,
+    views: Mapping[str, int],
+    windows: int,
+    horizon: int,
+    profile: Profile = "raw",
+    round_px: float | Literal["none"] | None = None,
+    overwrite: bool = False,
+) -> TracksWriter:
+    """Return what writes tracks to one Zarr folder; windows are held until they fill a shard.
+
+    Parameters
+    ----------
+    path : Path
+    views : dict of int
+        Number of points N, by view.
+    windows, horizon : int
+        W and T.
+    profile, round_px, overwrite
+        See `write`.
+
+    Raises
+    ------
+    SchemaError
+        A number, name or option at fault.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> from lapsdata.testing.samples import sample_tracks
+    >>> target, tracks = pathlib.Path(tempfile.mkdtemp()) / "clip.zarr", sample_tracks(windows=2)
+    >>> with writer(target, views={"default": 5}, windows=2, horizon=4) as out:
+    ...     for w in range(2):
+    ...         out.append("default", tracks.tracks["default"][w : w + 1], tracks.vis["default"][w : w + 1])
+    ...     report = out.finish(tracks.header, tracks.start_index, tracks.frame_s)
+    >>> read(target).equals(tracks)
+    True
+    """
+    plan, step = plan_tracks(views, windows, horizon), rounding_step(profile, round_px)
+
+    def store(arrays: dict[str, WindowArray]) -> AbstractContextManager[ZarrWriter]:
+        return sealed_zarr_writer(path, arrays, profile=profile, overwrite=overwrite)
+
+    def finish(opened: ZarrWriter, header: TracksHeader, times: dict[str, StoredArray]) -> None:
+        opened.finish(header.as_json(), {"profile": profile, "round_px": step}, times)
+
+    return TracksWriter(path, plan, TracksLayout(PLUGIN.name, np.bool_, "", store, finish, step))
 
 
 def read(path: Path, *, verify: Verify = "first") -> Tracks:
@@ -86,4 +138,4 @@ def recognises(path: Path) -> bool:
     return is_sealed_zarr(path, "lapsdata.tracks")
 
 
-PLUGIN = Format("tracks_zarr", "tracks", "zarr", (".zarr",), Tracks, recognises, read, write)
+PLUGIN = Format("tracks_zarr", "tracks", "zarr", (".zarr",), Tracks, recognises, read, write, writer)

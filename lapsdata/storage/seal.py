@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
-from lapsdata.errors import CorruptDataError, FormatTooNewError, Problem, Problems, SchemaError
+from lapsdata.errors import CorruptDataError, FormatTooNewError, LengthMismatchError, Problem, Problems, SchemaError
 from lapsdata.schema.base import Header, canonical_json
 
 if TYPE_CHECKING:
@@ -54,19 +54,86 @@ class StoredArray:
     small: bool = False
 
 
-def with_checksums(arrays: Mapping[str, StoredArray]) -> dict[str, StoredArray]:
-    """Put the row checksums of every big array beside it.
+@dataclass(frozen=True)
+class WindowArray:
+    """A big array that is going to be written window by window: its whole shape is known, its values are not."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+
+class WindowSums:
+    """Checksums of arrays of windows while they are being appended, and how many windows there are of each.
+
+    Parameters
+    ----------
+    arrays : mapping of WindowArray
+        By name.
 
     Examples
     --------
-    >>> sorted(with_checksums({"tracks": StoredArray(np.zeros((2, 3), np.float32))}))
-    ['tracks', 'tracks_crc32c']
+    >>> sums = WindowSums({"vis": WindowArray((3, 2), np.dtype(bool))})
+    >>> sums.add("vis", np.zeros((2, 2), bool))
+    slice(0, 2, None)
+    >>> sums.add("vis", np.ones((1, 2), bool))
+    slice(2, 3, None)
+    >>> sums.finish()["vis_crc32c"].values.shape
+    (3,)
     """
-    complete = dict(arrays)
-    for name, item in arrays.items():
-        if not item.small:
-            complete[name + CHECKSUMS] = StoredArray(row_checksums(item.values), small=True)
-    return complete
+
+    def __init__(self, arrays: Mapping[str, WindowArray]) -> None:
+        self._arrays = dict(arrays)
+        self._sums: dict[str, list[NDArray[np.uint32]]] = {name: [] for name in arrays}
+        self._seen = dict.fromkeys(arrays, 0)
+
+    def add(self, name: str, windows: NDArray[Any]) -> slice:
+        """Note the next windows of an array; return which ones they are.
+
+        Raises
+        ------
+        LengthMismatchError
+            There would be more windows than the array has.
+        """
+        first, expected = self._seen[name], self._arrays[name].shape[0]
+        after = first + len(windows)
+        if after > expected:
+            message = f"expected {expected} windows in all, got {after}"
+            raise LengthMismatchError(Problem("length-mismatch", name, message))
+        self._sums[name].append(row_checksums(windows))
+        self._seen[name] = after
+        return slice(first, after)
+
+    def finish(self) -> dict[str, StoredArray]:
+        """Return the arrays of checksums, by name.
+
+        Raises
+        ------
+        LengthMismatchError
+            An array has fewer windows than it should have.
+        """
+        problems = Problems()
+        for name, array in self._arrays.items():
+            if self._seen[name] != array.shape[0]:
+                message = f"expected {array.shape[0]} windows in all, got {self._seen[name]}"
+                problems.add("length-mismatch", name, message)
+        problems.raise_as(LengthMismatchError)
+        none = np.empty(0, np.uint32)
+        return {
+            name + CHECKSUMS: StoredArray(np.concatenate([none, *parts]), small=True)
+            for name, parts in self._sums.items()
+        }
+
+
+def split_arrays(arrays: Mapping[str, StoredArray]) -> tuple[dict[str, WindowArray], dict[str, StoredArray]]:
+    """Part arrays into big ones, as what they are going to be, and small ones.
+
+    Examples
+    --------
+    >>> split_arrays({"tracks": StoredArray(np.zeros((2, 3), np.float32))})
+    ({'tracks': WindowArray(shape=(2, 3), dtype=dtype('float32'))}, {})
+    """
+    big = {name: WindowArray(item.values.shape, item.values.dtype) for name, item in arrays.items() if not item.small}
+    return big, {name: item for name, item in arrays.items() if item.small}
 
 
 def check_verify(verify: str) -> None:

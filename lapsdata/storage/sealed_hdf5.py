@@ -1,37 +1,30 @@
-"""Sealed HDF5 files: plain datasets that any tool opens, with header, checksums and seal beside them.
+"""Sealed HDF5 files, read: plain datasets that any tool opens, with header, checksums and seal beside them.
 
-Written with `libver="v110"`, whose metadata blocks carry checksums of their own. Header and seal are fixed-length
-bytes datasets, since variable-length text would lie in a heap that nothing protects. Everything is read through the
-ladder of `hdf5_file`, so that a broken NumPy install does not matter.
+`sealed_hdf5_writer` writes them, with `libver="v110"`, whose metadata blocks carry checksums of their own. Header and
+seal are fixed-length bytes datasets, since variable-length text would lie in a heap that nothing protects. Everything
+is read through the ladder of `hdf5_file`, so that a broken NumPy install does not matter.
 """
 
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from lapsdata.errors import CorruptDataError, MissingExtraError, Problem, SchemaError, UnknownFormatError
-from lapsdata.schema.base import canonical_json
-from lapsdata.storage.atomic import atomic_file, storage_errors
+from lapsdata.storage.atomic import storage_errors
 from lapsdata.storage.decoding import decoding
 from lapsdata.storage.hdf5_file import DatasetInfo, Hdf5File
 from lapsdata.storage.seal import (
     CHECKSUMS,
     REPAIR,
-    StoredArray,
     check_rows,
     crc32c,
     digest,
-    make_seal,
     open_seal,
     sealed_by,
-    with_checksums,
 )
 
 if TYPE_CHECKING:
@@ -42,135 +35,18 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pydantic import JsonValue
 
-__all__ = ["HEADER_PATH", "Chunking", "SealedHdf5", "hdf5_header", "write_sealed_hdf5"]
-
-Chunking = Literal["contiguous", "windows"]
-"""How a raw array lies in the file: in one piece, or one chunk per window."""
+__all__ = ["HEADER_PATH", "SEAL_PATH", "STORAGE_PATH", "SealedHdf5", "hdf5_header", "hdf5_manifest"]
 
 _INSTALL_FAULTS = ("cannot-import", "mixed-numpy-install")
 
 HEADER_PATH = "lapsdata/header"
 """Dataset that holds the header; what has it is a file of ours."""
 
-_STORAGE, _SEAL = "lapsdata/storage", "lapsdata/seal"
+STORAGE_PATH = "lapsdata/storage"
+"""Dataset that says how the values were put on disk."""
 
-
-def write_sealed_hdf5(
-    path: Path,
-    header: Mapping[str, JsonValue],
-    storage: Mapping[str, JsonValue],
-    arrays: Mapping[str, StoredArray],
-    attributes: Mapping[str, Mapping[str, int]],
-    *,
-    profile: Literal["raw", "compact"],
-    chunking: Chunking = "contiguous",
-    overwrite: bool = False,
-) -> None:
-    """Write a file with its header, arrays, attributes, checksums and seal, all or nothing.
-
-    Parameters
-    ----------
-    path : Path
-        The file; its folder must exist.
-    header, storage : mapping
-        The header record, and how the values were put on disk, both as JSON.
-    arrays : mapping of StoredArray
-        By path inside the file.
-    attributes : mapping of mapping of int
-        Integer attributes of groups, by path.
-    profile : {"raw", "compact"}
-        `raw`: uncompressed; `compact`: one chunk per window with shuffle, gzip 4 and fletcher32.
-    chunking : {"contiguous", "windows"}
-        For `raw`.
-    overwrite : bool
-        Whether an existing file may be replaced.
-
-    Raises
-    ------
-    StorageError
-        The target exists, or the file system refused.
-
-    Examples
-    --------
-    >>> import tempfile, pathlib
-    >>> target = pathlib.Path(tempfile.mkdtemp()) / "numbers.h5"
-    >>> numbers = StoredArray(np.arange(6, dtype=np.float32).reshape(3, 2))
-    >>> write_sealed_hdf5(target, {"format": "numbers"}, {}, {"numbers": numbers}, {}, profile="raw")
-    >>> with SealedHdf5(target) as file:
-    ...     file.read("numbers").tolist()
-    [[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]]
-    """
-    complete = with_checksums(arrays)
-    with atomic_file(path, overwrite=overwrite) as temporary:
-        with _writing(temporary, "w") as file:
-            for name, item in complete.items():
-                layout = {} if item.small else _layout(item.values, profile, chunking)
-                file.create_dataset(name, data=item.values, **layout)
-            for group, pairs in attributes.items():
-                for key, number in pairs.items():
-                    file[group].attrs[key] = np.int64(number)
-            _put_bytes(file, HEADER_PATH, canonical_json(dict(header)))
-            _put_bytes(file, _STORAGE, canonical_json(dict(storage)))
-        # The manifest is read back from the closed file, so that it describes what a reader will find.
-        small = {name for name, item in complete.items() if item.small}
-        with Hdf5File(temporary) as closed:
-            manifest = _manifest(closed, sorted(complete), small, attributes)
-        with _writing(temporary, "r+") as file:
-            _put_bytes(file, _SEAL, make_seal(manifest))
-
-
-class _Guarded(io.FileIO):
-    """A file for libhdf5 to write to, which remembers the system's first refusal instead of passing it on.
-
-    libhdf5 cannot close a chunked dataset whose writes fail: it reports the error, keeps the half-closed file, and
-    the process dies of a segmentation fault some statements later (HDF5 1.14 and 2.0). So it is told that all is
-    well until it has closed the file; then the refusal is raised.
-    """
-
-    refusal: OSError | None = None
-
-    def write(self, data: Any) -> int:  # noqa: ANN401 - any buffer
-        rest = memoryview(data).cast("B")
-        size = len(rest)
-        while rest and self.refusal is None:
-            try:
-                rest = rest[super().write(rest) :]
-            except OSError as error:
-                self.refusal = error
-        return size
-
-    def truncate(self, size: int | None = None) -> int:
-        try:
-            return super().truncate(size) if self.refusal is None else 0
-        except OSError as error:
-            self.refusal = error
-            return 0
-
-
-@contextlib.contextmanager
-def _writing(path: Path, mode: Literal["w", "r+"]) -> Iterator[Any]:
-    """Open a file for writing; a refusal of the system is an `OSError` once the file is closed."""
-    import h5py
-
-    with _Guarded(path, "r+b") as guarded:
-        try:
-            with h5py.File(guarded, mode, libver=("v110", "v110")) as file:
-                yield file
-        finally:
-            # In place of whatever libhdf5 made of the bytes that were not written.
-            if guarded.refusal is not None:
-                raise guarded.refusal
-
-
-def _layout(values: NDArray[Any], profile: str, chunking: Chunking) -> dict[str, Any]:
-    window = (1, *(max(1, length) for length in values.shape[1:]))
-    if profile == "compact":
-        return {"chunks": window, "shuffle": True, "compression": "gzip", "compression_opts": 4, "fletcher32": True}
-    return {"chunks": window} if chunking == "windows" else {}
-
-
-def _put_bytes(file: Any, name: str, content: bytes) -> None:  # noqa: ANN401 - h5py publishes no types
-    file.create_dataset(name, data=np.array(content, dtype=f"S{len(content)}"))
+SEAL_PATH = "lapsdata/seal"
+"""Dataset that holds the seal; a file of ours without it was not finished."""
 
 
 class SealedHdf5:
@@ -209,19 +85,19 @@ class SealedHdf5:
             self._check_seal()
 
     def _check_seal(self) -> None:
-        if f"/{_SEAL}" not in self._file.datasets():
+        if f"/{SEAL_PATH}" not in self._file.datasets():
             message = "expected a seal, got none: the file was not finished"
             raise CorruptDataError(Problem("unsealed", str(self.path), message, REPAIR))
-        seal = self._bytes(_SEAL)
-        with decoding(f"{self.path}: {_SEAL}", "a seal"):
+        seal = self._bytes(SEAL_PATH)
+        with decoding(f"{self.path}: {SEAL_PATH}", "a seal"):
             manifest = json.loads(seal)["manifest"]
             arrays, attributes = dict(manifest["arrays"]), dict(manifest["attributes"])
             small = {name for name, entry in arrays.items() if "digest" in entry}
         with decoding(str(self.path), "the sealed datasets"):
-            found = _manifest(self._file, sorted(arrays), small, attributes)
+            found = hdf5_manifest(self._file, sorted(arrays), small, attributes)
         open_seal(seal, found, str(self.path))
-        with decoding(f"{self.path}: {_STORAGE}", "JSON"):
-            self.storage: dict[str, JsonValue] = json.loads(self._bytes(_STORAGE))
+        with decoding(f"{self.path}: {STORAGE_PATH}", "JSON"):
+            self.storage: dict[str, JsonValue] = json.loads(self._bytes(STORAGE_PATH))
         self._small = small
         self.names = tuple(name for name in arrays if not name.endswith(CHECKSUMS))
 
@@ -313,7 +189,7 @@ def _read_bytes(file: Hdf5File, name: str) -> bytes:
     return bytes(file.read(name).item())
 
 
-def _manifest(
+def hdf5_manifest(
     file: Hdf5File, names: list[str], small: set[str], attributes: Mapping[str, Mapping[str, int]]
 ) -> dict[str, JsonValue]:
     """Describe the file as it is: every dataset's structure, digests of the small ones, attributes, header."""
@@ -325,7 +201,7 @@ def _manifest(
         arrays[name] = entry
     return {
         "header": f"{crc32c(_read_bytes(file, HEADER_PATH)):08x}",
-        "storage": f"{crc32c(_read_bytes(file, _STORAGE)):08x}",
+        "storage": f"{crc32c(_read_bytes(file, STORAGE_PATH)):08x}",
         "attributes": {g: {key: int(file.attribute(g, key)) for key in pairs} for g, pairs in attributes.items()},
         "arrays": arrays,
     }

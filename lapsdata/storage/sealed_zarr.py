@@ -1,4 +1,4 @@
-"""Sealed Zarr v3 groups: standard codecs only, a checksum on every chunk, nothing left to fill values.
+"""Sealed Zarr v3 groups, read: standard codecs only, a checksum on every chunk, nothing left to fill values.
 
 Big arrays are sharded: 256 windows to a file, one window to an inner chunk, so that one window can be read alone and
 a folder does not drown in files. Each has a `<name>_crc32c (W,)` array beside it: codec checksums find flipped bits
@@ -7,160 +7,41 @@ in a chunk, these also find chunks that are missing or stand in another's place.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lapsdata.errors import CorruptDataError, Problem, SchemaError, StorageError, UnknownFormatError
+from lapsdata.errors import CorruptDataError, Problem, StorageError, UnknownFormatError
 from lapsdata.schema.base import canonical_json
-from lapsdata.storage.atomic import atomic_folder, existing, storage_errors
+from lapsdata.storage.atomic import existing, storage_errors
 from lapsdata.storage.decoding import decoding
 from lapsdata.storage.seal import (
     CHECKSUMS,
     REPAIR,
-    StoredArray,
     check_rows,
     crc32c,
     digest,
-    make_seal,
     open_seal,
     sealed_by,
-    with_checksums,
 )
-from lapsdata.storage.zarr_shards import SHARD_WINDOWS, Shards
+from lapsdata.storage.zarr_shards import Shards
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    import zarr
     from numpy.typing import NDArray
     from pydantic import JsonValue
 
-__all__ = ["SealedZarr", "is_sealed_zarr", "write_sealed_zarr"]
+__all__ = ["ATTRIBUTE", "METADATA", "SealedZarr", "is_sealed_zarr", "zarr_manifest"]
 
-_KEY = "lapsdata"
-_METADATA = "zarr.json"
+ATTRIBUTE = "lapsdata"
+"""Attribute of the group that holds header, storage facts and seal."""
 
-
-def write_sealed_zarr(
-    path: Path,
-    header: Mapping[str, JsonValue],
-    storage: Mapping[str, JsonValue],
-    arrays: Mapping[str, StoredArray],
-    *,
-    profile: Literal["raw", "compact"],
-    overwrite: bool = False,
-) -> None:
-    """Write a group with its header, arrays, checksums and seal, all or nothing.
-
-    Parameters
-    ----------
-    path : Path
-        The folder; its parent must exist.
-    header : mapping
-        The header record as JSON.
-    storage : mapping
-        How the values were put on disk (profile, rounding): facts of this file, not of the data.
-    arrays : mapping of StoredArray
-        By name; slashes make groups.
-    profile : {"raw", "compact"}
-        `raw`: uncompressed; `compact`: byte shuffle + Zstandard 3. Both with CRC-32C on every chunk.
-    overwrite : bool
-        Whether an existing file or folder may be replaced.
-
-    Raises
-    ------
-    StorageError
-        The target exists, or the file system refused.
-    SchemaError
-        A name that Zarr keeps for itself.
-
-    Examples
-    --------
-    >>> import tempfile, pathlib
-    >>> target = pathlib.Path(tempfile.mkdtemp()) / "numbers.zarr"
-    >>> numbers = StoredArray(np.arange(6, dtype=np.float32).reshape(3, 2))
-    >>> write_sealed_zarr(target, {"format": "numbers"}, {}, {"numbers": numbers}, profile="raw")
-    >>> SealedZarr(target).read("numbers").tolist()
-    [[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]]
-    """
-    import zarr
-
-    reserved = sorted(name for name in arrays if _METADATA in name.split("/"))
-    if reserved:
-        message = f"expected names that Zarr does not use itself, got {reserved[0]}"
-        raise SchemaError(Problem("reserved-name", str(path), message, f"rename what is called {_METADATA}"))
-    if overwrite and path.name:
-        _refuse_foreign(path)
-    with atomic_folder(path, overwrite=overwrite) as folder, _settled():
-        root = zarr.open_group(str(folder), mode="w", zarr_format=3)
-        described: dict[str, JsonValue] = {}
-        for name, item in with_checksums(arrays).items():
-            stored = _create(root, name, item, profile)
-            stored[...] = item.values
-            entry: dict[str, JsonValue] = {"metadata": json.loads((folder / name / _METADATA).read_bytes())}
-            if item.small:
-                entry["digest"] = digest(item.values)
-            described[name] = entry
-        manifest = _manifest(header, storage, described)
-        # Through canonical JSON, so that equal headers give equal bytes whatever the order of their keys.
-        document = canonical_json({"header": dict(header), "storage": dict(storage)})
-        root.attrs[_KEY] = {**json.loads(document), "seal": json.loads(make_seal(manifest))}
-
-
-def _refuse_foreign(path: Path) -> None:
-    """Refuse to replace a folder that is no Zarr store: a slip of the path must not cost somebody's files."""
-    with storage_errors(path, "open"):
-        foreign = path.is_dir() and not (path / _METADATA).exists() and any(path.iterdir())
-    if foreign:
-        message = "expected a free name or a Zarr v3 folder, got a folder of other files"
-        raise StorageError(Problem("not-ours", str(path), message, "name another folder, or remove this one yourself"))
-
-
-@contextlib.contextmanager
-def _settled() -> Iterator[None]:
-    """Wait, when a write fails, for what zarr still writes in its threads: the folder is going to be removed."""
-    try:
-        yield
-    except BaseException:
-        from zarr.core.sync import sync
-
-        sync(_other_tasks())
-        raise
-
-
-async def _other_tasks() -> None:
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    # Their errors are those of the write that failed, which is being raised.
-    await asyncio.gather(*others, return_exceptions=True)
-
-
-def _create(root: zarr.Group, name: str, item: StoredArray, profile: str) -> zarr.Array[Any]:
-    from zarr.codecs import BloscCodec, Crc32cCodec
-
-    values = item.values
-    window = tuple(max(1, length) for length in values.shape[1:])
-    checked: list[Any] = [Crc32cCodec()]
-    if profile == "compact" and not item.small:
-        # Blosc is how the Zarr v3 core spells "byte shuffle, then Zstandard".
-        blosc = BloscCodec(typesize=values.itemsize, cname="zstd", clevel=3, shuffle="shuffle")
-        checked = [blosc, Crc32cCodec()]
-    return root.create_array(
-        name,
-        shape=values.shape,
-        dtype=values.dtype,
-        chunks=(max(1, len(values)) if item.small else 1, *window),
-        shards=None if item.small else (SHARD_WINDOWS, *window),
-        compressors=checked,
-        filters=[],
-        # Never used by us; a tool that does not notice a missing chunk should at least see NaN.
-        fill_value=np.nan if values.dtype.kind == "f" else 0,
-        config={"write_empty_chunks": True},
-    )
+METADATA = "zarr.json"
+"""File that holds the metadata of a group or an array (Zarr v3)."""
 
 
 class SealedZarr:
@@ -187,10 +68,10 @@ class SealedZarr:
         if attributes is None:
             message = "expected a Zarr group with a lapsdata header, got something else"
             raise UnknownFormatError(Problem("not-ours", str(path), message, "name its format, or use an adapter"))
-        with decoding(f"{path}: {_METADATA}", "a header"):
+        with decoding(f"{path}: {METADATA}", "a header"):
             self.header: dict[str, JsonValue] = dict(attributes["header"])
         with sealed_by(self.header, str(path)), self._one_generation():
-            with decoding(f"{path}: {_METADATA}", "storage facts and a seal"):
+            with decoding(f"{path}: {METADATA}", "storage facts and a seal"):
                 self.storage: dict[str, JsonValue] = dict(attributes["storage"])
                 seal = canonical_json(attributes["seal"])
                 sealed = dict(attributes["seal"]["manifest"]["arrays"])
@@ -202,13 +83,13 @@ class SealedZarr:
         described: dict[str, JsonValue] = {}
         for name in sealed:
             with decoding(f"{self.path}: {name}", "array metadata"):
-                self._metadata[name] = json.loads((self.path / name / _METADATA).read_bytes())
+                self._metadata[name] = json.loads((self.path / name / METADATA).read_bytes())
             entry = {"metadata": self._metadata[name]}
             # Structure first: nothing may be decoded by metadata that is not what was written.
             if isinstance(sealed[name], dict) and "digest" in sealed[name]:
                 entry["digest"] = sealed[name]["digest"]
             described[name] = entry
-        open_seal(seal, _manifest(self.header, self.storage, described), str(self.path))
+        open_seal(seal, zarr_manifest(self.header, self.storage, described), str(self.path))
         for name, entry in sealed.items():
             if "digest" in entry:
                 self._small[name] = self._decode(name)
@@ -299,20 +180,21 @@ def is_sealed_zarr(path: Path, name: str) -> bool:
 
 def _attributes(path: Path) -> dict[str, Any] | None:
     """Return what this library wrote into a group's attributes; None where it is no group of ours."""
-    file = path / _METADATA
+    file = path / METADATA
     with storage_errors(path, "open"):
         if not file.is_file():
             return None
     with decoding(f"{path!s}: zarr.json", "JSON"):
         document = json.loads(file.read_bytes())
     attributes = document.get("attributes") if isinstance(document, dict) else None
-    ours = attributes.get(_KEY) if isinstance(attributes, dict) else None
+    ours = attributes.get(ATTRIBUTE) if isinstance(attributes, dict) else None
     return ours if isinstance(ours, dict) else None
 
 
-def _manifest(
+def zarr_manifest(
     header: Mapping[str, JsonValue], storage: Mapping[str, JsonValue], arrays: dict[str, JsonValue]
 ) -> dict[str, JsonValue]:
+    """Describe a group: its header, how it was stored, and its arrays."""
     return {
         "header": f"{crc32c(canonical_json(dict(header))):08x}",
         "storage": dict(storage),

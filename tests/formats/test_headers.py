@@ -14,9 +14,11 @@ from lapsdata.formats import boxes_parquet, segments_parquet, tokens_zarr, track
 from lapsdata.provenance import CodeDigestWarning, provenance
 from lapsdata.schema.base import canonical_json
 from lapsdata.storage.seal import StoredArray, crc32c
-from lapsdata.storage.sealed_hdf5 import SealedHdf5, write_sealed_hdf5
+from lapsdata.storage.sealed_hdf5 import SealedHdf5
+from lapsdata.storage.sealed_hdf5_writer import write_sealed_hdf5
 from lapsdata.storage.sealed_parquet import read_sealed_parquet, write_sealed_parquet
-from lapsdata.storage.sealed_zarr import SealedZarr, write_sealed_zarr
+from lapsdata.storage.sealed_zarr import SealedZarr
+from lapsdata.storage.sealed_zarr_writer import write_sealed_zarr
 from lapsdata.testing.contracts import content_of
 from lapsdata.testing.samples import sample_boxes, sample_energies, sample_segments, sample_tokens, sample_tracks
 

@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lapsdata.errors import CorruptDataError, SchemaError
+from lapsdata.errors import CorruptDataError, LengthMismatchError, SchemaError
 from lapsdata.storage.seal import (
     StoredArray,
+    WindowArray,
+    WindowSums,
     check_rows,
     check_verify,
     crc32c,
@@ -20,7 +22,7 @@ from lapsdata.storage.seal import (
     make_seal,
     open_seal,
     row_checksums,
-    with_checksums,
+    split_arrays,
 )
 
 JSON = st.recursive(
@@ -70,12 +72,35 @@ def test_arrays_are_summed_in_c_order_and_little_endian() -> None:
     assert digest(array.astype(">f4")) == digest(array) == f"{crc32c_by_definition(array.tobytes()):08x}"
 
 
-def test_checksums_stand_beside_large_arrays_only() -> None:
+def test_small_and_large_arrays_are_parted() -> None:
     arrays = {"a/tracks": StoredArray(np.zeros((2, 3), np.float32)), "frame_s": StoredArray(np.zeros(4), small=True)}
-    complete = with_checksums(arrays)
-    assert set(complete) == {"a/tracks", "a/tracks_crc32c", "frame_s"}
-    assert complete["a/tracks_crc32c"].small
-    assert complete["a/tracks_crc32c"].values.dtype == np.uint32
+    big, small = split_arrays(arrays)
+    assert big == {"a/tracks": WindowArray((2, 3), np.dtype(np.float32))}
+    assert small == {"frame_s": arrays["frame_s"]}
+
+
+@given(st.lists(st.integers(0, 3), max_size=5))
+def test_checksums_do_not_know_batches(sizes: list[int]) -> None:
+    windows = np.arange(sum(sizes) * 2, dtype=np.float32).reshape(-1, 2)
+    sums = WindowSums({"tracks": WindowArray(windows.shape, windows.dtype)})
+    ends = np.cumsum(sizes)
+    for size, end in zip(sizes, ends, strict=True):
+        assert sums.add("tracks", windows[end - size : end]) == slice(end - size, end)
+    made = sums.finish()
+    assert set(made) == {"tracks_crc32c"}
+    assert made["tracks_crc32c"].small
+    assert made["tracks_crc32c"].values.dtype == np.uint32
+    assert made["tracks_crc32c"].values.tolist() == row_checksums(windows).tolist()
+
+
+def test_windows_are_counted() -> None:
+    plan = {name: WindowArray((2, 1), np.dtype(np.float32)) for name in ("tracks", "vis")}
+    sums = WindowSums(plan)
+    with pytest.raises(LengthMismatchError, match=r"vis: expected 2 windows in all, got 3 \[length-mismatch\]"):
+        sums.add("vis", np.zeros((3, 1), np.float32))
+    sums.add("vis", np.zeros((1, 1), np.float32))
+    with pytest.raises(LengthMismatchError, match=r"2 problems:\n  tracks: .* got 0 .*\n  vis: .* got 1 "):
+        sums.finish()
 
 
 @given(st.integers(0, 3), st.integers(0, 23), st.integers(0, 7))

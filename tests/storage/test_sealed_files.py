@@ -14,9 +14,11 @@ import zarr
 
 from lapsdata.errors import CorruptDataError, StorageError, UnknownFormatError
 from lapsdata.storage.seal import StoredArray
-from lapsdata.storage.sealed_hdf5 import SealedHdf5, hdf5_header, write_sealed_hdf5
+from lapsdata.storage.sealed_hdf5 import SealedHdf5, hdf5_header
+from lapsdata.storage.sealed_hdf5_writer import write_sealed_hdf5
 from lapsdata.storage.sealed_parquet import column_values, parquet_header, read_sealed_parquet, write_sealed_parquet
-from lapsdata.storage.sealed_zarr import SealedZarr, is_sealed_zarr, write_sealed_zarr
+from lapsdata.storage.sealed_zarr import SealedZarr, is_sealed_zarr
+from lapsdata.storage.sealed_zarr_writer import write_sealed_zarr
 
 if TYPE_CHECKING:
     from collections.abc import Callable
