@@ -22,9 +22,16 @@ __all__ = ["check_beside_windows", "check_windows"]
 
 
 def check_windows(
-    check: ArrayCheck, view: str, tracks: NDArray[np.float32], vis: NDArray[np.bool_], *, horizon: int, points: int
+    check: ArrayCheck,
+    view: str,
+    tracks: NDArray[np.float32],
+    vis: NDArray[np.bool_],
+    confidence: NDArray[np.float32] | None,
+    *,
+    horizon: int,
+    points: int,
 ) -> None:
-    """Note what is wrong with windows of positions and their visibility.
+    """Note what is wrong with windows of positions, their visibility and their confidence.
 
     Parameters
     ----------
@@ -33,6 +40,7 @@ def check_windows(
         Name of the view, for the messages.
     tracks : float32 (W, T, N, 2), pixel xy
     vis : bool (W, T, N)
+    confidence : float32 (W, T, N) or None
     horizon, points : int
         T and N that are expected.
     """
@@ -44,6 +52,10 @@ def check_windows(
         check.rows("nan-where-visible", f"{view}/tracks", nan, message, "set vis to False there")
         infinite = np.isinf(tracks[..., 0]) | np.isinf(tracks[..., 1])
         check.rows("not-finite", f"{view}/tracks", infinite, "expected no infinity")
+    name = f"{view}/confidence"
+    if confidence is not None and check.array(name, confidence, ("W", horizon, points), np.float32):
+        outside = ~((confidence >= 0) & (confidence <= 1))  # NaN is outside as well
+        check.rows("wrong-value", name, outside, "expected confidence from 0 to 1")
 
 
 def check_beside_windows(
@@ -68,6 +80,7 @@ def check_beside_windows(
     _check_source_index(check, header, source_index)
     if not len(check.problems):
         _check_counts(check, header, start_index, len(frame_s), source_index)
+        _check_measured(check, header, len(start_index))
 
 
 def _check_source_index(check: ArrayCheck, header: TracksHeader, index: NDArray[np.int64] | None) -> None:
@@ -109,3 +122,17 @@ def _check_counts(
         given = getattr(header, name)
         if given != counted:
             check.problems.add("wrong-count", f"header.{name}", f"expected {counted} by the arrays, got {given}")
+
+
+def _check_measured(check: ArrayCheck, header: TracksHeader, windows: int) -> None:
+    """Note a quality that was measured over more than there is: it is that of other tracks."""
+    for name, view in sorted(header.views.items()):
+        if view.quality is None:
+            continue
+        measured, points = view.quality.measured, windows * view.points
+        most = {"windows": windows, "points": points, "steps": points * header.horizon}
+        for key, limit in most.items():
+            got = getattr(measured, key)
+            if got > limit:
+                where = f"header.views.{name}.quality.measured.{key}"
+                check.problems.add("wrong-count", where, f"expected at most {limit}, as the arrays have, got {got}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,8 @@ from lapsdata.timebase import window_time_s
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from lapsdata.schema.tracks import TrackQuality
 
 __all__ = ["Tracks"]
 
@@ -38,6 +40,8 @@ class Tracks(Container):
         Time of each frame; rising.
     source_index : int64 (F,) or None
         Source frame that stands for each entry of `frame_s`; given exactly where the header says `resampled`.
+    confidence : dict of float32 (W, T, N) or None, 0 to 1
+        By view: how far position and visibility can be relied on; given exactly where the header says `confidence`.
 
     Raises
     ------
@@ -61,6 +65,7 @@ class Tracks(Container):
     start_index: NDArray[np.int64]
     frame_s: NDArray[np.float64]
     source_index: NDArray[np.int64] | None = None
+    confidence: Mapping[str, NDArray[np.float32]] | None = None
 
     def __post_init__(self) -> None:
         self._freeze(header=checked_header(self.header, TracksHeader))
@@ -68,29 +73,42 @@ class Tracks(Container):
         self._check_views(check)
         check_beside_windows(check, self.header, self.start_index, self.frame_s, self.source_index)
         check.finish()
+        by_view = {
+            name: frozen_mapping({view: arrays[view] for view in sorted(self.header.views)})
+            for name, arrays in self._by_view().items()
+        }
         self._freeze(
-            tracks=frozen_mapping({view: self.tracks[view] for view in sorted(self.header.views)}),
-            vis=frozen_mapping({view: self.vis[view] for view in sorted(self.header.views)}),
+            **by_view,
             start_index=read_only(self.start_index),
             frame_s=read_only(self.frame_s),
             source_index=None if self.source_index is None else read_only(self.source_index),
         )
 
+    def _by_view(self) -> dict[str, Mapping[str, NDArray[Any]]]:
+        """Return the fields that hold an array for each view."""
+        fields: dict[str, Mapping[str, NDArray[Any]]] = {"tracks": self.tracks, "vis": self.vis}
+        return fields if self.confidence is None else {**fields, "confidence": self.confidence}
+
     def _check_views(self, check: ArrayCheck) -> None:
+        if (self.confidence is not None) != self.header.confidence:
+            said, got = ("some", "none") if self.header.confidence else ("none", "some")
+            fix = "set the header's `confidence` to whether it is given"
+            check.problems.add("confidence", "confidence", f"header says that there is {said}, got {got}", fix)
         if not self._are_mappings(check):
             return
-        for name, arrays in (("tracks", self.tracks), ("vis", self.vis)):
+        for name, arrays in self._by_view().items():
             if set(arrays) != set(self.header.views):
                 message = f"expected the header's views {sorted(self.header.views)}, got {sorted(arrays, key=str)}"
                 check.problems.add("wrong-views", name, message)
         for view, facts in self.header.views.items():
             if view not in self.tracks or view not in self.vis:
                 continue
-            tracks, vis = self.tracks[view], self.vis[view]
-            check_windows(check, view, tracks, vis, horizon=self.header.horizon, points=facts.points)
+            confidence = None if self.confidence is None else self.confidence.get(view)
+            windows = (self.tracks[view], self.vis[view], confidence)
+            check_windows(check, view, *windows, horizon=self.header.horizon, points=facts.points)
 
     def _are_mappings(self, check: ArrayCheck) -> bool:
-        given: dict[str, object] = {"tracks": self.tracks, "vis": self.vis}
+        given: dict[str, object] = {**self._by_view()}
         bare = {name: type(value).__name__ for name, value in given.items() if not isinstance(value, Mapping)}
         for name, got in bare.items():
             fix = f"write {{'{next(iter(self.header.views))}': {name}}}"
@@ -119,7 +137,8 @@ class Tracks(Container):
         end_s = self.span_s[-1, 1] if len(times) > 1 else times[-1]
         facts = {
             "video": header.video.name,
-            "windows": f"{len(self)} of {header.horizon} frames, every {header.stride}",
+            "windows": f"{len(self)} of {header.horizon} frames, every {header.stride}"
+            + (", cut out of one tracking" if header.continuous else ""),
             "time": f"{times[self.start_index[0]]:.3f} to {end_s:.3f} s, {len(times)} frames, rate {rate}",
             "tracker": f"{header.tracker.name} {header.tracker.version}",
             "source": f"{header.duplicated_frames} frames duplicated, {header.dropped_frames} dropped, "
@@ -128,4 +147,18 @@ class Tracks(Container):
         for name, view in sorted(header.views.items()):
             layout = f"{view.points} points, {view.grid.kind}, {self.vis[name].mean():.1%} visible"
             facts[f"view {name}"] = f"{view.size.width} x {view.size.height} pixel, {layout}"
+            if view.quality is not None:
+                facts[f"quality {name}"] = _spelled(view.quality)
         return facts | super().facts()
+
+
+def _spelled(quality: TrackQuality) -> str:
+    """Return a quality in one line; what was not measured is left out."""
+    error, static = quality.back_error_px, quality.static
+    parts = [
+        None if error is None else f"error {error.median:.2f} px (95 %: {error.p95:.2f})",
+        None if quality.survival is None else f"{quality.survival:.1%} survive",
+        None if static is None else f"{static:.1%} static (< {quality.static_below_px:g} px)",
+        None if quality.untextured is None else f"{quality.untextured:.1%} untextured",
+    ]
+    return ", ".join(part for part in parts if part is not None) or "nothing measured"

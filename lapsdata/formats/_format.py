@@ -79,8 +79,10 @@ class Format(Generic[C]):
         `write(path, container, *, overwrite=False, **options) -> WriteReport`; see `lapsdata.formats.write`.
     writer : callable, optional
         For tracks, where they can be written window by window:
-        `writer(path, *, views, windows, horizon, overwrite=False, **options) -> TracksWriter`, with the options of
-        `write`; see `lapsdata.formats.tracks_writer`.
+        `writer(path, *, views, windows, horizon, confidence, overwrite=False, **options) -> TracksWriter`, with the
+        options of `write`; see `lapsdata.formats.tracks_writer`.
+    read_header : callable, optional
+        `read_header(path) -> header`, where that is cheaper than `read`; see `lapsdata.formats.read_header`.
 
     Examples
     --------
@@ -99,6 +101,7 @@ class Format(Generic[C]):
     read: Callable[..., C]
     write: Callable[..., WriteReport]
     writer: Callable[..., TracksWriter] | None = None
+    read_header: Callable[[Path], Header] | None = None
 
 
 def check_container(container: object, expected: type[Container], path: Path) -> None:

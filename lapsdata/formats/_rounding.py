@@ -1,4 +1,4 @@
-"""Storage profiles, and the one rounding that `compact` does: positions to a multiple of `round_px`."""
+"""Storage profiles, and what `compact` rounds: positions to a multiple of `round_px`, and confidence with them."""
 
 from __future__ import annotations
 
@@ -13,13 +13,17 @@ from lapsdata.errors import Problem, SchemaError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["ROUND_PX", "Profile", "round_positions", "rounding_step"]
+__all__ = ["ROUND_CONFIDENCE", "ROUND_PX", "Profile", "confidence_step", "round_positions", "rounding_step"]
 
 Profile = Literal["raw", "compact"]
 """`raw`: uncompressed, memory speed; `compact`: rounded and compressed. Readers get float32 from both."""
 
 ROUND_PX = 1 / 64
 """Default of `round_px`: far below what any tracker knows, and enough zero bits to compress well."""
+
+
+ROUND_CONFIDENCE = 1 / 256
+"""What `compact` rounds confidence to: float32 holds the multiples exactly, 0 and 1 among them."""
 
 
 def rounding_step(profile: str, round_px: object) -> float | None:
@@ -58,6 +62,17 @@ def rounding_step(profile: str, round_px: object) -> float | None:
         message = f"expected none with profile 'raw', which stores positions as they are, got {round_px}"
         raise SchemaError(Problem("wrong-value", "round_px", message, "use profile='compact', or leave it out"))
     return step
+
+
+def confidence_step(step: float | None) -> float | None:
+    """Return what confidence is rounded to beside positions that are rounded to `step`; None where nothing is.
+
+    Examples
+    --------
+    >>> confidence_step(1 / 64), confidence_step(None)
+    (0.00390625, None)
+    """
+    return None if step is None else ROUND_CONFIDENCE
 
 
 def _number(value: object) -> float:

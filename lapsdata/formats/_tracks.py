@@ -31,7 +31,7 @@ def tracks_from_arrays(
     SchemaError
         Arrays that do not fit the header.
     """
-    positions, vis = {}, {}
+    positions, vis, confidence = {}, {}, {}
     for view in header.views:
         positions[view] = read(f"root/{view}/tracks")
         stored = read(f"root/{view}/vis")
@@ -39,9 +39,12 @@ def tracks_from_arrays(
         if stored.dtype != np.bool_ and not np.array_equal(stored, vis[view]):
             message = "expected 0 or 1 everywhere, got other values"
             raise CorruptDataError(Problem("wrong-visibility", f"{where}: root/{view}/vis", message))
+        if header.confidence:
+            confidence[view] = read(f"root/{view}/confidence")
     present = set(names)
     source = read(times + "source_index") if times + "source_index" in present else None
-    return Tracks(header, positions, vis, read(times + "start_index"), read(times + "frame_s"), source)
+    beside = (read(times + "start_index"), read(times + "frame_s"), source)
+    return Tracks(header, positions, vis, *beside, confidence if header.confidence else None)
 
 
 def reader_notes(header: TracksHeader) -> tuple[Problem, ...]:

@@ -13,7 +13,7 @@ from lapsdata.containers.base import ArrayCheck, checked_header
 from lapsdata.containers.track_windows import check_beside_windows, check_windows
 from lapsdata.errors import Problem, SchemaError, warn, whole_number
 from lapsdata.formats._format import WriteReport, size_on_disk
-from lapsdata.formats._rounding import round_positions
+from lapsdata.formats._rounding import Profile, confidence_step, round_positions
 from lapsdata.schema.base import Positive, Record, ViewName
 from lapsdata.schema.tracks import TracksHeader
 from lapsdata.storage.seal import StoredArray, WindowArray
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from numpy.typing import DTypeLike, NDArray
+    from pydantic import JsonValue
 
     from lapsdata.containers.tracks import Tracks
 
@@ -42,9 +43,11 @@ class TracksPlan(Record):
     """Number of windows W."""
     horizon: Positive
     """Frames per window T."""
+    confidence: bool
+    """Whether each position has a confidence."""
 
 
-def plan_tracks(views: object, windows: object, horizon: object) -> TracksPlan:
+def plan_tracks(views: object, windows: object, horizon: object, confidence: bool = False) -> TracksPlan:
     """Return a plan of integers of any library.
 
     Raises
@@ -63,7 +66,7 @@ def plan_tracks(views: object, windows: object, horizon: object) -> TracksPlan:
         return value if number is None else number
 
     points: Any = {name: whole(number) for name, number in views.items()} if isinstance(views, Mapping) else views
-    return TracksPlan(views=points, windows=whole(windows), horizon=whole(horizon))
+    return TracksPlan(views=points, windows=whole(windows), horizon=whole(horizon), confidence=confidence)
 
 
 class _Store(Protocol):
@@ -84,8 +87,10 @@ class TracksLayout:
     """Group of the time arrays, with a trailing slash, or ""."""
     store: Callable[[dict[str, WindowArray]], AbstractContextManager[Any]]
     """Opens the store for arrays of windows."""
-    finish: Callable[[Any, TracksHeader, dict[str, StoredArray]], None]
-    """Gives the store its header and its small arrays."""
+    finish: Callable[[Any, TracksHeader, dict[str, JsonValue], dict[str, StoredArray]], None]
+    """Gives the store its header, the facts of how it was stored, and its small arrays."""
+    profile: Profile
+    """`raw` or `compact`."""
     step: float | None
     """What positions are rounded to, pixel; None leaves them as they are."""
     notes: Callable[[TracksHeader], tuple[Problem, ...]] = lambda _: ()
@@ -122,7 +127,13 @@ class TracksWriter:
             kind, error = _Unfinished, _Unfinished()
         self._opened.__exit__(kind, error, trace)
 
-    def append(self, view: str, tracks: NDArray[np.float32], vis: NDArray[np.bool_]) -> None:
+    def append(
+        self,
+        view: str,
+        tracks: NDArray[np.float32],
+        vis: NDArray[np.bool_],
+        confidence: NDArray[np.float32] | None = None,
+    ) -> None:
         """Write the next windows of a view, at least one.
 
         Parameters
@@ -131,6 +142,8 @@ class TracksWriter:
         tracks : float32 (n, T, N, 2), pixel xy
             NaN only where `vis` is False; never infinite.
         vis : bool (n, T, N)
+        confidence : float32 (n, T, N) or None, 0 to 1
+            Given exactly where it was announced.
 
         Raises
         ------
@@ -147,11 +160,14 @@ class TracksWriter:
             message = f"expected one of the views {sorted(self._plan.views)}, got {view!r}"
             raise SchemaError(Problem("wrong-views", str(self._path), message))
         check = ArrayCheck(f"{self._path}: windows from {self._seen[view]}")
-        check_windows(check, view, tracks, vis, horizon=self._plan.horizon, points=points)
+        check_windows(check, view, tracks, vis, confidence, horizon=self._plan.horizon, points=points)
+        if (confidence is not None) != self._plan.confidence:
+            said, got = ("some", "none") if self._plan.confidence else ("none", "some")
+            check.problems.add("confidence", f"{view}/confidence", f"expected {said}, as announced, got {got}")
         if not len(check.problems):
             self._check_count(check, view, len(tracks))
         check.finish()
-        self._put(view, tracks, vis)
+        self._put(view, tracks, vis, confidence)
 
     def _check_count(self, check: ArrayCheck, view: str, count: int) -> None:
         after = self._seen[view] + count
@@ -161,7 +177,13 @@ class TracksWriter:
             message = f"expected {self._plan.windows} windows in all, got {after}"
             check.problems.add("length-mismatch", f"{view}/tracks", message)
 
-    def _put(self, view: str, tracks: NDArray[np.float32], vis: NDArray[np.bool_]) -> None:
+    def _put(
+        self,
+        view: str,
+        tracks: NDArray[np.float32],
+        vis: NDArray[np.bool_],
+        confidence: NDArray[np.float32] | None,
+    ) -> None:
         store = self._check_open()
         for start in range(0, len(tracks), _BLOCK):
             block = slice(start, start + _BLOCK)
@@ -169,6 +191,9 @@ class TracksWriter:
             self._largest = max(self._largest, error)
             store.append(f"root/{view}/tracks", positions)
             store.append(f"root/{view}/vis", vis[block].astype(self._layout.vis_dtype, copy=False))
+            if confidence is not None:
+                rounded, _ = round_positions(confidence[block], confidence_step(self._layout.step))
+                store.append(f"root/{view}/confidence", rounded)
             self._seen[view] += len(positions)
 
     def finish(
@@ -217,6 +242,9 @@ class TracksWriter:
         if header.horizon != self._plan.horizon:
             message = f"expected {self._plan.horizon} as announced, got {header.horizon}"
             check.problems.add("wrong-value", "header.horizon", message)
+        if header.confidence != self._plan.confidence:
+            message = f"expected {self._plan.confidence} as announced, got {header.confidence}"
+            check.problems.add("confidence", "header.confidence", message)
 
     def _finish(
         self,
@@ -233,7 +261,10 @@ class TracksWriter:
             for name, values in given.items()
             if values is not None
         }
-        self._layout.finish(store, header, times)
+        facts: dict[str, JsonValue] = {"profile": self._layout.profile, "round_px": self._layout.step}
+        if header.confidence:
+            facts["round_confidence"] = confidence_step(self._layout.step)
+        self._layout.finish(store, header, facts, times)
         self._state = "finished"
         self._opened.__exit__(None, None, None)
         notes = self._layout.notes(header)
@@ -254,7 +285,8 @@ def write_tracks(writer: TracksWriter, container: Tracks) -> WriteReport:
     """Write a whole container; it is valid, so nothing is checked again."""
     with writer:
         for view in container.tracks:
-            writer._put(view, container.tracks[view], container.vis[view])
+            confidence = None if container.confidence is None else container.confidence[view]
+            writer._put(view, container.tracks[view], container.vis[view], confidence)
         return writer._finish(container.header, container.start_index, container.frame_s, container.source_index)
 
 
@@ -264,4 +296,6 @@ def _window_arrays(plan: TracksPlan, layout: TracksLayout) -> dict[str, WindowAr
         shape = (plan.windows, plan.horizon, points)
         arrays[f"root/{view}/tracks"] = WindowArray((*shape, 2), np.dtype(np.float32))
         arrays[f"root/{view}/vis"] = WindowArray(shape, np.dtype(layout.vis_dtype))
+        if plan.confidence:
+            arrays[f"root/{view}/confidence"] = WindowArray(shape, np.dtype(np.float32))
     return arrays

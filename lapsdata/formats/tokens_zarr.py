@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from lapsdata.storage.seal import Verify
 
-__all__ = ["PLUGIN", "read", "write"]
+__all__ = ["PLUGIN", "read", "read_header", "write"]
 
 
 def write(path: Path, container: Tokens, *, profile: Profile = "raw", overwrite: bool = False) -> WriteReport:
@@ -67,9 +67,16 @@ def read(path: Path, *, verify: Verify = "first") -> Tokens:
     return Tokens(header, **{name: store.read(name, verify=verify != "never") for name in store.names})
 
 
+def read_header(path: Path) -> TokensHeader:
+    """Read the header of a tokens folder of ours; of the windows, only that they have their place."""
+    store = SealedZarr(path)
+    store.check_shards()
+    return open_header(TokensHeader, store.header, path)
+
+
 def recognises(path: Path) -> bool:
     """Say whether a path is a Zarr group with a header of ours for tokens."""
     return is_sealed_zarr(path, "lapsdata.tokens")
 
 
-PLUGIN = Format("tokens_zarr", "tokens", "zarr", (".zarr",), Tokens, recognises, read, write)
+PLUGIN = Format("tokens_zarr", "tokens", "zarr", (".zarr",), Tokens, recognises, read, write, read_header=read_header)

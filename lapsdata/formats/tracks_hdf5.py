@@ -25,10 +25,12 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from pydantic import JsonValue
+
     from lapsdata.storage.seal import StoredArray, Verify, WindowArray
     from lapsdata.storage.sealed_hdf5_writer import Hdf5Writer
 
-__all__ = ["PLUGIN", "read", "write", "writer"]
+__all__ = ["PLUGIN", "read", "read_header", "write", "writer"]
 
 _TIMES = "lapsdata/"
 
@@ -49,7 +51,7 @@ def write(
     path : Path
     container : Tracks
     profile : {"raw", "compact"}
-        `compact`: rounded to `round_px`, one chunk per window, shuffle, gzip 4, fletcher32.
+        `compact`: rounded to `round_px` (confidence to 1/256), one chunk per window, shuffle, gzip 4, fletcher32.
     round_px : float, "none" or None, pixel
         For `compact`: "none" is lossless, None is the default of 1/64.
     chunking : {"contiguous", "windows"} or None
@@ -74,10 +76,11 @@ def write(
     True
     """
     check_container(container, Tracks, path)
-    points = {view: facts.points for view, facts in container.header.views.items()}
+    header = container.header
+    points = {view: facts.points for view, facts in header.views.items()}
+    announced: dict[str, Any] = {"windows": len(container), "horizon": header.horizon, "confidence": header.confidence}
     options: dict[str, Any] = {"profile": profile, "round_px": round_px, "chunking": chunking, "overwrite": overwrite}
-    made = writer(path, views=points, windows=len(container), horizon=container.header.horizon, **options)
-    return write_tracks(made, container)
+    return write_tracks(writer(path, views=points, **announced, **options), container)
 
 
 def writer(
@@ -86,6 +89,7 @@ def writer(
     views: Mapping[str, int],
     windows: int,
     horizon: int,
+    confidence: bool = False,
     profile: Profile = "raw",
     round_px: float | Literal["none"] | None = None,
     chunking: Chunking | None = None,
@@ -100,6 +104,8 @@ def writer(
         Number of points N, by view.
     windows, horizon : int
         W and T.
+    confidence : bool
+        Whether each position has a confidence.
     profile, round_px, chunking, overwrite
         See `write`.
 
@@ -120,17 +126,19 @@ def writer(
     >>> read(target).equals(tracks)
     True
     """
-    plan = plan_tracks(views, windows, horizon)
+    plan = plan_tracks(views, windows, horizon, confidence)
     step, lies = rounding_step(profile, round_px), _chunking(profile, chunking)
 
     def store(arrays: dict[str, WindowArray]) -> AbstractContextManager[Hdf5Writer]:
         return sealed_hdf5_writer(path, arrays, profile=profile, chunking=lies, overwrite=overwrite)
 
-    def finish(opened: Hdf5Writer, header: TracksHeader, times: dict[str, StoredArray]) -> None:
+    def finish(
+        opened: Hdf5Writer, header: TracksHeader, facts: dict[str, JsonValue], times: dict[str, StoredArray]
+    ) -> None:
         sizes = {f"root/{v}": {"height": f.size.height, "width": f.size.width} for v, f in sorted(header.views.items())}
-        opened.finish(header.as_json(), {"profile": profile, "round_px": step}, times, sizes)
+        opened.finish(header.as_json(), facts, times, sizes)
 
-    layout = TracksLayout(PLUGIN.name, np.float32, _TIMES, store, finish, step, reader_notes)
+    layout = TracksLayout(PLUGIN.name, np.float32, _TIMES, store, finish, profile, step, reader_notes)
     return TracksWriter(path, plan, layout)
 
 
@@ -183,10 +191,16 @@ def read(path: Path, *, verify: Verify = "first") -> Tracks:
         return tracks_from_arrays(header, file.names, array, times=_TIMES, where=str(path))
 
 
+def read_header(path: Path) -> TracksHeader:
+    """Read the header of a tracks file of ours; see `lapsdata.formats.read_header`."""
+    with SealedHdf5(path) as file:
+        return open_header(TracksHeader, file.header, path)
+
+
 def recognises(path: Path) -> bool:
     """Say whether a path is an HDF5 file with a header of ours for tracks."""
     header = hdf5_header(path)
     return header is not None and header.get("format") == "lapsdata.tracks"
 
 
-PLUGIN = Format("tracks_hdf5", "tracks", "hdf5", (".h5", ".hdf5"), Tracks, recognises, read, write, writer)
+PLUGIN = Format("tracks_hdf5", "tracks", "hdf5", (".h5", ".hdf5"), Tracks, recognises, read, write, writer, read_header)

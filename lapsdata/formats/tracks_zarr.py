@@ -21,10 +21,12 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from pydantic import JsonValue
+
     from lapsdata.storage.seal import StoredArray, Verify, WindowArray
     from lapsdata.storage.sealed_zarr_writer import ZarrWriter
 
-__all__ = ["PLUGIN", "read", "write", "writer"]
+__all__ = ["PLUGIN", "read", "read_header", "write", "writer"]
 
 
 def write(
@@ -42,7 +44,7 @@ def write(
     path : Path
     container : Tracks
     profile : {"raw", "compact"}
-        `compact`: rounded to `round_px`, byte shuffle, Zstandard 3.
+        `compact`: rounded to `round_px` (confidence to 1/256), byte shuffle, Zstandard 3.
     round_px : float, "none" or None, pixel
         For `compact`: "none" is lossless, None is the default of 1/64.
     overwrite : bool
@@ -65,10 +67,11 @@ def write(
     True
     """
     check_container(container, Tracks, path)
-    points = {view: facts.points for view, facts in container.header.views.items()}
+    header = container.header
+    points = {view: facts.points for view, facts in header.views.items()}
+    announced: dict[str, Any] = {"windows": len(container), "horizon": header.horizon, "confidence": header.confidence}
     options: dict[str, Any] = {"profile": profile, "round_px": round_px, "overwrite": overwrite}
-    made = writer(path, views=points, windows=len(container), horizon=container.header.horizon, **options)
-    return write_tracks(made, container)
+    return write_tracks(writer(path, views=points, **announced, **options), container)
 
 
 def writer(
@@ -77,6 +80,7 @@ def writer(
     views: Mapping[str, int],
     windows: int,
     horizon: int,
+    confidence: bool = False,
     profile: Profile = "raw",
     round_px: float | Literal["none"] | None = None,
     overwrite: bool = False,
@@ -90,6 +94,8 @@ def writer(
         Number of points N, by view.
     windows, horizon : int
         W and T.
+    confidence : bool
+        Whether each position has a confidence.
     profile, round_px, overwrite
         See `write`.
 
@@ -110,15 +116,17 @@ def writer(
     >>> read(target).equals(tracks)
     True
     """
-    plan, step = plan_tracks(views, windows, horizon), rounding_step(profile, round_px)
+    plan, step = plan_tracks(views, windows, horizon, confidence), rounding_step(profile, round_px)
 
     def store(arrays: dict[str, WindowArray]) -> AbstractContextManager[ZarrWriter]:
         return sealed_zarr_writer(path, arrays, profile=profile, overwrite=overwrite)
 
-    def finish(opened: ZarrWriter, header: TracksHeader, times: dict[str, StoredArray]) -> None:
-        opened.finish(header.as_json(), {"profile": profile, "round_px": step}, times)
+    def finish(
+        opened: ZarrWriter, header: TracksHeader, facts: dict[str, JsonValue], times: dict[str, StoredArray]
+    ) -> None:
+        opened.finish(header.as_json(), facts, times)
 
-    return TracksWriter(path, plan, TracksLayout(PLUGIN.name, np.bool_, "", store, finish, step))
+    return TracksWriter(path, plan, TracksLayout(PLUGIN.name, np.bool_, "", store, finish, profile, step))
 
 
 def read(path: Path, *, verify: Verify = "first") -> Tracks:
@@ -133,9 +141,16 @@ def read(path: Path, *, verify: Verify = "first") -> Tracks:
     return tracks_from_arrays(header, store.names, array, times="", where=str(path))
 
 
+def read_header(path: Path) -> TracksHeader:
+    """Read the header of a tracks folder of ours; of the windows, only that they have their place."""
+    store = SealedZarr(path)
+    store.check_shards()
+    return open_header(TracksHeader, store.header, path)
+
+
 def recognises(path: Path) -> bool:
     """Say whether a path is a Zarr group with a header of ours for tracks."""
     return is_sealed_zarr(path, "lapsdata.tracks")
 
 
-PLUGIN = Format("tracks_zarr", "tracks", "zarr", (".zarr",), Tracks, recognises, read, write, writer)
+PLUGIN = Format("tracks_zarr", "tracks", "zarr", (".zarr",), Tracks, recognises, read, write, writer, read_header)

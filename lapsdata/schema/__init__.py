@@ -7,12 +7,13 @@ from lapsdata.schema.export import RECORDS, check_schemas, export_schemas
 from lapsdata.schema.run import CallingRepository, Package, Run
 from lapsdata.schema.segments import EndReason, SegmentedVideo, SegmentsHeader
 from lapsdata.schema.tokens import Tokenizer, TokensHeader
-from lapsdata.schema.tracks import Area, Grid, TracksHeader, TracksView
+from lapsdata.schema.tracks import Area, BackError, Grid, Measured, TrackQuality, TracksHeader, TracksView
 from lapsdata.schema.video import SourceVideo
 
 __all__ = [
     "RECORDS",
     "Area",
+    "BackError",
     "BoxSequence",
     "BoxesHeader",
     "CallingRepository",
@@ -24,6 +25,7 @@ __all__ = [
     "FrameRange",
     "Grid",
     "Header",
+    "Measured",
     "Package",
     "Parent",
     "Provenance",
@@ -36,6 +38,7 @@ __all__ = [
     "Tokenizer",
     "TokensHeader",
     "Tool",
+    "TrackQuality",
     "TracksHeader",
     "TracksView",
     "canonical_json",

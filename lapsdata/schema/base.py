@@ -12,7 +12,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
 from pydantic.functional_serializers import PlainSerializer
 from pydantic.functional_validators import AfterValidator, PlainValidator
 from pydantic.json_schema import WithJsonSchema
@@ -41,6 +41,7 @@ __all__ = [
     "LARGEST_WHOLE",
     "Count",
     "Digest",
+    "FormatVersion",
     "Header",
     "Name",
     "Parameters",
@@ -196,6 +197,10 @@ class Record(BaseModel, metaclass=_RecordType):
             raise SchemaError(*explain(error, cls, where)) from None
 
 
+FormatVersion = Annotated[str, Field(pattern=r"^1\.(0|[1-9][0-9]{0,8})$")]
+"""Major and minor version of a format; readers refuse a newer major version."""
+
+
 class Header(Record):
     """A record that opens a file: names its format and version, and who made it from what."""
 
@@ -205,19 +210,26 @@ class Header(Record):
     MAJOR: ClassVar[int] = 1
     MINOR: ClassVar[int] = 0
 
-    format_version: Annotated[str, Field(pattern=r"^1\.(0|[1-9][0-9]{0,8})$")] = "1.0"
+    format_version: FormatVersion = "1.0"
     """Major and minor version of the format; readers refuse a newer major version."""
     provenance: Provenance
     """Who wrote this, with which code, from which parents."""
     policies: dict[str, Count] = Field(default_factory=dict)
     """How many items each named policy has touched (clipped, replaced, left out ...); nothing else is altered."""
 
+    @field_validator("format_version")
+    @classmethod
+    def _of_this_release(cls, version: str) -> str:
+        """Say that a header of an older minor version is of this one: it lacks only what has a default."""
+        return f"{cls.MAJOR}.{cls.MINOR}" if int(version.partition(".")[2]) < cls.MINOR else version
+
     @classmethod
     def parse(cls, data: bytes | str, where: str = "") -> Self:
         """Read a header; see `Record.parse`.
 
         Keys that a newer minor version added, here or in a nested record, are kept in their place under
-        `x-newer-<key>` and named in a warning; the header is then one of this release's version.
+        `x-newer-<key>` and named in a warning; the header is then one of this release's version, as one of an older
+        minor version is.
 
         Raises
         ------

@@ -7,10 +7,10 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from lapsdata.geometry import PixelArea
-from lapsdata.schema.base import Count, Header, Name, Positive, Rate, Record, Size, Tool, ViewName
+from lapsdata.schema.base import Count, FormatVersion, Header, Name, Positive, Rate, Record, Size, Tool, ViewName
 from lapsdata.schema.video import SourceVideo
 
-__all__ = ["Area", "Grid", "TracksHeader", "TracksView"]
+__all__ = ["Area", "BackError", "Grid", "Measured", "TrackQuality", "TracksHeader", "TracksView"]
 
 
 class Area(Record):
@@ -40,6 +40,63 @@ class Grid(Record):
     """`row_major`: x runs fastest; `column_major`: y runs fastest; `none`: no lattice."""
 
 
+Share = Annotated[float, Field(ge=0, le=1)]
+"""A part of a whole, from 0 to 1."""
+
+
+class Measured(Record):
+    """How many things a quality was measured over."""
+
+    windows: Positive
+    """Windows."""
+    points: Positive
+    """Points of all these windows together."""
+    steps: Count
+    """Positions of these points whose forward-backward error was measured."""
+
+
+class BackError(Record):
+    """How far points come back from where they started when they are followed forward and back, in source pixels."""
+
+    median: Annotated[float, Field(ge=0)]
+    """Median over the measured steps, in pixels."""
+    p95: Annotated[float, Field(ge=0)]
+    """95th percentile over the measured steps, in pixels."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.median > self.p95:
+            raise ValueError(f"expected a median up to the 95th percentile {self.p95}, got {self.median}")
+        return self
+
+
+class TrackQuality(Record):
+    """What can be said of tracks without a truth; what was not measured, or is over nothing, is null."""
+
+    measured: Measured
+    """What the numbers below are over."""
+    back_error_px: BackError | None
+    """Forward-backward error in source pixels; null exactly where no step was measured."""
+    survival: Share | None
+    """Share of the points visible in the first frame of their window that are visible in its last."""
+    visible: Share
+    """Share of all positions that are visible."""
+    static: Share | None
+    """Share of the points whose motion over their window is known that move by less than `static_below_px`."""
+    static_below_px: Annotated[float, Field(gt=0)] | None
+    """Distance that `static` was measured with, in source pixels; null exactly where `static` is."""
+    untextured: Share | None
+    """Share of the query points whose neighbourhood has no texture to hold on to."""
+
+    @model_validator(mode="after")
+    def _null_together(self) -> Self:
+        if (self.back_error_px is None) != (self.measured.steps == 0):
+            raise ValueError("expected back_error_px exactly where measured.steps is above 0")
+        if (self.static is None) != (self.static_below_px is None):
+            raise ValueError("expected static_below_px exactly where static is given")
+        return self
+
+
 class TracksView(Record):
     """One camera: its frame and its points."""
 
@@ -51,6 +108,8 @@ class TracksView(Record):
     """Number of points N."""
     grid: Grid
     """Layout of the query points."""
+    quality: TrackQuality | None = None
+    """How well the points could be followed; null where that was not measured."""
 
     @model_validator(mode="after")
     def _area_inside(self) -> Self:
@@ -61,12 +120,18 @@ class TracksView(Record):
 
 
 class TracksHeader(Header):
-    """Header of `tracks (W, T, N, 2)` float32 pixel xy and `vis (W, T, N)` bool, per view."""
+    """Header of `tracks (W, T, N, 2)` float32 pixel xy and `vis (W, T, N)` bool, per view.
+
+    With `confidence`, each view also has `confidence (W, T, N)` float32, from 0 to 1.
+    """
 
     RECORD: ClassVar[str] = "tracks"
+    MINOR: ClassVar[int] = 1
 
     format: Literal["lapsdata.tracks"] = "lapsdata.tracks"
     """Which format this header belongs to."""
+    format_version: FormatVersion = "1.1"
+    """Major and minor version of the format; readers refuse a newer major version."""
     video: SourceVideo
     """The source."""
     horizon: Positive
@@ -85,6 +150,10 @@ class TracksHeader(Header):
     """Frames at the end that no window covers; windows are never padded."""
     tracker: Tool
     """What made the tracks."""
+    continuous: bool = False
+    """Whether the windows are cut out of one tracking of the whole video, instead of each starting afresh."""
+    confidence: bool = False
+    """Whether each view has a confidence for each position."""
     views: Annotated[dict[ViewName, TracksView], Field(min_length=1, json_schema_extra={"additionalProperties": False})]
     """Views by name; `default` for a single camera."""
 

@@ -123,6 +123,21 @@ class SealedZarr:
         """Names of the arrays, checksum arrays left out."""
         return tuple(name for name in self._metadata if not name.endswith(CHECKSUMS))
 
+    def check_shards(self) -> None:
+        """Look for the place of every window of every big array, and not at the windows.
+
+        Raises
+        ------
+        CorruptDataError
+            A shard or a window is missing.
+        StorageError
+            The folder was replaced while it was looked at.
+        """
+        with self._one_generation():
+            for name in self.names:
+                if name not in self._small:
+                    Shards(self.path, name, self._metadata[name]["shape"])
+
     def read(self, name: str, *, verify: bool = True) -> NDArray[Any]:
         """Return a whole array; each window is compared with its checksum unless `verify` is False.
 

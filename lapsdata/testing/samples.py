@@ -57,6 +57,7 @@ def sample_tracks(
     points: int = 5,
     stride: int = 1,
     views: tuple[str, ...] = ("default",),
+    confidence: bool = False,
     seed: int = 0,
     **header: Any,  # noqa: ANN401 - any header field
 ) -> Tracks:
@@ -75,6 +76,7 @@ def sample_tracks(
         positions = (random.random((*shape, 2)) * (64, 48)).astype(np.float32)
         positions[~vis[view] & (random.random(shape) > 0.5)] = np.nan
         tracks[view] = positions
+    relied_on = {view: random.random(shape).astype(np.float32) for view in views} if confidence else None
     facts = TracksView(
         size=Size(width=64, height=48),
         active_area=Area(x=0, y=0, width=64, height=48),
@@ -91,6 +93,7 @@ def sample_tracks(
                 "rate": FrameRate(10),
                 "tracker": Tool(name="sample", version="1"),
                 "views": dict.fromkeys(views, facts),
+                "confidence": confidence,
                 **header,
             }
         ),
@@ -98,6 +101,7 @@ def sample_tracks(
         vis,
         np.arange(windows, dtype=np.int64) * stride,
         np.arange(max(windows - 1, 0) * stride + horizon) / 10,
+        confidence=relied_on,
     )
 
 

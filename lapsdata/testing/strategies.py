@@ -15,11 +15,13 @@ from lapsdata.containers import END_REASONS, ENERGY_STATES, Boxes, Energies, Seg
 from lapsdata.errors import MissingExtraError, Problem
 from lapsdata.schema import (
     Area,
+    BackError,
     BoxesHeader,
     BoxSequence,
     EnergiesHeader,
     FrameRange,
     Grid,
+    Measured,
     Provenance,
     SegmentedVideo,
     SegmentsHeader,
@@ -28,6 +30,7 @@ from lapsdata.schema import (
     Tokenizer,
     TokensHeader,
     Tool,
+    TrackQuality,
     TracksHeader,
     TracksView,
 )
@@ -141,6 +144,24 @@ def _window_starts(draw: DrawFn, windows: int, stride: int) -> NDArray[np.int64]
 
 
 @st.composite
+def _quality(draw: DrawFn, points: int) -> TrackQuality:
+    """Draw a quality of one window, with and without each thing that may not have been measured."""
+    share = st.floats(0, 1)
+    steps = draw(st.integers(0, points))
+    errors = sorted(draw(st.lists(st.floats(0, 1e6), min_size=2, max_size=2)))
+    static = draw(st.none() | share)
+    return TrackQuality(
+        measured=Measured(windows=1, points=points, steps=steps),
+        back_error_px=BackError(median=errors[0], p95=errors[1]) if steps else None,
+        survival=draw(st.none() | share),
+        visible=draw(share),
+        static=static,
+        static_below_px=None if static is None else draw(st.floats(1e-3, 10)),
+        untextured=draw(st.none() | share),
+    )
+
+
+@st.composite
 def _facts(draw: DrawFn, points: int) -> TracksView:
     width, height = draw(st.integers(2, 4096)), draw(st.integers(2, 4096))
     left, top = draw(st.integers(0, width // 2)), draw(st.integers(0, height // 2))
@@ -149,6 +170,7 @@ def _facts(draw: DrawFn, points: int) -> TracksView:
         active_area=Area(x=left, y=top, width=width - left, height=height - top),
         points=points,
         grid=Grid(kind=draw(names()), order=draw(st.sampled_from(["row_major", "column_major", "none"]))),
+        quality=draw(st.none() | _quality(points)),
     )
 
 
@@ -178,8 +200,12 @@ def tracks(draw: DrawFn, *, max_windows: int = 4, max_horizon: int = 4, max_poin
         for name in draw(st.lists(view, min_size=1, max_size=3, unique_by=str.lower))
     }
     positions, vis = {}, {}
-    for name, fact in facts.items():
-        shape = (windows, horizon, fact.points)
+    shapes = {name: (windows, horizon, fact.points) for name, fact in facts.items()}
+    share = st.floats(0, 1, width=32)
+    confidence = {name: draw(_of(np.float32, shape, share)) for name, shape in shapes.items()}
+    if draw(st.booleans()):
+        confidence = {}
+    for name, shape in shapes.items():
         vis[name] = draw(_of(np.bool_, shape, st.booleans()))
         positions[name] = draw(_of(np.float32, (*shape, 2), _PIXELS))
         lost = draw(_of(np.bool_, (*shape, 2), st.booleans()))
@@ -205,6 +231,8 @@ def tracks(draw: DrawFn, *, max_windows: int = 4, max_horizon: int = 4, max_poin
             dropped_frames=(known or last + 1) - shown,
             uncovered_frames=uncovered,
             tracker=Tool(name=draw(names()), version="1", parameters={"size": draw(_SCALARS)}),
+            continuous=draw(st.booleans()),
+            confidence=bool(confidence),
             views=facts,
         ),
         positions,
@@ -212,6 +240,7 @@ def tracks(draw: DrawFn, *, max_windows: int = 4, max_horizon: int = 4, max_poin
         starts,
         frame_s,
         source if resampled else None,
+        confidence or None,
     )
 
 

@@ -12,7 +12,8 @@ from lapsdata import formats
 from lapsdata.errors import FormatTooNewError, LapsError, SchemaError
 from lapsdata.formats import boxes_parquet, segments_parquet, tokens_zarr, tracks_hdf5, tracks_zarr
 from lapsdata.provenance import CodeDigestWarning, provenance
-from lapsdata.schema.base import canonical_json
+from lapsdata.schema import RECORDS
+from lapsdata.schema.base import Header, canonical_json
 from lapsdata.storage.seal import StoredArray, crc32c
 from lapsdata.storage.sealed_hdf5 import SealedHdf5
 from lapsdata.storage.sealed_hdf5_writer import write_sealed_hdf5
@@ -137,7 +138,10 @@ NEWER = {
 def test_a_newer_major_version_says_what_to_install(name: str, tmp_path: Path) -> None:
     NEWER[name](tmp_path / "item")
     record = name.split("_")[0]
-    message = rf"item: written in {record} format 2\.0, this release reads up to 1\.0; .*pip install --upgrade lapsdata"
+    header = RECORDS[f"{record}.v1"]
+    assert issubclass(header, Header)
+    written = rf"item: written in {record} format 2\.0"
+    message = rf"{written}, this release reads up to 1\.{header.MINOR}; .*pip install --upgrade lapsdata"
     with pytest.raises(FormatTooNewError, match=message):
         formats.read(tmp_path / "item")
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lapsdata.errors import FormatTooNewError, SchemaError
-from lapsdata.schema import RECORDS, canonical_json
+from lapsdata.schema import RECORDS, Header, canonical_json
 
 if TYPE_CHECKING:
     from jsonschema import Draft202012Validator
@@ -34,6 +34,11 @@ BEYOND_JSON_SCHEMA = {
     "tokens.v1/codes_not_the_product": r"expected codes = product of levels \(8, 6, 5\) = 240",
     "tracks.v1/active_area_beyond_the_frame": "expected an active area inside of",
     "tracks.v1/horizon_one_point_zero": "horizon: expected a valid integer, got 16.0",
+    "tracks.v1/quality_distance_without_static": "expected static_below_px exactly where static is given",
+    "tracks.v1/quality_error_falling": "expected a median up to the 95th percentile 1.75, got 2.0",
+    "tracks.v1/quality_error_without_steps": "expected back_error_px exactly where measured.steps is above 0",
+    "tracks.v1/quality_static_without_distance": "expected static_below_px exactly where static is given",
+    "tracks.v1/quality_steps_without_error": "expected back_error_px exactly where measured.steps is above 0",
     "tracks.v1/rate_beyond_32_bits": "expected numerator and denominator up to 2147483647",
 }
 
@@ -87,7 +92,11 @@ def test_both_judges_accept(path: Path, judges: dict[str, Draft202012Validator])
 @pytest.mark.parametrize("path", VALID, ids=named)
 def test_what_an_example_says_is_what_is_written_again(path: Path) -> None:
     document = json.loads(path.read_text("utf-8"))
-    again = RECORDS[path.parts[-3]].parse(path.read_bytes()).as_json()
+    record = RECORDS[path.parts[-3]]
+    if issubclass(record, Header):
+        # What this release writes is of its own version, whichever version it was read from.
+        document["format_version"] = f"{record.MAJOR}.{record.MINOR}"
+    again = record.parse(path.read_bytes()).as_json()
     assert {key: again[key] for key in document if not isinstance(document[key], dict | list)} == {
         key: value for key, value in document.items() if not isinstance(value, dict | list)
     }

@@ -415,9 +415,9 @@ class TestVersions:
     ) -> None:
         # Its other keys may be anything: they are not looked at.
         text = edited(valid[name]["minimal"], format_version=version, provenance="by a future release")
-        message = (
-            rf"old\.h5: written in {name[:-3]} format {version}, this release reads up to 1\.0; .*pip install --upg"
-        )
+        newest = rf"{RECORDS[name].MAJOR}\.{RECORDS[name].MINOR}"
+        written = rf"old\.h5: written in {name[:-3]} format {version}"
+        message = rf"{written}, this release reads up to {newest}; .*pip install --upg"
         with pytest.raises(FormatTooNewError, match=message) as caught:
             RECORDS[name].parse(text, "old.h5")
         assert [problem.code for problem in caught.value.problems] == ["format-too-new"]
@@ -444,7 +444,18 @@ class TestVersions:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             header = RECORDS[name].parse(edited(valid[name]["minimal"], format_version="1.3"))
-        assert header.as_json()["format_version"] == "1.0", "what this release writes again is of its own version"
+        own = f"{header.MAJOR}.{header.MINOR}"
+        assert header.as_json()["format_version"] == own, "what this release writes again is of its own version"
+
+    @pytest.mark.parametrize("name", HEADERS)
+    def test_an_older_minor_version_is_read_as_one_of_this_release(
+        self, name: str, valid: dict[str, dict[str, str]]
+    ) -> None:
+        header = RECORDS[name].parse(edited(valid[name]["minimal"], format_version="1.0"))
+        assert header == RECORDS[name].parse(
+            edited(valid[name]["minimal"], format_version=f"{header.MAJOR}.{header.MINOR}")
+        )
+        assert type(header)(**{**dict(header), "format_version": "1.0"}) == header
 
     @pytest.mark.parametrize("name", HEADERS)
     def test_new_keys_of_a_newer_minor_version_are_kept_and_named(
