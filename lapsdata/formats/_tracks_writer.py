@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Protocol, Self
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, Protocol, Self
 
 import numpy as np
 from pydantic import Field
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from lapsdata.containers.tracks import Tracks
 
 __all__ = ["TracksLayout", "TracksPlan", "TracksWriter", "plan_tracks", "write_tracks"]
+
+_NEW = "not entered by `with`"
 
 _BLOCK = 256
 """Windows that are rounded and handed on at once: a shard of a Zarr array."""
@@ -107,12 +109,16 @@ class TracksWriter:
         self._path, self._plan, self._layout = path, plan, layout
         self._opened = layout.store(_window_arrays(plan, layout))
         self._store: _Store | None = None
-        self._state = "never entered by `with`"
+        self._state = _NEW
         self._seen = dict.fromkeys(plan.views, 0)
         self._largest = 0.0
 
     def __enter__(self) -> Self:
+        if self._state is not _NEW:
+            self._refuse()
+        self._state = "being opened"
         self._store = self._opened.__enter__()
+        self._state = "open"
         return self
 
     def __exit__(
@@ -120,7 +126,7 @@ class TracksWriter:
     ) -> None:
         if self._state == "finished":
             return
-        self._store, self._state = None, "left without being finished"
+        self._store, self._state = None, "left"
         if error is None:
             appended = ", ".join(f"{count} of {self._plan.windows} windows of {v}" for v, count in self._seen.items())
             warn(f"{self._path}: nothing was written: the writer was not finished after {appended}")
@@ -226,9 +232,9 @@ class TracksWriter:
         header = checked_header(header, TracksHeader)
         check = ArrayCheck(str(self._path))
         self._check_header(check, header)
+        check.length("W", self._plan.windows, "the plan")
         for view, count in self._seen.items():
-            if check.length("W", self._plan.windows, "the plan"):
-                check.length("W", count, f"{view}/tracks")
+            check.length("W", count, f"{view}/tracks")
         check_beside_windows(check, header, start_index, frame_s, source_index)
         check.finish()
         return self._finish(header, start_index, frame_s, source_index)
@@ -254,7 +260,7 @@ class TracksWriter:
         source_index: NDArray[np.int64] | None,
     ) -> WriteReport:
         store = self._check_open()
-        self._store, self._state = None, "broken off while finishing"
+        self._store, self._state = None, "broken"
         given = {"start_index": start_index, "frame_s": frame_s, "source_index": source_index}
         times = {
             self._layout.times + name: StoredArray(values, small=True)
@@ -272,9 +278,12 @@ class TracksWriter:
 
     def _check_open(self) -> _Store:
         if self._store is None:
-            message = f"expected an open writer, got one that was {self._state}"
-            raise SchemaError(Problem("writer-closed", str(self._path), message, "open another one"))
+            self._refuse()
         return self._store
+
+    def _refuse(self) -> NoReturn:
+        message = f"expected a writer that is open, and opened once, got one that is {self._state}"
+        raise SchemaError(Problem("writer-closed", str(self._path), message, "open another one"))
 
 
 class _Unfinished(Exception):  # noqa: N818 - never leaves this module

@@ -83,7 +83,7 @@ class WindowSums:
 
     def __init__(self, arrays: Mapping[str, WindowArray]) -> None:
         self._arrays = dict(arrays)
-        self._sums: dict[str, list[NDArray[np.uint32]]] = {name: [] for name in arrays}
+        self._sums = {name: np.empty(array.shape[0], np.uint32) for name, array in arrays.items()}
         self._seen = dict.fromkeys(arrays, 0)
 
     def add(self, name: str, windows: NDArray[Any]) -> slice:
@@ -99,7 +99,7 @@ class WindowSums:
         if after > expected:
             message = f"expected {expected} windows in all, got {after}"
             raise LengthMismatchError(Problem("length-mismatch", name, message))
-        self._sums[name].append(row_checksums(windows))
+        self._sums[name][first:after] = row_checksums(windows)
         self._seen[name] = after
         return slice(first, after)
 
@@ -117,11 +117,7 @@ class WindowSums:
                 message = f"expected {array.shape[0]} windows in all, got {self._seen[name]}"
                 problems.add("length-mismatch", name, message)
         problems.raise_as(LengthMismatchError)
-        none = np.empty(0, np.uint32)
-        return {
-            name + CHECKSUMS: StoredArray(np.concatenate([none, *parts]), small=True)
-            for name, parts in self._sums.items()
-        }
+        return {name + CHECKSUMS: StoredArray(sums, small=True) for name, sums in self._sums.items()}
 
 
 def split_arrays(arrays: Mapping[str, StoredArray]) -> tuple[dict[str, WindowArray], dict[str, StoredArray]]:

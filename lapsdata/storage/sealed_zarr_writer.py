@@ -160,7 +160,9 @@ class ZarrWriter:
         if at == shard and len(windows) == end - shard:
             whole = windows
         else:
-            whole = self._held.setdefault(name, np.empty((end - shard, *windows.shape[1:]), windows.dtype))
+            if name not in self._held:
+                self._held[name] = np.empty((end - shard, *windows.shape[1:]), windows.dtype)
+            whole = self._held[name]
             whole[at - shard : at - shard + len(windows)] = windows
         if at + len(windows) == end:
             with storage_errors(self._path, "write"):

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from lapsdata.containers import Tracks
 from lapsdata.errors import LapsError, MissingExtraError, PluginError, Problem, SchemaError, StorageError
 from lapsdata.plugins import registry
 from lapsdata.testing import samples
@@ -34,14 +35,15 @@ except ImportError as error:
     ) from error  # fmt: skip
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
     from types import ModuleType
 
     from hypothesis.strategies import SearchStrategy
+    from numpy.typing import NDArray
 
     from lapsdata.containers import Container
-    from lapsdata.formats import Format, WriteReport
+    from lapsdata.formats import Format, TracksWriter, WriteReport
 
 __all__ = ["FormatCase", "FormatContract", "content_of", "format_cases", "sample_of", "strategy_of"]
 
@@ -211,6 +213,24 @@ class FormatContract(abc.ABC):
             differing = sorted(name for name in first.keys() | second.keys() if first.get(name) != second.get(name))
             _expect(not differing, f"two writes of one container differ in {differing or 'their bytes'}")
 
+    def test_windows_one_by_one_give_the_same_bytes(self, tmp_path: Path) -> None:
+        """A format that takes windows as they come (`writer`) makes the files that `write` makes."""
+        for container, options, target in self._cases(tmp_path):
+            if self.format.writer is not None and isinstance(container, Tracks):
+                self._write(target, container, options)
+                again = target.with_name("again" + target.name)
+                _write_by_windows(self.format.writer, again, container, options)
+                same = content_of(target) == content_of(again)
+                _expect(same, "windows that were written one by one gave other bytes")
+
+    def test_header_alone_is_the_header(self, tmp_path: Path) -> None:
+        """A header that is read without the rest (`read_header`) is the one that was written."""
+        for container, options, target in self._cases(tmp_path):
+            if self.format.read_header is not None:
+                self._write(target, container, options)
+                header = self.format.read_header(target)
+                _expect(header == container.header, f"wrote {container.header!r}, read {header!r}")
+
     def test_recognises_its_own_files(self, tmp_path: Path) -> None:
         """`recognises` says True for what `write` made, whatever its name."""
         for container, options, target in self._cases(tmp_path):
@@ -339,6 +359,23 @@ def _variants(plugin: Format[Any]) -> dict[str, dict[str, Any]]:
         message = f"expected options of write that are known to the contract, got {', '.join(sorted(taken))}"
         fix = "name the sets that lose nothing in lapsdata.testing.contracts._VARIANTS"
         raise PluginError(Problem("unknown-options", f"lapsdata.formats: {plugin.name}", message, fix)) from None
+
+
+def _write_by_windows(writer: Callable[..., TracksWriter], path: Path, tracks: Tracks, options: dict[str, Any]) -> None:
+    header = tracks.header
+    points = {view: facts.points for view, facts in header.views.items()}
+    announced = {"windows": len(tracks), "horizon": header.horizon, "confidence": header.confidence}
+    with writer(path, views=points, **announced, **options) as opened:
+        for number in range(len(tracks)):
+            for view in points:
+                windows = (arrays[view][number : number + 1] for arrays in _by_view(tracks))
+                opened.append(view, *windows)
+        opened.finish(header, tracks.start_index, tracks.frame_s, tracks.source_index)
+
+
+def _by_view(tracks: Tracks) -> list[Mapping[str, NDArray[Any]]]:
+    by_view: list[Mapping[str, NDArray[Any]]] = [tracks.tracks, tracks.vis]
+    return by_view if tracks.confidence is None else [*by_view, tracks.confidence]
 
 
 def _named(module: ModuleType, name: str) -> Callable[..., Any]:

@@ -16,7 +16,11 @@ CASES = format_cases()
 
 # Small and large, with and without what is optional; of any other record, its sample alone.
 EXAMPLES: dict[str, tuple[dict[str, Any], ...]] = {
-    "tracks": ({"windows": 1}, {"windows": 5, "stride": 2, "views": ("front", "wrist"), "rate": None}),
+    "tracks": (
+        {"windows": 1},
+        {"windows": 5, "stride": 2, "views": ("front", "wrist"), "rate": None},
+        {"windows": 3, "confidence": True, "continuous": True},
+    ),
     "tokens": ({"windows": 1}, {"windows": 7, "latent": 3}),
     "energies": ({"steps": 1}, {"steps": 50}),
 }

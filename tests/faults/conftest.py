@@ -49,7 +49,7 @@ def many_boxes() -> Boxes:
 
 
 LARGE: dict[str, Callable[[], Container]] = {
-    "tracks": lambda: sample_tracks(windows=300, horizon=2, points=3, views=("front",)),
+    "tracks": lambda: sample_tracks(windows=300, horizon=2, points=3, views=("front",), confidence=True),
     "tokens": lambda: sample_tokens(windows=300, latent=2),
     "energies": lambda: sample_energies(steps=60),
     "segments": many_segments,
