@@ -10,13 +10,15 @@ import pytest
 
 from lapsdata.containers import Energies
 from lapsdata.errors import CorruptDataError, LapsError
-from lapsdata.formats import Format, WriteReport, energies_jsonl
+from lapsdata.formats import Format, TracksWriter, WriteReport, energies_jsonl, tracks_hdf5
 from lapsdata.testing.contracts import FormatContract
-from lapsdata.testing.samples import sample_energies
+from lapsdata.testing.samples import sample_energies, sample_tracks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from lapsdata.containers import Container
 
 GOOD = energies_jsonl.PLUGIN
 
@@ -73,6 +75,10 @@ def ignores_verify(path: Path, *, verify: str = "first") -> Energies:
     return GOOD.read(path)
 
 
+def lays_windows_out_otherwise(path: Path, **announced: Any) -> TracksWriter:
+    return tracks_hdf5.writer(path, chunking="windows", **announced)
+
+
 BROKEN: dict[str, dict[str, Callable[..., Any]]] = {
     "test_round_trip": {"write": loses_a_row},
     "test_report_says_what_was_written": {"write": reports_too_little},
@@ -87,15 +93,20 @@ BROKEN: dict[str, dict[str, Callable[..., Any]]] = {
     "test_unknown_verify_is_refused": {"read": ignores_verify},
     "test_absent_file_is_a_storage_error": {"read": lambda path, verify="first": sample_energies()},
     "test_name_is_the_registry_name": {},
+    "test_header_alone_is_the_header": {"read_header": lambda path: sample_tracks().header},
+    "test_windows_one_by_one_give_the_same_bytes": {"writer": lays_windows_out_otherwise},
 }
+
+# A promise that a format of energies cannot break is broken by one of tracks.
+OF_TRACKS = {"test_header_alone_is_the_header", "test_windows_one_by_one_give_the_same_bytes"}
 
 
 def contract_of(plugin: Format[Any]) -> FormatContract:
     class Suite(FormatContract):
         format = plugin
 
-        def examples(self) -> tuple[Energies, ...]:
-            return (sample_energies(),)
+        def examples(self) -> tuple[Container, ...]:
+            return (sample_tracks(stride=2),) if plugin.record == "tracks" else (sample_energies(),)
 
     return Suite()
 
@@ -115,8 +126,9 @@ def test_every_promise_has_a_format_that_breaks_it() -> None:
 def test_contract_fails_a_bad_format(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "good").mkdir()
     (tmp_path / "bad").mkdir()
-    call(contract_of(GOOD), name, tmp_path / "good", monkeypatch)
-    bad = dataclasses.replace(GOOD, **BROKEN[name])
+    good: Format[Any] = tracks_hdf5.PLUGIN if name in OF_TRACKS else GOOD
+    call(contract_of(good), name, tmp_path / "good", monkeypatch)
+    bad = dataclasses.replace(good, **BROKEN[name])
     with pytest.raises((AssertionError, LapsError, pytest.fail.Exception), match=r"."):
         call(contract_of(bad), name, tmp_path / "bad", monkeypatch)
 
