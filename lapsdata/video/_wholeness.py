@@ -1,0 +1,174 @@
+"""Is a file as long as it says itself? FFmpeg reads what is left of a cut file, and often without a word.
+
+Only the outermost structure is walked: boxes of MP4 and QuickTime, the segment of Matroska, chunks of AVI, blocks
+of GIF, packets of MPEG-TS. What none of them knows is left to FFmpeg.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Fault", "find_fault"]
+
+_CUT_OFF = "copy or download it again; to keep what there is, repair it with ffmpeg -i FILE -c copy NEW"
+_BOXES = {b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"styp"}
+_LFS = b"version https://git-lfs.github.com/spec/"
+_SEGMENT = 0x18538067
+
+
+class Fault(NamedTuple):
+    """Why a file cannot be a whole video."""
+
+    code: str
+    message: str
+    fix: str
+    foreign: bool = False
+
+
+def find_fault(file: BinaryIO) -> Fault | None:
+    """Look whether a file ends where its own structure says.
+
+    Parameters
+    ----------
+    file : seekable binary file
+        Left at its start.
+
+    Returns
+    -------
+    Fault or None
+        None for whole files, and for kinds that do not tell.
+
+    Examples
+    --------
+    >>> import io
+    >>> find_fault(io.BytesIO(b"\\0\\0\\0\\x08free\\0\\0\\0\\x40mdat")).message
+    'expected 72 bytes by its own structure, got 16'
+    """
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    head = file.read(189)
+    try:
+        if not size:
+            return Fault("empty-file", "expected a video, got 0 bytes", "copy or download it again")
+        if head.startswith(_LFS):
+            message = "expected a video, got a Git LFS pointer: the text that stands for a file not yet downloaded"
+            return Fault("git-lfs-pointer", message, "run git lfs pull", foreign=True)
+        for fits, walk in _KINDS:
+            if fits(head):
+                return walk(file, size)
+        return None
+    finally:
+        file.seek(0)
+
+
+def _short(expected: int, size: int) -> Fault | None:
+    if expected <= size:
+        return None
+    return Fault("cut-off", f"expected {expected} bytes by its own structure, got {size}", _CUT_OFF)
+
+
+def _walk_boxes(file: BinaryIO, size: int) -> Fault | None:
+    """ISO/IEC 14496-12: boxes of (size, type); size 1 means a 64-bit size follows, size 0 means up to the end."""
+    at, seen = 0, set()
+    while at + 8 <= size:
+        file.seek(at)
+        head = file.read(16)
+        length, kind = int.from_bytes(head[:4], "big"), head[4:8]
+        if length == 1:
+            length = int.from_bytes(head[8:16], "big")
+        if length == 0:
+            at = size
+        elif length < 8 or not kind.isascii():
+            return None  # no box begins here; what follows the last one is FFmpeg's to judge
+        seen.add(kind)
+        at += length
+    if at > size:
+        return _short(at, size)
+    if b"moov" in seen:
+        return None
+    message = "the index of its frames (moov) is missing: the recording or the copy was stopped before its end"
+    return Fault("no-index", message, "record or copy it again")
+
+
+def _walk_matroska(file: BinaryIO, size: int) -> Fault | None:
+    """RFC 8794: elements of (id, size), both of variable length; all ones is a size not known when recording."""
+    at = 0
+    while at < size:
+        file.seek(at)
+        head = file.read(12)
+        id_length = _marked(head[0])
+        name = int.from_bytes(head[:id_length], "big")
+        length = _marked(head[id_length]) if len(head) > id_length else 9
+        field = head[id_length : id_length + length]
+        if len(field) < length or length > 8:
+            return _short(size + 1, size)
+        ones = (1 << 7 * length) - 1
+        value = int.from_bytes(field, "big") & ones
+        if value == ones:
+            return None
+        at += id_length + length + value
+        if name == _SEGMENT:
+            return _short(at, size)
+    return _short(at, size)
+
+
+def _marked(first: int) -> int:
+    """Length in bytes of a number whose first byte this is; 9 for none."""
+    return 9 - first.bit_length()
+
+
+def _walk_riff(file: BinaryIO, size: int) -> Fault | None:
+    end = 0
+    while end + 12 <= size:
+        file.seek(end + end % 2)
+        head = file.read(8)
+        length = int.from_bytes(head[4:], "little")
+        # 0 and all ones: a recorder that never came back to fill it in, or a stream.
+        if head[:4] != b"RIFF" or length in {0, 2**32 - 1}:
+            return None
+        end += end % 2 + 8 + length
+    return _short(end, size)
+
+
+def _walk_gif(file: BinaryIO, size: int) -> Fault | None:
+    """GIF89a: header, colour table, then extensions (0x21) and images (0x2C) of counted blocks, then 0x3B."""
+    file.seek(10)
+    flags = file.read(3)[:1] or b"\0"
+    file.seek(13 + _table(flags[0]))
+    while kind := file.read(1):
+        if kind == b";":
+            return None
+        if kind == b"!":
+            file.read(1)
+        elif kind == b",":
+            place = file.read(9)
+            if len(place) == 9:
+                file.seek(_table(place[8]) + 1, os.SEEK_CUR)
+        else:
+            message = f"expected a block of a GIF at byte {file.tell() - 1}, got 0x{kind.hex()}"
+            return Fault("damaged", message, "copy or download it again")
+        while block := int.from_bytes(file.read(1), "little"):
+            file.seek(block, os.SEEK_CUR)
+    return _short(size + 1, size)
+
+
+def _table(flags: int) -> int:
+    """Bytes of a colour table that these flags announce."""
+    return 3 << (flags & 7) + 1 if flags & 0x80 else 0
+
+
+def _walk_transport(_: BinaryIO, size: int) -> Fault | None:
+    return _short(size + -size % 188, size)
+
+
+_KINDS: tuple[tuple[Callable[[bytes], bool], Callable[[BinaryIO, int], Fault | None]], ...] = (
+    (lambda head: head[4:8] in _BOXES, _walk_boxes),
+    (lambda head: head[:4] == b"\x1a\x45\xdf\xa3", _walk_matroska),
+    (lambda head: head[:4] == b"RIFF" and head[8:12] == b"AVI ", _walk_riff),
+    (lambda head: head[:6] in {b"GIF87a", b"GIF89a"}, _walk_gif),
+    (lambda head: head[:1] == head[188:] == b"\x47", _walk_transport),
+)

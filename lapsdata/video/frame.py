@@ -1,0 +1,39 @@
+"""One picture with its place and its time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["Frame", "Pixels"]
+
+Pixels = Literal["rgb", "gray"]
+"""What an image holds: red, green and blue, or brightness alone."""
+
+
+class Frame(NamedTuple):
+    """One picture of a video.
+
+    Parameters
+    ----------
+    index : int, 0-based
+        Place in presentation order, counted in frames of the source.
+    time_s : float, seconds
+        The source's own timestamp; the first frame's is not always 0.
+    image : array, shape (H, W, 3) for RGB or (H, W) for gray, uint8
+        Upright, C-contiguous, the reader's own no longer: it may be kept or written to.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> frame = Frame(3, 0.15, np.zeros((48, 64, 3), np.uint8))
+    >>> frame.index, frame.time_s, frame.image.shape
+    (3, 0.15, (48, 64, 3))
+    """
+
+    index: int
+    time_s: float
+    image: NDArray[np.uint8]
