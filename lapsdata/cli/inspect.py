@@ -1,26 +1,45 @@
-"""`lapsdata inspect`: what is in a file, in one screen."""
+"""`lapsdata inspect`: what is in a file, in one screen, and as a picture."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lapsdata import console
+from lapsdata.errors import Problem, StorageError, UnknownFormatError
 from lapsdata.verbs import Json, finish
-from lapsdata.errors import Problem, UnknownFormatError
 
 if TYPE_CHECKING:
-    from lapsdata.containers import Container
-    from lapsdata.formats import Format
+    from lapsdata._inspect import InspectedFile, InspectedVideo
+    from lapsdata.geometry import FrameSize
 
 __all__ = ["PLUGIN"]
 
 
+@dataclass(frozen=True, slots=True)
+class _Drawing:
+    """What was said about the picture."""
+
+    png: Path | None
+    video: Path | None
+    window: int | None
+    view: str | None
+    columns: int | None
+    rows: int | None
+    overwrite: bool
+
+    def given(self, *names: str) -> list[str]:
+        """Return those of the options that were given."""
+        values = {name: getattr(self, name) for name in names}
+        return [f"--{name}" for name, value in values.items() if value is not None and value is not False]
+
+
 def inspect(
-    file: Annotated[str, typer.Argument(help="A file or folder of ours; with --low-level any HDF5 file.")],
+    file: Annotated[str, typer.Argument(help="A file or folder of ours, or a video; with --low-level any HDF5 file.")],
     low_level: Annotated[
         bool, typer.Option("--low-level", help="How each HDF5 dataset is stored, and what can read it.")
     ] = False,
@@ -30,21 +49,50 @@ def inspect(
     format: Annotated[
         str | None, typer.Option(help="Read it as this format, instead of looking into it.", metavar="NAME")
     ] = None,
+    png: Annotated[
+        Path | None,
+        typer.Option(help="Draw it as well: a video's contact sheet, or tracks with trails.", metavar="FILE"),
+    ] = None,
+    video: Annotated[
+        Path | None, typer.Option(help="With --png: the video that the tracks were made from.", metavar="VIDEO")
+    ] = None,
+    window: Annotated[int | None, typer.Option(min=0, help="With --png: only this window of the tracks.")] = None,
+    view: Annotated[str | None, typer.Option(help="With --png: only this view of the tracks.", metavar="NAME")] = None,
+    columns: Annotated[int | None, typer.Option(min=1, max=100, help="With --png: pictures in a row.")] = None,
+    rows: Annotated[int | None, typer.Option(min=1, max=100, help="With --png: rows of pictures.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing --png file.")] = False,
     json: Json = False,
 ) -> None:
-    """Show what is in a file, after comparing every checksum in it.
+    """Show what is in a file, after comparing every checksum in it; of a video, what its packets tell.
 
-    The whole file is read into memory for that, however large it is. --low-level reads one value of each dataset, or
-    the item that is picked, and compares nothing.
+    A file of ours is read into memory for that, however large it is; of a video no frame is decoded. --low-level
+    reads one value of each dataset, or the item that is picked, and compares nothing.
     """
-    for name, wrong in (("--pick", pick is not None and not low_level), ("--format", format is not None and low_level)):
-        if wrong:
-            raise typer.BadParameter(f"only with{'out' * low_level} --low-level", param_hint=name)
+    drawing = _Drawing(png, video, window, view, columns, rows, overwrite)
+    _refuse(drawing, low_level, pick, format)
     place = _local(file)
     if low_level:
         _inspect_low_level(place, pick, json)
     else:
-        _inspect(place, format, json)
+        _inspect(place, format, drawing, json)
+
+
+def _refuse(drawing: _Drawing, low_level: bool, pick: int | None, format: str | None) -> None:
+    """Refuse options that do not go together, before anything is opened."""
+    for name, wrong in (
+        ("--pick", pick is not None and not low_level),
+        ("--format", format is not None and low_level),
+        ("--png", drawing.png is not None and low_level),
+    ):
+        if wrong:
+            raise typer.BadParameter(f"only with{'out' * low_level} --low-level", param_hint=name)
+    if drawing.png is None:
+        if alone := drawing.given("video", "window", "view", "columns", "rows", "overwrite"):
+            raise typer.BadParameter("only with --png", param_hint=alone[0])
+    elif drawing.png.suffix.lower() != ".png":
+        raise typer.BadParameter(f"expected a name that ends with .png, got {drawing.png}", param_hint="--png")
+    if drawing.window is not None and (shape := drawing.given("columns", "rows")):
+        raise typer.BadParameter("one window is one picture: not with --window", param_hint=shape[0])
 
 
 def _local(file: str) -> Path:
@@ -54,33 +102,42 @@ def _local(file: str) -> Path:
     return Path(file)
 
 
-def _inspect(file: Path, name: str | None, json: bool) -> None:
-    from lapsdata.formats import recognise
-    from lapsdata.plugins import registry
-    from lapsdata.storage.atomic import existing, storage_errors
+def _inspect(file: Path, name: str | None, drawing: _Drawing, json: bool) -> None:
+    from lapsdata._inspect import look_at
 
-    with storage_errors(file, "open"):
-        existing(file)
-        plugin = recognise(file) if name is None else registry("formats").load(name)
-        container = plugin.read(file, verify="always")
+    if drawing.png is not None and drawing.png.exists() and not drawing.overwrite:
+        message = "expected a free name, got an existing one"
+        raise StorageError(Problem("exists", str(drawing.png), message, "pass --overwrite to replace it"))
+    found = look_at(file, name)
+    size = None if drawing.png is None else _draw(found, drawing.png, drawing)
     if json:
-        document = {"path": str(file), "format": plugin.name, "facts": container.facts()}
-        console.write_json({**document, "header": container.header.as_json()})
+        drawn = None if size is None else {"path": str(drawing.png), "width": size.width, "height": size.height}
+        console.write_json({**found.as_json(), "picture": drawn})
     else:
-        console.write_facts(_facts(file, plugin, container))
+        picture = {} if size is None else {"picture": f"{drawing.png}, {size.width} x {size.height} pixel"}
+        console.write_facts({**found.facts(), **picture})
 
 
-def _facts(file: Path, plugin: Format[Container], container: Container) -> dict[str, str]:
-    header = container.header
-    made = header.provenance
-    return {
-        "file": str(file),
-        "format": f"{plugin.name} {header.format_version}, {container.nbytes:,} bytes in memory",
-        **container.facts(),
-        "policies": ", ".join(f"{name}: {count}" for name, count in header.policies.items()) or "none was needed",
-        "made by": f"{made.producer} {made.version}, code {made.code_digest[:15]}",
-        **{f"from {parent.role}": f"{parent.name}, {parent.digest[:15]}" for parent in made.parents},
-    }
+def _draw(found: InspectedFile | InspectedVideo, png: Path, drawing: _Drawing) -> FrameSize:
+    """Write the picture and return its size."""
+    from lapsdata._inspect import InspectedVideo
+    from lapsdata.containers import Tracks
+    from lapsdata.geometry import FrameSize
+    from lapsdata.report import contact_sheet, draw_tracks, write_png
+
+    shape = {"columns": drawing.columns, "rows": drawing.rows}
+    if isinstance(found, InspectedVideo):
+        if wrong := drawing.given("video", "window", "view"):
+            raise typer.BadParameter(f"only for tracks: {found.path} is a video", param_hint=wrong[0])
+        image = contact_sheet(found.path, **shape)
+    elif isinstance(found.container, Tracks):
+        windows = None if drawing.window is None else [drawing.window]
+        image = draw_tracks(found.container, drawing.video, windows=windows, view=drawing.view, **shape)
+    else:
+        message = f"expected a video or tracks to draw, got {type(found.container).__name__.lower()} ({found.format})"
+        raise UnknownFormatError(Problem("no-picture", str(found.path), message, "leave out --png"))
+    write_png(png, image, overwrite=drawing.overwrite)
+    return FrameSize.from_shape(image.shape)
 
 
 def _inspect_low_level(file: Path, pick: int | None, json: bool) -> None:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import TYPE_CHECKING
 
-import h5py
-import numpy as np
 import pytest
 
 import lapsdata as front_door
@@ -22,83 +19,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     Run = Callable[..., subprocess.CompletedProcess[str]]
-
-FILES = {
-    "clip.h5": ("tracks_hdf5", samples.sample_tracks),
-    "clip.zarr": ("tracks_zarr", samples.sample_tracks),
-    "tokens.zarr": ("tokens_zarr", samples.sample_tokens),
-    "clips.jsonl": ("energies_jsonl", samples.sample_energies),
-    "segments.parquet": ("segments_parquet", samples.sample_segments),
-    "boxes.parquet": ("boxes_parquet", samples.sample_boxes),
-}
-
-
-@pytest.mark.parametrize("name", FILES)
-def test_inspect_shows_any_file_of_ours_in_one_screen(lapsdata: Run, tmp_path: Path, name: str) -> None:
-    expected, sample = FILES[name]
-    front_door.write(tmp_path / name, sample())
-    done = lapsdata("inspect", name)
-    assert (done.returncode, done.stderr) == (0, "")
-    lines = done.stdout.splitlines()
-    assert len(lines) <= 24
-    assert max(map(len, lines)) <= 80
-    facts = dict(line.split(maxsplit=1) for line in lines)
-    assert facts["file"] == name
-    assert facts["format"].startswith(f"{expected} 1.0, {sample().nbytes:,} bytes")
-    for fact, value in sample().facts().items():
-        assert " ".join(facts[fact.split()[0]].split()).endswith(value)
-
-
-def test_inspect_as_json_holds_the_whole_header(lapsdata: Run, tmp_path: Path) -> None:
-    front_door.write(tmp_path / "clip.h5", samples.sample_tracks())
-    document = json.loads(lapsdata("inspect", "clip.h5", "--json").stdout)
-    assert document["format"] == "tracks_hdf5"
-    assert document["header"] == samples.sample_tracks().header.as_json()
-    assert document["facts"]["default/vis"] == "bool (3, 4, 5)"
-    assert document["problems"] == []
-
-
-def test_inspect_finds_a_flipped_bit(lapsdata: Run, tmp_path: Path) -> None:
-    target = tmp_path / "clip.h5"
-    front_door.write(target, samples.sample_tracks())
-    with h5py.File(target) as file:
-        offset = file["root/default/tracks"].id.get_offset()
-    content = bytearray(target.read_bytes())
-    content[offset] ^= 1
-    target.write_bytes(content)
-    done = lapsdata("inspect", "clip.h5", "--json")
-    assert done.returncode == 1
-    assert [problem["severity"] for problem in json.loads(done.stdout)["problems"]] == ["error"]
-    assert done.stderr == ""
-
-
-def test_inspect_of_a_foreign_file_says_what_to_do(lapsdata: Run, tmp_path: Path) -> None:
-    with h5py.File(tmp_path / "theirs.h5", "w") as file:
-        file["x"] = np.arange(3.0)
-    done = lapsdata("inspect", "theirs.h5")
-    assert done.returncode == 1
-    assert "lapsdata inspect FILE --low-level" in done.stderr
-
-
-def test_low_level_inspection_looks_at_one_item(lapsdata: Run, tmp_path: Path) -> None:
-    with h5py.File(tmp_path / "theirs.h5", "w") as file:
-        file["x"] = np.array([[1, 2], [3, 5]], ">f4")
-    done = lapsdata("inspect", "theirs.h5", "--low-level", "--pick", "1")
-    assert (done.returncode, done.stderr) == (0, "")
-    row, item, reach = done.stdout.splitlines()[1:]
-    assert row.split()[:2] == ["/x", "(2,"]
-    assert "float 4B big" in row
-    assert "min 3, max 5, mean 4, NaN 0" in item
-    assert reach.startswith("rung: what reads the first value of a dataset")
-
-
-def test_low_level_inspection_as_json(lapsdata: Run, tmp_path: Path) -> None:
-    with h5py.File(tmp_path / "theirs.h5", "w") as file:
-        file["x"] = np.zeros(3, "f4")
-    document = json.loads(lapsdata("inspect", "theirs.h5", "--low-level", "--json").stdout)
-    assert document["path"] == "theirs.h5"
-    assert len(document["datasets"]) == 1
-    assert document["problems"] == []
 
 
 def test_doctor_tells_every_finding(lapsdata: Run) -> None:
@@ -143,7 +63,7 @@ def test_schema_check_tells_each_drift(lapsdata: Run, tmp_path: Path) -> None:
 def test_plugins_lists_every_verb_and_format_of_ours(lapsdata: Run) -> None:
     document = json.loads(lapsdata("plugins", "--json").stdout)
     ours = {(entry["kind"], entry["name"]) for entry in document["plugins"] if entry["distribution"] == "lapsdata"}
-    assert {("formats", name) for name, _ in FILES.values()} <= ours
+    assert {("formats", name) for name in ("tracks_hdf5", "tracks_zarr", "energies_jsonl", "boxes_parquet")} <= ours
     assert {("commands", name) for name in ("inspect", "doctor", "schema", "plugins")} <= ours
 
 
@@ -158,58 +78,6 @@ def test_problems_of_a_verb_decide_its_exit_code() -> None:
 
 
 LONG = "x" * 300
-
-
-@pytest.mark.parametrize("mode", [(), ("--low-level",)], ids=["whole", "low-level"])
-@pytest.mark.parametrize(
-    ("name", "code"),
-    [("absent.h5", "not-found"), (LONG, "wrong-name"), ("circle", "wrong-name"), ("pipe", "wrong-kind")],
-)
-def test_a_path_that_cannot_be_read_has_one_code_in_both_modes(
-    lapsdata: Run, tmp_path: Path, name: str, code: str, mode: tuple[str, ...]
-) -> None:
-    (tmp_path / "circle").symlink_to("circle")
-    os.mkfifo(tmp_path / "pipe")
-    done = lapsdata("inspect", name, *mode, "--json")
-    assert (done.returncode, done.stderr) == (1, "")
-    assert [problem["code"] for problem in json.loads(done.stdout)["problems"]] == [code]
-
-
-def test_inspect_reads_a_file_as_the_format_that_is_named(lapsdata: Run, tmp_path: Path) -> None:
-    front_door.write(tmp_path / "clip.h5", samples.sample_tracks())
-    assert "tracks_hdf5" in lapsdata("inspect", "clip.h5", "--format", "tracks_hdf5").stdout
-    wrong = lapsdata("inspect", "clip.h5", "--format", "boxes_parquet")
-    assert wrong.returncode == 1
-    assert wrong.stderr.startswith("error: clip.h5: ")
-    unknown = lapsdata("inspect", "clip.h5", "--format", "tracks_hdf")
-    assert (unknown.returncode, "[unknown-name]" in unknown.stderr) == (1, True)
-    assert lapsdata("inspect", "clip.h5", "--format", "tracks_hdf5", "--low-level").returncode == 2
-
-
-@pytest.mark.parametrize("mode", [(), ("--low-level",)], ids=["whole", "low-level"])
-def test_a_url_is_not_taken_for_a_path(lapsdata: Run, mode: tuple[str, ...]) -> None:
-    done = lapsdata("inspect", "https://example.org//a.h5", *mode)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith(
-        "error: https://example.org//a.h5: expected a file or folder of this machine, got a URL"
-    )
-
-
-def test_hostile_names_stay_in_their_line(lapsdata: Run, tmp_path: Path) -> None:
-    with h5py.File(tmp_path / "a\n\x1b[31m.h5", "w") as file:
-        file["x\n\x1b[31m"] = np.zeros(3, "f4")
-        file["y\n"] = h5py.SoftLink("/no\nwhere")
-    shown = lapsdata("inspect", "a\n\x1b[31m.h5", "--low-level")
-    assert len(shown.stdout.splitlines()) == 5
-    assert "\x1b" not in shown.stdout
-    told = lapsdata("inspect", "a\n\x1b[31m.h5")
-    assert len(told.stderr.splitlines()) == 1
-    assert told.stderr.startswith(r"error: a\n\x1b[31m.h5: ")
-
-
-def test_inspect_says_what_it_reads(lapsdata: Run) -> None:
-    text = " ".join(lapsdata("inspect", "--help").stdout.split())
-    assert "The whole file is read into memory for that, however large it is." in text
 
 
 @pytest.fixture

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 import lapsdata
-from lapsdata import _inspect
-from lapsdata._inspect import LowLevelReport, LowLevelRow, inspect_low_level, render_low_level
+from lapsdata._inspect import LowLevelReport, LowLevelRow, inspect_low_level, low_level, render_low_level
 from lapsdata.errors import StorageError
 from lapsdata.testing.samples import sample_tracks
 
@@ -183,14 +182,14 @@ def test_one_huge_item_hides_no_other(tmp_path: Path) -> None:
 
 
 def test_no_memory_for_one_dataset_hides_no_other(odd: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    look = _inspect._looked_at
+    look = low_level._looked_at
 
     def refuse(values: np.ndarray) -> object:
         if values.dtype == np.dtype(">f8").newbyteorder("="):
             raise MemoryError
         return look(values)
 
-    monkeypatch.setattr(_inspect, "_looked_at", refuse)
+    monkeypatch.setattr(low_level, "_looked_at", refuse)
     found = rows(inspect_low_level(odd, pick=0))
     assert found["/limits"].problem is not None
     assert found["/limits"].problem.code == "out-of-memory"
@@ -203,7 +202,7 @@ def test_statistics_in_blocks_are_those_of_the_whole(tmp_path: Path, monkeypatch
     values[0, 64:128] = np.nan
     with h5py.File(tmp_path / "x.h5", "w") as file:
         file["x"] = values
-    monkeypatch.setattr(_inspect, "_BLOCK", 64)
+    monkeypatch.setattr(low_level, "_BLOCK", 64)
     item = rows(inspect_low_level(tmp_path / "x.h5", pick=0))["/x"].item
     assert item is not None
     assert (item.minimum, item.maximum, item.nans) == (np.nanmin(values), np.nanmax(values), np.isnan(values).sum())

@@ -1,7 +1,6 @@
-"""What is in a file, told row by row; one unreadable dataset never hides the others.
+"""An HDF5 file below the level of dtypes, row by row: one unreadable dataset never hides the others.
 
-`inspect_low_level` looks at an HDF5 file below the level of dtypes: type class, size, byte order, filters,
-and the rung of the reading ladder that serves each dataset.
+Told are type class, size, byte order, filters, and the rung of the reading ladder that serves each dataset.
 """
 
 from __future__ import annotations

@@ -1,0 +1,207 @@
+"""A file of ours or a video: which of the two it is, and what one wants to know of it at a glance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lapsdata.errors import CorruptDataError, LapsError, Problem, UnknownFormatError
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from lapsdata.containers import Container
+    from lapsdata.geometry import FrameSize
+    from lapsdata.video.facts import VideoFacts
+
+__all__ = ["InspectedFile", "InspectedVideo", "look_at"]
+
+
+@dataclass(frozen=True, slots=True)
+class InspectedFile:
+    """A file of ours, read and verified.
+
+    Parameters
+    ----------
+    path : Path
+    format : str
+        Registry name.
+    container : Container
+
+    Examples
+    --------
+    >>> from lapsdata.testing.samples import sample_tracks
+    >>> InspectedFile(Path("clip.h5"), "tracks_hdf5", sample_tracks()).facts()["windows"]
+    '3 of 4 frames, every 1'
+    """
+
+    path: Path
+    format: str
+    container: Container
+
+    def facts(self) -> dict[str, str]:
+        """Return names and texts, in the order in which they are read."""
+        header = self.container.header
+        made = header.provenance
+        return {
+            "file": str(self.path),
+            "format": f"{self.format} {header.format_version}, {self.container.nbytes:,} bytes in memory",
+            **self.container.facts(),
+            "policies": ", ".join(f"{name}: {count}" for name, count in header.policies.items()) or "none was needed",
+            "made by": f"{made.producer} {made.version}, code {made.code_digest[:15]}",
+            **{f"from {parent.role}": f"{parent.name}, {parent.digest[:15]}" for parent in made.parents},
+        }
+
+    def as_json(self) -> dict[str, Any]:
+        """Return facts and the whole header as a JSON-ready dictionary."""
+        facts = {"path": str(self.path), "format": self.format, "facts": self.container.facts()}
+        return {**facts, "header": self.container.header.as_json()}
+
+
+@dataclass(frozen=True, slots=True)
+class InspectedVideo:
+    """A video, told by its packets.
+
+    Parameters
+    ----------
+    path : Path
+    video : VideoFacts
+    nbytes : int
+        Size of the file.
+    """
+
+    path: Path
+    video: VideoFacts
+    nbytes: int
+
+    def facts(self) -> dict[str, str]:
+        """Return names and texts, in the order in which they are read."""
+        video = self.video
+        return {
+            "file": f"{self.path}, {self.nbytes:,} bytes",
+            "video": f"{video.codec}, {video.pixel_format}, in {video.container}",
+            "size": _size_text(video),
+            "rate": _rate_text(video),
+            "time base": "none" if video.time_base is None else f"{video.time_base} s",
+            "frames": str(video.frames),
+            "time": f"{video.start_s:.3f} to {video.end_s:.3f} s, {video.duration_s:.3f} s long",
+            "keyframes": f"{len(video.keyframes)}, longest GOP {video.gop} frames",
+            "order": "stored in another order than shown (B-frames)" if video.reordered else "stored as shown",
+            "read": "packets only: nothing was decoded, so damaged pictures are not found",
+        }
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the facts as texts and as values, as a JSON-ready dictionary."""
+        video = self.video
+        values = {
+            "name": video.name,
+            "bytes": self.nbytes,
+            "codec": video.codec,
+            "container": video.container,
+            "pixel_format": video.pixel_format,
+            "coded_size": _sides(video.coded_size),
+            "rotation": video.rotation,
+            "size": _sides(video.size),
+            "rate": None if video.rate is None else str(video.rate),
+            "variable": video.variable,
+            "time_base": None if video.time_base is None else str(video.time_base),
+            "frames": video.frames,
+            "start_s": video.start_s,
+            "end_s": video.end_s,
+            "duration_s": video.duration_s,
+            "keyframes": len(video.keyframes),
+            "gop": video.gop,
+            "reordered": video.reordered,
+        }
+        return {"path": str(self.path), "format": "video", "facts": self.facts(), "video": values}
+
+
+def look_at(path: str | PathLike[str], format: str | None = None) -> InspectedFile | InspectedVideo:
+    """Read and verify a file of ours, or the packets of a video.
+
+    What a format of ours knows is a file of ours; else, what FFmpeg opens is a video.
+
+    Parameters
+    ----------
+    path : path
+    format : str, optional
+        Registry name of one of our formats; by default the file is looked into.
+
+    Raises
+    ------
+    StorageError
+        Nothing is there, or it may not be read.
+    CorruptDataError
+        It begins as a format of ours and is not as it was written.
+    LapsError
+        It is neither; of the class and with the code that `lapsdata.video.probe` has for it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from lapsdata.formats import write
+    >>> from lapsdata.testing.samples import sample_boxes
+    >>> target = Path(tempfile.mkdtemp()) / "match.parquet"
+    >>> _ = write(target, sample_boxes())
+    >>> look_at(target).format
+    'boxes_parquet'
+    """
+    from lapsdata.formats import recognise
+    from lapsdata.plugins import registry
+    from lapsdata.storage.atomic import existing, storage_errors
+
+    place = Path(path)
+    with storage_errors(place, "open"):
+        existing(place)
+        try:
+            plugin = recognise(place) if format is None else registry("formats").load(format)
+        except (UnknownFormatError, CorruptDataError) as error:
+            # Nothing at all could have become either.
+            known = isinstance(error, CorruptDataError) and error.problems[0].code != "empty-file"
+            if known or format is not None:
+                raise
+            return _video(place, error)
+        return InspectedFile(place, plugin.name, plugin.read(place, verify="always"))
+
+
+def _video(path: Path, unknown: LapsError) -> InspectedVideo:
+    from lapsdata.plugins import registry
+    from lapsdata.video.probe import probe
+
+    ours = f"none of our formats knows it ({', '.join(registry('formats').names())})"
+    if path.is_dir():
+        message = f"expected a file of ours or a video, got a folder, and {ours}"
+        raise UnknownFormatError(Problem("unknown-format", str(path), message, "name a file in it")) from unknown
+    try:
+        return InspectedVideo(path, probe(path), path.stat().st_size)
+    except LapsError as error:
+        told = (replace(problem, message=f"{problem.message}, and {ours}") for problem in error.problems)
+        # What no reader recognises may still be HDF5 of unknown making.
+        advice = unknown.problems[0].fix
+        fixed = (replace(problem, fix=advice) if problem.code == "not-a-video" else problem for problem in told)
+        raise type(error)(*fixed) from unknown
+
+
+def _sides(size: FrameSize) -> dict[str, int]:
+    return {"width": size.width, "height": size.height}
+
+
+def _size_text(video: VideoFacts) -> str:
+    shown, coded = video.size, video.coded_size
+    text = f"{shown.width} x {shown.height} pixel"
+    if video.rotation:
+        text += f", stored as {coded.width} x {coded.height} and turned {video.rotation} degrees clockwise"
+    return text
+
+
+def _rate_text(video: VideoFacts) -> str:
+    if video.rate is not None:
+        rounded = "" if video.rate.denominator == 1 else f" = {video.rate.hz:.3f}"
+        return f"{video.rate}{rounded} fps, constant"
+    if video.frames < 2:
+        return "unknown: one frame has no interval"
+    gaps = np.diff(video.frame_s)
+    return f"variable: {1 / gaps.mean():.3f} fps on average, frames {gaps.min():.3f} to {gaps.max():.3f} s apart"
