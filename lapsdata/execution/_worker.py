@@ -43,6 +43,10 @@ _TELL_S = 0.1
 class _Stop(BaseException):
     """Unwinds a task, so that what it has not finished is removed on the way out."""
 
+    def __init__(self, code: int = STOPPED) -> None:
+        super().__init__()
+        self.code = code
+
 
 def main(handle: int) -> None:
     """Work until the engine says that there is no more, or is gone.
@@ -61,8 +65,8 @@ def main(handle: int) -> None:
         signal.signal(signal.SIGTERM, _stop)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
         _Worker(Connection(handle)).run()
-    except _Stop:
-        sys.exit(STOPPED)
+    except _Stop as stop:
+        sys.exit(stop.code)
 
 
 def _go_on(number: int, frame: FrameType | None) -> None:
@@ -137,8 +141,8 @@ class _Worker:
         try:
             with self._sending:
                 self._channel.send(message)
-        except OSError:  # nobody is left to hear it
-            raise _Stop from None
+        except OSError:  # nobody is left to hear it, or the task has closed what it did not open
+            raise _Stop(os.EX_IOERR) from None
 
     def _listen(self) -> None:
         try:
