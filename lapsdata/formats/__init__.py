@@ -132,8 +132,8 @@ def read(
 def read_header(path: str | PathLike[str], *, format: str | None = None) -> Header:
     """Read the header of a file or folder of ours, and check that it was finished and is whole.
 
-    Seal, structure and small arrays (times) are compared with what was written. The payload is not looked at where
-    the format can tell it apart (`Format.read_header`): as quick for 10 GB as for 10 kB.
+    Seal, structure and small arrays (times) are compared with what was written. Where the format can tell it apart
+    (`Format.read_header`), the payload is not read, but for one window of each array: as quick for 10 GB as for 10 kB.
 
     Parameters
     ----------
