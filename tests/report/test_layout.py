@@ -143,10 +143,15 @@ def test_painting_puts_each_picture_into_its_tile() -> None:
     rest = np.ones(layout.size.shape, bool)
     for tile, picture in zip(layout.tiles, pictures, strict=True):
         assert (sheet[tile.y : tile.bottom, tile.x : tile.right] == picture).all()
-        rest[tile.y : tile.bottom, tile.x : tile.right] = False
-    assert (sheet[0] == 255).all()
+        edge = np.zeros_like(rest)
+        edge[tile.y - 1 : tile.bottom + 1, tile.x - 1 : tile.right + 1] = True
+        edge[tile.y : tile.bottom, tile.x : tile.right] = False
+        # A hairline tells a white picture from the paper.
+        assert (sheet[edge] > 200).all()
+        assert (sheet[edge] < 255).all()
+        rest[tile.y - 1 : tile.bottom + 1, tile.x - 1 : tile.right + 1] = False
     # The labels are the only other thing on the paper.
-    below = layout.tiles[0].bottom
+    below = layout.tiles[0].bottom + 1
     assert sheet[:below][rest[:below]].min() == 255
     assert sheet[below:].min() < 100
 
