@@ -148,17 +148,22 @@ class Tracks(Container):
             layout = f"{view.points} points, {view.grid.kind}, {self.vis[name].mean():.1%} visible"
             facts[f"view {name}"] = f"{view.size.width} x {view.size.height} pixel, {layout}"
             if view.quality is not None:
-                facts[f"quality {name}"] = _spelled(view.quality)
+                facts |= {f"{line} {name}": text for line, text in _spelled(view.quality).items()}
         return facts | super().facts()
 
 
-def _spelled(quality: TrackQuality) -> str:
-    """Return a quality in one line; what was not measured is left out."""
+def _spelled(quality: TrackQuality) -> dict[str, str]:
+    """Return a quality in short lines; what was not measured is left out."""
     error, static = quality.back_error_px, quality.static
-    parts = [
-        None if error is None else f"error {error.median:.2f} px (95 %: {error.p95:.2f})",
-        None if quality.survival is None else f"{quality.survival:.1%} survive",
-        None if static is None else f"{static:.1%} static (< {quality.static_below_px:g} px)",
-        None if quality.untextured is None else f"{quality.untextured:.1%} untextured",
-    ]
-    return ", ".join(part for part in parts if part is not None) or "nothing measured"
+    parts = {
+        "quality": (
+            None if error is None else f"error {error.median:.2f} px (95 %: {error.p95:.2f})",
+            None if quality.survival is None else f"{quality.survival:.1%} survive",
+        ),
+        "points": (
+            None if static is None else f"{static:.1%} static (< {quality.static_below_px:g} px)",
+            None if quality.untextured is None else f"{quality.untextured:.1%} untextured",
+        ),
+    }
+    lines = {name: ", ".join(text for text in texts if text is not None) for name, texts in parts.items()}
+    return {name: line for name, line in lines.items() if line} or {"quality": "nothing measured"}
