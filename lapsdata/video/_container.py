@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias, cast
 
-from lapsdata.errors import CorruptDataError, LapsError, MissingExtraError, Problem, SchemaError, StorageError
-from lapsdata.errors import UnknownFormatError
+from lapsdata.errors import (
+    CorruptDataError,
+    LapsError,
+    MissingExtraError,
+    Problem,
+    SchemaError,
+    StorageError,
+    UnknownFormatError,
+)
 from lapsdata.storage.atomic import existing, storage_errors
 from lapsdata.video._ffmpeg_log import describe
 from lapsdata.video._wholeness import find_fault
@@ -18,33 +26,26 @@ from lapsdata.video._wholeness import find_fault
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import av
+    from av.codec.context import CodecContext
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
-__all__ = ["OpenVideo", "damaged", "is_url", "name_of", "open_container"]
+__all__ = ["OpenVideo", "VideoPath", "is_url", "name_of", "open_container", "packets_of", "settled"]
+
+VideoPath: TypeAlias = str | os.PathLike[str]
+"""A path, or a URL for fsspec."""
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|[a-z0-9]+::")
 
 # What people meet; the full list of an FFmpeg has several hundred names.
-_USUAL = (
-    "h264",
-    "hevc",
-    "libdav1d",
-    "libaom-av1",
-    "vp8",
-    "vp9",
-    "mpeg4",
-    "mpeg2video",
-    "mjpeg",
-    "prores",
-    "ffv1",
-    "gif",
-)
+_USUAL = "h264 hevc libdav1d libaom-av1 vp8 vp9 mpeg4 mpeg2video mjpeg prores ffv1 gif".split()  # noqa: SIM905 - a list of words
 # FFmpeg's own AV1 decoder only drives graphics cards.
 _HARDWARE_ONLY = {"av1"}
 # Demuxers that read other files than the one they were given, or a single picture without a time.
-_NOT_A_VIDEO = re.compile(r"image2|.*_pipe|hls|dash|concat|tty|ass|srt|webvtt|lavfi")
-_RELOADED = {"protocol_whitelist": "file"}
+_NOT_A_VIDEO = re.compile(r"image2|.*_pipe|hls|dash|concat|tty|lavfi")
+# A playlist may name any address; only the file itself is read.
+_LOCAL_ONLY = {"protocol_whitelist": "file"}
 
 
 @dataclass(slots=True)
@@ -63,18 +64,45 @@ class OpenVideo:
             self.handle.close()
 
 
-def is_url(source: Path | str) -> bool:
+def is_url(source: VideoPath) -> bool:
     """Tell whether a source is for fsspec: `s3://bucket/clip.mp4`, `memory://clip.mp4`."""
     return isinstance(source, str) and _URL.match(source) is not None
 
 
-def name_of(source: Path | str) -> str:
+def settled(source: VideoPath) -> Path | str:
+    """Return a source as a Path, or as the URL that it is."""
+    return source if isinstance(source, str) and is_url(source) else Path(source)
+
+
+def name_of(source: VideoPath) -> str:
     """Name of a source: its last part without suffix."""
-    return Path(source.rstrip("/").rpartition("/")[2] if is_url(source) else source).stem  # type: ignore[union-attr]  # is_url
+    return Path(source).stem
 
 
-def damaged(source: Path | str, error: Exception) -> CorruptDataError:
-    """Error for a container in which FFmpeg found no next packet."""
+def packets_of(source: Path | str, video: OpenVideo) -> Iterator[av.Packet[VideoStream]]:
+    """Yield the packets of the stream from where the container stands; the last one is empty.
+
+    Raises
+    ------
+    CorruptDataError
+        FFmpeg finds no next packet, and yet not the end.
+    StorageError
+        The URL stopped to give bytes.
+    """
+    import av
+
+    packets = video.container.demux(video.stream)
+    while True:
+        try:
+            packet = next(packets, None)
+        except av.error.FFmpegError as error:
+            raise _damaged(source, error) from error
+        if packet is None:
+            return
+        yield packet
+
+
+def _damaged(source: Path | str, error: Exception) -> CorruptDataError:
     message = f"the container is damaged: {_words(error)}"
     return CorruptDataError(Problem("damaged", str(source), message, "copy or download it again"))
 
@@ -139,7 +167,7 @@ def _remote_errors(url: str) -> Iterator[None]:
         raise
     except ImportError as error:
         raise MissingExtraError(Problem("missing-extra", url, f"cannot open: {error}", "install it")) from error
-    except Exception as error:  # noqa: BLE001 - each file system raises errors of its own library
+    except Exception as error:
         if isinstance(error, FileNotFoundError):
             problem = Problem("not-found", url, "cannot open: no such file", "check the URL")
         elif isinstance(error, PermissionError):
@@ -162,21 +190,22 @@ def _opened(source: Path | str, handle: BinaryIO | None, wanted: int | None) -> 
 
     try:
         # "file:" keeps a colon in a name from being taken for a protocol.
-        container = av.open(f"file:{source}", options=_RELOADED) if handle is None else av.open(handle)
+        local = f"file:{source}"
+        container = av.open(local, "r", options=_LOCAL_ONLY) if handle is None else av.open(handle, "r")
     except av.error.FFmpegError as error:
         raise _unreadable(source, error) from error
     try:
-        if _NOT_A_VIDEO.fullmatch(container.format.name):
-            raise _not_a_video(source, f"got {container.format.long_name}")
         stream = _pick(source, container, wanted)
         about = describe(container, stream.index)
         _refuse_undecodable(source, stream, about)
-        stream.thread_type = "SLICE"
-        stream.codec_context.thread_count = 1
-        return OpenVideo(container, stream, about, handle)
     except BaseException:
         container.close()
         raise
+    # Threads across frames hang PyAV when a reader stops early, and an own thread per reader gains little: work is
+    # spread over videos.
+    stream.thread_type = "SLICE"
+    stream.codec_context.thread_count = 1
+    return OpenVideo(container, stream, about, handle)
 
 
 def _unreadable(source: Path | str, error: Exception) -> LapsError:
@@ -185,7 +214,7 @@ def _unreadable(source: Path | str, error: Exception) -> LapsError:
         return StorageError(Problem("storage", str(source), f"cannot open: {_words(error)}"))
     if isinstance(error, ValueError):  # FFmpeg's "invalid data": no demuxer knows it
         return _not_a_video(source, "got something that FFmpeg does not recognise")
-    return damaged(source, error)
+    return _damaged(source, error)
 
 
 def _not_a_video(source: Path | str, got: str) -> UnknownFormatError:
@@ -195,6 +224,8 @@ def _not_a_video(source: Path | str, got: str) -> UnknownFormatError:
 def _pick(source: Path | str, container: InputContainer, wanted: int | None) -> VideoStream:
     from av.stream import Disposition
 
+    if _NOT_A_VIDEO.fullmatch(container.format.name):
+        raise _not_a_video(source, f"got {container.format.long_name}")
     # The cover of a piece of music is a video stream of one picture.
     streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     if not streams:
@@ -214,7 +245,8 @@ def _refuse_undecodable(source: Path | str, stream: VideoStream, about: str) -> 
     """Raise for a codec that this FFmpeg cannot decode; PyAV gives such a stream no codec context."""
     import av.codec
 
-    if stream.codec_context is not None and stream.codec_context.name not in _HARDWARE_ONLY:
+    context: CodecContext | None = stream.codec_context
+    if context is not None and context.name not in _HARDWARE_ONLY:
         return
     named = re.search(r"Video: (\w+)", about)
     codec = named[1] if named else "of an unknown codec"

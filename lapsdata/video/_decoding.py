@@ -8,19 +8,20 @@ seek is believed before the packet that it led to has been recognised.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, cast
 
 import numpy as np
 
 from lapsdata.errors import CorruptDataError, Problem, SchemaError
-from lapsdata.video._container import open_container
+from lapsdata.video._container import open_container, packets_of
 from lapsdata.video._ffmpeg_log import listening
 from lapsdata.video._pixels import converter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
     from pathlib import Path
 
     import av
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from lapsdata.video.frame import Pixels
 
     Packets = Iterator[av.Packet[av.VideoStream]]
+    Decoded = Generator[av.VideoFrame]
 
 __all__ = ["PacketSource", "Session", "Times"]
 
@@ -153,6 +155,13 @@ class PacketSession:
 class _Run:
     """Decoding without a jump, from some frame on; `due` is the frame that comes next."""
 
+    due: int
+    whole: bool
+    """Whether it began at the start of the file."""
+    _frames: Decoded
+    _failed: tuple[int | None, str] | None
+    """The packet at which feeding stopped, and why."""
+
     def __init__(self, plan: PacketSource) -> None:
         self._plan = plan
         self._by_time = plan.times == "packets"
@@ -161,7 +170,6 @@ class _Run:
         self._context = self._video.stream.codec_context
         self._context.options = dict(_HONEST)
         self.whole = True
-        """Whether it began at the start of the file."""
         self._begin(self._packets(), plan.timeline.first if self._by_time else 0)
 
     def close(self) -> None:
@@ -180,7 +188,7 @@ class _Run:
             try:
                 self._video.container.seek(int(timeline.pts[timeline.keys[aim]]), stream=self._video.stream)
                 found, packets = self._next_key()
-            except av.error.FFmpegError:
+            except (av.error.FFmpegError, CorruptDataError):
                 return False
             if found is not None and timeline.place[found] <= timeline.place[key]:
                 self.whole = False
@@ -199,8 +207,10 @@ class _Run:
                 return frame
 
     def _packets(self) -> Packets:
-        # A packet without bytes would tell the decoder that the video ends.
-        return (packet for packet in self._video.container.demux(self._video.stream) if packet.size)
+        for packet in packets_of(self._plan.source, self._video):
+            # A packet without bytes would tell the decoder that the video ends.
+            if packet.size:
+                yield packet
 
     def _next_key(self) -> tuple[int | None, Packets]:
         packets = self._packets()
@@ -212,10 +222,10 @@ class _Run:
 
     def _begin(self, packets: Packets, start: int) -> None:
         self.due = start
-        self._failed: tuple[int | None, str] | None = None
+        self._failed = None
         self._frames = self._checked(self._decoded(packets, start), start)
 
-    def _checked(self, frames: Iterator[av.VideoFrame], due: int) -> Iterator[av.VideoFrame]:
+    def _checked(self, frames: Decoded, due: int) -> Decoded:
         """Yield frames from `due` on, each proved to be the one whose turn it is."""
         pts, start = self._plan.timeline.pts, due
         for frame in frames:
@@ -228,24 +238,26 @@ class _Run:
             yield frame
         raise self._missing(due, None)
 
-    def _decoded(self, packets: Packets, start: int) -> Iterator[av.VideoFrame]:
+    def _decoded(self, packets: Packets, start: int) -> Decoded:
         """Feed packets up to the first that is damaged; yield what the decoder gives."""
         import av
 
         # Frames that are shown before their keyframe but stored after it refer to what lies before it.
         leading = int(self._plan.timeline.pts[start]) if self._by_time else None
         for packet in chain(packets, [None]):
-            if leading is not None and packet is not None and packet.pts < leading and not packet.is_discard:
+            if leading is not None and packet is not None and _is_before(packet, leading):
                 continue
             try:
                 yield from self._decode(packet)
             except (av.error.FFmpegError, _DamagedError) as error:
                 index = None if packet is None else self._plan.timeline.index_of(packet.pts)
                 self._failed = index, getattr(error, "strerror", None) or str(error)
-                if packet is not None:
-                    # What was decoded before the damage is still in the decoder.
-                    yield from self._context.decode(None)
-                return
+                break
+        else:
+            return
+        # What was decoded before the damage is still in the decoder.
+        with suppress(av.error.FFmpegError):
+            yield from self._context.decode(None)
 
     def _decode(self, packet: av.Packet[av.VideoStream] | None) -> list[av.VideoFrame]:
         import av
@@ -299,10 +311,14 @@ class _DamagedError(Exception):
     """Damage that FFmpeg passes over."""
 
 
+def _is_before(packet: av.Packet[av.VideoStream], pts: int) -> bool:
+    return packet.pts is not None and packet.pts < pts and not packet.is_discard
+
+
 def _is_mirrored(frame: av.VideoFrame) -> bool:
     """Tell whether the matrix that a player applies holds a flip."""
     data = frame.side_data.get("DISPLAYMATRIX")
     if data is None:
         return False
-    matrix = np.frombuffer(data, np.int32).astype(np.float64)
+    matrix = np.frombuffer(cast("bytes", data), np.int32).astype(np.float64)
     return bool(matrix[0] * matrix[4] - matrix[1] * matrix[3] < 0)

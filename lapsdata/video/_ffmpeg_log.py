@@ -10,7 +10,7 @@ import logging
 import re
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -109,6 +109,7 @@ def describe(container: InputContainer, index: int) -> str:
     from av import logging as av_logging
 
     with listening(av_logging.INFO):
-        text = container.dumps_format()
+        # In PyAV since 8.1, but not in its stubs.
+        text: str = cast("Any", container).dumps_format()
     found = re.search(_STREAM.format(index=index), text, re.MULTILINE | re.DOTALL)
     return found[0] if found else ""

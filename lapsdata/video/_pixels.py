@@ -8,7 +8,7 @@ ITU-R BT.601, limited range, as FFmpeg and OpenCV do.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -64,7 +64,8 @@ def converter(pixels: Pixels, rotation: QuarterTurn) -> Convert:
 def _image(frame: av.VideoFrame, channels: int, *, shared: bool) -> NDArray[np.uint8]:
     """Return the picture without the padding of its lines; a decoder's own memory (`shared`) is copied."""
     plane = frame.planes[0]
-    lines = np.frombuffer(plane, np.uint8).reshape(frame.height, plane.line_size)
+    # PyAV's stubs do not say that a plane is a buffer.
+    lines = np.frombuffer(cast("bytes", plane), np.uint8).reshape(frame.height, plane.line_size)
     shape = (frame.height, frame.width, channels) if channels > 1 else (frame.height, frame.width)
     image = lines[:, : frame.width * channels].reshape(shape)
     return image.copy() if shared else np.ascontiguousarray(image)

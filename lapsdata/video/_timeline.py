@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from fractions import Fraction
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 
 from lapsdata.errors import CorruptDataError, Problem, SchemaError
 from lapsdata.timebase import FrameRate, nominal_rate
-from lapsdata.video._container import damaged
+from lapsdata.video._container import packets_of
 
 if TYPE_CHECKING:
+    from fractions import Fraction
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -101,7 +101,8 @@ def read_timeline(source: Path | str, video: OpenVideo) -> Timeline:
     _check(source, packets)
     order = np.argsort(np.array(packets.pts, dtype=np.int64), kind="stable")
     pts = np.array(packets.pts, dtype=np.int64)[order]
-    time_base = video.stream.time_base
+    # A stream of a container that is open has a clock; PyAV's stubs allow for none.
+    time_base = cast("Fraction", video.stream.time_base)
     doubled = np.flatnonzero(np.diff(pts) == 0)
     if doubled.size:
         at = int(doubled[0])
@@ -116,25 +117,20 @@ def read_timeline(source: Path | str, video: OpenVideo) -> Timeline:
         place=order,
         keys=keys,
         first=0 if led_in else int(keys[0]) if keys.size else len(pts),
-        time_base=Fraction(time_base),
+        time_base=time_base,
         lasting=packets.duration[order[-1]],
     )
 
 
 def _read_packets(source: Path | str, video: OpenVideo) -> _Packets:
-    import av
-
     found = _Packets([], [], [], [])
-    try:
-        for packet in video.container.demux(video.stream):
-            if packet.is_discard:
-                found.hidden_key.append(packet.is_keyframe and not found.pts)
-            elif packet.size:
-                found.pts.append(packet.pts)
-                found.duration.append(packet.duration or 0)
-                found.key.append(packet.is_keyframe)
-    except av.error.FFmpegError as error:
-        raise damaged(source, error) from error
+    for packet in packets_of(source, video):
+        if packet.is_discard:
+            found.hidden_key.append(packet.is_keyframe and not found.pts)
+        elif packet.size:
+            found.pts.append(packet.pts)
+            found.duration.append(packet.duration or 0)
+            found.key.append(packet.is_keyframe)
     return found
 
 
@@ -179,6 +175,6 @@ def rotation_of(source: Path | str, about: str) -> QuarterTurn:
     angle = -float(found[1])
     for turn in (0, 90, 180, 270):
         if abs((angle - turn + 180) % 360 - 180) < 0.5:
-            return turn  # type: ignore[return-value]  # one of the four
+            return turn
     message = f"expected a rotation by a multiple of 90 degrees, got {angle:g} degrees clockwise"
     raise SchemaError(Problem("wrong-rotation", str(source), message, "turn the video: ffmpeg -i FILE NEW"))

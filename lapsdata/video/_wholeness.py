@@ -30,7 +30,7 @@ class Fault(NamedTuple):
 
 
 def find_fault(file: BinaryIO) -> Fault | None:
-    """Look whether a file ends where its own structure says.
+    r"""Look whether a file ends where its own structure says.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def find_fault(file: BinaryIO) -> Fault | None:
     Examples
     --------
     >>> import io
-    >>> find_fault(io.BytesIO(b"\\0\\0\\0\\x08free\\0\\0\\0\\x40mdat")).message
+    >>> find_fault(io.BytesIO(b"\0\0\0\x08free\0\0\0\x40mdat")).message
     'expected 72 bytes by its own structure, got 16'
     """
     size = file.seek(0, os.SEEK_END)

@@ -34,6 +34,6 @@ class Frame(NamedTuple):
     (3, 0.15, (48, 64, 3))
     """
 
-    index: int
+    index: int  # type: ignore[assignment]  # a frame is no list to be searched; the name is the field's
     time_s: float
     image: NDArray[np.uint8]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import glob
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, overload
 
-from lapsdata.errors import Problem, Problems, SchemaError, StorageError, UnknownFormatError
+from lapsdata.errors import Problem, Problems, SchemaError, UnknownFormatError
 from lapsdata.storage.atomic import existing, storage_errors
 from lapsdata.video._container import is_url, name_of
 from lapsdata.video._images import is_image_folder
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["VIDEO_SUFFIXES", "FoundVideos", "VideoItem", "find_videos"]
 
 VIDEO_SUFFIXES = frozenset(
-    ".3gp .asf .avi .flv .gif .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .ogv .ts .vob .webm .wmv .y4m".split()
+    f".{word}"
+    for word in "3gp asf avi flv gif m2ts m4v mkv mov mp4 mpeg mpg mts ogv ts vob webm wmv y4m".split()  # noqa: SIM905 - a list of words
 )
 """What is taken for a video in a folder; a file that is named itself may have any suffix."""
 
@@ -153,7 +155,7 @@ def _place(path: Path | str) -> str:
 
 def _refuse_doubled(items: list[VideoItem]) -> None:
     doubled = Problems()
-    for one, other in zip(items, items[1:], strict=False):
+    for one, other in pairwise(items):
         if one.name == other.name:
             message = f"expected one video of this name, got {one.path} and {other.path}"
             doubled.add(
