@@ -27,7 +27,7 @@ __all__ = ["Frames", "draw_tracks", "spread_windows", "tracks_layout"]
 
 _USUAL = 6
 # Trails of small videos need more room than the video has.
-_LEAST_PX = 640
+_LEAST_PX = 960
 # Levels of the plain ground: outside of the active area, inside, and the line around it.
 _BARS, _GROUND, _EDGE = 12, 34, 96
 # A frame behind trails is shown so much darker, with so much of its colours, that the colours of the points stand out.
@@ -92,7 +92,7 @@ def draw_tracks(
     --------
     >>> from lapsdata.testing.samples import sample_tracks
     >>> draw_tracks(sample_tracks(windows=1)).shape
-    (542, 672, 3)
+    (782, 992, 3)
     """
     grid = TileGrid(columns, rows)
     chosen = spread_windows(tracks, grid.count(_USUAL)) if windows is None else _known(tracks, windows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from dataclasses import replace
 from fractions import Fraction
 from subprocess import CompletedProcess
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from lapsdata.cli.main import main
 from lapsdata.provenance import path_digest
 from lapsdata.report import contact_sheet, draw_tracks
 from lapsdata.schema import SourceVideo
+from lapsdata.schema.tracks import BackError, Measured, TrackQuality
 from lapsdata.testing import samples
 from lapsdata.testing.scenes import SceneConfig, render_scene
 from lapsdata.video.writer import write_video
@@ -76,6 +78,27 @@ def test_inspect_shows_any_file_of_ours_in_one_screen(here: Run, tmp_path: Path,
     assert facts["format"].startswith(f"{expected} {sample().header.format_version}, {sample().nbytes:,} bytes")
     for fact, value in sample().facts().items():
         assert " ".join(facts[fact.split()[0]].split()).endswith(value)
+
+
+def test_the_quality_of_tracks_is_part_of_the_screen(here: Run, tmp_path: Path) -> None:
+    quality = TrackQuality(
+        measured=Measured(windows=3, points=15, steps=60),
+        back_error_px=BackError(median=0.1234, p95=12.345),
+        survival=0.875,
+        visible=0.9,
+        static=0.6001,
+        static_below_px=1.5,
+        untextured=0.25,
+    )
+    sample = samples.sample_tracks(views=("left", "right"))
+    views = {name: view.model_copy(update={"quality": quality}) for name, view in sample.header.views.items()}
+    front_door.write(tmp_path / "clip.h5", replace(sample, header=sample.header.model_copy(update={"views": views})))
+    lines = here("inspect", "clip.h5").stdout.splitlines()
+    assert len(lines) <= 24
+    assert max(map(len, lines)) <= 100
+    text = "\n".join(lines)
+    for told in ("0.12 px", "12.35", "87.5% survive", "60.0% static", "25.0% untextured"):
+        assert text.count(told) == 2
 
 
 def test_inspect_as_json_holds_the_whole_header(here: Run, tmp_path: Path) -> None:
