@@ -87,7 +87,13 @@ def unheard(units: int) -> None:
 
 
 class Engine(Protocol):
-    """Runs a task for many items."""
+    """Runs a task for many items.
+
+    Examples
+    --------
+    >>> from lapsdata.execution.local import LocalEngine
+    >>> engine: Engine = LocalEngine(workers=1)
+    """
 
     def run(
         self,

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from lapsdata.schema.base import Parent
 
-__all__ = ["STATES", "Found", "Job", "Plan", "State", "WorkItem", "judge", "plan", "work_key"]
+__all__ = ["STATES", "Found", "Job", "Plan", "Refused", "State", "WorkItem", "judge", "plan", "work_key"]
 
 Payload = TypeVar("Payload")
 
@@ -97,25 +97,56 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Job(Generic[Payload]):
-    """An item and what is to be done about it; this is what a task gets.
+    """An item and what was found where its output belongs; this is what a task gets.
 
     Parameters
     ----------
     item : WorkItem
-    found : Found or None
-        None if the look itself failed.
-    refused : tuple of Problem
-        Why nothing may be done; such an item fails without being begun.
+    found : Found
+
+    Examples
+    --------
+    >>> import pathlib
+    >>> item = WorkItem("clip_1", pathlib.Path("out/clip_1.h5"), "sha256:00", payload="clip_1.mp4")
+    >>> Job(item, Found("missing")).overwrite, Job(item, Found("damaged")).overwrite
+    (False, True)
     """
 
     item: WorkItem[Payload]
-    found: Found | None
-    refused: tuple[Problem, ...] = ()
+    found: Found
 
     @property
     def overwrite(self) -> bool:
         """Whether the output may be replaced: only if one was there when it was looked at."""
-        return self.found is not None and self.found.state != "missing"
+        return self.found.state != "missing"
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An item that nothing can or may be done about: it fails without being begun.
+
+    Parameters
+    ----------
+    name : str
+    output : Path
+        As in `WorkItem`.
+    problems : tuple of Problem
+        Why; at least one.
+    why : str
+        What was found where the output belongs, in words.
+
+    Examples
+    --------
+    >>> import pathlib
+    >>> problem = Problem("too-short", "clip_2.mp4", "expected 16 frames, got 5")
+    >>> Refused("clip_2", pathlib.Path("out/clip_2.h5"), (problem,)).name
+    'clip_2'
+    """
+
+    name: str
+    output: Path
+    problems: tuple[Problem, ...]
+    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -124,22 +155,25 @@ class Plan(Generic[Payload]):
 
     Parameters
     ----------
-    jobs : tuple of Job
+    jobs : tuple of Job or Refused
         Every item.
     force : bool
         Whether what is done already is done again.
+
+    Examples
+    --------
+    >>> Plan(()).units
+    0
     """
 
-    jobs: tuple[Job[Payload], ...]
+    jobs: tuple[Job[Payload] | Refused, ...]
     force: bool = False
 
     @property
     def to_do(self) -> tuple[Job[Payload], ...]:
         """The jobs that have to be run."""
-        return tuple(job for job in self.jobs if self._has_to_run(job))
-
-    def _has_to_run(self, job: Job[Payload]) -> bool:
-        return not job.refused and job.found is not None and (self.force or job.found.state != "done")
+        jobs = (job for job in self.jobs if isinstance(job, Job))
+        return tuple(job for job in jobs if self.force or job.found.state != "done")
 
     @property
     def units(self) -> int | None:
@@ -150,21 +184,22 @@ class Plan(Generic[Payload]):
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many outputs were found in each state; `unreadable` are those that could not be looked at."""
-        seen = Counter("unreadable" if job.found is None else job.found.state for job in self.jobs)
-        return {state: seen[state] for state in (*STATES, "unreadable")}
+        """How many outputs were found in each state that can be worked on; `refused` are all others."""
+        seen = Counter(job.found.state if isinstance(job, Job) else "refused" for job in self.jobs)
+        return {state: seen[state] for state in ("missing", "done", "changed", "damaged", "refused")}
 
 
 def plan(
-    items: Iterable[WorkItem[Payload]], look: Callable[[WorkItem[Payload]], Found], *, force: bool = False
+    items: Iterable[WorkItem[Payload] | Refused], look: Callable[[WorkItem[Payload]], Found], *, force: bool = False
 ) -> Plan[Payload]:
     """Look at every output and decide what has to be done.
 
     Parameters
     ----------
-    items : iterable of WorkItem
+    items : iterable of WorkItem or Refused
+        Refused are those whose input is already known to be unfit; they are told in their place.
     look : callable
-        Tells what an item's output is; `judge` does most of it. A `LapsError` that it raises fails its item.
+        Tells what an item's output is; `judge` does most of it. A `LapsError` that it raises refuses its item.
     force : bool
         Whether to redo what is done. What is foreign is not replaced in any case.
 
@@ -186,7 +221,7 @@ def plan(
     return Plan(tuple(_job(item, look) for item in items), force)
 
 
-def _refuse_twins(items: tuple[WorkItem[Payload], ...]) -> None:
+def _refuse_twins(items: tuple[WorkItem[Payload] | Refused, ...]) -> None:
     found = Problems()
     names = Counter(item.name for item in items)
     outputs = Counter(item.output for item in items)
@@ -198,17 +233,19 @@ def _refuse_twins(items: tuple[WorkItem[Payload], ...]) -> None:
     found.raise_as(SchemaError)
 
 
-def _job(item: WorkItem[Payload], look: Callable[[WorkItem[Payload]], Found]) -> Job[Payload]:
+def _job(item: WorkItem[Payload] | Refused, look: Callable[[WorkItem[Payload]], Found]) -> Job[Payload] | Refused:
+    if isinstance(item, Refused):
+        return item
     try:
         found = look(item)
     except LapsError as error:
-        return Job(item, None, error.problems)
+        return Refused(item.name, item.output, error.problems)
     if found.state != "foreign":
         return Job(item, found)
     why = f" ({found.why})" if found.why else ""
     message = f"expected nothing, or an output of this command, got something else{why}: it is left as it is"
     problem = Problem("foreign-output", str(item.output), message, "move it away, or choose another folder")
-    return Job(item, found, (problem,))
+    return Refused(item.name, item.output, (problem,), found.why)
 
 
 def judge(item: WorkItem[Payload], key_of: Callable[[Path], str | None]) -> Found:

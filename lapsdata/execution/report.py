@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, get_args
 from lapsdata import console
 from lapsdata.errors import Problem
 from lapsdata.execution.engine import Terminated, unheard
+from lapsdata.execution.manifest import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -55,6 +56,12 @@ class Entry(Generic[Result]):
         Why it failed.
     traceback : str or None
         Where in the code it failed.
+
+    Examples
+    --------
+    >>> import pathlib
+    >>> Entry("clip_1", pathlib.Path("out/clip_1.h5"), "kept").as_json()["fate"]
+    'kept'
     """
 
     name: str
@@ -86,6 +93,13 @@ class Report(Generic[Result]):
     entries : tuple of Entry
     leftovers : tuple of Path
         Unfinished files and folders beside the outputs; see `leftovers`.
+
+    Examples
+    --------
+    >>> import pathlib
+    >>> report = Report((Entry("clip_1", pathlib.Path("1.h5"), "made"), Entry("clip_2", pathlib.Path("2.h5"), "left")))
+    >>> report.facts, int(report.exit_code)
+    ({'items': '2', 'made': '1', 'not done': '1'}, 1)
     """
 
     entries: tuple[Entry[Result], ...]
@@ -284,14 +298,17 @@ def leftovers(folders: Iterable[Path]) -> tuple[Path, ...]:
 
 
 def _report(plan: Plan[Payload], outcomes: Mapping[str, Outcome[Job[Payload], Result]]) -> Report[Result]:
-    entries = tuple(_entry(job, outcomes.get(job.item.name), force=plan.force) for job in plan.jobs)
-    return Report(entries, leftovers(job.item.output.parent for job in plan.jobs))
+    entries = tuple(
+        Entry(job.name, job.output, "failed", job.why, problems=job.problems)
+        if isinstance(job, Refused)
+        else _entry(job, outcomes.get(job.item.name), force=plan.force)
+        for job in plan.jobs
+    )
+    return Report(entries, leftovers(entry.output.parent for entry in entries))
 
 
 def _entry(job: Job[Payload], outcome: Outcome[Job[Payload], Result] | None, *, force: bool) -> Entry[Result]:
     item, found = job.item, job.found
-    if found is None or job.refused:
-        return Entry(item.name, item.output, "failed", problems=job.refused)
     if outcome is None:
         fate: Fate = "kept" if found.state == "done" and not force else "left"
         return Entry(item.name, item.output, fate, found.why)

@@ -25,7 +25,7 @@ from lapsdata.errors import (
     StorageError,
     UnknownFormatError,
 )
-from lapsdata.execution.manifest import STATES, Found, Job, WorkItem, judge, plan, work_key
+from lapsdata.execution.manifest import STATES, Found, Job, Refused, WorkItem, judge, plan, work_key
 from lapsdata.schema.base import Parent
 from lapsdata.storage import atomic
 from lapsdata.testing.samples import sample_boxes, sample_tracks
@@ -56,11 +56,14 @@ def look(item: WorkItem[Any]) -> Found:
 def test_a_plan_keeps_every_item_in_order_and_does_what_is_not_done(states: list[str], force: bool) -> None:
     items = items_of(states)
     found = plan(iter(items), look, force=force)
-    assert tuple(job.item for job in found.jobs) == items
+    outputs = [job.output if isinstance(job, Refused) else job.item.output for job in found.jobs]
+    assert outputs == [item.output for item in items]
     expected = [item for item in items if item.payload != "foreign" and (force or item.payload != "done")]
     assert [job.item for job in found.to_do] == expected
     assert found.units == 3 * len(expected)
-    assert found.counts == {**{state: states.count(state) for state in STATES}, "unreadable": 0}
+    expected_counts = {state: states.count(state) for state in ("missing", "done", "changed", "damaged")}
+    expected_counts["refused"] = states.count("foreign")
+    assert found.counts == expected_counts
 
 
 @given(states=st.lists(states), force=st.booleans())
@@ -75,7 +78,9 @@ def test_a_foreign_output_is_refused_and_named_also_when_forced() -> None:
 
     for force in (False, True):
         (job,) = plan(items_of(["any"]), foreign, force=force).jobs
-        assert job.refused == (
+        assert isinstance(job, Refused)
+        assert job.why == "a holiday picture"
+        assert job.problems == (
             Problem(
                 "foreign-output",
                 "out/0.h5",
@@ -96,9 +101,19 @@ def test_an_output_that_cannot_be_looked_at_is_refused_and_the_others_are_done()
 
     found = plan(items_of(["", "blind", ""]), blind)
     assert [job.item.name for job in found.to_do] == ["clip_0", "clip_2"]
-    assert found.jobs[1].refused == (problem,)
-    assert not found.jobs[1].overwrite
-    assert found.counts["unreadable"] == 1
+    assert found.jobs[1] == Refused("clip_1", Path("out/1.h5"), (problem,))
+    assert found.counts["refused"] == 1
+
+
+def test_an_item_whose_input_is_unfit_keeps_its_place_and_is_not_looked_at() -> None:
+    one, two = items_of(["missing", "done"])
+    unfit = Refused("clip_5", Path("out/5.h5"), (Problem("too-short", "clip_5.mp4", "expected 16 frames, got 5"),))
+    found = plan([one, unfit, two], look, force=True)
+    assert found.jobs[1] is unfit
+    assert [job.item for job in found.to_do] == [one, two]
+    assert found.units == 6
+    with pytest.raises(SchemaError, match="clip_5: expected one item of this name, got 2"):
+        plan([unfit, unfit], look)
 
 
 def test_a_fault_of_the_look_itself_is_no_finding() -> None:
@@ -195,7 +210,8 @@ def test_other_errors_are_no_finding(item: WorkItem[None]) -> None:
     with pytest.raises(StorageError, match="no permission"):
         judge(item, refuse)
     (job,) = plan([item], lambda item: judge(item, refuse)).jobs
-    assert job.refused[0].code == "no-permission"
+    assert isinstance(job, Refused)
+    assert job.problems[0].code == "no-permission"
 
 
 def test_a_link_to_nothing_is_something(item: WorkItem[None]) -> None:
@@ -288,9 +304,7 @@ def test_skip_if_exists_on_an_unfinished_file(tmp_path: Path) -> None:
             del file[name]
     assert seals
     todo = plan([WorkItem("clip", path, key_of(whole) or "", None)], lambda item: judge(item, key_of))
-    assert todo.jobs[0].found is not None
-    assert todo.jobs[0].found.state == "damaged"
-    assert [job.overwrite for job in todo.to_do] == [True]
+    assert [(job.found.state, job.overwrite) for job in todo.to_do] == [("damaged", True)]
 
 
 def _names(file: Any) -> list[str]:
@@ -395,4 +409,5 @@ def test_a_folder_that_is_not_there_is_no_obstacle(tmp_path: Path) -> None:
 def test_a_name_that_the_system_refuses_is_refused(tmp_path: Path) -> None:
     item = WorkItem("clip", tmp_path / (os.pathconf(tmp_path, "PC_NAME_MAX") * "n" + "n"), DIGEST, None)
     (job,) = plan([item], lambda item: judge(item, key_of)).jobs
-    assert job.refused[0].code == "wrong-name"
+    assert isinstance(job, Refused)
+    assert job.problems[0].code == "wrong-name"

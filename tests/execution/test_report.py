@@ -91,7 +91,7 @@ def test_every_item_has_one_fate_in_the_order_of_the_items(
         report = stop.report
         assert stop_after is not None
         assert report.counts["left"] == len(todo.to_do) - stop_after > 0
-    assert [entry.name for entry in report.entries] == [job.item.name for job in todo.jobs]
+    assert [entry.name for entry in report.entries] == [f"clip_{number}" for number in range(len(payloads))]
     assert sum(report.counts.values()) == len(payloads)
     assert tuple(report.counts) == FATES
     begun = {job.item.name for job in todo.to_do[::-1][:stop_after]}
