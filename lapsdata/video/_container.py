@@ -2,41 +2,31 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import re
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, TypeAlias, cast
+from typing import TYPE_CHECKING, BinaryIO
 
 from lapsdata.errors import (
     CorruptDataError,
-    LapsError,
     MissingExtraError,
     Problem,
     SchemaError,
-    StorageError,
     UnknownFormatError,
 )
-from lapsdata.storage.atomic import existing, storage_errors
+from lapsdata.video._bytes import open_bytes, url_errors, words
 from lapsdata.video._ffmpeg_log import describe
-from lapsdata.video._wholeness import find_fault
+from lapsdata.video._wholeness import find_fault, known_kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     import av
     from av.codec.context import CodecContext
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
-__all__ = ["OpenVideo", "VideoPath", "is_url", "name_of", "open_container", "packets_of", "settled"]
-
-VideoPath: TypeAlias = str | os.PathLike[str]
-"""A path, or a URL for fsspec."""
-
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|[a-z0-9]+::")
+__all__ = ["OpenVideo", "open_container", "packets_of"]
 
 # What people meet; the full list of an FFmpeg has several hundred names.
 _USUAL = "h264 hevc libdav1d libaom-av1 vp8 vp9 mpeg4 mpeg2video mjpeg prores ffv1 gif".split()  # noqa: SIM905 - a list of words
@@ -55,28 +45,12 @@ class OpenVideo:
     container: InputContainer
     stream: VideoStream
     about: str
-    handle: BinaryIO | None
+    handle: BinaryIO
 
     def close(self) -> None:
         """Close the container, and the file that was opened for it."""
         self.container.close()
-        if self.handle is not None:
-            self.handle.close()
-
-
-def is_url(source: VideoPath) -> bool:
-    """Tell whether a source is for fsspec: `s3://bucket/clip.mp4`, `memory://clip.mp4`."""
-    return isinstance(source, str) and _URL.match(source) is not None
-
-
-def settled(source: VideoPath) -> Path | str:
-    """Return a source as a Path, or as the URL that it is."""
-    return source if isinstance(source, str) and is_url(source) else Path(source)
-
-
-def name_of(source: VideoPath) -> str:
-    """Name of a source: its last part without suffix."""
-    return Path(source).stem
+        self.handle.close()
 
 
 def packets_of(source: Path | str, video: OpenVideo) -> Iterator[av.Packet[VideoStream]]:
@@ -94,7 +68,8 @@ def packets_of(source: Path | str, video: OpenVideo) -> Iterator[av.Packet[Video
     packets = video.container.demux(video.stream)
     while True:
         try:
-            packet = next(packets, None)
+            with url_errors(source):
+                packet = next(packets, None)
         except av.error.FFmpegError as error:
             raise _damaged(source, error) from error
         if packet is None:
@@ -103,7 +78,7 @@ def packets_of(source: Path | str, video: OpenVideo) -> Iterator[av.Packet[Video
 
 
 def _damaged(source: Path | str, error: Exception) -> CorruptDataError:
-    message = f"the container is damaged: {_words(error)}"
+    message = f"the container is damaged: {words(error)}"
     return CorruptDataError(Problem("damaged", str(source), message, "copy or download it again"))
 
 
@@ -135,65 +110,28 @@ def open_container(source: Path | str, stream: int | None = None) -> OpenVideo:
     MissingExtraError
         No decoder for the codec, or no library for the kind of URL.
     """
-    handle = _open_bytes(source)
+    handle = open_bytes(source)
     try:
         _refuse_faults(source, handle)
-        if is_url(source):
-            return _opened(source, handle, stream)
-        handle.close()
-        return _opened(source, None, stream)
+        video = _opened(source, handle, stream)
+        if not isinstance(source, str):
+            handle.close()  # FFmpeg has opened it for itself
+        return video
     except BaseException:
         handle.close()
         raise
 
 
-def _open_bytes(source: Path | str) -> BinaryIO:
-    if is_url(source):
-        with _remote_errors(str(source)):
-            import fsspec
-
-            return cast("BinaryIO", fsspec.open(str(source), "rb").open())
-    path = existing(Path(source))
-    with storage_errors(path, "open"):
-        return path.open("rb")
-
-
-@contextmanager
-def _remote_errors(url: str) -> Iterator[None]:
-    """Turn what fsspec and its many libraries raise into errors that name the URL."""
-    try:
-        yield
-    except LapsError:
-        raise
-    except ImportError as error:
-        raise MissingExtraError(Problem("missing-extra", url, f"cannot open: {error}", "install it")) from error
-    except Exception as error:
-        if isinstance(error, FileNotFoundError):
-            problem = Problem("not-found", url, "cannot open: no such file", "check the URL")
-        elif isinstance(error, PermissionError):
-            problem = Problem("no-permission", url, "cannot open: no permission", "ask for the right to read it")
-        else:
-            problem = Problem("unreadable-url", url, f"cannot open: {_words(error)}", "check the URL")
-        raise StorageError(problem) from error
-
-
 def _refuse_faults(source: Path | str, handle: BinaryIO) -> None:
-    with _remote_errors(str(source)):
+    with url_errors(source):
         fault = find_fault(handle)
     if fault is not None:
         kind = UnknownFormatError if fault.foreign else CorruptDataError
         raise kind(Problem(fault.code, str(source), fault.message, fault.fix))
 
 
-def _opened(source: Path | str, handle: BinaryIO | None, wanted: int | None) -> OpenVideo:
-    import av
-
-    try:
-        # "file:" keeps a colon in a name from being taken for a protocol.
-        local = f"file:{source}"
-        container = av.open(local, "r", options=_LOCAL_ONLY) if handle is None else av.open(handle, "r")
-    except av.error.FFmpegError as error:
-        raise _unreadable(source, error) from error
+def _opened(source: Path | str, handle: BinaryIO, wanted: int | None) -> OpenVideo:
+    container = _container(source, handle)
     try:
         stream = _pick(source, container, wanted)
         about = describe(container, stream.index)
@@ -201,20 +139,35 @@ def _opened(source: Path | str, handle: BinaryIO | None, wanted: int | None) -> 
     except BaseException:
         container.close()
         raise
-    # Threads across frames hang PyAV when a reader stops early, and an own thread per reader gains little: work is
-    # spread over videos.
+    # Threads across frames hang PyAV when a reader stops early, and those within a frame gain little: work is spread
+    # over videos. It also keeps what FFmpeg logs in the thread that asked.
     stream.thread_type = "SLICE"
     stream.codec_context.thread_count = 1
     return OpenVideo(container, stream, about, handle)
 
 
-def _unreadable(source: Path | str, error: Exception) -> LapsError:
-    number = getattr(error, "errno", None)
-    if number in {errno.EACCES, errno.ENOENT, errno.EIO, errno.EMFILE}:
-        return StorageError(Problem("storage", str(source), f"cannot open: {_words(error)}"))
-    if isinstance(error, ValueError):  # FFmpeg's "invalid data": no demuxer knows it
-        return _not_a_video(source, "got something that FFmpeg does not recognise")
-    return _damaged(source, error)
+def _container(source: Path | str, handle: BinaryIO) -> InputContainer:
+    import av
+
+    try:
+        with url_errors(source):
+            if isinstance(source, str):
+                return av.open(handle, "r")
+            # "file:" keeps a colon in a name from being taken for a protocol.
+            return av.open(f"file:{source}", "r", options=_LOCAL_ONLY)
+    except av.error.InvalidDataError as error:
+        if known_kind(handle):
+            raise _damaged(source, error) from error
+        raise _not_a_video(source, f"got {_beginning(handle)}") from error
+    except av.error.FFmpegError as error:
+        raise _damaged(source, error) from error
+
+
+def _beginning(handle: BinaryIO) -> str:
+    handle.seek(0)
+    head = handle.read(40)
+    text = head.decode("ascii", "replace")
+    return f"text that begins with {text!r}" if text.isprintable() or text.isascii() else "what FFmpeg does not know"
 
 
 def _not_a_video(source: Path | str, got: str) -> UnknownFormatError:
@@ -254,7 +207,3 @@ def _refuse_undecodable(source: Path | str, stream: VideoStream, about: str) -> 
     message = f"no decoder for {codec} in this FFmpeg; among the decoders there are: {there or 'none'}"
     fix = "install an FFmpeg with one (pip install --upgrade av), or convert the video"
     raise MissingExtraError(Problem("no-decoder", str(source), message, fix))
-
-
-def _words(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__

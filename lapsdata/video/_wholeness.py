@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Fault", "find_fault"]
+__all__ = ["Fault", "find_fault", "known_kind"]
 
 _CUT_OFF = "copy or download it again; to keep what there is, repair it with ffmpeg -i FILE -c copy NEW"
 _BOXES = {b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"styp"}
@@ -63,6 +63,13 @@ def find_fault(file: BinaryIO) -> Fault | None:
         return None
     finally:
         file.seek(0)
+
+
+def known_kind(file: BinaryIO) -> bool:
+    """Tell whether a file begins as one of the kinds that are walked."""
+    file.seek(0)
+    head = file.read(189)
+    return any(fits(head) for fits, _ in _KINDS)
 
 
 def _short(expected: int, size: int) -> Fault | None:

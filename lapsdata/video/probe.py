@@ -9,7 +9,8 @@ import numpy as np
 
 from lapsdata.errors import Problem, SchemaError
 from lapsdata.geometry import FrameSize
-from lapsdata.video._container import name_of, open_container, settled
+from lapsdata.video._bytes import name_of, settled
+from lapsdata.video._container import open_container
 from lapsdata.video._decoding import PacketSource
 from lapsdata.video._images import ImageFolder, open_folder
 from lapsdata.video._timeline import rate_of, read_timeline, rotation_of
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from lapsdata.timebase import FrameRate
-    from lapsdata.video._container import OpenVideo, VideoPath
+    from lapsdata.video._bytes import VideoPath
+    from lapsdata.video._container import OpenVideo
     from lapsdata.video._decoding import Times
     from lapsdata.video._timeline import Timeline
     from lapsdata.video.frame import Pixels

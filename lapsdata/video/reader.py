@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from lapsdata.timebase import FrameRate
-    from lapsdata.video._container import VideoPath
+    from lapsdata.video._bytes import VideoPath
     from lapsdata.video._decoding import PacketSource, Session, Times
     from lapsdata.video._images import ImageFolder
     from lapsdata.video.facts import VideoFacts

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, overload
 
 from lapsdata.errors import Problem, Problems, SchemaError, UnknownFormatError
 from lapsdata.storage.atomic import existing, storage_errors
-from lapsdata.video._container import is_url, name_of
+from lapsdata.video._bytes import is_url, name_of
 from lapsdata.video._images import is_image_folder
 
 if TYPE_CHECKING:

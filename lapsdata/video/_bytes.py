@@ -1,0 +1,89 @@
+"""Where the bytes of a video come from: a local file, or whatever fsspec opens; every refusal names it."""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias, cast
+
+from lapsdata.errors import LapsError, MissingExtraError, Problem, StorageError
+from lapsdata.storage.atomic import existing, storage_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["VideoPath", "is_url", "name_of", "open_bytes", "settled", "url_errors", "words"]
+
+VideoPath: TypeAlias = str | os.PathLike[str]
+"""A path, or a URL for fsspec."""
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|[a-z0-9]+::")
+
+
+def is_url(source: VideoPath) -> bool:
+    """Tell whether a source is for fsspec: `s3://bucket/clip.mp4`, `memory://clip.mp4`."""
+    return isinstance(source, str) and _URL.match(source) is not None
+
+
+def settled(source: VideoPath) -> Path | str:
+    """Return a source as a Path, or as the URL that it is."""
+    return source if isinstance(source, str) and is_url(source) else Path(source)
+
+
+def name_of(source: VideoPath) -> str:
+    """Name of a source: its last part without suffix."""
+    return Path(source).stem
+
+
+def open_bytes(source: Path | str) -> BinaryIO:
+    """Open a file or URL for reading.
+
+    Raises
+    ------
+    StorageError
+        It is not there or may not be read.
+    MissingExtraError
+        The library for this kind of URL is not installed.
+    """
+    if isinstance(source, str):
+        with url_errors(source):
+            import fsspec
+
+            return cast("BinaryIO", fsspec.open(source, "rb").open())
+    path = existing(source)
+    with storage_errors(path, "open"):
+        return path.open("rb")
+
+
+@contextmanager
+def url_errors(source: Path | str) -> Iterator[None]:
+    """Turn what fsspec and the many libraries below it raise into errors that name the URL.
+
+    Errors of paths, and FFmpeg's own, pass through.
+    """
+    try:
+        yield
+    except LapsError:
+        raise
+    except Exception as error:
+        import av
+
+        if not isinstance(source, str) or isinstance(error, av.error.FFmpegError):
+            raise
+        if isinstance(error, ImportError):
+            missing = Problem("missing-extra", source, f"cannot open: {error}", "install what it names")
+            raise MissingExtraError(missing) from error
+        if isinstance(error, FileNotFoundError):
+            problem = Problem("not-found", source, "cannot open: no such file", "check the URL")
+        elif isinstance(error, PermissionError):
+            problem = Problem("no-permission", source, "cannot open: no permission", "ask for the right to read it")
+        else:
+            problem = Problem("unreadable-url", source, f"cannot read: {words(error)}", "check the URL")
+        raise StorageError(problem) from error
+
+
+def words(error: Exception) -> str:
+    """Return what an exception says, in words; its kind where it says nothing."""
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
