@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lapsdata.report.layout import Cell, Label, TileGrid, lay_out, paint, resized
+from lapsdata.report.layout import Cell, Label, lay_out, paint, resized
+from lapsdata.report.tile_grid import TileGrid
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,8 @@ import numpy as np
 
 from lapsdata.errors import Problem, Problems, SchemaError, warn, whole_number
 from lapsdata.geometry import FrameSize, PixelArea, PixelMap
-from lapsdata.report.layout import Cell, Label, TileGrid, lay_out, paint, resized
+from lapsdata.report.layout import Cell, Label, lay_out, paint, resized
+from lapsdata.report.tile_grid import TileGrid
 from lapsdata.report.trails import draw_trails
 
 if TYPE_CHECKING:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from lapsdata.errors import Problems, SchemaError, whole_number
 from lapsdata.geometry import FrameSize, PixelArea
 
 if TYPE_CHECKING:
@@ -20,9 +19,11 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from lapsdata.report.tile_grid import TileGrid
+
     Image = npt.NDArray[np.uint8]
 
-__all__ = ["Cell", "Label", "SheetLayout", "TileGrid", "lay_out", "paint", "resized"]
+__all__ = ["Cell", "Label", "SheetLayout", "lay_out", "paint", "resized"]
 
 LONGEST_SIDE = 1920
 """A sheet's pictures take at most so many pixels in width and height: a full screen, or 16 cm at 300 dpi."""
@@ -35,8 +36,6 @@ _TEXT_PX, _LEAST_TEXT_PX = 20, 9
 _LINE, _BASE, _APART = 1.5, 1.05, 1.0
 # A picture flatter or taller than this gets a cell of this shape and keeps its own inside of it.
 _EXTREME = 8.0
-# The shape that a sheet comes close to when nobody says how many columns it has.
-_SHAPE = 1.4
 
 
 class Label(NamedTuple):
@@ -60,60 +59,6 @@ class Word(NamedTuple):
     x: int
     y: int
     right: bool
-
-
-@dataclass(frozen=True, slots=True)
-class TileGrid:
-    """How many cells a sheet has, and in how many columns.
-
-    Parameters
-    ----------
-    columns, rows : int or None
-        1 to 100; None is chosen, so that the usual number of cells finds a place and the sheet comes out somewhat
-        wider than high.
-
-    Raises
-    ------
-    SchemaError
-        A number that is no integer from 1 to 100 (`out-of-range`).
-
-    Examples
-    --------
-    >>> TileGrid(columns=8).count(usual=12), TileGrid(columns=8, rows=1).count(usual=12)
-    (16, 8)
-    >>> TileGrid().columns_for(12, aspect=4 / 3), TileGrid().columns_for(12, aspect=480 / 771)
-    (4, 6)
-    """
-
-    columns: int | None = None
-    rows: int | None = None
-
-    def __post_init__(self) -> None:
-        found = Problems()
-        for name, value in (("columns", self.columns), ("rows", self.rows)):
-            if value is not None and not 1 <= (whole_number(value) or 0) <= 100:
-                found.add("out-of-range", name, f"expected an integer from 1 to 100, got {value!r}")
-        found.raise_as(SchemaError)
-
-    def count(self, usual: int) -> int:
-        """Return how many cells find a place: `usual` (int) of them, unless the grid says otherwise."""
-        given = [number for number in (self.columns, self.rows) if number is not None]
-        if len(given) == 1:
-            return given[0] * math.ceil(usual / given[0])
-        return math.prod(given) if given else usual
-
-    def columns_for(self, count: int, aspect: float) -> int:
-        """Return the number of columns for `count` cells whose width is `aspect` times their height."""
-        if self.columns is not None:
-            return min(self.columns, count)
-        if self.rows is not None:
-            return math.ceil(count / min(self.rows, count))
-
-        def badness(columns: int) -> float:
-            rows = math.ceil(count / columns)
-            return abs(math.log(columns * aspect / rows / _SHAPE)) + (columns * rows - count) / count
-
-        return min(range(1, count + 1), key=badness)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +97,7 @@ def lay_out(sizes: Sequence[FrameSize], cells: Sequence[Cell], grid: TileGrid, *
 
     Examples
     --------
+    >>> from lapsdata.report.tile_grid import TileGrid
     >>> cells = [Cell((Label("0.000 s", "frame 0"),)), Cell((Label("1.500 s", "frame 30"),))]
     >>> layout = lay_out([FrameSize(width=64, height=48)], cells, TileGrid(columns=2), enlarge_px=160)
     >>> [(tile.x, tile.y, tile.width, tile.height) for tile in layout.tiles]
@@ -274,6 +220,7 @@ def paint(layout: SheetLayout, pictures: Iterable[Image]) -> Image:
 
     Examples
     --------
+    >>> from lapsdata.report.tile_grid import TileGrid
     >>> layout = lay_out([FrameSize(width=8, height=6)], [Cell((Label(),))], TileGrid(), enlarge_px=8)
     >>> paint(layout, [np.zeros((6, 8, 3), np.uint8)]).shape == (*layout.size.shape, 3)
     True

@@ -14,6 +14,7 @@ import numpy as np
 
 from lapsdata.errors import Problems, SchemaError
 from lapsdata.geometry import FrameSize, PixelArea, PixelMap
+from lapsdata.report.strokes import lines, stamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,9 +29,6 @@ __all__ = ["MOVING_PX", "MOVING_SHARE", "draw_trails", "point_colours"]
 
 MOVING_PX, MOVING_SHARE = 2.0, 1 / 200
 """A point stays that comes no further from its first position: so many pixels, or that share of the diagonal."""
-
-_SHIFT = 6
-"""Bits behind the point of OpenCV's whole-number coordinates: 1/64 pixel."""
 
 # Lightness and chroma of all colours in CIELAB (0 to 100): every hue is as well seen, on dark and on light.
 _LIGHTNESS, _CHROMA = 74.0, 62.0
@@ -175,27 +173,17 @@ class _Paths(NamedTuple):
         )
 
 
-def _fixed(xy: FloatArray) -> npt.NDArray[np.int32]:
-    """Return positions as OpenCV takes them, in 1/64 pixel."""
-    return np.asarray(np.rint(xy * (1 << _SHIFT)), np.int32)
-
-
-def _colour(rgb: Image) -> tuple[int, int, int]:
-    red, green, blue = rgb.tolist()
-    return red, green, blue
-
-
 def _dots(image: Image, paths: _Paths, which: BoolArray, radius: float, *, dark_px: float = 0.0) -> None:
     """Draw a disc at the last position of each chosen point, on a larger dark one if so wide a seam is wanted."""
     for centre, colour in _heads(paths, which):
         if dark_px:
-            _stamp(image, centre, _DARK, radius + dark_px, opacity=_SEAM)
-        _stamp(image, centre, colour, radius)
+            stamp(image, centre, _DARK, radius + dark_px, opacity=_SEAM)
+        stamp(image, centre, colour, radius)
 
 
 def _rings(image: Image, paths: _Paths, which: BoolArray, radius: float) -> None:
     for centre, colour in _heads(paths, which):
-        _stamp(image, centre, colour, radius, hollow=True)
+        stamp(image, centre, colour, radius, hollow=True)
 
 
 def _heads(paths: _Paths, which: BoolArray) -> Iterator[tuple[FloatArray, Image]]:
@@ -204,34 +192,13 @@ def _heads(paths: _Paths, which: BoolArray) -> Iterator[tuple[FloatArray, Image]
         yield last[point], paths.colours[point]
 
 
-def _stamp(
-    image: Image, centre: FloatArray, colour: Image, radius: float, *, hollow: bool = False, opacity: float = 1.0
-) -> None:
-    """Blend a disc or a ring, a pixel wide, into the picture: each pixel by the share of it that is covered.
-
-    OpenCV draws discs of two or three pixels as squares that stand on a corner.
-    """
-    low = np.maximum(np.floor(centre - radius), 0.0)
-    high = np.minimum(np.ceil(centre + radius) + 1.0, (image.shape[1], image.shape[0]))
-    if not (low < high).all():
-        return
-    (left, top), (right, bottom) = low.astype(int), high.astype(int)
-    x, y = np.arange(left, right) - centre[0], np.arange(top, bottom) - centre[1]
-    away = np.hypot(x[np.newaxis], y[:, np.newaxis])
-    covered = np.clip(radius + 0.5 - away, 0.0, 1.0)
-    if hollow:
-        covered -= np.clip(radius - 0.5 - away, 0.0, 1.0)
-    part = image[top:bottom, left:right]
-    part[...] = np.rint(part + (colour - part.astype(np.float64)) * (opacity * covered[..., np.newaxis]))
-
-
 def _trails(image: Image, paths: _Paths) -> Image:
     """Draw hidden parts, then seen ones, old to new."""
     measured: BoolArray = np.asarray(np.isfinite(paths.xy).all(axis=-1))
     steps = measured[:-1] & measured[1:] & paths.moving
     seen = steps & paths.vis[:-1] & paths.vis[1:]
     thick = max(1, round(_THICK * paths.dot_px))
-    image = _lines(image, paths, steps & ~seen, 1, _HIDDEN, _GREY)
+    image = _steps(image, paths, steps & ~seen, 1, _HIDDEN, _GREY)
     # Each layer holds all that is newer than its start, so that no joint within it is painted twice; together they
     # rise from the opacity of the oldest part to 1.
     starts = np.unique(np.linspace(0, len(seen), _LEVELS, endpoint=False).astype(int))
@@ -239,42 +206,14 @@ def _trails(image: Image, paths: _Paths) -> Image:
     for start, (before, after) in zip(starts, pairwise(clear), strict=True):
         newer = seen.copy()
         newer[:start] = False
-        image = _lines(image, paths, newer, thick, 1.0 - after / before)
+        image = _steps(image, paths, newer, thick, 1.0 - after / before)
     return image
 
 
-def _lines(
+def _steps(
     image: Image, paths: _Paths, steps: BoolArray, thick: int, opacity: float, colour: Image | None = None
 ) -> Image:
-    """Return the picture with the chosen steps, bool (T - 1, N), as lines that let it shine through."""
-    import cv2
-
+    """Return the picture with the chosen steps, bool (T - 1, N), drawn from one position to the next."""
     step, point = np.nonzero(steps)
-    ends, near = _cut(paths.xy[step, point], paths.xy[step + 1, point], image.shape, thick + 2.0)
-    if not near.any():
-        return image
-    drawn = image.copy()
-    for (start, stop), own in zip(_fixed(ends[near]).tolist(), paths.colours[point[near]], strict=True):
-        cv2.line(drawn, start, stop, _colour(own if colour is None else colour), thick, cv2.LINE_AA, _SHIFT)
-    return np.asarray(cv2.addWeighted(drawn, opacity, image, 1.0 - opacity, 0.0))
-
-
-def _cut(
-    start: FloatArray, stop: FloatArray, shape: tuple[int, ...], reach: float
-) -> tuple[npt.NDArray[np.float64], BoolArray]:
-    """Cut lines (M, 2) to (M, 2) at a frame that lies `reach` outside of the picture, as Liang and Barsky do.
-
-    OpenCV counts in 32 bits, which a point far away would overflow; cutting changes no pixel of the picture.
-    """
-    low, high = np.full(2, -0.5 - reach), np.array([shape[1], shape[0]]) - 0.5 + reach
-    way = stop - start
-    with np.errstate(divide="ignore", invalid="ignore"):
-        one, other = (low - start) / way, (high - start) / way
-    # A line along an axis meets the two edges it runs beside never, or lies between them always.
-    beside = way == 0.0
-    inside = (start >= low) & (start <= high)
-    enter = np.where(beside, np.where(inside, 0.0, np.inf), np.minimum(one, other)).max(axis=-1, initial=0.0)
-    leave = np.where(beside, 1.0, np.maximum(one, other)).min(axis=-1, initial=1.0)
-    near: BoolArray = np.asarray(enter <= leave)
-    part = np.where(near[:, np.newaxis], np.stack([enter, leave], axis=-1), 0.0)
-    return start[:, np.newaxis] + way[:, np.newaxis] * part[..., np.newaxis], near
+    colours = paths.colours[point] if colour is None else np.broadcast_to(colour, (len(point), 3))
+    return lines(image, paths.xy[step, point], paths.xy[step + 1, point], colours, thick, opacity)

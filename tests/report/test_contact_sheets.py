@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as arrays_of
 from lapsdata.errors import LapsError, SchemaError, StorageError
 from lapsdata.report import contact_sheet
 from lapsdata.report.contact_sheets import sheet_frames, sheet_layout
-from lapsdata.report.layout import TileGrid
+from lapsdata.report.tile_grid import TileGrid
 from lapsdata.testing.scenes import SceneConfig, render_scene
 from lapsdata.video.probe import probe
 from lapsdata.video.writer import write_video

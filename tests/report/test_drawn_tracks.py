@@ -15,7 +15,8 @@ from lapsdata.geometry import FrameSize
 from lapsdata.provenance import path_digest
 from lapsdata.report import draw_tracks, spread_windows
 from lapsdata.report.drawn_tracks import tracks_layout
-from lapsdata.report.layout import TileGrid, resized
+from lapsdata.report.layout import resized
+from lapsdata.report.tile_grid import TileGrid
 from lapsdata.schema import Area, Grid, Size, SourceVideo, Tool, TracksHeader, TracksView
 from lapsdata.testing import strategies
 from lapsdata.testing.samples import sample_provenance, sample_tracks

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from lapsdata.errors import SchemaError
 from lapsdata.geometry import FrameSize, PixelArea
-from lapsdata.report.layout import LONGEST_SIDE, Cell, Label, SheetLayout, TileGrid, Word, lay_out, paint, resized
+from lapsdata.report.layout import LONGEST_SIDE, Cell, Label, SheetLayout, Word, lay_out, paint, resized
+from lapsdata.report.tile_grid import TileGrid
 
 SIZES = st.builds(FrameSize, width=st.integers(1, 4096), height=st.integers(1, 4096))
 USUAL_SIZES = st.builds(FrameSize, width=st.integers(64, 1920), height=st.integers(64, 1920)).filter(
