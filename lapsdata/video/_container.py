@@ -113,10 +113,7 @@ def open_container(source: Path | str, stream: int | None = None) -> OpenVideo:
     handle = open_bytes(source)
     try:
         _refuse_faults(source, handle)
-        video = _opened(source, handle, stream)
-        if not isinstance(source, str):
-            handle.close()  # FFmpeg has opened it for itself
-        return video
+        return _opened(source, handle, stream)
     except BaseException:
         handle.close()
         raise
@@ -143,6 +140,8 @@ def _opened(source: Path | str, handle: BinaryIO, wanted: int | None) -> OpenVid
     # over videos. It also keeps what FFmpeg logs in the thread that asked.
     stream.thread_type = "SLICE"
     stream.codec_context.thread_count = 1
+    if not isinstance(source, str):
+        handle.close()  # FFmpeg has opened it for itself
     return OpenVideo(container, stream, about, handle)
 
 
@@ -155,12 +154,10 @@ def _container(source: Path | str, handle: BinaryIO) -> InputContainer:
                 return av.open(handle, "r")
             # "file:" keeps a colon in a name from being taken for a protocol.
             return av.open(f"file:{source}", "r", options=_LOCAL_ONLY)
-    except av.error.InvalidDataError as error:
-        if known_kind(handle):
-            raise _damaged(source, error) from error
-        raise _not_a_video(source, f"got {_beginning(handle)}") from error
     except av.error.FFmpegError as error:
-        raise _damaged(source, error) from error
+        # A list of other files is refused with "operation not permitted".
+        unknown = isinstance(error, (av.error.InvalidDataError, av.error.PermissionError)) and not known_kind(handle)
+        raise (_not_a_video(source, f"got {_beginning(handle)}") if unknown else _damaged(source, error)) from error
 
 
 def _beginning(handle: BinaryIO) -> str:
