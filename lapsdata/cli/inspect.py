@@ -63,10 +63,11 @@ def inspect(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing --png file.")] = False,
     json: Json = False,
 ) -> None:
-    """Show what is in a file, after comparing every checksum in it; of a video, what its packets tell.
+    """Show what is in a file, or what a video is; draw it with --png.
 
-    A file of ours is read into memory for that, however large it is; of a video no frame is decoded. --low-level
-    reads one value of each dataset, or the item that is picked, and compares nothing.
+    Every checksum of a file of ours is compared, for which it is read into memory, however large it is. Of a video
+    the packets are read, and no frame is decoded. --low-level reads one value of each dataset, or the item that is
+    picked, and compares nothing.
     """
     drawing = _Drawing(png, video, window, view, columns, rows, overwrite)
     _refuse(drawing, low_level, pick, format)
