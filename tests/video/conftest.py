@@ -170,9 +170,7 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 def rewrite() -> Callable[..., Path]:
     """Return a function that copies packets to another file, each changed or left out on the way."""
 
-    def copy(
-        source: Path, target: Path, change: Callable[[int, av.Packet], av.Packet | None], **options: str
-    ) -> Path:
+    def copy(source: Path, target: Path, change: Callable[[int, av.Packet], av.Packet | None], **options: str) -> Path:
         with av.open(str(source)) as given, av.open(str(target), "w", options=options) as output:
             stream = given.streams.video[0]
             made = output.add_stream_from_template(stream)

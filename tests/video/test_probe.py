@@ -87,7 +87,9 @@ def test_nothing_is_decoded(tmp_path: Path, video: Callable[[str], Path]) -> Non
 @pytest.mark.parametrize("rate", ["50/3", "30000/1001", "25/2", "24000/1001", "15/2", "5", "1", "120", "359/12"])
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts", ".avi"])
 def test_odd_rates_are_exact_fractions(tmp_path: Path, write: Callable[..., Path], suffix: str, rate: str) -> None:
-    codec = "mjpeg.avi" if suffix == ".avi" else "mpeg2.ts" if suffix == ".ts" and rate in {"30000/1001"} else "h264.mp4"
+    codec = (
+        "mjpeg.avi" if suffix == ".avi" else "mpeg2.ts" if suffix == ".ts" and rate in {"30000/1001"} else "h264.mp4"
+    )
     path = write(tmp_path / f"clip{suffix}", codec, rate=Fraction(rate))
     facts = probe(path)
     assert str(facts.rate) == rate
@@ -99,7 +101,9 @@ def test_odd_rates_are_exact_fractions(tmp_path: Path, write: Callable[..., Path
 def test_a_rate_that_a_coarse_clock_leaves_open_is_the_stated_one(tmp_path: Path, write: Callable[..., Path]) -> None:
     # Ten frames in milliseconds fit 30 as well as 29.97.
     path = write(tmp_path / "clip.mkv", "h264.mkv", rate=Fraction(30_000, 1001))
-    short = write(tmp_path / "short.mkv", "mpeg4.mp4", rate=Fraction(30_000, 1001), pictures=[np.zeros((64, 96, 3), np.uint8)] * 8)
+    short = write(
+        tmp_path / "short.mkv", "mpeg4.mp4", rate=Fraction(30_000, 1001), pictures=[np.zeros((64, 96, 3), np.uint8)] * 8
+    )
     assert str(probe(path).rate) == str(probe(short).rate) == "30000/1001"
 
 
@@ -112,7 +116,9 @@ def test_variable_times_have_no_rate(tmp_path: Path, write: Callable[..., Path])
 
 def test_a_transport_stream_keeps_its_start(tmp_path: Path, write: Callable[..., Path]) -> None:
     # FFmpeg's own muxer starts at 1.4 s unless it is told otherwise: 0.7 s of delay, twice.
-    path = write(tmp_path / "clip.ts", "mpeg2.ts", container={"muxdelay": "0.7", "muxpreload": "0.7"}, ticks=range(35, 75))
+    path = write(
+        tmp_path / "clip.ts", "mpeg2.ts", container={"muxdelay": "0.7", "muxpreload": "0.7"}, ticks=range(35, 75)
+    )
     facts = probe(path)
     assert facts.start_s == pytest.approx(1.4 + 0.04, abs=0.05)
     assert facts.start_s > 1.3
@@ -244,7 +250,9 @@ def test_a_stream_without_times_is_named(tmp_path: Path, write: Callable[..., Pa
         probe(write(tmp_path / "raw.h264"))
 
 
-def test_frames_at_one_time_are_named(tmp_path: Path, video: Callable[[str], Path], rewrite: Callable[..., Path]) -> None:
+def test_frames_at_one_time_are_named(
+    tmp_path: Path, video: Callable[[str], Path], rewrite: Callable[..., Path]
+) -> None:
     def doubled(_: int, packet: Any) -> Any:
         if packet.pts == 40:
             packet.pts = 80

@@ -1,0 +1,322 @@
+"""Every frame is the one that was asked for: held against plain decoding, in any order, for every kind of file."""
+
+from __future__ import annotations
+
+import random
+import weakref
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lapsdata.errors import CorruptDataError, SchemaError, StorageError
+from lapsdata.video import _decoding
+from lapsdata.video.frame import Frame
+from lapsdata.video.reader import open_video
+from lapsdata.video.writer import write_video
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """Count the packets that are fed to a decoder."""
+    fed = [0]
+    plain = _decoding._Run._decode
+
+    def counted(run: Any, packet: Any) -> Any:
+        fed[0] += packet is not None
+        return plain(run, packet)
+
+    monkeypatch.setattr(_decoding._Run, "_decode", counted)
+    yield fed
+
+
+def same(one: Frame, other: Frame) -> bool:
+    return one.index == other.index and one.time_s == other.time_s and np.array_equal(one.image, other.image)
+
+
+def test_reading_in_order_equals_plain_decoding(
+    kind: str, video: Callable[[str], Path], read_plainly: Callable[[Path], Any]
+) -> None:
+    path = video(kind)
+    plain = read_plainly(path)
+    with open_video(path) as reader:
+        frames = list(reader.frames())
+    assert [frame.index for frame in frames] == list(range(40))
+    assert [frame.time_s for frame in frames] == [float(pts * plain.clock) for pts in plain.decoded_pts]
+    for frame, image in zip(frames, plain.images, strict=True):
+        np.testing.assert_array_equal(frame.image, image)
+        assert frame.image.flags.c_contiguous
+        assert frame.image.flags.writeable
+
+
+def test_a_frame_read_anywhere_equals_the_one_read_in_order(kind: str, video: Callable[[str], Path]) -> None:
+    with open_video(video(kind)) as reader:
+        in_order = list(reader.frames())
+        wanted = random.Random(kind).choices(range(40), k=40)
+        assert all(same(reader.at_index(index), in_order[index]) for index in wanted)
+        backwards = [reader.at_index(index) for index in reversed(range(40))]
+        assert all(same(*pair) for pair in zip(reversed(backwards), in_order, strict=True))
+        some = sorted(wanted)
+        assert all(same(frame, in_order[index]) for index, frame in zip(some, reader.frames(some), strict=True))
+
+
+@settings(max_examples=25)
+@given(data=st.data())
+def test_any_structure_read_in_any_order(
+    tmp_path_factory: pytest.TempPathFactory, write: Callable[..., Path], draw: Callable[..., Any], data: st.DataObject
+) -> None:
+    """Codec, distance of keyframes, B-frames, times and order of reading are drawn."""
+    count = data.draw(st.integers(1, 24), "frames")
+    codec = data.draw(st.sampled_from(["h264.mp4", "h264.mkv", "mpeg4.mp4", "hevc.mp4", "mpeg2.ts"]), "codec")
+    options = {"g": str(data.draw(st.integers(1, 12), "gop")), "bf": str(data.draw(st.integers(0, 4), "b-frames"))}
+    if codec == "hevc.mp4":
+        options = {"x265-params": f"log-level=0:keyint={options['g']}:bframes={options['bf']}:open-gop=1"}
+    ticks: list[int] | None = None
+    if codec != "mpeg2.ts":
+        gaps = data.draw(st.lists(st.integers(20, 400), min_size=count, max_size=count), "gaps in ms")
+        ticks = np.cumsum(gaps).tolist()
+    suffix = codec.rpartition(".")[2]
+    path = write(
+        tmp_path_factory.mktemp("any") / f"clip.{suffix}", codec, draw(count, 64, 32), ticks=ticks, options=options,
+        clock=None if ticks is None else Fraction(1, 1000),
+    )  # fmt: skip
+    with open_video(path) as reader:
+        in_order = list(reader.frames())
+        assert len(in_order) == count
+        if ticks is not None:
+            assert [frame.time_s for frame in in_order] == [tick / 1000 for tick in ticks]
+        wanted = data.draw(st.lists(st.integers(0, count - 1), min_size=1, max_size=20), "order")
+        for index, frame in zip(wanted, reader.read(wanted), strict=True):
+            assert same(frame, in_order[index])
+        for index in wanted:
+            assert same(reader.at_index(index), in_order[index])
+
+
+def test_sorted_requests_decode_each_group_once(video: Callable[[str], Path], decoded: list[int]) -> None:
+    with open_video(video("mpeg4.mp4")) as reader:
+        keys = reader.facts.keyframes
+        assert len(keys) == 4
+        wanted = random.Random(1).sample(range(40), 40)
+        reader.read(wanted)
+        # The decoder holds one frame back, so that a packet is fed beyond each jump.
+        assert decoded[0] <= 40 + len(keys)
+
+
+def test_a_far_frame_is_reached_by_its_keyframe_and_a_near_one_without(
+    video: Callable[[str], Path], decoded: list[int]
+) -> None:
+    with open_video(video("av1.mp4")) as reader:
+        assert reader.facts.keyframes.tolist() == [0, 10, 20, 30]
+        assert [frame.index for frame in reader.frames([0, 32])] == [0, 32]
+        assert decoded[0] <= 8
+        decoded[0] = 0
+        assert [frame.index for frame in reader.frames([7, 12])] == [7, 12]
+        assert decoded[0] <= 16
+
+
+def test_indices_may_repeat_and_are_integers_of_any_library(video: Callable[[str], Path]) -> None:
+    with open_video(video("h264.mp4")) as reader:
+        frames = list(reader.frames(np.array([3, 3, 9], np.int32)))
+        assert [frame.index for frame in frames] == [3, 3, 9]
+        assert type(frames[0].index) is int
+        assert same(frames[0], frames[1])
+        # Each may be written to without harm to the other.
+        frames[0].image[:] = 0
+        assert frames[1].image.any()
+        twice = reader.read([5, 5])
+        twice[0].image[:] = 0
+        assert twice[1].image.any()
+
+
+def test_wrong_indices_are_named(video: Callable[[str], Path]) -> None:
+    with open_video(video("h264.mp4")) as reader:
+        with pytest.raises(
+            SchemaError, match=r"indices: expected rising indices, got 4 after 5; sort them, or use read"
+        ):
+            list(reader.frames([1, 5, 4]))
+        for wrong in (-1, 40):
+            with pytest.raises(IndexError, match=rf"h264.mp4: frame: expected 0 to 39, got {wrong}"):
+                reader.at_index(wrong)
+        with pytest.raises(SchemaError, match=r"index: expected an integer, got 1\.5"):
+            reader.read([1.5])  # type: ignore[list-item]  # the test
+
+
+def test_wrong_words_are_named(video: Callable[[str], Path]) -> None:
+    with pytest.raises(SchemaError, match="pixels: expected 'rgb' or 'gray', got 'bgr'"):
+        open_video(video("h264.mp4"), pixels="bgr")  # type: ignore[arg-type]  # the test
+    with pytest.raises(SchemaError, match="times: expected 'packets' or 'decoded', got 'guess'"):
+        open_video(video("h264.mp4"), times="guess")  # type: ignore[arg-type]  # the test
+
+
+def test_at_time_gives_the_nearest_frame_or_none(tmp_path: Path, draw: Callable[..., Any]) -> None:
+    write_video(tmp_path / "clip.mp4", draw(4), [1.0, 1.1, 1.5, 1.6])
+    with open_video(tmp_path / "clip.mp4") as reader:
+        assert [reader.at_time(t).index for t in (1.0, 1.1, 1.5, 1.6)] == [0, 1, 2, 3]
+        assert reader.at_time(1.1004).index == 1
+        assert reader.at_time(1.3, tolerance_s=0.2).index == 1
+        assert reader.at_time(0.0, tolerance_s=1.0).index == 0
+        assert reader.at_time(9.0, tolerance_s=8.0).index == 3
+        message = r"clip.mp4: t_s: expected a frame within 0.001 s of 1.400000 s, the nearest is frame 2 at 1.500000 s"
+        with pytest.raises(SchemaError, match=message):
+            reader.at_time(1.4)
+        with pytest.raises(SchemaError, match="of nan s"):
+            reader.at_time(float("nan"), tolerance_s=1e9)
+
+
+@given(st.lists(st.integers(0, 2000), min_size=1, max_size=12, unique=True), st.floats(-1.0, 3.0))
+@settings(max_examples=20)
+def test_at_time_equals_a_search_of_all_times(
+    tmp_path_factory: pytest.TempPathFactory, draw: Callable[..., Any], ticks: list[int], t_s: float
+) -> None:
+    times = np.sort(ticks) / 1000
+    path = tmp_path_factory.mktemp("at") / "clip.mp4"
+    write_video(path, draw(len(times), 32, 32), times)
+    with open_video(path) as reader:
+        found = reader.at_time(t_s, tolerance_s=10.0)
+    assert abs(found.time_s - t_s) == pytest.approx(np.abs(times - t_s).min(), abs=1e-9)
+
+
+def test_frames_are_not_kept(video: Callable[[str], Path]) -> None:
+    alive: list[weakref.ref[Any]] = []
+    most = 0
+    with open_video(video("h264.mp4")) as reader:
+        for frame in reader.frames():
+            alive.append(weakref.ref(frame.image))
+            del frame
+            most = max(most, sum(ref() is not None for ref in alive))
+    assert most <= 1
+
+
+def test_a_reader_reads_again_after_it_was_closed(video: Callable[[str], Path]) -> None:
+    reader = open_video(video("h264.mp4"))
+    before = reader.at_index(7)
+    reader.close()
+    assert same(reader.at_index(7), before)
+    reader.close()
+    reader.close()
+
+
+def test_a_file_that_has_gone_is_named(tmp_path: Path, write: Callable[..., Path]) -> None:
+    path = write(tmp_path / "clip.mp4")
+    with open_video(path) as reader:
+        path.unlink()
+        with pytest.raises(StorageError, match=r"clip.mp4: cannot open: no such file or folder"):
+            reader.at_index(0)
+
+
+def test_len_is_the_number_of_frames(video: Callable[[str], Path]) -> None:
+    with open_video(video("h264.mp4")) as reader:
+        assert len(reader) == reader.facts.frames == 40
+
+
+class TestEdits:
+    """Packets that are not to be shown, and frames without a keyframe before them."""
+
+    def test_a_hidden_start_is_decoded_and_not_shown(
+        self, tmp_path: Path, video: Callable[[str], Path], rewrite: Callable[..., Path]
+    ) -> None:
+        def earlier(_: int, packet: Any) -> Any:
+            packet.pts -= 5 * 512
+            packet.dts -= 5 * 512
+            return packet
+
+        whole = video("h264.mp4")
+        path = rewrite(whole, tmp_path / "edit.mp4", earlier)
+        with open_video(whole) as all_frames, open_video(path) as reader:
+            assert (reader.facts.frames, reader.facts.start_s) == (35, 0.0)
+            # The first keyframe is hidden; the frames that it serves are there all the same.
+            assert reader.facts.keyframes.tolist() == [7, 19, 31]
+            for given, shown in zip(list(all_frames.frames())[5:], reader.frames(), strict=True):
+                np.testing.assert_array_equal(given.image, shown.image)
+            assert np.array_equal(reader.at_index(3).image, all_frames.at_index(8).image)
+
+    @pytest.mark.parametrize("name", ["h264.mkv", "h264.ts", "mpeg4.mp4"])
+    def test_frames_before_the_first_keyframe_are_errors_and_the_others_are_exact(
+        self, tmp_path: Path, name: str, video: Callable[[str], Path], rewrite: Callable[..., Path]
+    ) -> None:
+        whole = video(name)
+        suffix = ".mkv" if name == "mpeg4.mp4" else whole.suffix
+        path = rewrite(whole, tmp_path / f"late{suffix}", lambda number, packet: packet if number >= 5 else None)
+        with open_video(whole) as all_frames, open_video(path) as reader:
+            first = int(reader.facts.keyframes[0])
+            assert first > 0
+            message = rf"late{suffix}: frame {{}} at .* s: cannot be decoded: there is no keyframe before it"
+            for index in (0, first - 1):
+                with pytest.raises(CorruptDataError, match=message.format(index)):
+                    reader.at_index(index)
+            with pytest.raises(CorruptDataError, match=message.format(0)):
+                next(reader.frames())
+            left_out = len(all_frames) - len(reader)
+            for index in (first, len(reader) - 1, first + 3):
+                np.testing.assert_array_equal(reader.at_index(index).image, all_frames.at_index(index + left_out).image)
+
+
+class TestDecodedTimes:
+    """AVI numbers packets: with B-frames, the number of a packet is not the time of its picture."""
+
+    def test_b_frames_in_avi_want_the_option_and_are_then_in_order(
+        self, tmp_path: Path, write: Callable[..., Path]
+    ) -> None:
+        path = write(tmp_path / "clip.avi", "h264.mp4")
+        with open_video(path) as reader:
+            message = (
+                r"clip.avi: frame 1 at 0.080000 s: expected its picture, got the one of 0.160000 s; "
+                r'AVI numbers packets and not frames: open it with times="decoded"'
+            )
+            with pytest.raises(CorruptDataError, match=message):
+                list(reader.frames())
+        truth = write(tmp_path / "clip.mp4", "h264.mp4")
+        with open_video(path, times="decoded") as reader, open_video(truth) as true:
+            for given, other in zip(reader.frames(), true.frames(), strict=True):
+                np.testing.assert_array_equal(given.image, other.image)
+                assert given.time_s - reader.facts.start_s == pytest.approx(other.time_s)
+            in_order = list(true.frames())
+            for index in (30, 2, 2, 17, 39, 0):
+                np.testing.assert_array_equal(reader.at_index(index).image, in_order[index].image)
+
+    def test_packed_b_frames(self, tmp_path: Path, video: Callable[[str], Path], rewrite: Callable[..., Path]) -> None:
+        """DivX put a B-frame behind its reference in one packet, and an empty placeholder later."""
+        import av
+
+        source = video("bframes.avi")
+        with av.open(str(source)) as container:
+            given = [bytes(packet) for packet in container.demux(video=0) if packet.size]
+        b_frame = [data[data.rfind(b"\0\0\1\xb6") + 4] >> 6 == 2 for data in given]
+        packed: list[bytes] = []
+        at = 0
+        while at < len(given):
+            end = at + 1
+            while end < len(given) and b_frame[end]:
+                end += 1
+            packed.append(b"".join(given[at : at + 2]) if end > at + 1 else given[at])
+            packed += [*given[at + 2 : end], *([b"\0\0\1\xb6\x5f"] if end > at + 1 else [])]
+            at = end
+        assert len(packed) == 40
+        # DivX names itself, with a p for packed, before its first picture.
+        head, mark, rest = packed[0].partition(b"\0\0\1\xb6")
+        packed[0] = head[: head.rfind(b"\0\0\1\xb2")] + b"\0\0\1\xb2DivX503b1393p" + mark + rest
+
+        def replaced(number: int, packet: Any) -> Any:
+            made = av.Packet(packed[number])
+            made.pts = made.dts = number
+            made.time_base, made.is_keyframe = packet.time_base, packet.is_keyframe
+            return made
+
+        path = rewrite(source, tmp_path / "packed.avi", replaced)
+        with open_video(path) as reader:
+            with pytest.raises(CorruptDataError, match='open it with times="decoded"'):
+                list(reader.frames())
+        with open_video(path, times="decoded") as reader, open_video(source) as true:
+            for given_frame, other in zip(reader.frames(), true.frames(), strict=True):
+                np.testing.assert_array_equal(given_frame.image, other.image)
+
+    def test_it_changes_nothing_where_packets_are_frames(self, video: Callable[[str], Path]) -> None:
+        with open_video(video("h264.mp4"), times="decoded") as one, open_video(video("h264.mp4")) as other:
+            assert all(same(*pair) for pair in zip(one.frames(), other.frames(), strict=True))
