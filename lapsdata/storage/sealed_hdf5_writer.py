@@ -150,11 +150,12 @@ class Hdf5Writer:
         if gathered is not None:
             gathered.touch(exist_ok=False)
         self._file, self._guarded = stack.enter_context(_writing(gathered or temporary, "w"))
-        for name, array in arrays.items():
-            if gathered is None:
-                _lay_out(self._file, name, array, chunking)
-            else:
-                _create_compressed(self._file, name, array)
+        self._datasets = {
+            name: _lay_out(self._file, name, array, chunking)
+            if gathered is None
+            else _create_compressed(self._file, name, array)
+            for name, array in arrays.items()
+        }
 
     def append(self, name: str, windows: NDArray[Any]) -> None:
         """Write the next windows of an array.
@@ -168,7 +169,7 @@ class Hdf5Writer:
         """
         place = self._sums.add(name, windows)
         with storage_errors(self._path, "write"):
-            self._file[name][place] = windows
+            self._datasets[name][place] = windows
             self._guarded.check()
 
     def finish(
@@ -213,54 +214,48 @@ class Hdf5Writer:
                 return
             with _writing(self._temporary, "w") as (file, guarded):
                 for name, array in self._arrays.items():
-                    _create_compressed(file, name, array)
-                    _copy_chunks(self._file[name], file[name])
+                    _copy_chunks(self._datasets[name], _create_compressed(file, name, array))
                     guarded.check()
                 yield file
 
 
 class _Guarded(io.FileIO):
-    """A file for libhdf5 to write to, which remembers the system's first refusal instead of passing it on.
+    """A file for libhdf5 to write to, which remembers what stopped a write instead of passing it on.
 
     libhdf5 cannot close a chunked dataset whose writes fail: it reports the error, keeps the half-closed file, and
     the process dies of a segmentation fault some statements later (HDF5 1.14 and 2.0). So it is told that all is
-    well until it has closed the file; then the refusal is raised.
+    well until it has closed the file; then what stopped it is raised: a refusal of the system, or an interrupt, which
+    h5py would turn into another error.
     """
 
-    refusal: OSError | None = None
+    stopped: BaseException | None = None
 
     def write(self, data: Any) -> int:  # noqa: ANN401 - any buffer
         rest = memoryview(data).cast("B")
         size = len(rest)
-        while rest and self.refusal is None:
+        while rest and self.stopped is None:
             try:
                 rest = rest[super().write(rest) :]
-            except OSError as error:
-                self.refusal = error
+            except BaseException as error:  # noqa: BLE001 - raised by `check`
+                self.stopped = error
         return size
 
     def truncate(self, size: int | None = None) -> int:
         try:
-            return super().truncate(size) if self.refusal is None else 0
-        except OSError as error:
-            self.refusal = error
+            return super().truncate(size) if self.stopped is None else 0
+        except BaseException as error:  # noqa: BLE001 - raised by `check`
+            self.stopped = error
             return 0
 
     def check(self) -> None:
-        """Raise what the system has refused so far: nobody should go on for hours for a file that cannot be.
-
-        Raises
-        ------
-        OSError
-            The first refusal.
-        """
-        if self.refusal is not None:
-            raise self.refusal
+        """Raise what has stopped a write so far: nobody should go on for hours for a file that cannot be."""
+        if self.stopped is not None:
+            raise self.stopped
 
 
 @contextlib.contextmanager
 def _writing(path: Path, mode: Literal["w", "r+"]) -> Iterator[tuple[Any, _Guarded]]:
-    """Open a file for writing; a refusal of the system is an `OSError` once the file is closed."""
+    """Open a file for writing; what stopped a write is raised once the file is closed."""
     import h5py
 
     with _Guarded(path, "r+b") as guarded:
@@ -277,7 +272,7 @@ def _window(array: WindowArray) -> tuple[int, ...]:
     return (1, *(max(1, length) for length in array.shape[1:]))
 
 
-def _lay_out(file: Any, name: str, array: WindowArray, chunking: Chunking) -> None:  # noqa: ANN401 - no types in h5py
+def _lay_out(file: Any, name: str, array: WindowArray, chunking: Chunking) -> Any:  # noqa: ANN401 - no types in h5py
     """Create an uncompressed dataset, with its place in the file."""
     import h5py
 
@@ -285,12 +280,12 @@ def _lay_out(file: Any, name: str, array: WindowArray, chunking: Chunking) -> No
     at_once.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
     # Every window is going to be written; zeros beforehand would be written twice.
     layout = {"chunks": _window(array)} if chunking == "windows" else {}
-    file.create_dataset(name, array.shape, array.dtype, dcpl=at_once, fill_time="never", **layout)
+    return file.create_dataset(name, array.shape, array.dtype, dcpl=at_once, fill_time="never", **layout)
 
 
-def _create_compressed(file: Any, name: str, array: WindowArray) -> None:  # noqa: ANN401 - see above
+def _create_compressed(file: Any, name: str, array: WindowArray) -> Any:  # noqa: ANN401 - see above
     filters = {"shuffle": True, "compression": "gzip", "compression_opts": 4, "fletcher32": True}
-    file.create_dataset(name, array.shape, array.dtype, chunks=_window(array), **filters)
+    return file.create_dataset(name, array.shape, array.dtype, chunks=_window(array), **filters)
 
 
 def _put_bytes(file: Any, name: str, content: bytes) -> None:  # noqa: ANN401 - see above

@@ -148,6 +148,53 @@ def test_a_writer_killed_between_windows(name: str, stop: int | str, tmp_path: P
     assert formats.read(target).equals(new)
 
 
+INTERRUPTED = (
+    COMMON
+    + """
+import gc
+path, format, options, number = Path(sys.argv[1]), sys.argv[2], json.loads(sys.argv[3]), int(sys.argv[4])
+tracks, calls = tracks_of(2, 40), [0]
+
+def interrupt(frame, event, function):
+    if event == "c_call" and getattr(function, "__name__", "") == "write" and "_Guarded" in repr(function):
+        calls[0] += 1
+        if calls[0] == number:
+            raise KeyboardInterrupt("now")
+
+told, writes = "", 0
+try:
+    with opened(path, tracks, format, options) as writer:
+        sys.setprofile(interrupt)
+        for first in range(40):
+            append(writer, tracks, first, first + 1)
+        finish(writer, tracks)
+except BaseException as error:
+    told = f"{type(error).__name__}: {error}"
+sys.setprofile(None)
+gc.collect()
+left = sorted(item.name for item in path.parent.iterdir())
+# A library that was left half-closed may fall over only now.
+with opened(path, tracks, format, options) as writer:
+    append(writer, tracks, 0, 40)
+    finish(writer, tracks)
+formats.read(path)
+print(json.dumps({"told": told, "left": left, "calls": calls[0]}))
+"""
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [1, 2, 40, 119, 121, 130])
+@pytest.mark.parametrize("name", [name for name, case in STREAMED.items() if case.format.store == "hdf5"])
+def test_an_interrupt_in_the_midst_of_libhdf5(name: str, number: int, tmp_path: Path) -> None:
+    """Ctrl-C stays Ctrl-C when it falls into a write of the library: at a window, while finishing, at closing."""
+    case = STREAMED[name]
+    done = run(INTERRUPTED, tmp_path / "item", case.format.name, json.dumps(case.options), number)
+    assert (done.returncode, done.stderr) == (0, "")
+    told = json.loads(done.stdout)
+    assert (told["told"], told["left"]) == ("KeyboardInterrupt: now", []), told
+
+
 DENIED = (
     COMMON
     + """
