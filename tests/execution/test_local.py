@@ -20,7 +20,7 @@ from lapsdata.execution.engine import ExecutionError, Outcome, PerItem
 from lapsdata.execution.local import LocalEngine, usable_cores
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import ModuleType
 
     Run = Callable[[LocalEngine, Any, Any], list[Outcome[Any, Any]]]
@@ -236,6 +236,15 @@ def test_a_death_is_noticed_though_a_child_of_the_task_holds_the_channel(
 # Signals and threads of the caller
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Let Ctrl-C be what it is by default: tests that run in the background may have been told to ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_handlers_of_the_caller_are_back_after_a_run(run: Run, tasks: ModuleType) -> None:
     def own(number: int, frame: object) -> None: ...
 
@@ -260,6 +269,7 @@ def test_an_engine_runs_in_any_thread(run: Run, tasks: ModuleType) -> None:
     assert [outcome.result for outcome in outcomes] == [0, 1, 4, 9, 16]
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_a_request_that_comes_with_the_last_item_is_not_lost(tasks: ModuleType) -> None:
     outcomes: list[Outcome[Any, Any]] = []
 
@@ -272,6 +282,7 @@ def test_a_request_that_comes_with_the_last_item_is_not_lost(tasks: ModuleType) 
     assert [outcome.result for outcome in outcomes] == [9]
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_a_request_ends_a_worker_that_takes_no_hint(
     tasks: ModuleType, alive: Callable[[int], bool], tmp_path: Path
 ) -> None:

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 # Items that end at once are named "quick...", the others wait in the middle of their output for a minute.
 PROGRAM = """
-import json, sys
+import json, signal, sys
+# Whoever runs the tests in the background may have them ignore it, and children inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from pathlib import Path
 from engine_tasks import WriteSlowly
 from lapsdata.execution.local import LocalEngine
@@ -49,6 +51,12 @@ print(json.dumps({"code": report.exit_code, **report.as_json()}))
 """
 
 
+def environment_with(folder: Path) -> dict[str, str]:
+    """Let a program import what lies in `folder` too."""
+    path = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
+    return {**os.environ, "PYTHONPATH": path}
+
+
 class Program:
     """The engine at work in a process of its own."""
 
@@ -61,7 +69,7 @@ class Program:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
-            env={**os.environ, "PYTHONPATH": str(importable)},
+            env=environment_with(importable),
         )
 
     @property
@@ -221,7 +229,8 @@ def test_a_run_that_was_stopped_is_resumed(number: int, start: Callable[..., Pro
 def test_a_caller_that_is_stuck_is_interrupted_by_a_second_request(tmp_path: Path, importable: Path) -> None:
     """The first Ctrl-C waits for a safe moment; a generator of items that never returns gives none."""
     code = f"""
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from pathlib import Path
 from engine_tasks import process_id
 from lapsdata.execution.local import LocalEngine
@@ -237,7 +246,7 @@ try:
 except KeyboardInterrupt:
     print("interrupted")
 """
-    environment = {**os.environ, "PYTHONPATH": str(importable)}
+    environment = environment_with(importable)
     program = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment)
     while not (tmp_path / "stuck").exists():
         time.sleep(0.01)
@@ -263,7 +272,7 @@ from lapsdata.execution.local import LocalEngine
 items = [None, Path({str(tmp_path / "go")!r})]
 LocalEngine(1).run(wait_for, items, finished=lambda outcome: print(outcome.index, flush=True))
 """
-    environment = {**os.environ, "PYTHONPATH": str(importable)}
+    environment = environment_with(importable)
     program = subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment, start_new_session=True
     )
