@@ -19,7 +19,13 @@ __all__ = ["Json", "Settings", "finish"]
 
 @dataclass
 class Settings:
-    """What the command line said about how to report; `main` needs it after a verb has failed."""
+    """What the command line said about how to report; `main` needs it after a verb has failed.
+
+    Examples
+    --------
+    >>> Settings().json
+    False
+    """
 
     json: bool = False
     traceback: bool = False
@@ -44,6 +50,10 @@ def finish(problems: Sequence[Problem]) -> None:
     ------
     typer.Exit
         With code 1 if one of the problems is an error; otherwise the verb simply returns, with code 0.
+
+    Examples
+    --------
+    >>> finish([])
     """
     if any(problem.severity == "error" for problem in problems):
         raise typer.Exit(console.ExitCode.PROBLEMS)

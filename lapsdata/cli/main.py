@@ -15,9 +15,9 @@ import typer.core
 import typer.main
 
 from lapsdata import __version__, console
-from lapsdata.verbs import Settings
 from lapsdata.errors import LapsError
 from lapsdata.plugins import PluginEntry, registry
+from lapsdata.verbs import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable

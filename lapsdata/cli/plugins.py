@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from lapsdata import console
-from lapsdata.verbs import Json, finish
 from lapsdata.plugins import KINDS, registry
+from lapsdata.verbs import Json, finish
 
 __all__ = ["PLUGIN"]
 

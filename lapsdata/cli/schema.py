@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lapsdata import console
-from lapsdata.verbs import Json, finish
 from lapsdata.errors import Problem, StorageError
+from lapsdata.verbs import Json, finish
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -148,23 +148,23 @@ def _opened(source: Path | str, handle: BinaryIO, wanted: int | None) -> OpenVid
 def _container(source: Path | str, handle: BinaryIO) -> InputContainer:
     import av
 
+    kind = known_kind(handle)
     try:
         with url_errors(source):
             if isinstance(source, str):
-                return av.open(handle, "r")
+                return av.open(handle, "r", format=kind)
             # "file:" keeps a colon in a name from being taken for a protocol.
-            return av.open(f"file:{source}", "r", options=_LOCAL_ONLY)
+            return av.open(f"file:{source}", "r", format=kind, options=_LOCAL_ONLY)
     except av.error.FFmpegError as error:
         # A list of other files is refused with "operation not permitted".
-        unknown = isinstance(error, (av.error.InvalidDataError, av.error.PermissionError)) and not known_kind(handle)
+        unknown = isinstance(error, (av.error.InvalidDataError, av.error.PermissionError)) and kind is None
         raise (_not_a_video(source, f"got {_beginning(handle)}") if unknown else _damaged(source, error)) from error
 
 
 def _beginning(handle: BinaryIO) -> str:
     handle.seek(0)
     head = handle.read(40)
-    text = head.decode("ascii", "replace")
-    return f"text that begins with {text!r}" if text.isprintable() or text.isascii() else "what FFmpeg does not know"
+    return f"text that begins with {head.decode()!r}" if head.isascii() else "what FFmpeg does not know"
 
 
 def _not_a_video(source: Path | str, got: str) -> UnknownFormatError:

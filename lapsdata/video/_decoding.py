@@ -301,7 +301,7 @@ class _Run:
             return plan.error(due if index is None else index, f"cannot be decoded: {reason}{needed}")
         if pts is None:
             return plan.error(due, "cannot be decoded: the decoder gave no picture for it")
-        got = f"expected its picture, got the one of {float(pts * plan.timeline.time_base):.6f} s"
+        got = f"cannot be decoded: the decoder gave the picture of {float(pts * plan.timeline.time_base):.6f} s instead"
         if plan.facts.container == "avi":
             return plan.error(due, got, 'AVI numbers packets and not frames: open it with times="decoded"')
         return plan.error(due, got)

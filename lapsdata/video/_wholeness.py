@@ -18,6 +18,8 @@ _CUT_OFF = "copy or download it again; to keep what there is, repair it with ffm
 _BOXES = {b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"styp"}
 _LFS = b"version https://git-lfs.github.com/spec/"
 _SEGMENT = 0x18538067
+# Three packets of MPEG-TS.
+_HEAD = 3 * 188
 
 
 class Fault(NamedTuple):
@@ -27,6 +29,14 @@ class Fault(NamedTuple):
     message: str
     fix: str
     foreign: bool = False
+
+
+class _Kind(NamedTuple):
+    """A kind of file, by FFmpeg's name for it: how it begins, and how far it should reach."""
+
+    name: str
+    fits: Callable[[bytes], bool]
+    walk: Callable[[BinaryIO, int], Fault | None]
 
 
 def find_fault(file: BinaryIO) -> Fault | None:
@@ -50,26 +60,28 @@ def find_fault(file: BinaryIO) -> Fault | None:
     """
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
-    head = file.read(189)
+    head = file.read(_HEAD)
     try:
         if not size:
             return Fault("empty-file", "expected a video, got 0 bytes", "copy or download it again")
         if head.startswith(_LFS):
             message = "expected a video, got a Git LFS pointer: the text that stands for a file not yet downloaded"
             return Fault("git-lfs-pointer", message, "run git lfs pull", foreign=True)
-        for fits, walk in _KINDS:
-            if fits(head):
-                return walk(file, size)
-        return None
+        kind = next((kind for kind in _KINDS if kind.fits(head)), None)
+        return None if kind is None else kind.walk(file, size)
     finally:
         file.seek(0)
 
 
-def known_kind(file: BinaryIO) -> bool:
-    """Tell whether a file begins as one of the kinds that are walked."""
+def known_kind(file: BinaryIO) -> str | None:
+    """Return FFmpeg's name for the kind of file that this begins as; None for kinds that are not walked.
+
+    FFmpeg's own guess is led astray by very short files.
+    """
     file.seek(0)
-    head = file.read(189)
-    return any(fits(head) for fits, _ in _KINDS)
+    head = file.read(_HEAD)
+    file.seek(0)
+    return next((kind.name for kind in _KINDS if kind.fits(head)), None)
 
 
 def _short(expected: int, size: int) -> Fault | None:
@@ -172,10 +184,10 @@ def _walk_transport(_: BinaryIO, size: int) -> Fault | None:
     return _short(size + -size % 188, size)
 
 
-_KINDS: tuple[tuple[Callable[[bytes], bool], Callable[[BinaryIO, int], Fault | None]], ...] = (
-    (lambda head: head[4:8] in _BOXES, _walk_boxes),
-    (lambda head: head[:4] == b"\x1a\x45\xdf\xa3", _walk_matroska),
-    (lambda head: head[:4] == b"RIFF" and head[8:12] == b"AVI ", _walk_riff),
-    (lambda head: head[:6] in {b"GIF87a", b"GIF89a"}, _walk_gif),
-    (lambda head: head[:1] == head[188:] == b"\x47", _walk_transport),
+_KINDS: tuple[_Kind, ...] = (
+    _Kind("mov", lambda head: head[4:8] in _BOXES, _walk_boxes),
+    _Kind("matroska", lambda head: head[:4] == b"\x1a\x45\xdf\xa3", _walk_matroska),
+    _Kind("avi", lambda head: head[:4] == b"RIFF" and head[8:12] == b"AVI ", _walk_riff),
+    _Kind("gif", lambda head: head[:6] in {b"GIF87a", b"GIF89a"}, _walk_gif),
+    _Kind("mpegts", lambda head: len(head) > 188 and set(head[::188]) == {0x47}, _walk_transport),
 )

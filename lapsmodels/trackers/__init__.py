@@ -6,6 +6,20 @@ entry point `lapsdata.trackers` of another distribution.
 
 from __future__ import annotations
 
+from lapsmodels.trackers._active_area import active_area
 from lapsmodels.trackers._protocol import Pixels, Queries, TrackedWindow, Tracker, WindowPlan
+from lapsmodels.trackers._quality import QualityMeter, textured
+from lapsmodels.trackers._queries import QueryLayout, query_points
 
-__all__ = ["Pixels", "Queries", "TrackedWindow", "Tracker", "WindowPlan"]
+__all__ = [
+    "Pixels",
+    "QualityMeter",
+    "Queries",
+    "QueryLayout",
+    "TrackedWindow",
+    "Tracker",
+    "WindowPlan",
+    "active_area",
+    "query_points",
+    "textured",
+]

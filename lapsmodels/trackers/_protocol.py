@@ -66,8 +66,9 @@ class WindowPlan:
 
     def __post_init__(self) -> None:
         found = Problems("WindowPlan")
-        if not isinstance(self.size, FrameSize):
-            found.add("wrong-type", "size", f"expected a FrameSize, got {self.size!r}")
+        size: object = self.size
+        if not isinstance(size, FrameSize):
+            found.add("wrong-type", "size", f"expected a FrameSize, got {size!r}")
         horizon = whole_number(self.horizon)
         if horizon is None or horizon < 1:
             found.add("wrong-window", "horizon", f"expected an integer of at least 1, got {self.horizon!r}")

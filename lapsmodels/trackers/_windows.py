@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from lapsmodels.trackers._protocol import Pixels, WindowPlan
 
-__all__ = ["Follower", "Seen", "checked_frames", "follow_windows"]
+__all__ = ["Follower", "Seen", "checked_frames", "first_seen", "follow_windows"]
 
 
 class Seen(NamedTuple):
@@ -28,6 +28,13 @@ class Seen(NamedTuple):
     vis: NDArray[np.bool_]
     confidence: NDArray[np.float32]
     back_error_px: NDArray[np.float32]
+
+
+def first_seen(points: NDArray[np.float32]) -> Seen:
+    """Return query points as they are seen in the frame that they are given for."""
+    count = len(points)
+    unmeasured = np.full(count, np.nan, np.float32)
+    return Seen(points.copy(), np.ones(count, bool), np.ones(count, np.float32), unmeasured)
 
 
 S = TypeVar("S")

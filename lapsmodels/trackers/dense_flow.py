@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lapsmodels.trackers._windows import Seen, follow_windows
+from lapsdata.geometry import FrameSize, inside_frame
+from lapsmodels.trackers._quality import textured
+from lapsmodels.trackers._windows import Seen, first_seen, follow_windows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
     from lapsmodels.trackers._protocol import Pixels, TrackedWindow, WindowPlan
 
 __all__ = ["PLUGIN", "DenseFlow"]
+
+# Below any threshold that a user would choose, and above that of a point that is lost.
+_UNTEXTURED = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +68,7 @@ class _Follower:
         import cv2
 
         self._options = options
-        self._dis = cv2.DISOpticalFlow.create(cv2.DISOpticalFlow_PRESET_MEDIUM)
+        self._dis: Any = cv2.DISOpticalFlow.create(cv2.DISOpticalFlow_PRESET_MEDIUM)
         self._image: NDArray[np.uint8] | None = None
         self._before: NDArray[np.uint8] | None = None
         self._flow: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
@@ -72,9 +77,10 @@ class _Follower:
         self._before, self._image, self._flow = self._image, image, None
 
     def start(self, points: NDArray[np.float32]) -> Seen:
-        count = len(points)
-        unmeasured = np.full(count, np.nan, np.float32)
-        return Seen(points.copy(), np.ones(count, bool), np.ones(count, np.float32), unmeasured)
+        has_texture = textured(self._image, points) if self._image is not None else np.ones(len(points), bool)
+        seen = first_seen(points)
+        # Where there is nothing to hold on to, standing still cannot be told from being followed.
+        return seen._replace(confidence=np.where(has_texture, seen.confidence, np.float32(_UNTEXTURED)))
 
     def seen(self, points: Seen) -> Seen:
         return points
@@ -86,20 +92,30 @@ class _Follower:
             forward = self._dis.calc(self._before, self._image, None)
             self._flow = forward, self._dis.calc(self._image, self._before, None)
         forward, backward = self._flow
-        xy = points.xy + _flow_at(forward, points.xy)
-        back = np.linalg.norm(xy + _flow_at(backward, xy) - points.xy, axis=1)
-        height, width = self._image.shape
-        inside = (xy >= -0.5).all(axis=1) & (xy < (width - 0.5, height - 0.5)).all(axis=1)
-        vis = points.vis & inside & (back <= self._options.back_error_px)
-        confidence = points.confidence * np.where(inside, np.exp(-back), 0)
-        return Seen(xy, vis, confidence.astype(np.float32), back.astype(np.float32))
+        size = FrameSize.from_shape(self._image.shape)
+        # Outside of the frame nothing is measured: the place where a point left it is the last that is known.
+        known = inside_frame(points.xy, size)
+        before = np.where(known[:, None], points.xy, np.float32(np.nan))
+        xy = before + _flow_at(forward, before)
+        back = np.linalg.norm(xy + _flow_at(backward, xy) - before, axis=1).astype(np.float32)
+        vis = (
+            points.vis
+            & (points.confidence > _UNTEXTURED)
+            & inside_frame(xy, size)
+            & (back <= self._options.back_error_px)
+        )
+        confidence = np.where(vis, points.confidence * np.exp(-np.nan_to_num(back) / 8), np.float32(0))
+        return Seen(xy.astype(np.float32), vis, confidence.astype(np.float32), back)
 
 
 def _flow_at(flow: NDArray[np.float32], xy: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the flow at points, float32 (N, 2), between pixels by bilinear weights; NaN at NaN."""
     import cv2
 
-    sampled: NDArray[np.float32] = cv2.remap(flow, xy[None], None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return sampled[0]
+    at = np.nan_to_num(xy)
+    columns, rows = np.ascontiguousarray(at[:, :1]), np.ascontiguousarray(at[:, 1:])
+    sampled: Any = cv2.remap(flow, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.where(np.isnan(xy), np.float32(np.nan), sampled[:, 0])
 
 
 PLUGIN = DenseFlow()

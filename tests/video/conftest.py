@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+
+# SVT-AV1 prints a page about itself for each video.
+os.environ.setdefault("SVT_LOG", "1")
 
 
 class Kind(NamedTuple):
@@ -134,9 +139,15 @@ def read_plainly(path: Path) -> Plain:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test that asks for a `kind` with each of them."""
-    if "kind" in metafunc.fixturenames:
-        metafunc.parametrize("kind", [kind.name for kind in KINDS])
+    """Run a test that asks for `any_kind` with each of them."""
+    if "any_kind" in metafunc.fixturenames:
+        metafunc.parametrize("any_kind", [kind.name for kind in KINDS])
+
+
+@pytest.fixture(scope="session")
+def kinds() -> tuple[str, ...]:
+    """Return the names of all kinds."""
+    return tuple(kind.name for kind in KINDS)
 
 
 @pytest.fixture(scope="session", name="draw")

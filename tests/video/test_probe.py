@@ -35,9 +35,9 @@ IN_ORDER = {"av1.mp4", "vp9.webm", "mjpeg.avi", "moving.gif", "ffv1.mkv", "wmv.w
 
 
 def test_facts_equal_a_plain_loop_over_packets(
-    kind: str, video: Callable[[str], Path], read_plainly: Callable[[Path], Any]
+    any_kind: str, video: Callable[[str], Path], read_plainly: Callable[[Path], Any]
 ) -> None:
-    path = video(kind)
+    path = video(any_kind)
     plain = read_plainly(path)
     facts = probe(path)
     order = np.argsort(plain.pts)
@@ -45,7 +45,7 @@ def test_facts_equal_a_plain_loop_over_packets(
     # The same float64, not merely a near one.
     assert facts.frame_s.tolist() == [float(pts * plain.clock) for pts in sorted(plain.pts)]
     keys = np.flatnonzero(np.array(plain.keys)[order]).tolist()
-    assert facts.keyframes.tolist() == ([0] if kind == "moving.apng" else keys)
+    assert facts.keyframes.tolist() == ([0] if any_kind == "moving.apng" else keys)
     assert facts.time_base == plain.clock
     assert facts.rate == FrameRate(25)
     assert not facts.variable
@@ -54,7 +54,7 @@ def test_facts_equal_a_plain_loop_over_packets(
     assert facts.end_s == pytest.approx(float(max(plain.pts) * plain.clock + last), abs=1e-9)
     assert facts.duration_s == pytest.approx(1.6, abs=1e-9)
     assert facts.size == facts.coded_size == FrameSize(width=96, height=64)
-    assert (facts.rotation, facts.name, facts.path) == (0, Path(kind).stem, path)
+    assert (facts.rotation, facts.name, facts.path) == (0, Path(any_kind).stem, path)
 
 
 @pytest.mark.parametrize("name", sorted(CODECS))

@@ -14,17 +14,18 @@ from hypothesis import strategies as st
 
 from lapsdata.errors import CorruptDataError, SchemaError, StorageError
 from lapsdata.video import _decoding
-from lapsdata.video.frame import Frame
 from lapsdata.video.reader import open_video
 from lapsdata.video.writer import write_video
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
+
+    from lapsdata.video.frame import Frame
 
 
 @pytest.fixture
-def decoded(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Count the packets that are fed to a decoder."""
     fed = [0]
     plain = _decoding._Run._decode
@@ -34,7 +35,7 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
         return plain(run, packet)
 
     monkeypatch.setattr(_decoding._Run, "_decode", counted)
-    yield fed
+    return fed
 
 
 def same(one: Frame, other: Frame) -> bool:
@@ -42,9 +43,9 @@ def same(one: Frame, other: Frame) -> bool:
 
 
 def test_reading_in_order_equals_plain_decoding(
-    kind: str, video: Callable[[str], Path], read_plainly: Callable[[Path], Any]
+    any_kind: str, video: Callable[[str], Path], read_plainly: Callable[[Path], Any]
 ) -> None:
-    path = video(kind)
+    path = video(any_kind)
     plain = read_plainly(path)
     with open_video(path) as reader:
         frames = list(reader.frames())
@@ -56,10 +57,10 @@ def test_reading_in_order_equals_plain_decoding(
         assert frame.image.flags.writeable
 
 
-def test_a_frame_read_anywhere_equals_the_one_read_in_order(kind: str, video: Callable[[str], Path]) -> None:
-    with open_video(video(kind)) as reader:
+def test_a_frame_read_anywhere_equals_the_one_read_in_order(any_kind: str, video: Callable[[str], Path]) -> None:
+    with open_video(video(any_kind)) as reader:
         in_order = list(reader.frames())
-        wanted = random.Random(kind).choices(range(40), k=40)
+        wanted = random.Random(any_kind).choices(range(40), k=40)
         assert all(same(reader.at_index(index), in_order[index]) for index in wanted)
         backwards = [reader.at_index(index) for index in reversed(range(40))]
         assert all(same(*pair) for pair in zip(reversed(backwards), in_order, strict=True))
@@ -267,7 +268,8 @@ class TestDecodedTimes:
         path = write(tmp_path / "clip.avi", "h264.mp4")
         with open_video(path) as reader:
             message = (
-                r"clip.avi: frame 1 at 0.080000 s: expected its picture, got the one of 0.160000 s; "
+                r"clip.avi: frame 1 at 0.080000 s: cannot be decoded: the decoder gave the picture of 0.160000 s "
+                r"instead; "
                 r'AVI numbers packets and not frames: open it with times="decoded"'
             )
             with pytest.raises(CorruptDataError, match=message):

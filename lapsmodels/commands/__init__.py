@@ -1,0 +1,1 @@
+"""Verbs of the command that need a model; each joins `lapsdata` by an entry point."""

@@ -1,0 +1,269 @@
+"""From one video to one tracks file: decoded once, in order, with memory that does not grow with its length."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lapsdata.formats import tracks_writer
+from lapsdata.geometry import FrameSize, PixelArea, PixelMap
+from lapsdata.plugins import registry
+from lapsdata.provenance import path_digest, provenance
+from lapsdata.schema.base import Parent, Size, Tool
+from lapsdata.schema.tracks import Area, Grid, TracksHeader, TracksView
+from lapsdata.schema.video import SourceVideo
+from lapsdata.video.reader import open_video
+from lapsmodels.stages.timeline import Timeline, timeline
+from lapsmodels.stages.track_options import TrackOptions
+from lapsmodels.trackers import QualityMeter, WindowPlan, active_area, query_points, textured
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from lapsdata.formats import WriteReport
+    from lapsdata.video.facts import VideoFacts
+    from lapsdata.video.reader import VideoReader
+    from lapsmodels.trackers import TrackedWindow, Tracker
+
+__all__ = ["source_digest", "track_parents", "track_video", "working_size"]
+
+# The border is looked for in so many frames, spread over the video.
+_AREA_FRAMES = 8
+
+
+def track_video(
+    video: Path | str,
+    target: Path,
+    options: TrackOptions | None = None,
+    *,
+    name: str | None = None,
+    query_file: Path | None = None,
+    digest: str | None = None,
+    overwrite: bool = False,
+    tell: Callable[[int], None] = lambda frames: None,
+) -> WriteReport:
+    """Track points through a video and write them, all or nothing.
+
+    Parameters
+    ----------
+    video : Path or str
+        Anything that `open_video` takes.
+    target : Path
+        The file; its folder must exist.
+    options : TrackOptions, optional
+    name : str, optional
+        Name of the item in the header; by default the video's own.
+    query_file : Path, optional
+        The points where `options.query` is "file".
+    digest : str, optional
+        Digest of the video, if it was taken before.
+    overwrite : bool
+        Whether an existing file may be replaced.
+    tell : callable
+        Called with the number of frames that were tracked since the last call.
+
+    Raises
+    ------
+    CorruptDataError, UnknownFormatError, MissingExtraError, StorageError
+        The video cannot be read, or the target not be written.
+    LengthMismatchError
+        The video is shorter than one window.
+    SchemaError
+        Options or queries that do not fit the video.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> import lapsdata
+    >>> from lapsdata.testing.scenes import SceneConfig, render_scene
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> render_scene(5, SceneConfig(actions=1)).write_video(folder / "clip.mp4")
+    >>> _ = track_video(folder / "clip.mp4", folder / "clip.h5", TrackOptions(points=100))
+    >>> lapsdata.read(folder / "clip.h5", lapsdata.Tracks).header.horizon
+    16
+    """
+    options = options or TrackOptions()
+    tracker: Tracker = registry("trackers").load(options.tracker)
+    digest = digest or source_digest(video)
+    with open_video(video, pixels=tracker.pixels) as reader:
+        facts = reader.facts
+        frames = timeline(facts, options.rate)
+        starts, uncovered = frames.windows(options.horizon, options.stride, facts.name)
+        area = _active_area(reader, options)
+        to_working = PixelMap.resized(facts.size, working_size(facts.size, options.resize_shorter))
+        layout = query_points(
+            options.query, facts.size, count=options.points, area=area, seed=options.seed, file=query_file
+        )
+        plan = WindowPlan(
+            size=to_working.working,
+            starts=starts,
+            horizon=options.horizon,
+            queries=lambda number: to_working.to_working(layout.points(number)),
+            continuous=options.continuous,
+        )
+        meter = QualityMeter()
+        points = len(layout.points(0))
+        with tracks_writer(
+            target,
+            views={options.view: points},
+            windows=len(starts),
+            horizon=options.horizon,
+            confidence=options.confidence,
+            format=options.format,
+            overwrite=overwrite,
+            profile=options.profile,
+            round_px=options.round_px,
+        ) as writer:
+            images = _judged(_images(reader, frames.source_index[: plan.frames], to_working, tell), plan, meter)
+            for window in tracker.windows(images, plan):
+                in_source = _in_source(window, to_working)
+                meter.add(in_source)
+                confidence = in_source.confidence[None] if options.confidence else None
+                writer.append(options.view, in_source.tracks[None], in_source.vis[None], confidence)
+            view = TracksView(
+                size=_size(facts.size),
+                active_area=Area(x=area.x, y=area.y, width=area.width, height=area.height),
+                points=points,
+                grid=Grid(kind=layout.kind, order=layout.order),
+                quality=meter.quality(),
+            )
+            header = _header(facts, name or facts.name, digest, frames, uncovered, tracker, options, view, query_file)
+            return writer.finish(header, starts, frames.frame_s, frames.source_index if frames.resampled else None)
+
+
+def working_size(size: FrameSize, shorter: int | None) -> FrameSize:
+    """Return the size that frames are tracked at: reduced to a shorter side, never enlarged.
+
+    Examples
+    --------
+    >>> working_size(FrameSize(width=1920, height=1080), 480)
+    FrameSize(width=853, height=480)
+    >>> working_size(FrameSize(width=256, height=256), 480)
+    FrameSize(width=256, height=256)
+    """
+    least = min(size.width, size.height)
+    if shorter is None or least <= shorter:
+        return size
+    width, height = (max(1, (side * shorter * 2 + least) // (2 * least)) for side in (size.width, size.height))
+    return FrameSize(width=width, height=height)
+
+
+def source_digest(video: Path | str) -> str:
+    """Return the digest of a video's bytes, local or behind a URL.
+
+    Raises
+    ------
+    StorageError
+        It cannot be read.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> clip = pathlib.Path(tempfile.mkdtemp()) / "clip.mp4"
+    >>> _ = clip.write_bytes(b"abc")
+    >>> source_digest(clip)[:15]
+    'sha256:ba7816bf'
+    """
+    return path_digest(video)
+
+
+def track_parents(name: str, digest: str, query_file: Path | None) -> tuple[Parent, ...]:
+    """Return what the tracks of a video are made from, as their header tells it.
+
+    Examples
+    --------
+    >>> [parent.role for parent in track_parents("clip", "sha256:" + 64 * "0", None)]
+    ['video']
+    """
+    video = Parent(role="video", name=name, digest=digest)
+    if query_file is None:
+        return (video,)
+    return video, Parent(role="queries", name=query_file.name, digest=path_digest(query_file))
+
+
+def _active_area(reader: VideoReader, options: TrackOptions) -> PixelArea:
+    facts = reader.facts
+    if options.active_area == "full":
+        return PixelArea.whole(facts.size)
+    spread = np.unique(np.linspace(0, facts.frames - 1, _AREA_FRAMES).round().astype(np.int64))
+    return active_area(frame.image for frame in reader.frames(spread))
+
+
+def _images(
+    reader: VideoReader, indices: NDArray[np.int64], to_working: PixelMap, tell: Callable[[int], None]
+) -> Iterator[NDArray[np.uint8]]:
+    """Yield the frames at their working size."""
+    import cv2
+
+    size = to_working.working
+    for frame in reader.frames(indices):
+        image: Any = frame.image
+        if size != to_working.source:
+            # The mean of the source pixels under each working pixel: what is too fine for the new size cannot alias.
+            image = cv2.resize(image, (size.width, size.height), interpolation=cv2.INTER_AREA)
+        # Before it is handed over: nobody comes back after the last one.
+        tell(1)
+        yield image
+
+
+def _in_source(window: TrackedWindow, to_working: PixelMap) -> TrackedWindow:
+    """Return a window in source pixels; its errors are lengths and take the mean of both scales."""
+    scale = np.float32(np.sqrt(float(to_working.scale_x * to_working.scale_y)))
+    return window._replace(tracks=to_working.to_source(window.tracks), back_error_px=window.back_error_px * scale)
+
+
+def _judged(images: Iterator[NDArray[np.uint8]], plan: WindowPlan, meter: QualityMeter) -> Iterator[NDArray[np.uint8]]:
+    """Pass frames on, after looking for texture around the queries of each window that begins."""
+    number = 0
+    for index, image in enumerate(images):
+        if number < len(plan) and plan.starts[number] == index and not (plan.continuous and number):
+            meter.look(textured(image, plan.queries(number)))
+            number += 1
+        yield image
+
+
+def _size(size: FrameSize) -> Size:
+    return Size(width=size.width, height=size.height)
+
+
+def _header(
+    facts: VideoFacts,
+    name: str,
+    digest: str,
+    frames: Timeline,
+    uncovered: int,
+    tracker: Tracker,
+    options: TrackOptions,
+    view: TracksView,
+    query_file: Path | None,
+) -> TracksHeader:
+    return TracksHeader(
+        video=SourceVideo(
+            name=name,
+            digest=digest,
+            size=_size(facts.size),
+            rate=facts.rate,
+            frames=facts.frames,
+            rotation=facts.rotation,
+            start_s=facts.start_s,
+            duration_s=facts.duration_s,
+        ),
+        horizon=options.horizon,
+        stride=options.stride,
+        rate=frames.rate,
+        resampled=frames.resampled,
+        duplicated_frames=frames.duplicated,
+        dropped_frames=frames.dropped,
+        uncovered_frames=uncovered,
+        tracker=Tool(name=tracker.name, version=tracker.version, parameters=dict(tracker.parameters)),
+        views={options.view: view},
+        continuous=options.continuous,
+        confidence=options.confidence,
+        provenance=provenance(
+            "lapsmodels", parameters=options.as_json(), parents=track_parents(name, digest, query_file)
+        ),
+    )

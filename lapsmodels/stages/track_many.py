@@ -1,0 +1,187 @@
+"""From many videos to a folder of tracks files: resumed where it stopped, one failure never costs another video."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lapsdata.video.probe import probe
+from lapsdata.video.sources import find_videos
+
+from lapsdata import console
+from lapsdata.errors import LapsError, Problem, UnknownFormatError
+from lapsdata.execution.local import LocalEngine
+from lapsdata.execution.manifest import Job, WorkItem, judge, plan, work_key
+from lapsdata.execution.report import Entry, Report, carry_out_shown
+from lapsdata.formats import read_header
+from lapsdata.plugins import registry
+from lapsdata.schema.tracks import TracksHeader
+from lapsdata.storage.run_file import record_run
+from lapsmodels.stages.timeline import timeline
+from lapsmodels.stages.track import source_digest, track_parents, track_video
+from lapsmodels.stages.track_options import TrackOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lapsdata.video.sources import VideoItem
+
+    from lapsdata.containers.tracks import Tracks
+    from lapsdata.execution.engine import Tell
+    from lapsdata.formats import Format, WriteReport
+
+__all__ = ["TrackWork", "track_videos", "tracks_format"]
+
+
+@dataclass(frozen=True, slots=True)
+class TrackWork:
+    """What a worker needs to track one video.
+
+    Parameters
+    ----------
+    video : Path or str
+    name : str
+    digest : str
+        Digest of the video's bytes.
+    options : TrackOptions
+    query_file : Path or None
+    """
+
+    video: Path | str
+    name: str
+    digest: str
+    options: TrackOptions
+    query_file: Path | None
+
+
+def track_videos(
+    videos: Sequence[Path | str],
+    out: Path | str,
+    options: TrackOptions | None = None,
+    *,
+    query_file: Path | None = None,
+    recursive: bool = False,
+    match: str | None = None,
+    limit: int | None = None,
+    force: bool = False,
+    workers: int | None = None,
+) -> Report[WriteReport]:
+    """Track every video, `workers` of them at a time; what is done already, and made in the same way, is kept.
+
+    Parameters
+    ----------
+    videos : sequence of Path or str
+        Files, folders, globs, image folders or URLs.
+    out : Path or str
+        Folder of the files `<name of the video>.<ending of the format>`, and of `run.json`; made if it is not there.
+    options : TrackOptions, optional
+    query_file : Path, optional
+        The points where `options.query` is "file".
+    recursive, match, limit
+        See `find_videos`.
+    force : bool
+        Track again what is done.
+    workers : int, optional
+        Processes, each of one thread; by default one per core.
+
+    Raises
+    ------
+    StorageError
+        The folder cannot be made, or not be written to.
+    UnknownFormatError, SchemaError, PluginError
+        No videos, two of one name, or options at fault; what goes wrong with a single video is in the report.
+    KeyboardInterrupt
+        Ctrl-C or SIGTERM; files that were finished stay.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from lapsdata.testing.scenes import SceneConfig, render_scene
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> render_scene(5, SceneConfig(actions=1)).write_video(folder / "clip.mp4")
+    >>> track_videos([folder], folder / "tracks", TrackOptions(points=100)).counts["made"]
+    1
+    """
+    options = options or TrackOptions()
+    registry("trackers").load(options.tracker)
+    ending = tracks_format(options.format).suffixes[0]
+    found = find_videos(videos, recursive=recursive, match=match, limit=limit)
+    folder = Path(out)
+    refused: list[Entry[WriteReport]] = []
+    items: list[WorkItem[TrackWork]] = []
+    with record_run(folder):
+        with console.progress("look at videos", len(found), unit="videos") as advance:
+            for video in found:
+                output = folder / f"{video.name}{ending}"
+                try:
+                    items.append(_item(video, output, options, query_file))
+                except LapsError as error:
+                    refused.append(Entry(video.name, output, "failed", problems=error.problems))
+                advance(1)
+        todo = plan(items, lambda item: judge(item, _key_of), force=force)
+        report = carry_out_shown(todo, _track, LocalEngine(workers), title="track", unit="frames")
+    order = {video.name: place for place, video in enumerate(found)}
+    entries = sorted((*report.entries, *refused), key=lambda entry: order[entry.name])
+    return Report(tuple(entries), report.leftovers)
+
+
+def tracks_format(name: str) -> Format[Tracks]:
+    """Return the format that a name stands for: a registry name, or the store alone.
+
+    Raises
+    ------
+    UnknownFormatError
+        No format of tracks has it.
+
+    Examples
+    --------
+    >>> tracks_format("zarr").name
+    'tracks_zarr'
+    """
+    known: dict[str, Format[Tracks]] = {
+        key: plugin for key, plugin in registry("formats").load_all().items() if plugin.record == "tracks"
+    }
+    fitting = [plugin for key, plugin in known.items() if name in (key, plugin.store)]
+    if len(fitting) != 1:
+        got = f"{name!r}" if not fitting else f"{name!r}, which several are"
+        message = f"expected one of {', '.join(f'{key} ({plugin.store})' for key, plugin in known.items())}, got {got}"
+        raise UnknownFormatError(Problem("unknown-format", "format", message))
+    return fitting[0]
+
+
+def _item(video: VideoItem, output: Path, options: TrackOptions, query_file: Path | None) -> WorkItem[TrackWork]:
+    """Return what is to be made of a video; whatever is wrong with it is told before anything is tracked."""
+    frames = timeline(probe(video.path), options.rate)
+    starts, _ = frames.windows(options.horizon, options.stride, video.name)
+    digest = source_digest(video.path)
+    tracker = registry("trackers").load(options.tracker)
+    return WorkItem(
+        name=video.name,
+        output=output,
+        key=work_key(tracker.name, tracker.version, options.as_json(), track_parents(video.name, digest, query_file)),
+        payload=TrackWork(video.path, video.name, digest, options, query_file),
+        units=int(starts[-1]) + options.horizon,
+    )
+
+
+def _key_of(path: Path) -> str | None:
+    header = read_header(path)
+    if not isinstance(header, TracksHeader):
+        return None
+    made = header.provenance
+    return work_key(header.tracker.name, header.tracker.version, made.parameters, made.parents)
+
+
+def _track(job: Job[TrackWork], tell: Tell) -> WriteReport:
+    work = job.item.payload
+    return track_video(
+        work.video,
+        job.item.output,
+        work.options,
+        name=work.name,
+        query_file=work.query_file,
+        digest=work.digest,
+        overwrite=job.overwrite,
+        tell=tell,
+    )

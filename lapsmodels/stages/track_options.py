@@ -1,0 +1,54 @@
+"""What `track` can be told, as one record: checked once, stored in every header, compared on resume."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from lapsdata.schema.base import Count, Name, Positive, Rate, Record, ViewName
+
+__all__ = ["TrackOptions"]
+
+
+class TrackOptions(Record):
+    """Everything that decides which tracks come out; equal options and equal bytes of video give equal tracks.
+
+    Examples
+    --------
+    >>> from lapsdata.timebase import FrameRate
+    >>> options = TrackOptions(rate=FrameRate(10), points=100)
+    >>> options.horizon, options.resize_shorter
+    (16, 480)
+    """
+
+    tracker: Name = "dense_flow"
+    """Registry name of the tracker."""
+    rate: Rate | None = None
+    """Frames per second of the windows; null keeps the source's own frames and times."""
+    resize_shorter: Positive | None = 480
+    """Larger frames are reduced until their shorter side has so many pixels; null tracks at full size."""
+    points: Positive = 400
+    """Number of points N of the uniform grid or the random layout; a file of queries has its own."""
+    horizon: Annotated[int, Field(ge=2, le=100_000)] = 16
+    """Frames per window T."""
+    stride: Positive = 4
+    """Frames from the start of a window to the start of the next."""
+    query: Literal["uniform", "random", "file"] = "uniform"
+    """How the points of a window are laid out."""
+    seed: Count = 0
+    """Seed of the random layout."""
+    continuous: bool = False
+    """Follow one set of points through the whole video and cut windows out of its paths, instead of beginning anew."""
+    active_area: Literal["auto", "full"] = "auto"
+    """`auto` leaves constant borders out of the layout; `full` does not look for them."""
+    confidence: bool = False
+    """Store the confidence of every position too, a third more to store."""
+    view: ViewName = "default"
+    """Name of the view in the file."""
+    format: Name = "tracks_hdf5"
+    """Registry name of the format that is written."""
+    profile: Literal["raw", "compact"] = "raw"
+    """How the values lie on disk."""
+    round_px: Annotated[float, Field(gt=0)] | Literal["none"] | None = None
+    """What `compact` rounds to, in pixels; null is its default."""
