@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from lapsdata.containers.base import Container
 from lapsdata.errors import Problem, SchemaError
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from pydantic import JsonValue
 
-    from lapsdata.formats._tracks_writer import TracksWriter
     from lapsdata.schema.base import Header
 
 __all__ = ["Format", "WriteReport", "check_container", "open_header", "size_on_disk"]
@@ -100,7 +99,7 @@ class Format(Generic[C]):
     recognises: Callable[[Path], bool]
     read: Callable[..., C]
     write: Callable[..., WriteReport]
-    writer: Callable[..., TracksWriter] | None = None
+    writer: Callable[..., Any] | None = None
     read_header: Callable[[Path], Header] | None = None
 
 

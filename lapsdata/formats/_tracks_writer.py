@@ -103,6 +103,12 @@ class TracksWriter:
     """Takes the windows of tracks, then their header and times; made by `lapsdata.formats.tracks_writer`.
 
     A context manager: the file is there, whole, when `finish` returns; leaving without it leaves nothing behind.
+
+    Examples
+    --------
+    >>> from lapsdata.formats import TracksWriter
+    >>> TracksWriter.finish.__name__
+    'finish'
     """
 
     def __init__(self, path: Path, plan: TracksPlan, layout: TracksLayout) -> None:
