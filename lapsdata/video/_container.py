@@ -149,12 +149,14 @@ def _container(source: Path | str, handle: BinaryIO) -> InputContainer:
     import av
 
     kind = known_kind(handle)
+    # FFmpeg takes a transport stream of less than five packets for something else.
+    form = "mpegts" if kind == "mpegts" else None
     try:
         with url_errors(source):
             if isinstance(source, str):
-                return av.open(handle, "r", format=kind)
+                return av.open(handle, "r", format=form)
             # "file:" keeps a colon in a name from being taken for a protocol.
-            return av.open(f"file:{source}", "r", format=kind, options=_LOCAL_ONLY)
+            return av.open(f"file:{source}", "r", format=form, options=_LOCAL_ONLY)
     except av.error.FFmpegError as error:
         # A list of other files is refused with "operation not permitted".
         unknown = isinstance(error, (av.error.InvalidDataError, av.error.PermissionError)) and kind is None

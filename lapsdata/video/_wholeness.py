@@ -74,10 +74,7 @@ def find_fault(file: BinaryIO) -> Fault | None:
 
 
 def known_kind(file: BinaryIO) -> str | None:
-    """Return FFmpeg's name for the kind of file that this begins as; None for kinds that are not walked.
-
-    FFmpeg's own guess is led astray by very short files.
-    """
+    """Return FFmpeg's name for the kind of file that this begins as; None for kinds that are not walked."""
     file.seek(0)
     head = file.read(_HEAD)
     file.seek(0)

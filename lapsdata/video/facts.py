@@ -30,7 +30,7 @@ class VideoFacts:
     path : Path, str or None
         Where it is: a path, a URL, or None for frames that come from a program.
     codec, container, pixel_format : str
-        FFmpeg's words: `"h264"`, `"mov"` (MP4 and QuickTime), `"yuv420p"`.
+        FFmpeg's words: `"h264"`, `"mov,mp4,m4a,3gp,3g2,mj2"`, `"yuv420p"`.
     coded_size : FrameSize, pixel
         As stored.
     rotation : {0, 90, 180, 270}, degrees, clockwise

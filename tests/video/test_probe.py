@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 CODECS = {
-    "h264.mp4": ("h264", "mov", "yuv420p"),
-    "hevc10.mkv": ("hevc", "matroska", "yuv420p10le"),
-    "av1.mp4": ("av1", "mov", "yuv420p"),
-    "vp9.webm": ("vp9", "matroska", "yuv420p"),
+    "h264.mp4": ("h264", "mov,mp4,m4a,3gp,3g2,mj2", "yuv420p"),
+    "hevc10.mkv": ("hevc", "matroska,webm", "yuv420p10le"),
+    "av1.mp4": ("av1", "mov,mp4,m4a,3gp,3g2,mj2", "yuv420p"),
+    "vp9.webm": ("vp9", "matroska,webm", "yuv420p"),
     "mpeg2.ts": ("mpeg2video", "mpegts", "yuv420p"),
     "moving.gif": ("gif", "gif", "bgra"),
 }
