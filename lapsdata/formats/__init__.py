@@ -157,7 +157,8 @@ def read_header(path: str | PathLike[str], *, format: str | None = None) -> Head
     """
     plugin = recognise(path) if format is None else registry("formats").load(format)
     place = existing(Path(path))
-    header: Header = plugin.read(place).header if plugin.read_header is None else plugin.read_header(place)
+    read_header = getattr(plugin, "read_header", None)
+    header: Header = plugin.read(place).header if read_header is None else read_header(place)
     return header
 
 
@@ -258,12 +259,14 @@ def tracks_writer(
 
     place = Path(path)
     plugin = _format_for(place, Tracks) if format is None else registry("formats").load(format)
-    if plugin.writer is None:
-        able = [name for name, other in registry("formats").load_all().items() if other.writer is not None]
+    make = getattr(plugin, "writer", None)
+    if make is None:
+        able = [name for name, other in registry("formats").load_all().items() if getattr(other, "writer", None)]
         message = f"expected a format that takes windows one by one ({', '.join(able)}), got {plugin.name}"
         raise UnknownFormatError(Problem("not-by-windows", str(place), message, "name one of them: format=..."))
     announced: dict[str, Any] = {"views": views, "windows": windows, "horizon": horizon, "confidence": confidence}
-    return plugin.writer(place, **announced, overwrite=overwrite, **options)
+    writer: TracksWriter = make(place, **announced, overwrite=overwrite, **options)
+    return writer
 
 
 def _format_for(path: Path, container: type[Container]) -> Format[Any]:

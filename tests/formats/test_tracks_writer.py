@@ -317,6 +317,7 @@ class TestWrongUse:
         writer.append("default", *some(tracks, "default", 0, 2))
         del writer
         gc.collect()
+        assert not list(path.parent.iterdir())
 
     def test_a_writer_that_was_not_entered(self, path: Path) -> None:
         tracks = sample_tracks(windows=3)

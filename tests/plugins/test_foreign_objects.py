@@ -12,14 +12,17 @@ from types import SimpleNamespace
 
 import pytest
 
-from lapsdata.errors import LapsWarning, PluginError
+from lapsdata import formats
+from lapsdata.errors import LapsWarning, PluginError, UnknownFormatError
 from lapsdata.formats import segments_parquet
 from lapsdata.plugins import Registry, registry
+from lapsdata.testing.samples import sample_segments
 
 Lay = Callable[..., Path]
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
-FORMAT = vars(segments_parquet.PLUGIN)
+OPTIONAL = {"writer", "read_header"}
+FORMAT = set(vars(segments_parquet.PLUGIN)) - OPTIONAL
 
 READ_AND_WRITE = """
 import sys
@@ -147,3 +150,24 @@ WITHOUT.name = 'without'\ndel WITHOUT.{lost}\n"
     finally:
         monkeypatch.undo()
         found.refresh()
+
+
+def test_a_stand_in_without_what_is_optional_reads_its_header_too(
+    lay: Lay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = "from lapsdata.formats.segments_parquet import PLUGIN as ours\nfrom types import SimpleNamespace\n\
+PLUGIN = SimpleNamespace(**vars(ours))\nPLUGIN.name = 'plain'\nPLUGIN.suffixes = ('.plain',)\n\
+PLUGIN.recognises = lambda path: path.suffix == '.plain'\ndel PLUGIN.writer, PLUGIN.read_header\n"
+    points = "[lapsdata.formats]\nplain = laps_plain:PLUGIN\n"
+    monkeypatch.syspath_prepend(str(lay("laps-odd", "1", points, laps_plain=source)))
+    registry("formats").refresh()
+    try:
+        segments, target = sample_segments(), tmp_path / "clips.plain"
+        formats.write(target, segments, format="plain")
+        target.rename(tmp_path / "only.plain")
+        assert formats.read_header(tmp_path / "only.plain", format="plain") == segments.header
+        with pytest.raises(UnknownFormatError, match=r"expected a format that takes windows one by one .*, got plain"):
+            formats.tracks_writer(target, views={"default": 1}, windows=1, horizon=2, format="plain")
+    finally:
+        monkeypatch.undo()
+        registry("formats").refresh()

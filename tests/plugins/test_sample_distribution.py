@@ -116,7 +116,8 @@ def test_the_format_writes_is_recognised_reads_and_inspects_like_ours(
     assert re.search(r"^format +segments_text 1\.0", shown.stdout, re.MULTILINE)
     unknown = run("inspect", str(target), site=tmp_path)
     assert unknown.returncode == 1
-    assert unknown.stderr.startswith(f"error: {target}: expected one of boxes_parquet,")
+    assert unknown.stderr.startswith(f"error: {target}: expected a video, got text that begins with ")
+    assert "none of our formats knows it (boxes_parquet, " in unknown.stderr
 
 
 def test_a_broken_plug_in_is_a_named_warning_of_the_list(run: Run, lay: Lay) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-from typing import TYPE_CHECKING
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -15,9 +17,6 @@ from lapsdata.errors import StorageError, UnknownFormatError
 from lapsdata.provenance import path_digest
 from lapsmodels.stages.track_many import track_videos, tracks_format
 from lapsmodels.stages.track_options import TrackOptions
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -115,12 +114,40 @@ def test_a_folder_without_videos_is_an_error(tmp_path: Path, few: TrackOptions) 
         track_videos([tmp_path / "nothing"], tmp_path / "out", few)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere; the faults suite drops that right in a child")
-def test_an_output_folder_without_permission_is_told_at_once(clips: Path, tmp_path: Path, few: TrackOptions) -> None:
-    out = tmp_path / "out"
-    out.mkdir(mode=0o555)
-    with pytest.raises(StorageError, match="out"):
-        track_videos([clips], out, few)
+DENIED = """
+import os, sys
+from pathlib import Path
+from lapsdata.errors import LapsError
+from lapsmodels.stages.track_many import track_videos
+from lapsmodels.stages.track_options import TrackOptions
+folder, few = Path(sys.argv[1]), TrackOptions(points=48, horizon=8, stride=4)
+track_videos([folder / "noise.mp4"], folder / "open", few, workers=1)  # everything is imported while it still may be
+(folder / "closed").chmod(0o555)
+if os.getuid() == 0:
+    os.setuid(65534)
+try:
+    track_videos([folder / "noise.mp4"], folder / "closed", few, workers=1)
+except LapsError as error:
+    print(error.problems[0].code, error)
+"""
+
+
+def test_an_output_folder_without_permission_is_told_at_once(noise_video: Path) -> None:
+    # Other users can enter this folder, which pytest's own is not for.
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    (folder / "closed").mkdir()
+    shutil.copy(noise_video, folder / "noise.mp4")
+    (folder / "noise.mp4").chmod(0o644)
+    try:
+        command = [sys.executable, "-c", DENIED, str(folder)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert done.stdout.startswith("no-permission ")
+        assert f"{folder / 'closed' / 'run.json'}: cannot write: no permission" in done.stdout
+        assert not list((folder / "closed").iterdir())
+    finally:
+        (folder / "closed").chmod(0o755)
+        shutil.rmtree(folder)
 
 
 def test_an_output_folder_that_is_a_file_is_told_at_once(clips: Path, tmp_path: Path, few: TrackOptions) -> None:
