@@ -1,9 +1,16 @@
-"""Points carried by dense optical flow: DIS flow once per frame pair and direction, whatever the number of windows."""
+"""Points carried by dense optical flow, and held by what they looked like first.
+
+DIS flow (Kroeger et al. 2016) is computed once per frame pair and direction, on a reduced picture, whatever the
+number of windows. It only says where to look: each point is then aligned to its own patch of the window's first
+frame, so that errors do not add up, or to the frame before while its looks change. Points that are lost, or that
+their neighbours explain better, are looked for where their neighbours' motion leads. What comes back to where it
+was along the backward flow, and still looks like itself in the middle, is visible.
+"""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -16,17 +23,35 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from lapsmodels.trackers._patches import Anchors, Held
     from lapsmodels.trackers._protocol import Pixels, TrackedWindow, WindowPlan
+
+    Array = NDArray[np.float32]
 
 __all__ = ["PLUGIN", "DenseFlow"]
 
-# Below any threshold that a user would choose, and above that of a point that is lost.
+# Where there is nothing to hold on to, standing still cannot be told from being followed: below any threshold that a
+# user would choose, and above that of a point that is lost.
 _UNTEXTURED = 0.1
+# The shorter side of the picture that flow is computed on: halved until it is not larger.
+_FLOW_SIDE = 320
+_NEIGHBOURS = 8
+# In squared levels; more than the largest is no picture any more.
+_MOST_NOISE = 200.0
+# Beyond this the backward flow leads elsewhere, and only a patch that is nearly the first one is believed.
+_NEARLY_THE_SAME = 0.8
+_LARGEST_MISFIT = 0.6
 
 
 @dataclass(frozen=True, kw_only=True)
 class DenseFlow:
-    """Tracker on OpenCV's DIS optical flow, forward and backward.
+    """Tracker on OpenCV's DIS optical flow, forward and backward, with patches of the first frame against drift.
+
+    Parameters
+    ----------
+    back_error_px : float, working pixel
+        A point whose backward flow leads further than this from where it was is visible only where it looks like
+        its first patch.
 
     Examples
     --------
@@ -34,7 +59,7 @@ class DenseFlow:
     'dense_flow'
     """
 
-    back_error_px: float = 1.5
+    back_error_px: float = 3.0
 
     @property
     def name(self) -> str:
@@ -61,61 +86,128 @@ class DenseFlow:
         return follow_windows(frames, plan, self.pixels, _Follower(self))
 
 
+class _Points(NamedTuple):
+    """A set of points; `noise` is that of the pictures, as its points have seen it."""
+
+    anchors: Anchors
+    held: Held
+    textured: NDArray[np.bool_]
+    noise: np.float32 | None
+    seen: Seen
+
+
 class _Follower:
-    """Holds one frame and the flow from the one before it."""
+    """Holds one frame, the one before it, and the flow between them."""
 
     def __init__(self, options: DenseFlow) -> None:
         import cv2
 
         self._options = options
-        self._dis: Any = cv2.DISOpticalFlow.create(cv2.DISOpticalFlow_PRESET_MEDIUM)
-        self._image: NDArray[np.uint8] | None = None
-        self._before: NDArray[np.uint8] | None = None
-        self._flow: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
+        self._dis: Any = cv2.DISOpticalFlow.create(cv2.DISOpticalFlow_PRESET_ULTRAFAST)
+        self._image = np.empty((0, 0), np.uint8)
+        self._reduced: NDArray[np.uint8] | None = None
+        self._before = self._now = np.empty((0, 0), np.float32)
+        self._scale = 1
+        self._forward = self._backward = np.empty((0, 0, 2), np.float32)
 
     def look(self, image: NDArray[np.uint8]) -> None:
-        self._before, self._image, self._flow = self._image, image, None
+        import cv2
 
-    def start(self, points: NDArray[np.float32]) -> Seen:
-        has_texture = textured(self._image, points) if self._image is not None else np.ones(len(points), bool)
-        seen = first_seen(points)
-        # Where there is nothing to hold on to, standing still cannot be told from being followed.
-        return seen._replace(confidence=np.where(has_texture, seen.confidence, np.float32(_UNTEXTURED)))
+        from lapsmodels.trackers._patches import MARGIN
 
-    def seen(self, points: Seen) -> Seen:
-        return points
+        edge = (MARGIN,) * 4
+        padded: Any = cv2.copyMakeBorder(image, *edge, cv2.BORDER_REPLICATE).astype(np.float32)
+        self._before, self._now, self._image = self._now, padded, image
+        previous, self._reduced = self._reduced, self._reduce(image)
+        if previous is not None:
+            self._forward = self._dis.calc(previous, self._reduced, None)
+            self._backward = self._dis.calc(self._reduced, previous, None)
 
-    def follow(self, points: Seen) -> Seen:
-        if self._image is None or self._before is None:
-            return points
-        if self._flow is None:
-            forward = self._dis.calc(self._before, self._image, None)
-            self._flow = forward, self._dis.calc(self._image, self._before, None)
-        forward, backward = self._flow
-        size = FrameSize.from_shape(self._image.shape)
-        # Outside of the frame nothing is measured: the place where a point left it is the last that is known.
-        known = inside_frame(points.xy, size)
-        before = np.where(known[:, None], points.xy, np.float32(np.nan))
-        xy = before + _flow_at(forward, before)
-        back = np.linalg.norm(xy + _flow_at(backward, xy) - before, axis=1).astype(np.float32)
-        vis = (
-            points.vis
-            & (points.confidence > _UNTEXTURED)
-            & inside_frame(xy, size)
-            & (back <= self._options.back_error_px)
+    def _reduce(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        import cv2
+
+        height, width = image.shape
+        self._scale = 1
+        while min(height, width) > _FLOW_SIDE * self._scale:
+            self._scale *= 2
+        if self._scale == 1:
+            return image
+        smaller: Any = cv2.resize(image, (width // self._scale, height // self._scale), interpolation=cv2.INTER_AREA)
+        return np.asarray(smaller)
+
+    def start(self, points: Array) -> _Points:
+        from lapsmodels.trackers._patches import EDGED, Anchors, Held, take_anchors
+
+        count = len(points)
+        anchors = Anchors(
+            points.copy(),
+            np.empty((count, EDGED, EDGED), np.float32),
+            np.empty((count, 4, 4), np.float32),
+            np.empty(count, np.float32),
+            _neighbours(points),
         )
-        confidence = np.where(vis, points.confidence * np.exp(-np.nan_to_num(back) / 8), np.float32(0))
-        return Seen(xy.astype(np.float32), vis, confidence.astype(np.float32), back)
+        take_anchors(self._now, *anchors[:4])
+        still = np.zeros((count, 2), np.float32)
+        upright = np.tile(np.array([1, 0], np.float32), (count, 1))
+        has_texture = textured(self._image, points)
+        seen = first_seen(points)
+        seen = seen._replace(confidence=np.where(has_texture, seen.confidence, np.float32(_UNTEXTURED)))
+        return _Points(anchors, Held(points.copy(), still, upright, np.ones(count, np.bool_)), has_texture, None, seen)
+
+    def seen(self, points: _Points) -> Seen:
+        return points.seen
+
+    def follow(self, points: _Points) -> _Points:
+        from lapsmodels.trackers._patches import NO_NOISE, RESIDUAL
+
+        noise = points.noise
+        if noise is None:
+            # What noise there is shows in the first step; it is then taken again, knowing that.
+            noise = _noise(self._advance(points, NO_NOISE)[1][:, RESIDUAL], NO_NOISE)
+        held, measures = self._advance(points, noise)
+        seen = self._judge(points, held, measures)
+        return points._replace(held=held, noise=_noise(measures[:, RESIDUAL], noise), seen=seen)
+
+    def _advance(self, points: _Points, noise: np.float32) -> tuple[Held, Array]:
+        from lapsmodels.trackers._patches import advance
+
+        flows = self._forward, self._backward, np.float32(self._scale)
+        return advance(self._before, self._now, *flows, noise, points.anchors, points.held)
+
+    def _judge(self, points: _Points, held: Held, measures: Array) -> Seen:
+        from lapsmodels.trackers._patches import BACK, CORRELATION, MISFIT
+
+        back = measures[:, BACK].copy()
+        alike = measures[:, CORRELATION]
+        # NaN, of a point that is not followed, compares as false.
+        believed = (back <= self._options.back_error_px) | (alike >= _NEARLY_THE_SAME)
+        fits = measures[:, MISFIT] < _LARGEST_MISFIT
+        inside = inside_frame(held.xy, FrameSize.from_shape(self._image.shape))
+        followed = held.found & believed & fits & inside
+        confidence = np.where(followed, alike * np.exp(-np.nan_to_num(back) / 8), 0)
+        confidence = np.where(points.textured, confidence, np.minimum(confidence, _UNTEXTURED))
+        return Seen(held.xy, followed & points.textured, confidence.astype(np.float32), back)
 
 
-def _flow_at(flow: NDArray[np.float32], xy: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the flow at points, float32 (N, 2), between pixels by bilinear weights; NaN at NaN."""
-    import cv2
+def _neighbours(points: Array) -> NDArray[np.int64]:
+    """Return the nearest other points of each, (N, K), K <= 8."""
+    from scipy.spatial import cKDTree
 
-    at = np.nan_to_num(xy)
-    columns, rows = np.ascontiguousarray(at[:, :1]), np.ascontiguousarray(at[:, 1:])
-    sampled: Any = cv2.remap(flow, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return np.where(np.isnan(xy), np.float32(np.nan), sampled[:, 0])
+    count = min(_NEIGHBOURS, len(points) - 1)
+    if count == 0:
+        return np.empty((len(points), 0), np.int64)
+    nearest = np.asarray(cKDTree(points).query(points, k=count + 1)[1], np.int64)
+    # Of several points at one place, any may come first.
+    others = [row[row != own][:count] for own, row in enumerate(nearest)]
+    return np.stack(others)
+
+
+def _noise(residual: Array, before: np.float32) -> np.float32:
+    """Return the middle of what patches leave unexplained; what was before where none was followed."""
+    from lapsmodels.trackers._patches import NO_NOISE
+
+    known = residual[~np.isnan(residual)]
+    return np.float32(np.clip(np.median(known), NO_NOISE, _MOST_NOISE)) if len(known) else before
 
 
 PLUGIN = DenseFlow()

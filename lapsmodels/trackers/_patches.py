@@ -1,0 +1,555 @@
+"""Patches of a picture, found again in another: the hot loops of dense_flow, point by point.
+
+A patch is 11 x 11 pixels around a point, weighted by a Gaussian. Templates are one pixel larger on each side, for
+slopes. Pictures are float32 with `MARGIN` pixels of their border repeated around them; positions are those of the
+picture without. Everything is float32, and what leaves the picture is an answer, not an error.
+
+Alignment is inverse compositional (Baker and Matthews 2004, "Lucas-Kanade 20 years on"), without mean: a change of
+brightness is no motion. `noise` is the variance of the noise of one picture, in squared levels.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from lapsmodels.trackers._compiled import compiled
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float32]
+    Flags = NDArray[np.bool_]
+
+__all__ = ["MARGIN", "MEASURES", "NO_NOISE", "Anchors", "Held", "advance", "take_anchors"]
+
+F = np.float32
+RADIUS = 5
+SIDE = 2 * RADIUS + 1
+EDGED = SIDE + 2
+MARGIN = 16
+CORE = 2
+"""Radius of the middle of a patch, which belongs to the point even where the rest covers something else."""
+
+ZERO, HALF, ONE, TWO = F(0), F(0.5), F(1), F(2)
+NO_NOISE = F(1)
+"""Rounding to whole levels and compression leave about this much of a clean picture."""
+
+STEPS_AGAIN, STEPS_ON, STEPS_BESIDE = 4, 6, 6
+CONVERGED = F(4e-4)
+"""A step this short, squared pixels, is the last."""
+
+WITHIN = F(2)
+"""An alignment that goes further than this, in pixels, from where it began has found something else."""
+
+SURE, LIKELY, FOLLOWED = F(0.9), F(0.75), F(0.85)
+"""Shares of the correlation that noise allows: from the flow at once, after a detour, from the frame before."""
+
+FITS, BETTER = F(0.6), F(0.7)
+"""Largest misfit of the middle of a patch, and how much smaller it must be to change a point that is held."""
+
+BESIDE, INLIERS = F(4), F(0.4)
+"""How far a neighbour's motion may be corrected, and which share of the patch must take part in that."""
+
+STIFF = F(0.2)
+"""How strongly a patch without texture stays where it was expected, in units of the noise."""
+
+TOLERANCE_NOISE, TOLERANCE_TEXTURE = F(4), F(0.1)
+"""A squared difference beyond so much noise, plus this share of the texture, counts as another thing."""
+
+GAIN = F(0.3)
+"""A step that explains less than this much noise is none."""
+
+SLOWER = F(0.8)
+"""A lost point goes on as it moved, less and less."""
+
+CORRELATION, MISFIT, BACK, RESIDUAL = range(4)
+MEASURES = 4
+"""Columns of what `advance` measures: share of the possible correlation with the first patch, misfit of the middle,
+distance in pixels to where the backward flow leads, variance that the patch leaves unexplained."""
+
+
+def _weights(side: int, width: float) -> Array:
+    across = np.exp(-0.5 * ((np.arange(side) - side // 2) / (width * (side // 2))) ** 2)
+    weights = np.outer(across, across)
+    shares: Array = (weights / weights.sum()).astype(np.float32)
+    return shares
+
+
+WEIGHT = _weights(SIDE, 0.5)
+CORE_WEIGHT = _weights(2 * CORE + 1, 0.6)
+
+
+class Anchors(NamedTuple):
+    """What N points looked like where they were given, and who stands around them."""
+
+    xy: Array
+    """(N, 2)"""
+    patches: Array
+    """(N, 13, 13) templates"""
+    inverses: Array
+    """(N, 4, 4) inverse normal matrices of a similarity: shift x, shift y, scale, turn"""
+    texture: Array
+    """(N,) weighted variance of the patches, squared levels"""
+    neighbours: NDArray[np.int64]
+    """(N, K) nearest other points"""
+
+
+class Held(NamedTuple):
+    """Where N points are now."""
+
+    xy: Array
+    """(N, 2)"""
+    velocity: Array
+    """(N, 2) pixels per frame"""
+    warp: Array
+    """(N, 2) similarity from the first frame to now: scale times cosine and sine of the turn"""
+    found: Flags
+    """(N,) whether the point is followed, and not only believed to be there"""
+
+
+@compiled
+def sample(image: Array, x: Any, y: Any, side: int, out: Array) -> bool:  # noqa: ANN401 - float32 scalars
+    """Fill a square patch around a position, between pixels by bilinear weights; False where it leaves the picture.
+
+    The side is given, and not read from `out`, since a number that is known beforehand makes twice as quick code.
+    """
+    reach = side // 2
+    px, py = x + F(MARGIN), y + F(MARGIN)
+    height, width = image.shape
+    if not (px >= reach and py >= reach and px < width - reach - 2 and py < height - reach - 2):
+        return False
+    column, row = int(px), int(py)
+    right, down = F(px - F(column)), F(py - F(row))
+    top_left, top_right = (ONE - right) * (ONE - down), right * (ONE - down)
+    low_left, low_right = (ONE - right) * down, right * down
+    for j in range(side):
+        upper = image[row - reach + j, column - reach : column + reach + 2]
+        lower = image[row - reach + j + 1, column - reach : column + reach + 2]
+        line = out[j]
+        for i in range(side):
+            line[i] = top_left * upper[i] + top_right * upper[i + 1] + low_left * lower[i] + low_right * lower[i + 1]
+    return True
+
+
+@compiled
+def sample_turned(image: Array, x: Any, y: Any, a: Any, b: Any, side: int, out: Array) -> bool:  # noqa: ANN401
+    """Fill a square patch around a position, scaled and turned by (a, b); False where it leaves the picture."""
+    if a == ONE and b == ZERO:
+        return sample(image, x, y, side, out)
+    radius = side // 2
+    height, width = image.shape
+    px, py = x + F(MARGIN), y + F(MARGIN)
+    reach = (abs(a) + abs(b)) * F(radius) + ONE
+    if not (px >= reach and py >= reach and px < width - reach - 1 and py < height - reach - 1):
+        return False
+    for j in range(side):
+        line, v = out[j], F(j - radius)
+        for i in range(side):
+            u = F(i - radius)
+            at_x, at_y = px + a * u - b * v, py + b * u + a * v
+            column, row = int(at_x), int(at_y)
+            right, down = at_x - F(column), at_y - F(row)
+            upper, lower = image[row], image[row + 1]
+            above = upper[column] + right * (upper[column + 1] - upper[column])
+            below = lower[column] + right * (lower[column + 1] - lower[column])
+            line[i] = above + down * (below - above)
+    return True
+
+
+@compiled
+def correlation(template: Array, patch: Array) -> tuple[Any, Any]:
+    """Return the weighted correlation of a template and a patch, -1 to 1, and the variance of the template."""
+    t = p = tt = pp = tp = ZERO
+    for j in range(SIDE):
+        first, second, weight = template[j + 1, 1 : SIDE + 1], patch[j], WEIGHT[j]
+        for i in range(SIDE):
+            wt, wp = weight[i] * first[i], weight[i] * second[i]
+            t += wt
+            p += wp
+            tt += wt * first[i]
+            pp += wp * second[i]
+            tp += wt * second[i]
+    of_template, of_patch = tt - t * t, pp - p * p
+    if of_template < F(0.01) or of_patch < F(0.01):
+        return ZERO, of_template
+    return (tp - t * p) / np.sqrt(of_template * of_patch), of_template
+
+
+@compiled
+def possible(variance: Any, noise: Any) -> Any:  # noqa: ANN401
+    """Return the correlation that two noisy pictures of one thing can have."""
+    return max(ZERO, ONE - noise / max(variance, F(1e-3)))
+
+
+@compiled
+def normal_inverse(template: Array, out: Array) -> None:
+    """Fill in the inverse normal matrix of the similarity alignment of a template, kept from being singular."""
+    normal = np.zeros((4, 4))
+    slope = np.empty(4)
+    for j in range(SIDE):
+        for i in range(SIDE):
+            slope[0] = 0.5 * (template[j + 1, i + 2] - template[j + 1, i])
+            slope[1] = 0.5 * (template[j + 2, i + 1] - template[j, i + 1])
+            slope[2] = slope[0] * (i - RADIUS) + slope[1] * (j - RADIUS)
+            slope[3] = slope[1] * (i - RADIUS) - slope[0] * (j - RADIUS)
+            for m in range(4):
+                for n in range(4):
+                    normal[m, n] += WEIGHT[j, i] * slope[m] * slope[n]
+    least = 0.01 * (normal[0, 0] + normal[1, 1]) + 0.05
+    for m in range(4):
+        normal[m, m] += least if m < 2 else least * RADIUS * RADIUS * 0.5
+    inverse = np.linalg.inv(normal)
+    for m in range(4):
+        for n in range(4):
+            out[m, n] = F(inverse[m, n])
+
+
+@compiled
+def align_again(
+    template: Array,
+    inverse: Array,
+    image: Array,
+    x: Any,  # noqa: ANN401
+    y: Any,  # noqa: ANN401
+    a: Any,  # noqa: ANN401
+    b: Any,  # noqa: ANN401
+    noise: Any,  # noqa: ANN401
+    patch: Array,
+) -> tuple[Any, Any, Any, Any, bool]:
+    """Align a template by shift, turn and scale; `patch` is left as the last sample. (x, y, a, b, inside)."""
+    for _ in range(STEPS_AGAIN):
+        if not sample_turned(image, x, y, a, b, SIDE, patch):
+            return x, y, a, b, False
+        mean = b0 = b1 = b2 = b3 = g0 = g1 = g2 = g3 = ZERO
+        for j in range(SIDE):
+            left, middle, right = template[j + 1, 0:SIDE], template[j + 1, 1 : SIDE + 1], template[j + 1, 2 : SIDE + 2]
+            above, below = template[j, 1 : SIDE + 1], template[j + 2, 1 : SIDE + 1]
+            weight, line, v = WEIGHT[j], patch[j], F(j - RADIUS)
+            for i in range(SIDE):
+                error, u = line[i] - middle[i], F(i - RADIUS)
+                along, down = weight[i] * HALF * (right[i] - left[i]), weight[i] * HALF * (below[i] - above[i])
+                growth, turn = along * u + down * v, down * u - along * v
+                mean += weight[i] * error
+                b0 += along * error
+                b1 += down * error
+                b2 += growth * error
+                b3 += turn * error
+                g0 += along
+                g1 += down
+                g2 += growth
+                g3 += turn
+        b0, b1, b2, b3 = b0 - mean * g0, b1 - mean * g1, b2 - mean * g2, b3 - mean * g3
+        d0 = inverse[0, 0] * b0 + inverse[0, 1] * b1 + inverse[0, 2] * b2 + inverse[0, 3] * b3
+        d1 = inverse[1, 0] * b0 + inverse[1, 1] * b1 + inverse[1, 2] * b2 + inverse[1, 3] * b3
+        d2 = inverse[2, 0] * b0 + inverse[2, 1] * b1 + inverse[2, 2] * b2 + inverse[2, 3] * b3
+        d3 = inverse[3, 0] * b0 + inverse[3, 1] * b1 + inverse[3, 2] * b2 + inverse[3, 3] * b3
+        if b0 * d0 + b1 * d1 + b2 * d2 + b3 * d3 < GAIN * noise:
+            return x, y, a, b, True
+        # The template's own step is undone before the warp: warp <- warp o step^-1.
+        squared = (ONE + d2) * (ONE + d2) + d3 * d3
+        undo_a, undo_b = (ONE + d2) / squared, -d3 / squared
+        a, b = a * undo_a - b * undo_b, b * undo_a + a * undo_b
+        x, y = x - (a * d0 - b * d1), y - (b * d0 + a * d1)
+        if not (F(0.25) < a * a + b * b < F(4)):
+            return x, y, a, b, False
+        if d0 * d0 + d1 * d1 < CONVERGED:
+            break
+    inside = sample_turned(image, x, y, a, b, SIDE, patch)
+    return x, y, a, b, inside
+
+
+@compiled
+def align_shift(template: Array, image: Array, x: Any, y: Any, noise: Any, patch: Array) -> tuple[Any, Any]:  # noqa: ANN401
+    """Align a template by a shift that its texture supports; `patch` is overwritten."""
+    from_x, from_y = x, y
+    xx = xy = yy = gx = gy = ZERO
+    for j in range(SIDE):
+        for i in range(SIDE):
+            along = HALF * (template[j + 1, i + 2] - template[j + 1, i])
+            down = HALF * (template[j + 2, i + 1] - template[j, i + 1])
+            weight = WEIGHT[j, i]
+            xx += weight * along * along
+            xy += weight * along * down
+            yy += weight * down * down
+            gx += weight * along
+            gy += weight * down
+    stiff = F(0.05) + STIFF * noise
+    xx, yy = xx + stiff, yy + stiff
+    for _ in range(STEPS_ON):
+        if not sample(image, x, y, SIDE, patch):
+            return x, y
+        mean = bx = by = ZERO
+        for j in range(SIDE):
+            left, middle, right = template[j + 1, 0:SIDE], template[j + 1, 1 : SIDE + 1], template[j + 1, 2 : SIDE + 2]
+            above, below, weight, line = template[j, 1 : SIDE + 1], template[j + 2, 1 : SIDE + 1], WEIGHT[j], patch[j]
+            for i in range(SIDE):
+                error = weight[i] * (line[i] - middle[i])
+                mean += error
+                bx += error * HALF * (right[i] - left[i])
+                by += error * HALF * (below[i] - above[i])
+        bx = bx - mean * gx + stiff * (x - from_x)
+        by = by - mean * gy + stiff * (y - from_y)
+        dx, dy = (yy * bx - xy * by) / (xx * yy - xy * xy), (xx * by - xy * bx) / (xx * yy - xy * xy)
+        x, y = x - dx, y - dy
+        if dx * dx + dy * dy < CONVERGED:
+            break
+    return x, y
+
+
+@compiled
+def align_partly(
+    template: Array,
+    image: Array,
+    x: Any,  # noqa: ANN401
+    y: Any,  # noqa: ANN401
+    a: Any,  # noqa: ANN401
+    b: Any,  # noqa: ANN401
+    tolerance: Any,  # noqa: ANN401
+    noise: Any,  # noqa: ANN401
+    patch: Array,
+) -> tuple[Any, Any, Any]:
+    """Align the part of a template that is still seen (Geman-McClure weights): x, y, and that part's share."""
+    from_x, from_y, share = x, y, ZERO
+    stiff = F(0.05) + STIFF * noise
+    for _ in range(STEPS_BESIDE):
+        if not sample_turned(image, x, y, a, b, SIDE, patch):
+            return x, y, ZERO
+        xx = yy = stiff
+        xy = bx = by = share = ZERO
+        for j in range(SIDE):
+            left, middle, right = template[j + 1, 0:SIDE], template[j + 1, 1 : SIDE + 1], template[j + 1, 2 : SIDE + 2]
+            above, below, weight, line = template[j, 1 : SIDE + 1], template[j + 2, 1 : SIDE + 1], WEIGHT[j], patch[j]
+            for i in range(SIDE):
+                error = line[i] - middle[i]
+                part = ONE / (ONE + error * error / tolerance)
+                part = weight[i] * part * part
+                along, down = HALF * (right[i] - left[i]), HALF * (below[i] - above[i])
+                xx += part * along * along
+                xy += part * along * down
+                yy += part * down * down
+                bx += part * along * error
+                by += part * down * error
+                share += part
+        # Steps, and the pull to the beginning, are those of the template.
+        bx += stiff * (a * (x - from_x) + b * (y - from_y))
+        by += stiff * (a * (y - from_y) - b * (x - from_x))
+        dx, dy = (yy * bx - xy * by) / (xx * yy - xy * xy), (xx * by - xy * bx) / (xx * yy - xy * xy)
+        x, y = x - (a * dx - b * dy), y - (b * dx + a * dy)
+        if dx * dx + dy * dy < CONVERGED:
+            break
+    return x, y, share
+
+
+@compiled
+def misfit(template: Array, image: Array, x: Any, y: Any, a: Any, b: Any, tolerance: Any, core: Array) -> Any:  # noqa: ANN401
+    """Return how little the middle of a template is seen at a place, 0 (exactly) to 1; `core` is overwritten."""
+    if not sample_turned(image, x, y, a, b, 2 * CORE + 1, core):
+        return ONE
+    mean = ZERO
+    for j in range(2 * CORE + 1):
+        for i in range(2 * CORE + 1):
+            core[j, i] -= template[j + 1 + RADIUS - CORE, i + 1 + RADIUS - CORE]
+            mean += CORE_WEIGHT[j, i] * core[j, i]
+    # A change of light is forgiven, another colour is not.
+    mean = min(max(mean, F(-10)), F(10))
+    total = ZERO
+    for j in range(2 * CORE + 1):
+        for i in range(2 * CORE + 1):
+            error = core[j, i] - mean
+            total += CORE_WEIGHT[j, i] * min(error * error / tolerance, ONE)
+    return total
+
+
+@compiled
+def flow_at(flow: Array, scale: Any, x: Any, y: Any) -> tuple[Any, Any]:  # noqa: ANN401
+    """Return the flow (h, w, 2) of a picture `scale` times smaller, at a position of the picture, in its pixels."""
+    height, width = flow.shape[:2]
+    fx = min(max((x + HALF) / scale - HALF, ZERO), F(width - 1.001))
+    fy = min(max((y + HALF) / scale - HALF, ZERO), F(height - 1.001))
+    column, row = int(fx), int(fy)
+    right, down = fx - F(column), fy - F(row)
+    first = flow[row, column], flow[row, column + 1], flow[row + 1, column], flow[row + 1, column + 1]
+    u = (ONE - down) * ((ONE - right) * first[0][0] + right * first[1][0])
+    u += down * ((ONE - right) * first[2][0] + right * first[3][0])
+    v = (ONE - down) * ((ONE - right) * first[0][1] + right * first[1][1])
+    v += down * ((ONE - right) * first[2][1] + right * first[3][1])
+    return F(u * scale), F(v * scale)
+
+
+@compiled
+def inside(image: Array, x: Any, y: Any) -> bool:  # noqa: ANN401
+    """Tell whether a position lies on a pixel of the picture."""
+    height, width = image.shape[0] - 2 * MARGIN, image.shape[1] - 2 * MARGIN
+    return bool(x >= -HALF and y >= -HALF and x < F(width) - HALF and y < F(height) - HALF)
+
+
+@compiled
+def near(x: Any, y: Any, other_x: Any, other_y: Any, limit: Any) -> bool:  # noqa: ANN401
+    """Tell whether two positions are nearer than a limit."""
+    return bool((x - other_x) * (x - other_x) + (y - other_y) * (y - other_y) < limit * limit)
+
+
+@compiled
+def take_anchors(image: Array, xy: Array, patches: Array, inverses: Array, texture: Array) -> None:
+    """Fill in what is remembered of points that begin in a picture; see `Anchors`."""
+    for k in range(len(xy)):
+        sample(image, xy[k, 0], xy[k, 1], EDGED, patches[k])
+        normal_inverse(patches[k], inverses[k])
+        texture[k] = correlation(patches[k], patches[k, 1:-1, 1:-1])[1]
+
+
+@compiled
+def carry(
+    before: Array,
+    now: Array,
+    forward: Array,
+    scale: Any,  # noqa: ANN401
+    noise: Any,  # noqa: ANN401
+    anchors: Anchors,
+    held: Held,
+    new: Held,
+    residual: Array,
+) -> None:
+    """Follow each point that is held by itself: from the flow to its first patch, or else from the frame before."""
+    patch, template = np.empty((SIDE, SIDE), F), np.empty((EDGED, EDGED), F)
+    for k in range(len(held.xy)):
+        x, y, a, b = held.xy[k, 0], held.xy[k, 1], held.warp[k, 0], held.warp[k, 1]
+        # Where nothing better is found, the point goes on as it did.
+        new.xy[k, 0], new.xy[k, 1] = x + held.velocity[k, 0], y + held.velocity[k, 1]
+        new.warp[k, 0], new.warp[k, 1] = a, b
+        new.found[k], residual[k] = False, F(np.nan)
+        if not held.found[k]:
+            continue
+        u, v = flow_at(forward, scale, x, y)
+        first, inverse = anchors.patches[k], anchors.inverses[k]
+        best = possible(anchors.texture[k], noise)
+        ax, ay, aa, ab, whole = align_again(first, inverse, now, x + u, y + v, a, b, noise, patch)
+        if whole and near(ax, ay, x + u, y + v, WITHIN) and inside(now, ax, ay):
+            alike = correlation(first, patch)[0]
+            if alike > SURE * best:
+                new.xy[k, 0], new.xy[k, 1], new.warp[k, 0], new.warp[k, 1] = ax, ay, aa, ab
+                new.found[k], residual[k] = True, (ONE - alike) * anchors.texture[k]
+                continue
+        sample(before, x, y, EDGED, template)
+        sx, sy = align_shift(template, now, x + u, y + v, noise, patch)
+        followed, variance = ZERO - ONE, ZERO
+        if sample(now, sx, sy, SIDE, patch):
+            followed, variance = correlation(template, patch)
+        ax, ay, aa, ab, whole = align_again(first, inverse, now, sx, sy, a, b, noise, patch)
+        if whole and near(ax, ay, sx, sy, WITHIN) and correlation(first, patch)[0] > LIKELY * best:
+            new.xy[k, 0], new.xy[k, 1], new.warp[k, 0], new.warp[k, 1] = ax, ay, aa, ab
+            new.found[k] = inside(now, ax, ay)
+        elif followed > FOLLOWED * possible(variance, noise):
+            new.xy[k, 0], new.xy[k, 1] = sx, sy
+            new.found[k] = inside(now, sx, sy)
+        if new.found[k] and followed > ZERO:
+            residual[k] = (ONE - followed) * anchors.texture[k]
+
+
+@compiled
+def ask_neighbours(now: Array, noise: Any, anchors: Anchors, held: Held, new: Held) -> None:  # noqa: ANN401
+    """Try the motion of its neighbours on each point that is lost or that they explain better; `new` is changed."""
+    patch, core = np.empty((SIDE, SIDE), F), np.empty((2 * CORE + 1, 2 * CORE + 1), F)
+    count = anchors.neighbours.shape[1]
+    for k in range(len(held.xy)):
+        tolerance = TOLERANCE_NOISE * noise + TOLERANCE_TEXTURE * anchors.texture[k]
+        first, x, y = anchors.patches[k], new.xy[k, 0], new.xy[k, 1]
+        found, own = new.found[k], ONE
+        if found:
+            own = misfit(first, now, x, y, new.warp[k, 0], new.warp[k, 1], tolerance, core)
+        least, at_x, at_y, at_a, at_b = TWO, ZERO, ZERO, ONE, ZERO
+        for m in range(count + 1):
+            if m < count:
+                other = anchors.neighbours[k, m]
+                if not new.found[other]:
+                    continue
+                a, b = new.warp[other, 0], new.warp[other, 1]
+                u = anchors.xy[k, 0] - anchors.xy[other, 0]
+                v = anchors.xy[k, 1] - anchors.xy[other, 1]
+                to_x, to_y = new.xy[other, 0] + a * u - b * v, new.xy[other, 1] + b * u + a * v
+            else:
+                # A lost point may come out again where it is believed to be.
+                a, b, to_x, to_y = held.warp[k, 0], held.warp[k, 1], x, y
+            if (found and near(to_x, to_y, x, y, ONE)) or not inside(now, to_x, to_y):
+                continue
+            fit = misfit(first, now, to_x, to_y, a, b, tolerance, core)
+            if fit < least:
+                least, at_x, at_y, at_a, at_b = fit, to_x, to_y, a, b
+        if least >= min(ONE, TWO * own):
+            continue
+        to_x, to_y, share = align_partly(first, now, at_x, at_y, at_a, at_b, tolerance, noise, patch)
+        if share > INLIERS and near(to_x, to_y, at_x, at_y, BESIDE) and inside(now, to_x, to_y):
+            fit = misfit(first, now, to_x, to_y, at_a, at_b, tolerance, core)
+            if fit < FITS and fit < BETTER * own:
+                new.xy[k, 0], new.xy[k, 1], new.warp[k, 0], new.warp[k, 1] = to_x, to_y, at_a, at_b
+                new.found[k] = True
+
+
+@compiled
+def measure(
+    now: Array,
+    backward: Array,
+    scale: Any,  # noqa: ANN401
+    noise: Any,  # noqa: ANN401
+    anchors: Anchors,
+    held: Held,
+    new: Held,
+    measures: Array,
+) -> None:
+    """Fill in the velocities, and what is known of how well each point was followed; see `MEASURES`."""
+    patch, core = np.empty((SIDE, SIDE), F), np.empty((2 * CORE + 1, 2 * CORE + 1), F)
+    for k in range(len(held.xy)):
+        x, y, a, b = new.xy[k, 0], new.xy[k, 1], new.warp[k, 0], new.warp[k, 1]
+        if not new.found[k]:
+            new.velocity[k, 0], new.velocity[k, 1] = held.velocity[k, 0] * SLOWER, held.velocity[k, 1] * SLOWER
+            measures[k, CORRELATION], measures[k, MISFIT], measures[k, BACK] = ZERO, ONE, F(np.nan)
+            continue
+        new.velocity[k, 0], new.velocity[k, 1] = x - held.xy[k, 0], y - held.xy[k, 1]
+        tolerance = TOLERANCE_NOISE * noise + TOLERANCE_TEXTURE * anchors.texture[k]
+        u, v = flow_at(backward, scale, x, y)
+        off_x, off_y = x + u - held.xy[k, 0], y + v - held.xy[k, 1]
+        alike = ZERO
+        if sample_turned(now, x, y, a, b, SIDE, patch):
+            alike = correlation(anchors.patches[k], patch)[0] / max(possible(anchors.texture[k], noise), F(0.05))
+        measures[k, CORRELATION] = min(max(alike, ZERO), ONE)
+        measures[k, MISFIT] = misfit(anchors.patches[k], now, x, y, a, b, tolerance, core)
+        measures[k, BACK] = np.sqrt(off_x * off_x + off_y * off_y)
+
+
+@compiled
+def advance(
+    before: Array,
+    now: Array,
+    forward: Array,
+    backward: Array,
+    scale: Any,  # noqa: ANN401
+    noise: Any,  # noqa: ANN401
+    anchors: Anchors,
+    held: Held,
+) -> tuple[Held, Array]:
+    """Follow points from a picture into the next.
+
+    Parameters
+    ----------
+    before, now : (H + 2 * MARGIN, W + 2 * MARGIN)
+    forward, backward : (h, w, 2), flow between the pictures made `scale` times smaller, in its pixels
+    scale, noise : float32
+    anchors : Anchors
+    held : Held
+        Not changed.
+
+    Returns
+    -------
+    Held
+        Of the next picture.
+    (N, MEASURES)
+    """
+    count = len(held.xy)
+    new = Held(np.empty((count, 2), F), np.empty((count, 2), F), np.empty((count, 2), F), np.empty(count, np.bool_))
+    measures = np.empty((count, MEASURES), F)
+    carry(before, now, forward, scale, noise, anchors, held, new, measures[:, RESIDUAL])
+    ask_neighbours(now, noise, anchors, held, new)
+    measure(now, backward, scale, noise, anchors, held, new, measures)
+    return new, measures
