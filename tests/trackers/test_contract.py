@@ -1,0 +1,22 @@
+"""Every tracker of this library keeps the contract that plug-ins of others must keep; none is listed here."""
+
+from __future__ import annotations
+
+import pytest
+
+from lapsdata.plugins import registry
+from lapsmodels.testing import TrackerContract
+
+OURS = sorted(entry.name for entry in registry("trackers").entries() if entry.distribution == "lapsdata")
+
+
+class TestEveryTracker(TrackerContract):
+    """Run once for each tracker."""
+
+    @pytest.fixture(autouse=True, params=OURS)
+    def _one_of_them(self, request: pytest.FixtureRequest) -> None:
+        self.tracker = registry("trackers").load(request.param)
+
+
+def test_every_module_of_the_room_is_among_them() -> None:
+    assert {"dense_flow", "lucas_kanade"} <= set(OURS)
