@@ -77,8 +77,9 @@ def _weights(side: int, width: float) -> Array:
     return shares
 
 
-WEIGHT = _weights(SIDE, 0.5)
-CORE_WEIGHT = _weights(2 * CORE + 1, 0.6)
+WEIGHT = _weights(SIDE, 0.5).ravel()
+CORE_SIDE = 2 * CORE + 1
+CORE_WEIGHT = _weights(CORE_SIDE, 0.6)
 
 
 class Anchors(NamedTuple):
@@ -86,10 +87,14 @@ class Anchors(NamedTuple):
 
     xy: Array
     """(N, 2)"""
-    patches: Array
-    """(N, 13, 13) templates"""
+    looks: Array
+    """(N, 121) patches, row by row"""
+    slopes: Array
+    """(N, 4, 121) weighted slopes of the looks along shift x, shift y, scale and turn"""
+    sums: Array
+    """(N, 4) sums of the slopes"""
     inverses: Array
-    """(N, 4, 4) inverse normal matrices of a similarity: shift x, shift y, scale, turn"""
+    """(N, 4, 4) inverse normal matrices of the slopes"""
     texture: Array
     """(N,) weighted variance of the patches, squared levels"""
     neighbours: NDArray[np.int64]
@@ -159,22 +164,21 @@ def sample_turned(image: Array, x: Any, y: Any, a: Any, b: Any, side: int, out: 
 
 
 @compiled
-def correlation(template: Array, patch: Array) -> tuple[Any, Any]:
-    """Return the weighted correlation of a template and a patch, -1 to 1, and the variance of the template."""
-    t = p = tt = pp = tp = ZERO
-    for j in range(SIDE):
-        first, second, weight = template[j + 1, 1 : SIDE + 1], patch[j], WEIGHT[j]
-        for i in range(SIDE):
-            wt, wp = weight[i] * first[i], weight[i] * second[i]
-            t += wt
-            p += wp
-            tt += wt * first[i]
-            pp += wp * second[i]
-            tp += wt * second[i]
-    of_template, of_patch = tt - t * t, pp - p * p
-    if of_template < F(0.01) or of_patch < F(0.01):
-        return ZERO, of_template
-    return (tp - t * p) / np.sqrt(of_template * of_patch), of_template
+def correlation(look: Array, patch: Array) -> tuple[Any, Any]:
+    """Return the weighted correlation of two patches, -1 to 1, and the variance of the first."""
+    a = b = aa = bb = ab = ZERO
+    first, second = look.ravel(), patch.ravel()
+    for i in range(SIDE * SIDE):
+        wa, wb = WEIGHT[i] * first[i], WEIGHT[i] * second[i]
+        a += wa
+        b += wb
+        aa += wa * first[i]
+        bb += wb * second[i]
+        ab += wa * second[i]
+    of_first, of_second = aa - a * a, bb - b * b
+    if of_first < F(0.01) or of_second < F(0.01):
+        return ZERO, of_first
+    return (ab - a * b) / np.sqrt(of_first * of_second), of_first
 
 
 @compiled
@@ -184,32 +188,34 @@ def possible(variance: Any, noise: Any) -> Any:  # noqa: ANN401
 
 
 @compiled
-def normal_inverse(template: Array, out: Array) -> None:
-    """Fill in the inverse normal matrix of the similarity alignment of a template, kept from being singular."""
+def take_look(template: Array, look: Array, slopes: Array, sums: Array, inverse: Array) -> None:
+    """Fill in what aligning a template (13, 13) again needs; its normal matrix is kept from being singular."""
     normal = np.zeros((4, 4))
     slope = np.empty(4)
+    sums[:] = ZERO
     for j in range(SIDE):
         for i in range(SIDE):
+            at, weight = j * SIDE + i, WEIGHT[j * SIDE + i]
+            look[at] = template[j + 1, i + 1]
             slope[0] = 0.5 * (template[j + 1, i + 2] - template[j + 1, i])
             slope[1] = 0.5 * (template[j + 2, i + 1] - template[j, i + 1])
             slope[2] = slope[0] * (i - RADIUS) + slope[1] * (j - RADIUS)
             slope[3] = slope[1] * (i - RADIUS) - slope[0] * (j - RADIUS)
             for m in range(4):
+                slopes[m, at] = F(weight * slope[m])
+                sums[m] += slopes[m, at]
                 for n in range(4):
-                    normal[m, n] += WEIGHT[j, i] * slope[m] * slope[n]
+                    normal[m, n] += weight * slope[m] * slope[n]
     least = 0.01 * (normal[0, 0] + normal[1, 1]) + 0.05
     for m in range(4):
         normal[m, m] += least if m < 2 else least * RADIUS * RADIUS * 0.5
-    inverse = np.linalg.inv(normal)
-    for m in range(4):
-        for n in range(4):
-            out[m, n] = F(inverse[m, n])
+    inverse[:] = np.linalg.inv(normal).astype(F)
 
 
 @compiled
 def align_again(
-    template: Array,
-    inverse: Array,
+    anchors: Anchors,
+    k: int,
     image: Array,
     x: Any,  # noqa: ANN401
     y: Any,  # noqa: ANN401
@@ -218,29 +224,25 @@ def align_again(
     noise: Any,  # noqa: ANN401
     patch: Array,
 ) -> tuple[Any, Any, Any, Any, bool]:
-    """Align a template by shift, turn and scale; `patch` is left as the last sample. (x, y, a, b, inside)."""
+    """Align the look of point k by shift, turn and scale: x, y, a, b, inside.
+
+    `patch` is left as the last sample, less than a pixel's fiftieth from there.
+    """
+    look, inverse, sums = anchors.looks[k], anchors.inverses[k], anchors.sums[k]
+    along, down, growth, turn = anchors.slopes[k]
+    seen = patch.ravel()
     for _ in range(STEPS_AGAIN):
         if not sample_turned(image, x, y, a, b, SIDE, patch):
             return x, y, a, b, False
-        mean = b0 = b1 = b2 = b3 = g0 = g1 = g2 = g3 = ZERO
-        for j in range(SIDE):
-            left, middle, right = template[j + 1, 0:SIDE], template[j + 1, 1 : SIDE + 1], template[j + 1, 2 : SIDE + 2]
-            above, below = template[j, 1 : SIDE + 1], template[j + 2, 1 : SIDE + 1]
-            weight, line, v = WEIGHT[j], patch[j], F(j - RADIUS)
-            for i in range(SIDE):
-                error, u = line[i] - middle[i], F(i - RADIUS)
-                along, down = weight[i] * HALF * (right[i] - left[i]), weight[i] * HALF * (below[i] - above[i])
-                growth, turn = along * u + down * v, down * u - along * v
-                mean += weight[i] * error
-                b0 += along * error
-                b1 += down * error
-                b2 += growth * error
-                b3 += turn * error
-                g0 += along
-                g1 += down
-                g2 += growth
-                g3 += turn
-        b0, b1, b2, b3 = b0 - mean * g0, b1 - mean * g1, b2 - mean * g2, b3 - mean * g3
+        mean = b0 = b1 = b2 = b3 = ZERO
+        for i in range(SIDE * SIDE):
+            error = seen[i] - look[i]
+            mean += WEIGHT[i] * error
+            b0 += along[i] * error
+            b1 += down[i] * error
+            b2 += growth[i] * error
+            b3 += turn[i] * error
+        b0, b1, b2, b3 = b0 - mean * sums[0], b1 - mean * sums[1], b2 - mean * sums[2], b3 - mean * sums[3]
         d0 = inverse[0, 0] * b0 + inverse[0, 1] * b1 + inverse[0, 2] * b2 + inverse[0, 3] * b3
         d1 = inverse[1, 0] * b0 + inverse[1, 1] * b1 + inverse[1, 2] * b2 + inverse[1, 3] * b3
         d2 = inverse[2, 0] * b0 + inverse[2, 1] * b1 + inverse[2, 2] * b2 + inverse[2, 3] * b3
@@ -255,9 +257,8 @@ def align_again(
         if not (F(0.25) < a * a + b * b < F(4)):
             return x, y, a, b, False
         if d0 * d0 + d1 * d1 < CONVERGED:
-            break
-    inside = sample_turned(image, x, y, a, b, SIDE, patch)
-    return x, y, a, b, inside
+            return x, y, a, b, True
+    return x, y, a, b, sample_turned(image, x, y, a, b, SIDE, patch)
 
 
 @compiled
@@ -269,7 +270,7 @@ def align_shift(template: Array, image: Array, x: Any, y: Any, noise: Any, patch
         for i in range(SIDE):
             along = HALF * (template[j + 1, i + 2] - template[j + 1, i])
             down = HALF * (template[j + 2, i + 1] - template[j, i + 1])
-            weight = WEIGHT[j, i]
+            weight = WEIGHT[j * SIDE + i]
             xx += weight * along * along
             xy += weight * along * down
             yy += weight * down * down
@@ -283,7 +284,8 @@ def align_shift(template: Array, image: Array, x: Any, y: Any, noise: Any, patch
         mean = bx = by = ZERO
         for j in range(SIDE):
             left, middle, right = template[j + 1, 0:SIDE], template[j + 1, 1 : SIDE + 1], template[j + 1, 2 : SIDE + 2]
-            above, below, weight, line = template[j, 1 : SIDE + 1], template[j + 2, 1 : SIDE + 1], WEIGHT[j], patch[j]
+            above, below, line = template[j, 1 : SIDE + 1], template[j + 2, 1 : SIDE + 1], patch[j]
+            weight = WEIGHT[j * SIDE : (j + 1) * SIDE]
             for i in range(SIDE):
                 error = weight[i] * (line[i] - middle[i])
                 mean += error
@@ -300,7 +302,8 @@ def align_shift(template: Array, image: Array, x: Any, y: Any, noise: Any, patch
 
 @compiled
 def align_partly(
-    template: Array,
+    anchors: Anchors,
+    k: int,
     image: Array,
     x: Any,  # noqa: ANN401
     y: Any,  # noqa: ANN401
@@ -310,7 +313,9 @@ def align_partly(
     noise: Any,  # noqa: ANN401
     patch: Array,
 ) -> tuple[Any, Any, Any]:
-    """Align the part of a template that is still seen (Geman-McClure weights): x, y, and that part's share."""
+    """Align the part of the look of point k that is still seen (Geman-McClure weights): x, y, and that part's share."""
+    look, along, down = anchors.looks[k], anchors.slopes[k, 0], anchors.slopes[k, 1]
+    seen = patch.ravel()
     from_x, from_y, share = x, y, ZERO
     stiff = F(0.05) + STIFF * noise
     for _ in range(STEPS_BESIDE):
@@ -318,20 +323,18 @@ def align_partly(
             return x, y, ZERO
         xx = yy = stiff
         xy = bx = by = share = ZERO
-        for j in range(SIDE):
-            left, middle, right = template[j + 1, 0:SIDE], template[j + 1, 1 : SIDE + 1], template[j + 1, 2 : SIDE + 2]
-            above, below, weight, line = template[j, 1 : SIDE + 1], template[j + 2, 1 : SIDE + 1], WEIGHT[j], patch[j]
-            for i in range(SIDE):
-                error = line[i] - middle[i]
-                part = ONE / (ONE + error * error / tolerance)
-                part = weight[i] * part * part
-                along, down = HALF * (right[i] - left[i]), HALF * (below[i] - above[i])
-                xx += part * along * along
-                xy += part * along * down
-                yy += part * down * down
-                bx += part * along * error
-                by += part * down * error
-                share += part
+        for i in range(SIDE * SIDE):
+            error = seen[i] - look[i]
+            part = ONE / (ONE + error * error / tolerance)
+            part = part * part
+            # The slopes carry the weight once.
+            of_x, of_y, weight = part * along[i], part * down[i], WEIGHT[i]
+            xx += of_x * along[i] / weight
+            xy += of_x * down[i] / weight
+            yy += of_y * down[i] / weight
+            bx += of_x * error
+            by += of_y * error
+            share += part * weight
         # Steps, and the pull to the beginning, are those of the template.
         bx += stiff * (a * (x - from_x) + b * (y - from_y))
         by += stiff * (a * (y - from_y) - b * (x - from_x))
@@ -343,20 +346,20 @@ def align_partly(
 
 
 @compiled
-def misfit(template: Array, image: Array, x: Any, y: Any, a: Any, b: Any, tolerance: Any, core: Array) -> Any:  # noqa: ANN401
-    """Return how little the middle of a template is seen at a place, 0 (exactly) to 1; `core` is overwritten."""
-    if not sample_turned(image, x, y, a, b, 2 * CORE + 1, core):
+def misfit(look: Array, image: Array, x: Any, y: Any, a: Any, b: Any, tolerance: Any, core: Array) -> Any:  # noqa: ANN401
+    """Return how little the middle of a look is seen at a place, 0 (exactly) to 1; `core` is overwritten."""
+    if not sample_turned(image, x, y, a, b, CORE_SIDE, core):
         return ONE
     mean = ZERO
-    for j in range(2 * CORE + 1):
-        for i in range(2 * CORE + 1):
-            core[j, i] -= template[j + 1 + RADIUS - CORE, i + 1 + RADIUS - CORE]
+    for j in range(CORE_SIDE):
+        for i in range(CORE_SIDE):
+            core[j, i] -= look[(j + RADIUS - CORE) * SIDE + i + RADIUS - CORE]
             mean += CORE_WEIGHT[j, i] * core[j, i]
     # A change of light is forgiven, another colour is not.
     mean = min(max(mean, F(-10)), F(10))
     total = ZERO
-    for j in range(2 * CORE + 1):
-        for i in range(2 * CORE + 1):
+    for j in range(CORE_SIDE):
+        for i in range(CORE_SIDE):
             error = core[j, i] - mean
             total += CORE_WEIGHT[j, i] * min(error * error / tolerance, ONE)
     return total
@@ -392,12 +395,13 @@ def near(x: Any, y: Any, other_x: Any, other_y: Any, limit: Any) -> bool:  # noq
 
 
 @compiled
-def take_anchors(image: Array, xy: Array, patches: Array, inverses: Array, texture: Array) -> None:
-    """Fill in what is remembered of points that begin in a picture; see `Anchors`."""
-    for k in range(len(xy)):
-        sample(image, xy[k, 0], xy[k, 1], EDGED, patches[k])
-        normal_inverse(patches[k], inverses[k])
-        texture[k] = correlation(patches[k], patches[k, 1:-1, 1:-1])[1]
+def take_anchors(image: Array, anchors: Anchors) -> None:
+    """Fill in what is remembered of points that begin in a picture, but for their places and neighbours."""
+    template = np.empty((EDGED, EDGED), F)
+    for k in range(len(anchors.xy)):
+        sample(image, anchors.xy[k, 0], anchors.xy[k, 1], EDGED, template)
+        take_look(template, anchors.looks[k], anchors.slopes[k], anchors.sums[k], anchors.inverses[k])
+        anchors.texture[k] = correlation(anchors.looks[k], anchors.looks[k])[1]
 
 
 @compiled
@@ -410,34 +414,38 @@ def carry(
     anchors: Anchors,
     held: Held,
     new: Held,
-    residual: Array,
+    measures: Array,
 ) -> None:
-    """Follow each point that is held by itself: from the flow to its first patch, or else from the frame before."""
+    """Follow each point that is held by itself: from the flow to its first patch, or else from the frame before.
+
+    Fills in the residuals, and the correlations where they come of themselves: NaN is left to `measure`.
+    """
     patch, template = np.empty((SIDE, SIDE), F), np.empty((EDGED, EDGED), F)
     for k in range(len(held.xy)):
         x, y, a, b = held.xy[k, 0], held.xy[k, 1], held.warp[k, 0], held.warp[k, 1]
         # Where nothing better is found, the point goes on as it did.
         new.xy[k, 0], new.xy[k, 1] = x + held.velocity[k, 0], y + held.velocity[k, 1]
         new.warp[k, 0], new.warp[k, 1] = a, b
-        new.found[k], residual[k] = False, F(np.nan)
+        new.found[k], measures[k, RESIDUAL], measures[k, CORRELATION] = False, F(np.nan), F(np.nan)
         if not held.found[k]:
             continue
         u, v = flow_at(forward, scale, x, y)
-        first, inverse = anchors.patches[k], anchors.inverses[k]
+        first = anchors.looks[k]
         best = possible(anchors.texture[k], noise)
-        ax, ay, aa, ab, whole = align_again(first, inverse, now, x + u, y + v, a, b, noise, patch)
+        ax, ay, aa, ab, whole = align_again(anchors, k, now, x + u, y + v, a, b, noise, patch)
         if whole and near(ax, ay, x + u, y + v, WITHIN) and inside(now, ax, ay):
             alike = correlation(first, patch)[0]
             if alike > SURE * best:
                 new.xy[k, 0], new.xy[k, 1], new.warp[k, 0], new.warp[k, 1] = ax, ay, aa, ab
-                new.found[k], residual[k] = True, (ONE - alike) * anchors.texture[k]
+                new.found[k], measures[k, RESIDUAL] = True, (ONE - alike) * anchors.texture[k]
+                measures[k, CORRELATION] = alike
                 continue
         sample(before, x, y, EDGED, template)
         sx, sy = align_shift(template, now, x + u, y + v, noise, patch)
         followed, variance = ZERO - ONE, ZERO
         if sample(now, sx, sy, SIDE, patch):
-            followed, variance = correlation(template, patch)
-        ax, ay, aa, ab, whole = align_again(first, inverse, now, sx, sy, a, b, noise, patch)
+            followed, variance = correlation(template[1:-1, 1:-1], patch)
+        ax, ay, aa, ab, whole = align_again(anchors, k, now, sx, sy, a, b, noise, patch)
         if whole and near(ax, ay, sx, sy, WITHIN) and correlation(first, patch)[0] > LIKELY * best:
             new.xy[k, 0], new.xy[k, 1], new.warp[k, 0], new.warp[k, 1] = ax, ay, aa, ab
             new.found[k] = inside(now, ax, ay)
@@ -445,20 +453,18 @@ def carry(
             new.xy[k, 0], new.xy[k, 1] = sx, sy
             new.found[k] = inside(now, sx, sy)
         if new.found[k] and followed > ZERO:
-            residual[k] = (ONE - followed) * anchors.texture[k]
+            measures[k, RESIDUAL] = (ONE - followed) * anchors.texture[k]
 
 
 @compiled
-def ask_neighbours(now: Array, noise: Any, anchors: Anchors, held: Held, new: Held) -> None:  # noqa: ANN401
+def ask_neighbours(now: Array, noise: Any, anchors: Anchors, held: Held, new: Held, measures: Array) -> None:  # noqa: ANN401
     """Try the motion of its neighbours on each point that is lost or that they explain better; `new` is changed."""
-    patch, core = np.empty((SIDE, SIDE), F), np.empty((2 * CORE + 1, 2 * CORE + 1), F)
+    patch, core = np.empty((SIDE, SIDE), F), np.empty((CORE_SIDE, CORE_SIDE), F)
     count = anchors.neighbours.shape[1]
     for k in range(len(held.xy)):
         tolerance = TOLERANCE_NOISE * noise + TOLERANCE_TEXTURE * anchors.texture[k]
-        first, x, y = anchors.patches[k], new.xy[k, 0], new.xy[k, 1]
+        first, x, y = anchors.looks[k], new.xy[k, 0], new.xy[k, 1]
         found, own = new.found[k], ONE
-        if found:
-            own = misfit(first, now, x, y, new.warp[k, 0], new.warp[k, 1], tolerance, core)
         least, at_x, at_y, at_a, at_b = TWO, ZERO, ZERO, ONE, ZERO
         for m in range(count + 1):
             if m < count:
@@ -477,14 +483,18 @@ def ask_neighbours(now: Array, noise: Any, anchors: Anchors, held: Held, new: He
             fit = misfit(first, now, to_x, to_y, a, b, tolerance, core)
             if fit < least:
                 least, at_x, at_y, at_a, at_b = fit, to_x, to_y, a, b
-        if least >= min(ONE, TWO * own):
+        if least >= ONE:
             continue
-        to_x, to_y, share = align_partly(first, now, at_x, at_y, at_a, at_b, tolerance, noise, patch)
+        if found:
+            own = misfit(first, now, x, y, new.warp[k, 0], new.warp[k, 1], tolerance, core)
+            if least >= TWO * own:
+                continue
+        to_x, to_y, share = align_partly(anchors, k, now, at_x, at_y, at_a, at_b, tolerance, noise, patch)
         if share > INLIERS and near(to_x, to_y, at_x, at_y, BESIDE) and inside(now, to_x, to_y):
             fit = misfit(first, now, to_x, to_y, at_a, at_b, tolerance, core)
             if fit < FITS and fit < BETTER * own:
                 new.xy[k, 0], new.xy[k, 1], new.warp[k, 0], new.warp[k, 1] = to_x, to_y, at_a, at_b
-                new.found[k] = True
+                new.found[k], measures[k, CORRELATION] = True, F(np.nan)
 
 
 @compiled
@@ -499,7 +509,7 @@ def measure(
     measures: Array,
 ) -> None:
     """Fill in the velocities, and what is known of how well each point was followed; see `MEASURES`."""
-    patch, core = np.empty((SIDE, SIDE), F), np.empty((2 * CORE + 1, 2 * CORE + 1), F)
+    patch, core = np.empty((SIDE, SIDE), F), np.empty((CORE_SIDE, CORE_SIDE), F)
     for k in range(len(held.xy)):
         x, y, a, b = new.xy[k, 0], new.xy[k, 1], new.warp[k, 0], new.warp[k, 1]
         if not new.found[k]:
@@ -510,11 +520,13 @@ def measure(
         tolerance = TOLERANCE_NOISE * noise + TOLERANCE_TEXTURE * anchors.texture[k]
         u, v = flow_at(backward, scale, x, y)
         off_x, off_y = x + u - held.xy[k, 0], y + v - held.xy[k, 1]
-        alike = ZERO
-        if sample_turned(now, x, y, a, b, SIDE, patch):
-            alike = correlation(anchors.patches[k], patch)[0] / max(possible(anchors.texture[k], noise), F(0.05))
+        alike = measures[k, CORRELATION]
+        if np.isnan(alike):
+            whole = sample_turned(now, x, y, a, b, SIDE, patch)
+            alike = correlation(anchors.looks[k], patch)[0] if whole else ZERO
+        alike /= max(possible(anchors.texture[k], noise), F(0.05))
         measures[k, CORRELATION] = min(max(alike, ZERO), ONE)
-        measures[k, MISFIT] = misfit(anchors.patches[k], now, x, y, a, b, tolerance, core)
+        measures[k, MISFIT] = misfit(anchors.looks[k], now, x, y, a, b, tolerance, core)
         measures[k, BACK] = np.sqrt(off_x * off_x + off_y * off_y)
 
 
@@ -549,7 +561,7 @@ def advance(
     count = len(held.xy)
     new = Held(np.empty((count, 2), F), np.empty((count, 2), F), np.empty((count, 2), F), np.empty(count, np.bool_))
     measures = np.empty((count, MEASURES), F)
-    carry(before, now, forward, scale, noise, anchors, held, new, measures[:, RESIDUAL])
-    ask_neighbours(now, noise, anchors, held, new)
+    carry(before, now, forward, scale, noise, anchors, held, new, measures)
+    ask_neighbours(now, noise, anchors, held, new, measures)
     measure(now, backward, scale, noise, anchors, held, new, measures)
     return new, measures

@@ -136,17 +136,13 @@ class _Follower:
         return np.asarray(smaller)
 
     def start(self, points: Array) -> _Points:
-        from lapsmodels.trackers._patches import EDGED, Anchors, Held, take_anchors
+        from lapsmodels.trackers._patches import SIDE, Anchors, Held, take_anchors
 
         count = len(points)
-        anchors = Anchors(
-            points.copy(),
-            np.empty((count, EDGED, EDGED), np.float32),
-            np.empty((count, 4, 4), np.float32),
-            np.empty(count, np.float32),
-            _neighbours(points),
-        )
-        take_anchors(self._now, *anchors[:4])
+        shapes = (SIDE * SIDE,), (4, SIDE * SIDE), (4,), (4, 4), ()
+        parts = (np.empty((count, *shape), np.float32) for shape in shapes)
+        anchors = Anchors(points.copy(), *parts, _neighbours(points))
+        take_anchors(self._now, anchors)
         still = np.zeros((count, 2), np.float32)
         upright = np.tile(np.array([1, 0], np.float32), (count, 1))
         has_texture = textured(self._image, points)
