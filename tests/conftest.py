@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from lapsdata.execution.engine import Outcome, Task, Tell
+    from lapsdata.execution.local import LocalEngine
 
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")
@@ -30,3 +37,34 @@ def real_data() -> Path:
 def root() -> Path:
     """Return the root of the checkout."""
     return ROOT
+
+
+@pytest.fixture
+def one_process(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Let the local engine do its items in this process: starting a worker costs more than tracking a short clip.
+
+    Returned are the numbers of workers that were asked for, one for each run.
+    """
+    from lapsdata.errors import LapsError
+    from lapsdata.execution.engine import Outcome
+    from lapsdata.execution.local import LocalEngine
+
+    asked: list[int] = []
+
+    def run(
+        engine: LocalEngine,
+        task: Task[Any, Any],
+        items: Iterable[Any],
+        *,
+        finished: Callable[[Outcome[Any, Any]], None],
+        told: Tell,
+    ) -> None:
+        asked.append(engine.workers)
+        for index, item in enumerate(items):
+            try:
+                finished(Outcome(index, item, task(item, told)))
+            except LapsError as error:
+                finished(Outcome(index, item, problems=error.problems))
+
+    monkeypatch.setattr(LocalEngine, "run", run)
+    return asked

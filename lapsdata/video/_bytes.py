@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias, cast
 
 from lapsdata.errors import LapsError, MissingExtraError, Problem, StorageError
@@ -33,8 +33,12 @@ def settled(source: VideoPath) -> Path | str:
 
 
 def name_of(source: VideoPath) -> str:
-    """Name of a source: its last part without suffix."""
-    return Path(source).stem
+    """Name of a source: its last part without suffix; of a URL without its query, and of a chain its first file."""
+    if not is_url(source):
+        return Path(source).stem
+    # "simplecache::zip://clip.mp4::s3://bucket/all.zip" is clip.mp4.
+    link = next((part for part in str(source).split("::") if "://" in part), str(source))
+    return PurePosixPath(link.partition("?")[0]).stem
 
 
 def open_bytes(source: Path | str) -> BinaryIO:

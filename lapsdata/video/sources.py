@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import glob
+import hashlib
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, overload
 
-from lapsdata.errors import Problem, Problems, SchemaError, UnknownFormatError
+from lapsdata.errors import LapsError, Problem, Problems, SchemaError, StorageError, UnknownFormatError
+from lapsdata.provenance import path_digest
 from lapsdata.storage.atomic import existing, storage_errors
-from lapsdata.video._bytes import is_url, name_of
+from lapsdata.video._bytes import is_url, name_of, open_bytes, settled, url_errors
 from lapsdata.video._images import is_image_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["VIDEO_SUFFIXES", "FoundVideos", "VideoItem", "find_videos"]
+    from lapsdata.video._bytes import VideoPath
+
+__all__ = ["VIDEO_SUFFIXES", "FoundVideos", "VideoItem", "find_videos", "source_digest"]
 
 VIDEO_SUFFIXES = frozenset(
     f".{word}"
@@ -26,6 +30,9 @@ VIDEO_SUFFIXES = frozenset(
 """What is taken for a video in a folder; a file that is named itself may have any suffix."""
 
 _GLOB = frozenset("*?[")
+_BLOCK = 1 << 20
+# So many names stand in a message.
+_SHOWN = 5
 
 
 class VideoItem(NamedTuple):
@@ -93,7 +100,7 @@ def find_videos(
     ----------
     sources : Path, str, or several
         Files (of any suffix), folders, globs (`videos/S2_*.mp4`, `**` for any depth), folders of numbered images,
-        and URLs that fsspec knows, as files or globs.
+        and URLs that fsspec knows, as files or globs of `*`.
     recursive : bool
         Search folders below the given ones. Hidden files and folders are never taken from a folder.
     match : str, optional
@@ -109,9 +116,11 @@ def find_videos(
     Raises
     ------
     StorageError
-        A source is not there or may not be read.
+        A source is not there, may not be read, or is a pipe.
     UnknownFormatError
-        A folder without videos, a glob that nothing fits (`no-videos`); with all such sources named.
+        A folder without videos, a glob or a `match` that nothing fits (`no-videos`).
+    LapsError
+        Several sources are at fault, in both ways; as always, every one is named.
     SchemaError
         Two places of one name (`doubled-name`); no sources; a limit below 1.
 
@@ -130,19 +139,62 @@ def find_videos(
     if limit is not None and limit < 1:
         raise SchemaError(Problem("out-of-range", "limit", f"expected at least 1, got {limit}"))
     found: dict[str, VideoItem] = {}
-    empty = Problems()
+    wrong = Problems()
+    kinds = set[type[LapsError]]()
     for source in given:
-        items = list(_expand(source, recursive))
-        if not items:
-            below = "" if recursive else "; recursive=True also searches the folders below it"
-            empty.add("no-videos", str(source), "expected videos, found none", "check the path" + below)
-        for item in items:
-            found.setdefault(_place(item.path), item)
-    empty.raise_as(UnknownFormatError)
+        try:
+            for item in _filled(source, recursive):
+                found.setdefault(_place(item.path), item)
+        except LapsError as error:
+            kinds.add(type(error))
+            wrong.extend(error.problems)
+    wrong.raise_as(kinds.pop() if len(kinds) == 1 else LapsError)
     items = sorted(found.values(), key=lambda item: (item.name, str(item.path)))
     _refuse_doubled(items)
     kept = [item for item in items if match is None or _matches(item, match)]
+    if match is not None and not kept:
+        names = ", ".join(item.name for item in items[:_SHOWN]) + (" ..." if len(items) > _SHOWN else "")
+        message = f"expected videos whose name fits, got none of {len(items)}: {names}"
+        raise UnknownFormatError(Problem("no-videos", f"match {match!r}", message))
     return FoundVideos(kept[:limit], len(items) - len(kept), len(kept) - len(kept[:limit]))
+
+
+def source_digest(source: VideoPath) -> str:
+    """Return the digest of a video's bytes, of a file and of a URL alike; of a folder as `path_digest` takes it.
+
+    Raises
+    ------
+    StorageError
+        It cannot be read.
+    MissingExtraError
+        The library for this kind of URL is not installed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> clip = Path(tempfile.mkdtemp()) / "clip.mp4"
+    >>> _ = clip.write_bytes(b"abc")
+    >>> source_digest(clip) == source_digest(f"file://{clip}")
+    True
+    """
+    place = settled(source)
+    if isinstance(place, Path):
+        return path_digest(place)
+    total = hashlib.sha256()
+    with url_errors(place), open_bytes(place) as file:
+        while block := file.read(_BLOCK):
+            total.update(block)
+    return f"sha256:{total.hexdigest()}"
+
+
+def _filled(source: Path | str, recursive: bool) -> list[VideoItem]:
+    """Return what a source holds, which must be something."""
+    items = list(_expand(source, recursive))
+    if not items:
+        searched = not recursive and not is_url(source) and Path(source).is_dir()
+        fix = "check the path" + (", or search the folders below it too (recursive)" if searched else "")
+        raise UnknownFormatError(Problem("no-videos", str(source), "expected videos, found none", fix))
+    return items
 
 
 def _matches(item: VideoItem, pattern: str) -> bool:
@@ -158,9 +210,7 @@ def _refuse_doubled(items: list[VideoItem]) -> None:
     for one, other in pairwise(items):
         if one.name == other.name:
             message = f"expected one video of this name, got {one.path} and {other.path}"
-            doubled.add(
-                "doubled-name", one.name, message, "rename one, or search their common folder with recursive=True"
-            )
+            doubled.add("doubled-name", one.name, message, "rename one, or search their common folder (recursive)")
     doubled.raise_as(SchemaError)
 
 
@@ -168,6 +218,9 @@ def _expand(source: Path | str, recursive: bool) -> Iterator[VideoItem]:
     if is_url(source):
         yield from _expand_url(str(source))
         return
+    if source == "-":
+        message = "expected a file, got the standard input: a video is read more than once"
+        raise StorageError(Problem("wrong-kind", "-", message, "write it to a file first"))
     path = Path(source)
     if _GLOB.intersection(str(source)) and not path.exists():
         for name in sorted(glob.glob(str(source), recursive=True)):  # noqa: PTH207 - Path.glob takes no absolute pattern
@@ -202,12 +255,14 @@ def _name_below(path: Path, top: Path, recursive: bool) -> str:
 
 
 def _expand_url(url: str) -> Iterator[VideoItem]:
-    if not _GLOB.intersection(url):
+    # "?" begins the query of a URL, and "[" its host: https://[::1]/clip.mp4?token=1 is one file.
+    if "*" not in url.partition("?")[0]:
         yield VideoItem(name_of(url), url)
         return
-    import fsspec
+    with url_errors(url):
+        import fsspec
 
-    system, pattern = fsspec.core.url_to_fs(url)
-    for found in sorted(system.glob(pattern)):
-        place = system.unstrip_protocol(found)
+        system, pattern = fsspec.core.url_to_fs(url)
+        places = [system.unstrip_protocol(found) for found in sorted(system.glob(pattern))]
+    for place in places:
         yield VideoItem(name_of(place), place)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 
 from lapsdata import console
-from lapsdata.verbs import Json, finish
+from lapsdata.verbs import Json, Settings, finish
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +33,7 @@ class _Profile(StrEnum):
 
 
 def track(
+    context: typer.Context,
     videos: Annotated[list[str], typer.Argument(help="Files, folders, globs, image folders or URLs.")],
     out: Annotated[Path, typer.Option("--out", help="Folder for the tracks files; made if it is not there.")],
     fps: Annotated[
@@ -41,13 +42,15 @@ def track(
     resize_shorter: Annotated[
         str, typer.Option(metavar="N|none", help="Reduce larger frames to this shorter side, in pixels.")
     ] = "480",
-    points: Annotated[int, typer.Option(min=1, help="Points N per window.")] = 400,
+    points: Annotated[
+        int | None, typer.Option(min=1, help="Points N per window; 400 by default, a file of points has its own.")
+    ] = None,
     horizon: Annotated[int, typer.Option(min=2, help="Frames T per window.")] = 16,
     stride: Annotated[int, typer.Option(min=1, help="Frames from one window to the next.")] = 4,
     query: Annotated[
         str, typer.Option(metavar="uniform|random|FILE", help="Layout of the points; a file holds x,y source pixels.")
     ] = "uniform",
-    seed: Annotated[int, typer.Option(min=0, help="Seed of --query random.")] = 0,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of --query random; 0 by default.")] = None,
     continuous: Annotated[
         bool,
         typer.Option("--continuous/--reinit", help="Follow one set of points, or begin each window with new ones."),
@@ -75,43 +78,53 @@ def track(
     """
     from lapsdata.execution.report import Interrupted
     from lapsdata.timebase import FrameRate
+    from lapsdata.video.sources import find_videos
     from lapsmodels.stages.track_many import track_videos, tracks_format
     from lapsmodels.stages.track_options import TrackOptions
 
-    laid_out = query if query in ("uniform", "random") else "file"
-    given: dict[str, Any] = {
-        "points": points,
-        "horizon": horizon,
-        "stride": stride,
-        "seed": seed,
-        "continuous": continuous,
-    }
-    given |= {"query": laid_out, "confidence": confidence, "view": view, "tracker": tracker, "profile": profile.value}
+    layout, query_file = _layout(query, points, seed)
+    given: dict[str, Any] = {"points": points, "seed": seed, "rate": None if fps is None else FrameRate.parse(fps)}
     options = TrackOptions(
-        **given,
-        rate=None if fps is None else FrameRate.parse(fps),
-        resize_shorter=_number_or_none(resize_shorter, "--resize-shorter", int),
+        **{name: value for name, value in given.items() if value is not None},
+        horizon=horizon,
+        stride=stride,
+        query=layout,
+        continuous=continuous,
         active_area=active_area.value,
+        confidence=confidence,
+        view=view,
+        tracker=tracker,
+        resize_shorter=_number_or_none(resize_shorter, "--resize-shorter", int),
         format=tracks_format(to).name,
+        profile=profile.value,
         round_px="none" if round_px == "none" else _number_or_none(round_px, "--round-px", float),
     )
+    found = find_videos(videos, recursive=recursive, match=match, limit=limit)
+    left_out = {"unmatched": found.unmatched, "beyond_limit": found.beyond_limit}
     try:
-        report = track_videos(
-            videos,
-            out,
-            options,
-            query_file=Path(query) if laid_out == "file" else None,
-            recursive=recursive,
-            match=match,
-            limit=limit,
-            force=force,
-            workers=workers,
-        )
+        report = track_videos(found, out, options, query_file=query_file, force=force, workers=workers)
     except Interrupted as stop:
-        _tell(stop.report, json=json)
+        _tell(stop.report, left_out, context, json=json)
         raise typer.Exit(128 + stop.number) from None
-    _tell(report, json=json)
+    _tell(report, left_out, context, json=json)
     finish(report.problems)
+
+
+def _layout(
+    query: str, points: int | None, seed: int | None
+) -> tuple[Literal["uniform", "random", "file"], Path | None]:
+    """Return the layout of the points, and their file; refuse options that would have no effect."""
+    if seed is not None and query != "random":
+        raise typer.BadParameter("only with --query random", param_hint="--seed")
+    for layout in ("uniform", "random"):
+        if query == layout:
+            return layout, None
+    if not Path(query).exists():
+        message = f"expected uniform, random, or a file of points x,y; got {query!r}, and there is no such file"
+        raise typer.BadParameter(message, param_hint="--query")
+    if points is not None:
+        raise typer.BadParameter("a file of points has its own number of them", param_hint="--points")
+    return "file", Path(query)
 
 
 def _number_or_none(text: str | None, option: str, kind: Callable[[str], N]) -> N | None:
@@ -123,13 +136,16 @@ def _number_or_none(text: str | None, option: str, kind: Callable[[str], N]) -> 
         raise typer.BadParameter(f"expected a number or none, got {text!r}", param_hint=option) from None
 
 
-def _tell(report: Report[WriteReport], *, json: bool) -> None:
+def _tell(report: Report[WriteReport], left_out: dict[str, int], context: typer.Context, *, json: bool) -> None:
     if json:
-        console.write_json(report.as_json(), report.problems)
-    else:
-        from lapsdata.execution.report import show
+        console.write_json({**report.as_json(), "left_out": left_out}, report.problems)
+        return
+    from lapsdata.execution.report import show
 
-        show(report)
+    show(report, tracebacks=context.ensure_object(Settings).traceback)
+    told = [f"{count} by --{name}" for name, count in zip(("match", "limit"), left_out.values(), strict=True) if count]
+    if told:
+        console.note(f"left out: {', '.join(told)}")
 
 
 PLUGIN = track

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lapsdata.errors import LengthMismatchError, Problem
+from lapsdata.errors import LengthMismatchError, Problem, SchemaError
 from lapsdata.timebase import FrameRate, resample, tail_frames, window_starts
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from lapsdata.video.facts import VideoFacts
 
-__all__ = ["Timeline", "timeline"]
+__all__ = ["Timeline", "images_rate", "timeline"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +57,7 @@ class Timeline:
         """
         starts = window_starts(len(self), horizon, stride)
         if not starts.size:
-            rate = f" at {self.rate} per second" if self.rate else ""
+            rate = f" at {self.rate} frames per second" if self.resampled else ""
             message = f"expected at least one window of {horizon} frames, got {len(self)} frames{rate}"
             fix = f"use --horizon {len(self)} or less: windows are never padded" if len(self) > 1 else None
             raise LengthMismatchError(Problem("too-short", where, message, fix))
@@ -82,3 +83,24 @@ def timeline(facts: VideoFacts, rate: FrameRate | None) -> Timeline:
         return Timeline(own, np.arange(len(own), dtype=np.int64), facts.rate, resampled=False)
     grid = resample(facts.frame_s, rate, end_s=facts.end_s)
     return Timeline(grid.frame_s, grid.source_index, rate, True, grid.duplicated, grid.dropped)
+
+
+def images_rate(video: Path | str, rate: FrameRate | None) -> FrameRate | None:
+    """Return the rate to open a source with: that of a folder of images, which carry no time; None for all others.
+
+    Raises
+    ------
+    SchemaError
+        A folder, and no rate.
+
+    Examples
+    --------
+    >>> images_rate("clip.mp4", FrameRate(10)) is None
+    True
+    """
+    if not Path(video).is_dir():
+        return None
+    if rate is None:
+        message = "expected the rate of a folder of images, which carry no time, got none"
+        raise SchemaError(Problem("no-times", str(video), message, "give --fps, their numbers per second"))
+    return rate

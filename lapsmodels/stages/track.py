@@ -9,12 +9,13 @@ import numpy as np
 from lapsdata.formats import tracks_writer
 from lapsdata.geometry import FrameSize, PixelArea, PixelMap
 from lapsdata.plugins import registry
-from lapsdata.provenance import path_digest, provenance
+from lapsdata.provenance import parent, provenance
 from lapsdata.schema.base import Parent, Size, Tool
 from lapsdata.schema.tracks import Area, Grid, TracksHeader, TracksView
 from lapsdata.schema.video import SourceVideo
 from lapsdata.video.reader import open_video
-from lapsmodels.stages.timeline import Timeline, timeline
+from lapsdata.video.sources import source_digest
+from lapsmodels.stages.timeline import Timeline, images_rate, timeline
 from lapsmodels.stages.track_options import TrackOptions
 from lapsmodels.trackers import QualityMeter, WindowPlan, active_area, query_points, textured
 
@@ -29,7 +30,10 @@ if TYPE_CHECKING:
     from lapsdata.video.reader import VideoReader
     from lapsmodels.trackers import TrackedWindow, Tracker
 
-__all__ = ["source_digest", "track_parents", "track_video", "working_size"]
+__all__ = ["PRODUCER", "track_parents", "track_video", "working_size"]
+
+PRODUCER = "lapsmodels"
+"""What headers call the maker of tracks; those of others are never replaced."""
 
 # The border is looked for in so many frames, spread over the video.
 _AREA_FRAMES = 8
@@ -89,10 +93,10 @@ def track_video(
     options = options or TrackOptions()
     tracker: Tracker = registry("trackers").load(options.tracker)
     digest = digest or source_digest(video)
-    with open_video(video, pixels=tracker.pixels) as reader:
+    with open_video(video, pixels=tracker.pixels, rate=images_rate(video, options.rate)) as reader:
         facts = reader.facts
         frames = timeline(facts, options.rate)
-        starts, uncovered = frames.windows(options.horizon, options.stride, facts.name)
+        starts, uncovered = frames.windows(options.horizon, options.stride, str(video))
         area = _active_area(reader, options)
         to_working = PixelMap.resized(facts.size, working_size(facts.size, options.resize_shorter))
         layout = query_points(
@@ -152,25 +156,6 @@ def working_size(size: FrameSize, shorter: int | None) -> FrameSize:
     return FrameSize(width=width, height=height)
 
 
-def source_digest(video: Path | str) -> str:
-    """Return the digest of a video's bytes, local or behind a URL.
-
-    Raises
-    ------
-    StorageError
-        It cannot be read.
-
-    Examples
-    --------
-    >>> import tempfile, pathlib
-    >>> clip = pathlib.Path(tempfile.mkdtemp()) / "clip.mp4"
-    >>> _ = clip.write_bytes(b"abc")
-    >>> source_digest(clip)[:15]
-    'sha256:ba7816bf'
-    """
-    return path_digest(video)
-
-
 def track_parents(name: str, digest: str, query_file: Path | None) -> tuple[Parent, ...]:
     """Return what the tracks of a video are made from, as their header tells it.
 
@@ -182,7 +167,7 @@ def track_parents(name: str, digest: str, query_file: Path | None) -> tuple[Pare
     video = Parent(role="video", name=name, digest=digest)
     if query_file is None:
         return (video,)
-    return video, Parent(role="queries", name=query_file.name, digest=path_digest(query_file))
+    return video, parent("queries", query_file)
 
 
 def _active_area(reader: VideoReader, options: TrackOptions) -> PixelArea:
@@ -263,7 +248,5 @@ def _header(
         views={options.view: view},
         continuous=options.continuous,
         confidence=options.confidence,
-        provenance=provenance(
-            "lapsmodels", parameters=options.as_json(), parents=track_parents(name, digest, query_file)
-        ),
+        provenance=provenance(PRODUCER, parameters=options.as_json(), parents=track_parents(name, digest, query_file)),
     )

@@ -6,30 +6,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lapsdata.video.probe import probe
-from lapsdata.video.sources import find_videos
-
 from lapsdata import console
-from lapsdata.errors import LapsError, Problem, UnknownFormatError
+from lapsdata.errors import LapsError, Problem, SchemaError, UnknownFormatError
 from lapsdata.execution.local import LocalEngine
-from lapsdata.execution.manifest import Job, WorkItem, judge, plan, work_key
-from lapsdata.execution.report import Entry, Report, carry_out_shown
+from lapsdata.execution.manifest import Job, Refused, WorkItem, judge, plan, work_key
+from lapsdata.execution.report import Report, carry_out_shown
 from lapsdata.formats import read_header
 from lapsdata.plugins import registry
 from lapsdata.schema.tracks import TracksHeader
+from lapsdata.storage.atomic import existing
 from lapsdata.storage.run_file import record_run
-from lapsmodels.stages.timeline import timeline
-from lapsmodels.stages.track import source_digest, track_parents, track_video
+from lapsdata.video.probe import probe
+from lapsdata.video.sources import source_digest
+from lapsmodels.stages.timeline import images_rate, timeline
+from lapsmodels.stages.track import PRODUCER, track_parents, track_video
 from lapsmodels.stages.track_options import TrackOptions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lapsdata.video.sources import VideoItem
-
     from lapsdata.containers.tracks import Tracks
     from lapsdata.execution.engine import Tell
     from lapsdata.formats import Format, WriteReport
+    from lapsdata.video.sources import VideoItem
 
 __all__ = ["TrackWork", "track_videos", "tracks_format"]
 
@@ -56,14 +55,11 @@ class TrackWork:
 
 
 def track_videos(
-    videos: Sequence[Path | str],
+    videos: Sequence[VideoItem],
     out: Path | str,
     options: TrackOptions | None = None,
     *,
     query_file: Path | None = None,
-    recursive: bool = False,
-    match: str | None = None,
-    limit: int | None = None,
     force: bool = False,
     workers: int | None = None,
 ) -> Report[WriteReport]:
@@ -71,15 +67,13 @@ def track_videos(
 
     Parameters
     ----------
-    videos : sequence of Path or str
-        Files, folders, globs, image folders or URLs.
+    videos : sequence of VideoItem
+        As `find_videos` lists them.
     out : Path or str
         Folder of the files `<name of the video>.<ending of the format>`, and of `run.json`; made if it is not there.
     options : TrackOptions, optional
     query_file : Path, optional
         The points where `options.query` is "file".
-    recursive, match, limit
-        See `find_videos`.
     force : bool
         Track again what is done.
     workers : int, optional
@@ -88,9 +82,9 @@ def track_videos(
     Raises
     ------
     StorageError
-        The folder cannot be made, or not be written to.
+        The folder cannot be made, or not be written to; there is no such file of points.
     UnknownFormatError, SchemaError, PluginError
-        No videos, two of one name, or options at fault; what goes wrong with a single video is in the report.
+        Options at fault, or two videos of one name; what goes wrong with a single video is in the report.
     KeyboardInterrupt
         Ctrl-C or SIGTERM; files that were finished stay.
 
@@ -98,32 +92,30 @@ def track_videos(
     --------
     >>> import tempfile
     >>> from lapsdata.testing.scenes import SceneConfig, render_scene
+    >>> from lapsdata.video.sources import find_videos
     >>> folder = Path(tempfile.mkdtemp())
     >>> render_scene(5, SceneConfig(actions=1)).write_video(folder / "clip.mp4")
-    >>> track_videos([folder], folder / "tracks", TrackOptions(points=100)).counts["made"]
+    >>> track_videos(find_videos(folder), folder / "tracks", TrackOptions(points=100)).counts["made"]
     1
     """
     options = options or TrackOptions()
     registry("trackers").load(options.tracker)
     ending = tracks_format(options.format).suffixes[0]
-    found = find_videos(videos, recursive=recursive, match=match, limit=limit)
+    if query_file is not None:
+        existing(query_file)
     folder = Path(out)
-    refused: list[Entry[WriteReport]] = []
-    items: list[WorkItem[TrackWork]] = []
+    items: list[WorkItem[TrackWork] | Refused] = []
     with record_run(folder):
-        with console.progress("look at videos", len(found), unit="videos") as advance:
-            for video in found:
+        with console.progress("look at videos", len(videos), unit="videos") as advance:
+            for video in videos:
                 output = folder / f"{video.name}{ending}"
                 try:
                     items.append(_item(video, output, options, query_file))
                 except LapsError as error:
-                    refused.append(Entry(video.name, output, "failed", problems=error.problems))
+                    items.append(Refused(video.name, output, error.problems))
                 advance(1)
         todo = plan(items, lambda item: judge(item, _key_of), force=force)
-        report = carry_out_shown(todo, _track, LocalEngine(workers), title="track", unit="frames")
-    order = {video.name: place for place, video in enumerate(found)}
-    entries = sorted((*report.entries, *refused), key=lambda entry: order[entry.name])
-    return Report(tuple(entries), report.leftovers)
+        return carry_out_shown(todo, _track, LocalEngine(workers), title="track", unit="frames")
 
 
 def tracks_format(name: str) -> Format[Tracks]:
@@ -152,8 +144,12 @@ def tracks_format(name: str) -> Format[Tracks]:
 
 def _item(video: VideoItem, output: Path, options: TrackOptions, query_file: Path | None) -> WorkItem[TrackWork]:
     """Return what is to be made of a video; whatever is wrong with it is told before anything is tracked."""
-    frames = timeline(probe(video.path), options.rate)
-    starts, _ = frames.windows(options.horizon, options.stride, video.name)
+    rate = images_rate(video.path, options.rate)
+    if rate is not None and output.resolve().is_relative_to(Path(video.path).resolve()):
+        message = f"expected tracks outside of the images that they are made from, got {output}"
+        raise SchemaError(Problem("output-in-input", str(video.path), message, "name another folder for the tracks"))
+    frames = timeline(probe(video.path, rate=rate), options.rate)
+    starts, _ = frames.windows(options.horizon, options.stride, str(video.path))
     digest = source_digest(video.path)
     tracker = registry("trackers").load(options.tracker)
     return WorkItem(
@@ -167,9 +163,9 @@ def _item(video: VideoItem, output: Path, options: TrackOptions, query_file: Pat
 
 def _key_of(path: Path) -> str | None:
     header = read_header(path)
-    if not isinstance(header, TracksHeader):
-        return None
     made = header.provenance
+    if not isinstance(header, TracksHeader) or made.producer != PRODUCER:
+        return None
     return work_key(header.tracker.name, header.tracker.version, made.parameters, made.parents)
 
 

@@ -16,6 +16,7 @@ from lapsdata.plugins import registry
 from lapsdata.provenance import path_digest
 from lapsdata.testing.scenes import Scene, SceneConfig, render_scene
 from lapsdata.timebase import FrameRate
+from lapsdata.video.sources import find_videos
 from lapsdata.video.writer import write_video
 from lapsmodels.stages.track import track_video
 from lapsmodels.stages.track_many import track_videos
@@ -155,18 +156,20 @@ def test_wall_clock_time_is_not_in_the_data(scene_video: Path, tmp_path: Path, a
     assert path_digest(tmp_path / "fast.h5") == path_digest(tmp_path / "slow.h5")
 
 
+@pytest.mark.usefixtures("one_process")
 def test_an_unfinished_file_is_not_skipped_because_it_exists(
     noise_video: Path, tmp_path: Path, few: TrackOptions
 ) -> None:
     target = tmp_path / "noise.h5"
-    assert track_videos([noise_video], tmp_path, few, workers=1).counts["made"] == 1
+    assert track_videos(find_videos(noise_video), tmp_path, few).counts["made"] == 1
     whole = target.read_bytes()
-    assert track_videos([noise_video], tmp_path, few, workers=1).counts["kept"] == 1
+    assert track_videos(find_videos(noise_video), tmp_path, few).counts["kept"] == 1
     target.write_bytes(whole[: len(whole) // 2])
-    assert track_videos([noise_video], tmp_path, few, workers=1).counts["damaged"] == 1
+    assert track_videos(find_videos(noise_video), tmp_path, few).counts["damaged"] == 1
     assert target.read_bytes() == whole
 
 
+@pytest.mark.usefixtures("one_process")
 def test_a_group_that_exists_is_no_finished_file_and_is_not_ours_to_replace(
     noise_video: Path, tmp_path: Path, few: TrackOptions
 ) -> None:
@@ -174,7 +177,7 @@ def test_a_group_that_exists_is_no_finished_file_and_is_not_ours_to_replace(
     with h5py.File(target, "w") as file:
         file.create_group("root/default")
     before = target.read_bytes()
-    report = track_videos([noise_video], tmp_path, few, workers=1)
+    report = track_videos(find_videos(noise_video), tmp_path, few)
     assert report.counts["failed"] == 1
     assert "move it away" in str(report.problems[0])
     assert target.read_bytes() == before

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
-import tempfile
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 import lapsdata
-from lapsdata import LapsError, SchemaError, Tracks
-from lapsdata.errors import StorageError, UnknownFormatError
-from lapsdata.provenance import path_digest
+from lapsdata import SchemaError, Tracks
+from lapsdata.errors import UnknownFormatError
+from lapsdata.video.sources import find_videos
 from lapsmodels.stages.track_many import track_videos, tracks_format
 from lapsmodels.stages.track_options import TrackOptions
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.usefixtures("one_process")
 
 
 @pytest.fixture
@@ -35,7 +37,7 @@ def fates(report: object) -> dict[str, str]:
 
 def test_every_video_of_a_folder_gets_its_file(clips: Path, tmp_path: Path, few: TrackOptions) -> None:
     out = tmp_path / "out"
-    assert fates(track_videos([clips], out, few)) == {"noise": "made", "scene": "made"}
+    assert fates(track_videos(find_videos(clips), out, few)) == {"noise": "made", "scene": "made"}
     assert sorted(item.name for item in out.iterdir()) == ["noise.h5", "run.json", "scene.h5"]
     assert lapsdata.read(out / "scene.h5", Tracks).header.video.name == "scene"
     assert json.loads((out / "run.json").read_text())["outcome"] == "finished"
@@ -43,17 +45,20 @@ def test_every_video_of_a_folder_gets_its_file(clips: Path, tmp_path: Path, few:
 
 def test_a_second_call_does_only_what_is_missing_or_changed(clips: Path, tmp_path: Path, few: TrackOptions) -> None:
     out = tmp_path / "out"
-    track_videos([clips], out, few, workers=1)
+    track_videos(find_videos(clips), out, few)
     before = (out / "noise.h5").stat().st_mtime_ns
-    assert fates(track_videos([clips], out, few, workers=1)) == {"noise": "kept", "scene": "kept"}
+    assert fates(track_videos(find_videos(clips), out, few)) == {"noise": "kept", "scene": "kept"}
     assert (out / "noise.h5").stat().st_mtime_ns == before
     (out / "scene.h5").unlink()
-    assert fates(track_videos([clips], out, few, workers=1)) == {"noise": "kept", "scene": "made"}
+    assert fates(track_videos(find_videos(clips), out, few)) == {"noise": "kept", "scene": "made"}
     shutil.copy(clips / "scene.mp4", clips / "noise.mp4")
-    assert fates(track_videos([clips], out, few, workers=1)) == {"noise": "changed", "scene": "kept"}
+    assert fates(track_videos(find_videos(clips), out, few)) == {"noise": "changed", "scene": "kept"}
     other = few.model_copy(update={"points": 20})
-    assert fates(track_videos([clips], out, other, workers=1)) == {"noise": "changed", "scene": "changed"}
-    assert fates(track_videos([clips], out, other, workers=1, force=True)) == {"noise": "forced", "scene": "forced"}
+    assert fates(track_videos(find_videos(clips), out, other)) == {"noise": "changed", "scene": "changed"}
+    assert fates(track_videos(find_videos(clips), out, other, force=True)) == {
+        "noise": "forced",
+        "scene": "forced",
+    }
 
 
 def test_changed_points_of_a_file_are_a_change(noise_video: Path, tmp_path: Path) -> None:
@@ -61,16 +66,11 @@ def test_changed_points_of_a_file_are_a_change(noise_video: Path, tmp_path: Path
     points.write_text("x,y\n30,20\n")
     options = TrackOptions(query="file", horizon=8)
     for expected in ("made", "kept"):
-        assert fates(track_videos([noise_video], tmp_path, options, query_file=points)) == {"noise": expected}
+        assert fates(track_videos(find_videos(noise_video), tmp_path, options, query_file=points)) == {
+            "noise": expected
+        }
     points.write_text("x,y\n31,20\n")
-    assert fates(track_videos([noise_video], tmp_path, options, query_file=points)) == {"noise": "changed"}
-
-
-def test_one_or_two_processes_make_the_same_bytes(clips: Path, tmp_path: Path, few: TrackOptions) -> None:
-    for workers in (1, 2):
-        track_videos([clips], tmp_path / str(workers), few, workers=workers)
-    for name in ("noise.h5", "scene.h5"):
-        assert path_digest(tmp_path / "1" / name) == path_digest(tmp_path / "2" / name)
+    assert fates(track_videos(find_videos(noise_video), tmp_path, options, query_file=points)) == {"noise": "changed"}
 
 
 def test_videos_that_cannot_be_tracked_are_named_and_the_others_are_done(
@@ -81,7 +81,7 @@ def test_videos_that_cannot_be_tracked_are_named_and_the_others_are_done(
     whole = (clips / "scene.mp4").read_bytes()
     (clips / "cut.mp4").write_bytes(whole[: len(whole) // 2])
     long = few.model_copy(update={"horizon": 20})
-    report = track_videos([clips], tmp_path / "out", long, workers=1)
+    report = track_videos(find_videos(clips), tmp_path / "out", long)
     assert fates(report) == {
         "cut": "failed",
         "empty": "failed",
@@ -96,70 +96,15 @@ def test_videos_that_cannot_be_tracked_are_named_and_the_others_are_done(
 
 
 def test_a_video_shorter_than_a_window_fails_alone(clips: Path, tmp_path: Path) -> None:
-    report = track_videos([clips], tmp_path / "out", TrackOptions(horizon=30, points=20), workers=1)
+    report = track_videos(find_videos(clips), tmp_path / "out", TrackOptions(horizon=30, points=20))
     assert fates(report) == {"noise": "failed", "scene": "made"}
-    assert "expected at least one window of 30 frames, got 24 frames at 10 per second" in str(report.problems[0])
-
-
-def test_two_videos_of_one_name_are_refused_before_any_work(clips: Path, tmp_path: Path, few: TrackOptions) -> None:
-    shutil.copy(clips / "noise.mp4", clips / "noise.mov")
-    with pytest.raises(LapsError, match=r"noise\.mov.*noise\.mp4|noise\.mp4.*noise\.mov"):
-        track_videos([clips], tmp_path / "out", few)
-    assert not list((tmp_path / "out").glob("*.h5"))
-
-
-def test_a_folder_without_videos_is_an_error(tmp_path: Path, few: TrackOptions) -> None:
-    (tmp_path / "nothing").mkdir()
-    with pytest.raises(LapsError, match="nothing"):
-        track_videos([tmp_path / "nothing"], tmp_path / "out", few)
-
-
-DENIED = """
-import os, sys
-from pathlib import Path
-from lapsdata.errors import LapsError
-from lapsmodels.stages.track_many import track_videos
-from lapsmodels.stages.track_options import TrackOptions
-folder, few = Path(sys.argv[1]), TrackOptions(points=48, horizon=8, stride=4)
-track_videos([folder / "noise.mp4"], folder / "open", few, workers=1)  # everything is imported while it still may be
-(folder / "closed").chmod(0o555)
-if os.getuid() == 0:
-    os.setuid(65534)
-try:
-    track_videos([folder / "noise.mp4"], folder / "closed", few, workers=1)
-except LapsError as error:
-    print(error.problems[0].code, error)
-"""
-
-
-def test_an_output_folder_without_permission_is_told_at_once(noise_video: Path) -> None:
-    # Other users can enter this folder, which pytest's own is not for.
-    folder = Path(tempfile.mkdtemp())
-    folder.chmod(0o755)
-    (folder / "closed").mkdir()
-    shutil.copy(noise_video, folder / "noise.mp4")
-    (folder / "noise.mp4").chmod(0o644)
-    try:
-        command = [sys.executable, "-c", DENIED, str(folder)]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-        assert done.stdout.startswith("no-permission ")
-        assert f"{folder / 'closed' / 'run.json'}: cannot write: no permission" in done.stdout
-        assert not list((folder / "closed").iterdir())
-    finally:
-        (folder / "closed").chmod(0o755)
-        shutil.rmtree(folder)
-
-
-def test_an_output_folder_that_is_a_file_is_told_at_once(clips: Path, tmp_path: Path, few: TrackOptions) -> None:
-    (tmp_path / "out").write_text("a file")
-    with pytest.raises(StorageError, match="out"):
-        track_videos([clips], tmp_path / "out", few)
+    assert "noise.mp4: expected at least one window of 30 frames, got 24 frames; use" in str(report.problems[0])
 
 
 def test_below_folders_names_tell_the_folder(clips: Path, tmp_path: Path, few: TrackOptions) -> None:
     (clips / "more").mkdir()
     shutil.copy(clips / "noise.mp4", clips / "more" / "noise.mp4")
-    report = track_videos([clips], tmp_path / "out", few, recursive=True, match="*noise*", workers=1)
+    report = track_videos(find_videos(clips, recursive=True, match="*noise*"), tmp_path / "out", few)
     assert fates(report) == {"more__noise": "made", "noise": "made"}
 
 

@@ -1,0 +1,88 @@
+"""The verb as a person or a script calls it: in a process of its own, or in this one where only the outcome counts."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import numpy as np
+import pytest
+
+from lapsdata import console
+from lapsdata.cli.main import main
+from lapsdata.video.writer import write_video
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+COMMAND = Path(sys.executable).with_name("lapsdata")
+
+
+class Ran(NamedTuple):
+    """What a call has left behind."""
+
+    code: int | str | None
+    out: str
+    err: str
+
+
+class Verb(Protocol):
+    def __call__(self, *arguments: str | int | Path) -> Ran: ...
+
+
+@pytest.fixture(scope="session")
+def track_command() -> Callable[..., list[str]]:
+    """Return the words of a call of the installed command."""
+    return lambda *arguments: [str(COMMAND), "track", *map(str, arguments)]
+
+
+@pytest.fixture
+def track(track_command: Callable[..., list[str]], tmp_path: Path) -> Verb:
+    """Run the installed command, as a user does, in a folder of its own."""
+
+    def call(*arguments: str | int | Path) -> Ran:
+        words = track_command(*arguments)
+        done = subprocess.run(words, capture_output=True, text=True, timeout=120, cwd=tmp_path, check=False)
+        return Ran(done.returncode, done.stdout, done.stderr)
+
+    return call
+
+
+@pytest.fixture
+def track_here(
+    one_process: list[int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Verb:
+    """Run the same command in this process, workers included."""
+
+    def call(*arguments: str | int | Path) -> Ran:
+        capsys.readouterr()
+        # What a process begins with, and what it would leave behind here.
+        with monkeypatch.context() as patch, warnings.catch_warnings():
+            warnings.simplefilter("default")
+            patch.setattr(console, "_kept", None)
+            patch.setattr(sys, "argv", ["lapsdata", "track", *map(str, arguments)])
+            patch.chdir(tmp_path)
+            with pytest.raises(SystemExit) as end:
+                main()
+        return Ran(end.value.code, *capsys.readouterr())
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return 24 frames of a noisy picture that moves right by one pixel a frame, at 10 frames per second."""
+    path = tmp_path_factory.mktemp("clip") / "clip.mp4"
+    picture = np.random.default_rng(3).integers(0, 256, (8, 20), dtype=np.uint8).repeat(8, axis=0).repeat(8, axis=1)
+    frames = [np.ascontiguousarray(np.repeat(picture[:, 40 - i : 136 - i, None], 3, axis=2)) for i in range(24)]
+    write_video(path, frames, np.arange(24) / 10)
+    return path
+
+
+@pytest.fixture
+def quick() -> tuple[str, ...]:
+    """Return options that are quick to track."""
+    return ("--points", "24", "--horizon", "8", "--stride", "4")
