@@ -16,9 +16,10 @@ __all__ = ["compiled"]
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# Sums may be taken in another order, which is what makes them vectors; NaN and infinity keep their meaning.
+# Numbers are computed as written. Were sums allowed in another order, code that was just compiled and the same code
+# from disk would differ in the last bits, since they inline their helpers differently, and so would kinds of CPU.
 # Division by zero gives infinity, as in NumPy: a test before each division would keep loops from being vectors.
-_OPTIONS: dict[str, Any] = {"fastmath": {"reassoc", "contract", "nsz", "arcp"}, "error_model": "numpy"}
+_OPTIONS: dict[str, Any] = {"error_model": "numpy"}
 
 
 def compiled(function: Callable[P, R]) -> Callable[P, R]:
