@@ -82,6 +82,8 @@ def track(
     from lapsmodels.stages.track_many import track_videos, tracks_format
     from lapsmodels.stages.track_options import TrackOptions
 
+    if round_px is not None and profile is not _Profile.COMPACT:
+        raise typer.BadParameter("only with --profile compact", param_hint="--round-px")
     layout, query_file = _layout(query, points, seed)
     given: dict[str, Any] = {"points": points, "seed": seed, "rate": None if fps is None else FrameRate.parse(fps)}
     options = TrackOptions(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lapsdata import console
-from lapsdata.errors import LapsError, Problem, SchemaError, UnknownFormatError
+from lapsdata.errors import LapsError, Problem, SchemaError, StorageError, UnknownFormatError
 from lapsdata.execution.local import LocalEngine
 from lapsdata.execution.manifest import Job, Refused, WorkItem, judge, plan, work_key
 from lapsdata.execution.report import Report, carry_out_shown
@@ -101,8 +101,9 @@ def track_videos(
     options = options or TrackOptions()
     registry("trackers").load(options.tracker)
     ending = tracks_format(options.format).suffixes[0]
-    if query_file is not None:
-        existing(query_file)
+    if query_file is not None and existing(query_file).is_dir():
+        message = "expected a file of points, got a folder"
+        raise StorageError(Problem("wrong-kind", str(query_file), message, "name a file"))
     folder = Path(out)
     items: list[WorkItem[TrackWork] | Refused] = []
     with record_run(folder):

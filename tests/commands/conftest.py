@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import warnings
@@ -80,6 +81,16 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     frames = [np.ascontiguousarray(np.repeat(picture[:, 40 - i : 136 - i, None], 3, axis=2)) for i in range(24)]
     write_video(path, frames, np.arange(24) / 10)
     return path
+
+
+@pytest.fixture
+def folder(clip: Path, tmp_path: Path) -> Path:
+    """Return a folder with three copies of the clip, one of them in a folder below."""
+    folder = tmp_path / "videos"
+    (folder / "more").mkdir(parents=True)
+    for name in ("S1_a.mp4", "S2_b.mp4", "more/S2_c.mp4"):
+        shutil.copy(clip, folder / name)
+    return folder
 
 
 @pytest.fixture
