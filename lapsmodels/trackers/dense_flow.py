@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from lapsdata.errors import Problem, SchemaError
 from lapsdata.geometry import FrameSize, inside_frame
 from lapsmodels.trackers._quality import textured
 from lapsmodels.trackers._windows import Seen, first_seen, follow_windows
@@ -33,6 +34,8 @@ __all__ = ["PLUGIN", "DenseFlow"]
 # Where there is nothing to hold on to, standing still cannot be told from being followed: below any threshold that a
 # user would choose, and above that of a point that is lost.
 _UNTEXTURED = 0.1
+# Below this, OpenCV chooses the scales of DIS by the width alone, and reads beyond pictures that are low.
+_SMALLEST_SIDE = 32
 # The shorter side of the picture that flow is computed on: halved until it is not larger.
 _FLOW_SIDE = 320
 _NEIGHBOURS = 8
@@ -82,7 +85,16 @@ class DenseFlow:
         return asdict(self)
 
     def windows(self, frames: Iterable[NDArray[np.uint8]], plan: WindowPlan) -> Iterator[TrackedWindow]:
-        """Yield the windows of a plan; as `Tracker.windows`."""
+        """Yield the windows of a plan; as `Tracker.windows`.
+
+        Raises
+        ------
+        SchemaError
+            Also frames with a side of less than 32 pixels (`frame-too-small`).
+        """
+        if min(plan.size.shape) < _SMALLEST_SIDE:
+            message = f"expected at least {_SMALLEST_SIDE} pixels on each side, got {plan.size}"
+            raise SchemaError(Problem("frame-too-small", "size", message, "track larger frames, or by lucas_kanade"))
         return follow_windows(frames, plan, self.pixels, _Follower(self))
 
 
