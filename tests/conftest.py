@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +65,8 @@ def one_process(monkeypatch: pytest.MonkeyPatch) -> list[int]:
             try:
                 finished(Outcome(index, item, task(item, told)))
             except LapsError as error:
-                finished(Outcome(index, item, problems=error.problems))
+                whole = "".join(traceback.format_exception(error))
+                finished(Outcome(index, item, problems=error.problems, traceback=whole))
 
     monkeypatch.setattr(LocalEngine, "run", run)
     return asked

@@ -7,6 +7,7 @@ import re
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias, cast
+from weakref import WeakKeyDictionary
 
 from lapsdata.errors import LapsError, MissingExtraError, Problem, StorageError
 from lapsdata.storage.atomic import existing, storage_errors
@@ -19,6 +20,8 @@ __all__ = ["VideoPath", "is_url", "name_of", "open_bytes", "settled", "url_error
 VideoPath: TypeAlias = str | os.PathLike[str]
 """A path, or a URL for fsspec."""
 
+# An archive is closed with its file system, which nothing else holds while a file in it is read.
+_SYSTEMS: WeakKeyDictionary[BinaryIO, object] = WeakKeyDictionary()
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|[a-z0-9]+::")
 
 
@@ -55,7 +58,10 @@ def open_bytes(source: Path | str) -> BinaryIO:
         with url_errors(source):
             import fsspec
 
-            return cast("BinaryIO", fsspec.open(source, "rb").open())
+            opened = fsspec.open(source, "rb")
+            file = cast("BinaryIO", opened.open())
+            _SYSTEMS[file] = opened.fs
+            return file
     path = existing(source)
     with storage_errors(path, "open"):
         return path.open("rb")

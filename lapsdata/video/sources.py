@@ -225,9 +225,12 @@ def _expand(source: Path | str, recursive: bool) -> Iterator[VideoItem]:
     if _GLOB.intersection(str(source)) and not path.exists():
         for name in sorted(glob.glob(str(source), recursive=True)):  # noqa: PTH207 - Path.glob takes no absolute pattern
             found = Path(name)
-            if found.is_file() or is_image_folder(found):
+            if found.is_file():
                 yield VideoItem(name_of(found), found)
-    elif existing(path).is_dir():
+            elif is_image_folder(found):
+                yield VideoItem(found.resolve().name, found)
+    # "." has no name of its own, and yet is a folder.
+    elif path.is_dir() or existing(path).is_dir():
         with storage_errors(path, "open"):
             yield from _search(path, path, recursive)
     else:
@@ -259,6 +262,9 @@ def _expand_url(url: str) -> Iterator[VideoItem]:
     if "*" not in url.partition("?")[0]:
         yield VideoItem(name_of(url), url)
         return
+    if "::" in url:
+        message = "expected no pattern in a chain of URLs, got one"
+        raise UnknownFormatError(Problem("pattern-in-chain", url, message, "name each file"))
     with url_errors(url):
         import fsspec
 

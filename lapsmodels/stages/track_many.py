@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lapsdata import console
-from lapsdata.errors import LapsError, Problem, SchemaError, StorageError, UnknownFormatError
+from lapsdata.errors import LapsError, Problem, SchemaError, StorageError, UnknownFormatError, warn
 from lapsdata.execution.local import LocalEngine
-from lapsdata.execution.manifest import Job, Refused, WorkItem, judge, plan, work_key
+from lapsdata.execution.manifest import Found, Job, Plan, Refused, WorkItem, judge, plan, work_key
 from lapsdata.execution.report import Report, carry_out_shown
 from lapsdata.formats import read_header
 from lapsdata.plugins import registry
+from lapsdata.provenance import CodeDigestWarning
 from lapsdata.schema.tracks import TracksHeader
 from lapsdata.storage.atomic import existing
 from lapsdata.storage.run_file import record_run
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from lapsdata.video.sources import VideoItem
 
 __all__ = ["TrackWork", "track_videos", "tracks_format"]
+
+_OTHER_CODE = "made by another state of the code"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +119,8 @@ def track_videos(
                 except LapsError as error:
                     items.append(Refused(video.name, output, error.problems))
                 advance(1)
-        todo = plan(items, lambda item: judge(item, _key_of), force=force)
+        todo = plan(items, _look, force=force)
+        _tell_other_code(todo)
         return carry_out_shown(todo, _track, LocalEngine(workers), title="track", unit="frames")
 
 
@@ -160,6 +165,25 @@ def _item(video: VideoItem, output: Path, options: TrackOptions, query_file: Pat
         payload=TrackWork(video.path, video.name, digest, options, query_file),
         units=int(starts[-1]) + options.horizon,
     )
+
+
+def _look(item: WorkItem[TrackWork]) -> Found:
+    """Judge an output; that other code has made what is done is noted, and told once for all of them."""
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        found = judge(item, _key_of)
+    for told in heard:
+        if not issubclass(told.category, CodeDigestWarning):
+            warnings.warn_explicit(told.message, told.category, told.filename, told.lineno)
+        elif found.state == "done":
+            found = Found("done", _OTHER_CODE)
+    return found
+
+
+def _tell_other_code(todo: Plan[TrackWork]) -> None:
+    count = sum(isinstance(job, Job) and job.found.why == _OTHER_CODE for job in todo.jobs)
+    if count and not todo.force:
+        warn(f"{count} of the tracks that are kept were {_OTHER_CODE}; --force makes them again", CodeDigestWarning)
 
 
 def _key_of(path: Path) -> str | None:

@@ -116,6 +116,17 @@ def test_as_json_each_is_an_item_with_its_problem(track_here: Verb, bad: Path, t
     assert len(document["problems"]) == 8
 
 
+def test_where_in_the_code_it_failed_is_told_on_request(
+    track_here: Verb, bad: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "Traceback" not in track_here(bad / "damaged.mp4", "--out", "out").err
+    monkeypatch.setenv("LAPSDATA_TRACEBACK", "1")
+    code, _, err = track_here(bad / "damaged.mp4", "--out", "out")
+    assert code == 1
+    assert "Traceback (most recent call last):" in err
+    assert "in track_video" in err
+
+
 def test_a_video_that_went_bad_costs_neither_its_old_tracks_nor_the_exit_code(
     track_here: Verb, clip: Path, tmp_path: Path, quick: tuple[str, ...]
 ) -> None:

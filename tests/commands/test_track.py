@@ -6,110 +6,73 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pytest
 
-from lapsdata.testing.scenes import SceneConfig, render_scene
+import lapsdata
+from lapsdata import Tracks
+from lapsdata.schema.run import Run
 from lapsdata.video.writer import write_video
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    Run = Callable[..., subprocess.CompletedProcess[str]]
-
-COMMAND = [sys.executable, "-c", "from lapsdata.cli.main import main; main()", "track"]
-QUICK = ["--points", "24", "--horizon", "8", "--stride", "4"]
+    Verb = Callable[..., Any]
 
 
-@pytest.fixture(scope="session")
-def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with a rendered clip and a file that is no video."""
-    folder = tmp_path_factory.mktemp("clips")
-    render_scene(5, SceneConfig(actions=1)).write_video(folder / "S1_good.mp4")
-    (folder / "S2_text.mp4").write_text("no video at all")
-    return folder
+def test_each_video_gets_a_file_and_the_run_a_record(
+    track: Verb, folder: Path, tmp_path: Path, quick: tuple[str, ...]
+) -> None:
+    code, out, err = track("videos", "--out", "new/out", *quick)
+    assert (code, out) == (0, "items  2\nmade   2\n")
+    assert "error" not in err
+    assert sorted(path.name for path in (tmp_path / "new" / "out").iterdir()) == ["S1_a.h5", "S2_b.h5", "run.json"]
+    for name in ("S1_a", "S2_b"):
+        tracks = lapsdata.read(tmp_path / "new" / "out" / f"{name}.h5", Tracks, verify="always")
+        assert tracks.header.video.name == name
+        # The picture moves right by one pixel a frame.
+        step = np.diff(tracks.tracks["default"], axis=1)[tracks.vis["default"][:, 1:]]
+        assert np.abs(np.median(step, axis=0) - [1, 0]).max() < 0.05
+    record = Run.parse((tmp_path / "new" / "out" / "run.json").read_bytes())
+    assert record.outcome == "finished"
+    assert record.command[1:] == ("track", "videos", "--out", "new/out", *quick)
 
 
-def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*COMMAND, *map(str, arguments)], capture_output=True, text=True, timeout=120)
+def test_json_is_one_document_on_standard_output(track: Verb, folder: Path, quick: tuple[str, ...]) -> None:
+    (folder / "S3_text.mp4").write_text("no video at all")
+    code, out, _ = track(folder, "--out", "out", "--json", *quick)
+    assert code == 1
+    document = json.loads(out)
+    assert list(document) == ["counts", "items", "leftovers", "left_out", "problems"]
+    assert (document["counts"]["made"], document["counts"]["failed"]) == (2, 1)
+    assert [item["output"] for item in document["items"]] == ["out/S1_a.h5", "out/S2_b.h5", "out/S3_text.h5"]
+    assert [(problem["code"], problem["where"]) for problem in document["problems"]] == [
+        ("not-a-video", f"S3_text: {folder}/S3_text.mp4")
+    ]
 
 
-def test_it_tracks_what_it_can_names_what_it_cannot_and_ends_with_1(clips: Path, tmp_path: Path) -> None:
-    done = run(clips, "--out", tmp_path / "out", *QUICK)
-    assert done.returncode == 1
-    assert "made    1" in " ".join(done.stdout.split("\n")) or "made" in done.stdout
-    assert "S2_text" in done.stderr
-    assert "Traceback" not in done.stderr
-    assert (tmp_path / "out" / "S1_good.h5").is_file()
-
-
-def test_a_pattern_leaves_the_others_out_and_it_ends_with_0(clips: Path, tmp_path: Path) -> None:
-    done = run(clips, "--out", tmp_path, "--match", "S1_*", *QUICK)
-    assert done.returncode == 0, done.stderr
-    again = run(clips, "--out", tmp_path, "--match", "S1_*", *QUICK)
-    assert again.returncode == 0
-    assert "kept" in again.stdout
-
-
-def test_json_is_one_document_on_standard_output(clips: Path, tmp_path: Path) -> None:
-    done = run(clips, "--out", tmp_path, "--json", *QUICK)
-    assert done.returncode == 1
-    document = json.loads(done.stdout)
-    assert document["counts"]["made"] == 1
-    assert document["counts"]["failed"] == 1
-    assert [problem["where"].split(":")[0] for problem in document["problems"]] == ["S2_text"]
-
-
-def test_progress_is_plain_lines_where_there_is_no_terminal(clips: Path, tmp_path: Path) -> None:
-    done = run(clips, "--out", tmp_path, "--match", "S1_*", *QUICK)
-    assert "track: done: " in done.stderr
-    assert "frames/s" in done.stderr
-    assert "\x1b" not in done.stderr
-
-
-@pytest.mark.parametrize(
-    ("options", "told"),
-    [
-        (["--fps", "ten"], "ten"),
-        (["--resize-shorter", "big"], "--resize-shorter"),
-        (["--tracker", "dense_flo"], "did you mean 'dense_flow'"),
-        (["--to", "parquet"], "tracks_hdf5 (hdf5)"),
-        (["--query", "no-such-file.csv"], "no-such-file.csv"),
-        (["--profile", "raw", "--round-px", "0.5"], "round_px"),
-        (["--horizon", "1"], "horizon"),
-        (["--view", "a/b"], "view"),
-    ],
-)
-def test_wrong_options_are_told_before_any_work(clips: Path, tmp_path: Path, options: list[str], told: str) -> None:
-    done = run(clips, "--out", tmp_path / "out", "--match", "S1_*", *options)
-    assert done.returncode in (1, 2)
-    assert told in done.stderr
-    assert "Traceback" not in done.stderr
-    assert not list(tmp_path.glob("out/*.h5"))
-
-
-def test_ctrl_c_leaves_nothing_unfinished_and_the_next_call_goes_on(tmp_path: Path) -> None:
-    (tmp_path / "clips").mkdir()
-    noise = np.random.default_rng(0).integers(0, 256, (16, 240, 320, 3), dtype=np.uint8)
-    for name in ("a", "b"):
-        write_video(tmp_path / "clips" / f"{name}.mp4", (noise[i % 16] for i in range(600)), np.arange(600) / 20)
-    arguments = [*COMMAND, str(tmp_path / "clips"), "--out", str(tmp_path / "out"), *QUICK, "--workers", "1"]
-    process = subprocess.Popen(
-        arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
+def test_ctrl_c_leaves_nothing_unfinished_and_the_next_call_goes_on(
+    track_command: Callable[..., list[str]], folder: Path, tmp_path: Path, quick: tuple[str, ...]
+) -> None:
+    """The second of three is long: it is interrupted, the first is kept, the third was not begun."""
+    noise = np.random.default_rng(0).integers(0, 256, (16, 64, 96, 3), dtype=np.uint8)
+    write_video(folder / "S1_b.mp4", (noise[i % 16] for i in range(900)), np.arange(900) / 20)
+    out = tmp_path / "out"
+    words = track_command(folder, "--out", out, "--workers", 1, *quick)
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
     until = time.monotonic() + 60
-    while not list(tmp_path.glob("out/.lapsdata-tmp-*")) and time.monotonic() < until:
-        time.sleep(0.05)
+    while not ((out / "S1_a.h5").exists() and list(out.glob(".lapsdata-tmp-*"))) and time.monotonic() < until:
+        time.sleep(0.01)
     os.killpg(process.pid, signal.SIGINT)
-    _, told = process.communicate(timeout=30)
+    told_out, told = process.communicate(timeout=30)
     assert process.returncode == 130, told
+    assert told_out == "items     3\nmade      1\nnot done  2\n"
     assert "Traceback" not in told
-    assert not list(tmp_path.glob("out/.lapsdata-tmp-*"))
-    again = subprocess.run(arguments, capture_output=True, text=True, timeout=120)
-    assert again.returncode == 0, again.stderr
-    assert sorted(path.name for path in tmp_path.glob("out/*.h5")) == ["a.h5", "b.h5"]
+    assert "2 of 3 items were not done; run it again: what is done is kept [interrupted]" in told
+    assert sorted(path.name for path in out.iterdir()) == ["S1_a.h5", "run.json"]
+    assert Run.parse((out / "run.json").read_bytes()).outcome == "failed"
+    again = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
+    assert (again.returncode, again.stdout) == (0, "items  3\nmade   2\nkept   1\n"), again.stderr

@@ -1,0 +1,89 @@
+"""How far the work is: plain lines in a log, one rewritten line on a terminal, nothing of it in the results."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import pty
+import re
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+from lapsdata import console
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import pytest
+
+    Verb = Callable[..., Any]
+
+
+def test_in_a_log_lines_tell_count_rate_and_remaining_time(
+    track_here: Verb, folder: Path, monkeypatch: pytest.MonkeyPatch, quick: tuple[str, ...]
+) -> None:
+    # Each look at the clock finds it half a second later, so that every twentieth frame is told.
+    ticks = itertools.count()
+    monkeypatch.setattr(console, "monotonic", lambda: next(ticks) / 2)
+    code, out, err = track_here(folder, "--out", "out", *quick)
+    assert (code, out) == (0, "items  2\nmade   2\n")
+    assert err.splitlines() == [
+        "look at videos: done: 2/2 videos in 2 s, 1.3 videos/s",
+        "track: 20/48 frames, 2.0 frames/s, 14 s left",
+        "track: 40/48 frames, 2.0 frames/s, 4 s left",
+        "track: done: 48/48 frames in 24 s, 2.0 frames/s",
+    ]
+
+
+def test_a_process_without_terminal_writes_whole_lines(track: Verb, clip: Path, quick: tuple[str, ...]) -> None:
+    _, out, err = track(clip, "--out", "out", *quick)
+    assert out == "items  1\nmade   1\n"
+    assert not re.search(r"[\r\x1b]", err)
+    looked, tracked = err.splitlines()
+    assert re.fullmatch(r"look at videos: done: 1/1 videos in \d+ s, [\d,.]+ videos/s", looked)
+    assert re.fullmatch(r"track: done: 24/24 frames in \d+ s, [\d,.]+ frames/s", tracked)
+
+
+def test_a_second_call_with_nothing_to_do_tells_no_tracking(
+    track_here: Verb, clip: Path, quick: tuple[str, ...]
+) -> None:
+    track_here(clip, "--out", "out", *quick)
+    assert [line.partition(":")[0] for line in track_here(clip, "--out", "out", *quick).err.splitlines()] == [
+        "look at videos"
+    ]
+
+
+def test_on_a_terminal_one_line_is_rewritten(
+    track_command: Callable[..., list[str]], clip: Path, tmp_path: Path, quick: tuple[str, ...]
+) -> None:
+    (tmp_path / "zero.mp4").touch()
+    ours, theirs = pty.openpty()
+    words = track_command(clip, tmp_path / "zero.mp4", "--out", tmp_path / "out", *quick)
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=theirs, env=environment) as process:
+        os.close(theirs)
+        told = b""
+        # The system ends a terminal that nobody writes to any more with an error.
+        while block := read(ours):
+            told += block
+        assert process.stdout is not None
+        assert process.stdout.read() == b"items   2\nmade    1\nfailed  1\n"
+    os.close(ours)
+    assert process.returncode == 1
+    looked, tracked, error, end = told.decode().split("\r\n")
+    for line, last in ((looked, "2/2"), (tracked, "24/24")):
+        drawn = [re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", state) for state in line.split("\r")[1:]]
+        assert len(drawn) >= 2
+        assert last in drawn[-1]
+        assert re.search(r"[\d,.]+ (videos|frames)/s +\d+:\d\d$", drawn[-1])
+    assert "24" in tracked
+    assert "zero.mp4: expected a video, got 0 bytes" in error
+    assert end == ""
+
+
+def read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65_536)
+    except OSError:
+        return b""

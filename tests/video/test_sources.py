@@ -1,0 +1,233 @@
+"""What is taken for a video, what it is called, and that nothing is chosen or left out without a word."""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import os
+import zipfile
+from typing import TYPE_CHECKING, Self
+
+import fsspec
+import pytest
+
+from lapsdata.errors import LapsError, SchemaError, StorageError, UnknownFormatError
+from lapsdata.provenance import path_digest
+from lapsdata.video._bytes import name_of, open_bytes
+from lapsdata.video.sources import VIDEO_SUFFIXES, find_videos, source_digest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """Return a folder with videos, other files, hidden ones, folders below, and two folders of images."""
+    for name in (
+        "b.mp4", "a.MKV", "notes.txt", "cover.png", ".hidden.mp4", "day1/clip.mp4", "day1/deep/clip.avi",
+        "day2/clip.mp4", ".cache/clip.mp4", "shots/0001.png", "shots/0002.png", "day2/stills/1.jpg",
+    ):  # fmt: skip
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(name.encode())
+    return tmp_path
+
+
+def names(*sources: Path | str, **options: object) -> list[str]:
+    return [item.name for item in find_videos(sources, **options)]  # type: ignore[arg-type]  # each test names its own
+
+
+def test_a_folder_gives_its_videos_by_name(tree: Path) -> None:
+    found = find_videos(tree)
+    assert [tuple(item) for item in found] == [("a", tree / "a.MKV"), ("b", tree / "b.mp4")]
+    assert (found.unmatched, found.beyond_limit) == (0, 0)
+
+
+def test_below_a_folder_names_tell_the_way(tree: Path) -> None:
+    expected = ["a", "b", "day1__clip", "day1__deep__clip", "day2__clip", "day2__stills", "shots"]
+    assert names(tree, recursive=True) == expected
+    # No name depends on which other files are there.
+    (tree / "b.mp4").unlink()
+    (tree / "day2" / "clip.mp4").unlink()
+    assert names(tree, recursive=True) == ["a", "day1__clip", "day1__deep__clip", "day2__stills", "shots"]
+
+
+@pytest.mark.parametrize("suffix", sorted(VIDEO_SUFFIXES))
+def test_each_suffix_is_known_in_both_cases(tmp_path: Path, suffix: str) -> None:
+    (tmp_path / f"low{suffix}").touch()
+    (tmp_path / f"up{suffix.upper()}").touch()
+    assert names(tmp_path) == ["low", "up"]
+
+
+def test_a_file_that_is_named_may_have_any_suffix(tree: Path) -> None:
+    assert names(tree / "notes.txt", str(tree / ".hidden.mp4")) == [".hidden", "notes"]
+
+
+def test_a_folder_of_images_is_one_item(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [tuple(item) for item in find_videos(tree / "shots")] == [("shots", tree / "shots")]
+    (tree / "shots").rename(tree / "shots.v2")
+    assert names(tree / "shots.v2") == names(f"{tree}/sh*") == ["shots.v2"]
+    monkeypatch.chdir(tree / "shots.v2")
+    assert names(".") == ["shots.v2"]
+
+
+def test_the_folder_that_one_is_in(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tree / "day1")
+    assert names(".") == ["clip"]
+    assert names("..") == ["a", "b"]
+
+
+def test_globs(tree: Path) -> None:
+    assert names(f"{tree}/*.mp4") == ["b"]
+    assert names(f"{tree}/**/deep/*.avi") == ["clip"]
+    assert names(f"{tree}/[ab].*") == ["a", "b"]
+    assert names(f"{tree}/sh*") == ["shots"]
+
+
+def test_a_file_whose_name_looks_like_a_pattern_is_itself(tmp_path: Path) -> None:
+    for name in ("take[1].mp4", "take1.mp4"):
+        (tmp_path / name).touch()
+    assert names(tmp_path / "take[1].mp4") == ["take[1]"]
+
+
+def test_one_place_named_in_many_ways_is_one_item(tree: Path) -> None:
+    (tree / "link.mp4").symlink_to(tree / "b.mp4")
+    assert names(tree / "b.mp4", f"{tree}/./b.mp4", f"{tree}/b.*", tree / "link.mp4") == ["b"]
+
+
+def test_match_and_limit_are_counted(tree: Path) -> None:
+    found = find_videos(tree, recursive=True, match="*clip")
+    assert [item.name for item in found] == ["day1__clip", "day1__deep__clip", "day2__clip"]
+    assert (found.unmatched, found.beyond_limit) == (4, 0)
+    found = find_videos(tree, recursive=True, match="clip", limit=2)
+    assert [item.name for item in found] == ["day1__clip", "day1__deep__clip"]
+    assert (found.unmatched, found.beyond_limit) == (4, 1)
+    assert repr(found).endswith("unmatched=4, beyond_limit=1)")
+
+
+def test_two_of_one_name_are_refused_with_both_paths(tree: Path) -> None:
+    (tree / "b.mov").touch()
+    with pytest.raises(SchemaError, match=r"b: expected one video of this name, got \S+b\.mov and \S+b\.mp4; rename"):
+        find_videos(tree)
+    # Also those that a pattern would leave out: what a name means must not depend on the choice.
+    with pytest.raises(SchemaError, match="doubled-name"):
+        find_videos(tree, match="a")
+
+
+def test_everything_that_is_not_there_is_told_at_once(tree: Path) -> None:
+    (tree / "none").mkdir()
+    with pytest.raises(StorageError) as missing:
+        find_videos([tree / "b.mp4", tree / "one.mp4", tree / "two.mp4"])
+    assert [problem.where for problem in missing.value.problems] == [str(tree / "one.mp4"), str(tree / "two.mp4")]
+    with pytest.raises(UnknownFormatError, match=r"none: expected videos, found none; .*search the folders below"):
+        find_videos(tree / "none")
+    with pytest.raises(UnknownFormatError, match=r"none: expected videos, found none; check the path \["):
+        find_videos(tree / "none", recursive=True)
+    with pytest.raises(UnknownFormatError, match=r"q\*\.mp4: expected videos, found none; check the path \["):
+        find_videos(f"{tree}/q*.mp4")
+    with pytest.raises(LapsError) as both:
+        find_videos([tree / "one.mp4", tree / "none"])
+    assert {problem.code for problem in both.value.problems} == {"not-found", "no-videos"}
+
+
+def test_a_pattern_that_leaves_nothing_names_what_there_was(tree: Path) -> None:
+    with pytest.raises(UnknownFormatError, match=r"match 'S2_\*': .* got none of 2: a, b \["):
+        find_videos(tree, match="S2_*")
+    with pytest.raises(
+        UnknownFormatError, match=r"got none of 7: a, b, day1__clip, day1__deep__clip, day2__clip \.\.\."
+    ):
+        find_videos(tree, match="S2_*", recursive=True)
+
+
+def test_a_pipe_is_refused_where_it_is_named_and_listed_where_it_lies(tree: Path) -> None:
+    os.mkfifo(tree / "pipe.mp4")
+    with pytest.raises(StorageError, match=r"pipe\.mp4: expected a file or folder, got a pipe, socket or device"):
+        find_videos(tree / "pipe.mp4")
+    with pytest.raises(StorageError, match="-: expected a file, got the standard input"):
+        find_videos("-")
+    assert names(tree) == ["a", "b", "pipe"]
+
+
+@pytest.mark.parametrize(("sources", "options"), [([], {}), (["x"], {"limit": 0}), (["x"], {"limit": -1})])
+def test_nothing_asked_for(sources: list[str], options: dict[str, int]) -> None:
+    with pytest.raises(SchemaError, match="expected at least"):
+        find_videos(sources, **options)  # type: ignore[arg-type]  # limit alone
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("videos/clip.mp4", "clip"),
+        ("clip.one.mp4", "clip.one"),
+        ("what?.mp4", "what?"),
+        ("https://host/videos/clip.mp4", "clip"),
+        ("https://host/clip.mp4?token=a/b.c&x=1", "clip"),
+        ("s3://bucket/day/clip.v2.mkv", "clip.v2"),
+        ("zip://inside/clip.mp4::https://host/all.zip", "clip"),
+        ("simplecache::s3://bucket/clip.mp4", "clip"),
+        ("simplecache::zip://clip.mp4::s3://bucket/all.zip", "clip"),
+    ],
+)
+def test_names(source: str, name: str) -> None:
+    assert name_of(source) == name
+
+
+def test_urls_are_listed_without_being_opened() -> None:
+    url = "https://127.0.0.1:1/clip.mp4?token=a*b"
+    assert [tuple(item) for item in find_videos(url)] == [("clip", url)]
+    with pytest.raises(UnknownFormatError, match=r"no pattern in a chain of URLs, got one; name each file"):
+        find_videos("zip://*.mp4::s3://bucket/all.zip")
+
+
+def test_globs_of_urls(tree: Path) -> None:
+    found = find_videos(f"file://{tree}/day*/clip.mp4".replace("day*", "day1*"))
+    assert [tuple(item) for item in found] == [("clip", f"file://{tree}/day1/clip.mp4")]
+    with pytest.raises(UnknownFormatError, match=r"memory://no/\*\.mp4: expected videos, found none"):
+        find_videos("memory://no/*.mp4")
+    with pytest.raises(StorageError, match="Protocol not known: what"):
+        find_videos("what://bucket/*.mp4")
+
+
+def test_the_digest_is_that_of_the_bytes_wherever_they_are(tmp_path: Path) -> None:
+    content = os.urandom(3_000_000)
+    expected = f"sha256:{hashlib.sha256(content).hexdigest()}"
+    (tmp_path / "clip.mp4").write_bytes(content)
+    system = fsspec.filesystem("memory")
+    system.pipe_file("/digest/clip.mp4", content)
+    try:
+        places = (
+            tmp_path / "clip.mp4",
+            f"{tmp_path}/clip.mp4",
+            f"file://{tmp_path}/clip.mp4",
+            "memory://digest/clip.mp4",
+        )
+        assert {source_digest(place) for place in places} == {expected}
+    finally:
+        system.rm("/digest", recursive=True)
+    assert source_digest(tmp_path) == path_digest(tmp_path)
+
+
+def test_a_url_that_stops_to_give_bytes_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken:
+        def read(self, _: int) -> bytes:
+            raise ConnectionError("the line went dead")
+
+        def __enter__(self) -> Self:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+    monkeypatch.setattr("lapsdata.video.sources.open_bytes", lambda _: Broken())
+    with pytest.raises(StorageError, match=r"s3://b/clip\.mp4: cannot read: the line went dead; check the URL"):
+        source_digest("s3://b/clip.mp4")
+    with pytest.raises(StorageError, match=r"gone\.mp4: expected a file or folder, got nothing"):
+        source_digest("gone.mp4")
+
+
+def test_a_file_in_an_archive_outlives_the_call_that_opened_it(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        archive.writestr("clip.mp4", bytes(range(256)) * 100)
+    with open_bytes(f"zip://clip.mp4::file://{tmp_path}/all.zip") as file:
+        gc.collect()
+        file.seek(1000)
+        assert file.read(3) == bytes([232, 233, 234])
