@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lapsdata.errors import Problem, SchemaError
-from lapsdata.geometry import FrameSize, PixelArea
+from lapsdata.geometry import PixelArea
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,8 +19,8 @@ __all__ = ["active_area"]
 # What compression leaves of one colour: bars of h264 and AV1 at usual rates stay within 6 levels.
 _LEVELS = 10
 # A bar ends at once: within so many lines, so large a part of them differs from it by so many levels. Dark ground or
-# a night sky ends gradually or raggedly, and is left in.
-_EDGE_LINES, _EDGE_SHARE, _EDGE_LEVELS = 3, 0.25, 20
+# a night sky ends gradually or raggedly, and is left in. Compression smears the end over a block of 8 lines.
+_EDGE_LINES, _EDGE_SHARE, _EDGE_LEVELS = 8, 0.25, 20
 
 
 def active_area(frames: Iterable[NDArray[np.uint8]]) -> PixelArea:
@@ -59,14 +59,17 @@ def active_area(frames: Iterable[NDArray[np.uint8]]) -> PixelArea:
         low, high = np.minimum(low, image), np.maximum(high, image)
     if low is None or high is None:
         raise SchemaError(Problem("no-frames", "frames", "expected at least one frame, got none"))
-    height, width = low.shape[:2]
-    top, bottom = _border(low, high), _border(low[::-1], high[::-1])
-    rows = slice(top, height - bottom)
-    left = _border(low[rows].swapaxes(0, 1), high[rows].swapaxes(0, 1))
-    right = _border(low[rows, ::-1].swapaxes(0, 1), high[rows, ::-1].swapaxes(0, 1))
-    if top + bottom >= height or left + right >= width:
-        return PixelArea.whole(FrameSize(width=width, height=height))
-    return PixelArea(x=left, y=top, width=width - left - right, height=height - top - bottom)
+    rows = _inside(low, high)
+    columns = _inside(low[rows].swapaxes(0, 1), high[rows].swapaxes(0, 1))
+    # Once more: between wide bars at the sides, the picture is too small a part of a line of the frame.
+    rows = _inside(low[:, columns], high[:, columns])
+    return PixelArea(x=columns.start, y=rows.start, width=columns.stop - columns.start, height=rows.stop - rows.start)
+
+
+def _inside(low: NDArray[np.uint8], high: NDArray[np.uint8]) -> slice:
+    """Return which lines of the first axis lie between borders; all of them where borders leave none."""
+    first, last = _border(low, high), _border(low[::-1], high[::-1])
+    return slice(first, len(low) - last) if first + last < len(low) else slice(0, len(low))
 
 
 def _border(low: NDArray[np.uint8], high: NDArray[np.uint8]) -> int:
