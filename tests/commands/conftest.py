@@ -66,7 +66,7 @@ def track_here(
             patch.setattr(console, "_kept", None)
             patch.setattr(sys, "argv", ["lapsdata", "track", *map(str, arguments)])
             patch.chdir(tmp_path)
-            with pytest.raises(SystemExit) as end:
+            with pytest.raises(SystemExit, match=r"^\d+$") as end:
                 main()
         return Ran(end.value.code, *capsys.readouterr())
 

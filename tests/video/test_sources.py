@@ -115,7 +115,7 @@ def test_two_of_one_name_are_refused_with_both_paths(tree: Path) -> None:
 
 def test_everything_that_is_not_there_is_told_at_once(tree: Path) -> None:
     (tree / "none").mkdir()
-    with pytest.raises(StorageError) as missing:
+    with pytest.raises(StorageError, match="2 problems") as missing:
         find_videos([tree / "b.mp4", tree / "one.mp4", tree / "two.mp4"])
     assert [problem.where for problem in missing.value.problems] == [str(tree / "one.mp4"), str(tree / "two.mp4")]
     with pytest.raises(UnknownFormatError, match=r"none: expected videos, found none; .*search the folders below"):
@@ -124,7 +124,7 @@ def test_everything_that_is_not_there_is_told_at_once(tree: Path) -> None:
         find_videos(tree / "none", recursive=True)
     with pytest.raises(UnknownFormatError, match=r"q\*\.mp4: expected videos, found none; check the path \["):
         find_videos(f"{tree}/q*.mp4")
-    with pytest.raises(LapsError) as both:
+    with pytest.raises(LapsError, match="2 problems") as both:
         find_videos([tree / "one.mp4", tree / "none"])
     assert {problem.code for problem in both.value.problems} == {"not-found", "no-videos"}
 
