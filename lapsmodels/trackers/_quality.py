@@ -18,7 +18,8 @@ __all__ = ["STATIC_BELOW_PX", "QualityMeter", "textured"]
 STATIC_BELOW_PX = 0.5
 """A point that stays within this distance of its beginning, over its whole window, is static."""
 
-# Quantiles come from counts per bin, each one hundredth wide: exact to half a percent, whatever the length.
+# Quantiles come from counts per bin, each one hundredth wide, and are told by its middle in three digits: exact to one
+# percent, whatever the length.
 _FINEST_PX, _COARSEST_PX = 1e-4, 1e5
 _EDGES = np.geomspace(_FINEST_PX, _COARSEST_PX, 1 + round(np.log(_COARSEST_PX / _FINEST_PX) / np.log(1.01)))
 
@@ -121,7 +122,8 @@ class QualityMeter:
         at = int(np.searchsorted(np.cumsum(self._bins), share * self._bins.sum()))
         if at == 0:
             return 0.0
-        return float(f"{_EDGES[min(at, len(_EDGES) - 1)]:.3g}")
+        middle = np.sqrt(_EDGES[at - 1] * _EDGES[min(at, len(_EDGES) - 1)])
+        return float(f"{middle:.3g}")
 
 
 def _share(part: int, whole: int) -> float | None:
