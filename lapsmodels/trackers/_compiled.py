@@ -11,35 +11,59 @@ from lapsdata.errors import warn
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["compiled"]
+__all__ = ["compiled", "inlined"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# Numbers are computed as written. Were sums allowed in another order, code that was just compiled and the same code
-# from disk would differ in the last bits, since they inline their helpers differently, and so would kinds of CPU.
-# Division by zero gives infinity, as in NumPy: a test before each division would keep loops from being vectors.
-_OPTIONS: dict[str, Any] = {"error_model": "numpy"}
+# Sums may be taken in another order, which is what makes them vectors; NaN and infinity keep their meaning. Division
+# by zero gives infinity, as in NumPy: a test before each division would keep loops from being vectors.
+_OPTIONS: dict[str, Any] = {"fastmath": {"reassoc", "contract", "nsz", "arcp"}, "error_model": "numpy", "cache": True}
 
 
 def compiled(function: Callable[P, R]) -> Callable[P, R]:
     """Compile a hot loop at its first call; the plain function stays as `.py_func`.
 
+    Equal inputs give equal bits on one kind of processor, in this process and in the next.
     What was compiled is kept on disk for the next process. Numba looks at the file of the function only, so compiled
     functions that call one another stand in one file. Where no folder may be written, a LapsWarning says so once per
     file, and every process compiles for itself.
 
     Examples
     --------
-    >>> from lapsmodels.trackers._patches import near
-    >>> near(0.0, 0.0, 3.0, 4.0, 5.5), near.py_func(0.0, 0.0, 3.0, 4.0, 5.0)
-    (True, False)
+    >>> import numpy as np
+    >>> from lapsmodels.trackers._slopes import least_slopes
+    >>> least, picture = np.empty(1, np.float32), np.tile(np.arange(40, dtype=np.uint8), (40, 1))
+    >>> least_slopes(picture, np.float32([[14, 14]]), least)
+    >>> float(least[0])
+    0.0
     """
+    return _made(function, {})
+
+
+def inlined(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile a part of hot loops into each of its callers.
+
+    As a function of its own it might be taken from its own module or from that of a caller, depending on what else a
+    process has compiled; the two differ in the last bits.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lapsmodels.trackers._patches import possible
+    >>> float(possible(np.float32(40), np.float32(10)))
+    0.75
+    """
+    return _made(function, {"forceinline": True})
+
+
+def _made(function: Callable[P, R], options: dict[str, Any]) -> Callable[P, R]:
+    options = _OPTIONS | options
     try:
-        made: Callable[P, R] = numba.njit(cache=True, **_OPTIONS)(function)
+        made: Callable[P, R] = numba.njit(**options)(function)
     except RuntimeError as error:
         _uncached(function.__module__, str(error))
-        made = numba.njit(**_OPTIONS)(function)
+        made = numba.njit(**options | {"cache": False})(function)
     return made
 
 

@@ -10,17 +10,20 @@ brightness is no motion. `noise` is the variance of the noise of one picture, in
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from lapsmodels.trackers._compiled import compiled
+from lapsmodels.trackers._compiled import compiled, inlined
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Array = NDArray[np.float32]
     Flags = NDArray[np.bool_]
+
+    # A float32 scalar, whose arithmetic NumPy's types widen.
+    Real: TypeAlias = Any
 
 __all__ = ["MARGIN", "MEASURES", "NO_NOISE", "Anchors", "Held", "advance", "take_anchors"]
 
@@ -36,14 +39,14 @@ ZERO, HALF, ONE, TWO = F(0), F(0.5), F(1), F(2)
 NO_NOISE = F(1)
 """Rounding to whole levels and compression leave about this much of a clean picture."""
 
-STEPS_AGAIN, STEPS_ON, STEPS_BESIDE = 4, 6, 6
+STEPS_AGAIN, STEPS_ON, STEPS_BESIDE = 4, 6, 4
 CONVERGED = F(4e-4)
 """A step this short, squared pixels, is the last."""
 
 WITHIN = F(2)
 """An alignment that goes further than this, in pixels, from where it began has found something else."""
 
-SURE, LIKELY, FOLLOWED = F(0.9), F(0.75), F(0.85)
+SURE, LIKELY, FOLLOWED = F(0.95), F(0.75), F(0.85)
 """Shares of the correlation that noise allows: from the flow at once, after a detour, from the frame before."""
 
 FITS, BETTER = F(0.6), F(0.7)
@@ -95,6 +98,8 @@ class Anchors(NamedTuple):
     """(N, 4) sums of the slopes"""
     inverses: Array
     """(N, 4, 4) inverse normal matrices of the slopes"""
+    shifts: Array
+    """(N, 2, 2) those of the first two alone"""
     texture: Array
     """(N,) weighted variance of the patches, squared levels"""
     neighbours: NDArray[np.int64]
@@ -114,8 +119,8 @@ class Held(NamedTuple):
     """(N,) whether the point is followed, and not only believed to be there"""
 
 
-@compiled
-def sample(image: Array, x: Any, y: Any, side: int, out: Array) -> bool:  # noqa: ANN401 - float32 scalars
+@inlined
+def sample(image: Array, x: Real, y: Real, side: int, out: Array) -> bool:
     """Fill a square patch around a position, between pixels by bilinear weights; False where it leaves the picture.
 
     The side is given, and not read from `out`, since a number that is known beforehand makes twice as quick code.
@@ -138,8 +143,8 @@ def sample(image: Array, x: Any, y: Any, side: int, out: Array) -> bool:  # noqa
     return True
 
 
-@compiled
-def sample_turned(image: Array, x: Any, y: Any, a: Any, b: Any, side: int, out: Array) -> bool:  # noqa: ANN401
+@inlined
+def sample_turned(image: Array, x: Real, y: Real, a: Real, b: Real, side: int, out: Array) -> bool:
     """Fill a square patch around a position, scaled and turned by (a, b); False where it leaves the picture."""
     if a == ONE and b == ZERO:
         return sample(image, x, y, side, out)
@@ -163,8 +168,8 @@ def sample_turned(image: Array, x: Any, y: Any, a: Any, b: Any, side: int, out: 
     return True
 
 
-@compiled
-def correlation(look: Array, patch: Array) -> tuple[Any, Any]:
+@inlined
+def correlation(look: Array, patch: Array) -> tuple[Real, Real]:
     """Return the weighted correlation of two patches, -1 to 1, and the variance of the first."""
     a = b = aa = bb = ab = ZERO
     first, second = look.ravel(), patch.ravel()
@@ -181,14 +186,14 @@ def correlation(look: Array, patch: Array) -> tuple[Any, Any]:
     return (ab - a * b) / np.sqrt(of_first * of_second), of_first
 
 
-@compiled
-def possible(variance: Any, noise: Any) -> Any:  # noqa: ANN401
+@inlined
+def possible(variance: Real, noise: Real) -> Real:
     """Return the correlation that two noisy pictures of one thing can have."""
     return max(ZERO, ONE - noise / max(variance, F(1e-3)))
 
 
-@compiled
-def take_look(template: Array, look: Array, slopes: Array, sums: Array, inverse: Array) -> None:
+@inlined
+def take_look(template: Array, look: Array, slopes: Array, sums: Array, inverse: Array, shift: Array) -> None:
     """Fill in what aligning a template (13, 13) again needs; its normal matrix is kept from being singular."""
     normal = np.zeros((4, 4))
     slope = np.empty(4)
@@ -204,26 +209,24 @@ def take_look(template: Array, look: Array, slopes: Array, sums: Array, inverse:
             for m in range(4):
                 slopes[m, at] = F(weight * slope[m])
                 sums[m] += slopes[m, at]
-                for n in range(4):
+                for n in range(m + 1):
                     normal[m, n] += weight * slope[m] * slope[n]
+    for m in range(4):
+        for n in range(m):
+            normal[n, m] = normal[m, n]
     least = 0.01 * (normal[0, 0] + normal[1, 1]) + 0.05
     for m in range(4):
         normal[m, m] += least if m < 2 else least * RADIUS * RADIUS * 0.5
     inverse[:] = np.linalg.inv(normal).astype(F)
+    determinant = normal[0, 0] * normal[1, 1] - normal[0, 1] * normal[0, 1]
+    shift[0, 0], shift[1, 1] = F(normal[1, 1] / determinant), F(normal[0, 0] / determinant)
+    shift[0, 1] = shift[1, 0] = F(-normal[0, 1] / determinant)
 
 
-@compiled
+@inlined
 def align_again(
-    anchors: Anchors,
-    k: int,
-    image: Array,
-    x: Any,  # noqa: ANN401
-    y: Any,  # noqa: ANN401
-    a: Any,  # noqa: ANN401
-    b: Any,  # noqa: ANN401
-    noise: Any,  # noqa: ANN401
-    patch: Array,
-) -> tuple[Any, Any, Any, Any, bool]:
+    anchors: Anchors, k: int, image: Array, x: Real, y: Real, a: Real, b: Real, noise: Real, patch: Array
+) -> tuple[Real, Real, Real, Real, bool]:
     """Align the look of point k by shift, turn and scale: x, y, a, b, inside.
 
     `patch` is left as the last sample, less than a pixel's fiftieth from there.
@@ -261,8 +264,35 @@ def align_again(
     return x, y, a, b, sample_turned(image, x, y, a, b, SIDE, patch)
 
 
-@compiled
-def align_shift(template: Array, image: Array, x: Any, y: Any, noise: Any, patch: Array) -> tuple[Any, Any]:  # noqa: ANN401
+@inlined
+def align_still(
+    anchors: Anchors, k: int, image: Array, x: Real, y: Real, a: Real, b: Real, noise: Real, patch: Array
+) -> tuple[Real, Real, bool]:
+    """Align the look of point k by a shift, turned as it is: x, y, inside; `patch` as by `align_again`."""
+    look, inverse, sums = anchors.looks[k], anchors.shifts[k], anchors.sums[k]
+    along, down = anchors.slopes[k, 0], anchors.slopes[k, 1]
+    seen = patch.ravel()
+    for _ in range(STEPS_AGAIN):
+        if not sample_turned(image, x, y, a, b, SIDE, patch):
+            return x, y, False
+        mean = b0 = b1 = ZERO
+        for i in range(SIDE * SIDE):
+            error = seen[i] - look[i]
+            mean += WEIGHT[i] * error
+            b0 += along[i] * error
+            b1 += down[i] * error
+        b0, b1 = b0 - mean * sums[0], b1 - mean * sums[1]
+        d0, d1 = inverse[0, 0] * b0 + inverse[0, 1] * b1, inverse[1, 0] * b0 + inverse[1, 1] * b1
+        if b0 * d0 + b1 * d1 < GAIN * noise:
+            return x, y, True
+        x, y = x - (a * d0 - b * d1), y - (b * d0 + a * d1)
+        if d0 * d0 + d1 * d1 < CONVERGED:
+            return x, y, True
+    return x, y, sample_turned(image, x, y, a, b, SIDE, patch)
+
+
+@inlined
+def align_shift(template: Array, image: Array, x: Real, y: Real, noise: Real, patch: Array) -> tuple[Real, Real]:
     """Align a template by a shift that its texture supports; `patch` is overwritten."""
     from_x, from_y = x, y
     xx = xy = yy = gx = gy = ZERO
@@ -300,19 +330,19 @@ def align_shift(template: Array, image: Array, x: Any, y: Any, noise: Any, patch
     return x, y
 
 
-@compiled
+@inlined
 def align_partly(
     anchors: Anchors,
     k: int,
     image: Array,
-    x: Any,  # noqa: ANN401
-    y: Any,  # noqa: ANN401
-    a: Any,  # noqa: ANN401
-    b: Any,  # noqa: ANN401
-    tolerance: Any,  # noqa: ANN401
-    noise: Any,  # noqa: ANN401
+    x: Real,
+    y: Real,
+    a: Real,
+    b: Real,
+    tolerance: Real,
+    noise: Real,
     patch: Array,
-) -> tuple[Any, Any, Any]:
+) -> tuple[Real, Real, Real]:
     """Align the part of the look of point k that is still seen (Geman-McClure weights): x, y, and that part's share."""
     look, along, down = anchors.looks[k], anchors.slopes[k, 0], anchors.slopes[k, 1]
     seen = patch.ravel()
@@ -345,8 +375,8 @@ def align_partly(
     return x, y, share
 
 
-@compiled
-def misfit(look: Array, image: Array, x: Any, y: Any, a: Any, b: Any, tolerance: Any, core: Array) -> Any:  # noqa: ANN401
+@inlined
+def misfit(look: Array, image: Array, x: Real, y: Real, a: Real, b: Real, tolerance: Real, core: Array) -> Real:
     """Return how little the middle of a look is seen at a place, 0 (exactly) to 1; `core` is overwritten."""
     if not sample_turned(image, x, y, a, b, CORE_SIDE, core):
         return ONE
@@ -365,8 +395,8 @@ def misfit(look: Array, image: Array, x: Any, y: Any, a: Any, b: Any, tolerance:
     return total
 
 
-@compiled
-def flow_at(flow: Array, scale: Any, x: Any, y: Any) -> tuple[Any, Any]:  # noqa: ANN401
+@inlined
+def flow_at(flow: Array, scale: Real, x: Real, y: Real) -> tuple[Real, Real]:
     """Return the flow (h, w, 2) of a picture `scale` times smaller, at a position of the picture, in its pixels."""
     height, width = flow.shape[:2]
     fx = min(max((x + HALF) / scale - HALF, ZERO), F(width - 1.001))
@@ -381,15 +411,15 @@ def flow_at(flow: Array, scale: Any, x: Any, y: Any) -> tuple[Any, Any]:  # noqa
     return F(u * scale), F(v * scale)
 
 
-@compiled
-def inside(image: Array, x: Any, y: Any) -> bool:  # noqa: ANN401
+@inlined
+def inside(image: Array, x: Real, y: Real) -> bool:
     """Tell whether a position lies on a pixel of the picture."""
     height, width = image.shape[0] - 2 * MARGIN, image.shape[1] - 2 * MARGIN
     return bool(x >= -HALF and y >= -HALF and x < F(width) - HALF and y < F(height) - HALF)
 
 
-@compiled
-def near(x: Any, y: Any, other_x: Any, other_y: Any, limit: Any) -> bool:  # noqa: ANN401
+@inlined
+def near(x: Real, y: Real, other_x: Real, other_y: Real, limit: Real) -> bool:
     """Tell whether two positions are nearer than a limit."""
     return bool((x - other_x) * (x - other_x) + (y - other_y) * (y - other_y) < limit * limit)
 
@@ -400,17 +430,19 @@ def take_anchors(image: Array, anchors: Anchors) -> None:
     template = np.empty((EDGED, EDGED), F)
     for k in range(len(anchors.xy)):
         sample(image, anchors.xy[k, 0], anchors.xy[k, 1], EDGED, template)
-        take_look(template, anchors.looks[k], anchors.slopes[k], anchors.sums[k], anchors.inverses[k])
+        take_look(
+            template, anchors.looks[k], anchors.slopes[k], anchors.sums[k], anchors.inverses[k], anchors.shifts[k]
+        )
         anchors.texture[k] = correlation(anchors.looks[k], anchors.looks[k])[1]
 
 
-@compiled
+@inlined
 def carry(
     before: Array,
     now: Array,
     forward: Array,
-    scale: Any,  # noqa: ANN401
-    noise: Any,  # noqa: ANN401
+    scale: Real,
+    noise: Real,
     anchors: Anchors,
     held: Held,
     new: Held,
@@ -432,7 +464,10 @@ def carry(
         u, v = flow_at(forward, scale, x, y)
         first = anchors.looks[k]
         best = possible(anchors.texture[k], noise)
-        ax, ay, aa, ab, whole = align_again(anchors, k, now, x + u, y + v, a, b, noise, patch)
+        ax, ay, whole = align_still(anchors, k, now, x + u, y + v, a, b, noise, patch)
+        aa, ab = a, b
+        if whole and correlation(first, patch)[0] <= SURE * best:
+            ax, ay, aa, ab, whole = align_again(anchors, k, now, ax, ay, a, b, noise, patch)
         if whole and near(ax, ay, x + u, y + v, WITHIN) and inside(now, ax, ay):
             alike = correlation(first, patch)[0]
             if alike > SURE * best:
@@ -456,8 +491,8 @@ def carry(
             measures[k, RESIDUAL] = (ONE - followed) * anchors.texture[k]
 
 
-@compiled
-def ask_neighbours(now: Array, noise: Any, anchors: Anchors, held: Held, new: Held, measures: Array) -> None:  # noqa: ANN401
+@inlined
+def ask_neighbours(now: Array, noise: Real, anchors: Anchors, held: Held, new: Held, measures: Array) -> None:
     """Try the motion of its neighbours on each point that is lost or that they explain better; `new` is changed."""
     patch, core = np.empty((SIDE, SIDE), F), np.empty((CORE_SIDE, CORE_SIDE), F)
     count = anchors.neighbours.shape[1]
@@ -497,16 +532,9 @@ def ask_neighbours(now: Array, noise: Any, anchors: Anchors, held: Held, new: He
                 new.found[k], measures[k, CORRELATION] = True, F(np.nan)
 
 
-@compiled
+@inlined
 def measure(
-    now: Array,
-    backward: Array,
-    scale: Any,  # noqa: ANN401
-    noise: Any,  # noqa: ANN401
-    anchors: Anchors,
-    held: Held,
-    new: Held,
-    measures: Array,
+    now: Array, backward: Array, scale: Real, noise: Real, anchors: Anchors, held: Held, new: Held, measures: Array
 ) -> None:
     """Fill in the velocities, and what is known of how well each point was followed; see `MEASURES`."""
     patch, core = np.empty((SIDE, SIDE), F), np.empty((CORE_SIDE, CORE_SIDE), F)
@@ -532,14 +560,7 @@ def measure(
 
 @compiled
 def advance(
-    before: Array,
-    now: Array,
-    forward: Array,
-    backward: Array,
-    scale: Any,  # noqa: ANN401
-    noise: Any,  # noqa: ANN401
-    anchors: Anchors,
-    held: Held,
+    before: Array, now: Array, forward: Array, backward: Array, scale: Real, noise: Real, anchors: Anchors, held: Held
 ) -> tuple[Held, Array]:
     """Follow points from a picture into the next.
 

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from lapsdata.errors import Problem, SchemaError
-from lapsdata.geometry import FrameSize, inside_frame
 from lapsmodels.trackers._quality import textured
 from lapsmodels.trackers._windows import Seen, first_seen, follow_windows
 
@@ -151,9 +150,9 @@ class _Follower:
         from lapsmodels.trackers._patches import SIDE, Anchors, Held, take_anchors
 
         count = len(points)
-        shapes = (SIDE * SIDE,), (4, SIDE * SIDE), (4,), (4, 4), ()
+        shapes = (SIDE * SIDE,), (4, SIDE * SIDE), (4,), (4, 4), (2, 2), ()
         parts = (np.empty((count, *shape), np.float32) for shape in shapes)
-        anchors = Anchors(points.copy(), *parts, _neighbours(points))
+        anchors = Anchors._make((points.copy(), *parts, _neighbours(points)))
         take_anchors(self._now, anchors)
         still = np.zeros((count, 2), np.float32)
         upright = np.tile(np.array([1, 0], np.float32), (count, 1))
@@ -168,11 +167,13 @@ class _Follower:
     def follow(self, points: _Points) -> _Points:
         from lapsmodels.trackers._patches import NO_NOISE, RESIDUAL
 
-        noise = points.noise
-        if noise is None:
-            # What noise there is shows in the first step; it is then taken again, knowing that.
-            noise = _noise(self._advance(points, NO_NOISE)[1][:, RESIDUAL], NO_NOISE)
+        noise = NO_NOISE if points.noise is None else points.noise
         held, measures = self._advance(points, noise)
+        if points.noise is None:
+            # What noise there is shows in the first step; it is then taken again, knowing that.
+            noise = _noise(measures[:, RESIDUAL], NO_NOISE)
+            if noise > NO_NOISE:
+                held, measures = self._advance(points, noise)
         seen = self._judge(points, held, measures)
         return points._replace(held=held, noise=_noise(measures[:, RESIDUAL], noise), seen=seen)
 
@@ -190,8 +191,7 @@ class _Follower:
         # NaN, of a point that is not followed, compares as false.
         believed = (back <= self._options.back_error_px) | (alike >= _NEARLY_THE_SAME)
         fits = measures[:, MISFIT] < _LARGEST_MISFIT
-        inside = inside_frame(held.xy, FrameSize.from_shape(self._image.shape))
-        followed = held.found & believed & fits & inside
+        followed = held.found & believed & fits
         confidence = np.where(followed, alike * np.exp(-np.nan_to_num(back) / 8), 0)
         confidence = np.where(points.textured, confidence, np.minimum(confidence, _UNTEXTURED))
         return Seen(held.xy, followed & points.textured, confidence.astype(np.float32), back)
@@ -205,9 +205,11 @@ def _neighbours(points: Array) -> NDArray[np.int64]:
     if count == 0:
         return np.empty((len(points), 0), np.int64)
     nearest = np.asarray(cKDTree(points).query(points, k=count + 1)[1], np.int64)
-    # Of several points at one place, any may come first.
-    others = [row[row != own][:count] for own, row in enumerate(nearest)]
-    return np.stack(others)
+    # The point itself, once; of several points at one place any may come first, and it may not be among them.
+    own = nearest == np.arange(len(points))[:, None]
+    own[~own.any(axis=1), -1] = True
+    others: NDArray[np.int64] = nearest[~own].reshape(len(points), count)
+    return others
 
 
 def _noise(residual: Array, before: np.float32) -> np.float32:
