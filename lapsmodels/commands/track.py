@@ -14,8 +14,6 @@ from lapsdata.verbs import Json, Settings, finish
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lapsdata.execution.report import Report
-    from lapsdata.formats import WriteReport
 
 __all__ = ["PLUGIN"]
 
@@ -76,11 +74,12 @@ def track(
     A second call does only what is missing or changed. Each file appears when it is complete; a video that fails is
     named at the end, and the others are done.
     """
-    from lapsdata.execution.report import Interrupted
+    from lapsdata.execution.report import Interrupted, show
     from lapsdata.timebase import FrameRate
     from lapsdata.video.sources import find_videos
     from lapsmodels.stages.track_many import track_videos, tracks_format
     from lapsmodels.stages.track_options import TrackOptions
+    from lapsmodels.stages.track_report import TrackReport
 
     if round_px is not None and profile is not _Profile.COMPACT:
         raise typer.BadParameter("only with --profile compact", param_hint="--round-px")
@@ -102,13 +101,18 @@ def track(
         round_px="none" if round_px == "none" else _number_or_none(round_px, "--round-px", float),
     )
     found = find_videos(videos, recursive=recursive, match=match, limit=limit)
-    left_out = {"unmatched": found.unmatched, "beyond_limit": found.beyond_limit}
+    stopped: Interrupted | None = None
     try:
         report = track_videos(found, out, options, query_file=query_file, force=force, workers=workers)
     except Interrupted as stop:
-        _tell(stop.report, left_out, context, json=json)
-        raise typer.Exit(128 + stop.number) from None
-    _tell(report, left_out, context, json=json)
+        stopped, report = stop, stop.report
+    report = TrackReport(report.entries, report.leftovers, found.unmatched, found.beyond_limit)
+    if json:
+        console.write_json(report.as_json(), report.problems)
+    else:
+        show(report, tracebacks=context.ensure_object(Settings).traceback)
+    if stopped is not None:
+        raise typer.Exit(128 + stopped.number)
     finish(report.problems)
 
 
@@ -136,18 +140,6 @@ def _number_or_none(text: str | None, option: str, kind: Callable[[str], N]) -> 
         return kind(text)
     except ValueError:
         raise typer.BadParameter(f"expected a number or none, got {text!r}", param_hint=option) from None
-
-
-def _tell(report: Report[WriteReport], left_out: dict[str, int], context: typer.Context, *, json: bool) -> None:
-    if json:
-        console.write_json({**report.as_json(), "left_out": left_out}, report.problems)
-        return
-    from lapsdata.execution.report import show
-
-    show(report, tracebacks=context.ensure_object(Settings).traceback)
-    told = [f"{count} by --{name}" for name, count in zip(("match", "limit"), left_out.values(), strict=True) if count]
-    if told:
-        console.note(f"left out: {', '.join(told)}")
 
 
 PLUGIN = track

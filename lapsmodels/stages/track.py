@@ -17,6 +17,7 @@ from lapsdata.video.reader import open_video
 from lapsdata.video.sources import source_digest
 from lapsmodels.stages.timeline import Timeline, images_rate, timeline
 from lapsmodels.stages.track_options import TrackOptions
+from lapsmodels.stages.track_report import Tracked
 from lapsmodels.trackers import QualityMeter, WindowPlan, active_area, query_points, textured
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lapsdata.formats import WriteReport
     from lapsdata.video.facts import VideoFacts
     from lapsdata.video.reader import VideoReader
     from lapsmodels.trackers import TrackedWindow, Tracker
@@ -49,7 +49,7 @@ def track_video(
     digest: str | None = None,
     overwrite: bool = False,
     tell: Callable[[int], None] = lambda frames: None,
-) -> WriteReport:
+) -> Tracked:
     """Track points through a video and write them, all or nothing.
 
     Parameters
@@ -69,6 +69,10 @@ def track_video(
         Whether an existing file may be replaced.
     tell : callable
         Called with the number of frames that were tracked since the last call.
+
+    Returns
+    -------
+    Tracked
 
     Raises
     ------
@@ -136,7 +140,8 @@ def track_video(
                 quality=meter.quality(),
             )
             header = _header(facts, name or facts.name, digest, frames, uncovered, tracker, options, view, query_file)
-            return writer.finish(header, starts, frames.frame_s, frames.source_index if frames.resampled else None)
+            done = writer.finish(header, starts, frames.frame_s, frames.source_index if frames.resampled else None)
+    return Tracked(done.nbytes, len(starts), len(frames), frames.duplicated, frames.dropped, uncovered)
 
 
 def working_size(size: FrameSize, shorter: int | None) -> FrameSize:

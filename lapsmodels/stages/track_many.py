@@ -11,7 +11,7 @@ from lapsdata import console
 from lapsdata.errors import LapsError, Problem, SchemaError, StorageError, UnknownFormatError, warn
 from lapsdata.execution.local import LocalEngine
 from lapsdata.execution.manifest import Found, Job, Plan, Refused, WorkItem, judge, plan, work_key
-from lapsdata.execution.report import Report, carry_out_shown
+from lapsdata.execution.report import carry_out_shown
 from lapsdata.formats import read_header
 from lapsdata.plugins import registry
 from lapsdata.provenance import CodeDigestWarning
@@ -29,8 +29,10 @@ if TYPE_CHECKING:
 
     from lapsdata.containers.tracks import Tracks
     from lapsdata.execution.engine import Tell
-    from lapsdata.formats import Format, WriteReport
+    from lapsdata.execution.report import Report
+    from lapsdata.formats import Format
     from lapsdata.video.sources import VideoItem
+    from lapsmodels.stages.track_report import Tracked
 
 __all__ = ["TrackWork", "track_videos", "tracks_format"]
 
@@ -66,7 +68,7 @@ def track_videos(
     query_file: Path | None = None,
     force: bool = False,
     workers: int | None = None,
-) -> Report[WriteReport]:
+) -> Report[Tracked]:
     """Track every video, `workers` of them at a time; what is done already, and made in the same way, is kept.
 
     Parameters
@@ -194,7 +196,7 @@ def _key_of(path: Path) -> str | None:
     return work_key(header.tracker.name, header.tracker.version, made.parameters, made.parents)
 
 
-def _track(job: Job[TrackWork], tell: Tell) -> WriteReport:
+def _track(job: Job[TrackWork], tell: Tell) -> Tracked:
     work = job.item.payload
     return track_video(
         work.video,

@@ -19,6 +19,7 @@ from lapsdata.video.writer import write_video
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+FATES = {"items", "made", "kept", "made again", "failed", "not done"}
 COMMAND = Path(sys.executable).with_name("lapsdata")
 
 
@@ -28,6 +29,12 @@ class Ran(NamedTuple):
     code: int | str | None
     out: str
     err: str
+
+    @property
+    def fates(self) -> str:
+        """What the report says became of the videos: "items 3, made 2, failed 1"."""
+        facts = (line.rsplit("  ", 1) for line in self.out.splitlines())
+        return ", ".join(f"{name.strip()} {value}" for name, value in facts if name.strip() in FATES)
 
 
 class Verb(Protocol):

@@ -89,16 +89,15 @@ def content(folder: Path) -> dict[str, bytes]:
 
 def test_each_is_named_and_the_good_one_is_done(track: Verb, bad: Path, tmp_path: Path) -> None:
     before = content(bad)
-    code, out, err = track(bad, "--out", "out", "--points", 24)
-    assert code == 1
-    assert out.splitlines() == ["items   9", "made    1", "failed  8"]
-    told = {line.split(": ")[1]: line for line in err.splitlines() if line.startswith("error: ")}
+    done = track(bad, "--out", "out", "--points", 24)
+    assert (done.code, done.fates) == (1, "items 9, made 1, failed 8")
+    told = {line.split(": ")[1]: line for line in done.err.splitlines() if line.startswith("error: ")}
     assert list(told) == sorted(TOLD)
     for name, (words, problem) in TOLD.items():
         assert words in told[name], told[name]
         assert told[name].endswith(f" [{problem}]")
     assert "frame 20 at 2.000000 s: cannot be decoded" in told["damaged"]
-    assert "Traceback" not in err
+    assert "Traceback" not in done.err
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["good.h5", "run.json"]
     assert len(lapsdata.read(tmp_path / "out" / "good.h5", Tracks, verify="always")) == 3
     assert content(bad) == before
@@ -197,8 +196,8 @@ def test_the_same_video_named_twice_is_tracked_once(
     track_here: Verb, clip: Path, tmp_path: Path, quick: tuple[str, ...]
 ) -> None:
     shutil.copy(clip, tmp_path)
-    code, out, _ = track_here("clip.mp4", tmp_path / "clip.mp4", "*.mp4", "--out", "out", *quick)
-    assert (code, out.splitlines()) == (0, ["items  1", "made   1"])
+    done = track_here("clip.mp4", tmp_path / "clip.mp4", "*.mp4", "--out", "out", *quick)
+    assert (done.code, done.fates) == (0, "items 1, made 1")
 
 
 def test_a_reader_that_leaves_early_does_not_stop_the_work(

@@ -192,9 +192,24 @@ def test_recursive_match_and_limit_choose_videos(track_here: Verb, folder: Path,
 
 
 def test_what_is_left_out_is_told_in_words(track_here: Verb, folder: Path, quick: tuple[str, ...]) -> None:
-    _, _, err = track_here(folder, "--recursive", "--out", "out", "--match", "S2_*", "--limit", 1, *quick)
-    assert err.splitlines()[-1] == "left out: 1 by --match, 1 by --limit"
-    assert "left out" not in track_here(folder, "--out", "out", *quick).err
+    done = track_here(folder, "--recursive", "--out", "out", "--match", "S2_*", "--limit", 1, *quick)
+    assert done.out.splitlines()[-1] == "left out  1 by match, 1 by limit"
+    assert "left out" not in track_here(folder, "--out", "out", *quick).out
+
+
+def test_what_was_repeated_or_dropped_is_told_in_words(track_here: Verb, folder: Path, tmp_path: Path) -> None:
+    done = track_here(folder, "--out", "out", "--fps", 15, "--points", 24, "--horizon", 8, "--stride", 9)
+    size = sum(path.stat().st_size for path in (tmp_path / "out").glob("*.h5"))
+    assert done.out.splitlines() == [
+        "items    2",
+        "made     2",
+        "windows  8",
+        f"written  {size:,} bytes",
+        "source   24 frames duplicated, 0 dropped, 2 uncovered at the end",
+    ]
+    assert track_here(folder, "--out", "out", "--fps", 15, "--points", 24, "--horizon", 8, "--stride", 9).out == (
+        "items  2\nkept   2\n"
+    )
 
 
 def test_workers(track_here: Verb, one_process: list[int], folder: Path, quick: tuple[str, ...]) -> None:

@@ -145,15 +145,8 @@ def test_in_words_the_report_tells_each_fate(
     cut(done / "S1_a.h5")
     (folder / "text.mp4").write_text("no video")
     shutil.copy(clip, folder / "new.mp4")
-    code, out, _ = track_here("videos", "--out", "out", *quick)
-    assert code == 1
-    assert out.splitlines() == [
-        "items       4",
-        "made        1",
-        "kept        1",
-        "made again  1 (1 damaged)",
-        "failed      1",
-    ]
+    done = track_here("videos", "--out", "out", *quick)
+    assert (done.code, done.fates) == (1, "items 4, made 1, kept 1, made again 1 (1 damaged), failed 1")
 
 
 def test_what_a_killed_run_left_is_told_and_not_taken_for_a_result(

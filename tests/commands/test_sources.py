@@ -51,10 +51,9 @@ def made_of(out: Path, name: str) -> Any:
 def test_http(track: Verb, server: str, clip: Path, folder: Path, tmp_path: Path, quick: tuple[str, ...]) -> None:
     pytest.importorskip("aiohttp")
     sources = [f"{server}/S1_a.mp4", f"{server}/more/S2_c.mp4?token=a*b", f"{server}/nowhere.mp4"]
-    code, out, err = track(*sources, "--out", "out", *quick)
-    assert code == 1
-    assert out.splitlines() == ["items   3", "made    2", "failed  1"]
-    assert f"error: nowhere: {server}/nowhere.mp4: cannot open: no such file; check the URL [not-found]" in err
+    done = track(*sources, "--out", "out", *quick)
+    assert (done.code, done.fates) == (1, "items 3, made 2, failed 1")
+    assert f"error: nowhere: {server}/nowhere.mp4: cannot open: no such file; check the URL [not-found]" in done.err
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["S1_a.h5", "S2_c.h5", "run.json"]
     header = made_of(tmp_path / "out", "S1_a").header
     assert (header.video.name, header.video.digest) == ("S1_a", path_digest(clip))
@@ -74,10 +73,10 @@ def test_without_its_library_a_kind_of_url_names_it(
         raise ImportError("Install s3fs to access S3")
 
     monkeypatch.setattr(fsspec, "open", refuse)
-    code, out, err = track_here("s3://bucket/far.mp4", clip, "--out", "out", *quick)
-    assert (code, out.splitlines()) == (1, ["items   2", "made    1", "failed  1"])
-    assert "error: far: s3://bucket/far.mp4: cannot open: Install s3fs to access S3" in err
-    assert "[missing-extra]" in err
+    done = track_here("s3://bucket/far.mp4", clip, "--out", "out", *quick)
+    assert (done.code, done.fates) == (1, "items 2, made 1, failed 1")
+    assert "error: far: s3://bucket/far.mp4: cannot open: Install s3fs to access S3" in done.err
+    assert "[missing-extra]" in done.err
 
 
 def test_a_file_url_is_its_file(
@@ -85,10 +84,9 @@ def test_a_file_url_is_its_file(
 ) -> None:
     assert track_here(f"file://{folder}/S1_a.mp4", "--out", "out", *quick).code == 0
     assert made_of(tmp_path / "out", "S1_a").header.video.digest == path_digest(clip)
-    assert "kept   1" in track_here(folder / "S1_a.mp4", "--out", "out", *quick).out
-    assert "kept   1" in track_here(f"file://{folder}/S1_a.mp4", "--out", "out", *quick).out
-    code, out, _ = track_here(f"file://{folder}/S*.mp4", "--out", "out", *quick)
-    assert (code, out.splitlines()) == (0, ["items  2", "made   1", "kept   1"])
+    assert track_here(folder / "S1_a.mp4", "--out", "out", *quick).fates == "items 1, kept 1"
+    assert track_here(f"file://{folder}/S1_a.mp4", "--out", "out", *quick).fates == "items 1, kept 1"
+    assert track_here(f"file://{folder}/S*.mp4", "--out", "out", *quick).fates == "items 2, made 1, kept 1"
     assert made_of(tmp_path / "out", "S2_b").header.video.name == "S2_b"
 
 
@@ -98,7 +96,7 @@ def test_a_video_in_an_archive(track_here: Verb, clip: Path, tmp_path: Path, qui
     chain = f"zip://inside/boxed.mp4::file://{tmp_path}/all.zip"
     assert track_here(chain, "--out", "out", *quick).code == 0
     assert made_of(tmp_path / "out", "boxed").header.video.digest == path_digest(clip)
-    assert "kept   1" in track_here(chain, "--out", "out", *quick).out
+    assert track_here(chain, "--out", "out", *quick).fates == "items 1, kept 1"
     code, _, err = track_here(f"zip://*.mp4::file://{tmp_path}/all.zip", "--out", "out", *quick)
     assert code == 1
     assert "expected no pattern in a chain of URLs, got one; name each file [pattern-in-chain]" in err
@@ -126,9 +124,9 @@ def test_memory_of_this_process(clip: Path, tmp_path: Path) -> None:
 def test_urls_that_lead_nowhere_are_counted(
     track_here: Verb, clip: Path, url: str, told: str, quick: tuple[str, ...]
 ) -> None:
-    code, out, err = track_here(url, clip, "--out", "out", *quick)
-    assert (code, out.splitlines()) == (1, ["items   2", "made    1", "failed  1"])
-    assert f"error: nothing: {told}" in err
+    done = track_here(url, clip, "--out", "out", *quick)
+    assert (done.code, done.fates) == (1, "items 2, made 1, failed 1")
+    assert f"error: nothing: {told}" in done.err
 
 
 @pytest.fixture
@@ -163,10 +161,10 @@ def test_a_folder_of_images_is_resumed_and_its_changes_are_seen(
     track_here: Verb, pictures: Path, quick: tuple[str, ...]
 ) -> None:
     options = ("--out", "out", "--fps", 10, *quick)
-    assert "made   1" in track_here(pictures, *options).out
-    assert "kept   1" in track_here(pictures, *options).out
+    assert track_here(pictures, *options).fates == "items 1, made 1"
+    assert track_here(pictures, *options).fates == "items 1, kept 1"
     shutil.copy(pictures / "frame_0001.png", pictures / "frame_0002.png")
-    assert "made again  1 (1 changed)" in track_here(pictures, *options).out
+    assert track_here(pictures, *options).fates == "items 1, made again 1 (1 changed)"
 
 
 def test_a_missing_image_is_a_gap_in_time_and_is_told(
@@ -187,9 +185,9 @@ def test_images_that_cannot_be_read_fail_alone(
     track_here: Verb, pictures: Path, clip: Path, quick: tuple[str, ...]
 ) -> None:
     (pictures / "frame_0007.png").write_bytes(b"no picture")
-    code, out, err = track_here(pictures, clip, "--out", "out", "--fps", 10, *quick)
-    assert (code, out.splitlines()) == (1, ["items   2", "made    1", "failed  1"])
-    assert f"error: pictures: {pictures / 'frame_0007.png'}: frame 6 at 0.600000 s: cannot be decoded" in err
+    done = track_here(pictures, clip, "--out", "out", "--fps", 10, *quick)
+    assert (done.code, done.fates) == (1, "items 2, made 1, failed 1")
+    assert f"error: pictures: {pictures / 'frame_0007.png'}: frame 6 at 0.600000 s: cannot be decoded" in done.err
 
 
 def test_tracks_are_not_written_among_the_images_that_they_are_made_from(

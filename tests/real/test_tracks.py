@@ -65,7 +65,7 @@ def packets_of(path: Path) -> NDArray[np.float64]:
 
 
 def test_all_are_tracked_but_the_damaged_one_which_is_named(videos: dict[str, Path], all_of_them: Run) -> None:
-    assert all_of_them.out.splitlines() == ["items   54", "made    53", "failed  1"]
+    assert all_of_them.out.splitlines()[:3] == ["items    54", "made     53", "failed   1"]
     assert all_of_them.code == 1
     assert sorted(all_of_them.tracks) == sorted(set(videos) - {DAMAGED})
     told = [line for line in all_of_them.err.splitlines() if not line.startswith(("look at videos: ", "track: "))]
@@ -133,9 +133,9 @@ def test_no_other_video_has_borders(videos: dict[str, Path], all_of_them: Run) -
 def test_a_second_call_keeps_them_all(real_data: Path, videos: dict[str, Path], tmp_path: Path) -> None:
     chosen = ("--recursive", "--match", "*calvin*", "--limit", 2, "--points", 24, "--horizon", 8, "--stride", 8)
     first, again = (run(real_data, *chosen, "--out", tmp_path) for _ in range(2))
-    assert (first.returncode, first.stdout.splitlines()) == (0, ["items  2", "made   2"])
-    assert (again.returncode, again.stdout.splitlines()) == (0, ["items  2", "kept   2"])
-    assert "left out: 44 by --match, 8 by --limit" in first.stderr
+    assert (first.returncode, again.returncode) == (0, 0)
+    assert first.stdout.splitlines()[:2] == ["items     2", "made      2"]
+    assert again.stdout.splitlines() == ["items     2", "kept      2", "left out  44 by match, 8 by limit"]
 
 
 def test_fifteen_robot_seconds_at_ten_per_second(videos: dict[str, Path], tmp_path: Path) -> None:
