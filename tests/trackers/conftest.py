@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
@@ -17,6 +20,7 @@ from lapsmodels.trackers.lucas_kanade import PLUGIN as LUCAS_KANADE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import ModuleType
 
     from numpy.typing import NDArray
 
@@ -103,3 +107,17 @@ def smooth() -> Draw:
         return np.asarray(128 + contrast * blurred / blurred.std()).clip(0, 255).astype(np.uint8)
 
     return draw
+
+
+@pytest.fixture(scope="session")
+def plain() -> ModuleType:
+    """Return `plain_patches`: what the hot loops of dense_flow mean, in plain NumPy."""
+    name = "plain_patches_of_trackers"
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name("plain_patches.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    # Dataclasses look their module up by its name.
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
