@@ -6,7 +6,7 @@ here is never by accident. A decision that is so close that float32 may take the
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,7 +37,6 @@ class Near:
     """How close the closest decision was, as a share of what was compared."""
 
     closest: float = np.inf
-    floor: float = field(default=1e-3)
 
     def above(self, value: Any, limit: Any) -> bool:
         away = abs(value - limit) / max(abs(value), abs(limit), 1e-6)
@@ -50,7 +49,7 @@ class Near:
 
     @property
     def clear(self) -> bool:
-        return self.closest > self.floor
+        return self.closest > 1e-4
 
 
 def warp_matrix(at: Any, a: float = 1, b: float = 0) -> Array:

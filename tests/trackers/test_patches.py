@@ -1,7 +1,7 @@
 """Every compiled loop of dense_flow against what it means in plain NumPy (`plain_patches`), float64.
 
 Tolerances are those of float32: positions of some hundred pixels are known to 3e-5, grey levels to 3e-5, and sums of
-121 products to about 1e-5 of their size; alignments repeat this some times. Where a decision is within a thousandth of
+121 products to about 1e-5 of their size; alignments repeat this some times. Where a decision is within 1e-4 of
 its threshold, float32 may decide otherwise; such points are left out, and shown to be few.
 """
 
@@ -248,9 +248,9 @@ def test_alignments_to_the_first_look(plain: Any, smooth: Draw, kind: str, free:
         warp, expected_whole, last = plain.align(look, two.now, plain.warp_matrix(start, a, b), noise, free, near)
         if near.clear:
             judged += 1
-            np.testing.assert_allclose([x, y], warp[:2, 2], atol=2e-3)
-            np.testing.assert_allclose([got_a, got_b], warp[:2, 0], atol=2e-4)
-            np.testing.assert_allclose(patch, last, atol=0.1)
+            np.testing.assert_allclose([x, y], warp[:2, 2], atol=2e-4)
+            np.testing.assert_allclose([got_a, got_b], warp[:2, 0], atol=2e-5)
+            np.testing.assert_allclose(patch, last, atol=0.01)
             assert whole == expected_whole
         aligned.append(np.linalg.norm(np.array([x, y]) - two.there(xy[k])))
     assert judged >= 50
@@ -273,7 +273,7 @@ def test_alignments_to_the_frame_before(plain: Any, smooth: Draw, kind: str) -> 
         expected = plain.align_shift(template, two.now, start.astype(float), noise, near)
         if near.clear:
             judged += 1
-            np.testing.assert_allclose(got, expected, atol=2e-3)
+            np.testing.assert_allclose(got, expected, atol=2e-4)
     assert judged >= 55
 
 
@@ -297,8 +297,8 @@ def test_alignments_of_what_is_still_seen(plain: Any, smooth: Draw, kind: str) -
         warp, expected = plain.align_partly(look, covered, plain.warp_matrix(start, a, b), limit, noise, near)
         if near.clear:
             judged += 1
-            np.testing.assert_allclose([x, y], warp[:2, 2], atol=2e-3)
-            assert share == pytest.approx(expected, abs=1e-3)
+            np.testing.assert_allclose([x, y], warp[:2, 2], atol=2e-4)
+            assert share == pytest.approx(expected, abs=1e-4)
         shares.append(share)
     assert judged >= 50
     assert min(shares) < 0.75 < max(shares) <= 1 + 1e-5
@@ -367,7 +367,7 @@ def test_flow_is_read_in_pixels_of_the_frame(plain: Any, x: float, y: float, sca
     flow = np.random.default_rng(scale).normal(0, 3, (*shape, 2)).astype(F)
     got = hot.flow_at(flow, F(scale), F(x), F(y))
     # The last thousandth of a pixel at the far border is not read.
-    np.testing.assert_allclose(got, plain.flow_at(flow, scale, np.array([x, y])), atol=0.02 * scale)
+    np.testing.assert_allclose(got, plain.flow_at(flow, scale, np.array([x, y])), atol=0.01 * scale)
 
 
 def test_flow_of_a_reduced_picture_is_where_its_pixels_are() -> None:
@@ -401,6 +401,8 @@ def test_the_smallest_slopes_are_eigenvalues(smooth: Draw) -> None:
 class Step(NamedTuple):
     """Two pictures with flows, and points that are held, lost, turned, well and badly known."""
 
+    asked: int
+    origin: Array
     pair: Pair
     forward: Array
     backward: Array
@@ -417,12 +419,17 @@ STEPS: dict[str, dict[str, Any]] = {
     "coarse": {"shift": (-2.5, 2.5), "scale": 2, "noise": 2.0},
     "noise": {"shift": (2.0, 0.5), "growth": 0.97, "noise": 6.0},
     "card": {"shift": (1.5, 0.5), "card": True, "noise": 1.0},
+    # The looks have changed since they were taken: a little, and beyond recognition.
+    "faded": {"shift": (1.5, -0.5), "faded": 0.35, "noise": 1.0},
+    "changed": {"shift": (1.5, -0.5), "faded": 0.55, "degrees": 1.0},
 }
 
 
-def step_of(smooth: Draw, card: bool = False, scale: int = 1, **motion: Any) -> Step:
+def step_of(smooth: Draw, card: bool = False, scale: int = 1, faded: float = 0.0, **motion: Any) -> Step:
     two = pair(smooth, **motion)
     random = np.random.default_rng(11)
+    other = padded(smooth(HEIGHT, WIDTH, seed=21))
+    origin = ((two.before - faded * other) / (1 - faded)).astype(F)
     if card:
         now = two.now.copy()
         now[16 + 15 : 16 + 55, 16 + 40 : 16 + 75] = smooth(40, 35, seed=5, contrast=60)
@@ -436,7 +443,7 @@ def step_of(smooth: Draw, card: bool = False, scale: int = 1, **motion: Any) -> 
     forward, backward = (((flow + error) / scale).astype(F) for flow, error in zip((away, back), off, strict=True))
     xy = places(COUNT, 9)
     nearest = np.argsort(np.linalg.norm(xy[:, None] - xy[None], axis=-1), axis=1, kind="stable")[:, 1:9]
-    anchors = anchors_of(two.before, xy, nearest.astype(np.int64))
+    anchors = anchors_of(origin, xy, nearest.astype(np.int64))
     found = random.random(COUNT) < 0.8
     held = hot.Held(
         np.where(found[:, None], xy + random.normal(0, 0.1, (COUNT, 2)), xy + random.normal(0, 4, (COUNT, 2))).astype(
@@ -447,7 +454,8 @@ def step_of(smooth: Draw, card: bool = False, scale: int = 1, **motion: Any) -> 
         found,
     )
     noise = 2 * motion.get("noise", 0.0) ** 2 + 1
-    return Step(two, forward, backward, scale, noise, anchors, held)
+    # Where looks have changed beyond recognition, neighbours cannot help.
+    return Step(0 if faded > 0.5 else 3, origin, two, forward, backward, scale, noise, anchors, held)
 
 
 def points_of(plain: Any, held: hot.Held) -> list[Any]:
@@ -460,7 +468,7 @@ def points_of(plain: Any, held: hot.Held) -> list[Any]:
 def expected_of(plain: Any, step: Step) -> tuple[list[Any], list[Any], list[Any], list[Any]]:
     """Return the points after they were carried, after their neighbours were asked, what was measured, and doubts."""
     before, now = step.pair.before, step.pair.now
-    looks, held = looks_of(plain, before, step.anchors.xy), points_of(plain, step.held)
+    looks, held = looks_of(plain, step.origin, step.anchors.xy), points_of(plain, step.held)
     near = [plain.Near() for _ in held]
     flows = step.forward, step.scale, step.noise
     carried = [
@@ -489,13 +497,13 @@ def step(request: pytest.FixtureRequest, smooth: Draw, plain: Any) -> tuple[Step
 def assert_same_points(new: hot.Held, expected: list[Any], clear: Any) -> None:
     for k in np.flatnonzero(clear):
         assert new.found[k] == expected[k].found, k
-        np.testing.assert_allclose(new.xy[k], expected[k].at, atol=5e-3, err_msg=str(k))
-        np.testing.assert_allclose(new.warp[k], expected[k].warp[:2, 0], atol=1e-3, err_msg=str(k))
+        np.testing.assert_allclose(new.xy[k], expected[k].at, atol=5e-4, err_msg=str(k))
+        np.testing.assert_allclose(new.warp[k], expected[k].warp[:2, 0], atol=5e-5, err_msg=str(k))
 
 
 def test_points_are_carried_by_themselves(step: tuple[Step, Any], plain: Any) -> None:
     made, _ = step
-    looks, held = looks_of(plain, made.pair.before, made.anchors.xy), points_of(plain, made.held)
+    looks, held = looks_of(plain, made.origin, made.anchors.xy), points_of(plain, made.held)
     near = [plain.Near() for _ in held]
     new, measures = empty_like(made.held), np.zeros((COUNT, hot.MEASURES), F)
     pictures = made.pair.before, made.pair.now
@@ -505,11 +513,11 @@ def test_points_are_carried_by_themselves(step: tuple[Step, Any], plain: Any) ->
         for parts in zip(looks, held, near, strict=True)
     ]
     clear = np.array([doubt.clear for doubt in near])
-    assert clear.mean() > 0.8
+    assert clear.mean() > 0.9
     assert_same_points(new, expected, clear)
     alike, residual = ([getattr(point, name) for point in expected] for name in ("alike", "residual"))
-    np.testing.assert_allclose(measures[clear, hot.CORRELATION], np.array(alike)[clear], atol=2e-3)
-    np.testing.assert_allclose(measures[clear, hot.RESIDUAL], np.array(residual)[clear], rtol=0.02, atol=0.3)
+    np.testing.assert_allclose(measures[clear, hot.CORRELATION], np.array(alike)[clear], atol=2e-4)
+    np.testing.assert_allclose(measures[clear, hot.RESIDUAL], np.array(residual)[clear], rtol=2e-3, atol=0.1)
 
 
 def test_neighbours_are_asked(step: tuple[Step, Any], plain: Any) -> None:
@@ -523,10 +531,10 @@ def test_neighbours_are_asked(step: tuple[Step, Any], plain: Any) -> None:
     measures = np.zeros((COUNT, hot.MEASURES), F)
     hot.ask_neighbours(made.pair.now, F(made.noise), made.anchors, made.held, new, measures)
     clear = np.array([doubt.clear for doubt in near])
-    assert clear.mean() > 0.5
+    assert clear.mean() > 0.4
     assert_same_points(new, asked, clear)
     changed = np.array([one is not other for one, other in zip(carried, asked, strict=True)])
-    assert (changed & clear).sum() >= 3
+    assert (changed & clear).sum() >= made.asked
     np.testing.assert_array_equal(np.isnan(measures[clear, hot.CORRELATION]), changed[clear])
 
 
@@ -540,7 +548,7 @@ def test_points_are_advanced(step: tuple[Step, Any]) -> None:
     clear = np.array([doubt.clear for doubt in near])
     assert_same_points(new, asked, clear)
     velocities, numbers = np.array([one[0] for one in measured]), np.array([one[1] for one in measured])
-    np.testing.assert_allclose(new.velocity[clear], velocities[clear], atol=5e-3)
-    for column, (relative, absolute) in enumerate(((0, 5e-3), (0, 0.02), (0, 0.02), (0.02, 0.3))):
+    np.testing.assert_allclose(new.velocity[clear], velocities[clear], atol=5e-4)
+    for column, (relative, absolute) in enumerate(((0, 5e-4), (0, 1e-3), (0, 2e-3), (2e-3, 0.1))):
         np.testing.assert_allclose(measures[clear, column], numbers[clear, column], rtol=relative, atol=absolute)
     assert new.found.mean() > 0.3
