@@ -19,14 +19,13 @@ slower. The promises are kept without them, and a window that is decoded lies as
 from __future__ import annotations
 
 import json
-import platform
 import sys
 import tempfile
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from machine import hardware, versions
 
 from lapsdata import formats
 from lapsdata.containers import Tracks
@@ -157,8 +156,8 @@ def measure(groups: dict[str, Iterator[Tracks]]) -> dict[str, Any]:
         "benchmarks/bench_compact.py describes",
         "promise_compact_over_raw": PROMISE,
         "groups": found,
-        "versions": {name: version(name) for name in ("lapsdata", "h5py", "zarr", "numcodecs", "numpy")},
-        "hardware": {"processor": platform.machine(), "system": platform.system()},
+        "versions": versions("h5py", "zarr", "numcodecs", "numpy"),
+        "hardware": hardware(),
     }
 
 

@@ -9,13 +9,13 @@ Runs are interleaved, so that whatever else the machine does falls on all of the
 from __future__ import annotations
 
 import json
-import platform
 import statistics
 import subprocess
 import sys
 import time
-from importlib.metadata import version
 from pathlib import Path
+
+from machine import hardware, versions
 
 RESULT = Path(__file__).with_name("results") / "import.json"
 HELP = "import sys; from lapsdata.cli.main import main; sys.argv = ['lapsdata', '--help']; main()"
@@ -26,14 +26,6 @@ def seconds(code: str) -> float:
     start = time.perf_counter()
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
     return time.perf_counter() - start
-
-
-def processor() -> str:
-    """The kind of processor; no name of a machine."""
-    for line in Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else ():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.machine()
 
 
 def measure(runs: int) -> dict[str, object]:
@@ -51,8 +43,8 @@ def measure(runs: int) -> dict[str, object]:
         "slowest_s": {name: round(max(values), 4) for name, values in taken.items()},
         "above_bare_s": {name: round(median[name] - median["bare"], 4) for name in CODE if name != "bare"},
         "promise_s": {"import": 0.2},
-        "versions": {"lapsdata": version("lapsdata"), "python": platform.python_version()},
-        "hardware": {"processor": processor(), "system": platform.system()},
+        "versions": versions(),
+        "hardware": hardware(),
     }
 
 

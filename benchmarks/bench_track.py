@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
 import tempfile
-from importlib.metadata import version
 from pathlib import Path
+
+from machine import hardware, versions
 
 from lapsdata.testing.scenes import SceneConfig, render_scene
 from lapsdata.timebase import FrameRate
@@ -92,14 +92,6 @@ def memory(folder: Path) -> dict[str, object]:
     return {"peak_mib_by_minutes": peaks, "promise_mib": 1024}
 
 
-def processor() -> str:
-    """The kind of processor; no name of a machine."""
-    for line in Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else ():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.machine()
-
-
 def measure(runs: int) -> dict[str, object]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -109,9 +101,8 @@ def measure(runs: int) -> dict[str, object]:
             "gr00t": gr00t(folder, runs),
             "processes": processes(folder, runs),
             "memory": memory(folder),
-            "versions": {name: version(name) for name in ("lapsdata", "av", "numpy", "numba", "opencv-python-headless")}
-            | {"python": platform.python_version()},
-            "hardware": {"processor": processor(), "cores": os.cpu_count(), "system": platform.system()},
+            "versions": versions("av", "numpy", "numba", "opencv-python-headless"),
+            "hardware": hardware(),
         }
 
 

@@ -35,8 +35,8 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
     >>> from lapsmodels.trackers._slopes import least_slopes
     >>> least, picture = np.empty(1, np.float32), np.tile(np.arange(40, dtype=np.uint8), (40, 1))
     >>> least_slopes(picture, np.float32([[14, 14]]), least)
-    >>> float(least[0])
-    0.0
+    >>> bool(least[0] < 1e-6)
+    True
     """
     return _made(function, {})
 
