@@ -188,7 +188,7 @@ def _pick(source: Path | str, container: InputContainer, wanted: int | None) -> 
         return streams[0]
     if wanted is None or not 0 <= wanted < len(streams):
         got = f"{len(streams)} video streams" + ("" if wanted is None else f" and stream={wanted}")
-        fix = f"name one: stream=0 to {len(streams) - 1}"
+        fix = f"name one: stream=0 to {len(streams) - 1}, or copy it out: ffmpeg -i FILE -map 0:v:0 -c copy NEW"
         raise SchemaError(Problem("wrong-stream", str(source), f"expected one video stream, got {got}", fix))
     return streams[wanted]
 

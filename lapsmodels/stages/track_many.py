@@ -113,16 +113,19 @@ def track_videos(
         raise StorageError(Problem("wrong-kind", str(query_file), message, "name a file"))
     folder = Path(out)
     items: list[WorkItem[TrackWork] | Refused] = []
+    found: dict[str, Found] = {}
     with record_run(folder):
         with console.progress("look at videos", len(videos), unit="videos") as advance:
             for video in videos:
                 output = folder / f"{video.name}{ending}"
                 try:
-                    items.append(_item(video, output, options, query_file))
+                    item = _item(video, output, options, query_file)
+                    found[item.name] = _look(item)
+                    items.append(item)
                 except LapsError as error:
                     items.append(Refused(video.name, output, error.problems))
                 advance(1)
-        todo = plan(items, _look, force=force)
+        todo = plan(items, lambda item: found[item.name], force=force)
         _tell_other_code(todo)
         return carry_out_shown(todo, _track, LocalEngine(workers), title="track", unit="frames")
 

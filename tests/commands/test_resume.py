@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import lapsdata
-from lapsdata import Tracks
+from lapsdata import Tracks, provenance
 from lapsdata.video.writer import write_video
 
 if TYPE_CHECKING:
@@ -147,6 +147,20 @@ def test_in_words_the_report_tells_each_fate(
     shutil.copy(clip, folder / "new.mp4")
     done = track_here("videos", "--out", "out", *quick)
     assert (done.code, done.fates) == (1, "items 4, made 1, kept 1, made again 1 (1 damaged), failed 1")
+
+
+def test_that_other_code_made_what_is_kept_is_told_once(
+    done: Path, fates: Fates, track_here: Verb, monkeypatch: pytest.MonkeyPatch, quick: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(provenance, "code_digest", lambda package="lapsdata": "sha256:" + 64 * "0")
+    again = track_here("videos", "--out", "out", *quick)
+    assert (again.code, again.fates) == (0, "items 2, kept 2")
+    warnings = [line for line in again.err.splitlines() if line.startswith("warning: ")]
+    assert warnings == [
+        "warning: 2 of the tracks that are kept were made by another state of the code; --force makes them again"
+    ]
+    assert fates("--force") == {"S1_a": "forced", "S2_b": "forced"}
+    assert "warning" not in track_here("videos", "--out", "out", *quick).err
 
 
 def test_what_a_killed_run_left_is_told_and_not_taken_for_a_result(
