@@ -2,9 +2,9 @@
 
     python benchmarks/bench_track_quality.py
 
-The 24 scenes of `MEASURE_SEEDS`, on which nothing was tuned: once as they are ("plain"), and once made hard in turn by
-size, noise, shaking, bars, uneven times and little texture ("hard"). Windows of 16 frames, one every 4 frames, at 10
-frames per second, 400 points of a uniform grid; every tracker is given the same frames and points.
+The 24 scenes of `MEASURE_SEEDS`, on which nothing was tuned, six actions each: once as they are ("plain"), and once
+made hard in turn by size, noise, shaking, bars, uneven times and little texture ("hard"). Windows of 16 frames, one
+every 4 frames, at 10 frames per second, 400 points of a uniform grid; every tracker is given the same frames and points.
 
 Rows: a tracker that never moves; OpenCV's DIS flow (preset medium), summed up from frame to frame; pyramidal
 Lucas-Kanade, forward; the same forward and back (`lucas_kanade`); `dense_flow`. Scores are those of `tap_vid`, means
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 RESULT = Path(__file__).with_name("results") / "track_quality.json"
-HORIZON, STRIDE, POINTS, RATE = 16, 4, 400, FrameRate(10)
+HORIZON, STRIDE, POINTS, ACTIONS, RATE = 16, 4, 400, 6, FrameRate(10)
 HARD: tuple[dict[str, Any], ...] = (
     {},
     {"size": (640, 480), "noise": 3.0},
@@ -65,7 +65,7 @@ class Case(NamedTuple):
 
 
 def case(seed: int, options: dict[str, Any]) -> Case:
-    scene = render_scene(seed, SceneConfig(**{"rate": RATE, **options}))
+    scene = render_scene(seed, SceneConfig(**{"rate": RATE, "actions": ACTIONS, **options}))
     frames = np.stack([cv2.cvtColor(scene.frame(index), cv2.COLOR_RGB2GRAY) for index in range(len(scene))])
     size = FrameSize.from_shape(frames[0].shape)
     points = uniform_grid(size, count=POINTS, area=scene.active_area).points
@@ -193,6 +193,7 @@ def measure() -> dict[str, Any]:
         "what": "point tracks against exact truth; moving: points whose true displacement is ever more than moved_px",
         "moved_px": MOVED_PX,
         "thresholds_px": THRESHOLDS_PX,
+        "actions": ACTIONS,
         "horizon": HORIZON,
         "stride": STRIDE,
         "points": POINTS,

@@ -25,7 +25,7 @@ _EDGES = np.geomspace(_FINEST_PX, _COARSEST_PX, 1 + round(np.log(_COARSEST_PX / 
 
 # What a patch has to hold: the root of the smaller eigenvalue of the mean structure tensor is
 # the contrast in levels per pixel along the direction that shows least. Compression leaves up to about 0.5 on a wall.
-_LEAST_CONTRAST = 1.0
+_LEAST_CONTRAST = 0.7
 # Noise of one squared level adds 12/64 to the mean tensor of Sobel slopes; patches differ by about a third of that.
 _OF_NOISE = 12 / 64 * 4 / 3
 # No camera is worse than this, in levels; what is, is a fine pattern.
