@@ -59,7 +59,8 @@ class Timeline:
         if not starts.size:
             rate = f" at {self.rate} frames per second" if self.resampled else ""
             message = f"expected at least one window of {horizon} frames, got {len(self)} frames{rate}"
-            fix = f"use --horizon {len(self)} or less: windows are never padded" if len(self) > 1 else None
+            more = ", or a higher --fps" if self.resampled else ""
+            fix = f"use --horizon {len(self)} or less{more}: windows are never padded" if len(self) > 1 else None
             raise LengthMismatchError(Problem("too-short", where, message, fix))
         return starts, tail_frames(len(self), horizon, stride)
 

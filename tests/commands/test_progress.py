@@ -36,15 +36,6 @@ def test_in_a_log_lines_tell_count_rate_and_remaining_time(
     ]
 
 
-def test_a_process_without_terminal_writes_whole_lines(track: Verb, clip: Path, quick: tuple[str, ...]) -> None:
-    done = track(clip, "--out", "out", *quick)
-    assert done.fates == "items 1, made 1"
-    assert not re.search(r"[\r\x1b]", done.out + done.err)
-    looked, tracked = done.err.splitlines()
-    assert re.fullmatch(r"look at videos: done: 1/1 videos in \d+ s, [\d,.]+ videos/s", looked)
-    assert re.fullmatch(r"track: done: 24/24 frames in \d+ s, [\d,.]+ frames/s", tracked)
-
-
 def test_a_second_call_with_nothing_to_do_tells_no_tracking(
     track_here: Verb, clip: Path, quick: tuple[str, ...]
 ) -> None:

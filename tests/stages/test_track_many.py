@@ -43,24 +43,6 @@ def test_every_video_of_a_folder_gets_its_file(clips: Path, tmp_path: Path, few:
     assert json.loads((out / "run.json").read_text())["outcome"] == "finished"
 
 
-def test_a_second_call_does_only_what_is_missing_or_changed(clips: Path, tmp_path: Path, few: TrackOptions) -> None:
-    out = tmp_path / "out"
-    track_videos(find_videos(clips), out, few)
-    before = (out / "noise.h5").stat().st_mtime_ns
-    assert fates(track_videos(find_videos(clips), out, few)) == {"noise": "kept", "scene": "kept"}
-    assert (out / "noise.h5").stat().st_mtime_ns == before
-    (out / "scene.h5").unlink()
-    assert fates(track_videos(find_videos(clips), out, few)) == {"noise": "kept", "scene": "made"}
-    shutil.copy(clips / "scene.mp4", clips / "noise.mp4")
-    assert fates(track_videos(find_videos(clips), out, few)) == {"noise": "changed", "scene": "kept"}
-    other = few.model_copy(update={"points": 20})
-    assert fates(track_videos(find_videos(clips), out, other)) == {"noise": "changed", "scene": "changed"}
-    assert fates(track_videos(find_videos(clips), out, other, force=True)) == {
-        "noise": "forced",
-        "scene": "forced",
-    }
-
-
 def test_changed_points_of_a_file_are_a_change(noise_video: Path, tmp_path: Path) -> None:
     points = tmp_path / "points.csv"
     points.write_text("x,y\n30,20\n")
