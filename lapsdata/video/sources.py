@@ -232,12 +232,17 @@ def _expand(source: Path | str, recursive: bool) -> Iterator[VideoItem]:
     # "." has no name of its own, and yet is a folder.
     elif path.is_dir() or existing(path).is_dir():
         with storage_errors(path, "open"):
-            yield from _search(path, path, recursive)
+            yield from _search(path, path, recursive, set())
     else:
         yield VideoItem(name_of(path), path)
 
 
-def _search(folder: Path, top: Path, recursive: bool) -> Iterator[VideoItem]:
+def _search(folder: Path, top: Path, recursive: bool, seen: set[Path]) -> Iterator[VideoItem]:
+    # Links may lead back to a folder above: what is in it has been found, and the search would not end.
+    place = folder.resolve()
+    if place in seen:
+        return
+    seen.add(place)
     inside = sorted(item for item in folder.iterdir() if not item.name.startswith("."))
     videos = [item for item in inside if item.suffix.lower() in VIDEO_SUFFIXES and not item.is_dir()]
     for video in videos:
@@ -247,7 +252,7 @@ def _search(folder: Path, top: Path, recursive: bool) -> Iterator[VideoItem]:
     if recursive:
         for item in inside:
             if item.is_dir():
-                yield from _search(item, top, recursive)
+                yield from _search(item, top, recursive, seen)
 
 
 def _name_below(path: Path, top: Path, recursive: bool) -> str:

@@ -94,6 +94,14 @@ def test_one_place_named_in_many_ways_is_one_item(tree: Path) -> None:
     assert names(tree / "b.mp4", f"{tree}/./b.mp4", f"{tree}/b.*", tree / "link.mp4") == ["b"]
 
 
+def test_links_that_lead_back_are_followed_once(tree: Path) -> None:
+    expected = names(tree, recursive=True)
+    for folder in (tree, tree / "day1", tree / "day1" / "deep", tree / "day2"):
+        for name in ("zz1", "zz2", "zz3"):
+            (folder / name).symlink_to(tree)
+    assert names(tree, recursive=True) == expected
+
+
 def test_match_and_limit_are_counted(tree: Path) -> None:
     found = find_videos(tree, recursive=True, match="*clip")
     assert [item.name for item in found] == ["day1__clip", "day1__deep__clip", "day2__clip"]
