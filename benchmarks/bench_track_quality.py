@@ -4,7 +4,8 @@
 
 The 24 scenes of `MEASURE_SEEDS`, on which nothing was tuned, six actions each: once as they are ("plain"), and once
 made hard in turn by size, noise, shaking, bars, uneven times and little texture ("hard"). Windows of 16 frames, one
-every 4 frames, at 10 frames per second, 400 points of a uniform grid; every tracker is given the same frames and points.
+every 4 frames, at 10 frames per second, 400 points of a uniform grid; every tracker is given the same frames, points
+and windows.
 
 Rows: a tracker that never moves; OpenCV's DIS flow (preset medium), summed up from frame to frame; pyramidal
 Lucas-Kanade, forward; the same forward and back (`lucas_kanade`); `dense_flow`. Scores are those of `tap_vid`, means
