@@ -49,7 +49,7 @@ def made_of(out: Path, name: str) -> Any:
 
 
 def test_http(track: Verb, server: str, clip: Path, folder: Path, tmp_path: Path, quick: tuple[str, ...]) -> None:
-    pytest.importorskip("aiohttp")
+
     sources = [f"{server}/S1_a.mp4", f"{server}/more/S2_c.mp4?token=a*b", f"{server}/nowhere.mp4"]
     done = track(*sources, "--out", "out", *quick)
     assert (done.code, done.fates) == (1, "items 3, made 2, failed 1")
