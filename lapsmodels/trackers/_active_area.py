@@ -77,7 +77,8 @@ def _border(low: NDArray[np.uint8], high: NDArray[np.uint8]) -> int:
     darkest = np.minimum.accumulate(low.min(axis=1), axis=0).astype(np.int16)
     brightest = np.maximum.accumulate(high.max(axis=1), axis=0).astype(np.int16)
     constant = ((brightest - darkest) <= _LEVELS).all(axis=1)
-    count = int(constant.argmin()) if not constant.all() else 0
+    # 0 also where every line is constant, and there is no end.
+    count = int(constant.argmin())
     if count == 0:
         return 0
     after = slice(count, count + _EDGE_LINES)

@@ -60,13 +60,13 @@ def warp_matrix(at: Any, a: float = 1, b: float = 0) -> Array:
 def patch_at(image: Any, warp: Array, near: Near, radius: int = 5) -> tuple[Array, bool]:
     """Return a turned and scaled patch, and whether all of it lies on the picture and its margin.
 
-    Within three pixels of the edge of the margin, an answer may be either.
+    A patch that lies within three pixels of the edge of the margin may also be refused.
     """
     across = np.arange(-radius, radius + 1.0)
     offsets = np.stack(np.meshgrid(across, across), axis=-1)
     at = offsets @ warp[:2, :2].T + warp[:2, 2] + MARGIN
     slack = float(np.minimum(at, np.array(image.shape[::-1]) - 1 - at).min())
-    if abs(slack) < 3:
+    if 0 <= slack < 3:
         near.closest = 0
     values = map_coordinates(np.asarray(image, np.float64), at.transpose(2, 0, 1)[::-1], order=1, mode="nearest")
     return values, slack >= 0

@@ -255,6 +255,23 @@ def test_a_part_of_the_line_is_enough_and_less_is_not() -> None:
     assert active_area([image]).y == 0
 
 
+@pytest.mark.parametrize(("step", "y"), [(15, 0), (20, 0), (21, 20), (30, 20)])
+def test_a_bar_ends_with_more_than_twenty_levels(step: int, y: int) -> None:
+    for bar, picture in ((100, 100 + step), (100, 100 - step)):
+        image = np.full((80, 100), bar, np.uint8)
+        image[20:] = picture
+        image[60:] = np.random.default_rng(0).integers(0, 255, (20, 100))
+        assert active_area([image]).y == y
+
+
+def test_bars_at_the_sides_may_have_another_colour() -> None:
+    """Black above and below, grey at the sides: the sides are judged between the others."""
+    frames = boxed(8, (30, 20, 30, 20))
+    for frame in frames:
+        frame[20:100, :30] = frame[20:100, 130:] = 40
+    assert active_area(frames) == inner((30, 20, 30, 20))
+
+
 def test_frames_are_taken_one_by_one_and_let_go() -> None:
     alive: list[weakref.ref[Any]] = []
     most = 0

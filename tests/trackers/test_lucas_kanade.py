@@ -75,6 +75,17 @@ def test_what_left_the_frame_is_nowhere_and_stays_lost(smooth: Draw) -> None:
     assert not (window.vis & lost).any()
 
 
+def test_where_all_points_left_nothing_is_measured(smooth: Draw) -> None:
+    frames = moving(smooth, [(12 * k, 0) for k in range(5)])
+    gone = np.isnan(track(frames).tracks[-2]).any(axis=-1)
+    assert gone.sum() > 5
+    window = track(frames, GRID[gone])
+    np.testing.assert_array_equal(window.tracks, track(frames).tracks[:, gone])
+    assert np.isnan(window.tracks[-2:]).all()
+    assert np.isnan(window.back_error_px[-2:]).all()
+    assert not window.vis[-2:].any()
+
+
 def test_confidence_falls_and_never_rises(smooth: Draw) -> None:
     window = track(moving(smooth, [(3 * k, k) for k in range(8)]))
     assert (np.diff(window.confidence, axis=0) <= 0).all()

@@ -47,7 +47,13 @@ def sampled(image: Array, x: float, y: float, a: float, b: float, side: int) -> 
     return out, hot.sample_turned(image, F(x), F(y), F(a), F(b), side, out)
 
 
-PLACE_X, PLACE_Y = st.floats(-30, WIDTH + 30, width=32), st.floats(-30, HEIGHT + 30, width=32)
+PLACE_X, PLACE_Y = (
+    st.floats(-30, side + 30, width=32)
+    | st.floats(-18, -8, width=32)
+    | st.floats(side + 6, side + 18, width=32)
+    | st.sampled_from([-0.5, -0.501, 0.0, side - 0.5, side - 0.501, side - 1.0])
+    for side in (WIDTH, HEIGHT)
+)
 WARP = st.floats(-1.5, 1.5, width=32)
 
 
@@ -321,12 +327,15 @@ def test_an_alignment_that_halves_or_doubles_is_none(smooth: Draw) -> None:
     two = pair(smooth)
     xy = places(30, 5, edge=20)
     anchors, patch = anchors_of(two.before, xy), np.empty((11, 11), F)
-    for a in (0.4, 2.2):
+    for a in (0.35, 2.4):
+        refused = 0
         for k in range(30):
             *_, got_a, got_b, whole = hot.align_again(
                 anchors, k, two.now, xy[k, 0], xy[k, 1], F(a), F(0), F(0.01), patch
             )
             assert not whole or 0.5 < np.hypot(got_a, got_b) < 2 or (got_a, got_b) == (F(a), 0)
+            refused += not whole
+        assert refused > 10
 
 
 # What is told of a place.
@@ -412,7 +421,7 @@ class Step(NamedTuple):
     held: hot.Held
 
 
-COUNT = 90
+COUNT = 200
 STEPS: dict[str, dict[str, Any]] = {
     "shift": {"shift": (3.2, -1.6)},
     "turn": {"degrees": 4.0, "shift": (1.0, 1.0), "noise": 1.0},
@@ -422,11 +431,17 @@ STEPS: dict[str, dict[str, Any]] = {
     # The looks have changed since they were taken: a little, and beyond recognition.
     "faded": {"shift": (1.5, -0.5), "faded": 0.35, "noise": 1.0},
     "changed": {"shift": (1.5, -0.5), "faded": 0.55, "degrees": 1.0},
+    # And do so from one frame to the next.
+    "flicker": {"shift": (1.5, -0.5), "faded": 0.4, "flicker": 0.35},
+    "sudden": {"shift": (1.0, 0.5), "flicker": 0.4, "noise": 3.0},
 }
 
 
-def step_of(smooth: Draw, card: bool = False, scale: int = 1, faded: float = 0.0, **motion: Any) -> Step:
+def step_of(
+    smooth: Draw, card: bool = False, scale: int = 1, faded: float = 0.0, flicker: float = 0.0, **motion: Any
+) -> Step:
     two = pair(smooth, **motion)
+    two = two._replace(now=((1 - flicker) * two.now + flicker * padded(smooth(HEIGHT, WIDTH, seed=22))).astype(F))
     random = np.random.default_rng(11)
     other = padded(smooth(HEIGHT, WIDTH, seed=21))
     origin = ((two.before - faded * other) / (1 - faded)).astype(F)
@@ -455,7 +470,7 @@ def step_of(smooth: Draw, card: bool = False, scale: int = 1, faded: float = 0.0
     )
     noise = 2 * motion.get("noise", 0.0) ** 2 + 1
     # Where looks have changed beyond recognition, neighbours cannot help.
-    return Step(0 if faded > 0.5 else 3, origin, two, forward, backward, scale, noise, anchors, held)
+    return Step(0 if max(faded, flicker) > 0.3 else 5, origin, two, forward, backward, scale, noise, anchors, held)
 
 
 def points_of(plain: Any, held: hot.Held) -> list[Any]:
@@ -517,7 +532,7 @@ def test_points_are_carried_by_themselves(step: tuple[Step, Any], plain: Any) ->
     assert_same_points(new, expected, clear)
     alike, residual = ([getattr(point, name) for point in expected] for name in ("alike", "residual"))
     np.testing.assert_allclose(measures[clear, hot.CORRELATION], np.array(alike)[clear], atol=2e-4)
-    np.testing.assert_allclose(measures[clear, hot.RESIDUAL], np.array(residual)[clear], rtol=2e-3, atol=0.1)
+    np.testing.assert_allclose(measures[clear, hot.RESIDUAL], np.array(residual)[clear], rtol=2e-3, atol=0.3)
 
 
 def test_neighbours_are_asked(step: tuple[Step, Any], plain: Any) -> None:
@@ -549,6 +564,6 @@ def test_points_are_advanced(step: tuple[Step, Any]) -> None:
     assert_same_points(new, asked, clear)
     velocities, numbers = np.array([one[0] for one in measured]), np.array([one[1] for one in measured])
     np.testing.assert_allclose(new.velocity[clear], velocities[clear], atol=5e-4)
-    for column, (relative, absolute) in enumerate(((0, 5e-4), (0, 1e-3), (0, 2e-3), (2e-3, 0.1))):
+    for column, (relative, absolute) in enumerate(((0, 5e-4), (0, 1e-3), (0, 2e-3), (2e-3, 0.3))):
         np.testing.assert_allclose(measures[clear, column], numbers[clear, column], rtol=relative, atol=absolute)
     assert new.found.mean() > 0.3

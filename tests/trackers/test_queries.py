@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,9 +14,6 @@ from hypothesis import strategies as st
 from lapsdata.errors import CorruptDataError, LapsError, SchemaError, StorageError
 from lapsdata.geometry import FrameSize, PixelArea, inside_frame, uniform_grid
 from lapsmodels.trackers import QueryLayout, query_points
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SIZE = FrameSize(width=771, height=480)
 AREA = PixelArea(x=20, y=60, width=700, height=360)
@@ -226,6 +224,17 @@ def test_what_holds_no_points_is_named(kind: str, tmp_path: Path) -> None:
     with pytest.raises(error, match=why) as told:
         of_file(file)
     assert file.name in str(told.value)
+
+
+def test_no_code_of_a_file_is_run(tmp_path: Path) -> None:
+    class Trap:
+        def __reduce__(self) -> Any:
+            return (Path.touch, (tmp_path / "run",))
+
+    np.save(tmp_path / "trap.npy", np.array([[Trap(), 1]], object), allow_pickle=True)
+    with pytest.raises(CorruptDataError, match=r"trap\.npy: expected a \.npy of numbers"):
+        of_file(tmp_path / "trap.npy")
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_file_that_is_not_there_or_not_given(tmp_path: Path) -> None:

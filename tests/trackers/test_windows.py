@@ -173,6 +173,12 @@ def test_a_query_outside_is_told_with_its_row() -> None:
         list(follow_windows(numbered(1), plan, "gray", Counter()))
 
 
+def test_a_window_needs_points() -> None:
+    plan = WindowPlan(size=SIZE, starts=np.array([0]), horizon=1, queries=lambda _: np.zeros((0, 2), np.float32))
+    with pytest.raises(SchemaError, match=r"window 0: expected float32 \(N, 2\) pixel xy, got float32 \(0, 2\)"):
+        list(follow_windows(numbered(1), plan, "gray", Counter()))
+
+
 # The plan itself.
 
 
