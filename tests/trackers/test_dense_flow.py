@@ -11,7 +11,7 @@ import pytest
 from lapsdata.errors import SchemaError
 from lapsdata.geometry import FrameSize, inside_frame, uniform_grid
 from lapsmodels.trackers import TrackedWindow, WindowPlan
-from lapsmodels.trackers.dense_flow import PLUGIN, DenseFlow
+from lapsmodels.trackers.dense_flow import PLUGIN, DenseFlow, _neighbours, _noise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -237,6 +237,28 @@ def test_noise_neither_moves_nor_hides_points(smooth: Draw, level: float) -> Non
     assert np.quantile(np.linalg.norm(window.tracks - points, axis=-1), 0.95) < 0.1 + 0.05 * level
 
 
+@pytest.mark.parametrize("contrast", [12, 20])
+def test_noise_is_known_from_the_first_step_on(smooth: Draw, contrast: float) -> None:
+    """Texture that is hardly more than the noise: what correlation can be hoped for has to be learned at once."""
+    picture, random = smooth(120, 160, contrast=contrast), np.random.default_rng(1)
+    frames = [(picture + random.normal(0, 9, picture.shape)).clip(0, 255).astype(np.uint8) for _ in range(6)]
+    points = grid(picture, 108, edge=8)
+    window = track(frames, points)
+    judged = window.confidence[0] == 1
+    assert judged.sum() > 50
+    assert window.vis[1][judged].mean() > 0.9
+    assert window.vis[:, judged].mean() > 0.9
+
+
+def test_noise_that_sets_in_later_is_learned(smooth: Draw) -> None:
+    picture, random = smooth(120, 160, contrast=15), np.random.default_rng(2)
+    levels = [0.0] * 4 + [3.0, 6.0] + [9.0] * 10
+    frames = [(picture + random.normal(0, level, picture.shape)).clip(0, 255).astype(np.uint8) for level in levels]
+    window = track(frames, grid(picture, edge=8))
+    assert window.vis[:4].mean() > 0.99
+    assert window.vis[8:].mean() > 0.8
+
+
 def test_parts_of_a_pixel_are_followed(smooth: Draw) -> None:
     """A picture that moves by a quarter pixel a frame, drawn by areas of four times finer pixels."""
     fine = smooth(4 * 160, 4 * 200, detail=8.0)
@@ -269,30 +291,43 @@ def test_long_steps_on_large_frames_are_followed(smooth: Draw) -> None:
 
 
 class CountedFlow:
-    """DIS, and how often it was asked."""
+    """DIS, and what it was asked; `off` is added to every second flow, which is the backward one."""
 
-    def __init__(self, real: Any) -> None:
-        self.real, self.pairs = real, list[tuple[bytes, bytes]]()
+    def __init__(self, real: Any, off: tuple[float, float]) -> None:
+        self.real, self.off = real, off
+        self.pairs: list[tuple[Image, Image]] = []
 
     def calc(self, first: Image, second: Image, flow: Any) -> Any:
-        self.pairs.append((first.tobytes(), second.tobytes()))
-        return self.real.calc(first, second, flow)
+        self.pairs.append((first.copy(), second.copy()))
+        backward = len(self.pairs) % 2 == 0
+        return self.real.calc(first, second, flow) + np.array(self.off if backward else (0, 0), np.float32)
+
+
+@pytest.fixture
+def spied(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[CountedFlow]]:
+    """Return a function that puts itself between the tracker and DIS, and the list of all that are then made."""
+    create = cv2.DISOpticalFlow.create
+
+    def spy(off: tuple[float, float] = (0, 0)) -> list[CountedFlow]:
+        flows: list[CountedFlow] = []
+
+        class Spy:
+            @staticmethod
+            def create(preset: int) -> CountedFlow:
+                flows.append(CountedFlow(create(preset), off))
+                return flows[-1]
+
+        monkeypatch.setattr(cv2, "DISOpticalFlow", Spy)
+        return flows
+
+    return spy
 
 
 @pytest.mark.parametrize(("stride", "continuous"), [(1, False), (4, False), (1, True)])
 def test_flow_is_computed_once_per_pair_of_frames(
-    smooth: Draw, monkeypatch: pytest.MonkeyPatch, stride: int, continuous: bool
+    smooth: Draw, spied: Callable[..., list[CountedFlow]], stride: int, continuous: bool
 ) -> None:
-    flows: list[CountedFlow] = []
-    create = cv2.DISOpticalFlow.create
-
-    class Spy:
-        @staticmethod
-        def create(preset: int) -> CountedFlow:
-            flows.append(CountedFlow(create(preset)))
-            return flows[-1]
-
-    monkeypatch.setattr(cv2, "DISOpticalFlow", Spy)
+    flows = spied()
     frames = shifted(smooth(120, 160), (96, 128), [(k, 0) for k in range(14)], (20, 10))
     points = grid(frames[0])
     plan = WindowPlan(
@@ -307,7 +342,38 @@ def test_flow_is_computed_once_per_pair_of_frames(
     (flow,) = flows
     both_ways = 2 * (plan.frames - 1)
     assert len(flow.pairs) == both_ways
-    assert len(set(flow.pairs)) == both_ways
+    assert len({(one.tobytes(), other.tobytes()) for one, other in flow.pairs}) == both_ways
+    np.testing.assert_array_equal(flow.pairs[0][0], frames[0])
+
+
+@pytest.mark.parametrize(("height", "width", "scale"), [(320, 400, 1), (321, 700, 2), (640, 640, 2), (641, 700, 4)])
+def test_flow_is_computed_on_means_of_pixels(
+    smooth: Draw, spied: Callable[..., list[CountedFlow]], height: int, width: int, scale: int
+) -> None:
+    """The shorter side is halved until it is at most 320; a pixel is then the mean of those that it stands for."""
+    flows = spied()
+    frames = shifted(smooth(height + 4, width + 4), (height, width), [(0, 0), (2, 1)], (4, 4))
+    track(frames, [[9, 9]])
+    first, second = flows[0].pairs[0]
+    small = height // scale, width // scale
+    assert first.shape == second.shape == small
+    if height % scale == width % scale == 0:
+        blocks = frames[0].reshape(small[0], scale, small[1], scale).mean(axis=(1, 3))
+        assert np.abs(first - blocks).max() <= 0.5
+
+
+@pytest.mark.parametrize("off", [(0.0, 0.0), (0.6, -0.8), (3.0, 4.0), (-30.0, 40.0)])
+def test_a_way_back_that_leads_elsewhere_costs_confidence(
+    smooth: Draw, spied: Callable[..., list[CountedFlow]], off: tuple[float, float]
+) -> None:
+    """A still picture looks as it did: its points stay visible, and are trusted by how far they come back."""
+    spied(off)
+    picture = smooth(96, 128)
+    window = track([picture] * 3, grid(picture, edge=6))
+    away = np.hypot(*off)
+    assert window.vis.all()
+    np.testing.assert_allclose(window.back_error_px[1:], away, atol=1e-2)
+    np.testing.assert_allclose(window.confidence[1:], np.exp(-away / 8), rtol=5e-3)
 
 
 def test_the_backward_error_is_where_the_backward_flow_leads(smooth: Draw) -> None:
@@ -334,6 +400,7 @@ def test_a_shorter_way_back_is_asked_for(smooth: Draw) -> None:
     seen = [track(frames, points, back_error_px=limit).vis.mean() for limit in (0.0, 0.5, 3.0)]
     assert seen[0] < seen[1] < seen[2]
     assert DenseFlow(back_error_px=0.5).parameters == {"back_error_px": 0.5}
+    assert PLUGIN.parameters == {"back_error_px": 3.0}
 
 
 @pytest.mark.parametrize(("width", "height"), [(31, 200), (200, 31), (12, 12), (1, 1)])
@@ -360,6 +427,32 @@ def test_points_at_one_place_go_together(smooth: Draw, count: int) -> None:
     assert window.vis.all()
     np.testing.assert_allclose(window.tracks[-1], [[50.25, 45.25]] * count, atol=0.2)
     assert (window.tracks == window.tracks[:, :1]).all()
+
+
+@pytest.mark.parametrize(("count", "copies"), [(1, 1), (2, 1), (5, 1), (9, 1), (60, 1), (12, 3), (3, 12), (1, 20)])
+def test_neighbours_are_the_nearest_other_points(count: int, copies: int) -> None:
+    """As told by all distances; of several points at one place any will do, but a point is never its own neighbour."""
+    points = np.repeat(np.random.default_rng(count).uniform(0, 99, (count, 2)).astype(np.float32), copies, axis=0)
+    found = _neighbours(points)
+    total = count * copies
+    away = np.linalg.norm(points[:, None].astype(float) - points[None], axis=-1)
+    np.fill_diagonal(away, np.inf)
+    assert found.shape == (total, min(8, total - 1))
+    assert found.dtype == np.int64
+    for k, near in enumerate(found):
+        assert k not in near
+        assert len(set(near.tolist())) == len(near)
+        np.testing.assert_allclose(np.sort(away[k, near]), np.sort(away[k])[: len(near)], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("residual", "noise"),
+    [([np.nan, np.nan], 7), ([], 7), ([0.2, 0.1, np.nan], 1), ([-3.0], 1), ([4, 90, 9, np.nan], 9), ([500, 900], 200)],
+)
+def test_noise_is_the_middle_of_what_is_unexplained_within_what_pictures_have(
+    residual: list[float], noise: float
+) -> None:
+    assert _noise(np.array(residual, np.float32), np.float32(7)) == noise
 
 
 def test_still_pictures_are_certain(smooth: Draw) -> None:
