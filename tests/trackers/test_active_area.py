@@ -72,7 +72,7 @@ def test_bars_are_found_to_the_pixel(bars: tuple[int, int, int, int]) -> None:
 
 @settings(max_examples=60)
 @given(
-    bars=st.tuples(*[st.integers(0, 30)] * 4),
+    bars=st.tuples(st.integers(0, 23), st.integers(0, 30), st.integers(0, 23), st.integers(0, 30)),
     size=st.tuples(st.integers(64, 90), st.integers(64, 90)),
     level=st.integers(0, 25),
     noise=st.integers(0, 10),
@@ -262,6 +262,12 @@ def test_a_bar_ends_with_more_than_twenty_levels(step: int, y: int) -> None:
         image[20:] = picture
         image[60:] = np.random.default_rng(0).integers(0, 255, (20, 100))
         assert active_area([image]).y == y
+
+
+def test_a_picture_below_a_quarter_of_both_sides_is_no_end_of_a_bar() -> None:
+    """A logo on one colour; of a quarter of one side, it is a picture."""
+    assert active_area(boxed(9, (60, 40, 62, 60))) == PixelArea(x=0, y=0, width=160, height=120)
+    assert active_area(boxed(9, (60, 40, 60, 60))) == inner((60, 40, 60, 60))
 
 
 def test_bars_at_the_sides_may_have_another_colour() -> None:
