@@ -553,6 +553,27 @@ def test_neighbours_are_asked(step: tuple[Step, Any], plain: Any) -> None:
     np.testing.assert_array_equal(np.isnan(measures[clear, hot.CORRELATION]), changed[clear])
 
 
+@pytest.mark.parametrize(("off", "found"), [(2.5, True), (3.5, True), (4.5, False)])
+def test_what_a_neighbour_says_is_corrected_by_up_to_four_pixels(smooth: Draw, off: float, found: bool) -> None:
+    """A lost point beside one that is held some pixels beside its place, on a picture coarse enough to slide back."""
+    image = padded(smooth(HEIGHT, WIDTH, detail=7.0, contrast=50))
+    again = 0
+    for at in places(40, 13, edge=20):
+        xy = np.array([at, at + np.array([6, 4], F)])
+        anchors = anchors_of(image, xy, np.array([[1], [0]]))
+        still, upright = np.zeros((2, 2), F), np.array([[1, 0]] * 2, F)
+        held = hot.Held(xy, still, upright, np.array([True, False]))
+        believed = np.array([xy[0] + np.array([off, 0], F), [-40, -40]], F)
+        new = hot.Held(believed, still.copy(), upright.copy(), np.array([True, False]))
+        measures = np.zeros((2, hot.MEASURES), F)
+        hot.ask_neighbours(image, F(1), anchors, held, new, measures)
+        back = bool(new.found[1]) and np.linalg.norm(new.xy[1] - xy[1]) < 0.3
+        corrected = np.linalg.norm(new.xy[1] - (believed[0] + xy[1] - xy[0]))
+        assert not new.found[1] or corrected < 4
+        again += back
+    assert (again >= 5) == found
+
+
 def test_points_are_advanced(step: tuple[Step, Any]) -> None:
     made, (_, asked, measured, near) = step
     pictures, flows = (made.pair.before, made.pair.now), (made.forward, made.backward)
