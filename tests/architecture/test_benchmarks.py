@@ -47,3 +47,10 @@ def test_every_result_names_versions_and_hardware_and_no_path(root: Path) -> Non
 
 def test_there_are_results(root: Path) -> None:
     assert results(root)
+
+
+def test_the_figures_of_the_readme_are_those_of_the_results(root: Path) -> None:
+    made = runpy.run_path(str(root / "benchmarks" / "table.py"))["with_table"]
+    text = (root / "README.md").read_text()
+    assert made(text) == text
+    assert "| measured |" in text
