@@ -139,17 +139,21 @@ class PacketSession:
             if self._run is None:
                 run.close()
 
-    def _starts(self, index: int, run: _Run) -> list[int]:
+    def _starts(self, index: int, run: _Run) -> Iterator[int]:
         """Frames to start from: the one that comes next where that pays, then keyframes, ever farther back."""
+        if run.due == index:
+            yield index
         if self._plan.times == "decoded":
-            return [run.due] if run.due <= index else []
+            if run.due < index:
+                yield run.due
+            return
         keys = self._plan.timeline.keys
         last = int(np.searchsorted(keys, index, side="right")) - 1
         steps = [2**power - 1 for power in range(last.bit_length() + 1)]
         starts = [int(keys[last - step]) for step in steps if step <= last]
-        if run.due <= index and not (starts and starts[0] - run.due >= _WORTH_A_SEEK):
-            return [run.due, *starts]
-        return starts
+        if run.due < index and not (starts and starts[0] - run.due >= _WORTH_A_SEEK):
+            yield run.due
+        yield from starts
 
 
 class _Run:
