@@ -23,6 +23,8 @@ _NTSC_NOMINAL = (24, 30, 48, 60, 120)
 # from something else, and counts only when it is the float64 of a fraction of at most this denominator.
 _PLACES = 3
 _SIMPLE_DENOMINATOR = 1001
+# No camera is quicker; a float of a number much larger overflows.
+_MOST = 10**12
 
 # The bounds on the digits keep a hostile header from asking for an integer of a million digits.
 _FRACTION = re.compile(r"\s*(\d{1,40})\s*/\s*(\d{1,40})\s*", re.ASCII)
@@ -146,6 +148,8 @@ class FrameRate:
 
 def _from_decimal(text: str) -> FrameRate:
     exact = Fraction(text)
+    if exact > _MOST:
+        raise _wrong(f"expected at most {_MOST} frames per second, got {text}", "give frames per second")
     places = len(text.partition(".")[2]) if "e" not in text else _PLACES + 1
     for nominal in _NTSC_NOMINAL:
         ntsc = Fraction(nominal * 1000, 1001)

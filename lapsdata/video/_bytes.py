@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias, cast
 from weakref import WeakKeyDictionary
 
-from lapsdata.errors import LapsError, MissingExtraError, Problem, StorageError
+from lapsdata.errors import LapsError, MissingExtraError, Problem, SchemaError, StorageError
 from lapsdata.storage.atomic import existing, storage_errors
 
 if TYPE_CHECKING:
@@ -31,7 +31,16 @@ def is_url(source: VideoPath) -> bool:
 
 
 def settled(source: VideoPath) -> Path | str:
-    """Return a source as a Path, or as the URL that it is."""
+    """Return a source as a Path, or as the URL that it is.
+
+    Raises
+    ------
+    SchemaError
+        An empty text, which Python takes for the current folder.
+    """
+    if source == "":
+        message = "expected a path or URL, got an empty text"
+        raise SchemaError(Problem("no-path", "source", message, "is a variable unset?"))
     return source if isinstance(source, str) and is_url(source) else Path(source)
 
 

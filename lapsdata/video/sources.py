@@ -189,6 +189,7 @@ def source_digest(source: VideoPath) -> str:
 
 def _filled(source: Path | str, recursive: bool) -> list[VideoItem]:
     """Return what a source holds, which must be something."""
+    settled(source)
     items = list(_expand(source, recursive))
     if not items:
         searched = not recursive and not is_url(source) and Path(source).is_dir()
@@ -210,7 +211,9 @@ def _refuse_doubled(items: list[VideoItem]) -> None:
     for one, other in pairwise(items):
         if one.name == other.name:
             message = f"expected one video of this name, got {one.path} and {other.path}"
-            doubled.add("doubled-name", one.name, message, "rename one, or search their common folder (recursive)")
+            beside = Path(one.path).parent == Path(other.path).parent
+            fix = "rename one" + ("" if beside else ", or search their common folder (recursive)")
+            doubled.add("doubled-name", one.name, message, fix)
     doubled.raise_as(SchemaError)
 
 

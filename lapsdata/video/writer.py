@@ -104,6 +104,8 @@ def write_video(
     >>> target.stat().st_size > 0
     True
     """
+    import av
+
     path = Path(path)
     encoder = _pick(path, codec, crf, gop)
     times = _checked_times(path, frame_s)
@@ -120,7 +122,13 @@ def write_video(
         atomic_file(path, overwrite=overwrite) as temporary,
         _opened(path, temporary, encoder, options, first.shape, timing) as (container, stream),
     ):
-        _encode(container, stream, chain([first], checked), timing)
+        try:
+            _encode(container, stream, chain([first], checked), timing)
+        except av.error.PatchWelcomeError as error:
+            gap = float(np.diff(times).max(initial=0.0))
+            message = f"FFmpeg cannot store these times in {path.suffix}; the largest gap is {gap:g} s"
+            fix = "write several files, or give the frames of the gap"
+            raise SchemaError(Problem("wrong-time", f"write_video: {path.name}", message, fix)) from error
 
 
 def _pick(path: Path, codec: str, crf: int | None, gop: int | None) -> _Encoder:

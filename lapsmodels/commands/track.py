@@ -33,7 +33,12 @@ class _Profile(StrEnum):
 def track(
     context: typer.Context,
     videos: Annotated[list[str], typer.Argument(help="Files, folders, globs, image folders or URLs.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder for the tracks files; made if it is not there.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out", parser=_folder, metavar="<path>", help="Folder for the tracks files; made if it is not there."
+        ),
+    ],
     fps: Annotated[
         str | None, typer.Option(help="Frames per second, as 10 or 30000/1001; by default the video's own.")
     ] = None,
@@ -114,6 +119,13 @@ def track(
     if stopped is not None:
         raise typer.Exit(128 + stopped.number)
     finish(report.problems)
+
+
+def _folder(text: str | Path) -> Path:
+    """Return a folder; an empty text, which Python takes for the current one, is an unset variable."""
+    if not str(text):
+        raise typer.BadParameter("expected a folder, got an empty text; is a variable unset?")
+    return Path(text)
 
 
 def _layout(

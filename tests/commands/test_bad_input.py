@@ -165,6 +165,17 @@ def test_nothing_to_track_is_told_before_any_work(
     assert not (tmp_path / "out").exists()
 
 
+def test_an_empty_text_is_not_the_current_folder(track_here: Verb, clip: Path, tmp_path: Path) -> None:
+    nothing = track_here("", "--out", "out")
+    assert nothing.code == 1
+    assert "source: expected a path or URL, got an empty text; is a variable unset? [no-path]" in nothing.err
+    nowhere = track_here(str(clip), "--out", "")
+    assert nowhere.code == 2
+    assert "expected a folder, got an empty text" in nowhere.err
+    assert not (tmp_path / "out").exists()
+    assert not list(tmp_path.glob("*.h5"))
+
+
 def test_all_wrong_paths_are_told_at_once(track_here: Verb, clip: Path, tmp_path: Path) -> None:
     code, _, err = track_here(clip, "one.mp4", "two/*.mp4", "--out", "out")
     assert code == 1

@@ -85,6 +85,7 @@ def test_neighbours_of_ntsc_rates_stay_what_they_are(value: str | Fraction, expe
         (0.1 + 0.2, r"got 0\.30000000000000004; write the fraction"),
         (1e-300, r"got 1e-300; write the fraction"),
         (math.nan, "frames per second above zero, got nan"),
+        ("1e400", "at most 1000000000000 frames per second, got 1e400"),
         (math.inf, "frames per second above zero, got inf"),
         (-30.0, r"frames per second above zero, got -30\.0"),
         (0.0, "a rate above zero, got 0/1"),

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from lapsdata.errors import SchemaError
 from lapsdata.video.reader import VideoReader, open_video
 
 if TYPE_CHECKING:
@@ -191,3 +192,9 @@ def test_no_thread_is_started(video: Callable[[str], Path]) -> None:
     with open_video(video("av1.mp4")) as reader:
         next(reader.frames())
         assert threading.active_count() == before
+
+
+def test_an_empty_text_is_no_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SchemaError, match=r"source: expected a path or URL, got an empty text; is a variable unset\?"):
+        open_video("")

@@ -320,3 +320,12 @@ def test_a_size_that_the_encoder_refuses_is_an_error_of_ours(tmp_path: Path, cod
         return
     write_video(path, _pictures(2, 2, 2), [0.0, 0.1], codec=codec)
     assert [picture.shape for picture in _read(path)[0]] == [(2, 2, 3)] * 2
+
+
+def test_a_gap_that_no_container_holds_is_named(tmp_path: Path) -> None:
+    frames = [np.full((48, 64, 3), level, np.uint8) for level in (10, 90, 200)]
+    with pytest.raises(
+        SchemaError, match=r"long\.mp4: FFmpeg cannot store these times in \.mp4; the largest gap is 99999"
+    ):
+        write_video(tmp_path / "long.mp4", frames, [0.0, 1.0, 1e5])
+    assert not list(tmp_path.iterdir())
