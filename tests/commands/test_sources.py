@@ -11,6 +11,7 @@ import zipfile
 from typing import TYPE_CHECKING, Any
 
 import av
+import cv2
 import fsspec
 import numpy as np
 import pytest
@@ -136,7 +137,7 @@ def pictures(clip: Path, tmp_path: Path) -> Path:
     folder.mkdir()
     with av.open(str(clip)) as video:
         for number, frame in enumerate(video.decode(video=0), 1):
-            frame.to_image().save(folder / f"frame_{number:04d}.png")
+            cv2.imwrite(str(folder / f"frame_{number:04d}.png"), frame.to_ndarray(format="bgr24"))
     return folder
 
 
