@@ -39,7 +39,7 @@ __all__ = ["PacketSource", "Session", "Times"]
 Times = Literal["packets", "decoded"]
 """How a decoded picture is recognised: by its own time, or by its turn."""
 
-# A seek costs about as much as decoding this many frames (`benchmarks/bench_video.py`).
+# A seek empties the decoder, which then has to be filled again: so many frames are as soon decoded.
 _WORTH_A_SEEK = 4
 # Decoders that mend damage and say so nowhere but in the log.
 _TELLS_IN_LOG = {"ffv1": "CRC mismatch", "gif": "LZW decode failed"}

@@ -1,9 +1,8 @@
 """From what a decoder gives to upright RGB or gray bytes.
 
 FFmpeg's quick conversion (what PyAV does when it is not told otherwise) shifts colours that are stored at half the
-size by up to 2 levels to the dark; the careful one has no bias and costs about 1 ms per megapixel more
-(`benchmarks/bench_video.py`). Matrix and range are those that the stream states; a stream that states none is taken for
-ITU-R BT.601, limited range, as FFmpeg and OpenCV do.
+size by up to 2 levels to the dark; the careful one has no bias and takes longer. Matrix and range are those that the
+stream states; a stream that states none is taken for ITU-R BT.601, limited range, as FFmpeg and OpenCV do.
 """
 
 from __future__ import annotations

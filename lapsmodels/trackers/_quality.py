@@ -23,16 +23,16 @@ STATIC_BELOW_PX = 0.5
 _FINEST_PX, _COARSEST_PX = 1e-4, 1e5
 _EDGES = np.geomspace(_FINEST_PX, _COARSEST_PX, 1 + round(np.log(_COARSEST_PX / _FINEST_PX) / np.log(1.01)))
 
-# What a patch has to hold: the root of the smaller eigenvalue of the mean structure tensor is
-# the contrast in levels per pixel along the direction that shows least. Compression leaves up to about 0.5 on a wall.
+# What a patch has to hold: the root of the smaller eigenvalue of the mean structure tensor is the contrast in levels
+# per pixel along the direction that shows least. Compression leaves up to about 0.5 on a wall.
 _LEAST_CONTRAST = 0.7
 # Noise of one squared level adds 12/64 to the mean tensor of Sobel slopes; patches differ by about a third of that.
 _OF_NOISE = 12 / 64 * 4 / 3
 # No camera is worse than this, in levels; what is, is a fine pattern.
 _MOST_NOISE = 8.0
-# Blind to planes and edges (Immerkaer 1996, "Fast noise variance estimation"): 36 times the variance of noise.
 # The median of every fourth line and column is as good as that of all.
 _SPARSE = 4
+# Blind to planes and edges (Immerkaer 1996, "Fast noise variance estimation"): 36 times the variance of noise.
 _WITHOUT_STRUCTURE = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
 
 

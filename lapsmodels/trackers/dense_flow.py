@@ -10,7 +10,7 @@ was along the backward flow, and still looks like itself in the middle, is visib
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -61,22 +61,12 @@ class DenseFlow:
     'dense_flow'
     """
 
+    name: ClassVar[str] = "dense_flow"
+    # Rises with every change of what it computes.
+    version: ClassVar[str] = "1"
+    pixels: ClassVar[Pixels] = "gray"
+
     back_error_px: float = 3.0
-
-    @property
-    def name(self) -> str:
-        """Name in the registry."""
-        return "dense_flow"
-
-    @property
-    def version(self) -> str:
-        """Rises with every change of what it computes."""
-        return "1"
-
-    @property
-    def pixels(self) -> Pixels:
-        """Gray frames."""
-        return "gray"
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -143,8 +133,10 @@ class _Follower:
             self._scale *= 2
         if self._scale == 1:
             return image
-        smaller: Any = cv2.resize(image, (width // self._scale, height // self._scale), interpolation=cv2.INTER_AREA)
-        return np.asarray(smaller)
+        low, narrow = height // self._scale, width // self._scale
+        # Lines and columns that do not fill a pixel are left out: each pixel is `scale` pixels wide and high, exactly.
+        whole = image[: low * self._scale, : narrow * self._scale]
+        return np.asarray(cv2.resize(whole, (narrow, low), interpolation=cv2.INTER_AREA))
 
     def start(self, points: Array) -> _Points:
         from lapsmodels.trackers._patches import SIDE, Anchors, Held, take_anchors

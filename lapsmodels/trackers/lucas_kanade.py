@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -39,24 +39,14 @@ class LucasKanade:
     'lucas_kanade'
     """
 
+    name: ClassVar[str] = "lucas_kanade"
+    # Rises with every change of what it computes.
+    version: ClassVar[str] = "1"
+    pixels: ClassVar[Pixels] = "gray"
+
     back_error_px: float = 1.0
     window_px: int = 21
     levels: int = 3
-
-    @property
-    def name(self) -> str:
-        """Name in the registry."""
-        return "lucas_kanade"
-
-    @property
-    def version(self) -> str:
-        """Rises with every change of what it computes."""
-        return "1"
-
-    @property
-    def pixels(self) -> Pixels:
-        """Gray frames."""
-        return "gray"
 
     @property
     def parameters(self) -> dict[str, Any]:

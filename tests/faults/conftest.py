@@ -1,8 +1,11 @@
-"""Containers that fill several shards, row groups and windows, for every format and profile."""
+"""Containers that fill several shards, row groups and windows, for every format and profile; and a folder for all."""
 
 from __future__ import annotations
 
 import dataclasses
+import shutil
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +18,7 @@ from lapsdata.testing.contracts import FormatCase, format_cases
 from lapsdata.testing.samples import sample_boxes, sample_energies, sample_segments, sample_tokens, sample_tracks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from lapsdata.containers import Container
 
@@ -84,3 +87,15 @@ def other_of() -> Callable[[Container], Container]:
         return dataclasses.replace(container, **{name: getattr(container, name) - 0.001})
 
     return make
+
+
+@pytest.fixture
+def reachable() -> Iterator[Path]:
+    """Give a folder that other users can enter, which pytest's own is not."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    for name in ("open", "closed"):
+        (folder / name).mkdir()
+    yield folder
+    (folder / "closed").chmod(0o755)
+    shutil.rmtree(folder)

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,7 +13,7 @@ import pytest
 from lapsdata.testing.contracts import content_of, format_cases
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
 
 FORMATS = sorted({case.format.name for case in format_cases().values()})
 
@@ -126,18 +123,6 @@ results["names"] = sorted(item.name for item in (folder / "closed").iterdir())
 print(json.dumps(results))
 """
 )
-
-
-@pytest.fixture
-def reachable() -> Iterator[Path]:
-    """Give a folder that other users can enter, which pytest's own is not."""
-    folder = Path(tempfile.mkdtemp())
-    folder.chmod(0o755)
-    for name in ("open", "closed"):
-        (folder / name).mkdir()
-    yield folder
-    (folder / "closed").chmod(0o755)
-    shutil.rmtree(folder)
 
 
 def test_a_folder_without_permission(reachable: Path) -> None:

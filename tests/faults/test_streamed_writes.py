@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,7 +15,7 @@ from lapsdata.testing.contracts import content_of, format_cases
 from lapsdata.testing.samples import sample_tracks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
 
 STREAMED = {name: case for name, case in format_cases().items() if case.format.record == "tracks"}
 WINDOWS = 600
@@ -218,18 +215,6 @@ for name, (format, options) in cases.items():
 print(json.dumps({"results": results, "names": os.listdir(folder / "closed")}))
 """
 )
-
-
-@pytest.fixture
-def reachable() -> Iterator[Path]:
-    """Give a folder that other users can enter, which pytest's own is not."""
-    folder = Path(tempfile.mkdtemp())
-    folder.chmod(0o755)
-    for name in ("open", "closed"):
-        (folder / name).mkdir()
-    yield folder
-    (folder / "closed").chmod(0o755)
-    shutil.rmtree(folder)
 
 
 def test_a_folder_that_may_not_be_written_to_is_told_before_the_first_window(reachable: Path) -> None:
