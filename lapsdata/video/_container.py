@@ -36,6 +36,8 @@ _HARDWARE_ONLY = {"av1"}
 _NOT_A_VIDEO = re.compile(r"image2|.*_pipe|hls|dash|concat|tty|lavfi")
 # A playlist may name any address; only the file itself is read.
 _LOCAL_ONLY = {"protocol_whitelist": "file"}
+# Of the demuxer of MP4 and MOV.
+_ALL_STORED = {"advanced_editlist": "0"}
 
 
 @dataclass(slots=True)
@@ -82,7 +84,7 @@ def _damaged(source: Path | str, error: Exception) -> CorruptDataError:
     return CorruptDataError(Problem("damaged", str(source), message, "copy or download it again"))
 
 
-def open_container(source: Path | str, stream: int | None = None) -> OpenVideo:
+def open_container(source: Path | str, stream: int | None = None, *, edits: bool = True) -> OpenVideo:
     """Open a video for reading.
 
     Parameters
@@ -91,6 +93,8 @@ def open_container(source: Path | str, stream: int | None = None) -> OpenVideo:
         File or URL.
     stream : int, optional
         Which of several video streams, counted from 0.
+    edits : bool
+        Leave out what an edit list leaves out; otherwise all that is stored comes.
 
     Returns
     -------
@@ -113,7 +117,7 @@ def open_container(source: Path | str, stream: int | None = None) -> OpenVideo:
     handle = open_bytes(source)
     try:
         _refuse_faults(source, handle)
-        return _opened(source, handle, stream)
+        return _opened(source, handle, stream, {} if edits else _ALL_STORED)
     except BaseException:
         handle.close()
         raise
@@ -127,8 +131,8 @@ def _refuse_faults(source: Path | str, handle: BinaryIO) -> None:
         raise kind(Problem(fault.code, str(source), fault.message, fault.fix))
 
 
-def _opened(source: Path | str, handle: BinaryIO, wanted: int | None) -> OpenVideo:
-    container = _container(source, handle)
+def _opened(source: Path | str, handle: BinaryIO, wanted: int | None, options: dict[str, str]) -> OpenVideo:
+    container = _container(source, handle, options)
     try:
         stream = _pick(source, container, wanted)
         about = describe(container, stream.index)
@@ -145,7 +149,7 @@ def _opened(source: Path | str, handle: BinaryIO, wanted: int | None) -> OpenVid
     return OpenVideo(container, stream, about, handle)
 
 
-def _container(source: Path | str, handle: BinaryIO) -> InputContainer:
+def _container(source: Path | str, handle: BinaryIO, options: dict[str, str]) -> InputContainer:
     import av
 
     kind = known_kind(handle)
@@ -154,9 +158,9 @@ def _container(source: Path | str, handle: BinaryIO) -> InputContainer:
     try:
         with url_errors(source):
             if isinstance(source, str):
-                return av.open(handle, "r", format=form)
+                return av.open(handle, "r", format=form, options=options)
             # "file:" keeps a colon in a name from being taken for a protocol.
-            return av.open(f"file:{source}", "r", format=form, options=_LOCAL_ONLY)
+            return av.open(f"file:{source}", "r", format=form, options=_LOCAL_ONLY | options)
     except av.error.FFmpegError as error:
         # A list of other files is refused with "operation not permitted".
         unknown = isinstance(error, (av.error.InvalidDataError, av.error.PermissionError)) and kind is None

@@ -170,7 +170,7 @@ class _Run:
         self._plan = plan
         self._by_time = plan.times == "packets"
         self._tell = _TELLS_IN_LOG.get(plan.facts.codec)
-        self._video = open_container(plan.source, plan.stream)
+        self._video = open_container(plan.source, plan.stream, edits=plan.timeline.edits)
         self._context = self._video.stream.codec_context
         self._context.options = dict(_HONEST)
         self.whole = True

@@ -45,6 +45,8 @@ class Timeline:
     time_base : Fraction, seconds
     lasting : int, ticks
         Duration of the last frame; 0 where its packet states none.
+    edits : bool
+        Whether the container is to be read with its edit list; see `_edits`.
     """
 
     pts: NDArray[np.int64]
@@ -53,6 +55,7 @@ class Timeline:
     first: int
     time_base: Fraction
     lasting: int
+    edits: bool = True
 
     def seconds(self, ticks: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return times of ticks: the float64 nearest to the fraction, while the product is below 2**53."""

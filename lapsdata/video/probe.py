@@ -12,6 +12,7 @@ from lapsdata.geometry import FrameSize
 from lapsdata.video._bytes import name_of, settled
 from lapsdata.video._container import open_container
 from lapsdata.video._decoding import PacketSource
+from lapsdata.video._edits import with_all_of_edit
 from lapsdata.video._images import ImageFolder, open_folder
 from lapsdata.video._timeline import rate_of, read_timeline, rotation_of
 from lapsdata.video.facts import VideoFacts
@@ -96,7 +97,7 @@ def find_source(
         raise SchemaError(Problem("wrong-option", str(place), message, "leave them out; resample in timebase"))
     video = open_container(place, stream)
     try:
-        timeline = read_timeline(place, video)
+        timeline = with_all_of_edit(place, stream, video, read_timeline(place, video))
         facts = _facts(place, video, timeline)
     finally:
         video.close()

@@ -7,6 +7,7 @@ import weakref
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+import av
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from lapsdata.errors import CorruptDataError, SchemaError, StorageError
 from lapsdata.video import _decoding
+from lapsdata.video.probe import probe
 from lapsdata.video.reader import open_video
 from lapsdata.video.writer import write_video
 
@@ -36,6 +38,12 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     monkeypatch.setattr(_decoding._Run, "_decode", counted)
     return fed
+
+
+def packets_in(path: Path) -> int:
+    """Count what FFmpeg gives by itself."""
+    with av.open(str(path)) as container:
+        return sum(1 for packet in container.demux(video=0) if packet.size)
 
 
 def same(one: Frame, other: Frame) -> bool:
@@ -257,6 +265,75 @@ class TestEdits:
             left_out = len(all_frames) - len(reader)
             for index in (first, len(reader) - 1, first + 3):
                 np.testing.assert_array_equal(reader.at_index(index).image, all_frames.at_index(index + left_out).image)
+
+    # The last frame is a keyframe and ends with the edit; a B-frame is stored behind it.
+    GAPS = (20, 20, 20, 20, 20, 20, 20, 20, 80, 20, 40, 20, 20)
+
+    @pytest.fixture
+    def trailing(self, tmp_path: Path, write: Callable[..., Path], draw: Callable[..., Any]) -> Path:
+        options = {"x265-params": "log-level=0:keyint=2:bframes=1:open-gop=1"}
+        path = write(
+            tmp_path / "clip.mp4", "hevc.mp4", draw(13, 64, 32), ticks=np.cumsum(self.GAPS).tolist(), options=options,
+            clock=Fraction(1, 1000),
+        )  # fmt: skip
+        assert packets_in(path) == 12
+        return path
+
+    def test_a_frame_that_ffmpeg_leaves_out_before_the_last_one_is_read(
+        self, trailing: Path, tmp_path: Path, write: Callable[..., Path], draw: Callable[..., Any]
+    ) -> None:
+        # Matroska has no edits: the same stream, whole.
+        plain = write(
+            tmp_path / "clip.mkv", "hevc.mp4", draw(13, 64, 32), ticks=np.cumsum(self.GAPS).tolist(),
+            options={"x265-params": "log-level=0:keyint=2:bframes=1:open-gop=1"}, clock=Fraction(1, 1000),
+        )  # fmt: skip
+        assert packets_in(plain) == 13
+        with open_video(trailing) as reader, open_video(plain) as expected:
+            assert [round(1000 * t) for t in reader.facts.frame_s] == np.cumsum(self.GAPS).tolist()
+            wanted = random.Random(3).choices(range(13), k=40)
+            for index in [*range(13), *wanted]:
+                np.testing.assert_array_equal(reader.at_index(index).image, expected.at_index(index).image)
+
+    def test_a_last_frame_that_ffmpeg_leaves_out_is_read(
+        self, tmp_path: Path, write: Callable[..., Path], draw: Callable[..., Any]
+    ) -> None:
+        """The gap before the last frame but one is shorter than that of its packet to the next."""
+        times = np.cumsum([20, 20, 20, 20, 20, 20, 20, 20, 20, 120, 60, 20])
+        path = write(
+            tmp_path / "clip.mp4", "mpeg4.mp4", draw(12, 64, 32), ticks=times.tolist(), options={"g": "1", "bf": "1"},
+            clock=Fraction(1, 1000),
+        )  # fmt: skip
+        assert packets_in(path) == 11
+        with open_video(path) as reader:
+            assert [round(1000 * frame.time_s) for frame in reader.frames()] == times.tolist()
+            assert reader.at_time(0.38).index == 11
+
+    def test_a_lost_frame_beside_a_start_that_is_cut_off_is_an_error(self, trailing: Path) -> None:
+        stored = trailing.read_bytes()
+        # Of the second entry: length in milliseconds, then start in ticks; both move by one frame.
+        at = stored.index(b"elst") + 24
+        length, start = (int.from_bytes(stored[at + k : at + k + 4], "big") for k in (0, 4))
+        changed = (length - 20).to_bytes(4, "big") + (start + 320).to_bytes(4, "big")
+        trailing.write_bytes(stored[:at] + changed + stored[at + 8 :])
+        message = r"clip.mp4: frames of its edit that FFmpeg leaves out: 1, the first at 0.300000 s; encode it again"
+        with pytest.raises(CorruptDataError, match=message):
+            probe(trailing)
+        with pytest.raises(CorruptDataError, match=message):
+            open_video(trailing)
+
+    def test_an_end_that_is_cut_off_on_purpose_is_no_error(
+        self, tmp_path: Path, write: Callable[..., Path], draw: Callable[..., Any]
+    ) -> None:
+        path = write(tmp_path / "clip.mp4", "h264.mp4", draw(24), options={"g": "6", "bf": "2"})
+        stored = path.read_bytes()
+        at = stored.index(b"elst") + 12
+        length = int.from_bytes(stored[at : at + 4], "big")
+        path.write_bytes(stored[:at] + (length // 2).to_bytes(4, "big") + stored[at + 4 :])
+        with av.open(str(path)) as container:
+            assert container.streams.video[0].frames == 24
+        with open_video(path) as reader:
+            assert 12 <= len(reader) < 24
+            assert len(list(reader.frames())) == len(reader)
 
 
 class TestDecodedTimes:

@@ -1,0 +1,116 @@
+"""Frames that FFmpeg leaves out though the edit of an MP4 or MOV file shows them.
+
+FFmpeg stops at the first keyframe after a frame whose time plus distance to the next frame *in file order* reaches the
+end of the edit. With a variable rate, or with B-frames stored behind the last keyframe, frames are left by then.
+"""
+
+from __future__ import annotations
+
+import struct
+from contextlib import closing
+from dataclasses import replace
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+
+import numpy as np
+
+from lapsdata.errors import CorruptDataError, Problem
+from lapsdata.video._bytes import open_bytes, url_errors
+from lapsdata.video._container import open_container
+from lapsdata.video._timeline import read_timeline
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from lapsdata.video._container import OpenVideo
+    from lapsdata.video._timeline import Timeline
+
+__all__ = ["with_all_of_edit"]
+
+
+class _Edit(NamedTuple):
+    """The single edit of a track: when it is shown, in seconds, known to a tick of the movie's clock."""
+
+    start_s: float
+    end_s: float
+    tick_s: float
+
+
+def with_all_of_edit(source: Path | str, stream: int | None, video: OpenVideo, timeline: Timeline) -> Timeline:
+    """Return the timeline with the frames of the edit that FFmpeg left out; what the edit cuts off stays away.
+
+    Several edits, of which an editor made one film, are left to FFmpeg.
+
+    Raises
+    ------
+    CorruptDataError
+        FFmpeg leaves out frames that the edit shows, and the edit cuts off others: no way of reading gives just those
+        that it shows.
+    """
+    if "mov" not in video.container.format.name or video.stream.frames <= len(timeline.pts):
+        return timeline
+    with open_bytes(source) as file, url_errors(source):
+        edit = _read_edit(file, video.stream.id)
+    if edit is None:
+        return timeline
+    with closing(open_container(source, stream, edits=False)) as whole:
+        stored = read_timeline(source, whole)
+    left_out = np.setdiff1d(stored.pts, timeline.pts)
+    at_s = stored.seconds(left_out)
+    lost = (at_s >= edit.start_s) & (at_s < edit.end_s - edit.tick_s)
+    if not lost.any():
+        return timeline
+    if lost.all() and np.isin(timeline.pts, stored.pts).all():
+        return replace(stored, edits=False)
+    message = f"frames of its edit that FFmpeg leaves out: {lost.sum()}, the first at {at_s[lost][0]:.6f} s"
+    fix = "encode it again: ffmpeg -advanced_editlist 0 -i FILE NEW"
+    raise CorruptDataError(Problem("lost-frames", str(source), message, fix))
+
+
+def _read_edit(file: BinaryIO, track: int) -> _Edit | None:
+    """ISO/IEC 14496-12, 8.6.6: the edit of a track, if it has just one, perhaps after a wait; 0 long is endless."""
+    movie = _movie(file)
+    header = next(_boxes(movie, b"mvhd"), b"")
+    if not header:
+        return None  # its index is compressed, as QuickTime once did
+    (clock,) = struct.unpack_from(">I", header, 20 if header[:1] == b"\1" else 12)
+    for trak in _boxes(movie, b"trak"):
+        head = next(_boxes(trak, b"tkhd"), b"")
+        if struct.unpack_from(">I", head, 20 if head[:1] == b"\1" else 12) != (track,):
+            continue
+        listed = next(_boxes(next(_boxes(trak, b"edts"), b""), b"elst"), b"")
+        if not listed:
+            return None
+        entry = struct.Struct(">QqI" if listed[:1] == b"\1" else ">IiI")
+        edits = [entry.unpack_from(listed, 8 + k * entry.size) for k in range(int.from_bytes(listed[4:8], "big"))]
+        waits, shown = [e for e in edits if e[1] < 0], [e for e in edits if e[1] >= 0]
+        if len(shown) != 1:
+            return None
+        start, length = sum(wait[0] for wait in waits), shown[0][0]
+        return _Edit(start / clock, (start + length) / clock if length else np.inf, 1 / clock)
+    return None
+
+
+def _movie(file: BinaryIO) -> bytes:
+    """Contents of the box `moov`."""
+    while len(head := file.read(16)) >= 8:
+        length, kind, shift = int.from_bytes(head[:4], "big"), head[4:8], 8
+        if length == 1:
+            length, shift = int.from_bytes(head[8:16], "big"), 16
+        file.seek(shift - len(head), 1)
+        if kind == b"moov":
+            return file.read(length - shift if length else -1)
+        file.seek(length - shift, 1)
+    return b""
+
+
+def _boxes(within: bytes, kind: bytes) -> Iterator[bytes]:
+    """Yield the contents of the boxes of one kind."""
+    at = 0
+    while at + 8 <= len(within):
+        length = int.from_bytes(within[at : at + 4], "big")
+        if length < 8:
+            return
+        if within[at + 4 : at + 8] == kind:
+            yield within[at + 8 : at + length]
+        at += length
