@@ -3,7 +3,7 @@
 The only place that writes to the standard streams. Results go to standard output, everything about the work
 (problems, warnings, progress) to standard error, so that a pipe carries results alone. On a terminal rich
 draws; elsewhere every line is one plain record. With `--json`, standard output is exactly one JSON document.
-What a file or a library puts into a text cannot break a line or steer the terminal: see `shown`.
+What a file or a library puts into a text cannot break a line or steer the terminal: see `lapsdata.errors.shown`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import re
 import sys
 import warnings
 from contextlib import contextmanager
@@ -19,7 +18,7 @@ from enum import IntEnum
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from lapsdata.errors import LapsWarning, Problem, StorageError
+from lapsdata.errors import UNSHOWN, LapsWarning, Problem, StorageError, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -38,7 +37,6 @@ __all__ = [
     "prepare",
     "progress",
     "report",
-    "shown",
     "write",
     "write_facts",
     "write_json",
@@ -50,10 +48,6 @@ _RANK: dict[Severity, int] = {"error": 0, "warning": 1, "info": 2}
 _STYLE: dict[Severity, str] = {"error": "bold red", "warning": "yellow", "info": "cyan"}
 # How words of state look in a drawn table.
 _WORDS = {"ok": "green", "warning": "yellow", "error": "bold red", "broken": "yellow", "clash": "bold red"}
-# Control characters (C0, DEL, C1), line and paragraph separators, overrides of the direction of text, and bytes
-# of a name that are no text (PEP 383).
-_UNSHOWN = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-_SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 # Warnings that wait for the JSON document; None where they are told at once.
 _kept: list[Problem] | None = None
 
@@ -121,25 +115,6 @@ def keep_warnings() -> None:
     """
     global _kept
     _kept = []
-
-
-def shown(text: str) -> str:
-    r"""Return a text as it may be printed: in one line, with nothing that steers a terminal.
-
-    Examples
-    --------
-    >>> shown("two\nlines, \x1b[31mred, b\udcff")
-    'two\\nlines, \\x1b[31mred, b\\xff'
-    """
-    return _UNSHOWN.sub(_escaped, text)
-
-
-def _escaped(found: re.Match[str]) -> str:
-    character = found[0]
-    code = ord(character)
-    if 0xDC80 <= code <= 0xDCFF:
-        code -= 0xDC00
-    return _SHORT.get(character) or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}")
 
 
 def flush() -> None:
@@ -236,7 +211,7 @@ def write_json(document: Mapping[str, object], problems: Iterable[Problem] = ())
     whole = {**document, "problems": [problem.as_json() for problem in _sorted([*problems, *(_kept or ())])]}
     text = json.dumps(whole, indent=2, ensure_ascii=False, allow_nan=False)
     # Such characters stand inside of strings, where JSON may spell each by its number; its own line breaks stay.
-    _put("\n".join(_UNSHOWN.sub(lambda found: f"\\u{ord(found[0]):04x}", line) for line in text.split("\n")))
+    _put("\n".join(UNSHOWN.sub(lambda found: f"\\u{ord(found[0]):04x}", line) for line in text.split("\n")))
 
 
 def write_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

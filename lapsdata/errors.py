@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import operator
+import re
 import warnings
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 __all__ = [
+    "UNSHOWN",
     "AmbiguousFormatError",
     "CorruptDataError",
     "FormatTooNewError",
@@ -30,6 +32,7 @@ __all__ = [
     "Severity",
     "StorageError",
     "UnknownFormatError",
+    "shown",
     "warn",
     "whole_number",
 ]
@@ -38,6 +41,32 @@ Severity = Literal["error", "warning", "info"]
 
 _SHOWN = 20
 _RANK: dict[Severity, int] = {"error": 0, "warning": 1, "info": 2}
+# Both packages of this distribution.
+_OURS = frozenset({"lapsdata", "lapsmodels"})
+UNSHOWN = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters (C0, DEL, C1), line and paragraph separators, overrides of the direction of text, and bytes of
+a name that are no text (PEP 383)."""
+
+_SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+def shown(text: str) -> str:
+    r"""Return a text as it may be printed: in one line, with nothing that steers a terminal.
+
+    Examples
+    --------
+    >>> shown("two\nlines, \x1b[31mred, b\udcff")
+    'two\\nlines, \\x1b[31mred, b\\xff'
+    """
+    return UNSHOWN.sub(_escaped, text)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    character = found[0]
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:
+        code -= 0xDC00
+    return _SHORT.get(character) or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +101,7 @@ class Problem:
     def __str__(self) -> str:
         head = f"{self.where}: " if self.where else ""
         tail = f"; {self.fix}" if self.fix else ""
-        return f"{head}{self.message}{tail} [{self.code}]"
+        return shown(f"{head}{self.message}{tail} [{self.code}]")
 
     def within(self, place: str) -> Problem:
         """Return the same problem seen from one level further out (`place` is put before `where`)."""
@@ -161,7 +190,7 @@ class LapsWarning(UserWarning):
 
 
 def warn(message: str, category: type[LapsWarning] = LapsWarning) -> None:
-    """Warn at the line that called this library, however deep inside of it the reason was found.
+    """Warn at the line that called this distribution, however deep inside of it the reason was found.
 
     Parameters
     ----------
@@ -178,9 +207,9 @@ def warn(message: str, category: type[LapsWarning] = LapsWarning) -> None:
     ['clip.h5: written by other code']
     """
     level, frame = 1, inspect.currentframe()
-    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "lapsdata":
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _OURS:
         level, frame = level + 1, frame.f_back
-    warnings.warn(message, category, stacklevel=level)
+    warnings.warn(shown(message), category, stacklevel=level)
 
 
 def whole_number(value: Any) -> int | None:  # noqa: ANN401 - anything may be asked about

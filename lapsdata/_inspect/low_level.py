@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from lapsdata.console import shown
-from lapsdata.errors import LapsError, Problem
+from lapsdata.errors import LapsError, Problem, shown
 from lapsdata.storage.hdf5_file import DatasetInfo, Hdf5File
 from lapsdata.storage.sealed_hdf5 import HEADER_PATH
 
@@ -144,7 +143,7 @@ def render_low_level(report: LowLevelReport) -> str:
         if row.item is not None:
             lines.append(f"    {f'item {report.pick}' if row.info.shape else 'value'}: {_item_text(row.item)}")
         if row.problem is not None:
-            lines.append(f"    {row.problem.severity}: {shown(str(row.problem))}")
+            lines.append(f"    {row.problem.severity}: {row.problem}")
     return "\n".join([*lines, *report.remarks])
 
 

@@ -348,16 +348,6 @@ def test_nor_does_one_on_a_terminal(switch_on: Callable[[], Terminal]) -> None:
     assert not {"\x9b", "\x07", "\u202e", "\u2028", "\udcff"} & set(terminal.getvalue())
 
 
-@given(text=st.text(max_size=30))
-def test_what_is_shown_is_one_line_and_visible_text_stays(text: str) -> None:
-    safe = console.shown(text)
-    assert len(safe.splitlines()) <= 1
-    assert safe.encode().decode() == safe, "no lone surrogate is left"
-    assert console.shown(safe) == safe
-    if text.isprintable():
-        assert safe == text
-
-
 def test_json_keeps_every_character_and_is_safe_to_print(capsys: pytest.CaptureFixture[str]) -> None:
     console.write_json({HOSTILE: [HOSTILE, "Käse"]})
     out = capsys.readouterr().out

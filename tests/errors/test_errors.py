@@ -175,16 +175,39 @@ class TestProblems:
         assert caught.value.problems == tuple(numbered(2))
 
 
-@pytest.fixture
-def of_this_package(tmp_path: Path) -> ModuleType:
-    """Return a module that counts as a part of the library, and warns for its callers at some depth."""
+@given(text=st.text(max_size=30))
+def test_what_is_shown_is_one_line_and_visible_text_stays(text: str) -> None:
+    safe = errors.shown(text)
+    assert len(safe.splitlines()) <= 1
+    assert safe.encode().decode() == safe, "no lone surrogate is left"
+    assert errors.shown(safe) == safe
+    if text.isprintable():
+        assert safe == text
+
+
+@pytest.mark.parametrize("text", ["a\nb", "a\x1b[31mb", "a\x9bb", "a\u2028b", "a\u202eb", "a\udcffb"])
+def test_a_name_cannot_break_what_errors_and_warnings_say(text: str) -> None:
+    safe = errors.shown(text)
+    assert safe != text
+    problem = Problem("not-found", f"{text}.mp4", f"expected a file, got {text}", f"look for {text}")
+    whole = f"{safe}.mp4: expected a file, got {safe}; look for {safe} [not-found]"
+    assert (str(problem), str(LapsError(problem))) == (whole, whole)
+    assert problem.as_json()["where"] == f"{text}.mp4"
+    with pytest.warns(LapsWarning, match="odd") as seen:
+        errors.warn(f"{text}.mp4: odd")
+    assert str(seen[0].message) == f"{safe}.mp4: odd"
+
+
+@pytest.fixture(params=["lapsdata.deep", "lapsmodels.deep"])
+def of_this_package(tmp_path: Path, request: pytest.FixtureRequest) -> ModuleType:
+    """Return a module that counts as a part of the distribution, and warns for its callers at some depth."""
     source = tmp_path / "deep.py"
     source.write_text(
         "from lapsdata.errors import warn\n"
         "def say(depth, *kind):\n"
         "    say(depth - 1, *kind) if depth else warn('clip.h5: odd', *kind)\n"
     )
-    spec = importlib.util.spec_from_file_location("lapsdata.deep", source)
+    spec = importlib.util.spec_from_file_location(request.param, source)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -208,8 +231,9 @@ def test_a_warning_points_at_the_caller_of_the_library(of_this_package: ModuleTy
     assert [item.filename for item in seen] == [__file__]
 
 
-def test_a_name_that_only_begins_alike_is_outside() -> None:
-    names: dict[str, Any] = {"__name__": "lapsdata_plugin", "warn": errors.warn}
+@pytest.mark.parametrize("package", ["lapsdata_plugin", "lapsmodels_plugin", "laps"])
+def test_a_name_that_only_begins_alike_is_outside(package: str) -> None:
+    names: dict[str, Any] = {"__name__": package, "warn": errors.warn}
     exec(compile("def say(): warn('odd')", "plugin.py", "exec"), names)  # noqa: S102 - a module of another name
     with pytest.warns(LapsWarning, match="odd") as seen:
         names["say"]()
