@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from contextlib import contextmanager
+from http import HTTPStatus
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias, cast
 from weakref import WeakKeyDictionary
@@ -94,15 +96,42 @@ def url_errors(source: Path | str) -> Iterator[None]:
         if isinstance(error, ImportError):
             missing = Problem("missing-extra", source, f"cannot open: {error}", "install what it names")
             raise MissingExtraError(missing) from error
-        if isinstance(error, FileNotFoundError):
-            problem = Problem("not-found", source, "cannot open: no such file", "check the URL")
-        elif isinstance(error, PermissionError):
-            problem = Problem("no-permission", source, "cannot open: no permission", "ask for the right to read it")
-        else:
-            problem = Problem("unreadable-url", source, f"cannot read: {words(error)}", "check the URL")
-        raise StorageError(problem) from error
+        raise StorageError(_refusal(source, error)) from error
 
 
-def words(error: Exception) -> str:
+def _refusal(source: str, error: Exception) -> Problem:
+    told = _answer(source, error.__cause__) if isinstance(error, FileNotFoundError) else None
+    if told is not None:
+        return told
+    if isinstance(error, FileNotFoundError):
+        return Problem("not-found", source, "cannot open: no such file", "check the URL")
+    if isinstance(error, PermissionError):
+        return _forbidden(source, "no permission")
+    return Problem("unreadable-url", source, f"cannot read: {words(error)}", "check the URL")
+
+
+def _answer(source: str, cause: BaseException | None) -> Problem | None:
+    """Tell how a request failed, which fsspec takes for a file that is not there whatever the reason; else None."""
+    status = getattr(cause, "status", None)
+    if isinstance(status, int):
+        if status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
+            return None
+        answer = f"the server answers {status} {getattr(cause, 'message', '')}".rstrip()
+        if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+            return _forbidden(source, answer)
+        return Problem("unreadable-url", source, f"cannot open: {answer}", "check the URL, or try again later")
+    if isinstance(cause, OSError) and not isinstance(cause, FileNotFoundError):
+        refused = cause.errno == errno.ECONNREFUSED
+        reason = "connection refused" if refused else words(cause)
+        fix = "check the URL, and that its server runs"
+        return Problem("unreachable", source, f"cannot open: no answer of the server: {reason}", fix)
+    return None
+
+
+def _forbidden(source: str, reason: str) -> Problem:
+    return Problem("no-permission", source, f"cannot open: {reason}", "ask for the right to read it")
+
+
+def words(error: BaseException) -> str:
     """Return what an exception says, in words; its kind where it says nothing."""
     return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import http.server
 import os
+import socket
+import threading
 import zipfile
 from typing import TYPE_CHECKING, Self
 
@@ -17,6 +20,7 @@ from lapsdata.video._bytes import name_of, open_bytes
 from lapsdata.video.sources import VIDEO_SUFFIXES, find_videos, source_digest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -239,3 +243,53 @@ def test_a_file_in_an_archive_outlives_the_call_that_opened_it(tmp_path: Path) -
         gc.collect()
         file.seek(1000)
         assert file.read(3) == bytes([232, 233, 234])
+
+
+class _Answers(http.server.BaseHTTPRequestHandler):
+    """Answers with the number that stands in the path."""
+
+    def do_GET(self) -> None:
+        self.send_response(int(self.path.strip("/").partition(".")[0]))
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def answers() -> Iterator[str]:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Answers) as serving:
+        threading.Thread(target=serving.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{serving.server_address[1]}"
+        serving.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        (401, r"the server answers 401 Unauthorized; ask for the right to read it \[no-permission\]"),
+        (403, r"the server answers 403 Forbidden; ask for the right to read it \[no-permission\]"),
+        (404, r"no such file; check the URL \[not-found\]"),
+        (410, r"no such file; check the URL \[not-found\]"),
+        (500, r"the server answers 500 Internal Server Error; check the URL, or try again later \[unreadable-url\]"),
+        (503, r"the server answers 503 Service Unavailable; check the URL, or try again later \[unreadable-url\]"),
+    ],
+)
+def test_what_a_server_answers_is_told(answers: str, status: int, told: str) -> None:
+    with pytest.raises(StorageError, match=rf"/{status}\.mp4: cannot open: {told}"):
+        source_digest(f"{answers}/{status}.mp4")
+
+
+def test_a_server_that_does_not_answer_is_not_a_missing_file(answers: str) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    told = r"cannot open: no answer of the server: connection refused; check the URL, and that its server runs"
+    with pytest.raises(StorageError, match=rf"{told} \[unreachable\]"):
+        source_digest(f"http://127.0.0.1:{port}/clip.mp4")
+    with pytest.raises(StorageError, match=r"no answer of the server: .*SSL.*\[unreachable\]"):
+        source_digest(f"{answers.replace('http', 'https')}/200.mp4")
