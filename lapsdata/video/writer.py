@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, cast, get_args
 
 import numpy as np
 
-from lapsdata.errors import LengthMismatchError, Problem, Problems, SchemaError
+from lapsdata.errors import LengthMismatchError, Problem, Problems, SchemaError, whole_number
 from lapsdata.storage.atomic import atomic_file
 
 if TYPE_CHECKING:
@@ -89,8 +89,8 @@ def write_video(
     Raises
     ------
     SchemaError
-        Unknown codec or suffix, wrong times, frame shape, type or size, or times that the container cannot
-        carry.
+        Unknown codec or suffix, an option of another type or range, wrong times, frame shape, type or size, or times
+        that the container cannot carry.
     LengthMismatchError
         More or fewer frames than times.
     StorageError
@@ -131,7 +131,7 @@ def write_video(
             raise SchemaError(Problem("wrong-time", f"write_video: {path.name}", message, fix)) from error
 
 
-def _pick(path: Path, codec: str, crf: int | None, gop: int | None) -> _Encoder:
+def _pick(path: Path, codec: object, crf: object, gop: object) -> _Encoder:
     """Return the encoder, or raise with every option that does not fit."""
     import av.codec
 
@@ -139,8 +139,8 @@ def _pick(path: Path, codec: str, crf: int | None, gop: int | None) -> _Encoder:
     if path.suffix.lower() not in _CONTAINERS:
         found.add("unknown-suffix", "", f"expected one of {', '.join(_CONTAINERS)}, got {path.suffix!r}")
     there = [name for name, encoder in _ENCODERS.items() if encoder.name in av.codec.codecs_available]
-    encoder = _ENCODERS.get(codec)
-    if encoder is None or codec not in there:
+    encoder = _ENCODERS[codec] if isinstance(codec, str) and codec in there else None
+    if encoder is None:
         found.add(
             "unknown-codec",
             "codec",
@@ -148,20 +148,26 @@ def _pick(path: Path, codec: str, crf: int | None, gop: int | None) -> _Encoder:
             f"encoders in this installation: {', '.join(there) or 'none'}",
         )
     elif crf is not None:
-        high = {"h264": 51, "av1": 63}.get(codec)
+        high = {"h264": 51, "av1": 63}.get(str(codec))
+        factor = whole_number(crf)
         if high is None:
             found.add("wrong-option", "crf", f"{codec} is lossless, got crf={crf}", "leave it out")
-        elif not 0 <= crf <= high:
-            found.add("out-of-range", "crf", f"expected 0 to {high} for {codec}, got {crf}")
-    if gop is not None and gop < 1:
-        found.add("out-of-range", "gop", f"expected at least 1 frame, got {gop}")
+        elif factor is None or not 0 <= factor <= high:
+            found.add("out-of-range", "crf", f"expected a whole number from 0 to {high} for {codec}, got {crf!r}")
+    distance = whole_number(gop)
+    if gop is not None and (distance is None or distance < 1):
+        found.add("out-of-range", "gop", f"expected a whole number of frames, 1 or more, got {gop!r}")
     found.raise_as(SchemaError)
-    return _ENCODERS[codec]
+    return _ENCODERS[str(codec)]
 
 
 def _checked_times(path: Path, frame_s: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    times = np.asarray(frame_s, dtype=np.float64)
     where = f"write_video: {path.name}: frame_s"
+    try:
+        times = np.asarray(frame_s, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        message = f"expected (F,) seconds, got {_kind(frame_s)} ({error})"
+        raise SchemaError(Problem("wrong-type", where, message, "give one number for each frame")) from error
     if times.ndim != 1 or times.size == 0:
         raise SchemaError(Problem("wrong-shape", where, f"expected (F,) with F >= 1, got {times.shape}"))
     bad = np.flatnonzero(~(np.isfinite(times) & (times >= 0.0)))
@@ -208,17 +214,21 @@ class _Timing(NamedTuple):
 
 def _checked_frames(path: Path, frames: Iterable[Image], count: int, even: bool) -> Iterator[Image]:
     """Yield exactly `count` frames, each proved to be an RGB picture of one size."""
+    try:
+        iterator = iter(frames)
+    except TypeError as error:
+        message = f"expected frames one after the other, got {_kind(frames)}"
+        fix = "give a list, an array (F, H, W, 3) or a generator"
+        raise SchemaError(Problem("wrong-type", f"write_video: {path.name}: frames", message, fix)) from error
     shape: tuple[int, ...] | None = None
     number = 0
-    for frame in frames:
+    for frame in iterator:
         where = f"write_video: {path.name}: frame {number}"
         number += 1
         if number > count:
             message = f"expected {count} frames as there are times, got more"
             raise LengthMismatchError(Problem("wrong-length", f"write_video: {path.name}", message))
-        if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
-            message = f"expected (H, W, 3) uint8 RGB, got {frame.shape} {frame.dtype}"
-            raise SchemaError(Problem("wrong-frame", where, message))
+        _expect_picture(frame, where)
         if shape is None:
             shape = frame.shape
             if even and (shape[0] % 2 or shape[1] % 2):
@@ -232,6 +242,23 @@ def _checked_frames(path: Path, frames: Iterable[Image], count: int, even: bool)
     if number < count:
         message = f"expected {count} frames as there are times, got {number}"
         raise LengthMismatchError(Problem("wrong-length", f"write_video: {path.name}", message))
+
+
+def _expect_picture(frame: object, where: str) -> None:
+    """Refuse what is no (H, W, 3) uint8 array with pixels in it."""
+    if not isinstance(frame, np.ndarray) or isinstance(frame, np.ma.MaskedArray):
+        message = f"expected a NumPy array, (H, W, 3) uint8 RGB, got {_kind(frame)}"
+        raise SchemaError(Problem("wrong-frame", where, message, "convert it: np.asarray(frame, np.uint8)"))
+    if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
+        message = f"expected (H, W, 3) uint8 RGB, got {frame.shape} {frame.dtype}"
+        raise SchemaError(Problem("wrong-frame", where, message, "give RGB with values from 0 to 255"))
+    if not frame.size:
+        message = f"expected at least one pixel, got {frame.shape[1]} x {frame.shape[0]} pixel"
+        raise SchemaError(Problem("wrong-frame", where, message, "leave the frame and its time out"))
+
+
+def _kind(value: object) -> str:
+    return "None" if value is None else type(value).__name__
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import weakref
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import av
 import numpy as np
@@ -201,9 +201,14 @@ def test_wrong_times_are_named(tmp_path: Path, times: list[float], message: str)
         (np.zeros((64, 96), np.uint8), r"frame 2: expected \(H, W, 3\) uint8 RGB, got \(64, 96\) uint8"),
         (np.zeros((64, 96, 4), np.uint8), r"frame 2: expected \(H, W, 3\) uint8 RGB, got \(64, 96, 4\) uint8"),
         (np.zeros((96, 64, 3), np.uint8), r"frame 2: expected \(64, 96\) as the first frame's, got \(96, 64\)"),
+        ([[[0, 0, 0]]], r"frame 2: expected a NumPy array, \(H, W, 3\) uint8 RGB, got list; convert it: np\.asarray"),
+        (None, r"frame 2: expected a NumPy array, \(H, W, 3\) uint8 RGB, got None; convert it"),
+        (np.ma.zeros((64, 96, 3), np.uint8), r"frame 2: expected a NumPy array, .* got MaskedArray; convert it"),
+        (np.zeros((64, 0, 3), np.uint8), r"frame 2: expected at least one pixel, got 0 x 64 pixel; leave the frame"),
+        (np.zeros((0, 96, 3), np.uint8), r"frame 2: expected at least one pixel, got 96 x 0 pixel; leave the frame"),
     ],
 )
-def test_a_wrong_frame_is_named_by_its_index(tmp_path: Path, bad: np.ndarray, message: str) -> None:
+def test_a_wrong_frame_is_named_by_its_index(tmp_path: Path, bad: Any, message: str) -> None:
     with pytest.raises(SchemaError, match=message):
         write_video(tmp_path / "clip.mp4", [*_pictures(2), bad], _times(3, "20"))
     assert list(tmp_path.iterdir()) == []
@@ -222,11 +227,47 @@ def test_options_that_do_not_fit_are_reported_together(tmp_path: Path) -> None:
     text = str(caught.value)
     assert "expected one of .mp4, .mkv, got '.avi'" in text
     assert "expected one of h264, av1, ffv1, got 'vp9'; encoders in this installation: h264, av1, ffv1" in text
-    assert "gop: expected at least 1 frame, got 0" in text
-    with pytest.raises(SchemaError, match="crf: expected 0 to 51 for h264, got 52"):
-        write_video(tmp_path / "clip.mp4", _pictures(1), [0.0], crf=52)
+    assert "gop: expected a whole number of frames, 1 or more, got 0" in text
+    for crf in (52, -1, 18.5, "18", True):
+        with pytest.raises(SchemaError, match=f"crf: expected a whole number from 0 to 51 for h264, got {crf!r}"):
+            write_video(tmp_path / "clip.mp4", _pictures(1), [0.0], crf=crf)  # type: ignore[arg-type]  # the test
+    for gop in (1.5, "12", True):
+        with pytest.raises(SchemaError, match=f"gop: expected a whole number of frames, 1 or more, got {gop!r}"):
+            write_video(tmp_path / "clip.mp4", _pictures(1), [0.0], gop=gop)  # type: ignore[arg-type]  # the test
+    for codec in (["h264"], None, 264):
+        with pytest.raises(SchemaError, match=r"codec: expected one of h264, av1, ffv1, got "):
+            write_video(tmp_path / "clip.mp4", _pictures(1), [0.0], codec=codec)  # type: ignore[arg-type]  # the test
     with pytest.raises(SchemaError, match="ffv1 is lossless, got crf=3; leave it out"):
         write_video(tmp_path / "clip.mp4", _pictures(1), [0.0], codec="ffv1", crf=3)
+
+
+def test_integers_of_numpy_are_integers(tmp_path: Path) -> None:
+    write_video(tmp_path / "clip.mp4", _pictures(4), _times(4, "20"), crf=np.int64(30), gop=np.uint8(2))  # type: ignore[arg-type]  # the test
+    assert len(_read(tmp_path / "clip.mp4")[0]) == 4
+
+
+@pytest.mark.parametrize("empty", [np.zeros((64, 0, 3), np.uint8), np.zeros((0, 96, 3), np.uint8)])
+@pytest.mark.parametrize("codec", CODECS)
+def test_a_first_frame_without_pixels_is_refused(tmp_path: Path, codec: VideoCodec, empty: np.ndarray) -> None:
+    with pytest.raises(SchemaError, match=r"clip\.mp4: frame 0: expected at least one pixel, got"):
+        write_video(tmp_path / "clip.mp4", [empty], [0.0], codec=codec)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("frames", [None, 3])
+def test_frames_that_are_none_are_refused(tmp_path: Path, frames: Any) -> None:
+    with pytest.raises(
+        SchemaError, match=r"clip\.mp4: frames: expected frames one after the other, got (None|int); give"
+    ):
+        write_video(tmp_path / "clip.mp4", frames, [0.0])
+
+
+@pytest.mark.parametrize("times", [["soon"], [[0.0], [0.1, 0.2]], [None, "x"], [0.0, 1j]])
+def test_times_that_are_no_numbers_are_refused(tmp_path: Path, times: Any) -> None:
+    with pytest.raises(
+        SchemaError, match=r"clip\.mp4: frame_s: expected \(F,\) seconds, got list \(.*; give one number"
+    ):
+        write_video(tmp_path / "clip.mp4", _pictures(2), times)
 
 
 def test_a_codec_without_an_encoder_names_those_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
