@@ -8,16 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lapsdata.errors import CorruptDataError, LapsError, Problem, UnknownFormatError
+from lapsdata.errors import CorruptDataError, LapsError, Problem, SchemaError, UnknownFormatError
 
 if TYPE_CHECKING:
     from os import PathLike
 
     from lapsdata.containers import Container
     from lapsdata.geometry import FrameSize
+    from lapsdata.timebase import FrameRate
     from lapsdata.video.facts import VideoFacts
 
 __all__ = ["InspectedFile", "InspectedVideo", "look_at"]
+
+
+_READ = "packets only: nothing was decoded"
+_READ_OF = {"images": "the first image only: no other was opened"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +68,18 @@ class InspectedFile:
 
 @dataclass(frozen=True, slots=True)
 class InspectedVideo:
-    """A video, told by its packets.
+    """A video, told by its packets; of a folder of images, by their names and the first of them.
 
     Parameters
     ----------
-    path : Path
+    path : Path or str
+        File, folder of images, or URL.
     video : VideoFacts
     nbytes : int
-        Size of the file.
+        Size of the file, or of all files in the folder.
     """
 
-    path: Path
+    path: Path | str
     video: VideoFacts
     nbytes: int
 
@@ -90,7 +96,7 @@ class InspectedVideo:
             "time": f"{video.start_s:.3f} to {video.end_s:.3f} s, {video.duration_s:.3f} s long",
             "keyframes": f"{len(video.keyframes)}, longest GOP {video.gop} frames",
             "order": "stored in another order than shown (B-frames)" if video.reordered else "stored as shown",
-            "read": "packets only: nothing was decoded, so damaged pictures are not found",
+            "read": f"{_READ_OF.get(video.container, _READ)}, so damaged pictures are not found",
         }
 
     def as_json(self) -> dict[str, Any]:
@@ -119,16 +125,21 @@ class InspectedVideo:
         return {"path": str(self.path), "format": "video", "facts": self.facts(), "video": values}
 
 
-def look_at(path: str | PathLike[str], format: str | None = None) -> InspectedFile | InspectedVideo:
+def look_at(
+    path: str | PathLike[str], format: str | None = None, *, rate: FrameRate | str | float | None = None
+) -> InspectedFile | InspectedVideo:
     """Read and verify a file of ours, or the packets of a video.
 
-    What a format of ours knows is a file of ours; else, what FFmpeg opens is a video.
+    What a format of ours knows is a file of ours; else, what FFmpeg opens is a video, and so are numbered images in a
+    folder. What stands behind a URL is taken for a video.
 
     Parameters
     ----------
-    path : path
+    path : path, or URL for fsspec
     format : str, optional
         Registry name of one of our formats; by default the file is looked into.
+    rate : FrameRate, str or number, optional
+        Of a folder of images, which carry no time.
 
     Raises
     ------
@@ -136,6 +147,8 @@ def look_at(path: str | PathLike[str], format: str | None = None) -> InspectedFi
         Nothing is there, or it may not be read.
     CorruptDataError
         It begins as a format of ours and is not as it was written.
+    SchemaError
+        A folder of images without a rate (`no-times`), or a rate for anything else (`wrong-option`).
     LapsError
         It is neither; of the class and with the code that `lapsdata.video.probe` has for it.
 
@@ -152,7 +165,13 @@ def look_at(path: str | PathLike[str], format: str | None = None) -> InspectedFi
     from lapsdata.formats import recognise
     from lapsdata.plugins import registry
     from lapsdata.storage.atomic import existing, storage_errors
+    from lapsdata.video._bytes import is_url
 
+    if is_url(path):
+        if format is not None:
+            message = f"expected a {format} of this machine, got a URL"
+            raise UnknownFormatError(Problem("not-local", str(path), message, "download it first"))
+        return _video_behind(str(path), rate)
     place = Path(path)
     with storage_errors(place, "open"):
         existing(place)
@@ -163,26 +182,56 @@ def look_at(path: str | PathLike[str], format: str | None = None) -> InspectedFi
             known = isinstance(error, CorruptDataError) and error.problems[0].code != "empty-file"
             if known or format is not None:
                 raise
-            return _video(place, error)
+            return _video_unless_unknown(place, rate, error)
+        if rate is not None:
+            raise SchemaError(_no_rate(place))
         return InspectedFile(place, plugin.name, plugin.read(place, verify="always"))
 
 
-def _video(path: Path, unknown: LapsError) -> InspectedVideo:
+def _video_unless_unknown(path: Path, rate: FrameRate | str | float | None, unknown: LapsError) -> InspectedVideo:
     from lapsdata.plugins import registry
-    from lapsdata.video.probe import probe
+    from lapsdata.video._images import is_image_folder
 
     ours = f"none of our formats knows it ({', '.join(registry('formats').names())})"
-    if path.is_dir():
-        message = f"expected a file of ours or a video, got a folder, and {ours}"
+    if path.is_dir() and not is_image_folder(path):
+        message = f"expected a file of ours or a video, got a folder without images, and {ours}"
         raise UnknownFormatError(Problem("unknown-format", str(path), message, "name a file in it")) from unknown
     try:
-        return InspectedVideo(path, probe(path), path.stat().st_size)
+        return _video(path, rate)
     except LapsError as error:
+        if error.problems[0].code in ("no-times", "wrong-option"):
+            raise
         told = (replace(problem, message=f"{problem.message}, and {ours}") for problem in error.problems)
         # What no reader recognises may still be HDF5 of unknown making.
         advice = unknown.problems[0].fix
         fixed = (replace(problem, fix=advice) if problem.code == "not-a-video" else problem for problem in told)
         raise type(error)(*fixed) from unknown
+
+
+def _video_behind(url: str, rate: FrameRate | str | float | None) -> InspectedVideo:
+    try:
+        return _video(url, rate)
+    except UnknownFormatError as error:
+        advice = "check the URL; download it first if it is a file of ours"
+        raise UnknownFormatError(*(replace(problem, fix=advice) for problem in error.problems)) from error
+
+
+def _video(source: Path | str, rate: FrameRate | str | float | None) -> InspectedVideo:
+    from lapsdata.video.probe import probe
+    from lapsdata.video.sources import source_bytes
+
+    images = isinstance(source, Path) and source.is_dir()
+    if images and rate is None:
+        message = "expected the rate of a folder of images, which carry no time, got none"
+        raise SchemaError(Problem("no-times", str(source), message, "give --fps, their numbers per second"))
+    if not images and rate is not None:
+        raise SchemaError(_no_rate(source))
+    return InspectedVideo(source, probe(source, rate=rate), source_bytes(source))
+
+
+def _no_rate(source: Path | str) -> Problem:
+    message = "expected no rate for what has times of its own, got one"
+    return Problem("wrong-option", str(source), message, "leave out --fps, which is for folders of images")
 
 
 def _sides(size: FrameSize) -> dict[str, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -25,7 +24,8 @@ class _Drawing:
     """What was said about the picture."""
 
     png: Path | None
-    video: Path | None
+    fps: str | None
+    video: str | None
     window: int | None
     view: str | None
     columns: int | None
@@ -39,7 +39,13 @@ class _Drawing:
 
 
 def inspect(
-    file: Annotated[str, typer.Argument(help="A file or folder of ours, or a video; with --low-level any HDF5 file.")],
+    file: Annotated[
+        str,
+        typer.Argument(
+            help="A file or folder of ours, or a video: a file, a URL or a folder of images; "
+            "with --low-level any HDF5 file."
+        ),
+    ],
     low_level: Annotated[
         bool, typer.Option("--low-level", help="How each HDF5 dataset is stored, and what can read it.")
     ] = False,
@@ -49,12 +55,13 @@ def inspect(
     format: Annotated[
         str | None, typer.Option(help="Read it as this format, instead of looking into it.", metavar="NAME")
     ] = None,
+    fps: Annotated[str | None, typer.Option(help="Images per second of a folder of images.")] = None,
     png: Annotated[
         Path | None,
         typer.Option(help="Draw it as well: a video's contact sheet, or tracks with trails.", metavar="FILE"),
     ] = None,
     video: Annotated[
-        Path | None, typer.Option(help="With --png: the video that the tracks were made from.", metavar="VIDEO")
+        str | None, typer.Option(help="With --png: the video that the tracks were made from.", metavar="VIDEO")
     ] = None,
     window: Annotated[int | None, typer.Option(min=0, help="With --png: only this window of the tracks.")] = None,
     view: Annotated[str | None, typer.Option(help="With --png: only this view of the tracks.", metavar="NAME")] = None,
@@ -66,16 +73,15 @@ def inspect(
     """Show what is in a file, or what a video is; draw it with --png.
 
     Every checksum of a file of ours is compared, for which it is read into memory, however large it is. Of a video
-    the packets are read, and no frame is decoded. --low-level reads one value of each dataset, or the item that is
-    picked, and compares nothing.
+    the packets are read, and no frame is decoded; of a folder of images, the first is. --low-level reads one value of
+    each dataset, or the item that is picked, and compares nothing.
     """
-    drawing = _Drawing(png, video, window, view, columns, rows, overwrite)
+    drawing = _Drawing(png, fps, video, window, view, columns, rows, overwrite)
     _refuse(drawing, low_level, pick, format)
-    place = _local(file)
     if low_level:
-        _inspect_low_level(place, pick, json)
+        _inspect_low_level(_local(file), pick, json)
     else:
-        _inspect(place, format, drawing, json)
+        _inspect(file, format, drawing, json)
 
 
 def _refuse(drawing: _Drawing, low_level: bool, pick: int | None, format: str | None) -> None:
@@ -84,6 +90,7 @@ def _refuse(drawing: _Drawing, low_level: bool, pick: int | None, format: str | 
         ("--pick", pick is not None and not low_level),
         ("--format", format is not None and low_level),
         ("--png", drawing.png is not None and low_level),
+        ("--fps", drawing.fps is not None and low_level),
     ):
         if wrong:
             raise typer.BadParameter(f"only with{'out' * low_level} --low-level", param_hint=name)
@@ -97,19 +104,21 @@ def _refuse(drawing: _Drawing, low_level: bool, pick: int | None, format: str | 
 
 
 def _local(file: str) -> Path:
-    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", file):
-        message = "expected a file or folder of this machine, got a URL, which `inspect` does not read yet"
+    from lapsdata.video._bytes import is_url
+
+    if is_url(file):
+        message = "expected a file of this machine for --low-level, got a URL"
         raise UnknownFormatError(Problem("not-local", file, message, "download it first"))
     return Path(file)
 
 
-def _inspect(file: Path, name: str | None, drawing: _Drawing, json: bool) -> None:
+def _inspect(file: str, name: str | None, drawing: _Drawing, json: bool) -> None:
     from lapsdata._inspect import look_at
 
     if drawing.png is not None and drawing.png.exists() and not drawing.overwrite:
         message = "expected a free name, got an existing one"
         raise StorageError(Problem("exists", str(drawing.png), message, "pass --overwrite to replace it"))
-    found = look_at(file, name)
+    found = look_at(file, name, rate=drawing.fps)
     size = None if drawing.png is None else _draw(found, drawing.png, drawing)
     if json:
         drawn = None if size is None else {"path": str(drawing.png), "width": size.width, "height": size.height}
@@ -130,7 +139,7 @@ def _draw(found: InspectedFile | InspectedVideo, png: Path, drawing: _Drawing) -
     if isinstance(found, InspectedVideo):
         if wrong := drawing.given("video", "window", "view"):
             raise typer.BadParameter(f"only for tracks: {found.path} is a video", param_hint=wrong[0])
-        image = contact_sheet(found.path, **shape)
+        image = contact_sheet(found.path, rate=drawing.fps, **shape)
     elif isinstance(found.container, Tracks):
         windows = None if drawing.window is None else [drawing.window]
         image = draw_tracks(found.container, drawing.video, windows=windows, view=drawing.view, **shape)

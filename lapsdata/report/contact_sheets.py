@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from lapsdata.report.layout import SheetLayout
+    from lapsdata.timebase import FrameRate
     from lapsdata.video.facts import VideoFacts
 
 __all__ = ["contact_sheet", "sheet_frames", "sheet_layout"]
@@ -24,7 +25,13 @@ _USUAL = 12
 _LEAST_PX = 160
 
 
-def contact_sheet(video: Path | str, *, columns: int | None = None, rows: int | None = None) -> npt.NDArray[np.uint8]:
+def contact_sheet(
+    video: Path | str,
+    *,
+    columns: int | None = None,
+    rows: int | None = None,
+    rate: FrameRate | str | float | None = None,
+) -> npt.NDArray[np.uint8]:
     """Return one picture of a whole video: frames spread evenly in time, first and last among them.
 
     Under each frame stand its time in seconds and its index. Frames are upright, keep their aspect, and are shown as
@@ -33,9 +40,11 @@ def contact_sheet(video: Path | str, *, columns: int | None = None, rows: int | 
     Parameters
     ----------
     video : Path or str
-        File or URL.
+        File, URL, or folder of images.
     columns, rows : int, optional
         1 to 100; by default 12 frames in a shape that suits them.
+    rate : FrameRate, str or number, optional
+        Of a folder of images, which carry no time.
 
     Returns
     -------
@@ -61,7 +70,7 @@ def contact_sheet(video: Path | str, *, columns: int | None = None, rows: int | 
     from lapsdata.video.reader import open_video
 
     grid = TileGrid(columns, rows)
-    with open_video(video) as reader:
+    with open_video(video, rate=rate) as reader:
         layout = sheet_layout(reader.facts, grid)
         indices = sheet_frames(reader.facts.frame_s, grid)
         size = layout.tiles[0].size

@@ -61,7 +61,7 @@ def draw_tracks(
     Parameters
     ----------
     tracks : Tracks
-    frames : path, or list, array or dict of uint8 (H, W, 3) RGB, optional
+    frames : path or URL, or list, array or dict of uint8 (H, W, 3) RGB, optional
         What is shown behind the points, darker and paler than it is: the video of the tracks, whose content must be
         that which their header names, or pictures by source frame. By default the ground is plain, and the active
         area lighter than what surrounds it.
@@ -152,10 +152,10 @@ def tracks_layout(tracks: Tracks, windows: Sequence[int], grid: TileGrid, *, vie
 
 def _frames_behind(tracks: Tracks, video: Path | str, windows: Sequence[int]) -> dict[int, Image]:
     """Return the frames of the tracks' own video that are shown for some windows, by source frame."""
-    from lapsdata.provenance import path_digest
     from lapsdata.video.reader import open_video
+    from lapsdata.video.sources import source_digest
 
-    expected, got = tracks.header.video.digest, path_digest(video)
+    expected, got = tracks.header.video.digest, source_digest(video)
     if expected is None:
         warn(f"{video}: the tracks of {tracks.header.video.name} name no digest, so nothing says whether this is it")
     elif expected != got:
@@ -163,7 +163,8 @@ def _frames_behind(tracks: Tracks, video: Path | str, windows: Sequence[int]) ->
         fix = f"name the {tracks.header.video.name} that was tracked"
         raise SchemaError(Problem("wrong-video", str(video), message, fix))
     wanted = sorted({_source_frame(tracks, window) for window in _known(tracks, windows)})
-    with open_video(video) as reader:
+    # Frames are named by index: any rate will do for images, which have none.
+    with open_video(video, rate=1 if Path(video).is_dir() else None) as reader:
         if wanted[-1] >= reader.facts.frames:
             message = f"expected frame {wanted[-1]}, which the tracks speak of, got {reader.facts.frames} frames"
             raise SchemaError(Problem("too-few-frames", str(video), message, "name the video that was tracked"))

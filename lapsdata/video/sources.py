@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from itertools import pairwise
+from os import SEEK_END
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, overload
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from lapsdata.video._bytes import VideoPath
 
-__all__ = ["VIDEO_SUFFIXES", "FoundVideos", "VideoItem", "find_videos", "source_digest"]
+__all__ = ["VIDEO_SUFFIXES", "FoundVideos", "VideoItem", "find_videos", "source_bytes", "source_digest"]
 
 VIDEO_SUFFIXES = frozenset(
     f".{word}"
@@ -185,6 +186,32 @@ def source_digest(source: VideoPath) -> str:
         while block := file.read(_BLOCK):
             total.update(block)
     return f"sha256:{total.hexdigest()}"
+
+
+def source_bytes(source: VideoPath) -> int:
+    """Return the number of bytes of a video, of a file and of a URL alike; of a folder, of all files in it.
+
+    Raises
+    ------
+    StorageError
+        It is not there, or cannot be read.
+    MissingExtraError
+        The library for this kind of URL is not installed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> clip = Path(tempfile.mkdtemp()) / "clip.mp4"
+    >>> _ = clip.write_bytes(b"abc")
+    >>> source_bytes(clip), source_bytes(f"file://{clip}"), source_bytes(clip.parent)
+    (3, 3, 3)
+    """
+    place = settled(source)
+    if isinstance(place, Path) and place.is_dir():
+        with storage_errors(place, "open"):
+            return sum(item.stat().st_size for item in place.rglob("*") if item.is_file())
+    with url_errors(place), open_bytes(place) as file:
+        return file.seek(0, SEEK_END)
 
 
 def _filled(source: Path | str, recursive: bool) -> list[VideoItem]:

@@ -179,13 +179,25 @@ def test_inspect_reads_a_file_as_the_format_that_is_named(here: Run, tmp_path: P
     assert here("inspect", "clip.h5", "--format", "tracks_hdf5", "--low-level").returncode == 2
 
 
-@pytest.mark.parametrize("mode", [(), ("--low-level",)], ids=["whole", "low-level"])
-def test_a_url_is_not_taken_for_a_path(here: Run, mode: tuple[str, ...]) -> None:
-    done = here("inspect", "https://example.org//a.h5", *mode)
+def test_low_level_inspection_takes_no_url(here: Run) -> None:
+    done = here("inspect", "https://example.org//a.h5", "--low-level")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith(
-        "error: https://example.org//a.h5: expected a file or folder of this machine, got a URL"
+    assert done.stderr == (
+        "error: https://example.org//a.h5: expected a file of this machine for --low-level, got a URL; "
+        "download it first [not-local]\n"
     )
+
+
+def test_a_format_of_ours_is_not_read_from_a_url(here: Run, tmp_path: Path) -> None:
+    front_door.write(tmp_path / "clip.h5", samples.sample_tracks())
+    url = f"file://{tmp_path}/clip.h5"
+    named = here("inspect", url, "--format", "tracks_hdf5")
+    assert named.returncode == 1
+    assert "expected a tracks_hdf5 of this machine, got a URL; download it first [not-local]" in named.stderr
+    done = here("inspect", url)
+    assert done.returncode == 1
+    assert f"error: {url}: expected a video, got " in done.stderr
+    assert "; check the URL; download it first if it is a file of ours [not-a-video]" in done.stderr
 
 
 def test_hostile_names_stay_in_their_line(lapsdata: Run, tmp_path: Path) -> None:
@@ -203,7 +215,7 @@ def test_hostile_names_stay_in_their_line(lapsdata: Run, tmp_path: Path) -> None
 def test_inspect_says_what_it_reads(here: Run) -> None:
     text = " ".join(here("inspect", "--help").stdout.split())
     assert "it is read into memory, however large it is" in text
-    assert "Of a video the packets are read, and no frame is decoded." in text
+    assert "Of a video the packets are read, and no frame is decoded; of a folder of images, the first is." in text
 
 
 @pytest.fixture(scope="module")
@@ -262,6 +274,88 @@ def test_inspect_of_a_video_as_json(here: Run, clip: Path) -> None:
         "gop": 3,
         "reordered": False,
     }
+
+
+def test_a_video_behind_a_url_is_told_and_drawn_as_its_file(here: Run, tmp_path: Path, clip: Path) -> None:
+    url = f"file://{clip}"
+    (first, *local), (line, *far) = (here("inspect", place).stdout.splitlines() for place in ("clip.mkv", url))
+    assert (first.removeprefix("file       clip.mkv"), local) == (line.removeprefix(f"file       {url}"), far)
+    assert (
+        here("inspect", url, "--png", "far.png").returncode == here("inspect", "clip.mkv", "--png", "a.png").returncode
+    )
+    assert (tmp_path / "far.png").read_bytes() == (tmp_path / "a.png").read_bytes()
+    assert json.loads(here("inspect", url, "--json").stdout)["path"] == url
+    gone = here("inspect", f"{url}.gone")
+    assert (gone.returncode, gone.stdout) == (1, "")
+    assert gone.stderr == f"error: {url}.gone: cannot open: no such file; check the URL [not-found]\n"
+
+
+@pytest.fixture
+def images(tmp_path: Path, grey: list[np.ndarray]) -> Path:
+    (tmp_path / "images").mkdir()
+    for number, frame in enumerate(grey):
+        cv2.imwrite(str(tmp_path / "images" / f"{number:04d}.png"), frame)
+    return tmp_path / "images"
+
+
+def test_a_folder_of_images_is_told_and_drawn(here: Run, tmp_path: Path, images: Path) -> None:
+    size = sum(path.stat().st_size for path in images.iterdir())
+    done = here("inspect", "images", "--fps", "20", "--png", "sheet.png", "--rows", "1")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[:-1] == [
+        f"file       images, {size:,} bytes",
+        "video      png, rgb24, in images",
+        "size       80 x 48 pixel",
+        "rate       20 fps, constant",
+        "time base  none",
+        "frames     8",
+        "time       0.000 to 0.400 s, 0.400 s long",
+        "keyframes  8, longest GOP 1 frames",
+        "order      stored as shown",
+        "read       the first image only: no other was opened, so damaged pictures are not found",
+    ]
+    written = cv2.imread(str(tmp_path / "sheet.png"))
+    assert written is not None
+    assert (written[..., ::-1] == contact_sheet(images, rows=1, rate=20)).all()
+
+
+def test_a_rate_is_for_folders_of_images_and_for_nothing_else(
+    here: Run, tmp_path: Path, images: Path, clip: Path
+) -> None:
+    without = here("inspect", "images")
+    assert (without.returncode, without.stdout) == (1, "")
+    assert without.stderr == (
+        "error: images: expected the rate of a folder of images, which carry no time, got none; "
+        "give --fps, their numbers per second [no-times]\n"
+    )
+    front_door.write(tmp_path / "clip.h5", samples.sample_tracks())
+    front_door.write(tmp_path / "clip.zarr", samples.sample_tracks())
+    for name in ("clip.mkv", "clip.h5", "clip.zarr", f"file://{clip}"):
+        done = here("inspect", name, "--fps", "20")
+        assert (done.returncode, done.stdout) == (1, "")
+        assert f"{name}: expected no rate for what has times of its own, got one; leave out --fps" in done.stderr
+    assert here("inspect", "clip.h5", "--low-level", "--fps", "20").returncode == 2
+
+
+def test_the_images_or_the_url_of_the_tracks_are_shown_behind_them(
+    here: Run, tmp_path: Path, grey: list[np.ndarray]
+) -> None:
+    narrow = [frame[:, :64] for frame in grey]
+    write_video(tmp_path / "clip.mkv", narrow, np.arange(8) / 10, codec="ffv1")
+    (tmp_path / "images").mkdir()
+    for number, frame in enumerate(narrow):
+        cv2.imwrite(str(tmp_path / "images" / f"{number:04d}.png"), frame)
+    for name, shown in (("clip.mkv", f"file://{tmp_path}/clip.mkv"), ("images", "images")):
+        tracks = on_clip(tmp_path / name, path_digest(tmp_path / name))
+        front_door.write(tmp_path / f"{name}.h5", tracks)
+        done = here("inspect", f"{name}.h5", "--png", f"{name}.png", "--video", shown)
+        assert (done.returncode, done.stderr) == (0, "")
+        written = cv2.imread(str(tmp_path / f"{name}.png"))
+        assert written is not None
+        assert (written[..., ::-1] == draw_tracks(tracks, narrow)).all()
+    wrong = here("inspect", "images.h5", "--png", "no.png", "--video", f"file://{tmp_path}/clip.mkv")
+    assert wrong.returncode == 1
+    assert f"file://{tmp_path}/clip.mkv: expected the video of the tracks, " in wrong.stderr
 
 
 def test_inspect_tells_a_variable_rate_and_b_frames(here: Run, tmp_path: Path) -> None:
@@ -409,5 +503,7 @@ def test_what_is_neither_ours_nor_a_video_is_told_with_both(
 def test_a_folder_is_told_with_both(here: Run, tmp_path: Path) -> None:
     (tmp_path / "clips").mkdir()
     (line,) = here("inspect", "clips").stderr.splitlines()
-    assert line.startswith("error: clips: expected a file of ours or a video, got a folder, and none of our formats")
+    assert line.startswith(
+        "error: clips: expected a file of ours or a video, got a folder without images, and none of our formats"
+    )
     assert line.endswith("; name a file in it [unknown-format]")

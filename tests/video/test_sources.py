@@ -17,7 +17,7 @@ import pytest
 from lapsdata.errors import LapsError, SchemaError, StorageError, UnknownFormatError
 from lapsdata.provenance import path_digest
 from lapsdata.video._bytes import name_of, open_bytes
-from lapsdata.video.sources import VIDEO_SUFFIXES, find_videos, source_digest
+from lapsdata.video.sources import VIDEO_SUFFIXES, find_videos, source_bytes, source_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -213,9 +213,16 @@ def test_the_digest_is_that_of_the_bytes_wherever_they_are(tmp_path: Path) -> No
             "memory://digest/clip.mp4",
         )
         assert {source_digest(place) for place in places} == {expected}
+        assert {source_bytes(place) for place in places} == {3_000_000}
     finally:
         system.rm("/digest", recursive=True)
     assert source_digest(tmp_path) == path_digest(tmp_path)
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "note.txt").write_bytes(b"abc")
+    assert source_bytes(tmp_path) == 3_000_003
+    for missing in (tmp_path / "gone.mp4", "memory://digest/gone.mp4"):
+        with pytest.raises(StorageError, match=r"gone\.mp4: cannot open: no such file"):
+            source_bytes(missing)
 
 
 def test_a_url_that_stops_to_give_bytes_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
