@@ -73,9 +73,14 @@ def _go_on(number: int, frame: FrameType | None) -> None:
     pass
 
 
+# Python swallows what a handler raises within a callback, of a weak reference say; the task then goes on.
+_asked_to_stop = threading.Event()
+
+
 def _stop(number: int, frame: FrameType | None) -> None:
     # Once: a second signal must not cut off the cleaning up after the first.
     signal.signal(signal.SIGTERM, _go_on)
+    _asked_to_stop.set()
     raise _Stop
 
 
@@ -122,6 +127,8 @@ class _Worker:
             raise ExecutionError(Problem("not-loadable", "item", message, "make its module importable")) from error
 
     def _tell(self, units: int) -> None:
+        if _asked_to_stop.is_set():
+            raise _Stop
         count = whole_number(units)
         if count is None or count < 0:
             message = f"expected a number of units, 0 or more, got {units!r}"

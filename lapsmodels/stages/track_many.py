@@ -20,7 +20,6 @@ from lapsdata.storage.atomic import existing
 from lapsdata.storage.run_file import record_run
 from lapsdata.video.probe import probe
 from lapsdata.video.sources import source_digest
-from lapsmodels.stages._stops import stops_between_frames
 from lapsmodels.stages.timeline import images_rate, timeline
 from lapsmodels.stages.track import PRODUCER, track_parents, track_video
 from lapsmodels.stages.track_options import TrackOptions
@@ -202,14 +201,13 @@ def _key_of(path: Path) -> str | None:
 
 def _track(job: Job[TrackWork], tell: Tell) -> Tracked:
     work = job.item.payload
-    with stops_between_frames(tell) as tell_or_stop:
-        return track_video(
-            work.video,
-            job.item.output,
-            work.options,
-            name=work.name,
-            query_file=work.query_file,
-            digest=work.digest,
-            overwrite=job.overwrite,
-            tell=tell_or_stop,
-        )
+    return track_video(
+        work.video,
+        job.item.output,
+        work.options,
+        name=work.name,
+        query_file=work.query_file,
+        digest=work.digest,
+        overwrite=job.overwrite,
+        tell=tell,
+    )

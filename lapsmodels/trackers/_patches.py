@@ -5,27 +5,29 @@ slopes. Pictures are float32 with `MARGIN` pixels of their border repeated aroun
 picture without. Everything is float32, and what leaves the picture is an answer, not an error.
 
 Alignment is inverse compositional (Baker and Matthews 2004, "Lucas-Kanade 20 years on"), without mean: a change of
-brightness is no motion. `noise` is the variance of the noise of one picture, in squared levels.
+brightness is no motion. `noise` is the variance of the noise of one picture, in squared levels; `gain` and `light` are
+what exposure has made of the first picture.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from lapsmodels.trackers._beliefs import BACK, CORRELATION, MISFIT, RESIDUAL
 from lapsmodels.trackers._compiled import compiled, inlined
+from lapsmodels.trackers._points import Anchors, Held
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Array = NDArray[np.float32]
-    Flags = NDArray[np.bool_]
 
     # A float32 scalar, whose arithmetic NumPy's types widen.
     Real: TypeAlias = Any
 
-__all__ = ["MARGIN", "MEASURES", "NO_NOISE", "Anchors", "Held", "advance", "take_anchors"]
+__all__ = ["MARGIN", "MEASURES", "SIDE", "advance", "take_anchors"]
 
 F = np.float32
 RADIUS = 5
@@ -36,9 +38,6 @@ CORE = 2
 """Radius of the middle of a patch, which belongs to the point even where the rest covers something else."""
 
 ZERO, HALF, ONE, TWO = F(0), F(0.5), F(1), F(2)
-NO_NOISE = F(1)
-"""Rounding to whole levels and compression leave about this much of a clean picture."""
-
 STEPS_AGAIN, STEPS_ON, STEPS_BESIDE = 4, 6, 4
 CONVERGED = F(4e-4)
 """A step this short, squared pixels, is the last."""
@@ -61,13 +60,21 @@ STIFF = F(0.2)
 TOLERANCE_NOISE, TOLERANCE_TEXTURE = F(4), F(0.1)
 """A squared difference beyond so much noise, plus this share of the texture, counts as another thing."""
 
-GAIN = F(0.3)
+SHADE = F(10)
+"""How far, in levels, a point may be brighter or darker than exposure has made it."""
+
+LEAST_LIT, MOST_LIT = F(0.25), F(4)
+"""No gain is believed beyond these; what has more is another picture."""
+
+WITNESSES = 8
+"""So many points tell what exposure did; fewer leave it as it was."""
+
+WORTH = F(0.3)
 """A step that explains less than this much noise is none."""
 
 SLOWER = F(0.8)
 """A lost point goes on as it moved, less and less."""
 
-CORRELATION, MISFIT, BACK, RESIDUAL = range(4)
 MEASURES = 4
 """Columns of what `advance` measures: share of the possible correlation with the first patch, misfit of the middle,
 distance in pixels to where the backward flow leads, variance that the patch leaves unexplained."""
@@ -83,40 +90,6 @@ def _weights(side: int, width: float) -> Array:
 WEIGHT = _weights(SIDE, 0.5).ravel()
 CORE_SIDE = 2 * CORE + 1
 CORE_WEIGHT = _weights(CORE_SIDE, 0.6)
-
-
-class Anchors(NamedTuple):
-    """What N points looked like where they were given, and who stands around them."""
-
-    xy: Array
-    """(N, 2)"""
-    looks: Array
-    """(N, 121) patches, row by row"""
-    slopes: Array
-    """(N, 4, 121) weighted slopes of the looks along shift x, shift y, scale and turn"""
-    sums: Array
-    """(N, 4) sums of the slopes"""
-    inverses: Array
-    """(N, 4, 4) inverse normal matrices of the slopes"""
-    shifts: Array
-    """(N, 2, 2) those of the first two alone"""
-    texture: Array
-    """(N,) weighted variance of the patches, squared levels"""
-    neighbours: NDArray[np.int64]
-    """(N, K) nearest other points"""
-
-
-class Held(NamedTuple):
-    """Where N points are now."""
-
-    xy: Array
-    """(N, 2)"""
-    velocity: Array
-    """(N, 2) pixels per frame"""
-    warp: Array
-    """(N, 2) similarity from the first frame to now: scale times cosine and sine of the turn"""
-    found: Flags
-    """(N,) whether the point is followed, and not only believed to be there"""
 
 
 @inlined
@@ -187,6 +160,18 @@ def correlation(look: Array, patch: Array) -> tuple[Real, Real]:
 
 
 @inlined
+def brightness(patch: Array) -> tuple[Real, Real]:
+    """Return the weighted mean and variance of a patch."""
+    mean = square = ZERO
+    values = patch.ravel()
+    for i in range(SIDE * SIDE):
+        weighted = WEIGHT[i] * values[i]
+        mean += weighted
+        square += weighted * values[i]
+    return mean, square - mean * mean
+
+
+@inlined
 def possible(variance: Real, noise: Real) -> Real:
     """Return the correlation that two noisy pictures of one thing can have."""
     return max(ZERO, ONE - noise / max(variance, F(1e-3)))
@@ -225,7 +210,7 @@ def take_look(template: Array, look: Array, slopes: Array, sums: Array, inverse:
 
 @inlined
 def align_again(
-    anchors: Anchors, k: int, image: Array, x: Real, y: Real, a: Real, b: Real, noise: Real, patch: Array
+    anchors: Anchors, k: int, gain: Real, image: Array, x: Real, y: Real, a: Real, b: Real, noise: Real, patch: Array
 ) -> tuple[Real, Real, Real, Real, bool]:
     """Align the look of point k by shift, turn and scale: x, y, a, b, inside.
 
@@ -239,7 +224,7 @@ def align_again(
             return x, y, a, b, False
         mean = b0 = b1 = b2 = b3 = ZERO
         for i in range(SIDE * SIDE):
-            error = seen[i] - look[i]
+            error = seen[i] - gain * look[i]
             mean += WEIGHT[i] * error
             b0 += along[i] * error
             b1 += down[i] * error
@@ -250,8 +235,9 @@ def align_again(
         d1 = inverse[1, 0] * b0 + inverse[1, 1] * b1 + inverse[1, 2] * b2 + inverse[1, 3] * b3
         d2 = inverse[2, 0] * b0 + inverse[2, 1] * b1 + inverse[2, 2] * b2 + inverse[2, 3] * b3
         d3 = inverse[3, 0] * b0 + inverse[3, 1] * b1 + inverse[3, 2] * b2 + inverse[3, 3] * b3
-        if b0 * d0 + b1 * d1 + b2 * d2 + b3 * d3 < GAIN * noise:
+        if b0 * d0 + b1 * d1 + b2 * d2 + b3 * d3 < WORTH * noise:
             return x, y, a, b, True
+        d0, d1, d2, d3 = d0 / gain, d1 / gain, d2 / gain, d3 / gain
         # The template's own step is undone before the warp: warp <- warp o step^-1.
         squared = (ONE + d2) * (ONE + d2) + d3 * d3
         undo_a, undo_b = (ONE + d2) / squared, -d3 / squared
@@ -266,7 +252,7 @@ def align_again(
 
 @inlined
 def align_still(
-    anchors: Anchors, k: int, image: Array, x: Real, y: Real, a: Real, b: Real, noise: Real, patch: Array
+    anchors: Anchors, k: int, gain: Real, image: Array, x: Real, y: Real, a: Real, b: Real, noise: Real, patch: Array
 ) -> tuple[Real, Real, bool]:
     """Align the look of point k by a shift, turned as it is: x, y, inside; `patch` as by `align_again`."""
     look, inverse, sums = anchors.looks[k], anchors.shifts[k], anchors.sums[k]
@@ -277,14 +263,15 @@ def align_still(
             return x, y, False
         mean = b0 = b1 = ZERO
         for i in range(SIDE * SIDE):
-            error = seen[i] - look[i]
+            error = seen[i] - gain * look[i]
             mean += WEIGHT[i] * error
             b0 += along[i] * error
             b1 += down[i] * error
         b0, b1 = b0 - mean * sums[0], b1 - mean * sums[1]
         d0, d1 = inverse[0, 0] * b0 + inverse[0, 1] * b1, inverse[1, 0] * b0 + inverse[1, 1] * b1
-        if b0 * d0 + b1 * d1 < GAIN * noise:
+        if b0 * d0 + b1 * d1 < WORTH * noise:
             return x, y, True
+        d0, d1 = d0 / gain, d1 / gain
         x, y = x - (a * d0 - b * d1), y - (b * d0 + a * d1)
         if d0 * d0 + d1 * d1 < CONVERGED:
             return x, y, True
@@ -334,6 +321,7 @@ def align_shift(template: Array, image: Array, x: Real, y: Real, noise: Real, pa
 def align_partly(
     anchors: Anchors,
     k: int,
+    light: Array,
     image: Array,
     x: Real,
     y: Real,
@@ -347,21 +335,21 @@ def align_partly(
     look, along, down = anchors.looks[k], anchors.slopes[k, 0], anchors.slopes[k, 1]
     seen = patch.ravel()
     from_x, from_y, share = x, y, ZERO
-    stiff = F(0.05) + STIFF * noise
+    stiff, gain, offset = F(0.05) + STIFF * noise, light[0], light[1]
     for _ in range(STEPS_BESIDE):
         if not sample_turned(image, x, y, a, b, SIDE, patch):
             return x, y, ZERO
         xx = yy = stiff
         xy = bx = by = share = ZERO
         for i in range(SIDE * SIDE):
-            error = seen[i] - look[i]
+            error = seen[i] - gain * look[i] - offset
             part = ONE / (ONE + error * error / tolerance)
             part = part * part
             # The slopes carry the weight once.
-            of_x, of_y, weight = part * along[i], part * down[i], WEIGHT[i]
-            xx += of_x * along[i] / weight
-            xy += of_x * down[i] / weight
-            yy += of_y * down[i] / weight
+            of_x, of_y, weight = part * gain * along[i], part * gain * down[i], WEIGHT[i]
+            xx += of_x * gain * along[i] / weight
+            xy += of_x * gain * down[i] / weight
+            yy += of_y * gain * down[i] / weight
             bx += of_x * error
             by += of_y * error
             share += part * weight
@@ -376,17 +364,19 @@ def align_partly(
 
 
 @inlined
-def misfit(look: Array, image: Array, x: Real, y: Real, a: Real, b: Real, tolerance: Real, core: Array) -> Real:
+def misfit(
+    look: Array, light: Array, image: Array, x: Real, y: Real, a: Real, b: Real, tolerance: Real, core: Array
+) -> Real:
     """Return how little the middle of a look is seen at a place, 0 (exactly) to 1; `core` is overwritten."""
     if not sample_turned(image, x, y, a, b, CORE_SIDE, core):
         return ONE
-    mean = ZERO
+    gain, mean = light[0], ZERO
     for j in range(CORE_SIDE):
         for i in range(CORE_SIDE):
-            core[j, i] -= look[(j + RADIUS - CORE) * SIDE + i + RADIUS - CORE]
+            core[j, i] -= gain * look[(j + RADIUS - CORE) * SIDE + i + RADIUS - CORE]
             mean += CORE_WEIGHT[j, i] * core[j, i]
-    # A change of light is forgiven, another colour is not.
-    mean = min(max(mean, F(-10)), F(10))
+    # Shade is forgiven, another colour is not.
+    mean = min(max(mean, light[1] - SHADE), light[1] + SHADE)
     total = ZERO
     for j in range(CORE_SIDE):
         for i in range(CORE_SIDE):
@@ -425,15 +415,16 @@ def near(x: Real, y: Real, other_x: Real, other_y: Real, limit: Real) -> bool:
 
 
 @compiled
-def take_anchors(image: Array, anchors: Anchors) -> None:
-    """Fill in what is remembered of points that begin in a picture, but for their places and neighbours."""
+def take_anchors(image: Array, empty: tuple[Any, ...]) -> None:
+    """Fill in the `Anchors` of points that begin in a picture; their places and neighbours are there."""
+    anchors = Anchors(*empty)
     template = np.empty((EDGED, EDGED), F)
     for k in range(len(anchors.xy)):
         sample(image, anchors.xy[k, 0], anchors.xy[k, 1], EDGED, template)
         take_look(
             template, anchors.looks[k], anchors.slopes[k], anchors.sums[k], anchors.inverses[k], anchors.shifts[k]
         )
-        anchors.texture[k] = correlation(anchors.looks[k], anchors.looks[k])[1]
+        anchors.level[k], anchors.texture[k] = brightness(anchors.looks[k])
 
 
 @inlined
@@ -450,9 +441,10 @@ def carry(
 ) -> None:
     """Follow each point that is held by itself: from the flow to its first patch, or else from the frame before.
 
-    Fills in the residuals, and the correlations where they come of themselves: NaN is left to `measure`.
+    Fills in the residuals, the light, and the correlations where they come of themselves: NaN is left to `measure`.
     """
     patch, template = np.empty((SIDE, SIDE), F), np.empty((EDGED, EDGED), F)
+    gain, seen, levels, gains = held.light[0], 0, np.empty((len(held.xy), 2), F), np.empty(len(held.xy), F)
     for k in range(len(held.xy)):
         x, y, a, b = held.xy[k, 0], held.xy[k, 1], held.warp[k, 0], held.warp[k, 1]
         # Where nothing better is found, the point goes on as it did.
@@ -463,24 +455,28 @@ def carry(
             continue
         u, v = flow_at(forward, scale, x, y)
         first = anchors.looks[k]
-        best = possible(anchors.texture[k], noise)
-        ax, ay, whole = align_still(anchors, k, now, x + u, y + v, a, b, noise, patch)
+        best = possible(gain * anchors.texture[k], noise)
+        ax, ay, whole = align_still(anchors, k, gain, now, x + u, y + v, a, b, noise, patch)
         aa, ab = a, b
         if whole and correlation(first, patch)[0] <= SURE * best:
-            ax, ay, aa, ab, whole = align_again(anchors, k, now, ax, ay, a, b, noise, patch)
+            ax, ay, aa, ab, whole = align_again(anchors, k, gain, now, ax, ay, a, b, noise, patch)
         if whole and near(ax, ay, x + u, y + v, WITHIN) and inside(now, ax, ay):
             alike = correlation(first, patch)[0]
             if alike > SURE * best:
                 new.xy[k, 0], new.xy[k, 1], new.warp[k, 0], new.warp[k, 1] = ax, ay, aa, ab
                 new.found[k], measures[k, RESIDUAL] = True, (ONE - alike) * anchors.texture[k]
                 measures[k, CORRELATION] = alike
+                level, texture = brightness(patch)
+                levels[seen, 0], levels[seen, 1] = anchors.level[k], level
+                gains[seen] = np.sqrt(texture / anchors.texture[k])
+                seen += 1
                 continue
         sample(before, x, y, EDGED, template)
         sx, sy = align_shift(template, now, x + u, y + v, noise, patch)
         followed, variance = ZERO - ONE, ZERO
         if sample(now, sx, sy, SIDE, patch):
             followed, variance = correlation(template[1:-1, 1:-1], patch)
-        ax, ay, aa, ab, whole = align_again(anchors, k, now, sx, sy, a, b, noise, patch)
+        ax, ay, aa, ab, whole = align_again(anchors, k, gain, now, sx, sy, a, b, noise, patch)
         if whole and near(ax, ay, sx, sy, WITHIN) and correlation(first, patch)[0] > LIKELY * best:
             new.xy[k, 0], new.xy[k, 1], new.warp[k, 0], new.warp[k, 1] = ax, ay, aa, ab
             new.found[k] = inside(now, ax, ay)
@@ -489,15 +485,19 @@ def carry(
             new.found[k] = inside(now, sx, sy)
         if new.found[k] and followed > ZERO:
             measures[k, RESIDUAL] = (ONE - followed) * anchors.texture[k]
+    new.light[0], new.light[1] = held.light[0], held.light[1]
+    if seen >= WITNESSES:
+        new.light[0] = min(max(F(np.median(gains[:seen])), LEAST_LIT), MOST_LIT)
+        new.light[1] = F(np.median(levels[:seen, 1] - new.light[0] * levels[:seen, 0]))
 
 
 @inlined
 def ask_neighbours(now: Array, noise: Real, anchors: Anchors, held: Held, new: Held, measures: Array) -> None:
     """Try the motion of its neighbours on each point that is lost or that they explain better; `new` is changed."""
     patch, core = np.empty((SIDE, SIDE), F), np.empty((CORE_SIDE, CORE_SIDE), F)
-    count = anchors.neighbours.shape[1]
+    count, gain = anchors.neighbours.shape[1], new.light[0]
     for k in range(len(held.xy)):
-        tolerance = TOLERANCE_NOISE * noise + TOLERANCE_TEXTURE * anchors.texture[k]
+        tolerance = TOLERANCE_NOISE * noise + TOLERANCE_TEXTURE * gain * gain * anchors.texture[k]
         first, x, y = anchors.looks[k], new.xy[k, 0], new.xy[k, 1]
         found, own = new.found[k], ONE
         least, at_x, at_y, at_a, at_b = TWO, ZERO, ZERO, ONE, ZERO
@@ -515,18 +515,18 @@ def ask_neighbours(now: Array, noise: Real, anchors: Anchors, held: Held, new: H
                 a, b, to_x, to_y = held.warp[k, 0], held.warp[k, 1], x, y
             if (found and near(to_x, to_y, x, y, ONE)) or not inside(now, to_x, to_y):
                 continue
-            fit = misfit(first, now, to_x, to_y, a, b, tolerance, core)
+            fit = misfit(first, new.light, now, to_x, to_y, a, b, tolerance, core)
             if fit < least:
                 least, at_x, at_y, at_a, at_b = fit, to_x, to_y, a, b
         if least >= ONE:
             continue
         if found:
-            own = misfit(first, now, x, y, new.warp[k, 0], new.warp[k, 1], tolerance, core)
+            own = misfit(first, new.light, now, x, y, new.warp[k, 0], new.warp[k, 1], tolerance, core)
             if least >= TWO * own:
                 continue
-        to_x, to_y, share = align_partly(anchors, k, now, at_x, at_y, at_a, at_b, tolerance, noise, patch)
+        to_x, to_y, share = align_partly(anchors, k, new.light, now, at_x, at_y, at_a, at_b, tolerance, noise, patch)
         if share > INLIERS and near(to_x, to_y, at_x, at_y, BESIDE) and inside(now, to_x, to_y):
-            fit = misfit(first, now, to_x, to_y, at_a, at_b, tolerance, core)
+            fit = misfit(first, new.light, now, to_x, to_y, at_a, at_b, tolerance, core)
             if fit < FITS and fit < BETTER * own:
                 new.xy[k, 0], new.xy[k, 1], new.warp[k, 0], new.warp[k, 1] = to_x, to_y, at_a, at_b
                 new.found[k], measures[k, CORRELATION] = True, F(np.nan)
@@ -537,7 +537,7 @@ def measure(
     now: Array, backward: Array, scale: Real, noise: Real, anchors: Anchors, held: Held, new: Held, measures: Array
 ) -> None:
     """Fill in the velocities, and what is known of how well each point was followed; see `MEASURES`."""
-    patch, core = np.empty((SIDE, SIDE), F), np.empty((CORE_SIDE, CORE_SIDE), F)
+    patch, core, gain = np.empty((SIDE, SIDE), F), np.empty((CORE_SIDE, CORE_SIDE), F), new.light[0]
     for k in range(len(held.xy)):
         x, y, a, b = new.xy[k, 0], new.xy[k, 1], new.warp[k, 0], new.warp[k, 1]
         if not new.found[k]:
@@ -545,44 +545,49 @@ def measure(
             measures[k, CORRELATION], measures[k, MISFIT], measures[k, BACK] = ZERO, ONE, F(np.nan)
             continue
         new.velocity[k, 0], new.velocity[k, 1] = x - held.xy[k, 0], y - held.xy[k, 1]
-        tolerance = TOLERANCE_NOISE * noise + TOLERANCE_TEXTURE * anchors.texture[k]
+        tolerance = TOLERANCE_NOISE * noise + TOLERANCE_TEXTURE * gain * gain * anchors.texture[k]
         u, v = flow_at(backward, scale, x, y)
         off_x, off_y = x + u - held.xy[k, 0], y + v - held.xy[k, 1]
         alike = measures[k, CORRELATION]
         if np.isnan(alike):
             whole = sample_turned(now, x, y, a, b, SIDE, patch)
             alike = correlation(anchors.looks[k], patch)[0] if whole else ZERO
-        alike /= max(possible(anchors.texture[k], noise), F(0.05))
+        alike /= max(possible(gain * anchors.texture[k], noise), F(0.05))
         measures[k, CORRELATION] = min(max(alike, ZERO), ONE)
-        measures[k, MISFIT] = misfit(anchors.looks[k], now, x, y, a, b, tolerance, core)
+        measures[k, MISFIT] = misfit(anchors.looks[k], new.light, now, x, y, a, b, tolerance, core)
         measures[k, BACK] = np.sqrt(off_x * off_x + off_y * off_y)
 
 
 @compiled
 def advance(
-    before: Array, now: Array, forward: Array, backward: Array, scale: Real, noise: Real, anchors: Anchors, held: Held
-) -> tuple[Held, Array]:
+    before: Array,
+    now: Array,
+    forward: Array,
+    backward: Array,
+    scale: Real,
+    noise: Real,
+    known: tuple[Any, ...],
+    earlier: tuple[Any, ...],
+    later: tuple[Any, ...],
+    measures: Array,
+) -> None:
     """Follow points from a picture into the next.
+
+    Records come as plain tuples: Numba asks Python about the types of others, and dies of a signal handler that raises
+    meanwhile.
 
     Parameters
     ----------
     before, now : (H + 2 * MARGIN, W + 2 * MARGIN)
     forward, backward : (h, w, 2), flow between the pictures made `scale` times smaller, in its pixels
     scale, noise : float32
-    anchors : Anchors
-    held : Held
-        Not changed.
-
-    Returns
-    -------
-    Held
-        Of the next picture.
-    (N, MEASURES)
+    known : Anchors
+    earlier, later : Held
+        Of the two pictures; the later one is filled in.
+    measures : (N, MEASURES)
+        Filled in.
     """
-    count = len(held.xy)
-    new = Held(np.empty((count, 2), F), np.empty((count, 2), F), np.empty((count, 2), F), np.empty(count, np.bool_))
-    measures = np.empty((count, MEASURES), F)
+    anchors, held, new = Anchors(*known), Held(*earlier), Held(*later)
     carry(before, now, forward, scale, noise, anchors, held, new, measures)
     ask_neighbours(now, noise, anchors, held, new, measures)
     measure(now, backward, scale, noise, anchors, held, new, measures)
-    return new, measures

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 import numpy as np
 
 from lapsdata.errors import Problem, SchemaError
+from lapsmodels.trackers._points import begin, empty_as
 from lapsmodels.trackers._quality import textured
 from lapsmodels.trackers._windows import Seen, first_seen, follow_windows
 
@@ -23,26 +24,17 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lapsmodels.trackers._patches import Anchors, Held
+    from lapsmodels.trackers._points import Anchors, Held
     from lapsmodels.trackers._protocol import Pixels, TrackedWindow, WindowPlan
 
     Array = NDArray[np.float32]
 
 __all__ = ["PLUGIN", "DenseFlow"]
 
-# Where there is nothing to hold on to, standing still cannot be told from being followed: below any threshold that a
-# user would choose, and above that of a point that is lost.
-_UNTEXTURED = 0.1
 # Below this, OpenCV chooses the scales of DIS by the width alone, and reads beyond pictures that are low.
 _SMALLEST_SIDE = 32
 # The shorter side of the picture that flow is computed on: halved until it is not larger.
 _FLOW_SIDE = 320
-_NEIGHBOURS = 8
-# In squared levels; more than the largest is no picture any more.
-_MOST_NOISE = 200.0
-# Beyond this the backward flow leads elsewhere, and only a patch that is nearly the first one is believed.
-_NEARLY_THE_SAME = 0.8
-_LARGEST_MISFIT = 0.6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,77 +131,44 @@ class _Follower:
         return np.asarray(cv2.resize(whole, (narrow, low), interpolation=cv2.INTER_AREA))
 
     def start(self, points: Array) -> _Points:
-        from lapsmodels.trackers._patches import SIDE, Anchors, Held, take_anchors
+        from lapsmodels.trackers._beliefs import UNTEXTURED
+        from lapsmodels.trackers._patches import SIDE, take_anchors
 
-        count = len(points)
-        shapes = (SIDE * SIDE,), (4, SIDE * SIDE), (4,), (4, 4), (2, 2), ()
-        parts = (np.empty((count, *shape), np.float32) for shape in shapes)
-        anchors = Anchors._make((points.copy(), *parts, _neighbours(points)))
-        take_anchors(self._now, anchors)
-        still = np.zeros((count, 2), np.float32)
-        upright = np.tile(np.array([1, 0], np.float32), (count, 1))
+        anchors, held = begin(points, SIDE * SIDE)
+        take_anchors(self._now, tuple(anchors))
         has_texture = textured(self._image, points)
         seen = first_seen(points)
-        seen = seen._replace(confidence=np.where(has_texture, seen.confidence, np.float32(_UNTEXTURED)))
-        return _Points(anchors, Held(points.copy(), still, upright, np.ones(count, np.bool_)), has_texture, None, seen)
+        seen = seen._replace(confidence=np.where(has_texture, seen.confidence, UNTEXTURED))
+        return _Points(anchors, held, has_texture, None, seen)
 
     def seen(self, points: _Points) -> Seen:
         return points.seen
 
     def follow(self, points: _Points) -> _Points:
-        from lapsmodels.trackers._patches import NO_NOISE, RESIDUAL
+        from lapsmodels.trackers._beliefs import BACK, NO_NOISE, NOISE_GROWS, believe, noise_of
 
         noise = NO_NOISE if points.noise is None else points.noise
         held, measures = self._advance(points, noise)
         if points.noise is None:
             # What noise there is shows in the first step; it is then taken again, knowing that.
-            noise = _noise(measures[:, RESIDUAL], NO_NOISE)
+            noise = np.float32(noise_of(measures, NO_NOISE))
             if noise > NO_NOISE:
                 held, measures = self._advance(points, noise)
-        seen = self._judge(points, held, measures)
-        return points._replace(held=held, noise=_noise(measures[:, RESIDUAL], noise), seen=seen)
+        vis, confidence = np.empty_like(held.found), np.empty(len(held.xy), np.float32)
+        believe(measures, held.found, points.textured, np.float32(self._options.back_error_px), vis, confidence)
+        seen = Seen(held.xy, vis, confidence, measures[:, BACK])
+        noise = np.float32(min(noise_of(measures, noise), NOISE_GROWS * noise))
+        return points._replace(held=held, noise=noise, seen=seen)
 
     def _advance(self, points: _Points, noise: np.float32) -> tuple[Held, Array]:
-        from lapsmodels.trackers._patches import advance
+        from lapsmodels.trackers._patches import MEASURES, advance
 
+        held, anchors = points.held, points.anchors
+        new = empty_as(held)
+        measures = np.empty((len(held.xy), MEASURES), np.float32)
         flows = self._forward, self._backward, np.float32(self._scale)
-        return advance(self._before, self._now, *flows, noise, points.anchors, points.held)
-
-    def _judge(self, points: _Points, held: Held, measures: Array) -> Seen:
-        from lapsmodels.trackers._patches import BACK, CORRELATION, MISFIT
-
-        back = measures[:, BACK].copy()
-        alike = measures[:, CORRELATION]
-        # NaN, of a point that is not followed, compares as false.
-        believed = (back <= self._options.back_error_px) | (alike >= _NEARLY_THE_SAME)
-        fits = measures[:, MISFIT] < _LARGEST_MISFIT
-        followed = held.found & believed & fits
-        confidence = np.where(followed, alike * np.exp(-np.nan_to_num(back) / 8), 0)
-        confidence = np.where(points.textured, confidence, np.minimum(confidence, _UNTEXTURED))
-        return Seen(held.xy, followed & points.textured, confidence.astype(np.float32), back)
-
-
-def _neighbours(points: Array) -> NDArray[np.int64]:
-    """Return the nearest other points of each, (N, K), K <= 8."""
-    from scipy.spatial import cKDTree
-
-    count = min(_NEIGHBOURS, len(points) - 1)
-    if count == 0:
-        return np.empty((len(points), 0), np.int64)
-    nearest = np.asarray(cKDTree(points).query(points, k=count + 1)[1], np.int64)
-    # The point itself, once; of several points at one place any may come first, and it may not be among them.
-    own = nearest == np.arange(len(points))[:, None]
-    own[~own.any(axis=1), -1] = True
-    others: NDArray[np.int64] = nearest[~own].reshape(len(points), count)
-    return others
-
-
-def _noise(residual: Array, before: np.float32) -> np.float32:
-    """Return the middle of what patches leave unexplained; what was before where none was followed."""
-    from lapsmodels.trackers._patches import NO_NOISE
-
-    known = residual[~np.isnan(residual)]
-    return np.float32(np.clip(np.median(known), NO_NOISE, _MOST_NOISE)) if len(known) else before
+        advance(self._before, self._now, *flows, noise, tuple(anchors), tuple(held), tuple(new), measures)
+        return new, measures
 
 
 PLUGIN = DenseFlow()

@@ -11,7 +11,7 @@ import grimp
 import pytest
 
 # Hot loops are Numba through and through; whoever runs them imports them then.
-HOT_LOOPS = {f"lapsmodels.trackers.{name}" for name in ("_compiled", "_patches", "_slopes")}
+HOT_LOOPS = {f"lapsmodels.trackers.{name}" for name in ("_compiled", "_patches", "_beliefs", "_slopes")}
 
 HEAVY = ("torch", "h5py", "zarr", "pyarrow", "cv2", "av", "numba", "scipy", "typer", "rich", "numpy", "pydantic")
 

@@ -34,14 +34,14 @@ from lapsdata.execution.local import LocalEngine
 from lapsdata.execution.manifest import Found, WorkItem, judge, plan
 from lapsdata.execution.report import Interrupted, carry_out_shown, show
 
-folder, stubborn, *names = Path(sys.argv[1]), sys.argv[2] == "stubborn", *sys.argv[3:]
+folder, manner, *names = Path(sys.argv[1]), *sys.argv[2:]
 items = [
     WorkItem(Path(name).stem, folder / "out" / name, key="key", payload=0.0 if name.startswith("quick") else 60.0)
     for name in names
 ]
 todo = plan(items, lambda item: judge(item, Path.read_text))
 try:
-    report = carry_out_shown(todo, WriteSlowly(folder, stubborn), LocalEngine(2), title="write", unit="files")
+    report = carry_out_shown(todo, WriteSlowly(folder, manner), LocalEngine(2), title="write", unit="files")
 except Interrupted as stop:
     told = {"number": stop.number, "code": stop.report.exit_code, "text": str(stop), **stop.report.as_json()}
     print(json.dumps(told), flush=True)
@@ -203,6 +203,17 @@ def test_stubborn_workers_end_when_the_program_is_killed(
     send_parent(program, signal.SIGKILL)
     until(lambda: not any(map(alive, program.pids.values())))
     assert list(program.outputs().values()) == [False, False]
+
+
+def test_a_stop_that_python_swallows_is_granted_at_the_next_unit(start: Callable[..., Program], until: Until) -> None:
+    """What a handler raises within a callback, of a weak reference say, goes nowhere."""
+    program = start("slow1", "slow2", task="swallows")
+    until(lambda: {"slow1", "slow2"} <= set(program.pids))
+    send_parent(program, signal.SIGTERM)
+    told, _ = program.end()
+    assert told["number"] == signal.SIGTERM
+    # A worker that had to be killed would have left its temporary files.
+    assert program.outputs() == {}
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])

@@ -104,6 +104,14 @@ def normal(template: Any) -> Array:
     return np.asarray(matrix + np.diag([least, least, 12.5 * least, 12.5 * least]))
 
 
+@dataclass
+class Light:
+    """What exposure has made of the first frame: gain * first + offset."""
+
+    gain: float = 1.0
+    offset: float = 0.0
+
+
 class Look:
     """What is remembered of a point: its template (13, 13), float64."""
 
@@ -113,6 +121,11 @@ class Look:
         self.slopes = slopes(template)
         self.normal = normal(template)
         self.texture = moments(self.patch, self.patch)[0]
+        self.level = float((WEIGHT * self.patch).sum())
+
+    def lit(self, light: Light) -> Look:
+        """Return what it would look like in other light."""
+        return Look(light.gain * self.template + light.offset)
 
     def towards(self, patch: Array, free: int) -> Array:
         """Return the right side of the normal equations: differences beside a change of brightness, on the slopes."""
@@ -128,16 +141,23 @@ def undone(warp: Array, step: Any) -> Array:
     return np.asarray(warp @ back)
 
 
-def align(look: Look, image: Any, warp: Array, noise: float, free: int, near: Near) -> tuple[Array, bool, Array]:
-    """Align a look by shift alone (free = 2) or by shift, scale and turn (4), four steps at most; the last sample."""
+def align(
+    look: Look, gain: float, image: Any, warp: Array, noise: float, free: int, near: Near
+) -> tuple[Array, bool, Array]:
+    """Align a look by shift alone (free = 2) or by shift, scale and turn (4), four steps at most; the last sample.
+
+    The gain scales the picture and its slopes, and not what keeps the normal matrix from being singular.
+    """
     for _ in range(4):
         patch, whole = patch_at(image, warp, near)
         if not whole:
             return warp, False, patch
-        side = look.towards(patch, free)
-        step = np.linalg.solve(look.normal[:free, :free], side)
-        if not near.above(side @ step, 0.3 * noise):
+        error = patch - gain * look.patch
+        side = np.einsum("ji,jim,ji->m", WEIGHT, look.slopes[..., :free], error - (WEIGHT * error).sum())
+        explained = np.linalg.solve(look.normal[:free, :free], side)
+        if not near.above(side @ explained, 0.3 * noise):
             return warp, True, patch
+        step = explained / gain
         warp = undone(warp, step)
         if free == 4 and not 0.25 < np.linalg.det(warp[:2, :2]) < 4:
             return warp, False, patch
@@ -165,10 +185,10 @@ def align_shift(template: Any, image: Any, start: Array, noise: float, near: Nea
 
 
 def align_partly(
-    look: Look, image: Any, warp: Array, tolerance: float, noise: float, near: Near
+    look: Look, light: Light, image: Any, warp: Array, tolerance: float, noise: float, near: Near
 ) -> tuple[Array, float]:
     """Align what is still seen of a look by a shift, four steps at most, with the weights of Geman and McClure."""
-    stiff, start, share = 0.05 + 0.2 * noise, warp, 0.0
+    stiff, start, share, look = 0.05 + 0.2 * noise, warp, 0.0, look.lit(light)
     for _ in range(4):
         patch, whole = patch_at(image, warp, near)
         if not whole:
@@ -187,12 +207,12 @@ def align_partly(
     return warp, share
 
 
-def misfit(look: Look, image: Any, warp: Array, tolerance: float, near: Near) -> float:
-    """Return the weighted share of the middle (5, 5) that is another thing, beside a change of up to ten levels."""
+def misfit(look: Look, light: Light, image: Any, warp: Array, tolerance: float, near: Near) -> float:
+    """Return the weighted share of the middle (5, 5) that is another thing, beside a shade of up to ten levels."""
     core, whole = patch_at(image, warp, near, 2)
     if not whole:
         return 1.0
-    error = core - look.patch[3:8, 3:8]
+    error = core - look.lit(light).patch[3:8, 3:8]
     error -= np.clip((CORE_WEIGHT * error).sum(), -10, 10)
     return float((CORE_WEIGHT * np.minimum(error**2 / tolerance, 1)).sum())
 
@@ -221,6 +241,8 @@ class Point:
     found: bool
     alike: float = np.nan
     residual: float = np.nan
+    patch: Array | None = None
+    """What was seen of a point that looks as it did first."""
 
     @property
     def at(self) -> Array:
@@ -232,32 +254,42 @@ class Point:
         return warp
 
 
-def tolerance_of(look: Look, noise: float) -> float:
-    return 4 * noise + 0.1 * look.texture
+def tolerance_of(look: Look, light: Light, noise: float) -> float:
+    return 4 * noise + 0.1 * look.lit(light).texture
+
+
+def light_of(looks: list[Look], carried: list[Point], before: Light) -> Light:
+    """Return what exposure did, by those points that look as they did first; by few, it is as it was before."""
+    pairs = [(look, point.patch) for look, point in zip(looks, carried, strict=True) if point.patch is not None]
+    if len(pairs) < 8:
+        return before
+    gain = np.median([np.sqrt(moments(patch, patch)[0] / look.texture) for look, patch in pairs])
+    gain = np.clip(gain, 0.25, 4)
+    return Light(gain, float(np.median([(WEIGHT * patch).sum() - gain * look.level for look, patch in pairs])))
 
 
 def carry(
-    before: Any, now: Any, forward: Any, scale: float, noise: float, look: Look, held: Point, near: Near
+    before: Any, now: Any, forward: Any, scale: float, noise: float, gain: float, look: Look, held: Point, near: Near
 ) -> Point:
     """Follow one point by itself."""
     on = Point(held.moved_to(held.at + held.velocity), held.velocity, found=False)
     if not held.found:
         return on
     led = held.at + flow_at(forward, scale, held.at)
-    best = possible(look.texture, noise)
-    warp, whole, patch = align(look, now, held.moved_to(led), noise, 2, near)
+    best = possible(gain * look.texture, noise)
+    warp, whole, patch = align(look, gain, now, held.moved_to(led), noise, 2, near)
     if whole and not near.above(correlation(look.patch, patch)[0], 0.95 * best):
-        warp, whole, patch = align(look, now, warp, noise, 4, near)
+        warp, whole, patch = align(look, gain, now, warp, noise, 4, near)
     if whole and near.within(warp, led, 2) and inside(now, warp[:2, 2]):
         alike = correlation(look.patch, patch)[0]
         if near.above(alike, 0.95 * best):
-            return Point(warp, held.velocity, True, alike, (1 - alike) * look.texture)
+            return Point(warp, held.velocity, True, alike, (1 - alike) * look.texture, patch)
     # Its look has changed: from the frame before, and from there once more to the first look.
     template, _ = patch_at(before, warp_matrix(held.at), near, 6)
     shifted = align_shift(template, now, led, noise, near)
     seen, whole = patch_at(now, warp_matrix(shifted), near)
     followed, variance = correlation(template[1:-1, 1:-1], seen) if whole else (-1.0, 0.0)
-    warp, whole, patch = align(look, now, held.moved_to(shifted), noise, 4, near)
+    warp, whole, patch = align(look, gain, now, held.moved_to(shifted), noise, 4, near)
     if whole and near.within(warp, shifted, 2) and near.above(correlation(look.patch, patch)[0], 0.75 * best):
         on.warp, on.found = warp, inside(now, warp[:2, 2])
     elif near.above(followed, 0.85 * possible(variance, noise)):
@@ -275,6 +307,7 @@ class Around:
     first: Any
     neighbours: Any
     held: list[Point]
+    light: Light
 
 
 def ask_neighbours(now: Any, noise: float, around: Around, new: list[Point], near: list[Near]) -> list[Point]:
@@ -290,32 +323,40 @@ def ask_neighbours(now: Any, noise: float, around: Around, new: list[Point], nea
 
 def ask(now: Any, noise: float, around: Around, k: int, asked: list[Point], near: Near) -> Point:
     """Return where one point is, after its neighbours were asked."""
-    own, look = asked[k], around.looks[k]
-    limit = tolerance_of(look, noise)
+    own, look, light = asked[k], around.looks[k], around.light
+    limit = tolerance_of(look, light, noise)
     others = [m for m in around.neighbours[k] if asked[m].found]
     tried = [asked[m].warp @ warp_matrix(around.first[k] - around.first[m]) for m in others]
     # Where it is believed to be, turned as it was.
     tried.append(around.held[k].moved_to(own.at))
     tried = [warp for warp in tried if inside(now, warp[:2, 2]) and not (own.found and near.within(warp, own.at, 1))]
-    told = sorted(((misfit(look, now, warp, limit, near), i) for i, warp in enumerate(tried)))
+    told = sorted(((misfit(look, light, now, warp, limit, near), i) for i, warp in enumerate(tried)))
     if len(told) > 1 and not np.allclose(tried[told[0][1]], tried[told[1][1]], atol=1e-4):
         near.above(told[1][0], told[0][0])
     if not told or not near.above(1, told[0][0]):
         return own
     fit, warp = told[0][0], tried[told[0][1]]
-    before = misfit(look, now, own.warp, limit, near) if own.found else 1.0
+    before = misfit(look, light, now, own.warp, limit, near) if own.found else 1.0
     if own.found and not near.above(2 * before, fit):
         return own
-    there, share = align_partly(look, now, warp, limit, noise, near)
+    there, share = align_partly(look, light, now, warp, limit, noise, near)
     if near.above(share, 0.4) and near.within(there, warp[:2, 2], 4) and inside(now, there[:2, 2]):
-        fit = misfit(look, now, there, limit, near)
+        fit = misfit(look, light, now, there, limit, near)
         if near.above(0.6, fit) and near.above(0.7 * before, fit):
             return Point(there, own.velocity, True, residual=own.residual)
     return own
 
 
 def measure(
-    now: Any, backward: Any, scale: float, noise: float, look: Look, held: Point, new: Point, near: Near
+    now: Any,
+    backward: Any,
+    scale: float,
+    noise: float,
+    light: Light,
+    look: Look,
+    held: Point,
+    new: Point,
+    near: Near,
 ) -> tuple[Array, tuple[float, float, float, float]]:
     """Return the velocity of a point, and how well it was followed: correlation, misfit, way back, residual."""
     if not new.found:
@@ -324,7 +365,7 @@ def measure(
     if np.isnan(alike):
         patch, whole = patch_at(now, new.warp, near)
         alike = correlation(look.patch, patch)[0] if whole else 0.0
-    share = float(np.clip(alike / max(possible(look.texture, noise), 0.05), 0, 1))
+    share = float(np.clip(alike / max(possible(light.gain * look.texture, noise), 0.05), 0, 1))
     back = new.at + flow_at(backward, scale, new.at) - held.at
-    fit = misfit(look, now, new.warp, tolerance_of(look, noise), near)
+    fit = misfit(look, light, now, new.warp, tolerance_of(look, light, noise), near)
     return new.at - held.at, (share, fit, float(np.linalg.norm(back)), new.residual)

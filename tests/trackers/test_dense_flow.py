@@ -11,7 +11,8 @@ import pytest
 from lapsdata.errors import SchemaError
 from lapsdata.geometry import FrameSize, inside_frame, uniform_grid
 from lapsmodels.trackers import TrackedWindow, WindowPlan
-from lapsmodels.trackers.dense_flow import PLUGIN, DenseFlow, _neighbours, _noise
+from lapsmodels.trackers._points import begin
+from lapsmodels.trackers.dense_flow import PLUGIN, DenseFlow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -217,14 +218,57 @@ def test_turns_and_scales_are_followed(smooth: Draw, degrees: float, growth: flo
     assert np.quantile(error, 0.95) < 1.0
 
 
-def test_light_that_changes_a_little_is_no_motion(smooth: Draw) -> None:
-    """Up to 10 levels within a window, above which it counts as another colour."""
-    picture = smooth(120, 160, contrast=30)
-    frames = [(0.8 * picture + 0.5 * k).clip(0, 255).astype(np.uint8) for k in range(16)]
-    points = grid(picture, edge=8)
-    window = track(frames, points)
+@pytest.mark.parametrize(("gain", "step"), [(1.0, 0.5), (1.0, 2.0), (1.0, -4.0), (0.95, 0.0), (1.03, 0.0), (0.97, 3.0)])
+def test_exposure_is_no_motion(smooth: Draw, gain: float, step: float) -> None:
+    """A camera that opens or closes its iris, frame after frame, while it moves."""
+    picture = smooth(140, 190, contrast=25)
+    frames = shifted(picture, (120, 160), [(k, k // 2) for k in range(16)], (18, 12))
+    lit = [
+        ((0.7 * f) * gain**k + (10 if step >= 0 else 75) + step * k).clip(0, 255).astype(np.uint8)
+        for k, f in enumerate(frames)
+    ]
+    points = grid(picture[:120, :160], edge=26)
+    window = track(lit, points)
+    moves = np.array([[k, k // 2] for k in range(16)])
     assert window.vis.mean() > 0.99
-    assert np.linalg.norm(window.tracks - points, axis=-1).max() < 0.3
+    assert np.linalg.norm(window.tracks - points - moves[:, None], axis=-1).max() < 0.5
+
+
+def test_a_flash_hides_nothing_for_long(smooth: Draw) -> None:
+    picture = smooth(120, 160, contrast=25)
+    frames = [np.asarray(picture // 2 + (90 if k == 5 else 0), np.uint8) for k in range(10)]
+    window = track(frames, grid(picture, edge=8))
+    assert window.vis.mean() > 0.99
+
+
+@pytest.mark.parametrize(("count", "light"), [(7, False), (8, True)])
+def test_exposure_is_told_by_eight_points(smooth: Draw, count: int, light: bool) -> None:
+    """Of fewer, each might as well have another colour: nothing beyond a shade of ten levels is forgiven."""
+    picture = smooth(120, 160, contrast=25)
+    frames = [picture // 2, picture // 2 + 25]
+    window = track(frames, grid(picture, edge=20)[:count])
+    assert len(window.vis[1]) == count
+    assert window.vis[1].all() == light
+    assert window.vis[1].any() == light
+
+
+@pytest.mark.parametrize("noise", [0.0, 4.0])
+def test_after_a_cut_nothing_is_believed_to_be_there(smooth: Draw, noise: float) -> None:
+    """What little looks alike by chance must not make the noise seem large, which would forgive everything."""
+    random = np.random.default_rng(0)
+    shots = [smooth(120, 160, seed=seed, detail=1.2) for seed in (1, 2)]
+    frames = [(shots[k // 8] + random.normal(0, noise, (120, 160))).clip(0, 255).astype(np.uint8) for k in range(16)]
+    window = track(frames, grid(frames[0], 300))
+    assert window.vis[:8].mean() > 0.97
+    assert window.vis[8:].mean() < 0.05
+
+
+def test_what_was_before_a_cut_is_found_again(smooth: Draw) -> None:
+    shots = [smooth(120, 160, seed=seed, detail=1.2) for seed in (1, 2)]
+    frames = [shots[0]] * 4 + [shots[1]] * 2 + [shots[0]] * 4
+    window = track(frames, grid(frames[0], edge=8))
+    assert window.vis[4:6].mean() < 0.05
+    assert window.vis[7:].mean() > 0.9
 
 
 @pytest.mark.parametrize("level", [2.0, 5.0, 10.0])
@@ -395,7 +439,7 @@ def test_the_backward_error_is_where_the_backward_flow_leads(smooth: Draw) -> No
 def test_a_shorter_way_back_is_asked_for(smooth: Draw) -> None:
     """Where the backward flow leads elsewhere, only what looks nearly as it did first is believed."""
     picture, random = smooth(120, 160, contrast=12), np.random.default_rng(0)
-    frames = [(picture + random.normal(0, 6, picture.shape)).clip(0, 255).astype(np.uint8) for _ in range(8)]
+    frames = [(picture + random.normal(0, 9, picture.shape)).clip(0, 255).astype(np.uint8) for _ in range(8)]
     points = grid(picture, 108)
     seen = [track(frames, points, back_error_px=limit).vis.mean() for limit in (0.0, 0.5, 3.0)]
     assert seen[0] < seen[1] < seen[2]
@@ -433,7 +477,7 @@ def test_points_at_one_place_go_together(smooth: Draw, count: int) -> None:
 def test_neighbours_are_the_nearest_other_points(count: int, copies: int) -> None:
     """As told by all distances; of several points at one place any will do, but a point is never its own neighbour."""
     points = np.repeat(np.random.default_rng(count).uniform(0, 99, (count, 2)).astype(np.float32), copies, axis=0)
-    found = _neighbours(points)
+    found = begin(points, 121)[0].neighbours
     total = count * copies
     away = np.linalg.norm(points[:, None].astype(float) - points[None], axis=-1)
     np.fill_diagonal(away, np.inf)
@@ -443,16 +487,6 @@ def test_neighbours_are_the_nearest_other_points(count: int, copies: int) -> Non
         assert k not in near
         assert len(set(near.tolist())) == len(near)
         np.testing.assert_allclose(np.sort(away[k, near]), np.sort(away[k])[: len(near)], atol=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("residual", "noise"),
-    [([np.nan, np.nan], 7), ([], 7), ([0.2, 0.1, np.nan], 1), ([-3.0], 1), ([4, 90, 9, np.nan], 9), ([500, 900], 200)],
-)
-def test_noise_is_the_middle_of_what_is_unexplained_within_what_pictures_have(
-    residual: list[float], noise: float
-) -> None:
-    assert _noise(np.array(residual, np.float32), np.float32(7)) == noise
 
 
 def test_still_pictures_are_certain(smooth: Draw) -> None:

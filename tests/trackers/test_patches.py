@@ -15,7 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lapsmodels.trackers import _beliefs as beliefs
 from lapsmodels.trackers import _patches as hot
+from lapsmodels.trackers._points import Anchors, Held
 from lapsmodels.trackers._slopes import EDGE, least_slopes
 
 if TYPE_CHECKING:
@@ -154,14 +156,14 @@ def test_two_noisy_pictures_of_one_thing_correlate_as_is_possible() -> None:
 # What is remembered of points.
 
 
-def anchors_of(image: Array, xy: Any, neighbours: Any = None) -> hot.Anchors:
+def anchors_of(image: Array, xy: Any, neighbours: Any = None) -> Anchors:
     points = np.asarray(xy, F)
     count = len(points)
-    shapes = (121,), (4, 121), (4,), (4, 4), (2, 2), ()
+    shapes = (121,), (4, 121), (4,), (4, 4), (2, 2), (), ()
     parts = [np.full((count, *shape), np.nan, F) for shape in shapes]
     around = np.empty((count, 0), np.int64) if neighbours is None else neighbours
-    anchors = hot.Anchors._make((points, *parts, around))
-    hot.take_anchors(image, anchors)
+    anchors = Anchors._make((points, *parts, around))
+    hot.take_anchors(image, tuple(anchors))
     return anchors
 
 
@@ -185,6 +187,7 @@ def test_anchors_are_slopes_and_normal_matrices_of_the_templates(plain: Any, smo
         np.testing.assert_allclose(anchors.slopes[k], weighted, atol=1e-4)
         np.testing.assert_allclose(anchors.sums[k], weighted.sum(axis=1), atol=2e-3)
         np.testing.assert_allclose(anchors.texture[k], look.texture, rtol=1e-3, atol=0.05)
+        np.testing.assert_allclose(anchors.level[k], look.level, atol=2e-3)
         # The inverse of what was inverted is the identity, as far as float32 can hold it.
         np.testing.assert_allclose(anchors.inverses[k] @ look.normal, np.eye(4), atol=0.02)
         np.testing.assert_allclose(anchors.shifts[k] @ look.normal[:2, :2], np.eye(2), atol=2e-3)
@@ -214,13 +217,21 @@ class Pair(NamedTuple):
         return np.asarray(at, np.float64) @ self.turn.T + self.shift
 
 
-def pair(smooth: Draw, degrees: float = 0.0, growth: float = 1.0, shift: Any = (0.0, 0.0), noise: float = 0.0) -> Pair:
+def pair(
+    smooth: Draw,
+    degrees: float = 0.0,
+    growth: float = 1.0,
+    shift: Any = (0.0, 0.0),
+    noise: float = 0.0,
+    light: tuple[float, float] = (1.0, 0.0),
+) -> Pair:
     middle = np.array([WIDTH - 1, HEIGHT - 1]) / 2
     first = smooth(HEIGHT, WIDTH, seed=7)
     map_: Any = cv2.getRotationMatrix2D(tuple(middle), degrees, growth)
     map_[:, 2] += shift
     second: Any = cv2.warpAffine(first, map_, (WIDTH, HEIGHT), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
     random = np.random.default_rng(3)
+    second = light[0] * second + light[1]
     frames = [(frame + random.normal(0, noise, frame.shape)).clip(0, 255).round() for frame in (first, second)]
     return Pair(padded(frames[0]), padded(frames[1]), map_[:, :2], map_[:, 2])
 
@@ -230,7 +241,14 @@ MOTIONS: dict[str, dict[str, Any]] = {
     "turn": {"degrees": 5.0, "shift": (0.4, 0.6)},
     "growth": {"growth": 1.06},
     "noise": {"degrees": -3.0, "growth": 0.97, "shift": (-0.7, 0.2), "noise": 4.0},
+    "light": {"degrees": 2.0, "shift": (0.7, 0.2), "light": (0.6, 25.0)},
 }
+
+
+def light_in(plain: Any, kind: dict[str, Any]) -> tuple[Array, Any]:
+    """Return the light of a motion for the loops and for the reference."""
+    gain, offset = kind.get("light", (1.0, 0.0))
+    return np.array([gain, offset], F), plain.Light(gain, offset)
 
 
 @pytest.mark.parametrize("kind", MOTIONS)
@@ -240,18 +258,20 @@ def test_alignments_to_the_first_look(plain: Any, smooth: Draw, kind: str, free:
     noise = F(2 * MOTIONS[kind].get("noise", 0.0) ** 2 + 1)
     xy = places(60, 1, edge=8)
     anchors, looks = anchors_of(two.before, xy), looks_of(plain, two.before, xy)
-    random = np.random.default_rng(0)
+    random, gain = np.random.default_rng(0), light_in(plain, MOTIONS[kind])[0][0]
     judged, aligned = 0, []
     for k, look in enumerate(looks):
         start = (two.there(xy[k]) + random.normal(0, 0.6, 2)).astype(F)
         a, b = F(1 + random.normal(0, 0.02)), F(random.normal(0, 0.02))
         patch, near = np.empty((11, 11), F), plain.Near()
-        arguments = (anchors, k, two.now, start[0], start[1], a, b, noise, patch)
+        arguments = (anchors, k, gain, two.now, start[0], start[1], a, b, noise, patch)
         if free == 4:
             x, y, got_a, got_b, whole = hot.align_again(*arguments)
         else:
             (x, y, whole), got_a, got_b = hot.align_still(*arguments), a, b
-        warp, expected_whole, last = plain.align(look, two.now, plain.warp_matrix(start, a, b), noise, free, near)
+        warp, expected_whole, last = plain.align(
+            look, float(gain), two.now, plain.warp_matrix(start, a, b), noise, free, near
+        )
         if near.clear:
             judged += 1
             np.testing.assert_allclose([x, y], warp[:2, 2], atol=2e-4)
@@ -290,7 +310,7 @@ def test_alignments_of_what_is_still_seen(plain: Any, smooth: Draw, kind: str) -
     noise = F(2 * MOTIONS[kind].get("noise", 0.0) ** 2 + 1)
     xy = places(60, 3, edge=12)
     anchors, looks = anchors_of(two.before, xy), looks_of(plain, two.before, xy)
-    random = np.random.default_rng(0)
+    random, (light, plain_light) = np.random.default_rng(0), light_in(plain, MOTIONS[kind])
     judged, shares = 0, []
     for k, look in enumerate(looks):
         covered = two.now.copy()
@@ -298,9 +318,11 @@ def test_alignments_of_what_is_still_seen(plain: Any, smooth: Draw, kind: str) -
         covered[:, column - int(random.integers(0, 12)) - 30 : column - 2] = 20
         start = (two.there(xy[k]) + random.normal(0, 0.6, 2)).astype(F)
         a, b = F(1 + random.normal(0, 0.02)), F(random.normal(0, 0.02))
-        patch, near, limit = np.empty((11, 11), F), plain.Near(), F(4 * noise + 0.1 * look.texture)
-        x, y, share = hot.align_partly(anchors, k, covered, start[0], start[1], a, b, limit, noise, patch)
-        warp, expected = plain.align_partly(look, covered, plain.warp_matrix(start, a, b), limit, noise, near)
+        patch, near, limit = np.empty((11, 11), F), plain.Near(), F(4 * noise + 0.1 * look.lit(plain_light).texture)
+        x, y, share = hot.align_partly(anchors, k, light, covered, start[0], start[1], a, b, limit, noise, patch)
+        warp, expected = plain.align_partly(
+            look, plain_light, covered, plain.warp_matrix(start, a, b), limit, noise, near
+        )
         if near.clear:
             judged += 1
             np.testing.assert_allclose([x, y], warp[:2, 2], atol=2e-4)
@@ -315,12 +337,17 @@ def test_alignments_give_up_where_the_patch_leaves_the_margin(plain: Any, smooth
     xy = places(4, 4)
     anchors, patch = anchors_of(two.before, xy), np.empty((11, 11), F)
     for x, y in ((-20.0, 10.0), (10.0, -20.0), (WIDTH + 20.0, 10.0), (10.0, HEIGHT + 20.0)):
-        place = F(x), F(y)
-        assert hot.align_again(anchors, 0, two.now, *place, F(1.1), F(0), F(1), patch) == (*place, F(1.1), 0, False)
-        assert hot.align_still(anchors, 0, two.now, *place, F(1.1), F(0), F(1), patch) == (*place, False)
+        place, one, light = (F(x), F(y)), F(1), np.array([1, 0], F)
+        assert hot.align_again(anchors, 0, one, two.now, *place, F(1.1), F(0), F(1), patch) == (
+            *place,
+            F(1.1),
+            0,
+            False,
+        )
+        assert hot.align_still(anchors, 0, one, two.now, *place, F(1.1), F(0), F(1), patch) == (*place, False)
         assert hot.align_shift(np.ones((13, 13), F), two.now, *place, F(1), patch) == place
-        assert hot.align_partly(anchors, 0, two.now, *place, F(1.1), F(0), F(9), F(1), patch) == (*place, 0)
-        assert hot.misfit(anchors.looks[0], two.now, *place, F(1.1), F(0), F(9), np.empty((5, 5), F)) == 1
+        assert hot.align_partly(anchors, 0, light, two.now, *place, F(1.1), F(0), F(9), F(1), patch) == (*place, 0)
+        assert hot.misfit(anchors.looks[0], light, two.now, *place, F(1.1), F(0), F(9), np.empty((5, 5), F)) == 1
 
 
 def test_an_alignment_that_halves_or_doubles_is_none(smooth: Draw) -> None:
@@ -331,7 +358,7 @@ def test_an_alignment_that_halves_or_doubles_is_none(smooth: Draw) -> None:
         refused = 0
         for k in range(30):
             *_, got_a, got_b, whole = hot.align_again(
-                anchors, k, two.now, xy[k, 0], xy[k, 1], F(a), F(0), F(0.01), patch
+                anchors, k, F(1), two.now, xy[k, 0], xy[k, 1], F(a), F(0), F(0.01), patch
             )
             assert not whole or 0.5 < np.hypot(got_a, got_b) < 2 or (got_a, got_b) == (F(a), 0)
             refused += not whole
@@ -342,27 +369,39 @@ def test_an_alignment_that_halves_or_doubles_is_none(smooth: Draw) -> None:
 
 
 @settings(max_examples=60)
-@given(seed=st.integers(0, 10**6), change=st.floats(-40, 40), limit=st.floats(1, 2000, width=32))
-def test_misfits_are_shares_of_the_middle(plain: Any, smooth: Draw, seed: int, change: float, limit: float) -> None:
+@given(
+    seed=st.integers(0, 10**6),
+    change=st.floats(-40, 40),
+    limit=st.floats(1, 2000, width=32),
+    gain=st.floats(0.25, 4, width=32),
+    offset=st.floats(-50, 50, width=32),
+)
+def test_misfits_are_shares_of_the_middle(
+    plain: Any, smooth: Draw, seed: int, change: float, limit: float, gain: float, offset: float
+) -> None:
     random = np.random.default_rng(seed)
     before = padded(smooth(HEIGHT, WIDTH))
-    now = (before + change + random.normal(0, 12, before.shape)).astype(F)
+    now = (gain * before + offset + change + random.normal(0, 12, before.shape)).astype(F)
     (at,) = places(1, seed)
     a, b = random.normal((1, 0), 0.2)
     anchors, (look,) = anchors_of(before, [at]), looks_of(plain, before, [at])
+    light, plain_light = light_in(plain, {"light": (gain, offset)})
     for warp in ((1.0, 0.0), (a, b)):
-        got = hot.misfit(anchors.looks[0], now, at[0], at[1], F(warp[0]), F(warp[1]), F(limit), np.empty((5, 5), F))
-        expected = plain.misfit(look, now, plain.warp_matrix(at, F(warp[0]), F(warp[1])), limit, plain.Near())
-        assert got == pytest.approx(expected, abs=1e-3)
+        there = at[0], at[1], F(warp[0]), F(warp[1])
+        got = hot.misfit(anchors.looks[0], light, now, *there, F(limit), np.empty((5, 5), F))
+        expected = plain.misfit(look, plain_light, now, plain.warp_matrix(at, *there[2:]), limit, plain.Near())
+        assert got == pytest.approx(expected, abs=4e-3)
         assert 0 <= got <= 1 + 1e-5
 
 
-def test_light_is_forgiven_up_to_ten_levels_and_another_colour_is_not(smooth: Draw) -> None:
+@pytest.mark.parametrize(("gain", "offset"), [(1.0, 0.0), (0.5, 40.0)])
+def test_shade_is_forgiven_up_to_ten_levels_and_another_colour_is_not(smooth: Draw, gain: float, offset: float) -> None:
     image = padded(smooth(HEIGHT, WIDTH) // 2)
-    anchors, core = anchors_of(image, [[40, 30]]), np.empty((5, 5), F)
+    anchors, core, light = anchors_of(image, [[40, 30]]), np.empty((5, 5), F), np.array([gain, offset], F)
 
     def fit(change: float) -> float:
-        return float(hot.misfit(anchors.looks[0], image + F(change), F(40), F(30), F(1), F(0), F(100), core))
+        now = F(gain) * image + F(offset + change)
+        return float(hot.misfit(anchors.looks[0], light, now, F(40), F(30), F(1), F(0), F(100), core))
 
     assert [fit(change) for change in (0, 9.5, -9.5)] == pytest.approx([0, 0, 0], abs=1e-4)
     assert [fit(change) for change in (15, -15)] == pytest.approx([0.25, 0.25], abs=1e-3)
@@ -417,8 +456,8 @@ class Step(NamedTuple):
     backward: Array
     scale: int
     noise: float
-    anchors: hot.Anchors
-    held: hot.Held
+    anchors: Anchors
+    held: Held
 
 
 COUNT = 200
@@ -434,6 +473,8 @@ STEPS: dict[str, dict[str, Any]] = {
     # And do so from one frame to the next.
     "flicker": {"shift": (1.5, -0.5), "faded": 0.4, "flicker": 0.35},
     "sudden": {"shift": (1.0, 0.5), "flicker": 0.4, "noise": 3.0},
+    # Exposure: less light than in the first frame, and again less than in the frame before.
+    "dim": {"shift": (1.5, -0.5), "card": True, "noise": 1.0, "light": (0.7, 10.0)},
 }
 
 
@@ -460,88 +501,103 @@ def step_of(
     nearest = np.argsort(np.linalg.norm(xy[:, None] - xy[None], axis=-1), axis=1, kind="stable")[:, 1:9]
     anchors = anchors_of(origin, xy, nearest.astype(np.int64))
     found = random.random(COUNT) < 0.8
-    held = hot.Held(
+    held = Held(
         np.where(found[:, None], xy + random.normal(0, 0.1, (COUNT, 2)), xy + random.normal(0, 4, (COUNT, 2))).astype(
             F
         ),
         random.normal(0, 1.5, (COUNT, 2)).astype(F),
         np.where(random.random((COUNT, 1)) < 0.5, [1, 0], random.normal((1, 0), 0.02, (COUNT, 2))).astype(F),
         found,
+        np.array([0.9, 4], F) if "light" in motion else np.array([1, 0], F),
     )
     noise = 2 * motion.get("noise", 0.0) ** 2 + 1
     # Where looks have changed beyond recognition, neighbours cannot help.
     return Step(0 if max(faded, flicker) > 0.3 else 5, origin, two, forward, backward, scale, noise, anchors, held)
 
 
-def points_of(plain: Any, held: hot.Held) -> list[Any]:
+def points_of(plain: Any, held: Held) -> list[Any]:
     return [
         plain.Point(plain.warp_matrix(at, *warp), velocity.astype(float), bool(found))
-        for at, velocity, warp, found in zip(*held, strict=True)
+        for at, velocity, warp, found in zip(*held[:4], strict=True)
     ]
 
 
-def expected_of(plain: Any, step: Step) -> tuple[list[Any], list[Any], list[Any], list[Any]]:
-    """Return the points after they were carried, after their neighbours were asked, what was measured, and doubts."""
+class Expected(NamedTuple):
+    """The points after they were carried and after their neighbours were asked, what was measured, doubts, light."""
+
+    carried: list[Any]
+    asked: list[Any]
+    measured: list[Any]
+    near: list[Any]
+    light: Any
+
+
+def expected_of(plain: Any, step: Step) -> Expected:
     before, now = step.pair.before, step.pair.now
     looks, held = looks_of(plain, step.origin, step.anchors.xy), points_of(plain, step.held)
     near = [plain.Near() for _ in held]
-    flows = step.forward, step.scale, step.noise
+    earlier = plain.Light(*step.held.light.astype(float))
+    flows = step.forward, step.scale, step.noise, earlier.gain
     carried = [
         plain.carry(before, now, *flows, look, point, doubt)
         for look, point, doubt in zip(looks, held, near, strict=True)
     ]
-    around = plain.Around(looks, step.anchors.xy.astype(float), step.anchors.neighbours, held)
+    light = plain.light_of(looks, carried, earlier)
+    around = plain.Around(looks, step.anchors.xy.astype(float), step.anchors.neighbours, held, light)
     asked = plain.ask_neighbours(now, step.noise, around, carried, near)
     measured = [
-        plain.measure(now, step.backward, step.scale, step.noise, *parts)
+        plain.measure(now, step.backward, step.scale, step.noise, light, *parts)
         for parts in zip(looks, held, asked, near, strict=True)
     ]
-    return carried, asked, measured, near
+    return Expected(carried, asked, measured, near, light)
 
 
-def empty_like(held: hot.Held) -> hot.Held:
-    return hot.Held._make(np.zeros_like(part) for part in held)
+def empty_like(held: Held) -> Held:
+    return Held._make(np.zeros_like(part) for part in held)
 
 
 @pytest.fixture(scope="module", params=STEPS)
-def step(request: pytest.FixtureRequest, smooth: Draw, plain: Any) -> tuple[Step, Any]:
+def step(request: pytest.FixtureRequest, smooth: Draw, plain: Any) -> tuple[Step, Expected]:
     made = step_of(smooth, **STEPS[request.param])
     return made, expected_of(plain, made)
 
 
-def assert_same_points(new: hot.Held, expected: list[Any], clear: Any) -> None:
+def assert_same_points(new: Held, expected: list[Any], clear: Any) -> None:
     for k in np.flatnonzero(clear):
         assert new.found[k] == expected[k].found, k
         np.testing.assert_allclose(new.xy[k], expected[k].at, atol=5e-4, err_msg=str(k))
         np.testing.assert_allclose(new.warp[k], expected[k].warp[:2, 0], atol=5e-5, err_msg=str(k))
 
 
-def test_points_are_carried_by_themselves(step: tuple[Step, Any], plain: Any) -> None:
-    made, _ = step
+def test_points_are_carried_by_themselves(step: tuple[Step, Expected], plain: Any) -> None:
+    made, told = step
     looks, held = looks_of(plain, made.origin, made.anchors.xy), points_of(plain, made.held)
     near = [plain.Near() for _ in held]
     new, measures = empty_like(made.held), np.zeros((COUNT, hot.MEASURES), F)
     pictures = made.pair.before, made.pair.now
     hot.carry(*pictures, made.forward, F(made.scale), F(made.noise), made.anchors, made.held, new, measures)
     expected = [
-        plain.carry(*pictures, made.forward, made.scale, made.noise, *parts)
+        plain.carry(*pictures, made.forward, made.scale, made.noise, float(made.held.light[0]), *parts)
         for parts in zip(looks, held, near, strict=True)
     ]
     clear = np.array([doubt.clear for doubt in near])
     assert clear.mean() > 0.9
     assert_same_points(new, expected, clear)
+    assert new.light[0] == pytest.approx(told.light.gain, abs=2e-3)
+    assert new.light[1] == pytest.approx(told.light.offset, abs=0.2)
     alike, residual = ([getattr(point, name) for point in expected] for name in ("alike", "residual"))
-    np.testing.assert_allclose(measures[clear, hot.CORRELATION], np.array(alike)[clear], atol=2e-4)
-    np.testing.assert_allclose(measures[clear, hot.RESIDUAL], np.array(residual)[clear], rtol=2e-3, atol=0.3)
+    np.testing.assert_allclose(measures[clear, beliefs.CORRELATION], np.array(alike)[clear], atol=2e-4)
+    np.testing.assert_allclose(measures[clear, beliefs.RESIDUAL], np.array(residual)[clear], rtol=2e-3, atol=0.3)
 
 
-def test_neighbours_are_asked(step: tuple[Step, Any], plain: Any) -> None:
-    made, (carried, asked, _, near) = step
-    new = hot.Held(
+def test_neighbours_are_asked(step: tuple[Step, Expected], plain: Any) -> None:
+    made, (carried, asked, _, near, light) = step
+    new = Held(
         np.array([point.at for point in carried], F),
         np.zeros((COUNT, 2), F),
         np.array([point.warp[:2, 0] for point in carried], F),
         np.array([point.found for point in carried]),
+        np.array([light.gain, light.offset], F),
     )
     measures = np.zeros((COUNT, hot.MEASURES), F)
     hot.ask_neighbours(made.pair.now, F(made.noise), made.anchors, made.held, new, measures)
@@ -550,7 +606,7 @@ def test_neighbours_are_asked(step: tuple[Step, Any], plain: Any) -> None:
     assert_same_points(new, asked, clear)
     changed = np.array([one is not other for one, other in zip(carried, asked, strict=True)])
     assert (changed & clear).sum() >= made.asked
-    np.testing.assert_array_equal(np.isnan(measures[clear, hot.CORRELATION]), changed[clear])
+    np.testing.assert_array_equal(np.isnan(measures[clear, beliefs.CORRELATION]), changed[clear])
 
 
 @pytest.mark.parametrize(("off", "found"), [(2.5, True), (3.5, True), (4.5, False)])
@@ -561,10 +617,10 @@ def test_what_a_neighbour_says_is_corrected_by_up_to_four_pixels(smooth: Draw, o
     for at in places(40, 13, edge=20):
         xy = np.array([at, at + np.array([6, 4], F)])
         anchors = anchors_of(image, xy, np.array([[1], [0]]))
-        still, upright = np.zeros((2, 2), F), np.array([[1, 0]] * 2, F)
-        held = hot.Held(xy, still, upright, np.array([True, False]))
+        still, upright, light = np.zeros((2, 2), F), np.array([[1, 0]] * 2, F), np.array([1, 0], F)
+        held = Held(xy, still, upright, np.array([True, False]), light)
         believed = np.array([xy[0] + np.array([off, 0], F), [-40, -40]], F)
-        new = hot.Held(believed, still.copy(), upright.copy(), np.array([True, False]))
+        new = Held(believed, still.copy(), upright.copy(), np.array([True, False]), light)
         measures = np.zeros((2, hot.MEASURES), F)
         hot.ask_neighbours(image, F(1), anchors, held, new, measures)
         back = bool(new.found[1]) and np.linalg.norm(new.xy[1] - xy[1]) < 0.3
@@ -574,11 +630,13 @@ def test_what_a_neighbour_says_is_corrected_by_up_to_four_pixels(smooth: Draw, o
     assert (again >= 5) == found
 
 
-def test_points_are_advanced(step: tuple[Step, Any]) -> None:
-    made, (_, asked, measured, near) = step
+def test_points_are_advanced(step: tuple[Step, Expected]) -> None:
+    made, (_, asked, measured, near, _) = step
     pictures, flows = (made.pair.before, made.pair.now), (made.forward, made.backward)
     kept = [part.copy() for part in (*made.anchors, *made.held, *pictures, *flows)]
-    new, measures = hot.advance(*pictures, *flows, F(made.scale), F(made.noise), made.anchors, made.held)
+    new, measures = empty_like(made.held), np.zeros((COUNT, hot.MEASURES), F)
+    given = F(made.scale), F(made.noise), tuple(made.anchors), tuple(made.held), tuple(new)
+    hot.advance(*pictures, *flows, *given, measures)
     for part, copy in zip((*made.anchors, *made.held, *pictures, *flows), kept, strict=True):
         np.testing.assert_array_equal(part, copy)
     clear = np.array([doubt.clear for doubt in near])

@@ -110,7 +110,7 @@ def test_code_that_is_compiled_just_now_gives_the_bits_of_code_from_disk(
 def decorated(root: Path) -> dict[str, tuple[str, set[str]]]:
     """Return the decorator of each function of the loops, and the names that it calls."""
     found = {}
-    for name in ("_patches", "_slopes"):
+    for name in ("_patches", "_beliefs", "_slopes"):
         tree = ast.parse((root / "lapsmodels" / "trackers" / f"{name}.py").read_text())
         for node in tree.body:
             if isinstance(node, ast.FunctionDef) and node.decorator_list:
@@ -127,7 +127,7 @@ def test_what_compiled_code_calls_is_compiled_into_it(root: Path) -> None:
     """Two compiled functions that call each other could be joined in two ways, which differ in the last bits."""
     found = decorated(root)
     entries = {name for name, (decorator, _) in found.items() if decorator == "compiled"}
-    assert entries == {"advance", "take_anchors", "least_slopes"}
+    assert entries == {"advance", "take_anchors", "believe", "noise_of", "least_slopes"}
     for name, (decorator, calls) in found.items():
         assert decorator in {"compiled", "inlined"}, name
         assert not calls & entries, name
