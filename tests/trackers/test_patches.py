@@ -474,7 +474,7 @@ STEPS: dict[str, dict[str, Any]] = {
     "flicker": {"shift": (1.5, -0.5), "faded": 0.4, "flicker": 0.35},
     "sudden": {"shift": (1.0, 0.5), "flicker": 0.4, "noise": 3.0},
     # Exposure: less light than in the first frame, and again less than in the frame before.
-    "dim": {"shift": (1.5, -0.5), "card": True, "noise": 1.0, "light": (0.7, 10.0)},
+    "dim": {"shift": (1.5, -0.5), "card": True, "noise": 1.0, "light": (0.4, 40.0)},
 }
 
 
@@ -508,7 +508,7 @@ def step_of(
         random.normal(0, 1.5, (COUNT, 2)).astype(F),
         np.where(random.random((COUNT, 1)) < 0.5, [1, 0], random.normal((1, 0), 0.02, (COUNT, 2))).astype(F),
         found,
-        np.array([0.9, 4], F) if "light" in motion else np.array([1, 0], F),
+        np.array([0.5, 30], F) if "light" in motion else np.array([1, 0], F),
     )
     noise = 2 * motion.get("noise", 0.0) ** 2 + 1
     # Where looks have changed beyond recognition, neighbours cannot help.
@@ -588,6 +588,33 @@ def test_points_are_carried_by_themselves(step: tuple[Step, Expected], plain: An
     alike, residual = ([getattr(point, name) for point in expected] for name in ("alike", "residual"))
     np.testing.assert_allclose(measures[clear, beliefs.CORRELATION], np.array(alike)[clear], atol=2e-4)
     np.testing.assert_allclose(measures[clear, beliefs.RESIDUAL], np.array(residual)[clear], rtol=2e-3, atol=0.3)
+
+
+@pytest.mark.parametrize(
+    ("true_gain", "before", "told"), [(0.22, 0.25, 0.25), (0.3, 0.31, 0.3), (3.0, 2.9, 3.0), (4.2, 4.0, 4.0)]
+)
+def test_gains_are_believed_from_a_quarter_to_four(smooth: Draw, true_gain: float, before: float, told: float) -> None:
+    image = padded(smooth(HEIGHT, WIDTH))
+    light = told_light(image, (F(true_gain) * image).astype(F), 30, (before, 0.0))
+    assert light[0] == pytest.approx(told, rel=0.01)
+
+
+@pytest.mark.parametrize(("count", "told"), [(7, [0.99, 5.0]), (8, [1.0, 3.0])])
+def test_few_points_leave_the_light_as_it_was(smooth: Draw, count: int, told: list[float]) -> None:
+    image = padded(smooth(HEIGHT, WIDTH))
+    gain, offset = told_light(image, image + F(3), count, (0.99, 5.0))
+    assert gain == pytest.approx(told[0], abs=5e-3)
+    assert offset == pytest.approx(told[1], abs=0.6)
+
+
+def told_light(before: Array, now: Array, count: int, light: tuple[float, float]) -> Array:
+    """Return the light that points tell which stand still, each on its own patch."""
+    xy = places(count, 3, edge=12)
+    anchors, still, upright = anchors_of(before, xy), np.zeros((count, 2), F), np.tile(F([1, 0]), (count, 1))
+    held = Held(xy, still, upright, np.ones(count, bool), np.array(light, F))
+    new, flow = empty_like(held), np.zeros((HEIGHT, WIDTH, 2), F)
+    hot.carry(before, now, flow, F(1), F(0.01), anchors, held, new, np.zeros((count, hot.MEASURES), F))
+    return new.light
 
 
 def test_neighbours_are_asked(step: tuple[Step, Expected], plain: Any) -> None:
