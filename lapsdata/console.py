@@ -302,6 +302,8 @@ def progress(
 ) -> Iterator[Callable[[int], None]]:
     """Show how far some work is, on standard error: a bar on a terminal, elsewhere a line now and then.
 
+    Rate and remaining time are taken from the first units on: what comes before them (loading, compiling) is done once.
+
     Parameters
     ----------
     title : str
@@ -345,17 +347,27 @@ class _PlainProgress:
         self._title, self._total, self._unit, self._every_s = title, total, unit, every_s
         self._start = self._told = monotonic()
         self._done = 0
+        # When the first units were done, and how many those were.
+        self._first: tuple[float, int] | None = None
 
     def advance(self, units: int) -> None:
         self._done += units
         now = monotonic()
+        if self._first is None and units:
+            self._first = now, units
         if now - self._told >= self._every_s:
             self._told = now
-            rate = self._done / (now - self._start)
-            left = ""
-            if self._total is not None and rate > 0:
-                left = f", {_duration((self._total - self._done) / rate)} left"
-            note(f"{self._title}: {self._count()}, {_rate(rate, self._unit)}{left}")
+            note(f"{self._title}: {self._count()}{self._pace(now)}")
+
+    def _pace(self, now: float) -> str:
+        since, before = self._first or (now, 0)
+        if now <= since:
+            return ""
+        rate = (self._done - before) / (now - since)
+        left = ""
+        if self._total is not None and rate > 0:
+            left = f", {_duration((self._total - self._done) / rate)} left"
+        return f", {_rate(rate, self._unit)}{left}"
 
     def end(self, how: str) -> None:
         elapsed = monotonic() - self._start

@@ -135,7 +135,7 @@ class _Worker:
             raise SchemaError(Problem("wrong-value", "tell", message))
         with self._counting:
             self._units += count
-        if time.monotonic() - self._told_at >= _TELL_S:
+        if self._units and time.monotonic() - self._told_at >= _TELL_S:
             self._send_units()
 
     def _send_units(self) -> None:

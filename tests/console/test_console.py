@@ -221,9 +221,25 @@ def test_progress_without_a_total_does_not_guess_the_end(capsys: pytest.CaptureF
     with console.progress("read", unit="rows", every_s=1) as advance:
         clock.now += 2
         advance(3000)
+        clock.now += 3
+        advance(3000)
     assert capsys.readouterr().err.splitlines() == [
-        "read: 3000 rows, 1,500 rows/s",
-        "read: done: 3000 rows in 2 s, 1,500 rows/s",
+        "read: 3000 rows",
+        "read: 6000 rows, 1,000 rows/s",
+        "read: done: 6000 rows in 5 s, 1,200 rows/s",
+    ]
+
+
+def test_the_pace_is_that_of_what_followed_the_first_units(capsys: pytest.CaptureFixture[str], clock: Clock) -> None:
+    with console.progress("track", 1000, unit="frames", every_s=10) as advance:
+        for seconds, frames in ((5, 0), (55, 16), (2, 40), (8, 160), (10, 200)):
+            clock.now += seconds
+            advance(frames)
+    assert capsys.readouterr().err.splitlines() == [
+        "track: 16/1000 frames",
+        "track: 216/1000 frames, 20.0 frames/s, 39 s left",
+        "track: 416/1000 frames, 20.0 frames/s, 29 s left",
+        "track: done: 416/1000 frames in 1 min 20 s, 5.2 frames/s",
     ]
 
 
@@ -232,7 +248,7 @@ def test_progress_in_no_time_has_no_rate(capsys: pytest.CaptureFixture[str], clo
         clock.now += 0.5
         advance(0)
         clock.now -= 0.5
-    assert capsys.readouterr().err.splitlines() == ["read: 0/1 items, 0.0 items/s", "read: done: 0/1 items in 0 s"]
+    assert capsys.readouterr().err.splitlines() == ["read: 0/1 items", "read: done: 0/1 items in 0 s"]
 
 
 def test_interrupted_work_does_not_claim_to_be_done(capsys: pytest.CaptureFixture[str], clock: Clock) -> None:
