@@ -129,7 +129,7 @@ class Refused:
     ----------
     name : str
     output : Path
-        As in `WorkItem`.
+        As in `WorkItem`; several that are refused may have them in common, which may be why they are.
     problems : tuple of Problem
         Why; at least one.
     why : str
@@ -206,7 +206,7 @@ def plan(
     Raises
     ------
     SchemaError
-        Two items of one name, or of one output.
+        Two items of one name, or of one output, of which one at least is to be worked on.
 
     Examples
     --------
@@ -225,9 +225,10 @@ def _refuse_twins(items: tuple[WorkItem[Payload] | Refused, ...]) -> None:
     found = Problems()
     names = Counter(item.name for item in items)
     outputs = Counter(item.output for item in items)
-    for name in (name for name, count in names.items() if count > 1):
+    work = [item for item in items if isinstance(item, WorkItem)]
+    for name in dict.fromkeys(item.name for item in work if names[item.name] > 1):
         found.add("same-name", name, f"expected one item of this name, got {names[name]}", "rename one of them")
-    for item in items:
+    for item in work:
         if outputs[item.output] > 1:
             found.add("same-output", item.name, f"expected an output of its own, got that of another: {item.output}")
     found.raise_as(SchemaError)

@@ -6,7 +6,6 @@ import glob
 import hashlib
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
-from itertools import pairwise
 from os import SEEK_END
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, overload
@@ -22,7 +21,15 @@ if TYPE_CHECKING:
 
     from lapsdata.video._bytes import VideoPath
 
-__all__ = ["VIDEO_SUFFIXES", "FoundVideos", "VideoItem", "find_videos", "source_bytes", "source_digest"]
+__all__ = [
+    "VIDEO_SUFFIXES",
+    "FoundVideos",
+    "VideoItem",
+    "doubled_names",
+    "find_videos",
+    "source_bytes",
+    "source_digest",
+]
 
 VIDEO_SUFFIXES = frozenset(
     f".{word}"
@@ -112,7 +119,8 @@ def find_videos(
     Returns
     -------
     FoundVideos
-        Sorted by name; the same place named twice is one item.
+        Sorted by name; the same place named twice is one item. Two places may have one name (`doubled_names`): they
+        are kept or left out together, and count as one of `limit`, so that the choice never decides whose name it is.
 
     Raises
     ------
@@ -123,7 +131,7 @@ def find_videos(
     LapsError
         Several sources are at fault, in both ways; as always, every one is named.
     SchemaError
-        Two places of one name (`doubled-name`); no sources; a limit below 1.
+        No sources; a limit below 1.
 
     Examples
     --------
@@ -151,13 +159,29 @@ def find_videos(
             wrong.extend(error.problems)
     wrong.raise_as(kinds.pop() if len(kinds) == 1 else LapsError)
     items = sorted(found.values(), key=lambda item: (item.name, str(item.path)))
-    _refuse_doubled(items)
-    kept = [item for item in items if match is None or _matches(item, match)]
+    fitting = {item.name for item in items if match is None or _matches(item, match)}
+    kept = [item for item in items if item.name in fitting]
     if match is not None and not kept:
         names = ", ".join(item.name for item in items[:_SHOWN]) + (" ..." if len(items) > _SHOWN else "")
         message = f"expected videos whose name fits, got none of {len(items)}: {names}"
         raise UnknownFormatError(Problem("no-videos", f"match {match!r}", message))
-    return FoundVideos(kept[:limit], len(items) - len(kept), len(kept) - len(kept[:limit]))
+    first = set(sorted(fitting)[:limit])
+    chosen = [item for item in kept if item.name in first]
+    return FoundVideos(chosen, len(items) - len(kept), len(kept) - len(chosen))
+
+
+def doubled_names(videos: Iterable[VideoItem]) -> dict[str, tuple[Path | str, ...]]:
+    """Return the names that several videos have, and the places of each.
+
+    Examples
+    --------
+    >>> doubled_names([VideoItem("a", "1/a.mp4"), VideoItem("a", "2/a.mp4"), VideoItem("b", "2/b.mp4")])
+    {'a': ('1/a.mp4', '2/a.mp4')}
+    """
+    places: dict[str, list[Path | str]] = {}
+    for video in videos:
+        places.setdefault(video.name, []).append(video.path)
+    return {name: tuple(paths) for name, paths in places.items() if len(paths) > 1}
 
 
 def source_digest(source: VideoPath) -> str:
@@ -231,17 +255,6 @@ def _matches(item: VideoItem, pattern: str) -> bool:
 
 def _place(path: Path | str) -> str:
     return path if isinstance(path, str) else str(path.resolve())
-
-
-def _refuse_doubled(items: list[VideoItem]) -> None:
-    doubled = Problems()
-    for one, other in pairwise(items):
-        if one.name == other.name:
-            message = f"expected one video of this name, got {one.path} and {other.path}"
-            beside = Path(one.path).parent == Path(other.path).parent
-            fix = "rename one" + ("" if beside else ", or search their common folder (recursive)")
-            doubled.add("doubled-name", one.name, message, fix)
-    doubled.raise_as(SchemaError)
 
 
 def _expand(source: Path | str, recursive: bool) -> Iterator[VideoItem]:

@@ -70,14 +70,18 @@ def track(
     round_px: Annotated[
         str | None, typer.Option(metavar="PX|none", help="What compact rounds to; 1/64 pixel by default.")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Track again what is already done.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Track again, and replace, what is done; never what others made.")
+    ] = False,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; by default one per core.")] = None,
     json: Json = False,
 ) -> None:
     """Track points through videos.
 
-    A second call does only what is missing or changed. Each file appears when it is complete; a video that fails is
-    named at the end, and the others are done.
+    A second call does only what is missing or changed: a file is kept if its seal and its header say that it is whole
+    and made of this video, by this tracker, with these options. Its positions are not read for that: inspect reads
+    them, and --force makes them again. Each file appears when it is complete; a video that fails is named at the end,
+    and the others are done.
     """
     from lapsdata.execution.report import Interrupted, show
     from lapsdata.timebase import FrameRate

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lapsdata.errors import LengthMismatchError, Problem, SchemaError
+from lapsdata.errors import LapsWarning, LengthMismatchError, Problem, SchemaError
 from lapsdata.timebase import FrameRate, resample, tail_frames, window_starts
 
 if TYPE_CHECKING:
@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
     from lapsdata.video.facts import VideoFacts
 
-__all__ = ["Timeline", "images_rate", "timeline"]
+__all__ = ["RepeatedFramesWarning", "Timeline", "images_rate", "own_rate_hz", "timeline"]
+
+
+class RepeatedFramesWarning(LapsWarning):
+    """The rate that was asked for is above that of the video, so that frames are shown more than once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +72,11 @@ class Timeline:
 def timeline(facts: VideoFacts, rate: FrameRate | None) -> Timeline:
     """Lay the frames of windows over a video: its own frames, or a grid of `rate` by nearest timestamp.
 
+    Raises
+    ------
+    SchemaError
+        A rate far above that of the video (`rate-too-high`).
+
     Examples
     --------
     >>> import tempfile, pathlib
@@ -82,8 +91,33 @@ def timeline(facts: VideoFacts, rate: FrameRate | None) -> Timeline:
     if rate is None or rate == facts.rate:
         own = facts.frame_s
         return Timeline(own, np.arange(len(own), dtype=np.int64), facts.rate, resampled=False)
-    grid = resample(facts.frame_s, rate, end_s=facts.end_s)
+    try:
+        grid = resample(facts.frame_s, rate, end_s=facts.end_s)
+    except SchemaError as error:
+        problem = error.problems[0]
+        if problem.code != "grid-too-long":
+            raise
+        told = replace(problem, code="rate-too-high", where=f"{facts.path}: --fps", fix="give a lower --fps")
+        raise SchemaError(told) from error
     return Timeline(grid.frame_s, grid.source_index, rate, True, grid.duplicated, grid.dropped)
+
+
+def own_rate_hz(facts: VideoFacts) -> float | None:
+    """Return the frames per second of a video; where they vary, of its median interval; None of a single frame.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> from lapsdata.testing.scenes import SceneConfig, render_scene
+    >>> from lapsdata.video.probe import probe
+    >>> clip = pathlib.Path(tempfile.mkdtemp()) / "clip.mp4"
+    >>> render_scene(5, SceneConfig(actions=1, rate=FrameRate(15))).write_video(clip)
+    >>> own_rate_hz(probe(clip))
+    15.0
+    """
+    if facts.rate is not None:
+        return facts.rate.hz
+    return float(1 / np.median(np.diff(facts.frame_s))) if facts.frames > 1 else None
 
 
 def images_rate(video: Path | str, rate: FrameRate | None) -> FrameRate | None:

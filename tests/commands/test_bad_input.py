@@ -18,11 +18,15 @@ import pytest
 
 import lapsdata
 from lapsdata import Tracks
+from lapsdata.errors import shown
 from lapsdata.testing.samples import sample_tracks
 from lapsdata.video.writer import write_video
+from lapsmodels.stages import track_many
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from lapsmodels.stages.track_report import Tracked
 
     Verb = Callable[..., Any]
 
@@ -183,18 +187,31 @@ def test_all_wrong_paths_are_told_at_once(track_here: Verb, clip: Path, tmp_path
     assert not (tmp_path / "out").exists()
 
 
-def test_two_videos_of_one_stem_are_refused_with_both_paths(
+def test_two_videos_of_one_stem_fail_both_and_the_others_are_done(
     track_here: Verb, clip: Path, tmp_path: Path, quick: tuple[str, ...]
 ) -> None:
-    for name in ("a/clip.mp4", "a/clip.mov", "b/clip.mp4"):
+    for name in ("a/clip.mp4", "a/clip.mov", "a/other.mp4", "b/clip.mp4"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(clip, tmp_path / name)
-    for given, both in ((["a"], "a/clip.mov and a/clip.mp4"), (["b", "a/clip.mp4"], "a/clip.mp4 and b/clip.mp4")):
-        code, _, err = track_here(*given, "--out", "out", *quick)
-        assert code == 1
-        assert f"error: clip: expected one video of this name, got {both}; rename one" in err
-        assert not (tmp_path / "out").exists()
+    told = "error: clip: {}: expected a name of its own, got that of {}: none of them is tracked; rename one"
+    for given, one, other, more in (
+        (["a"], "a/clip.mov", "a/clip.mp4", " [doubled-name]"),
+        (["b", "a/clip.mp4", "a/other.mp4"], "b/clip.mp4", "a/clip.mp4", ", search their common folder with --rec"),
+    ):
+        done = track_here(*given, "--out", "out", *quick)
+        assert (done.code, done.fates) == (1, "items 3, made 1, failed 2")
+        assert told.format(one, other) + more in done.err
+        assert told.format(other, one) + more in done.err
+        assert [path.name for path in (tmp_path / "out").glob("*.h5")] == ["other.h5"]
+        shutil.rmtree(tmp_path / "out")
+    # Three are named as such, with --json too, and --limit does not choose one of them.
+    document = json.loads(track_here("a", "b", "--out", "out", "--limit", 1, "--json", *quick).out)
+    assert [(item["name"], item["fate"]) for item in document["items"]] == [("clip", "failed")] * 3
+    assert {problem["code"] for problem in document["problems"]} == {"doubled-name"}
+    assert document["left_out"] == {"unmatched": 0, "beyond_limit": 1}
+    assert not list((tmp_path / "out").glob("*.h5"))
     # The advice holds: below one folder their names differ.
+    (tmp_path / "a" / "other.mp4").unlink()
     (tmp_path / "a" / "clip.mov").unlink()
     (tmp_path / "all").mkdir()
     for name in "ab":
@@ -297,3 +314,41 @@ def test_what_others_have_written_is_never_replaced(
             assert "it is left as it is; move it away, or choose another folder [foreign-output]" in err
             assert mine.read_bytes() == before
         mine.unlink()
+
+
+def test_tracks_that_another_run_writes_meanwhile_are_told_as_such(
+    track_here: Verb, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quick: tuple[str, ...]
+) -> None:
+    assert track_here(clip, "--out", "first", *quick).code == 0
+    plain = track_many.track_video
+
+    def late(video: object, target: Path, *arguments: Any, **named: Any) -> Tracked:
+        shutil.copy(tmp_path / "first" / "clip.h5", target)
+        return plain(video, target, *arguments, **named)  # type: ignore[arg-type]  # what the stage gives
+
+    monkeypatch.setattr(track_many, "track_video", late)
+    done = track_here(clip, "--out", "out", *quick)
+    assert (done.code, done.fates) == (1, "items 1, failed 1")
+    assert (
+        "error: clip: out/clip.h5: expected nothing there, as when this run began, got what another run has written "
+        "meanwhile; it is left as it is; wait for the other run to end, then run this again [made-meanwhile]"
+    ) in done.err
+    assert "overwrite" not in done.err
+    assert (tmp_path / "out" / "clip.h5").read_bytes() == (tmp_path / "first" / "clip.h5").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["two\nlines", "red\x1b[31m", ".hidden"])
+def test_a_name_that_no_header_holds_is_told_in_one_line(
+    track_here: Verb, clip: Path, tmp_path: Path, name: str, quick: tuple[str, ...]
+) -> None:
+    shutil.copy(clip, tmp_path / f"{name}.mp4")
+    (tmp_path / f"{name}.mov").touch()
+    done = track_here(clip, tmp_path / f"{name}.mp4", "--out", "out", *quick)
+    assert (done.code, done.fates) == (1, "items 2, made 1, failed 1")
+    (line,) = (line for line in done.err.splitlines() if line.startswith("error: "))
+    safe = shown(name)
+    assert line.startswith(f"error: {safe}: {tmp_path}/{safe}.mp4: expected a name without slashes, control characters")
+    assert line.endswith("; rename the video [wrong-value]")
+    done = track_here(tmp_path / f"{name}.mov", "--out", "out", *quick)
+    (line,) = (line for line in done.err.splitlines() if line.startswith("error: "))
+    assert line.startswith(f"error: {safe}: {tmp_path}/{safe}.mov: expected a video, got 0 bytes; copy or download")

@@ -212,6 +212,67 @@ def test_what_was_repeated_or_dropped_is_told_in_words(track_here: Verb, folder:
     )
 
 
+def test_a_rate_above_that_of_the_videos_is_told_with_counts(
+    track_here: Verb, folder: Path, tmp_path: Path, quick: tuple[str, ...]
+) -> None:
+    told = (
+        "warning: S1_a{}: --fps {} is above the 10 frames per second of S1_a, so {} frames show one of the source again"
+    )
+    both = track_here(folder, "--out", "both", "--fps", 15, *quick)
+    assert (both.code, both.fates) == (0, "items 2, made 2")
+    assert [line for line in both.err.splitlines() if "warning" in line] == [
+        told.format(" and 1 more videos", 15, "24 of 72")
+    ]
+    one = track_here(folder / "S1_a.mp4", "--out", "one", "--fps", 1000, *quick)
+    assert told.format("", 1000, "2,376 of 2,400") in one.err.splitlines()
+    # Nothing of it where nothing is made, nor at the rate of the videos, nor below.
+    assert "warning" not in track_here(folder, "--out", "both", "--fps", 15, *quick).err
+    for fps in (10, 5):
+        assert "warning" not in track_here(folder, "--out", "both", "--fps", fps, *quick).err
+
+
+@pytest.mark.parametrize("fps", ["1e8", "2000000000"])
+def test_a_rate_that_no_video_is_meant_for_blames_the_option(
+    track_here: Verb, clip: Path, fps: str, quick: tuple[str, ...]
+) -> None:
+    done = track_here(clip, "--out", "out", "--fps", fps, *quick)
+    assert (done.code, done.fates) == (1, "items 1, failed 1")
+    (line,) = (line for line in done.err.splitlines() if line.startswith("error: "))
+    assert line.startswith(f"error: clip: {clip}: --fps: expected ")
+    assert line.endswith("; give a lower --fps [rate-too-high]")
+    assert "seconds?" not in line
+
+
+def test_a_working_size_that_is_too_small_is_told_with_what_is_not(
+    track_here: Verb, clip: Path, quick: tuple[str, ...]
+) -> None:
+    done = track_here(clip, "--out", "out", "--resize-shorter", 8, *quick)
+    assert (done.code, done.fates) == (1, "items 1, failed 1")
+    assert (
+        "error: clip: --resize-shorter 8: expected at least 32 pixels on each side, got 12x8 of 96x64 reduced: "
+        "dense_flow works on nothing smaller; track larger frames, or by lucas_kanade [frame-too-small]"
+    ) in done.err
+    assert track_here(clip, "--out", "out", "--resize-shorter", 32, *quick).code == 0
+    assert track_here(clip, "--out", "small", "--resize-shorter", 8, "--tracker", "lucas_kanade", *quick).code == 0
+
+
+def test_a_video_that_is_too_small_itself_is_not_blamed_on_an_option(
+    track_here: Verb, tmp_path: Path, quick: tuple[str, ...]
+) -> None:
+    write_video(tmp_path / "tiny.mkv", np.zeros((12, 16, 24, 3), np.uint8), np.arange(12) / 10, codec="ffv1")
+    done = track_here(tmp_path / "tiny.mkv", "--out", "out", *quick)
+    assert "expected at least 32 pixels on each side, got 24x16; track larger" in done.err
+    assert "--resize-shorter" not in done.err
+
+
+def test_points_outside_of_one_video_fail_that_video_alone(track_here: Verb, clip: Path, tmp_path: Path) -> None:
+    (tmp_path / "points.csv").write_text("60,50\n")
+    write_video(tmp_path / "low.mkv", np.zeros((12, 40, 96, 3), np.uint8), np.arange(12) / 10, codec="ffv1")
+    done = track_here(clip, tmp_path / "low.mkv", "--out", "out", "--query", "points.csv", "--horizon", 8)
+    assert (done.code, done.fates) == (1, "items 2, made 1, failed 1")
+    assert "error: low: points.csv: expected points of the 96x40 frame, got 1 outside: row 0 (60, 50)" in done.err
+
+
 def test_workers(track_here: Verb, one_process: list[int], folder: Path, quick: tuple[str, ...]) -> None:
     for workers in (1, 3):
         assert track_here(folder, "--out", f"{workers}", "--workers", workers, *quick).code == 0
@@ -239,6 +300,8 @@ def test_two_processes_make_the_bytes_that_one_makes(
         (["--query", "unifrom"], 2, "expected uniform, random, or a file of points x,y; got 'unifrom'"),
         (["--query", "sub"], 1, "expected a file of points, got a folder"),
         (["--query", "fifo"], 1, "got a pipe, socket or device"),
+        (["--query", "bad.csv"], 1, "error: bad.csv: row 1: expected two numbers x,y, got '2,foo'"),
+        (["--query", "bad.npy"], 1, "error: bad.npy: expected (N, 2) source pixel xy with N >= 1, got (3,)"),
         (["--query", "points.csv", "--points", "5"], 2, "--points: a file of points has its own number of them"),
         (["--seed", "1"], 2, "--seed: only with --query random"),
         (["--round-px", "0.5"], 2, "--round-px: only with --profile compact"),
@@ -257,6 +320,8 @@ def test_wrong_options_are_told_before_any_work(
     (tmp_path / "sub").mkdir()
     os.mkfifo(tmp_path / "fifo")
     (tmp_path / "points.csv").write_text("x,y\n1,1\n")
+    (tmp_path / "bad.csv").write_text("x,y\n1,1\n2,foo\n")
+    np.save(tmp_path / "bad.npy", np.zeros(3))
     ended, out, err = track_here(clip, "--out", "out", *options)
     assert (ended, out) == (code, "")
     assert told in " ".join(err.split())

@@ -10,6 +10,7 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 from lapsdata import console
+from lapsmodels.stages import track
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 def test_in_a_log_lines_tell_count_rate_and_remaining_time(
     track_here: Verb, folder: Path, monkeypatch: pytest.MonkeyPatch, quick: tuple[str, ...]
 ) -> None:
-    # Each look at the clock finds it half a second later, so that every twentieth frame is told.
+    # Each look at the clock finds it half a second later, so that every twentieth frame is told. The pace is that of
+    # what follows the first window: a process compiles, or loads, its loops amid that one.
     ticks = itertools.count()
     monkeypatch.setattr(console, "monotonic", lambda: next(ticks) / 2)
     done = track_here(folder, "--out", "out", *quick)
@@ -33,6 +35,29 @@ def test_in_a_log_lines_tell_count_rate_and_remaining_time(
         "track: 20/48 frames, 2.0 frames/s, 14 s left",
         "track: 40/48 frames, 2.0 frames/s, 4 s left",
         "track: done: 48/48 frames in 24 s, 2.0 frames/s",
+    ]
+
+
+def test_what_a_process_compiles_first_is_no_part_of_the_pace(
+    track_here: Verb, folder: Path, monkeypatch: pytest.MonkeyPatch, quick: tuple[str, ...]
+) -> None:
+    ticks, pauses = itertools.count(), [60.0]
+    waited = 0.0
+    plain = track.textured
+
+    def compiling(*arguments: Any) -> Any:
+        nonlocal waited
+        waited += pauses.pop() if pauses else 0.0
+        return plain(*arguments)
+
+    monkeypatch.setattr(track, "textured", compiling)
+    monkeypatch.setattr(console, "monotonic", lambda: next(ticks) / 2 + waited)
+    done = track_here(folder, "--out", "out", *quick)
+    assert [line for line in done.err.splitlines() if line.startswith("track")] == [
+        "track: 0/48 frames",
+        "track: 22/48 frames, 2.0 frames/s, 13 s left",
+        "track: 42/48 frames, 2.0 frames/s, 3 s left",
+        "track: done: 48/48 frames in 1 min 24 s, 0.6 frames/s",
     ]
 
 

@@ -6,11 +6,12 @@ import json
 import shutil
 from typing import TYPE_CHECKING, Any
 
+import h5py
 import numpy as np
 import pytest
 
 import lapsdata
-from lapsdata import Tracks, provenance
+from lapsdata import CorruptDataError, Tracks, provenance
 from lapsdata.video.writer import write_video
 
 if TYPE_CHECKING:
@@ -128,6 +129,23 @@ def test_an_unfinished_file_is_made_again(done: Path, fates: Fates, spoil: Calla
     whole = (done / "S2_b.h5").read_bytes()
     spoil(done / "S2_b.h5")
     assert fates() == {"S1_a": "kept", "S2_b": "damaged"}
+    assert (done / "S2_b.h5").read_bytes() == whole
+
+
+def test_what_is_kept_is_known_by_seal_and_header_and_force_mends_the_rest(
+    done: Path, fates: Fates, track_here: Verb, tmp_path: Path
+) -> None:
+    whole = (done / "S2_b.h5").read_bytes()
+    with h5py.File(done / "S2_b.h5") as file:
+        offset = file["root/default/tracks"].id.get_offset()
+    (done / "S2_b.h5").write_bytes(whole[:offset] + bytes([whole[offset] ^ 1]) + whole[offset + 1 :])
+    assert fates() == {"S1_a": "kept", "S2_b": "kept"}
+    with pytest.raises(CorruptDataError, match=r"S2_b\.h5: root/default.*expected CRC-32C"):
+        lapsdata.read(done / "S2_b.h5", Tracks, verify="always")
+    told = " ".join(track_here("--help").out.split())
+    assert "a file is kept if its seal and its header say that it is whole and made of this video" in told
+    assert "Its positions are not read for that: inspect reads them, and --force makes them again." in told
+    assert fates("--force") == {"S1_a": "forced", "S2_b": "forced"}
     assert (done / "S2_b.h5").read_bytes() == whole
 
 

@@ -112,8 +112,18 @@ def test_an_item_whose_input_is_unfit_keeps_its_place_and_is_not_looked_at() -> 
     assert found.jobs[1] is unfit
     assert [job.item for job in found.to_do] == [one, two]
     assert found.units == 6
-    with pytest.raises(SchemaError, match="clip_5: expected one item of this name, got 2"):
-        plan([unfit, unfit], look)
+
+
+def test_items_that_are_refused_may_share_a_name_that_no_other_has() -> None:
+    problem = Problem("doubled-name", "a/clip.mp4", "expected a name of its own")
+    refused = Refused("clip", Path("out/clip.h5"), (problem,))
+    (other,) = items_of(["missing"])
+    found = plan([refused, other, refused], look)
+    assert (found.counts["refused"], found.to_do) == (2, (Job(other, Found("missing")),))
+    with pytest.raises(SchemaError, match=r"clip: expected one item of this name, got 2; .*\[same-name\]"):
+        plan([refused, WorkItem("clip", Path("out/other.h5"), DIGEST, None)], look)
+    with pytest.raises(SchemaError, match=r"other: expected an output of its own, got that of another: out/clip\.h5"):
+        plan([refused, WorkItem("other", Path("out/clip.h5"), DIGEST, None)], look)
 
 
 def test_a_fault_of_the_look_itself_is_no_finding() -> None:

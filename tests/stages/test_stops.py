@@ -14,7 +14,9 @@ AGAIN = """
 import os, signal, sys, threading, time
 from pathlib import Path
 from lapsdata.execution.manifest import Found, Job, WorkItem
-from lapsmodels.stages.track_many import TrackWork, _track
+from lapsdata.geometry import FrameSize
+from lapsmodels.stages._prepared import TrackWork
+from lapsmodels.stages.track_many import _track
 from lapsmodels.stages.track_options import TrackOptions
 
 class Stopped(BaseException):
@@ -33,7 +35,7 @@ def tell(units):
 
 video, out = Path(sys.argv[1]), Path(sys.argv[2])
 options = TrackOptions(points=48, horizon=8, stride=2)
-work = TrackWork(video, "noise", "sha256:" + 64 * "0", options, None)
+work = TrackWork(video, "noise", "sha256:" + 64 * "0", FrameSize(width=128, height=96), options, None)
 job = Job(WorkItem("noise", out / "noise.h5", "sha256:00", work), Found("done"))
 begun = time.perf_counter()
 for _ in range(2):  # the first one compiles

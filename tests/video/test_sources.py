@@ -17,7 +17,7 @@ import pytest
 from lapsdata.errors import LapsError, SchemaError, StorageError, UnknownFormatError
 from lapsdata.provenance import path_digest
 from lapsdata.video._bytes import name_of, open_bytes
-from lapsdata.video.sources import VIDEO_SUFFIXES, find_videos, source_bytes, source_digest
+from lapsdata.video.sources import VIDEO_SUFFIXES, doubled_names, find_videos, source_bytes, source_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -116,13 +116,27 @@ def test_match_and_limit_are_counted(tree: Path) -> None:
     assert repr(found).endswith("unmatched=4, beyond_limit=1)")
 
 
-def test_two_of_one_name_are_refused_with_both_paths(tree: Path) -> None:
+def test_two_of_one_name_are_kept_or_left_out_together(tree: Path) -> None:
     (tree / "b.mov").touch()
-    with pytest.raises(SchemaError, match=r"b: expected one video of this name, got \S+b\.mov and \S+b\.mp4; rename"):
-        find_videos(tree)
-    # Also those that a pattern would leave out: what a name means must not depend on the choice.
-    with pytest.raises(SchemaError, match="doubled-name"):
-        find_videos(tree, match="a")
+    both = (tree / "b.mov", tree / "b.mp4")
+    found = find_videos(tree)
+    assert [item.name for item in found] == ["a", "b", "b"]
+    assert doubled_names(found) == {"b": both}
+    for limit, left in ((1, 2), (2, 0)):
+        found = find_videos(tree, limit=limit)
+        assert (len(found), found.beyond_limit, doubled_names(found)) == (3 - left, left, {} if left else {"b": both})
+    found = find_videos(tree, match="a")
+    assert ([item.name for item in found], found.unmatched) == (["a"], 2)
+    # What a name means does not depend on the choice: both are "x__c", and the pattern fits the stem of one.
+    (tree / "x").mkdir()
+    for name in ("x/c.mp4", "x__c.mp4"):
+        (tree / name).touch()
+    found = find_videos(tree, recursive=True, match="c")
+    assert [item.path for item in found] == [tree / "x" / "c.mp4", tree / "x__c.mp4"]
+
+
+def test_a_limit_counts_names_in_their_order(tree: Path) -> None:
+    assert names(tree, recursive=True, limit=3) == ["a", "b", "day1__clip"]
 
 
 def test_everything_that_is_not_there_is_told_at_once(tree: Path) -> None:
