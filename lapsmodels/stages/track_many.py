@@ -2,62 +2,37 @@
 
 from __future__ import annotations
 
-import warnings
-from dataclasses import dataclass
+import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lapsdata import console
 from lapsdata.errors import LapsError, Problem, SchemaError, StorageError, UnknownFormatError, warn
 from lapsdata.execution.local import LocalEngine
-from lapsdata.execution.manifest import Found, Job, Plan, Refused, WorkItem, judge, plan, work_key
+from lapsdata.execution.manifest import Job, Plan, Refused, WorkItem, plan
 from lapsdata.execution.report import carry_out_shown
-from lapsdata.formats import read_header
 from lapsdata.plugins import registry
 from lapsdata.provenance import CodeDigestWarning
-from lapsdata.schema.tracks import TracksHeader
-from lapsdata.storage.atomic import existing
 from lapsdata.storage.run_file import record_run
-from lapsdata.video.probe import probe
-from lapsdata.video.sources import source_digest
-from lapsmodels.stages.timeline import images_rate, timeline
-from lapsmodels.stages.track import PRODUCER, track_parents, track_video
+from lapsdata.video.sources import doubled_names
+from lapsmodels.stages._prepared import OTHER_CODE, TrackWork, expect_own_name, expect_points, prepared
+from lapsmodels.stages.timeline import RepeatedFramesWarning
+from lapsmodels.stages.track import track_video, working_size
 from lapsmodels.stages.track_options import TrackOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from lapsdata.containers.tracks import Tracks
     from lapsdata.execution.engine import Tell
     from lapsdata.execution.report import Report
     from lapsdata.formats import Format
     from lapsdata.video.sources import VideoItem
+    from lapsmodels.stages._prepared import Prepared, Repeated
     from lapsmodels.stages.track_report import Tracked
 
-__all__ = ["TrackWork", "track_videos", "tracks_format"]
-
-_OTHER_CODE = "made by another state of the code"
-
-
-@dataclass(frozen=True, slots=True)
-class TrackWork:
-    """What a worker needs to track one video.
-
-    Parameters
-    ----------
-    video : Path or str
-    name : str
-    digest : str
-        Digest of the video's bytes.
-    options : TrackOptions
-    query_file : Path or None
-    """
-
-    video: Path | str
-    name: str
-    digest: str
-    options: TrackOptions
-    query_file: Path | None
+__all__ = ["track_videos", "tracks_format"]
 
 
 def track_videos(
@@ -70,6 +45,9 @@ def track_videos(
     workers: int | None = None,
 ) -> Report[Tracked]:
     """Track every video, `workers` of them at a time; what is done already, and made in the same way, is kept.
+
+    What is kept is known by its seal and its header: the positions themselves are not read again. Of videos that have
+    one name none is tracked.
 
     Parameters
     ----------
@@ -89,10 +67,17 @@ def track_videos(
     ------
     StorageError
         The folder cannot be made, or not be written to; there is no such file of points.
+    CorruptDataError
+        The file of points holds something else.
     UnknownFormatError, SchemaError, PluginError
-        Options at fault, or two videos of one name; what goes wrong with a single video is in the report.
+        Options at fault; what goes wrong with a single video is in the report.
     KeyboardInterrupt
         Ctrl-C or SIGTERM; files that were finished stay.
+
+    Warns
+    -----
+    RepeatedFramesWarning
+        The rate is above that of videos that are tracked.
 
     Examples
     --------
@@ -107,25 +92,26 @@ def track_videos(
     options = options or TrackOptions()
     registry("trackers").load(options.tracker)
     ending = tracks_format(options.format).suffixes[0]
-    if query_file is not None and existing(query_file).is_dir():
-        message = "expected a file of points, got a folder"
-        raise StorageError(Problem("wrong-kind", str(query_file), message, "name a file"))
+    if query_file is not None:
+        expect_points(query_file)
     folder = Path(out)
     items: list[WorkItem[TrackWork] | Refused] = []
-    found: dict[str, Found] = {}
+    ready: dict[str, Prepared] = {}
+    doubled = doubled_names(videos)
     with record_run(folder):
         with console.progress("look at videos", len(videos), unit="videos") as advance:
             for video in videos:
                 output = folder / f"{video.name}{ending}"
                 try:
-                    item = _item(video, output, options, query_file)
-                    found[item.name] = _look(item)
-                    items.append(item)
+                    expect_own_name(video, doubled.get(video.name, ()))
+                    ready[video.name] = prepared(video, output, options, query_file)
+                    items.append(ready[video.name].item)
                 except LapsError as error:
                     items.append(Refused(video.name, output, error.problems))
                 advance(1)
-        todo = plan(items, lambda item: found[item.name], force=force)
+        todo = plan(items, lambda item: ready[item.name].found, force=force)
         _tell_other_code(todo)
+        _tell_repeated({job.item.name: ready[job.item.name].repeated for job in todo.to_do}, options)
         return carry_out_shown(todo, _track, LocalEngine(workers), title="track", unit="frames")
 
 
@@ -153,61 +139,76 @@ def tracks_format(name: str) -> Format[Tracks]:
     return fitting[0]
 
 
-def _item(video: VideoItem, output: Path, options: TrackOptions, query_file: Path | None) -> WorkItem[TrackWork]:
-    """Return what is to be made of a video; whatever is wrong with it is told before anything is tracked."""
-    rate = images_rate(video.path, options.rate)
-    if rate is not None and output.resolve().is_relative_to(Path(video.path).resolve()):
-        message = f"expected tracks outside of the images that they are made from, got {output}"
-        raise SchemaError(Problem("output-in-input", str(video.path), message, "name another folder for the tracks"))
-    frames = timeline(probe(video.path, rate=rate), options.rate)
-    starts, _ = frames.windows(options.horizon, options.stride, str(video.path))
-    digest = source_digest(video.path)
-    tracker = registry("trackers").load(options.tracker)
-    return WorkItem(
-        name=video.name,
-        output=output,
-        key=work_key(tracker.name, tracker.version, options.as_json(), track_parents(video.name, digest, query_file)),
-        payload=TrackWork(video.path, video.name, digest, options, query_file),
-        units=int(starts[-1]) + options.horizon,
+def _tell_repeated(of: Mapping[str, Repeated | None], options: TrackOptions) -> None:
+    """Warn once, for all videos that are tracked at a rate above their own."""
+    told = {name: repeated for name, repeated in of.items() if repeated is not None}
+    if not told:
+        return
+    name, first = next(iter(told.items()))
+    others = f" and {len(told) - 1} more videos" if len(told) > 1 else ""
+    duplicated = sum(one.duplicated for one in told.values())
+    frames = sum(one.frames for one in told.values())
+    warn(
+        f"{name}{others}: --fps {options.rate} is above the {first.own_hz:.6g} frames per second of {name}, so "
+        f"{duplicated:,} of {frames:,} frames show one of the source again",
+        RepeatedFramesWarning,
     )
 
 
-def _look(item: WorkItem[TrackWork]) -> Found:
-    """Judge an output; that other code has made what is done is noted, and told once for all of them."""
-    with warnings.catch_warnings(record=True) as heard:
-        warnings.simplefilter("always")
-        found = judge(item, _key_of)
-    for told in heard:
-        if not issubclass(told.category, CodeDigestWarning):
-            warnings.warn_explicit(told.message, told.category, told.filename, told.lineno)
-        elif found.state == "done":
-            found = Found("done", _OTHER_CODE)
-    return found
-
-
 def _tell_other_code(todo: Plan[TrackWork]) -> None:
-    count = sum(isinstance(job, Job) and job.found.why == _OTHER_CODE for job in todo.jobs)
+    count = sum(isinstance(job, Job) and job.found.why == OTHER_CODE for job in todo.jobs)
     if count and not todo.force:
-        warn(f"{count} of the tracks that are kept were {_OTHER_CODE}; --force makes them again", CodeDigestWarning)
-
-
-def _key_of(path: Path) -> str | None:
-    header = read_header(path)
-    made = header.provenance
-    if not isinstance(header, TracksHeader) or made.producer != PRODUCER:
-        return None
-    return work_key(header.tracker.name, header.tracker.version, made.parameters, made.parents)
+        warn(f"{count} of the tracks that are kept were {OTHER_CODE}; --force makes them again", CodeDigestWarning)
 
 
 def _track(job: Job[TrackWork], tell: Tell) -> Tracked:
     work = job.item.payload
-    return track_video(
-        work.video,
-        job.item.output,
-        work.options,
-        name=work.name,
-        query_file=work.query_file,
-        digest=work.digest,
-        overwrite=job.overwrite,
-        tell=tell,
-    )
+    try:
+        return track_video(
+            work.video,
+            job.item.output,
+            work.options,
+            name=work.name,
+            query_file=work.query_file,
+            digest=work.digest,
+            overwrite=job.overwrite,
+            tell=_first_window_at_once(tell, work.options.horizon),
+        )
+    except (SchemaError, StorageError) as error:
+        told = [_in_words_of_the_run(problem, job) for problem in error.problems]
+        raise type(error)(*told) from error
+
+
+def _first_window_at_once(tell: Tell, horizon: int) -> Tell:
+    """Hold back the frames of the first window until all were handed over.
+
+    A process compiles, or loads, its loops amid them; a rate that is taken from the first frames on would be off by
+    hundreds. The engine is still called for each, since it may want to stop.
+    """
+    held = 0
+
+    def tell_later(frames: int) -> None:
+        nonlocal held
+        held += frames
+        if held < horizon:
+            tell(0)
+        elif held < horizon + frames:
+            tell(held)
+        else:
+            tell(frames)
+
+    return tell_later
+
+
+def _in_words_of_the_run(problem: Problem, job: Job[TrackWork]) -> Problem:
+    """Tell a problem as whoever called for many videos can act on it."""
+    work = job.item.payload
+    if problem.code == "exists" and os.path.lexists(job.item.output):
+        message = "expected nothing there, as when this run began, got what another run has written meanwhile"
+        fix = "it is left as it is; wait for the other run to end, then run this again"
+        return Problem("made-meanwhile", str(job.item.output), message, fix)
+    working = working_size(work.size, work.options.resize_shorter)
+    if problem.code == "frame-too-small" and working != work.size:
+        message = f"{problem.message} of {work.size} reduced: {work.options.tracker} works on nothing smaller"
+        return replace(problem, where=f"--resize-shorter {work.options.resize_shorter}", message=message)
+    return problem
