@@ -80,7 +80,10 @@ def alive() -> Callable[[int], bool]:
     def alive(number: int) -> bool:
         with contextlib.suppress(ProcessLookupError, FileNotFoundError):
             os.kill(number, 0)
-            return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+            process = Path(f"/proc/{number}")
+            ended = (process / "stat").read_text().rpartition(")")[2].split()[0] == "Z"
+            # Its first thread may have ended before the others, which still hold its files open.
+            return not ended or len(list((process / "task").iterdir())) > 1
         return False
 
     return alive
