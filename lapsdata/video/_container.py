@@ -67,16 +67,11 @@ def packets_of(source: Path | str, video: OpenVideo) -> Iterator[av.Packet[Video
     """
     import av
 
-    packets = video.container.demux(video.stream)
-    while True:
-        try:
-            with url_errors(source):
-                packet = next(packets, None)
-        except av.error.FFmpegError as error:
-            raise _damaged(source, error) from error
-        if packet is None:
-            return
-        yield packet
+    try:
+        with url_errors(source):
+            yield from video.container.demux(video.stream)
+    except av.error.FFmpegError as error:
+        raise _damaged(source, error) from error
 
 
 def _damaged(source: Path | str, error: Exception) -> CorruptDataError:
