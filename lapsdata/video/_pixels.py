@@ -49,24 +49,20 @@ def converter(pixels: Pixels, rotation: QuarterTurn) -> Convert:
 
     def rgb(frame: av.VideoFrame) -> NDArray[np.uint8]:
         made = scaler.reformat(frame, format="rgb24", interpolation=careful, threads=1)
-        return _turned(_image(made, 3, shared=made is frame), rotation)
+        return _turned(_image(made, shared=made is frame), rotation)
 
     def gray(frame: av.VideoFrame) -> NDArray[np.uint8]:
         # Named on both sides, the matrix does not take part, and luma stays what it was.
         same = Colorspace.ITU601
         made = scaler.reformat(frame, format="gray", src_colorspace=same, dst_colorspace=same, threads=1)
-        return _turned(_image(made, 1, shared=made is frame), rotation)
+        return _turned(_image(made, shared=made is frame), rotation)
 
     return rgb if pixels == "rgb" else gray
 
 
-def _image(frame: av.VideoFrame, channels: int, *, shared: bool) -> NDArray[np.uint8]:
+def _image(frame: av.VideoFrame, *, shared: bool) -> NDArray[np.uint8]:
     """Return the picture without the padding of its lines; a decoder's own memory (`shared`) is copied."""
-    plane = frame.planes[0]
-    # PyAV's stubs do not say that a plane is a buffer.
-    lines = np.frombuffer(cast("bytes", plane), np.uint8).reshape(frame.height, plane.line_size)
-    shape = (frame.height, frame.width, channels) if channels > 1 else (frame.height, frame.width)
-    image = lines[:, : frame.width * channels].reshape(shape)
+    image = cast("NDArray[np.uint8]", frame.to_ndarray())
     return image.copy() if shared else np.ascontiguousarray(image)
 
 

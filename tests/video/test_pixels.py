@@ -176,6 +176,23 @@ def test_an_image_has_memory_of_its_own() -> None:
         assert (kept == 7).all()
 
 
+@pytest.mark.parametrize(("form", "pixels"), [("gray", "gray"), ("rgb24", "rgb"), ("yuv420p", "rgb")])
+def test_pictures_that_are_stored_from_the_bottom_up(form: str, pixels: Any) -> None:
+    """FFmpeg turns them by counting their lines backwards in memory."""
+    frame = av.VideoFrame.from_ndarray(colours(), "rgb24").reformat(format=form)
+    graph = av.filter.Graph()
+    graph.link_nodes(
+        graph.add_buffer(width=96, height=64, format=frame.format, time_base=Fraction(1, 25)),
+        graph.add("vflip"),
+        graph.add("buffersink"),
+    ).configure()
+    graph.push(frame)
+    turned = graph.pull()
+    assert isinstance(turned, av.VideoFrame)
+    assert turned.planes[0].line_size < 0
+    np.testing.assert_array_equal(converter(pixels, 0)(turned)[::-1], converter(pixels, 0)(frame))
+
+
 @pytest.mark.parametrize("turn", [0, 90, 180, 270])
 @pytest.mark.parametrize("suffix", [".mov", ".mp4", ".mkv"])
 @pytest.mark.parametrize("pixels", ["rgb", "gray"])
