@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import av
     from numpy.typing import NDArray
 
+    from lapsdata.video._container import OpenVideo
     from lapsdata.video._timeline import Timeline
     from lapsdata.video.facts import VideoFacts
     from lapsdata.video.frame import Pixels
@@ -34,13 +35,11 @@ if TYPE_CHECKING:
     Packets = Iterator[av.Packet[av.VideoStream]]
     Decoded = Generator[av.VideoFrame]
 
-__all__ = ["PacketSource", "Session", "Times"]
+__all__ = ["PacketSession", "PacketSource", "Session", "Times"]
 
 Times = Literal["packets", "decoded"]
 """How a decoded picture is recognised: by its own time, or by its turn."""
 
-# A seek empties the decoder, which then has to be filled again: so many frames are as soon decoded.
-_WORTH_A_SEEK = 4
 # Decoders that mend damage and say so nowhere but in the log.
 _TELLS_IN_LOG = {"ffv1": "CRC mismatch", "gif": "LZW decode failed"}
 # Checksums are compared where a codec has them, and damage stops a decoder that would paint over it.
@@ -81,10 +80,19 @@ class PacketSource:
 
 
 class PacketSession:
-    """One decoder that moves through a video; not for two threads at once."""
+    """One decoder that moves through a video; not for two threads at once.
 
-    def __init__(self, plan: PacketSource) -> None:
+    Parameters
+    ----------
+    plan : PacketSource
+    video : OpenVideo, optional
+        A container of the source that is open and was read to its end, to be closed with the session. FFmpeg takes
+        as long to open some videos as to decode ten frames.
+    """
+
+    def __init__(self, plan: PacketSource, video: OpenVideo | None = None) -> None:
         self._plan = plan
+        self._video = video
         self._convert = converter(plan.pixels, plan.facts.rotation)
         self._run: _Run | None = None
         self._last: tuple[int, av.VideoFrame] | None = None
@@ -102,7 +110,7 @@ class PacketSession:
         """
         if self._pid != os.getpid():
             # A forked process shares the place in the file with its parent: neither may move it for the other.
-            self._run, self._pid = None, os.getpid()
+            self._run, self._video, self._pid = None, None, os.getpid()
         if self._last is None or self._last[0] != index:
             self._last = None
             self._last = index, self._reach(index)
@@ -110,14 +118,20 @@ class PacketSession:
 
     def close(self) -> None:
         """Give back the file and the decoder."""
-        run, self._run, self._last = self._run, None, None
-        if run is not None:
-            run.close()
+        run, video, self._run, self._video, self._last = self._run, self._video, None, None, None
+        for held in (run, video):
+            if held is not None:
+                held.close()
+
+    def __del__(self) -> None:
+        # A container of PyAV's that is left to itself stays open until cycles are looked for.
+        if self._video is not None:
+            self._video.close()
 
     def _reach(self, index: int) -> av.VideoFrame:
         if index < self._plan.timeline.first:
             raise self._plan.error(index, "cannot be decoded: there is no keyframe before it", "cut the file at one")
-        run, self._run = self._run or _Run(self._plan), None
+        run, self._run = self._run or self._begun(), None
         try:
             for key in self._starts(index, run):
                 # A keyframe in name only (gradual refresh, a wrong flag) shows here, and an earlier one is tried;
@@ -139,6 +153,10 @@ class PacketSession:
             if self._run is None:
                 run.close()
 
+    def _begun(self) -> _Run:
+        video, self._video = self._video, None
+        return _Run(self._plan, video)
+
     def _starts(self, index: int, run: _Run) -> Iterator[int]:
         """Frames to start from: the one that comes next where that pays, then keyframes, ever farther back."""
         if run.due == index:
@@ -151,7 +169,8 @@ class PacketSession:
         last = int(np.searchsorted(keys, index, side="right")) - 1
         steps = [2**power - 1 for power in range(last.bit_length() + 1)]
         starts = [int(keys[last - step]) for step in steps if step <= last]
-        if run.due < index and not (starts and starts[0] - run.due >= _WORTH_A_SEEK):
+        # After a seek the decoder has to be filled again; the seek itself takes about as long as one frame.
+        if run.due < index and not (starts and starts[0] - run.due > run.held + 1):
             yield run.due
         yield from starts
 
@@ -160,21 +179,26 @@ class _Run:
     """Decoding without a jump, from some frame on; `due` is the frame that comes next."""
 
     due: int
+    held: int
+    """How many packets were decoded whose frames have not come yet."""
     whole: bool
-    """Whether it began at the start of the file."""
+    """Whether it began at the start of the file, with a fresh decoder."""
     _frames: Decoded
     _failed: tuple[int | None, str] | None
     """The packet at which feeding stopped, and why."""
 
-    def __init__(self, plan: PacketSource) -> None:
+    def __init__(self, plan: PacketSource, video: OpenVideo | None = None) -> None:
         self._plan = plan
         self._by_time = plan.times == "packets"
         self._tell = _TELLS_IN_LOG.get(plan.facts.codec)
-        self._video = open_container(plan.source, plan.stream, edits=plan.timeline.edits)
+        self._size = plan.facts.coded_size.width, plan.facts.coded_size.height
+        self._video = video or open_container(plan.source, plan.stream, edits=plan.timeline.edits)
         self._context = self._video.stream.codec_context
         self._context.options = dict(_HONEST)
-        self.whole = True
-        self._begin(self._packets(), plan.timeline.first if self._by_time else 0)
+        self.whole = video is None
+        # All frames lie before the place where a container stands that was read to its end.
+        first = plan.timeline.first if self._by_time else 0
+        self._begin(packets_of(plan.source, self._video), first if self.whole else plan.facts.frames)
 
     def close(self) -> None:
         self._frames.close()
@@ -195,7 +219,7 @@ class _Run:
             except (av.error.FFmpegError, CorruptDataError):
                 return False
             if found is not None and timeline.place[found] <= timeline.place[key]:
-                self.whole = False
+                self.whole = timeline.place[found] == 0 and not self._context.is_open
                 self._begin(packets, found)
                 return True
         return False
@@ -210,14 +234,8 @@ class _Run:
             if given == index:
                 return frame
 
-    def _packets(self) -> Packets:
-        for packet in packets_of(self._plan.source, self._video):
-            # A packet without bytes would tell the decoder that the video ends.
-            if packet.size:
-                yield packet
-
     def _next_key(self) -> tuple[int | None, Packets]:
-        packets = self._packets()
+        packets = packets_of(self._plan.source, self._video)
         for packet in packets:
             found = self._plan.timeline.index_of(packet.pts) if packet.is_keyframe else None
             if found is not None:
@@ -226,6 +244,7 @@ class _Run:
 
     def _begin(self, packets: Packets, start: int) -> None:
         self.due = start
+        self.held = 0
         self._failed = None
         self._frames = self._checked(self._decoded(packets, start), start)
 
@@ -237,6 +256,7 @@ class _Run:
                 raise self._missing(due, frame.pts)
             self._check(frame, due, first=due == start)
             due += 1
+            self.held -= 1
             if due == len(pts) and next(frames, None) is not None:
                 raise self._plan.error(None, f"expected {due} frames as there are packets, the decoder gave more")
             yield frame
@@ -249,14 +269,19 @@ class _Run:
         # Frames that are shown before their keyframe but stored after it refer to what lies before it.
         leading = int(self._plan.timeline.pts[start]) if self._by_time else None
         for packet in chain(packets, [None]):
+            # A packet without bytes would tell the decoder that the video ends.
+            if packet is not None and not packet.size:
+                continue
             if leading is not None and packet is not None and _is_before(packet, leading):
                 continue
             try:
-                yield from self._decode(packet)
+                frames = self._decode(packet)
             except (av.error.FFmpegError, _DamagedError) as error:
                 index = None if packet is None else self._plan.timeline.index_of(packet.pts)
                 self._failed = index, getattr(error, "strerror", None) or str(error)
                 break
+            self.held += packet is not None
+            yield from frames
         else:
             return
         # What was decoded before the damage is still in the decoder.
@@ -264,12 +289,12 @@ class _Run:
             yield from self._context.decode(None)
 
     def _decode(self, packet: av.Packet[av.VideoStream] | None) -> list[av.VideoFrame]:
-        import av
-
         if packet is not None and packet.is_corrupt:
             raise _DamagedError("its packet is incomplete")
         if self._tell is None:
             return self._context.decode(packet)
+        import av
+
         with listening(av.logging.ERROR) as said:
             frames = self._context.decode(packet)
         for text in said:
@@ -283,7 +308,7 @@ class _Run:
             raise self._missing(due, None)
         if frame.is_corrupt:
             raise self._plan.error(due, "cannot be decoded: the decoder had to guess a part of the picture")
-        if (frame.width, frame.height) != (facts.coded_size.width, facts.coded_size.height):
+        if (frame.width, frame.height) != self._size:
             got = f"expected {facts.coded_size} pixel as the file states, got {frame.width}x{frame.height}"
             raise self._changed("size-changes", due, got, "split the file where its size changes")
         if (frame.rotation + facts.rotation) % 360 or (first and _is_mirrored(frame)):

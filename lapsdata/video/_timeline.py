@@ -37,7 +37,7 @@ class Timeline:
     pts : array, shape (F,), int64, ticks
         Rising.
     place : array, shape (F,), int64
-        Number of the frame's packet, counted in file order.
+        Number of the frame's packet in file order, those counted that are no frames.
     keys : array, shape (K,), int64
         Frames that are flagged as decodable without another.
     first : int
@@ -71,6 +71,7 @@ class Timeline:
 
 class _Packets(NamedTuple):
     pts: list[int | None]
+    place: list[int]
     duration: list[int]
     key: list[bool]
     hidden_key: list[bool]
@@ -117,7 +118,7 @@ def read_timeline(source: Path | str, video: OpenVideo) -> Timeline:
     led_in = any(packets.hidden_key)
     return Timeline(
         pts=pts,
-        place=order,
+        place=np.array(packets.place, dtype=np.int64)[order],
         keys=keys,
         first=0 if led_in else int(keys[0]) if keys.size else len(pts),
         time_base=time_base,
@@ -126,12 +127,13 @@ def read_timeline(source: Path | str, video: OpenVideo) -> Timeline:
 
 
 def _read_packets(source: Path | str, video: OpenVideo) -> _Packets:
-    found = _Packets([], [], [], [])
-    for packet in packets_of(source, video):
+    found = _Packets([], [], [], [], [])
+    for number, packet in enumerate(packets_of(source, video)):
         if packet.is_discard:
             found.hidden_key.append(packet.is_keyframe and not found.pts)
         elif packet.size:
             found.pts.append(packet.pts)
+            found.place.append(number)
             found.duration.append(packet.duration or 0)
             found.key.append(packet.is_keyframe)
     return found

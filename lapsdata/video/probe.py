@@ -11,7 +11,7 @@ from lapsdata.errors import Problem, SchemaError
 from lapsdata.geometry import FrameSize
 from lapsdata.video._bytes import name_of, settled
 from lapsdata.video._container import open_container
-from lapsdata.video._decoding import PacketSource
+from lapsdata.video._decoding import PacketSession, PacketSource
 from lapsdata.video._edits import with_all_of_edit
 from lapsdata.video._images import ImageFolder, open_folder
 from lapsdata.video._timeline import rate_of, read_timeline, rotation_of
@@ -70,7 +70,10 @@ def probe(
     >>> facts.codec, facts.frames, str(facts.rate), facts.duration_s
     ('h264', 3, '10', 0.3)
     """
-    return find_source(source, "rgb", stream=stream, rate=rate, frame_s=frame_s, times="packets").facts
+    found, session = find_source(source, "rgb", stream=stream, rate=rate, frame_s=frame_s, times="packets")
+    if session is not None:
+        session.close()
+    return found.facts
 
 
 def find_source(
@@ -81,8 +84,8 @@ def find_source(
     rate: FrameRate | str | float | None,
     frame_s: ArrayLike | None,
     times: Times,
-) -> PacketSource | ImageFolder:
-    """Open a source once, and return all that is needed to read it.
+) -> tuple[PacketSource | ImageFolder, PacketSession | None]:
+    """Open a source once, and return all that is needed to read it, and a session that goes on with what is open.
 
     Raises
     ------
@@ -91,17 +94,22 @@ def find_source(
     """
     place = settled(source)
     if isinstance(place, Path) and place.is_dir():
-        return open_folder(place, pixels, rate, frame_s)
+        return open_folder(place, pixels, rate, frame_s), None
     if rate is not None or frame_s is not None:
         message = "a video has times of its own; expected no rate and no frame_s"
         raise SchemaError(Problem("wrong-option", str(place), message, "leave them out; resample in timebase"))
     video = open_container(place, stream)
     try:
         timeline = with_all_of_edit(place, stream, video, read_timeline(place, video))
-        facts = _facts(place, video, timeline)
-    finally:
+        found = PacketSource(place, stream, _facts(place, video, timeline), timeline, times, pixels)
+    except BaseException:
         video.close()
-    return PacketSource(place, stream, facts, timeline, times, pixels)
+        raise
+    if timeline.edits and times == "packets":
+        return found, PacketSession(found, video)
+    # It leaves frames out, or is not to be trusted with a seek to its start.
+    video.close()
+    return found, None
 
 
 def _facts(source: Path | str, video: OpenVideo, timeline: Timeline) -> VideoFacts:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from typing import TYPE_CHECKING, Any, Self
+from weakref import WeakSet
 
 import numpy as np
 
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from lapsdata.video.frame import Pixels
 
 __all__ = ["VideoReader", "open_video"]
+
+# Sessions that nobody has read from. Each holds a file open, of which a process may often have no more than 1024.
+_UNREAD: WeakSet[Session] = WeakSet()
+_MOST_UNREAD = 16
 
 
 def open_video(
@@ -91,7 +96,8 @@ def open_video(
         raise SchemaError(Problem("unknown-choice", "pixels", f"expected 'rgb' or 'gray', got {pixels!r}"))
     if times not in ("packets", "decoded"):
         raise SchemaError(Problem("unknown-choice", "times", f"expected 'packets' or 'decoded', got {times!r}"))
-    return VideoReader(find_source(source, pixels, stream=stream, rate=rate, frame_s=frame_s, times=times))
+    found, session = find_source(source, pixels, stream=stream, rate=rate, frame_s=frame_s, times=times)
+    return VideoReader(found, session)
 
 
 class VideoReader:
@@ -99,12 +105,15 @@ class VideoReader:
 
     Every iterator of `frames` has a decoder of its own, so any number of them run side by side, in any threads.
     `at_index`, `at_time` and `read` share one, behind a lock. A reader can be pickled and survives a fork:
-    each process opens the source for itself when it first reads.
+    each process opens the source for itself when it first reads. The first read goes on with the file that the facts
+    came from, which stays open until then, or until the reader is closed; only of 16 readers at a time.
 
     Parameters
     ----------
     source : PacketSource or ImageFolder
         What `open_video` found.
+    session : Session, optional
+        What is open of it, for the first read.
 
     Examples
     --------
@@ -118,10 +127,16 @@ class VideoReader:
     ([30, 2, 31], (48, 64, 3))
     """
 
-    def __init__(self, source: PacketSource | ImageFolder) -> None:
+    def __init__(self, source: PacketSource | ImageFolder, session: Session | None = None) -> None:
         self._source = source
         self._session: Session | None = None
+        self._unread: list[Session] = []
         self._lock = threading.Lock()
+        if session is not None and len(_UNREAD) < _MOST_UNREAD:
+            _UNREAD.add(session)
+            self._unread.append(session)
+        elif session is not None:
+            session.close()
 
     @property
     def facts(self) -> VideoFacts:
@@ -156,17 +171,11 @@ class VideoReader:
         IndexError
             There is no such frame.
         StorageError
-            The file has gone since it was opened.
+            The file has gone, and has to be opened again.
         """
-        session = self._source.open()
+        session = self._begun()
         try:
-            before = 0
-            for wanted in range(len(self)) if indices is None else indices:
-                index = self._checked(wanted)
-                if index < before:
-                    message = f"expected rising indices, got {index} after {before}"
-                    raise SchemaError(Problem("not-rising", "indices", message, "sort them, or use read()"))
-                before = index
+            for index in range(len(self)) if indices is None else self._rising(indices):
                 yield self._frame(session, index)
         finally:
             session.close()
@@ -234,7 +243,7 @@ class VideoReader:
         found: dict[int, Frame] = {}
         with self._lock:
             if self._session is None:
-                self._session = self._source.open()
+                self._session = self._begun()
             for place in sorted(range(len(asked)), key=asked.__getitem__):
                 found[place] = self._frame(self._session, asked[place])
         return [found[place] for place in range(len(asked))]
@@ -242,9 +251,32 @@ class VideoReader:
     def close(self) -> None:
         """Give back file and decoder; a later read opens them again."""
         with self._lock:
-            session, self._session = self._session, None
-            if session is not None:
-                session.close()
+            for session in (self._take_unread(), self._session):
+                if session is not None:
+                    session.close()
+            self._session = None
+
+    def _begun(self) -> Session:
+        return self._take_unread() or self._source.open()
+
+    def _take_unread(self) -> Session | None:
+        """Return the session that has been open since the facts were read; to one asker, whatever thread it is in."""
+        try:
+            session = self._unread.pop()
+        except IndexError:
+            return None
+        _UNREAD.discard(session)
+        return session
+
+    def _rising(self, indices: Iterable[int]) -> Iterator[int]:
+        before = 0
+        for wanted in indices:
+            index = self._checked(wanted)
+            if index < before:
+                message = f"expected rising indices, got {index} after {before}"
+                raise SchemaError(Problem("not-rising", "indices", message, "sort them, or use read()"))
+            before = index
+            yield index
 
     def _checked(self, wanted: object) -> int:
         index = whole_number(wanted)

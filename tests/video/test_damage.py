@@ -74,6 +74,25 @@ def test_a_damaged_frame_is_named_and_those_before_it_are_given(
             assert np.array_equal(true.at_index(index).image, reader.at_index(index).image)
 
 
+def test_an_error_in_order_is_told_without_decoding_once_more(
+    tmp_path: Path, write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = write(tmp_path / "whole.mp4", "av1.mp4", options={"g": "100"})
+    path = spoiled(whole, tmp_path / "clip.mp4", 30, "wipe")
+    fed = [0]
+    plain = _decoding._Run._decode
+
+    def counted(run: Any, packet: Any) -> Any:
+        fed[0] += 1
+        return plain(run, packet)
+
+    monkeypatch.setattr(_decoding._Run, "_decode", counted)
+    given, message = read_until_error(path)
+    assert given == list(range(30))
+    assert "frame 30 at 1.200000 s: cannot be decoded" in message
+    assert fed[0] < 40
+
+
 def test_frames_of_other_groups_are_read_as_if_nothing_had_happened(
     tmp_path: Path, video: Callable[[str], Path]
 ) -> None:

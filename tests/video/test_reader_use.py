@@ -91,6 +91,31 @@ def test_nothing_is_left_open(name: str, video: Callable[[str], Path]) -> None:
     assert (open_files(), threads()) == before
 
 
+@LINUX
+def test_readers_that_wait_to_be_read_hold_few_files_open(video: Callable[[str], Path]) -> None:
+    path = video("h264.mp4")
+    with open_video(path) as reader:
+        expected = sums(reader)
+    gc.collect()
+    before = open_files()
+    readers = [open_video(path) for _ in range(60)]
+    assert before < open_files() <= before + 16
+    assert all(sums(reader) == expected for reader in readers)
+    assert open_files() == before
+    left = open_video(path)
+    assert open_files() == before + 1
+    del left
+    assert open_files() == before
+    # Those that are read make room for others.
+    busy = []
+    for _ in range(20):
+        busy.append(open_video(path))
+        busy[-1].at_index(0)
+    with open_video(path):
+        assert open_files() == before + 21
+    assert open_files() == before + 20
+
+
 def test_iterators_of_one_reader_do_not_disturb_each_other(video: Callable[[str], Path]) -> None:
     with open_video(video("h264.mp4")) as reader:
         expected = sums(reader)
@@ -165,6 +190,36 @@ def test_a_reader_that_is_in_use_works_in_a_child_and_in_its_parent(
         assert told == [([expected[3], expected[9], expected[30]], expected[5])] * 2
         assert rest == expected[1:]
         assert checksum(reader.at_index(21).image) == expected[21]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_reader_that_waits_to_be_read_is_forked(
+    tmp_path: Path, write: Callable[..., Path], draw: Callable[..., Any]
+) -> None:
+    """The file is open, and the place in it is one for both processes."""
+    path = write(tmp_path / "clip.avi", "mjpeg.avi", draw(40, 320, 240))
+    with open_video(path) as reader:
+        expected = sums(reader)
+    with open_video(path) as reader:
+        wait, wake, receive, send = *os.pipe(), *os.pipe()
+        child = os.fork()
+        if child == 0:
+            try:
+                for frame in reader.frames():
+                    os.write(send, b"y" if checksum(frame.image) == expected[frame.index] else b"n")
+                    os.read(wait, 1)
+            finally:
+                os._exit(0)
+        os.close(send)
+        told = b""
+        for frame in reader.frames():
+            assert checksum(frame.image) == expected[frame.index]
+            told += os.read(receive, 1)
+            os.write(wake, b".")
+        os.waitpid(child, 0)
+        for end in (wait, wake, receive):
+            os.close(end)
+    assert told == b"y" * 40
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
