@@ -54,10 +54,13 @@ _FORMAT = {
     "write": Callable,
 }
 _TRACKER = {"name": str, "version": str, "windows": Callable}
+# What makes a segmenter of parameters; most simply its class.
+_SEGMENTER = {"name": str, "version": str, "__call__": Callable}
 _PLACES: dict[Kind, _Place] = {
     "formats": _Place("lapsdata.formats", requires=_FORMAT),
     # By name alone: nothing here imports the models.
     "trackers": _Place("lapsmodels.trackers", requires=_TRACKER),
+    "segmenters": _Place("lapsdata.segmenters", helpers=frozenset({"smoothing", "thresholds"}), requires=_SEGMENTER),
     "commands": _Place("lapsdata.cli", helpers=frozenset({"main"}), requires={"__call__": Callable}),
 }
 
