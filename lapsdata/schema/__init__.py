@@ -4,6 +4,18 @@ from lapsdata.schema.base import Header, Parent, Provenance, Record, Size, Tool,
 from lapsdata.schema.boxes import BoxesHeader, BoxSequence, FrameRange
 from lapsdata.schema.energies import EnergiesHeader, EnergiesSeal, EnergyRow, EnergyState
 from lapsdata.schema.export import RECORDS, check_schemas, export_schemas
+from lapsdata.schema.result import (
+    BoundaryCounting,
+    BoundaryDeviation,
+    BoundaryMatching,
+    BoundaryResult,
+    BoundaryRow,
+    BoundaryRules,
+    BoundaryScore,
+    NearestBoundary,
+    PrecisionRecall,
+    ScoredVideo,
+)
 from lapsdata.schema.run import CallingRepository, Package, Run
 from lapsdata.schema.segments import EndReason, SegmentedVideo, SegmentsHeader
 from lapsdata.schema.tokens import Tokenizer, TokensHeader
@@ -14,6 +26,13 @@ __all__ = [
     "RECORDS",
     "Area",
     "BackError",
+    "BoundaryCounting",
+    "BoundaryDeviation",
+    "BoundaryMatching",
+    "BoundaryResult",
+    "BoundaryRow",
+    "BoundaryRules",
+    "BoundaryScore",
     "BoxSequence",
     "BoxesHeader",
     "CallingRepository",
@@ -26,11 +45,14 @@ __all__ = [
     "Grid",
     "Header",
     "Measured",
+    "NearestBoundary",
     "Package",
     "Parent",
+    "PrecisionRecall",
     "Provenance",
     "Record",
     "Run",
+    "ScoredVideo",
     "SegmentedVideo",
     "SegmentsHeader",
     "Size",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from lapsdata.errors import Problem
 from lapsdata.schema.boxes import BoxesHeader
 from lapsdata.schema.energies import EnergiesHeader, EnergiesSeal, EnergyRow
+from lapsdata.schema.result import BoundaryResult
 from lapsdata.schema.run import Run
 from lapsdata.schema.segments import SegmentsHeader
 from lapsdata.schema.tokens import TokensHeader
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["RECORDS", "check_schemas", "export_schemas"]
 
 RECORDS: dict[str, type[Record]] = {
+    "boundary_result.v1": BoundaryResult,
     "boxes.v1": BoxesHeader,
     "energies.v1": EnergiesHeader,
     "energies_row.v1": EnergyRow,
@@ -44,7 +46,7 @@ def schema_files() -> dict[str, bytes]:
     Examples
     --------
     >>> sorted(schema_files())[:2]
-    ['boxes.v1.json', 'energies.v1.json']
+    ['boundary_result.v1.json', 'boxes.v1.json']
     """
     files = {}
     index = {}

@@ -22,6 +22,17 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "schemas" / "examples"
 
 # What JSON Schema cannot say: relations between values, uniqueness by a key, 16.0 is not 16, an own error class.
 BEYOND_JSON_SCHEMA = {
+    "boundary_result.v1/hits_too_few": "expected hits for each tolerance",
+    "boundary_result.v1/hits_without_partners": "expected hits up to 4, the fewer of true and found",
+    "boundary_result.v1/prediction_last": "expected the prediction as first row",
+    "boundary_result.v1/prediction_twice": "expected the prediction as first row, and as no other",
+    "boundary_result.v1/row_twice": "expected each row once",
+    "boundary_result.v1/scores_of_other_tolerances": "expected scores at the tolerances of the rules",
+    "boundary_result.v1/scores_too_few": "expected scores at the tolerances of the rules",
+    "boundary_result.v1/tolerance_twice": "expected rising tolerances",
+    "boundary_result.v1/tolerances_falling": "expected rising tolerances",
+    "boundary_result.v1/video_ends_before_it_starts": "expected start_s < end_s",
+    "boundary_result.v1/video_twice": "expected each video once",
     "boxes.v1/range_beyond_the_end": "expected annotated ranges within 750 frames",
     "boxes.v1/range_empty": "expected start < stop",
     "boxes.v1/ranges_out_of_order": "expected annotated ranges in order and without overlap",

@@ -1,0 +1,179 @@
+"""The record of a boundary score: what was compared with what, by which rules, beside which rows of chance."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from lapsdata.schema.base import Count, Digest, Header, Name, Parameters, Positive, Record
+from lapsdata.schema.segments import SegmentedVideo
+
+__all__ = [
+    "BoundaryCounting",
+    "BoundaryDeviation",
+    "BoundaryMatching",
+    "BoundaryResult",
+    "BoundaryRow",
+    "BoundaryRules",
+    "BoundaryScore",
+    "NearestBoundary",
+    "PrecisionRecall",
+    "ScoredVideo",
+]
+
+BoundaryCounting = Literal["once", "each_end"]
+"""`once`: each instant at which a segment starts or ends is one boundary; `each_end`: every start and every end is one,
+so that an instant between two touching segments counts twice (the rule of LAPS)."""
+
+BoundaryMatching = Literal["maximum", "greedy"]
+"""`maximum`: as many pairs as one-to-one pairing within the tolerance allows; `greedy`: each true boundary, in order of
+time, takes the nearest free one (the rule of LAPS and GEBD)."""
+
+_Share = Annotated[float, Field(ge=0, le=1)]
+_NotNegative = Annotated[float, Field(ge=0)]
+
+
+class BoundaryRules(Record):
+    """Everything that published scores of boundaries leave open; results of unlike rules are never compared."""
+
+    tolerances_s: Annotated[tuple[_NotNegative, ...], Field(min_length=1)]
+    """Largest distances of a hit, in seconds, rising."""
+    counting: BoundaryCounting
+    """How starts and ends of segments become boundaries."""
+    matching: BoundaryMatching
+    """How found boundaries are paired with true ones."""
+    resolution_s: Annotated[float, Field(gt=0)]
+    """Times are compared as whole multiples of this, in seconds, so that no last bit decides."""
+    window: Literal["inclusive"] = "inclusive"
+    """A distance that equals the tolerance is a hit."""
+    ends: Literal["left_out"] = "left_out"
+    """Boundaries at the start and the end of the looked-at time are given to everyone, and not counted."""
+    background: Literal["as_any_segment"] = "as_any_segment"
+    """Labels play no part: a background segment has boundaries as any other has, and so has a gap."""
+    empty: Literal["both_1_one_0"] = "both_1_one_0"
+    """Nothing true and nothing found: precision, recall and F are 1; one of the two: all three are 0."""
+
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        if any(low >= high for low, high in zip(self.tolerances_s, self.tolerances_s[1:], strict=False)):
+            raise ValueError("expected rising tolerances")
+        return self
+
+
+class ScoredVideo(SegmentedVideo):
+    """One video: the time that was scored, and what was counted in it."""
+
+    truth: Count
+    """True boundaries."""
+    found: Count
+    """Found boundaries."""
+    hits: tuple[Count, ...]
+    """Pairs within each tolerance, in the order of the rules."""
+
+    @model_validator(mode="after")
+    def _hits_have_partners(self) -> Self:
+        if any(hits > min(self.truth, self.found) for hits in self.hits):
+            raise ValueError(f"expected hits up to {min(self.truth, self.found)}, the fewer of true and found")
+        return self
+
+
+class PrecisionRecall(Record):
+    """Precision, recall, and their harmonic mean F = 2 hits / (true + found)."""
+
+    precision: _Share
+    """Share of the found boundaries that are hits."""
+    recall: _Share
+    """Share of the true boundaries that are hit."""
+    f: _Share
+    """2 hits / (true + found); as a macro mean it is the mean of each video's F."""
+
+
+class BoundaryScore(Record):
+    """The score of one row at one tolerance; of a drawn row the mean over its draws."""
+
+    tolerance_s: _NotNegative
+    """Largest distance of a hit, in seconds."""
+    found: _NotNegative
+    """Number of boundaries that the row sets in all videos together."""
+    hits: _NotNegative
+    """How many of them are hits."""
+    macro: PrecisionRecall
+    """Mean over the videos."""
+    micro: PrecisionRecall
+    """Of the counts of all videos together."""
+    macro_f_sd: _NotNegative | None = None
+    """Standard deviation of the macro F over the draws (n - 1); null for a single draw."""
+    micro_f_sd: _NotNegative | None = None
+    """Standard deviation of the micro F over the draws (n - 1); null for a single draw."""
+
+
+class NearestBoundary(Record):
+    """Median distances to the nearest boundary of the other side; null where no video has both sides."""
+
+    truth_to_found_s: _NotNegative | None
+    """From each true boundary to the nearest found one, in seconds."""
+    found_to_truth_s: _NotNegative | None
+    """From each found boundary to the nearest true one, in seconds."""
+
+
+class BoundaryDeviation(Record):
+    """How far boundaries lie from one another, whatever the tolerance; of a drawn row the mean over its draws."""
+
+    macro: NearestBoundary
+    """Mean over the videos of each video's medians."""
+    micro: NearestBoundary
+    """Medians over the boundaries of all videos together."""
+    videos: Count
+    """Videos with boundaries on both sides; the others have no distance and are not in it."""
+
+
+class BoundaryRow(Record):
+    """What one set of boundaries scores: the prediction, or one that did not look at the video."""
+
+    name: Name
+    """What the row is called in tables."""
+    kind: Literal["prediction", "chance"]
+    """Whether it is what is judged, or what it is judged by."""
+    parameters: Parameters = Field(default_factory=dict)
+    """How its boundaries were made."""
+    draws: Positive = 1
+    """Sets of boundaries that the means go over."""
+    scores: tuple[BoundaryScore, ...]
+    """One per tolerance, in the order of the rules."""
+    deviation: BoundaryDeviation | None = None
+    """Distances; null where the row sets other boundaries at each tolerance."""
+
+
+class BoundaryResult(Header):
+    """A prediction's boundary scores beside those of chance, with the rules and the digest of the truth."""
+
+    RECORD: ClassVar[str] = "boundary_result"
+
+    format: Literal["lapsdata.boundary_result"] = "lapsdata.boundary_result"
+    """Which format this header belongs to."""
+    rules: BoundaryRules
+    """How boundaries were counted, paired and averaged."""
+    truth_digest: Digest
+    """Digest of the names, scored times and true boundaries of all videos."""
+    videos: Annotated[tuple[ScoredVideo, ...], Field(min_length=1)]
+    """The scored videos and the counts of the prediction, by name."""
+    rows: Annotated[tuple[BoundaryRow, ...], Field(min_length=1)]
+    """The prediction, then the rows of chance."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        names = [video.name for video in self.videos]
+        if len(set(names)) != len(names):
+            raise ValueError("expected each video once")
+        rows = [row.name for row in self.rows]
+        if len(set(rows)) != len(rows):
+            raise ValueError("expected each row once")
+        if [row.kind == "prediction" for row in self.rows] != [True, *[False] * (len(rows) - 1)]:
+            raise ValueError("expected the prediction as first row, and as no other")
+        tolerances = self.rules.tolerances_s
+        if any(len(video.hits) != len(tolerances) for video in self.videos):
+            raise ValueError("expected hits for each tolerance")
+        if any(tuple(score.tolerance_s for score in row.scores) != tolerances for row in self.rows):
+            raise ValueError("expected scores at the tolerances of the rules")
+        return self
