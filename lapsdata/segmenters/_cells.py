@@ -97,20 +97,26 @@ class CellCutter:
 
     def _refuse_wrong(self, step: EnergyStep) -> None:
         self._refuse_closed()
-        message = None
-        if step.state not in ENERGY_STATES:
-            message = f"expected a state of {ENERGY_STATES}, got {step.state!r}"
-        elif not (math.isfinite(step.start_s) and math.isfinite(step.end_s) and step.start_s < step.end_s):
-            message = f"expected finite start_s < end_s, got {step.start_s} s to {step.end_s} s"
-        elif step.state == "measured" and not math.isfinite(step.energy):
-            message = f"expected a finite energy where measured, got {step.energy}"
-        elif step.state != "measured" and not math.isnan(step.energy):
-            message = f"expected NaN where {step.state}, got {step.energy}"
-        elif self._last is not None and not (step.start_s > self._last.start_s and step.end_s > self._last.end_s):
-            last = self._last
-            message = f"expected times after {last.start_s} s to {last.end_s} s, got {step.start_s} s to {step.end_s} s"
+        try:
+            message = self._fault(step)
+        except TypeError:
+            message = f"expected numbers, got {step}"
         if message is not None:
             raise SchemaError(Problem("wrong-step", "stream", message))
+
+    def _fault(self, step: EnergyStep) -> str | None:
+        if step.state not in ENERGY_STATES:
+            return f"expected a state of {ENERGY_STATES}, got {step.state!r}"
+        if not (math.isfinite(step.start_s) and math.isfinite(step.end_s) and step.start_s < step.end_s):
+            return f"expected finite start_s < end_s, got {step.start_s} s to {step.end_s} s"
+        if step.state == "measured" and not math.isfinite(step.energy):
+            return f"expected a finite energy where measured, got {step.energy}"
+        if step.state != "measured" and not math.isnan(step.energy):
+            return f"expected NaN where {step.state}, got {step.energy}"
+        last = self._last
+        if last is not None and not (step.start_s > last.start_s and step.end_s > last.end_s):
+            return f"expected times after {last.start_s} s to {last.end_s} s, got {step.start_s} s to {step.end_s} s"
+        return None
 
 
 class Mean:

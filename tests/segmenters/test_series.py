@@ -145,6 +145,13 @@ def test_wrong_steps_are_refused(case: str) -> None:
     assert [cell.end_s for cell in cutter.push(EnergyStep(2.0, 3.0, 0.5))] == [2.0]
 
 
+@pytest.mark.parametrize("wrong", [{"energy": None}, {"start_s": "2"}, {"energy": None, "state": "gated"}])
+def test_what_is_no_number_is_refused(wrong: dict[str, Any]) -> None:
+    """A row of a file says null where a series says NaN."""
+    with pytest.raises(SchemaError, match=r"stream: expected numbers, got EnergyStep\(.*\[wrong-step\]"):
+        CellCutter().push(EnergyStep(2.0, 3.0, 0.5)._replace(**wrong))
+
+
 def test_an_unknown_state_is_refused() -> None:
     unknown: Any = "asleep"
     with pytest.raises(SchemaError, match=r"expected a state of .*, got 'asleep' \[wrong-step\]"):
