@@ -79,6 +79,9 @@ class TokenizerConfig(Record):
     """One code per step and view, instead of one per step."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Share of what training drops, after attention and after each block's part."""
+    scale: Annotated[float, Field(gt=0)] = 1.0
+    """What velocities are multiplied by first. They are small beside 1, which all else is made for: unscaled, a short
+    training gives every step one code."""
     reach: Positive = 7
     """Largest displacement, in pixels of the class grid, that has a class of its own."""
     class_size: tuple[Annotated[int, Field(ge=2)], Annotated[int, Field(ge=2)]] = (128, 128)

@@ -73,7 +73,9 @@ class MotionTokenizer(nn.Module):
         self.widen, self.narrow = nn.Linear(3 * width, config.head_width), nn.Linear(config.head_width, width)
         self.classify = nn.Linear(width, config.classes)
         self.register_buffer("seen", visible(config.attention, length), persistent=False)
-        self.apply(_start)
+        # A quantiser that began so small would give every step one code.
+        for part in (self.encoder_blocks, self.decoder_blocks, self.point, self.view):
+            part.apply(_start)
 
     def encode(self, velocities: Tensor) -> Encoded:
         """Encode windows.
@@ -95,7 +97,8 @@ class MotionTokenizer(nn.Module):
                 f"expected (B, V, T - 1, N, 2) = (B, {', '.join(map(str, expected))}), got {tuple(velocities.shape)}"
             )
             raise SchemaError(Problem("wrong-shape", "velocities", message))
-        x = velocities.flatten(3).flatten(1, 2) if config.per_view else velocities.transpose(1, 2).flatten(2)
+        x = velocities * config.scale
+        x = x.flatten(3).flatten(1, 2) if config.per_view else x.transpose(1, 2).flatten(2)
         x = functional.dropout(self.project(x) + self.encoder_position.weight, config.dropout, self.training)
         for block in self.encoder_blocks:
             x = block(x, self.seen)
@@ -137,5 +140,3 @@ def _start(module: nn.Module) -> None:
     """Give a layer the initial weights that GPT-2 has."""
     if isinstance(module, (nn.Linear, nn.Embedding)):
         nn.init.normal_(module.weight, std=0.02)
-    if isinstance(module, nn.Linear) and module.bias is not None:
-        nn.init.zeros_(module.bias)

@@ -14,7 +14,8 @@ import pytest
 HOT_LOOPS = {f"lapsmodels.trackers.{name}" for name in ("_compiled", "_patches", "_beliefs", "_slopes")}
 
 # Models are torch through and through.
-MODELS = {f"lapsmodels.tokenizer.{name}" for name in ("blocks", "model", "losses")}
+MODELS = {f"lapsmodels.{name}" for name in ("tokenizer.blocks", "tokenizer.model", "tokenizer.losses",
+                                            "training.loop", "training.state")}  # fmt: skip
 
 HEAVY = ("torch", "h5py", "zarr", "pyarrow", "cv2", "av", "numba", "scipy", "typer", "rich", "numpy", "pydantic")
 

@@ -1,0 +1,148 @@
+"""A tokenizer on disk: a folder of weights (safetensors) and what they are (JSON)."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, NamedTuple
+
+from pydantic import Field
+
+from lapsdata.errors import CorruptDataError, Problem, SchemaError, StorageError
+from lapsdata.schema.base import Digest, Header, Name
+from lapsdata.storage.atomic import atomic_folder
+from lapsmodels.tokenizer.config import TokenizerConfig
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from lapsmodels.tokenizer.model import MotionTokenizer
+
+__all__ = ["Checkpoint", "TokenizerHeader", "load_tokenizer", "save_tokenizer", "weights_digest"]
+
+_WEIGHTS, _HEADER = "weights.safetensors", "tokenizer.json"
+
+
+class TokenizerHeader(Header):
+    """What the weights beside it are."""
+
+    RECORD: ClassVar[str] = "tokenizer"
+
+    format: Literal["lapsdata.tokenizer"] = "lapsdata.tokenizer"
+    """Which format this header belongs to."""
+    config: TokenizerConfig
+    """Shapes and choices of the model."""
+    views: Annotated[tuple[Name, ...], Field(min_length=1)]
+    """Names of the views, in the order in which the model takes them."""
+    weights: Digest
+    """SHA-256 of the weights file."""
+
+
+class Checkpoint(NamedTuple):
+    """A tokenizer as it was read."""
+
+    model: MotionTokenizer
+    """In evaluation mode"""
+    header: TokenizerHeader
+
+
+def weights_digest(data: bytes) -> str:
+    """Return the digest of a weights file.
+
+    Examples
+    --------
+    >>> weights_digest(b"")[:15]
+    'sha256:e3b0c442'
+    """
+    return "sha256:" + hashlib.sha256(data).hexdigest()
+
+
+def save_tokenizer(
+    path: str | PathLike[str], model: MotionTokenizer, header: TokenizerHeader, *, overwrite: bool = False
+) -> None:
+    """Write a tokenizer, all or nothing; equal weights and headers give equal bytes.
+
+    Parameters
+    ----------
+    path : path-like
+        Folder to be made.
+    model : MotionTokenizer
+    header : TokenizerHeader
+        Its `weights` are set here.
+    overwrite : bool
+
+    Raises
+    ------
+    StorageError
+        It exists, or may not be written.
+    SchemaError
+        The header speaks of another configuration.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from lapsdata.testing.samples import sample_provenance
+    >>> from lapsmodels.tokenizer.model import MotionTokenizer
+    >>> config = TokenizerConfig(points=9, horizon=5, width=16, heads=2, head_width=8, levels=(5, 3))
+    >>> header = TokenizerHeader(
+    ...     provenance=sample_provenance(), config=config, views=("default",), weights=weights_digest(b"")
+    ... )
+    >>> target = Path(tempfile.mkdtemp()) / "small.tokenizer"
+    >>> save_tokenizer(target, MotionTokenizer(config), header)
+    >>> load_tokenizer(target).header.config == config
+    True
+    """
+    from safetensors.torch import save
+
+    if header.config != model.config or len(header.views) != model.config.views:
+        message = f"expected the configuration of the model and {model.config.views} views, got others"
+        raise SchemaError(Problem("wrong-config", "header", message))
+    weights = save({name: value.detach().cpu().contiguous() for name, value in sorted(model.state_dict().items())})
+    whole = header.model_copy(update={"weights": weights_digest(weights)})
+    with atomic_folder(Path(path), overwrite=overwrite) as folder:
+        (folder / _WEIGHTS).write_bytes(weights)
+        (folder / _HEADER).write_bytes(whole.to_bytes())
+
+
+def load_tokenizer(path: str | PathLike[str]) -> Checkpoint:
+    """Read a tokenizer; its weights are compared with the digest in its header.
+
+    Raises
+    ------
+    StorageError
+        There is no such folder, or no tokenizer in it.
+    CorruptDataError
+        The weights are not those that were written.
+    SchemaError
+        The header is none, or the weights are those of another configuration.
+
+    Examples
+    --------
+    See `save_tokenizer`.
+
+    >>> load_tokenizer("nowhere.tokenizer")
+    Traceback (most recent call last):
+    lapsdata.errors.StorageError: nowhere.tokenizer: expected a folder with tokenizer.json and weights.safetensors...
+    """
+    from safetensors.torch import load
+
+    from lapsmodels.tokenizer.model import MotionTokenizer
+
+    folder = Path(path)
+    try:
+        told, weights = (folder / _HEADER).read_bytes(), (folder / _WEIGHTS).read_bytes()
+    except OSError as error:
+        message = f"expected a folder with {_HEADER} and {_WEIGHTS}, got {error.strerror or error}"
+        fix = "train one: lapsdata train TRACKS --out FOLDER"
+        raise StorageError(Problem("no-tokenizer", str(path), message, fix)) from error
+    header = TokenizerHeader.parse(told, str(folder / _HEADER))
+    if weights_digest(weights) != header.weights:
+        message = "its weights are not those that were written"
+        raise CorruptDataError(Problem("checksum", str(folder / _WEIGHTS), message, "copy it again"))
+    model = MotionTokenizer(header.config)
+    try:
+        model.load_state_dict(load(weights))
+    except RuntimeError as error:
+        message = f"expected the weights of the configuration beside them: {error}"
+        raise SchemaError(Problem("wrong-weights", str(folder / _WEIGHTS), message)) from error
+    return Checkpoint(model.eval(), header)

@@ -1,0 +1,1 @@
+"""Training of the motion tokenizer, on one machine."""

@@ -1,0 +1,190 @@
+"""The training loop: order and points are pure functions of seed and step, so that resuming changes no bit."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from lapsmodels.tokenizer.codebook import codebook_use
+from lapsmodels.tokenizer.losses import displacement_classes
+from lapsmodels.tokenizer.model import MotionTokenizer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from lapsmodels.tokenizer.codebook import CodebookUse
+    from lapsmodels.tokenizer.config import TokenizerConfig
+    from lapsmodels.training.options import TrainOptions
+    from lapsmodels.training.windows import MotionWindows
+
+    Save = Callable[["Training"], None]
+    Tell = Callable[[int], None]
+
+__all__ = ["Training", "begin", "train", "use_of"]
+
+_UNSEEN = -100
+_WARM_SHARE, _LAST_RATE = 0.05, 0.01
+
+
+@dataclass(slots=True)
+class Training:
+    """Where training stands; all that the next step depends on, beside options and windows."""
+
+    model: MotionTokenizer
+    optimizer: torch.optim.Optimizer
+    step: int = 0
+    losses: list[float] = field(default_factory=list)
+    """Loss of each step."""
+
+
+def begin(config: TokenizerConfig, options: TrainOptions) -> Training:
+    """Return a model with the initial weights of the seed.
+
+    Examples
+    --------
+    >>> from lapsmodels.tokenizer.config import TokenizerConfig
+    >>> from lapsmodels.training.options import TrainOptions
+    >>> config = TokenizerConfig(points=9, horizon=5, width=16, heads=2, head_width=8, levels=(5, 3))
+    >>> begin(config, TrainOptions()).step
+    0
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(options.seed)
+        model = MotionTokenizer(config)
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=options.rate, betas=options.betas, weight_decay=options.weight_decay
+    )
+    return Training(model, optimizer)
+
+
+def train(
+    training: Training,
+    windows: MotionWindows,
+    options: TrainOptions,
+    *,
+    save: Save | None = None,
+    tell: Tell | None = None,
+) -> Training:
+    """Train up to the number of steps.
+
+    Parameters
+    ----------
+    training : Training
+        Changed, and returned.
+    windows : MotionWindows
+    options : TrainOptions
+    save : callable, optional
+        Called with the state every `save_every` steps.
+    tell : callable, optional
+        Called with 1 after each step.
+
+    Examples
+    --------
+    >>> from lapsdata.testing.samples import sample_tracks
+    >>> from lapsmodels.tokenizer.config import TokenizerConfig
+    >>> from lapsmodels.training.options import TrainOptions
+    >>> from lapsmodels.training.windows import motion_windows
+    >>> windows = motion_windows([sample_tracks(windows=8)], ["default"])
+    >>> config = TokenizerConfig(points=5, horizon=4, width=16, heads=2, head_width=8, levels=(5, 3))
+    >>> options = TrainOptions(steps=3, batch=4)
+    >>> train(begin(config, options), windows, options).step
+    3
+    """
+    model, config = training.model, training.model.config
+    model.train()
+    while training.step < options.steps:
+        random = np.random.default_rng([options.seed, training.step])
+        rows = _rows(len(windows), training.step, options)
+        loss = _loss(model, windows, rows, _points(config, options, random), options)
+        for group in training.optimizer.param_groups:
+            group["lr"] = options.rate * _share_of_rate(training.step, options.steps)
+        training.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        if options.clip is not None:
+            torch.nn.utils.clip_grad_norm_(model.parameters(), options.clip)
+        training.optimizer.step()
+        training.step += 1
+        training.losses.append(float(loss.detach()))
+        if tell is not None:
+            tell(1)
+        if save is not None and training.step % options.save_every == 0:
+            save(training)
+    model.eval()
+    return training
+
+
+def _rows(count: int, step: int, options: TrainOptions) -> NDArray[np.int64]:
+    """Return the windows of a step: each once per epoch, in an order of its own; the last ones begin the next."""
+    rows: list[int] = []
+    position = step * options.batch
+    while len(rows) < options.batch:
+        epoch, place = divmod(position + len(rows), count)
+        order = np.random.default_rng([options.seed, 1, epoch]).permutation(count)
+        rows.extend(order[place : place + options.batch - len(rows)].tolist())
+    return np.array(rows)
+
+
+def _points(config: TokenizerConfig, options: TrainOptions, random: np.random.Generator) -> NDArray[np.int64] | None:
+    if options.points is None or options.points >= config.points:
+        return None
+    return np.sort(random.choice(config.points, options.points, replace=False))
+
+
+def _loss(
+    model: MotionTokenizer,
+    windows: MotionWindows,
+    rows: NDArray[np.int64],
+    points: NDArray[np.int64] | None,
+    options: TrainOptions,
+) -> torch.Tensor:
+    config = model.config
+    positions = torch.from_numpy(windows.positions[rows])
+    chosen = slice(None) if points is None else points
+    classes = displacement_classes(positions[..., chosen, :], config.class_size, config.reach)
+    if options.seen_only:
+        seen = torch.from_numpy(windows.seen[rows][..., chosen])
+        classes = classes.masked_fill(~(seen[:, :, 1:] & seen[:, :, :-1]), _UNSEEN)
+    # Dropout draws from torch's own generator; its seed is the step's.
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(np.random.default_rng([options.seed, 2, rows[0]]).integers(2**31)))
+        encoded = model.encode(positions.diff(dim=2))
+        logits = model.decode(encoded.quantized, None if points is None else torch.from_numpy(points))
+    known = (classes != _UNSEEN).sum().clamp(min=1)
+    total = torch.nn.functional.cross_entropy(
+        logits.flatten(0, 3), classes.flatten(), ignore_index=_UNSEEN, reduction="sum"
+    )
+    return total / known
+
+
+def _share_of_rate(step: int, steps: int) -> float:
+    warm = max(1, round(_WARM_SHARE * steps))
+    if step < warm:
+        return (step + 1) / warm
+    done = (step - warm) / max(1, steps - warm)
+    return _LAST_RATE + (1 - _LAST_RATE) * 0.5 * (1 + math.cos(math.pi * done))
+
+
+@torch.no_grad()
+def use_of(model: MotionTokenizer, windows: MotionWindows, batch: int = 256) -> CodebookUse:
+    """Return how the codebook is used over all windows.
+
+    Examples
+    --------
+    >>> from lapsdata.testing.samples import sample_tracks
+    >>> from lapsmodels.tokenizer.config import TokenizerConfig
+    >>> from lapsmodels.training.windows import motion_windows
+    >>> config = TokenizerConfig(points=5, horizon=4, width=16, heads=2, head_width=8, levels=(5, 3))
+    >>> use_of(MotionTokenizer(config).eval(), motion_windows([sample_tracks(windows=8)], ["default"])).seen
+    24
+    """
+    codes: list[Any] = []
+    for first in range(0, len(windows), batch):
+        positions = torch.from_numpy(windows.positions[first : first + batch])
+        codes.append(model.encode(positions.diff(dim=2)).codes.numpy().ravel())
+    return codebook_use(np.concatenate(codes), model.config.codes)

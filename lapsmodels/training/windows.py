@@ -1,0 +1,120 @@
+"""Windows of tracks as the motion tokenizer takes them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lapsdata.errors import Problem, Problems, SchemaError
+from lapsdata.geometry import pixel_to_amplify
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from lapsdata.containers.tracks import Tracks
+
+__all__ = ["MotionWindows", "motion_windows"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MotionWindows:
+    """Positions of the points of windows, with what had to be made up.
+
+    Parameters
+    ----------
+    positions : float32 (W, V, T, N, 2), (row, column), -1 to 1 over the frame
+        A point that is not seen stays where it was last, or first, seen; it does not move.
+    seen : bool (W, V, T, N)
+        Whether a position was seen.
+    video : int64 (W,)
+        Which of the videos.
+    clipped : int
+        Positions beyond the frame, which were moved to its border.
+    """
+
+    positions: NDArray[np.float32]
+    seen: NDArray[np.bool_]
+    video: NDArray[np.int64]
+    clipped: int
+
+    def __len__(self) -> int:
+        """Return the number of windows W."""
+        return len(self.positions)
+
+    @property
+    def filled_share(self) -> float:
+        """Share of the positions that were not seen."""
+        return 1 - float(self.seen.mean())
+
+
+def motion_windows(tracks: Sequence[Tracks], views: Sequence[str]) -> MotionWindows:
+    """Put the windows of some tracks together.
+
+    Parameters
+    ----------
+    tracks : sequence of Tracks
+        One per video.
+    views : sequence of str
+        In the order in which the model takes them.
+
+    Raises
+    ------
+    SchemaError
+        No tracks, a view that is not there, or tracks of unequal horizon or number of points.
+
+    Examples
+    --------
+    >>> from lapsdata.testing.samples import sample_tracks
+    >>> windows = motion_windows([sample_tracks(windows=3), sample_tracks(windows=2)], ["default"])
+    >>> windows.positions.shape, windows.video.tolist()
+    ((5, 1, 4, 5, 2), [0, 0, 0, 1, 1])
+    """
+    _refuse_unlike(tracks, views)
+    parts = [[_of_view(one, view) for view in views] for one in tracks]
+    return MotionWindows(
+        np.concatenate([np.stack([positions for positions, _, _ in part], axis=1) for part in parts]),
+        np.concatenate([np.stack([seen for _, seen, _ in part], axis=1) for part in parts]),
+        np.repeat(np.arange(len(tracks)), [len(one) for one in tracks]),
+        sum(clipped for part in parts for _, _, clipped in part),
+    )
+
+
+def _refuse_unlike(tracks: Sequence[Tracks], views: Sequence[str]) -> None:
+    if not tracks or not views:
+        raise SchemaError(Problem("no-tracks", "tracks", "expected tracks and views, got none"))
+    problems = Problems()
+    first = tracks[0]
+    for one in tracks:
+        name = one.header.video.name
+        for view in views:
+            if view not in one.header.views:
+                message = f"expected the view '{view}', got {', '.join(sorted(one.header.views))}"
+                problems.add("wrong-view", name, message)
+                continue
+            got = one.header.horizon, one.header.views[view].points
+            wanted = first.header.horizon, first.header.views[views[0]].points if views[0] in first.header.views else 0
+            if got != wanted:
+                message = f"expected windows of {wanted[0]} frames and {wanted[1]} points, got {got[0]} and {got[1]}"
+                problems.add("unlike-windows", name, message, "track all videos alike")
+    problems.raise_as(SchemaError)
+
+
+def _of_view(tracks: Tracks, view: str) -> tuple[NDArray[np.float32], NDArray[np.bool_], int]:
+    seen = tracks.vis[view]
+    held = _held(tracks.tracks[view], seen)
+    placed = pixel_to_amplify(held, tracks.header.views[view].size.frame, outside="clip", lost="raise")
+    return placed.row_col, seen, placed.outside
+
+
+def _held(tracks: NDArray[np.float32], seen: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Put each position that was not seen where the point was last seen, or else first; (0, 0) where never."""
+    frames = np.arange(tracks.shape[1])[:, None]
+    last = np.maximum.accumulate(np.where(seen, frames, -1), axis=1)
+    first = seen.argmax(axis=1)[:, None]
+    held = np.take_along_axis(tracks, np.where(last < 0, first, last)[..., None], axis=1)
+    ever = np.asarray(seen.any(axis=1))
+    return np.where(ever[:, None, :, None], held, np.float32(0))
