@@ -33,6 +33,7 @@ __all__ = ["PLUGIN", "DenseFlow"]
 
 # Below this, OpenCV chooses the scales of DIS by the width alone, and reads beyond pictures that are low.
 _SMALLEST_SIDE = 32
+_WIDER = "track larger frames, or by lucas_kanade: OpenCV computes this flow on nothing smaller"
 # The shorter side of the picture that flow is computed on: halved until it is not larger.
 _FLOW_SIDE = 320
 
@@ -75,7 +76,7 @@ class DenseFlow:
         """
         if min(plan.size.shape) < _SMALLEST_SIDE:
             message = f"expected at least {_SMALLEST_SIDE} pixels on each side, got {plan.size}"
-            raise SchemaError(Problem("frame-too-small", "size", message, "track larger frames, or by lucas_kanade"))
+            raise SchemaError(Problem("frame-too-small", "size", message, _WIDER))
         return follow_windows(frames, plan, self.pixels, _Follower(self))
 
 
