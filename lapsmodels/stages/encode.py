@@ -1,0 +1,127 @@
+"""From tracks to tokens: the windows of one video through a tokenizer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from lapsdata.containers.tokens import Tokens
+from lapsdata.errors import Problem, SchemaError
+from lapsdata.provenance import provenance
+from lapsdata.schema.tokens import Tokenizer, TokensHeader
+from lapsmodels.training.windows import motion_windows
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lapsdata.containers.tracks import Tracks
+    from lapsdata.schema.base import Parent
+    from lapsmodels.tokenizer.checkpoint import Checkpoint
+
+__all__ = ["Latents", "encode_tracks"]
+
+Latents = Literal["none", "quantized", "both"]
+"""Which latents are stored beside the codes."""
+
+# Changes of these change what the same weights make of the same tracks.
+_NAME, _VERSION = "motion_tokenizer", "1"
+
+
+def encode_tracks(
+    tracks: Tracks,
+    checkpoint: Checkpoint,
+    *,
+    latents: Latents = "quantized",
+    batch: int = 64,
+    parents: Sequence[Parent] = (),
+) -> Tokens:
+    """Encode the windows of one video.
+
+    Parameters
+    ----------
+    tracks : Tracks
+    checkpoint : Checkpoint
+        See `lapsmodels.tokenizer.checkpoint.load_tokenizer`.
+    latents : {"none", "quantized", "both"}
+        `both` stores the latents before quantisation too.
+    batch : int
+        Windows at a time.
+    parents : sequence of Parent, optional
+        The files of tracks and tokenizer.
+
+    Raises
+    ------
+    SchemaError
+        The tokenizer is made for other windows, points or views.
+
+    Examples
+    --------
+    >>> from lapsdata.testing.samples import sample_provenance, sample_tracks
+    >>> from lapsmodels.tokenizer.checkpoint import Checkpoint, TokenizerHeader, weights_digest
+    >>> from lapsmodels.tokenizer.config import TokenizerConfig
+    >>> from lapsmodels.tokenizer.model import MotionTokenizer
+    >>> config = TokenizerConfig(points=5, horizon=4, width=16, heads=2, head_width=8, levels=(5, 3))
+    >>> header = TokenizerHeader(
+    ...     provenance=sample_provenance(), config=config, views=("default",), weights=weights_digest(b"")
+    ... )
+    >>> tokens = encode_tracks(sample_tracks(windows=6), Checkpoint(MotionTokenizer(config).eval(), header))
+    >>> tokens.codes.shape, tokens.header.tokenizer.codes
+    ((6, 3), 15)
+    """
+    import torch
+
+    model, about = checkpoint
+    _refuse_other_shapes(tracks, checkpoint)
+    windows = motion_windows([tracks], about.views)
+    parts = []
+    with torch.no_grad():
+        for first in range(0, len(windows), batch):
+            velocities = torch.from_numpy(windows.positions[first : first + batch]).diff(dim=2)
+            parts.append([part.numpy() for part in model.encode(velocities)])
+    prequant, quantized, codes = (np.concatenate([part[k] for part in parts]) for k in range(3))
+    header = TokensHeader(
+        provenance=provenance(
+            "lapsmodels", parameters={"latents": latents, "clipped_positions": windows.clipped}, parents=parents
+        ),
+        video=tracks.header.video,
+        horizon=tracks.header.horizon,
+        stride=tracks.header.stride,
+        rate=tracks.header.rate,
+        streams=about.config.length // about.config.steps,
+        latent=None if latents == "none" else about.config.width,
+        tokenizer=Tokenizer(
+            name=_NAME,
+            version=_VERSION,
+            parameters=about.config.as_json(),
+            levels=about.config.levels,
+            codes=about.config.codes,
+            checkpoint=about.weights,
+        ),
+    )
+    return Tokens(
+        header,
+        codes.astype(np.int32, copy=False),
+        tracks.start_index,
+        tracks.frame_s,
+        prequant=prequant if latents == "both" else None,
+        quantized=None if latents == "none" else quantized,
+    )
+
+
+def _refuse_other_shapes(tracks: Tracks, checkpoint: Checkpoint) -> None:
+    about, header = checkpoint.header, tracks.header
+    missing = [view for view in about.views if view not in header.views]
+    if missing:
+        message = f"expected the views {', '.join(about.views)}, got {', '.join(sorted(header.views))}"
+        fix = "track them under the names that the tokenizer was trained with (--view)"
+        raise SchemaError(Problem("wrong-views", header.video.name, message, fix))
+    points = {header.views[view].points for view in about.views}
+    got = header.horizon, *sorted(points)
+    if got != (about.config.horizon, about.config.points):
+        message = (
+            f"the tokenizer takes windows of {about.config.horizon} frames and {about.config.points} points, "
+            f"got {header.horizon} and {', '.join(map(str, sorted(points)))}"
+        )
+        fix = f"track with --horizon {about.config.horizon} --points {about.config.points}, or train another tokenizer"
+        raise SchemaError(Problem("wrong-shape", header.video.name, message, fix))
