@@ -68,6 +68,8 @@ GOLDEN: dict[str, tuple[str, dict[str, Any], list[tuple[float, float, str]]]] = 
     "max: cut at the quietest": ("999799990", {"max_duration_s": 5.0}, [(0, 3, "max"), (3, 8, "thr")]),
     "max: the rise at the begin is no place": ("0567899900", {"max_duration_s": 4.0}, [(1, 3, "max"), (3, 7, "max"),
                                                                                      (7, 8, "thr")]),
+    "max: nor is any before the second half": ("997999999", {"max_duration_s": 6.0}, [(0, 6, "max"), (6, 9, "eos")]),
+    "max: the middle is": ("999799999", {"max_duration_s": 6.0}, [(0, 3, "max"), (3, 9, "eos")]),
     "max: cut at a between, begin at the next loud": ("9994999", {"max_duration_s": 5.0},
                                                      [(0, 3, "max"), (4, 7, "eos")]),
     "max: a quiet too short for an end is a place": (
@@ -195,6 +197,26 @@ def test_wrong_parameters_are_refused(case: str) -> None:
     given = {key: value for key, value in {"threshold": 5.0, "off_ratio": 0.8, **changed}.items() if value is not ...}
     with pytest.raises(SchemaError, match=match):
         StateMachine(**given)
+
+
+def test_defaults_are_said_once() -> None:
+    """What a header holds when nothing but the threshold was given."""
+    assert StateMachine(threshold=5.0).parameters == {
+        "threshold": 5.0,
+        "off_ratio": 0.95,
+        "up_s": 0.2,
+        "down_s": 0.2,
+        "cooldown_s": 0.0,
+        "max_duration_s": None,
+        "min_duration_s": 0.0,
+        "gated": "quiet",
+        "missing": "break",
+    }
+
+
+def test_up_and_shortest_may_be_as_long_as_the_longest() -> None:
+    found = machine(max_duration_s=2.0, up_s=2.0, min_duration_s=2.0).segment(drawn("0999990")).segments
+    assert [(one.start_s, one.end_s) for one in found] == [(1.0, 3.0), (3.0, 5.0)]
 
 
 def test_a_negative_threshold_works_without_a_ratio() -> None:
