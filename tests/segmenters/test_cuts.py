@@ -206,3 +206,10 @@ def test_states_change_no_cut_that_does_not_look() -> None:
     steps, states = example_series()["steps"], example_series()["states"]
     for segmenter in (Uniform(count=5), RandomCuts(count=5)):
         assert edges(segmenter, replace(states, video="steps")) == edges(segmenter, steps)
+
+
+def test_defaults_are_said_once() -> None:
+    """What a header holds when nothing but the number of pieces was given."""
+    assert Uniform(count=2).parameters == {"period_s": None, "count": 2}
+    assert RandomCuts(count=2).parameters == {"count": 2, "mean_s": None, "seed": 0}
+    assert Peaks().parameters == {"height": None, "prominence": 0.0, "distance_s": 0.0}
