@@ -81,8 +81,10 @@ def test_neighbours_in_float64_are_parted() -> None:
 
 
 def test_large_equal_parts_do_not_drown_what_differs() -> None:
-    values = [1e9 + step for step in (0.0, 0.25, 0.5, 8.0, 8.25)]
-    assert otsu_threshold(energies(values), scale="linear").value == 1e9 + 4.25
+    random = np.random.default_rng(0)
+    steps = np.concatenate([random.integers(0, 9, 3000), 40 + random.integers(0, 9, 30)]) / 8
+    assert otsu_threshold(energies((1e15 + steps).tolist()), scale="linear").value == 1e15 + 3.0
+    assert otsu_threshold(energies((1024 + steps).tolist()), scale="linear").value == 1024 + 3.0
 
 
 def test_quiet_actions_are_above_the_threshold_of_logarithms_and_not_of_the_energies() -> None:
