@@ -22,6 +22,7 @@ from machine import hardware, versions
 
 from lapsdata.testing.scenes import SceneConfig, render_scene
 from lapsdata.timebase import FrameRate
+from lapsdata.video.probe import probe
 
 RESULT = Path(__file__).with_name("results") / "track.json"
 COMMAND = [sys.executable, "-c", "from lapsdata.cli.main import main; main()", "track"]
@@ -69,7 +70,15 @@ def gr00t(folder: Path, runs: int) -> dict[str, object] | None:
 
 
 def processes(folder: Path, runs: int) -> dict[str, object]:
-    videos = [scene_video(folder / f"scene_{seed}.mp4", 25, (640, 480), seed) for seed in range(8)]
+    """Time one and two processes on a short job, in which their start weighs, and on one four times as long."""
+    scenes = [scene_video(folder / f"scene_{seed}.mp4", 25, (640, 480), seed) for seed in range(8)]
+    copies = [scene.with_stem(f"{scene.stem}_{number}") for number in range(3) for scene in scenes]
+    for number, copy in enumerate(copies):
+        copy.write_bytes(scenes[number % len(scenes)].read_bytes())
+    return {"short": speed_up(scenes, folder, runs), "long": speed_up([*scenes, *copies], folder, runs)}
+
+
+def speed_up(videos: list[Path], folder: Path, runs: int) -> dict[str, object]:
     taken: dict[str, list[float]] = {"1": [], "2": []}
     for _ in range(runs):
         for workers, walls in taken.items():
@@ -78,6 +87,7 @@ def processes(folder: Path, runs: int) -> dict[str, object]:
     ratios = [one / two for one, two in zip(taken["1"], taken["2"], strict=True)]
     return {
         "videos": len(videos),
+        "video_s": round(sum(probe(video).duration_s for video in videos)),
         "median_s": {workers: round(wall, 2) for workers, wall in median.items()},
         "speed_up": round(statistics.median(ratios), 2),
         "promise": 1.8,
