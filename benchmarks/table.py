@@ -21,6 +21,7 @@ def result(name: str) -> dict[str, Any]:
 def rows() -> list[tuple[str, str, str]]:
     """What is measured, the promise, the figure."""
     imports, track, quality, video, compact = map(result, ("import", "track", "track_quality", "video", "compact"))
+    cut = result("segments")
     speed = quality["speed"]
     found = [
         ("`import lapsdata`", f"< {imports['promise_s']['import']} s", f"{imports['median_s']['import']:.3f} s"),
@@ -52,6 +53,11 @@ def rows() -> list[tuple[str, str, str]]:
             found.append(
                 (f"moving points of 24 {kind} scenes: {name}", "best in each" if name == "dense_flow" else "", figure)
             )
+    for title, row in cut["rows"].items():
+        best = row["best_chance"]["0.25"]
+        promise = f">= {cut['promise']['f_at_0.25_s']}" if title == "per step" else ""
+        figure = f"F {row['f']['0.25']:.3f} (best row of chance: {best['f']:.3f})"
+        found.append((f"boundaries of 24 scenes within 0.25 s, energies {title}", promise, figure))
     for name, row in video["videos"].items():
         order, at_random = row["in_order"]["rgb"]["times_bare"], row["random"]["times_reopening"]
         promise = f">= {video['promise']['in_order_times_bare']} x, >= {video['promise']['random_times_reopening']} x"

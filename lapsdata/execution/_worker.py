@@ -34,6 +34,9 @@ GRACE_S = 2.0
 STOPPED = 128 + signal.SIGTERM
 """Exit code of a worker that was told to stop and did; what shells say for a process that SIGTERM ended."""
 
+# What a task is in the middle of may take so long: a stop that falls between two units leaves nothing unfinished.
+_PATIENCE_S = 1.0
+
 _STANDARD_ERROR = 2
 
 # Units are told at most so often: a task may call for every frame.
@@ -62,7 +65,7 @@ def main(handle: int) -> None:
         # Ctrl-C reaches every process of the terminal; the engine alone decides what follows. Not SIG_IGN, which
         # programs that a task starts would inherit.
         signal.signal(signal.SIGINT, _go_on)
-        signal.signal(signal.SIGTERM, _stop)
+        signal.signal(signal.SIGTERM, _stopping.ask)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
         _Worker(Connection(handle)).run()
     except _Stop as stop:
@@ -73,15 +76,32 @@ def _go_on(number: int, frame: FrameType | None) -> None:
     pass
 
 
-# Python swallows what a handler raises within a callback, of a weak reference say; the task then goes on.
-_asked_to_stop = threading.Event()
+class _Stopping:
+    """A request to stop: granted at once where no task is at work, at its next unit, or when patience ends."""
+
+    def __init__(self) -> None:
+        self.at_work = self._asked = False
+
+    def ask(self, number: int, frame: FrameType | None) -> None:
+        # Once: a second signal must not cut off the cleaning up after the first.
+        signal.signal(signal.SIGTERM, _go_on)
+        if not self.at_work:
+            raise _Stop
+        self._asked = True
+        signal.signal(signal.SIGALRM, self._insist)
+        signal.setitimer(signal.ITIMER_REAL, _PATIENCE_S)
+
+    def grant(self) -> None:
+        """Raise what was asked for: at a unit, even if Python has swallowed what was raised before, in a callback."""
+        if self._asked:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            raise _Stop
+
+    def _insist(self, number: int, frame: FrameType | None) -> None:
+        raise _Stop
 
 
-def _stop(number: int, frame: FrameType | None) -> None:
-    # Once: a second signal must not cut off the cleaning up after the first.
-    signal.signal(signal.SIGTERM, _go_on)
-    _asked_to_stop.set()
-    raise _Stop
+_stopping = _Stopping()
 
 
 class _Worker:
@@ -109,8 +129,11 @@ class _Worker:
             message = self._do(task, parcel)
             self._send_units()
             self._send(message)
+            # Asked for behind the last unit: what is done is told first.
+            _stopping.grant()
 
     def _do(self, task: Task[object, object], parcel: bytes) -> Done | Failed:
+        _stopping.at_work = True
         try:
             item = self._opened(parcel)
             return Done(pack(task(item, self._tell), "result"))
@@ -118,6 +141,8 @@ class _Worker:
             raise
         except BaseException as error:  # noqa: BLE001 - nothing that a task raises may end the other items
             return Failed(*failure(error))
+        finally:
+            _stopping.at_work = False
 
     def _opened(self, parcel: bytes) -> object:
         try:
@@ -127,8 +152,8 @@ class _Worker:
             raise ExecutionError(Problem("not-loadable", "item", message, "make its module importable")) from error
 
     def _tell(self, units: int) -> None:
-        if _asked_to_stop.is_set():
-            raise _Stop
+        if threading.current_thread() is threading.main_thread():
+            _stopping.grant()
         count = whole_number(units)
         if count is None or count < 0:
             message = f"expected a number of units, 0 or more, got {units!r}"

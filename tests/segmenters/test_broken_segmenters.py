@@ -343,11 +343,11 @@ class Odd(Uniform):
 def test_a_segmenter_of_others_is_found_and_judged(
     plugin: str, why: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    info = tmp_path / "laps_odd-1.dist-info"
+    info = tmp_path / "laps_odd_segmenter-1.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: laps-odd\nVersion: 1\n")
-    (info / "entry_points.txt").write_text("[lapsdata.segmenters]\nodd_segmenter = laps_odd:PLUGIN\n")
-    (tmp_path / "laps_odd.py").write_text(SOURCE.format(plugin=plugin))
+    (info / "entry_points.txt").write_text("[lapsdata.segmenters]\nodd_segmenter = laps_odd_segmenter:PLUGIN\n")
+    (tmp_path / "laps_odd_segmenter.py").write_text(SOURCE.format(plugin=plugin))
     monkeypatch.syspath_prepend(str(tmp_path))
     importlib.invalidate_caches()
     found = registry("segmenters")
@@ -362,7 +362,7 @@ def test_a_segmenter_of_others_is_found_and_judged(
                 found.load("odd_segmenter")
     finally:
         found.refresh()
-        sys.modules.pop("laps_odd", None)
+        sys.modules.pop("laps_odd_segmenter", None)
 
 
 def test_a_contract_without_a_segmenter_says_so() -> None:
