@@ -38,8 +38,12 @@ def settled(source: VideoPath) -> Path | str:
     Raises
     ------
     SchemaError
-        An empty text, which Python takes for the current folder.
+        An empty text, which Python takes for the current folder; or what is no path at all.
     """
+    given: object = source
+    if not isinstance(given, (str, os.PathLike)):
+        message = f"expected a path or URL, got {type(given).__name__} {given!r}"
+        raise SchemaError(Problem("no-path", "source", message))
     if source == "":
         message = "expected a path or URL, got an empty text"
         raise SchemaError(Problem("no-path", "source", message, "is a variable unset?"))

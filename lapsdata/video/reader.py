@@ -211,12 +211,17 @@ class VideoReader:
         Raises
         ------
         SchemaError
-            `no-frame-there`: no frame is so near; the nearest is named.
+            `no-frame-there`: no frame is so near; the nearest is named. `not-finite`: a time or tolerance that is NaN
+            or infinite.
         """
+        for name, value in (("t_s", t_s), ("tolerance_s", tolerance_s)):
+            if not math.isfinite(value):
+                message = f"expected finite seconds, got {value}"
+                raise SchemaError(Problem("not-finite", f"{self.facts.path}: {name}", message))
         times = self.facts.frame_s
         after = min(int(np.searchsorted(times, t_s)), len(times) - 1)
         index = max(after - 1, 0) if abs(times[after - 1] - t_s) <= abs(times[after] - t_s) else after
-        if not (math.isfinite(t_s) and abs(times[index] - t_s) <= tolerance_s):
+        if abs(times[index] - t_s) > tolerance_s:
             message = (
                 f"expected a frame within {tolerance_s:g} s of {t_s:.6f} s, "
                 f"the nearest is frame {index} at {times[index]:.6f} s"

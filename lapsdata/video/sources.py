@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from os import SEEK_END
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, overload
+from typing import TYPE_CHECKING, Literal, NamedTuple, overload
 
 from lapsdata.errors import LapsError, Problem, Problems, SchemaError, StorageError, UnknownFormatError
 from lapsdata.provenance import path_digest
@@ -17,7 +17,7 @@ from lapsdata.video._bytes import is_url, name_of, open_bytes, settled, url_erro
 from lapsdata.video._images import is_image_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from lapsdata.video._bytes import VideoPath
 
@@ -74,12 +74,21 @@ class FoundVideos(Sequence[VideoItem]):
         Items that `match` left out.
     beyond_limit : int
         Items that `limit` left out.
+    lost : dict of str to tuple of Problem
+        Sources that gave nothing, and why: of `find_videos(..., lost="list")`.
     """
 
-    def __init__(self, items: Iterable[VideoItem], unmatched: int = 0, beyond_limit: int = 0) -> None:
+    def __init__(
+        self,
+        items: Iterable[VideoItem],
+        unmatched: int = 0,
+        beyond_limit: int = 0,
+        lost: Mapping[str, tuple[Problem, ...]] | None = None,
+    ) -> None:
         self._items = tuple(items)
         self.unmatched = unmatched
         self.beyond_limit = beyond_limit
+        self.lost = dict(lost or {})
 
     @overload
     def __getitem__(self, at: int) -> VideoItem: ...
@@ -101,6 +110,7 @@ def find_videos(
     recursive: bool = False,
     match: str | None = None,
     limit: int | None = None,
+    lost: Literal["raise", "list"] = "raise",
 ) -> FoundVideos:
     """List the videos that sources hold; nothing is opened.
 
@@ -115,6 +125,9 @@ def find_videos(
         Keep the items whose name or file stem fits this pattern (`*`, `?`, `[...]`; case counts).
     limit : int, optional
         Keep the first so many, in order of name.
+
+    lost : {"raise", "list"}
+        Sources that give nothing are an error, or listed in the result as long as others give something.
 
     Returns
     -------
@@ -148,16 +161,19 @@ def find_videos(
     if limit is not None and limit < 1:
         raise SchemaError(Problem("out-of-range", "limit", f"expected at least 1, got {limit}"))
     found: dict[str, VideoItem] = {}
-    wrong = Problems()
-    kinds = set[type[LapsError]]()
+    wrong: dict[str, LapsError] = {}
     for source in given:
         try:
             for item in _filled(source, recursive):
                 found.setdefault(_place(item.path), item)
         except LapsError as error:
-            kinds.add(type(error))
-            wrong.extend(error.problems)
-    wrong.raise_as(kinds.pop() if len(kinds) == 1 else LapsError)
+            wrong[str(source)] = error
+    if wrong and (lost == "raise" or not found):
+        kinds = {type(one) for one in wrong.values()}
+        every = Problems()
+        for one in wrong.values():
+            every.extend(one.problems)
+        every.raise_as(kinds.pop() if len(kinds) == 1 else LapsError)
     items = sorted(found.values(), key=lambda item: (item.name, str(item.path)))
     fitting = {item.name for item in items if match is None or _matches(item, match)}
     kept = [item for item in items if item.name in fitting]
@@ -167,7 +183,8 @@ def find_videos(
         raise UnknownFormatError(Problem("no-videos", f"match {match!r}", message))
     first = set(sorted(fitting)[:limit])
     chosen = [item for item in kept if item.name in first]
-    return FoundVideos(chosen, len(items) - len(kept), len(kept) - len(chosen))
+    given_up = {source: one.problems for source, one in wrong.items()}
+    return FoundVideos(chosen, len(items) - len(kept), len(kept) - len(chosen), given_up)
 
 
 def doubled_names(videos: Iterable[VideoItem]) -> dict[str, tuple[Path | str, ...]]:

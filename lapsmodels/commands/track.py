@@ -109,7 +109,7 @@ def track(
         profile=profile.value,
         round_px="none" if round_px == "none" else _number_or_none(round_px, "--round-px", float),
     )
-    found = find_videos(videos, recursive=recursive, match=match, limit=limit)
+    found = find_videos(videos, recursive=recursive, match=match, limit=limit, lost="list")
     stopped: Interrupted | None = None
     try:
         report = track_videos(found, out, options, query_file=query_file, force=force, workers=workers)

@@ -15,7 +15,7 @@ from lapsdata.execution.report import carry_out_shown
 from lapsdata.plugins import registry
 from lapsdata.provenance import CodeDigestWarning
 from lapsdata.storage.run_file import record_run
-from lapsdata.video.sources import doubled_names
+from lapsdata.video.sources import FoundVideos, doubled_names
 from lapsmodels.stages._prepared import OTHER_CODE, TrackWork, expect_own_name, expect_points, prepared
 from lapsmodels.stages.timeline import RepeatedFramesWarning
 from lapsmodels.stages.track import track_video, working_size
@@ -52,7 +52,7 @@ def track_videos(
     Parameters
     ----------
     videos : sequence of VideoItem
-        As `find_videos` lists them.
+        As `find_videos` lists them; sources that it lists as lost fail, beside the others.
     out : Path or str
         Folder of the files `<name of the video>.<ending of the format>`, and of `run.json`; made if it is not there.
     options : TrackOptions, optional
@@ -109,6 +109,8 @@ def track_videos(
                 except LapsError as error:
                     items.append(Refused(video.name, output, error.problems))
                 advance(1)
+        for source, problems in (videos.lost if isinstance(videos, FoundVideos) else {}).items():
+            items.append(Refused(source, folder, problems))
         todo = plan(items, lambda item: ready[item.name].found, force=force)
         _tell_other_code(todo)
         _tell_repeated({job.item.name: ready[job.item.name].repeated for job in todo.to_do}, options)
@@ -210,5 +212,6 @@ def _in_words_of_the_run(problem: Problem, job: Job[TrackWork]) -> Problem:
     working = working_size(work.size, work.options.resize_shorter)
     if problem.code == "frame-too-small" and working != work.size:
         message = f"{problem.message} of {work.size} reduced: {work.options.tracker} works on nothing smaller"
-        return replace(problem, where=f"--resize-shorter {work.options.resize_shorter}", message=message)
+        where = f"--resize-shorter {work.options.resize_shorter}"
+        return replace(problem, where=where, message=message, fix="give more, or leave it out")
     return problem

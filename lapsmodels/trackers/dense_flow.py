@@ -33,7 +33,7 @@ __all__ = ["PLUGIN", "DenseFlow"]
 
 # Below this, OpenCV chooses the scales of DIS by the width alone, and reads beyond pictures that are low.
 _SMALLEST_SIDE = 32
-_WIDER = "track larger frames, or by lucas_kanade: OpenCV computes this flow on nothing smaller"
+_WIDER = "track larger frames, or by lucas_kanade"
 # The shorter side of the picture that flow is computed on: halved until it is not larger.
 _FLOW_SIDE = 320
 

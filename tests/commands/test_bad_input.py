@@ -169,6 +169,27 @@ def test_nothing_to_track_is_told_before_any_work(
     assert not (tmp_path / "out").exists()
 
 
+def test_sources_that_give_nothing_fail_while_the_others_finish(
+    track_here: Verb, clip: Path, tmp_path: Path, quick: tuple[str, ...]
+) -> None:
+    (tmp_path / "empty").mkdir()
+    os.mkfifo(tmp_path / "fifo")
+    done = track_here(clip, "nothing.mp4", "empty", "none_*.mp4", "fifo", "--out", "out", *quick)
+    assert (done.code, done.fates) == (1, "items 5, made 1, failed 4")
+    for told in (
+        "nothing.mp4: cannot open: no such file or folder; check the path [not-found]",
+        "empty: expected videos, found none",
+        "none_*.mp4: expected videos, found none",
+        "fifo: expected a file or folder, got a pipe",
+    ):
+        assert f"{told}" in done.err
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["clip.h5", "run.json"]
+    # What is there now is done by the next call, and nothing else.
+    shutil.copy(clip, tmp_path / "nothing.mp4")
+    again = track_here(clip, "nothing.mp4", "--out", "out", *quick)
+    assert (again.code, again.fates) == (0, "items 2, made 1, kept 1")
+
+
 def test_an_empty_text_is_not_the_current_folder(track_here: Verb, clip: Path, tmp_path: Path) -> None:
     nothing = track_here("", "--out", "out")
     assert nothing.code == 1
@@ -180,8 +201,8 @@ def test_an_empty_text_is_not_the_current_folder(track_here: Verb, clip: Path, t
     assert not list(tmp_path.glob("*.h5"))
 
 
-def test_all_wrong_paths_are_told_at_once(track_here: Verb, clip: Path, tmp_path: Path) -> None:
-    code, _, err = track_here(clip, "one.mp4", "two/*.mp4", "--out", "out")
+def test_all_wrong_paths_are_told_at_once(track_here: Verb, tmp_path: Path) -> None:
+    code, _, err = track_here("one.mp4", "two/*.mp4", "--out", "out")
     assert code == 1
     assert [line.split(": ")[1] for line in err.splitlines()] == ["one.mp4", "two/*.mp4"]
     assert not (tmp_path / "out").exists()

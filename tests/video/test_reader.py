@@ -212,8 +212,18 @@ def test_at_time_gives_the_nearest_frame_or_none(tmp_path: Path, draw: Callable[
         message = r"clip.mp4: t_s: expected a frame within 0.001 s of 1.400000 s, the nearest is frame 2 at 1.500000 s"
         with pytest.raises(SchemaError, match=message):
             reader.at_time(1.4)
-        with pytest.raises(SchemaError, match="of nan s"):
-            reader.at_time(float("nan"), tolerance_s=1e9)
+        for wrong in (float("nan"), float("inf"), -float("inf")):
+            with pytest.raises(SchemaError, match=r"clip.mp4: t_s: expected finite seconds, got -?(nan|inf)"):
+                reader.at_time(wrong, tolerance_s=1e9)
+            with pytest.raises(SchemaError, match=r"clip.mp4: tolerance_s: expected finite seconds, got -?(nan|inf)"):
+                reader.at_time(1.0, tolerance_s=wrong)
+
+
+@pytest.mark.parametrize("wrong", [None, 3, b"clip.mp4", ["clip.mp4"]])
+def test_what_is_no_path_is_told(wrong: Any) -> None:
+    for opener in (open_video, probe):
+        with pytest.raises(SchemaError, match=r"source: expected a path or URL, got \w+ .*no-path"):
+            opener(wrong)
 
 
 @given(st.lists(st.integers(0, 2000), min_size=1, max_size=12, unique=True), st.floats(-1.0, 3.0))

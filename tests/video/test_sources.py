@@ -314,3 +314,17 @@ def test_a_server_that_does_not_answer_is_not_a_missing_file(answers: str) -> No
         source_digest(f"http://127.0.0.1:{port}/clip.mp4")
     with pytest.raises(StorageError, match=r"no answer of the server: .*SSL.*\[unreachable\]"):
         source_digest(f"{answers.replace('http', 'https')}/200.mp4")
+
+
+def test_sources_that_give_nothing_are_listed_where_others_give_something(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").touch()
+    wrong = [str(tmp_path / "nothing.mp4"), str(tmp_path / "*.mkv")]
+    found = find_videos([tmp_path / "a.mp4", *wrong], lost="list")
+    assert [item.name for item in found] == ["a"]
+    assert {source: [problem.code for problem in problems] for source, problems in found.lost.items()} == {
+        wrong[0]: ["not-found"],
+        wrong[1]: ["no-videos"],
+    }
+    for sources, lost in (([tmp_path / "a.mp4", *wrong], "raise"), (wrong, "list")):
+        with pytest.raises(LapsError, match=r"(?s)nothing.mp4.*\*.mkv|\*.mkv.*nothing.mp4"):
+            find_videos(sources, lost=lost)  # type: ignore[arg-type]
