@@ -50,6 +50,16 @@ class MotionWindows:
         """Share of the positions that were not seen."""
         return 1 - float(self.seen.mean())
 
+    @property
+    def scale(self) -> float:
+        """What makes the root mean square of the velocities of points that are seen 1; 1 where nothing moves.
+
+        For `TokenizerConfig.scale`: velocities that are far below 1 train to a single code.
+        """
+        moved = np.diff(self.positions, axis=2)[self.seen[:, :, 1:] & self.seen[:, :, :-1]]
+        size = float(np.sqrt(np.mean(np.square(moved, dtype=np.float64)))) if moved.size else 0.0
+        return 1 / size if size > 0 else 1.0
+
 
 def motion_windows(tracks: Sequence[Tracks], views: Sequence[str]) -> MotionWindows:
     """Put the windows of some tracks together.

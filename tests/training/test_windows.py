@@ -10,7 +10,7 @@ import pytest
 from lapsdata.errors import SchemaError
 from lapsdata.geometry import FrameSize, pixel_to_amplify
 from lapsdata.testing.samples import sample_tracks
-from lapsmodels.training.windows import motion_windows
+from lapsmodels.training.windows import MotionWindows, motion_windows
 
 
 def held_by_hand(path: Any, seen: Any) -> list[Any]:
@@ -57,6 +57,26 @@ def test_positions_beyond_the_frame_are_counted() -> None:
     assert windows.clipped > 0
     assert np.abs(windows.positions).max() == 1
     assert motion_windows([tracks], ["default"]).clipped == 0
+
+
+def test_the_scale_makes_velocities_one() -> None:
+    tracks = sample_tracks(windows=6, horizon=5, points=20, seed=3)
+    windows = motion_windows([tracks], ["default"])
+    squares = []
+    for w in range(6):
+        for t in range(4):
+            for n in range(20):
+                if windows.seen[w, 0, t, n] and windows.seen[w, 0, t + 1, n]:
+                    moved = windows.positions[w, 0, t + 1, n] - windows.positions[w, 0, t, n]
+                    squares += [float(moved[0]) ** 2, float(moved[1]) ** 2]
+    assert windows.scale == pytest.approx(1 / np.sqrt(np.mean(squares)), rel=1e-5)
+
+
+def test_what_stands_still_or_is_not_seen_has_no_scale_of_its_own() -> None:
+    still = motion_windows([sample_tracks(windows=3)], ["default"])
+    positions = np.zeros_like(still.positions)
+    assert MotionWindows(positions, still.seen, still.video, 0).scale == 1
+    assert MotionWindows(still.positions, np.zeros_like(still.seen), still.video, 0).scale == 1
 
 
 def test_views_and_videos_keep_their_order() -> None:
