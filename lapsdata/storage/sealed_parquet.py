@@ -118,7 +118,8 @@ def _load(path: Path, *, verify: bool) -> tuple[dict[bytes, bytes], pa.Table]:
         decoding(str(path), "Parquet pages"),
         pq.ParquetFile(pa.BufferReader(path.read_bytes()), page_checksum_verification=verify) as file,
     ):
-        table = file.read()
+        # Arrow's threads are still beginning when a short program ends, and then take it down ("terminate called").
+        table = file.read(use_threads=False)
     return dict(table.schema.metadata or {}), table.replace_schema_metadata(None)
 
 
