@@ -218,15 +218,12 @@ def _video_behind(url: str, rate: FrameRate | str | float | None) -> InspectedVi
 
 def _video(source: Path | str, rate: FrameRate | str | float | None) -> InspectedVideo:
     from lapsdata.video.probe import probe
-    from lapsdata.video.sources import source_bytes
+    from lapsdata.video.sources import images_rate, source_bytes
 
-    images = isinstance(source, Path) and source.is_dir()
-    if images and rate is None:
-        message = "expected the rate of a folder of images, which carry no time, got none"
-        raise SchemaError(Problem("no-times", str(source), message, "give --fps, their numbers per second"))
-    if not images and rate is not None:
+    of_images = images_rate(source, rate)
+    if of_images is None and rate is not None:
         raise SchemaError(_no_rate(source))
-    return InspectedVideo(source, probe(source, rate=rate), source_bytes(source))
+    return InspectedVideo(source, probe(source, rate=of_images), source_bytes(source))
 
 
 def _no_rate(source: Path | str) -> Problem:

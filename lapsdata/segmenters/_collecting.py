@@ -1,12 +1,14 @@
-"""The stream of a segmenter that must see the whole video first."""
+"""Segmenters that must see the whole video first, and their stream."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from lapsdata.containers.energies import ENERGY_STATES
+from lapsdata.schema.base import Record
 from lapsdata.segmenters._cells import CellCutter
 from lapsdata.segmenters._protocol import EnergySeries
 
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 
     from lapsdata.segmenters._protocol import EnergyStep, Segment, Segmentation
 
-__all__ = ["CollectingStream"]
+__all__ = ["CollectingStream", "WholeVideo"]
 
 
 class CollectingStream:
@@ -69,3 +71,29 @@ class CollectingStream:
         found = self._segment(series)
         self._policies = found.policies
         return found.segments
+
+
+class WholeVideo(Record):
+    """What segmenters have in common whose parameters are their fields, and that decide when a video has ended.
+
+    Examples
+    --------
+    >>> from lapsdata.segmenters.uniform import Uniform
+    >>> Uniform(count=2).parameters
+    {'period_s': None, 'count': 2}
+    """
+
+    online: ClassVar[bool] = False
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Its fields."""
+        return self.as_json()
+
+    @abstractmethod
+    def segment(self, series: EnergySeries) -> Segmentation:
+        """Return the segments of one video; as `Segmenter.segment`."""
+
+    def stream(self, *, video: str = "") -> CollectingStream:
+        """Return a stream that looks when the end is known; as `Segmenter.stream`."""
+        return CollectingStream(self.segment, video)

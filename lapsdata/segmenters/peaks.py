@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
 from pydantic import Field
 
-from lapsdata.schema.base import Record
 from lapsdata.segmenters._cells import NOISE_S, Cell, cells_of, mean_energy
-from lapsdata.segmenters._collecting import CollectingStream
+from lapsdata.segmenters._collecting import WholeVideo
 from lapsdata.segmenters._protocol import EnergySeries, Segment, Segmentation
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ __all__ = ["PLUGIN", "Peaks"]
 NotNegative = Annotated[float, Field(ge=0)]
 
 
-class Peaks(Record):
+class Peaks(WholeVideo):
     """Cuts a video at the peaks of its energy (`scipy.signal.find_peaks`); the pieces adjoin.
 
     A cut lies in the middle of its peak, or of the plateau that it is. Gated values are taken for as quiet as the
@@ -55,7 +54,6 @@ class Peaks(Record):
     name: ClassVar[str] = "peaks"
     # Rises with every change of what it computes.
     version: ClassVar[str] = "1"
-    online: ClassVar[bool] = False
 
     height: float | None = None
     """The lowest peak; null for any."""
@@ -63,11 +61,6 @@ class Peaks(Record):
     """By how much a peak stands out at least."""
     distance_s: NotNegative = 0.0
     """Seconds between two peaks."""
-
-    @property
-    def parameters(self) -> dict[str, Any]:
-        """Its fields."""
-        return self.as_json()
 
     def segment(self, series: EnergySeries) -> Segmentation:
         """Return the pieces between the peaks of one video, with their mean energies."""
@@ -84,10 +77,6 @@ class Peaks(Record):
                 reason: EndReason = "end_of_stream" if end_s == edges[-1] else "threshold"
                 found.append(Segment(start_s, end_s, reason, mean_energy(cells, start_s, end_s)))
         return Segmentation(tuple(found), dict(sorted(policies.items())))
-
-    def stream(self, *, video: str = "") -> CollectingStream:
-        """Return a stream that looks for peaks when the end is known."""
-        return CollectingStream(self.segment, video)
 
     def _cuts(self, cells: Sequence[Cell]) -> list[float]:
         from scipy.signal import find_peaks

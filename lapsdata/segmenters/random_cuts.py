@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
 import numpy as np
 from pydantic import Field, model_validator
 
-from lapsdata.schema.base import Count, Positive, Record
-from lapsdata.segmenters._collecting import CollectingStream
+from lapsdata.schema.base import Count, Positive
+from lapsdata.segmenters._collecting import WholeVideo
 from lapsdata.segmenters._pieces import pieces
 from lapsdata.segmenters._protocol import EnergySeries, Segmentation
 
 __all__ = ["PLUGIN", "RandomCuts"]
 
 
-class RandomCuts(Record):
+class RandomCuts(WholeVideo):
     """Cuts a video at times that are drawn evenly over it; a pure function of seed, name and span of the video.
 
     Parameters
@@ -44,7 +44,6 @@ class RandomCuts(Record):
     name: ClassVar[str] = "random_cuts"
     # Rises with every change of what it computes.
     version: ClassVar[str] = "1"
-    online: ClassVar[bool] = False
 
     count: Positive | None = None
     """Number of pieces."""
@@ -59,11 +58,6 @@ class RandomCuts(Record):
             raise ValueError("expected exactly one of 'count' and 'mean_s'")
         return self
 
-    @property
-    def parameters(self) -> dict[str, Any]:
-        """Its fields."""
-        return self.as_json()
-
     def segment(self, series: EnergySeries) -> Segmentation:
         """Return the pieces of one video; they have no score, as no energy was looked at."""
         if not len(series):
@@ -77,10 +71,6 @@ class RandomCuts(Record):
         entropy = [self.seed, *np.frombuffer(words, "<u4").tolist()]
         shares = np.sort(np.random.Generator(np.random.PCG64(np.random.SeedSequence(entropy))).random(count - 1))
         return pieces((start_s + (end_s - start_s) * shares).tolist(), series)
-
-    def stream(self, *, video: str = "") -> CollectingStream:
-        """Return a stream that cuts when the end is known."""
-        return CollectingStream(self.segment, video)
 
 
 PLUGIN = RandomCuts

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from lapsdata.schema.base import Positive, Record
+from lapsdata.schema.base import Positive
 from lapsdata.segmenters._cells import NOISE_S
-from lapsdata.segmenters._collecting import CollectingStream
+from lapsdata.segmenters._collecting import WholeVideo
 from lapsdata.segmenters._pieces import pieces
 from lapsdata.segmenters._protocol import EnergySeries, Segmentation
 
 __all__ = ["PLUGIN", "Uniform"]
 
 
-class Uniform(Record):
+class Uniform(WholeVideo):
     """Cuts a video into equal pieces; exactly one parameter says how many.
 
     Parameters
@@ -42,7 +42,6 @@ class Uniform(Record):
     name: ClassVar[str] = "uniform"
     # Rises with every change of what it computes.
     version: ClassVar[str] = "1"
-    online: ClassVar[bool] = False
 
     period_s: Annotated[float, Field(gt=0)] | None = None
     """Seconds from cut to cut."""
@@ -55,11 +54,6 @@ class Uniform(Record):
             raise ValueError("expected exactly one of 'period_s' and 'count'")
         return self
 
-    @property
-    def parameters(self) -> dict[str, Any]:
-        """Its fields."""
-        return self.as_json()
-
     def segment(self, series: EnergySeries) -> Segmentation:
         """Return the pieces of one video; they have no score, as no energy was looked at."""
         if not len(series):
@@ -71,10 +65,6 @@ class Uniform(Record):
             # A rest within the noise of time is none.
             count, step_s = max(1, math.ceil((end_s - start_s - NOISE_S) / self.period_s)), self.period_s
         return pieces([start_s + number * step_s for number in range(1, count)], series)
-
-    def stream(self, *, video: str = "") -> CollectingStream:
-        """Return a stream that cuts when the end is known."""
-        return CollectingStream(self.segment, video)
 
 
 PLUGIN = Uniform

@@ -6,6 +6,7 @@ end of the edit. With a variable rate, or with B-frames stored behind the last k
 
 from __future__ import annotations
 
+import os
 import struct
 from contextlib import closing
 from dataclasses import replace
@@ -16,10 +17,10 @@ import numpy as np
 from lapsdata.errors import CorruptDataError, Problem
 from lapsdata.video._bytes import open_bytes, url_errors
 from lapsdata.video._container import open_container
+from lapsdata.video._mp4_boxes import Box, boxes_in
 from lapsdata.video._timeline import read_timeline
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from lapsdata.video._container import OpenVideo
@@ -69,48 +70,30 @@ def with_all_of_edit(source: Path | str, stream: int | None, video: OpenVideo, t
 
 def _read_edit(file: BinaryIO, track: int) -> _Edit | None:
     """ISO/IEC 14496-12, 8.6.6: the edit of a track, if it has just one, perhaps after a wait; 0 long is endless."""
-    movie = _movie(file)
-    header = next(_boxes(movie, b"mvhd"), b"")
-    if not header:
-        return None  # its index is compressed, as QuickTime once did
-    (clock,) = struct.unpack_from(">I", header, 20 if header[:1] == b"\1" else 12)
-    for trak in _boxes(movie, b"trak"):
-        head = next(_boxes(trak, b"tkhd"), b"")
-        if struct.unpack_from(">I", head, 20 if head[:1] == b"\1" else 12) != (track,):
-            continue
-        listed = next(_boxes(next(_boxes(trak, b"edts"), b""), b"elst"), b"")
-        if not listed:
-            return None
-        entry = struct.Struct(">QqI" if listed[:1] == b"\1" else ">IiI")
-        edits = [entry.unpack_from(listed, 8 + k * entry.size) for k in range(int.from_bytes(listed[4:8], "big"))]
-        waits, shown = [e for e in edits if e[1] < 0], [e for e in edits if e[1] >= 0]
-        if len(shown) != 1:
-            return None
-        start, length = sum(wait[0] for wait in waits), shown[0][0]
-        return _Edit(start / clock, (start + length) / clock if length else np.inf, 1 / clock)
+    whole = Box(b"", 0, file.seek(0, os.SEEK_END))
+    for movie in _inner(file, whole, b"moov"):
+        clocks = [_number(box.read(file)) for box in _inner(file, movie, b"mvhd")]
+        for trak in _inner(file, movie, b"trak"):
+            if clocks and track in [_number(box.read(file)) for box in _inner(file, trak, b"tkhd")]:
+                lists = [box for edits in _inner(file, trak, b"edts") for box in _inner(file, edits, b"elst")]
+                return _single(lists[0].read(file), clocks[0]) if lists else None
     return None
 
 
-def _movie(file: BinaryIO) -> bytes:
-    """Contents of the box `moov`."""
-    while len(head := file.read(16)) >= 8:
-        length, kind, shift = int.from_bytes(head[:4], "big"), head[4:8], 8
-        if length == 1:
-            length, shift = int.from_bytes(head[8:16], "big"), 16
-        file.seek(shift - len(head), 1)
-        if kind == b"moov":
-            return file.read(length - shift if length else -1)
-        file.seek(length - shift, 1)
-    return b""
+def _inner(file: BinaryIO, box: Box, kind: bytes) -> list[Box]:
+    return [one for one in boxes_in(file, box.start, box.end) if one.kind == kind]
 
 
-def _boxes(within: bytes, kind: bytes) -> Iterator[bytes]:
-    """Yield the contents of the boxes of one kind."""
-    at = 0
-    while at + 8 <= len(within):
-        length = int.from_bytes(within[at : at + 4], "big")
-        if length < 8:
-            return
-        if within[at + 4 : at + 8] == kind:
-            yield within[at + 8 : at + length]
-        at += length
+def _number(header: bytes) -> int:
+    """Return the number behind the two times of creation: the clock of `mvhd`, the track of `tkhd`."""
+    return int(struct.unpack_from(">I", header, 20 if header[:1] == b"\1" else 12)[0])
+
+
+def _single(listed: bytes, clock: int) -> _Edit | None:
+    entry = struct.Struct(">QqI" if listed[:1] == b"\1" else ">IiI")
+    edits = [entry.unpack_from(listed, 8 + k * entry.size) for k in range(int.from_bytes(listed[4:8], "big"))]
+    shown = [length for length, start, _ in edits if start >= 0]
+    if len(shown) != 1:
+        return None
+    begin = sum(length for length, start, _ in edits if start < 0)
+    return _Edit(begin / clock, (begin + shown[0]) / clock if shown[0] else np.inf, 1 / clock)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
+from lapsdata.video._mp4_boxes import boxes_in
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -88,23 +90,12 @@ def _short(expected: int, size: int) -> Fault | None:
 
 
 def _walk_boxes(file: BinaryIO, size: int) -> Fault | None:
-    """ISO/IEC 14496-12: boxes of (size, type); size 1 means a 64-bit size follows, size 0 means up to the end."""
-    at, seen = 0, set()
-    while at + 8 <= size:
-        file.seek(at)
-        head = file.read(16)
-        length, kind = int.from_bytes(head[:4], "big"), head[4:8]
-        if length == 1:
-            length = int.from_bytes(head[8:16], "big")
-        if length == 0:
-            at = size
-        elif length < 8 or not kind.isascii():
-            return None  # no box begins here; what follows the last one is FFmpeg's to judge
-        seen.add(kind)
-        at += length
-    if at > size:
-        return _short(at, size)
-    if b"moov" in seen:
+    boxes = list(boxes_in(file, 0, size))
+    end = boxes[-1].end if boxes else 0
+    if end > size:
+        return _short(end, size)
+    # Where no box begins, it is FFmpeg's to judge what follows.
+    if any(box.kind == b"moov" for box in boxes) or end + 8 <= size:
         return None
     message = "the index of its frames (moov) is missing: the recording or the copy was stopped before its end"
     return Fault("no-index", message, "record or copy it again")

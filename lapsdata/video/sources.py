@@ -19,6 +19,7 @@ from lapsdata.video._images import is_image_folder
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from lapsdata.timebase import FrameRate
     from lapsdata.video._bytes import VideoPath
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "VideoItem",
     "doubled_names",
     "find_videos",
+    "images_rate",
     "source_bytes",
     "source_digest",
 ]
@@ -125,7 +127,6 @@ def find_videos(
         Keep the items whose name or file stem fits this pattern (`*`, `?`, `[...]`; case counts).
     limit : int, optional
         Keep the first so many, in order of name.
-
     lost : {"raise", "list"}
         Sources that give nothing are an error, or listed in the result as long as others give something.
 
@@ -199,6 +200,27 @@ def doubled_names(videos: Iterable[VideoItem]) -> dict[str, tuple[Path | str, ..
     for video in videos:
         places.setdefault(video.name, []).append(video.path)
     return {name: tuple(paths) for name, paths in places.items() if len(paths) > 1}
+
+
+def images_rate(video: Path | str, rate: FrameRate | str | float | None) -> FrameRate | str | float | None:
+    """Return the rate to open a source with: that of a folder of images, which carry no time; None for all others.
+
+    Raises
+    ------
+    SchemaError
+        A folder, and no rate.
+
+    Examples
+    --------
+    >>> images_rate("clip.mp4", "10") is None
+    True
+    """
+    if is_url(video) or not Path(video).is_dir():
+        return None
+    if rate is None:
+        message = "expected the rate of a folder of images, which carry no time, got none"
+        raise SchemaError(Problem("no-times", str(video), message, "give --fps, their numbers per second"))
+    return rate
 
 
 def source_digest(source: VideoPath) -> str:

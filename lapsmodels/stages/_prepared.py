@@ -18,8 +18,8 @@ from lapsdata.schema.base import Parent
 from lapsdata.schema.tracks import TracksHeader
 from lapsdata.storage.atomic import existing
 from lapsdata.video.probe import probe
-from lapsdata.video.sources import source_digest
-from lapsmodels.stages.timeline import images_rate, own_rate_hz, timeline
+from lapsdata.video.sources import images_rate, source_digest
+from lapsmodels.stages.timeline import own_rate_hz, timeline
 from lapsmodels.stages.track import PRODUCER, track_parents
 from lapsmodels.trackers import query_points
 

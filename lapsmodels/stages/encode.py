@@ -15,6 +15,8 @@ from lapsmodels.training.windows import motion_windows
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pydantic import JsonValue
+
     from lapsdata.containers.tracks import Tracks
     from lapsdata.schema.base import Parent
     from lapsmodels.tokenizer.checkpoint import Checkpoint
@@ -80,10 +82,10 @@ def encode_tracks(
             velocities = torch.from_numpy(windows.positions[first : first + batch]).diff(dim=2)
             parts.append([part.numpy() for part in model.encode(velocities)])
     prequant, quantized, codes = (np.concatenate([part[k] for part in parts]) for k in range(3))
+    # What was made up stands beside what was asked for: positions that were not seen, and those beyond the frame.
+    told: dict[str, JsonValue] = {"latents": latents, "held": int((~windows.seen).sum()), "clipped": windows.clipped}
     header = TokensHeader(
-        provenance=provenance(
-            "lapsmodels", parameters={"latents": latents, "clipped_positions": windows.clipped}, parents=parents
-        ),
+        provenance=provenance("lapsmodels", parameters=told, parents=parents),
         video=tracks.header.video,
         horizon=tracks.header.horizon,
         stride=tracks.header.stride,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
     from lapsdata.video.facts import VideoFacts
 
-__all__ = ["RepeatedFramesWarning", "Timeline", "images_rate", "own_rate_hz", "timeline"]
+__all__ = ["RepeatedFramesWarning", "Timeline", "own_rate_hz", "timeline"]
 
 
 class RepeatedFramesWarning(LapsWarning):
@@ -118,24 +117,3 @@ def own_rate_hz(facts: VideoFacts) -> float | None:
     if facts.rate is not None:
         return facts.rate.hz
     return float(1 / np.median(np.diff(facts.frame_s))) if facts.frames > 1 else None
-
-
-def images_rate(video: Path | str, rate: FrameRate | None) -> FrameRate | None:
-    """Return the rate to open a source with: that of a folder of images, which carry no time; None for all others.
-
-    Raises
-    ------
-    SchemaError
-        A folder, and no rate.
-
-    Examples
-    --------
-    >>> images_rate("clip.mp4", FrameRate(10)) is None
-    True
-    """
-    if not Path(video).is_dir():
-        return None
-    if rate is None:
-        message = "expected the rate of a folder of images, which carry no time, got none"
-        raise SchemaError(Problem("no-times", str(video), message, "give --fps, their numbers per second"))
-    return rate

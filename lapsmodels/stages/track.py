@@ -14,8 +14,8 @@ from lapsdata.schema.base import Parent, Size, Tool
 from lapsdata.schema.tracks import Area, Grid, TracksHeader, TracksView
 from lapsdata.schema.video import SourceVideo
 from lapsdata.video.reader import open_video
-from lapsdata.video.sources import source_digest
-from lapsmodels.stages.timeline import Timeline, images_rate, timeline
+from lapsdata.video.sources import images_rate, source_digest
+from lapsmodels.stages.timeline import Timeline, timeline
 from lapsmodels.stages.track_options import TrackOptions
 from lapsmodels.stages.track_report import Tracked
 from lapsmodels.trackers import QualityMeter, WindowPlan, active_area, query_points, textured

@@ -10,7 +10,10 @@ from torch.nn import functional
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["displacement_classes", "displacement_loss", "displacements"]
+__all__ = ["UNSEEN", "displacement_classes", "displacement_loss", "displacements"]
+
+UNSEEN = -100
+"""In place of a class: nothing is known of this displacement, and nothing is to be learned from it."""
 
 
 def displacement_classes(positions: Tensor, class_size: tuple[int, int], reach: int) -> Tensor:
@@ -43,12 +46,13 @@ def displacement_classes(positions: Tensor, class_size: tuple[int, int], reach: 
 
 
 def displacement_loss(logits: Tensor, classes: Tensor, view_weights: Tensor | None = None) -> Tensor:
-    """Return the mean cross-entropy; of several views, the weighted mean.
+    """Return the mean cross-entropy over what has a class; of several views, the weighted mean.
 
     Parameters
     ----------
     logits : float32 (B, V, T - 1, N, classes)
     classes : int64 (B, V, T - 1, N)
+        A view in which all are `UNSEEN` costs nothing.
     view_weights : float32 (V,), optional
         Equal where not given. (AMPLIFY's add up to 1.)
 
@@ -58,7 +62,8 @@ def displacement_loss(logits: Tensor, classes: Tensor, view_weights: Tensor | No
     >>> round(float(displacement_loss(even, torch.zeros(1, 1, 2, 3, dtype=torch.int64))), 3)
     5.416
     """
-    each = functional.cross_entropy(logits.movedim(-1, 1), classes, reduction="none").mean(dim=(0, 2, 3))
+    costs = functional.cross_entropy(logits.movedim(-1, 1), classes, ignore_index=UNSEEN, reduction="none")
+    each = costs.sum(dim=(0, 2, 3)) / (classes != UNSEEN).sum(dim=(0, 2, 3)).clamp(min=1)
     return each.mean() if view_weights is None else (each * view_weights).sum() / view_weights.sum()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ import numpy as np
 import torch
 
 from lapsmodels.tokenizer.codebook import codebook_use
-from lapsmodels.tokenizer.losses import displacement_classes
+from lapsmodels.tokenizer.losses import UNSEEN, displacement_classes, displacement_loss
 from lapsmodels.tokenizer.model import MotionTokenizer
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Training", "begin", "train", "use_of"]
 
-_UNSEEN = -100
 _WARM_SHARE, _LAST_RATE = 0.05, 0.01
 
 
@@ -100,8 +100,11 @@ def train(
     model.train()
     while training.step < options.steps:
         random = np.random.default_rng([options.seed, training.step])
-        rows = _rows(len(windows), training.step, options)
-        loss = _loss(model, windows, rows, _points(config, options, random), options)
+        rows, points = _rows(len(windows), training.step, options), _points(config, options, random)
+        # Dropout draws from torch's own generator: its seed is the step's, and its caller finds it as it was.
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(int(random.integers(2**31)))
+            loss = _loss(model, windows, rows, points, options)
         for group in training.optimizer.param_groups:
             group["lr"] = options.rate * _share_of_rate(training.step, options.steps)
         training.optimizer.zero_grad(set_to_none=True)
@@ -125,9 +128,14 @@ def _rows(count: int, step: int, options: TrainOptions) -> NDArray[np.int64]:
     position = step * options.batch
     while len(rows) < options.batch:
         epoch, place = divmod(position + len(rows), count)
-        order = np.random.default_rng([options.seed, 1, epoch]).permutation(count)
+        order = _order(options.seed, epoch, count)
         rows.extend(order[place : place + options.batch - len(rows)].tolist())
     return np.array(rows)
+
+
+@functools.lru_cache(maxsize=2)
+def _order(seed: int, epoch: int, count: int) -> NDArray[np.int64]:
+    return np.random.default_rng([seed, 1, epoch]).permutation(count)
 
 
 def _points(config: TokenizerConfig, options: TrainOptions, random: np.random.Generator) -> NDArray[np.int64] | None:
@@ -149,17 +157,10 @@ def _loss(
     classes = displacement_classes(positions[..., chosen, :], config.class_size, config.reach)
     if options.seen_only:
         seen = torch.from_numpy(windows.seen[rows][..., chosen])
-        classes = classes.masked_fill(~(seen[:, :, 1:] & seen[:, :, :-1]), _UNSEEN)
-    # Dropout draws from torch's own generator; its seed is the step's.
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int(np.random.default_rng([options.seed, 2, rows[0]]).integers(2**31)))
-        encoded = model.encode(positions.diff(dim=2))
-        logits = model.decode(encoded.quantized, None if points is None else torch.from_numpy(points))
-    known = (classes != _UNSEEN).sum().clamp(min=1)
-    total = torch.nn.functional.cross_entropy(
-        logits.flatten(0, 3), classes.flatten(), ignore_index=_UNSEEN, reduction="sum"
-    )
-    return total / known
+        classes = classes.masked_fill(~(seen[:, :, 1:] & seen[:, :, :-1]), UNSEEN)
+    encoded = model.encode(positions.diff(dim=2))
+    logits = model.decode(encoded.quantized, None if points is None else torch.from_numpy(points))
+    return displacement_loss(logits, classes)
 
 
 def _share_of_rate(step: int, steps: int) -> float:

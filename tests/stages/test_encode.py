@@ -67,6 +67,8 @@ def test_the_header_says_what_made_them() -> None:
     assert (made.levels, made.codes, made.checkpoint) == ((5, 3), 15, checkpoint.header.weights)
     assert made.parameters["horizon"] == 4
     assert tokens.header.provenance.parents == tuple(parents)
+    unseen = int((~sample_tracks(windows=3).vis["default"]).sum())
+    assert tokens.header.provenance.parameters == {"latents": "quantized", "held": unseen, "clipped": 0}
 
 
 @pytest.mark.parametrize("per_view", [False, True])

@@ -13,7 +13,8 @@ from lapsdata import LengthMismatchError, SchemaError
 from lapsdata.geometry import FrameSize
 from lapsdata.timebase import FrameRate
 from lapsdata.video.facts import VideoFacts
-from lapsmodels.stages.timeline import images_rate, timeline
+from lapsdata.video.sources import images_rate
+from lapsmodels.stages.timeline import timeline
 
 if TYPE_CHECKING:
     from pathlib import Path

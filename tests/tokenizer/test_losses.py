@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
-from lapsmodels.tokenizer.losses import displacement_classes, displacement_loss, displacements
+from lapsmodels.tokenizer.losses import UNSEEN, displacement_classes, displacement_loss, displacements
 
 POSITIONS = st_numpy.arrays(np.float32, (3, 4, 2), elements=st.floats(-1.5, 1.5, width=32))
 
@@ -66,3 +66,15 @@ def test_views_count_by_their_weights() -> None:
 def test_what_is_said_and_true_costs_nothing() -> None:
     classes = torch.randint(0, 225, (1, 1, 3, 6))
     assert float(displacement_loss(1e3 * torch.nn.functional.one_hot(classes, 225).float(), classes)) < 1e-6
+
+
+def test_what_has_no_class_costs_nothing() -> None:
+    random = torch.Generator().manual_seed(0)
+    logits, classes = torch.randn(2, 2, 3, 4, 9, generator=random), torch.randint(0, 9, (2, 2, 3, 4), generator=random)
+    hidden = torch.rand(classes.shape, generator=random) < 0.4
+    known = classes.masked_fill(hidden, UNSEEN)
+    each = [
+        torch.nn.functional.cross_entropy(logits[:, v][~hidden[:, v]], classes[:, v][~hidden[:, v]]) for v in (0, 1)
+    ]
+    assert float(displacement_loss(logits, known)) == pytest.approx(float(sum(each)) / 2, rel=1e-5)
+    assert float(displacement_loss(logits, torch.full_like(classes, UNSEEN))) == 0
