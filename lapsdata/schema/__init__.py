@@ -4,6 +4,7 @@ from lapsdata.schema.base import Header, Parent, Provenance, Record, Size, Tool,
 from lapsdata.schema.boxes import BoxesHeader, BoxSequence, FrameRange
 from lapsdata.schema.energies import EnergiesHeader, EnergiesSeal, EnergyRow, EnergyState
 from lapsdata.schema.export import RECORDS, check_schemas, export_schemas
+from lapsdata.schema.recipe import Recipe, StageChoice
 from lapsdata.schema.result import (
     BoundaryCounting,
     BoundaryDeviation,
@@ -50,6 +51,7 @@ __all__ = [
     "Parent",
     "PrecisionRecall",
     "Provenance",
+    "Recipe",
     "Record",
     "Run",
     "ScoredVideo",
@@ -57,6 +59,7 @@ __all__ = [
     "SegmentsHeader",
     "Size",
     "SourceVideo",
+    "StageChoice",
     "Tokenizer",
     "TokensHeader",
     "Tool",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from lapsdata.errors import Problem
 from lapsdata.schema.boxes import BoxesHeader
 from lapsdata.schema.energies import EnergiesHeader, EnergiesSeal, EnergyRow
+from lapsdata.schema.recipe import Recipe
 from lapsdata.schema.result import BoundaryResult
 from lapsdata.schema.run import Run
 from lapsdata.schema.segments import SegmentsHeader
@@ -29,6 +30,7 @@ RECORDS: dict[str, type[Record]] = {
     "energies.v1": EnergiesHeader,
     "energies_row.v1": EnergyRow,
     "energies_seal.v1": EnergiesSeal,
+    "recipe.v1": Recipe,
     "run.v1": Run,
     "segments.v1": SegmentsHeader,
     "source_video.v1": SourceVideo,
