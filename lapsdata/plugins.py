@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["KINDS", "Kind", "PluginEntry", "Registry", "registry"]
 
-Kind = Literal["adapters", "formats", "checks", "trackers", "segmenters", "metrics", "commands"]
+Kind = Literal["adapters", "formats", "checks", "trackers", "segmenters", "metrics", "stages", "commands"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 Status = Literal["not-loaded", "ok", "broken", "clash"]
@@ -56,11 +56,13 @@ _FORMAT = {
 _TRACKER = {"name": str, "version": str, "windows": Callable}
 # What makes a segmenter of parameters; most simply its class.
 _SEGMENTER = {"name": str, "version": str, "__call__": Callable}
+_STAGE = {"name": str, "title": str, "default": str, "kinds": Callable, "options": Callable}
 _PLACES: dict[Kind, _Place] = {
     "formats": _Place("lapsdata.formats", requires=_FORMAT),
     # By name alone: nothing here imports the models.
     "trackers": _Place("lapsmodels.trackers", requires=_TRACKER),
     "segmenters": _Place("lapsdata.segmenters", helpers=frozenset({"smoothing", "thresholds"}), requires=_SEGMENTER),
+    "stages": _Place("lapsdata.stages", helpers=frozenset({"recipe", "truth"}), requires=_STAGE),
     "commands": _Place("lapsdata.cli", helpers=frozenset({"main"}), requires={"__call__": Callable}),
 }
 

@@ -31,7 +31,14 @@ class _Average(StrEnum):
 
 def evaluate(
     found: Annotated[Path, typer.Argument(help="Segments, as `lapsdata segment` writes them.")],
-    truth: Annotated[Path, typer.Option("--truth", help="The true segments of the same videos.", metavar="FILE")],
+    truth: Annotated[
+        Path,
+        typer.Option(
+            "--truth",
+            help="The true segments: Parquet, CSV with video,start_s,end_s,label, or a folder of them.",
+            metavar="PATH",
+        ),
+    ],
     tolerance: Annotated[
         list[float] | None, typer.Option(help="Seconds; may be repeated. By default 0.25, 0.5, 1, 2 and 5.", min=0)
     ] = None,
@@ -41,14 +48,18 @@ def evaluate(
     extra: Annotated[_Extra, typer.Option(help="A video without a truth: an error, or left out.")] = _Extra.RAISE,
     end_slack: Annotated[
         float, typer.Option(help="Seconds by which the videos of both may differ in length.", min=0)
-    ] = 0.0,
+    ] = 1.0,
     average: Annotated[_Average, typer.Option(help="Over videos, or over all boundaries.")] = _Average.MACRO,
     draws: Annotated[int, typer.Option(help="How often chance is tried.", min=1)] = 50,
     seed: Annotated[int, typer.Option(help="Of chance.", min=0)] = 0,
+    energies: Annotated[
+        Path | None,
+        typer.Option(help="What the segments were made of: adds the row of a constant energy.", metavar="FILE"),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="Write the result as FILE.json too.", metavar="FILE")
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing --out file.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Score again what --out holds already.")] = False,
     json: Json = False,
 ) -> None:
     """Score boundaries, beside rows that have seen no video.
@@ -56,14 +67,10 @@ def evaluate(
     Uniform, periodic, random and shifted boundaries are scored by the same rules; a sentence says where the segments
     are not above the best of them. Rules, counts and the digest of the truth stand in the result.
     """
-    from lapsdata.containers import Segments
-    from lapsdata.formats import read
-    from lapsdata.metrics import TOLERANCES_S, boundary_table, evaluate_boundaries
-    from lapsdata.storage.atomic import atomic_file
+    from lapsdata.metrics import TOLERANCES_S, boundary_table
+    from lapsdata.stages.evaluate import EvaluateOptions, boundary_scores, score_segments
 
-    result = evaluate_boundaries(
-        read(truth, Segments),
-        read(found, Segments),
+    options = EvaluateOptions(
         tolerances_s=tuple(tolerance) if tolerance else TOLERANCES_S,
         missing=missing.value,
         extra=extra.value,
@@ -71,9 +78,10 @@ def evaluate(
         draws=draws,
         seed=seed,
     )
-    if out is not None:
-        with atomic_file(out, overwrite=overwrite) as temporary:
-            temporary.write_bytes(result.to_bytes())
+    if out is None:
+        result = boundary_scores(found, truth, options, energies=energies)
+    else:
+        result = score_segments(found, truth, out, options, energies=energies, force=force).content
     if json:
         console.write_json(result.as_json())
         return

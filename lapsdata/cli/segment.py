@@ -12,7 +12,6 @@ from lapsdata import console
 from lapsdata.verbs import Json, finish
 
 if TYPE_CHECKING:
-    from lapsdata.containers import Energies
     from lapsdata.segmenters import Threshold
 
 __all__ = ["PLUGIN"]
@@ -27,17 +26,15 @@ def segment(
     threshold: Annotated[
         str | None,
         typer.Option(
-            help="Of the state machine: Otsu's, on logarithms or not, or a number.", metavar="otsu|otsu-linear|X"
+            help="Of the state machine: Otsu's, on logarithms or not, a number, or what `lapsdata threshold` wrote.",
+            metavar="otsu|otsu-linear|X|FILE",
         ),
     ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", help="A parameter of the segmenter; may be repeated.", metavar="KEY=VALUE"),
     ] = None,
-    smooth: Annotated[
-        str | None, typer.Option(help="Smooth first: ema:SECONDS or moving_average:SECONDS.", metavar="HOW:S")
-    ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Segment again what is done.")] = False,
     json: Json = False,
 ) -> None:
     """Cut the time of each video into segments where something moves.
@@ -45,47 +42,30 @@ def segment(
     A threshold outside of the energies is told, and so are segments that the clock has made: a metronome scores well
     and has seen nothing.
     """
-    from lapsdata.containers import Energies
-    from lapsdata.formats import read, write
     from lapsdata.plugins import registry
-    from lapsdata.provenance import parent
-    from lapsdata.segmenters import metronome_problems
-    from lapsdata.segmenters import segment as cut
-    from lapsdata.segmenters import smooth as smoothed
+    from lapsdata.stages.segment import segment_energies, takes_threshold
 
-    series = read(energies, Energies)
-    origin = [parent("energies", energies)]
-    if smooth is not None:
-        how, seconds = _smoothing(smooth)
-        series = smoothed(series, how, seconds, parents=origin)
     parameters = _parameters(settings or [])
-    found = None
-    if segmenter == _BY_ENERGY and "threshold" not in parameters:
-        found = _threshold(threshold or "otsu", series)
+    found, file = None, None
+    if takes_threshold(segmenter) and "threshold" not in parameters:
+        found, file = _threshold(threshold or "otsu", energies)
         parameters["threshold"] = found.value
     elif threshold is not None:
-        raise typer.BadParameter(f"only with --segmenter {_BY_ENERGY}, and not beside --set", param_hint="--threshold")
-    made = cut(series, registry("segmenters").load(segmenter)(**parameters), parents=origin)
-    write(out, made, overwrite=overwrite)
-    problems = [*(found.problems if found else ()), *metronome_problems(made)]
-    facts = {"out": str(out), **made.facts()}
+        message = "not beside --set threshold" if "threshold" in parameters else f"{segmenter} has none"
+        raise typer.BadParameter(message, param_hint="--threshold")
+    maker = registry("segmenters").load(segmenter)
+    output, told = segment_energies(energies, out, maker(**parameters), threshold=file, force=force)
+    problems = [*(found.problems if found else ()), *told]
+    facts = {"out": str(out), **output.content.facts()}
     if found is not None:
         facts["threshold"] = f"{found.value:.4g} ({found.method}), {found.above:.0%} of the energies are above"
+    facts["done"] = output.fate
     if json:
         console.write_json(facts, problems)
     else:
         console.write_facts(facts)
         console.report(problems)
     finish(problems)
-
-
-def _smoothing(text: str) -> tuple[Any, float]:
-    how, _, seconds = text.partition(":")
-    try:
-        return how, float(seconds)
-    except ValueError:
-        message = f"expected ema:SECONDS or moving_average:SECONDS, got {text!r}"
-        raise typer.BadParameter(message, param_hint="--smooth") from None
 
 
 def _parameters(settings: list[str]) -> dict[str, Any]:
@@ -102,16 +82,19 @@ def _parameters(settings: list[str]) -> dict[str, Any]:
     return found
 
 
-def _threshold(text: str, series: Energies) -> Threshold:
-    from lapsdata.segmenters import given_threshold, otsu_threshold
+def _threshold(text: str, energies: Path) -> tuple[Threshold, Path | None]:
+    """Return the threshold, and the file that says it."""
+    from lapsdata.containers import Energies
+    from lapsdata.formats import read
+    from lapsdata.segmenters import given_threshold
+    from lapsdata.stages.threshold import read_threshold, threshold_options, told_threshold
 
-    if text in {"otsu", "otsu-linear"}:
-        return otsu_threshold(series, scale="log" if text == "otsu" else "linear")
-    try:
-        return given_threshold(float(text), series)
-    except ValueError:
-        message = f"expected otsu, otsu-linear or a number, got {text!r}"
-        raise typer.BadParameter(message, param_hint="--threshold") from None
+    series = read(energies, Energies)
+    if Path(text).is_file():
+        return given_threshold(read_threshold(Path(text)).value, series), Path(text)
+    if Path(text).suffix == ".json":
+        read_threshold(Path(text))  # says what is wrong with it
+    return told_threshold(series, threshold_options(text)), None
 
 
 PLUGIN = segment

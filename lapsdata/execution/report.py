@@ -21,7 +21,18 @@ if TYPE_CHECKING:
     from lapsdata.execution.engine import Engine, Outcome, Task, Tell
     from lapsdata.execution.manifest import Job, Plan, State
 
-__all__ = ["FATES", "Entry", "Fate", "Interrupted", "Report", "carry_out", "carry_out_shown", "leftovers", "show"]
+__all__ = [
+    "FATES",
+    "FATE_OF",
+    "Entry",
+    "Fate",
+    "Interrupted",
+    "Report",
+    "carry_out",
+    "carry_out_shown",
+    "leftovers",
+    "show",
+]
 
 Payload = TypeVar("Payload")
 Result = TypeVar("Result")
@@ -32,7 +43,8 @@ because it was damaged, or because that was asked for; failed; not done when the
 
 FATES: tuple[Fate, ...] = get_args(Fate)
 
-_FATE_OF: dict[State, Fate] = {"missing": "made", "changed": "changed", "damaged": "damaged", "done": "forced"}
+FATE_OF: dict[State, Fate] = {"missing": "made", "changed": "changed", "damaged": "damaged", "done": "forced"}
+"""What becomes of an item that is made, by what was found in its place."""
 _AGAIN: dict[Fate, str] = {"changed": "changed", "damaged": "damaged", "forced": "asked for"}
 
 # Names of `lapsdata.storage.atomic`; a folder that it has moved aside is no leftover: it is put back.
@@ -315,4 +327,4 @@ def _entry(job: Job[Payload], outcome: Outcome[Job[Payload], Result] | None, *, 
     if outcome.failed:
         problems, traceback = outcome.problems, outcome.traceback
         return Entry(item.name, item.output, "failed", found.why, problems=problems, traceback=traceback)
-    return Entry(item.name, item.output, _FATE_OF[found.state], found.why, outcome.result)
+    return Entry(item.name, item.output, FATE_OF[found.state], found.why, outcome.result)

@@ -21,7 +21,7 @@ from lapsdata.transforms.track_speed import window_speed
 from lapsdata.transforms.window_steps import step_means
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -29,9 +29,16 @@ if TYPE_CHECKING:
     from lapsdata.containers.tracks import Tracks
     from lapsdata.schema.base import Parent
 
-__all__ = ["EnergyOptions", "token_energies", "track_energies"]
+__all__ = ["EnergyMode", "EnergyOptions", "token_energies", "track_energies"]
 
 _MEASURED, _GATED, _MISSING = (ENERGY_STATES.index(state) for state in ("measured", "gated", "missing"))
+
+
+EnergyMode = Literal[
+    "velocity_step", "velocity_mean", "token_size_step", "token_diff_step", "l2_mean", "token_diff_l2_mean"
+]
+"""`velocity_step`: mean speed of the visible points; `token_diff_step`: distance of a latent from the one before;
+`token_size_step`: its length. `velocity_mean`, `token_diff_l2_mean`, `l2_mean`: the same, over whole windows."""
 
 
 class EnergyOptions(Record):
@@ -43,11 +50,9 @@ class EnergyOptions(Record):
     'step'
     """
 
-    mode: Literal[
-        "velocity_step", "velocity_mean", "token_size_step", "token_diff_step", "l2_mean", "token_diff_l2_mean"
-    ] = "velocity_step"
-    """`velocity_step`: mean speed of the visible points; `token_diff_step`: distance of a latent from the one before;
-    `token_size_step`: its length. `velocity_mean`, `token_diff_l2_mean`, `l2_mean`: the same, over whole windows."""
+    mode: EnergyMode = "velocity_step"
+    """What is measured: of tracks velocity_step or velocity_mean, of tokens token_diff_step, token_size_step, or
+    token_diff_l2_mean, l2_mean over whole windows."""
     latents: Literal["quantized", "prequant"] = "quantized"
     """Which latents, where tokens are measured."""
     camera: Literal["keep", "median"] = "keep"
@@ -59,6 +64,11 @@ class EnergyOptions(Record):
     length of latents; null gates nothing."""
 
     @property
+    def of_tracks(self) -> bool:
+        """Whether tracks are measured, and not tokens."""
+        return self.mode.startswith("velocity")
+
+    @property
     def per(self) -> Literal["step", "window"]:
         """Whether a value speaks of one step or of a whole window."""
         return "step" if self.mode.endswith("_step") else "window"
@@ -67,6 +77,7 @@ class EnergyOptions(Record):
 class _Series(NamedTuple):
     """Values of one video, NaN where there is none, with their number and time."""
 
+    video: str
     number: NDArray[np.int64]
     start_s: NDArray[np.float64]
     end_s: NDArray[np.float64]
@@ -76,13 +87,14 @@ class _Series(NamedTuple):
 
 
 def track_energies(
-    tracks: Sequence[Tracks], options: EnergyOptions | None = None, *, parents: Sequence[Parent] = ()
+    tracks: Iterable[Tracks], options: EnergyOptions | None = None, *, parents: Sequence[Parent] = ()
 ) -> Energies:
     """Measure the motion of tracks, one video each.
 
     Parameters
     ----------
-    tracks : sequence of Tracks
+    tracks : iterable of Tracks
+        Looked at one after the other: they need not all be in memory.
     options : EnergyOptions, optional
     parents : sequence of Parent, optional
         The files that the tracks were read from, for the provenance.
@@ -106,14 +118,13 @@ def track_energies(
     ('velocity_step', 5)
     """
     options = options or EnergyOptions()
-    if not options.mode.startswith("velocity"):
+    if not options.of_tracks:
         message = f"expected velocity_step or velocity_mean for tracks, got {options.mode!r}"
         raise SchemaError(Problem("wrong-mode", "mode", message, "measure the tokens"))
-    series = [_of_tracks(one, options) for one in tracks]
-    return _joined("velocity", [one.header.video.name for one in tracks], series, options, parents)
+    return _joined("velocity", [_of_tracks(one, options) for one in tracks], options, parents)
 
 
-def token_energies(tokens: Sequence[Tokens], options: EnergyOptions, *, parents: Sequence[Parent] = ()) -> Energies:
+def token_energies(tokens: Iterable[Tokens], options: EnergyOptions, *, parents: Sequence[Parent] = ()) -> Energies:
     """Measure the latents of tokens, one video each; as `track_energies`.
 
     Raises
@@ -128,11 +139,10 @@ def token_energies(tokens: Sequence[Tokens], options: EnergyOptions, *, parents:
     >>> energies.header.source, len(energies)
     ('quantized', 4)
     """
-    if options.mode.startswith("velocity"):
+    if options.of_tracks:
         message = f"expected a mode for tokens, got {options.mode!r}"
         raise SchemaError(Problem("wrong-mode", "mode", message, "measure the tracks"))
-    series = [_of_tokens(one, options) for one in tokens]
-    return _joined(options.latents, [one.header.video.name for one in tokens], series, options, parents)
+    return _joined(options.latents, [_of_tokens(one, options) for one in tokens], options, parents)
 
 
 def _of_tracks(tracks: Tracks, options: EnergyOptions) -> _Series:
@@ -142,7 +152,7 @@ def _of_tracks(tracks: Tracks, options: EnergyOptions) -> _Series:
         return _per_window(speed, tracks, tracks.header.horizon)
     means = step_means(speed, tracks.start_index, len(tracks.frame_s) - 1)
     covered = _covered(tracks.start_index, tracks.header.horizon - 1, len(tracks.frame_s) - 1)
-    return _per_step(means.value, tracks.frame_s, covered, support_steps=1)
+    return _per_step(tracks, means.value, tracks.frame_s, covered, support_steps=1)
 
 
 def _of_tokens(tokens: Tokens, options: EnergyOptions) -> _Series:
@@ -158,12 +168,12 @@ def _of_tokens(tokens: Tokens, options: EnergyOptions) -> _Series:
     if not change:
         means = step_means(values, tokens.start_index, frames - 1)
         covered = _covered(tokens.start_index, horizon - 1, frames - 1)
-        return _per_step(means.value, tokens.frame_s, covered, support_steps=horizon - 1)
+        return _per_step(tokens, means.value, tokens.frame_s, covered, support_steps=horizon - 1)
     # A change from one step to the next has its time around the frame between them.
     means = step_means(values, tokens.start_index, frames - 2)
     covered = _covered(tokens.start_index, horizon - 2, frames - 2)
     middles = (tokens.frame_s[1:] + tokens.frame_s[:-1]) / 2
-    return _per_step(means.value, middles, covered, support_steps=horizon - 1)
+    return _per_step(tokens, means.value, middles, covered, support_steps=horizon - 1)
 
 
 def _view_of(tracks: Tracks, wanted: str | None) -> str:
@@ -185,13 +195,19 @@ def _covered(start_index: NDArray[np.int64], length: int, steps: int) -> NDArray
 
 
 def _per_step(
-    value: NDArray[np.float64], edges: NDArray[np.float64], covered: NDArray[np.bool_], *, support_steps: int
+    windows: Tracks | Tokens,
+    value: NDArray[np.float64],
+    edges: NDArray[np.float64],
+    covered: NDArray[np.bool_],
+    *,
+    support_steps: int,
 ) -> _Series:
     index = np.flatnonzero(covered)
     step_s = float(np.median(np.diff(edges)))
     constant = np.allclose(np.diff(edges), step_s, rtol=0, atol=1e-6)
     hop_s = step_s if constant else None
-    return _Series(index, edges[:-1][index], edges[1:][index], value[index], support_steps * step_s, hop_s)
+    name = windows.header.video.name
+    return _Series(name, index, edges[:-1][index], edges[1:][index], value[index], support_steps * step_s, hop_s)
 
 
 def _per_window(values: NDArray[np.float64], windows: Tracks | Tokens, horizon: int) -> _Series:
@@ -203,12 +219,12 @@ def _per_window(values: NDArray[np.float64], windows: Tracks | Tokens, horizon: 
     hops = np.diff(starts)
     constant = len(hops) > 0 and np.allclose(hops, hops[0], rtol=0, atol=1e-6)
     index = np.arange(len(starts), dtype=np.int64)
-    return _Series(index, starts, ends, mean, float(np.median(ends - starts)), float(hops[0]) if constant else None)
+    support_s, hop_s = float(np.median(ends - starts)), float(hops[0]) if constant else None
+    return _Series(windows.header.video.name, index, starts, ends, mean, support_s, hop_s)
 
 
-def _joined(
-    source: str, names: Sequence[str], series: Sequence[_Series], options: EnergyOptions, parents: Sequence[Parent]
-) -> Energies:
+def _joined(source: str, series: Sequence[_Series], options: EnergyOptions, parents: Sequence[Parent]) -> Energies:
+    names = [one.video for one in series]
     problems = Problems()
     if not series:
         problems.add("no-videos", "videos", "expected at least one video, got none")

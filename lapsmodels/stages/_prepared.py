@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from lapsdata.errors import Problem, SchemaError, StorageError
 from lapsdata.execution.manifest import Found, WorkItem, judge, work_key
 from lapsdata.formats import read_header
@@ -80,6 +82,8 @@ class Prepared:
     item: WorkItem[TrackWork]
     found: Found
     repeated: Repeated | None
+    step_s: float
+    """Seconds from one frame of its windows to the next; the median, where that varies."""
 
 
 def expect_points(file: Path) -> None:
@@ -128,7 +132,7 @@ def prepared(video: VideoItem, output: Path, options: TrackOptions, query_file: 
         payload=TrackWork(video.path, video.name, digest, facts.size, options, query_file),
         units=int(starts[-1]) + options.horizon,
     )
-    return Prepared(item, _look(item), _repeated(facts, frames, options))
+    return Prepared(item, _look(item), _repeated(facts, frames, options), float(np.median(np.diff(frames.frame_s))))
 
 
 def _expect_plain_name(video: VideoItem, digest: str) -> None:

@@ -15,8 +15,6 @@ from lapsmodels.training.windows import motion_windows
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pydantic import JsonValue
-
     from lapsdata.containers.tracks import Tracks
     from lapsdata.schema.base import Parent
     from lapsmodels.tokenizer.checkpoint import Checkpoint
@@ -82,10 +80,10 @@ def encode_tracks(
             velocities = torch.from_numpy(windows.positions[first : first + batch]).diff(dim=2)
             parts.append([part.numpy() for part in model.encode(velocities)])
     prequant, quantized, codes = (np.concatenate([part[k] for part in parts]) for k in range(3))
-    # What was made up stands beside what was asked for: positions that were not seen, and those beyond the frame.
-    told: dict[str, JsonValue] = {"latents": latents, "held": int((~windows.seen).sum()), "clipped": windows.clipped}
     header = TokensHeader(
-        provenance=provenance("lapsmodels", parameters=told, parents=parents),
+        provenance=provenance("lapsmodels", parameters={"latents": latents}, parents=parents),
+        # Positions that were not seen stay where they were; those beyond the frame are moved to its border.
+        policies={"held_positions": int((~windows.seen).sum()), "clipped_positions": windows.clipped},
         video=tracks.header.video,
         horizon=tracks.header.horizon,
         stride=tracks.header.stride,

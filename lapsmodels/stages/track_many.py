@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -41,6 +42,7 @@ def track_videos(
     options: TrackOptions | None = None,
     *,
     query_file: Path | None = None,
+    one_rate: bool = False,
     force: bool = False,
     workers: int | None = None,
 ) -> Report[Tracked]:
@@ -58,6 +60,8 @@ def track_videos(
     options : TrackOptions, optional
     query_file : Path, optional
         The points where `options.query` is "file".
+    one_rate : bool
+        Refuse videos of unlike rates, before any is tracked: their energies cannot be put side by side.
     force : bool
         Track again what is done.
     workers : int, optional
@@ -111,6 +115,8 @@ def track_videos(
                 advance(1)
         for source, problems in (videos.lost if isinstance(videos, FoundVideos) else {}).items():
             items.append(Refused(source, folder, problems))
+        if one_rate:
+            _expect_one_rate(ready)
         todo = plan(items, lambda item: ready[item.name].found, force=force)
         _tell_other_code(todo)
         _tell_repeated({job.item.name: ready[job.item.name].repeated for job in todo.to_do}, options)
@@ -139,6 +145,19 @@ def tracks_format(name: str) -> Format[Tracks]:
         message = f"expected one of {', '.join(f'{key} ({plugin.store})' for key, plugin in known.items())}, got {got}"
         raise UnknownFormatError(Problem("unknown-format", "format", message))
     return fitting[0]
+
+
+def _expect_one_rate(ready: Mapping[str, Prepared]) -> None:
+    steps = {name: round(one.step_s, 6) for name, one in ready.items()}
+    if len(set(steps.values())) < 2:
+        return
+    slowest, fastest = max(steps, key=lambda name: steps[name]), min(steps, key=lambda name: steps[name])
+    message = (
+        f"expected one rate of frames, got {1 / steps[slowest]:.6g} per second in {slowest} to "
+        f"{1 / steps[fastest]:.6g} in {fastest}"
+    )
+    fix = f"track all at one: rate={math.floor(1 / steps[slowest])}, or what the slowest has"
+    raise SchemaError(Problem("unlike-rates", "videos", message, fix))
 
 
 def _tell_repeated(of: Mapping[str, Repeated | None], options: TrackOptions) -> None:

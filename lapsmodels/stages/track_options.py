@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
+from lapsdata.plugins import registry
 from lapsdata.schema.base import Count, Name, Positive, Rate, Record, ViewName
+from lapsdata.stages import Stage
 
-__all__ = ["TrackOptions"]
+if TYPE_CHECKING:
+    from pydantic import JsonValue
+
+__all__ = ["PLUGIN", "TrackOptions"]
 
 
 class TrackOptions(Record):
@@ -52,3 +57,14 @@ class TrackOptions(Record):
     """How the values lie on disk."""
     round_px: Annotated[float, Field(gt=0)] | Literal["none"] | None = None
     """What `compact` rounds to, in pixels; null is its default."""
+
+
+def _kinds() -> dict[str, type[TrackOptions]]:
+    return dict.fromkeys(registry("trackers").names(), TrackOptions)
+
+
+def _filled(kind: str) -> dict[str, JsonValue]:
+    return {"tracker": kind}
+
+
+PLUGIN = Stage("track", "Points followed through each video.", "dense_flow", _kinds, _filled)

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, NamedTuple
 from pydantic import Field
 
 from lapsdata.errors import CorruptDataError, Problem, SchemaError, StorageError
-from lapsdata.schema.base import Digest, Header, Name
+from lapsdata.schema.base import Count, Digest, Header, Name, Positive, Record
 from lapsdata.storage.atomic import atomic_folder
+from lapsdata.storage.sealed_json import read_sealed_json, sealed_json
+from lapsmodels.tokenizer.codebook import CodebookUse
 from lapsmodels.tokenizer.config import TokenizerConfig
 
 if TYPE_CHECKING:
@@ -18,9 +20,36 @@ if TYPE_CHECKING:
 
     from lapsmodels.tokenizer.model import MotionTokenizer
 
-__all__ = ["Checkpoint", "TokenizerHeader", "load_tokenizer", "save_tokenizer", "weights_digest"]
+__all__ = [
+    "Checkpoint",
+    "TokenizerHeader",
+    "Trained",
+    "load_tokenizer",
+    "read_tokenizer_header",
+    "save_tokenizer",
+    "weights_digest",
+]
 
 _WEIGHTS, _HEADER = "weights.safetensors", "tokenizer.json"
+
+
+class Trained(Record):
+    """What a training has come to."""
+
+    windows: Positive
+    """Windows that were learned from."""
+    unseen_share: Annotated[float, Field(ge=0, le=1)]
+    """Share of their positions that were not seen."""
+    clipped: Count
+    """Positions beyond the frame, which were moved to its border."""
+    steps: Positive
+    """Steps of the optimiser."""
+    first_loss: float
+    """Mean loss of the first tenth of the steps."""
+    last_loss: float
+    """Mean loss of the last tenth."""
+    codebook: CodebookUse
+    """How the codes are used over all windows."""
 
 
 class TokenizerHeader(Header):
@@ -36,6 +65,8 @@ class TokenizerHeader(Header):
     """Names of the views, in the order in which the model takes them."""
     weights: Digest
     """SHA-256 of the weights file."""
+    trained: Trained | None = None
+    """What its training has come to; null where that is not known."""
 
 
 class Checkpoint(NamedTuple):
@@ -59,7 +90,7 @@ def weights_digest(data: bytes) -> str:
 
 def save_tokenizer(
     path: str | PathLike[str], model: MotionTokenizer, header: TokenizerHeader, *, overwrite: bool = False
-) -> None:
+) -> TokenizerHeader:
     """Write a tokenizer, all or nothing; equal weights and headers give equal bytes.
 
     Parameters
@@ -70,6 +101,11 @@ def save_tokenizer(
     header : TokenizerHeader
         Its `weights` are set here.
     overwrite : bool
+
+    Returns
+    -------
+    TokenizerHeader
+        As it was written.
 
     Raises
     ------
@@ -88,7 +124,7 @@ def save_tokenizer(
     ...     provenance=sample_provenance(), config=config, views=("default",), weights=weights_digest(b"")
     ... )
     >>> target = Path(tempfile.mkdtemp()) / "small.tokenizer"
-    >>> save_tokenizer(target, MotionTokenizer(config), header)
+    >>> _ = save_tokenizer(target, MotionTokenizer(config), header)
     >>> load_tokenizer(target).header.config == config
     True
     """
@@ -101,7 +137,8 @@ def save_tokenizer(
     whole = header.model_copy(update={"weights": weights_digest(weights)})
     with atomic_folder(Path(path), overwrite=overwrite) as folder:
         (folder / _WEIGHTS).write_bytes(weights)
-        (folder / _HEADER).write_bytes(whole.to_bytes())
+        (folder / _HEADER).write_bytes(sealed_json(whole))
+    return whole
 
 
 def load_tokenizer(path: str | PathLike[str]) -> Checkpoint:
@@ -129,16 +166,7 @@ def load_tokenizer(path: str | PathLike[str]) -> Checkpoint:
     from lapsmodels.tokenizer.model import MotionTokenizer
 
     folder = Path(path)
-    try:
-        told, weights = (folder / _HEADER).read_bytes(), (folder / _WEIGHTS).read_bytes()
-    except OSError as error:
-        message = f"expected a folder with {_HEADER} and {_WEIGHTS}, got {error.strerror or error}"
-        fix = "train one: lapsdata train TRACKS --out FOLDER"
-        raise StorageError(Problem("no-tokenizer", str(path), message, fix)) from error
-    header = TokenizerHeader.parse(told, str(folder / _HEADER))
-    if weights_digest(weights) != header.weights:
-        message = "its weights are not those that were written"
-        raise CorruptDataError(Problem("checksum", str(folder / _WEIGHTS), message, "copy it again"))
+    header, weights = _read(folder)
     model = MotionTokenizer(header.config)
     try:
         model.load_state_dict(load(weights))
@@ -146,3 +174,40 @@ def load_tokenizer(path: str | PathLike[str]) -> Checkpoint:
         message = f"expected the weights of the configuration beside them: {error}"
         raise SchemaError(Problem("wrong-weights", str(folder / _WEIGHTS), message)) from error
     return Checkpoint(model.eval(), header)
+
+
+def read_tokenizer_header(path: str | PathLike[str]) -> TokenizerHeader:
+    """Read what a tokenizer is, and compare its weights with the digest, without building the model.
+
+    Raises
+    ------
+    StorageError, CorruptDataError, SchemaError
+        As `load_tokenizer`.
+
+    Examples
+    --------
+    >>> read_tokenizer_header("nowhere.tokenizer")
+    Traceback (most recent call last):
+    lapsdata.errors.StorageError: nowhere.tokenizer: expected a folder with tokenizer.json and weights.safetensors...
+    """
+    return _read(Path(path))[0]
+
+
+def _read(folder: Path) -> tuple[TokenizerHeader, bytes]:
+    if not (folder / _HEADER).exists():
+        got = "another" if folder.is_dir() else "a file" if folder.exists() else "nothing"
+        message = f"expected a folder with {_HEADER} and {_WEIGHTS}, got {got}"
+        fix = "train one: lapsdata train TRACKS --out FOLDER"
+        raise StorageError(Problem("no-tokenizer", str(folder), message, fix))
+    header = read_sealed_json(folder / _HEADER, TokenizerHeader)
+    try:
+        weights = (folder / _WEIGHTS).read_bytes()
+    except OSError as error:
+        message = f"expected {_WEIGHTS} beside {_HEADER}, got: {error.strerror or error}"
+        raise CorruptDataError(
+            Problem("no-weights", str(folder), message, "copy it again, or train it again")
+        ) from error
+    if weights_digest(weights) != header.weights:
+        message = "its weights are not those that were written"
+        raise CorruptDataError(Problem("checksum", str(folder / _WEIGHTS), message, "copy it again"))
+    return header, weights

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
+from pydantic import Field
 
 from lapsdata.errors import Problem, SchemaError
+from lapsdata.schema.base import Positive, Record
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -18,22 +19,8 @@ __all__ = ["CodebookUse", "codebook_use"]
 _COLLAPSED_PERPLEXITY = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class CodebookUse:
+class CodebookUse(Record):
     """Counts over a set of codes.
-
-    Parameters
-    ----------
-    codes : int
-        Codes that there are, truly: the product of the levels.
-    seen : int
-        Codes that were counted, with repeats.
-    used : int
-        Different ones among them.
-    perplexity : float
-        2 to the entropy in bits: so many codes, equally often used, would be as uncertain. At most `codes`.
-    most_common_share : float
-        Share of the most common code.
 
     Examples
     --------
@@ -42,11 +29,16 @@ class CodebookUse:
     (3, 2.828, 0.5, False)
     """
 
-    codes: int
-    seen: int
-    used: int
-    perplexity: float
-    most_common_share: float
+    codes: Positive
+    """Codes that there are, truly: the product of the levels."""
+    seen: Positive
+    """Codes that were counted, with repeats."""
+    used: Positive
+    """Different ones among them."""
+    perplexity: Annotated[float, Field(ge=1)]
+    """2 to the entropy in bits: so many codes, equally often used, would be as uncertain. At most `codes`."""
+    most_common_share: Annotated[float, Field(gt=0, le=1)]
+    """Share of the most common code."""
 
     @property
     def collapsed(self) -> bool:
@@ -87,4 +79,11 @@ def codebook_use(found: ArrayLike, codes: int) -> CodebookUse:
     counts = np.unique(values, return_counts=True)[1]
     shares = counts / counts.sum()
     entropy = float(-(shares * np.log2(shares)).sum())
-    return CodebookUse(codes, values.size, len(counts), 2.0**entropy, float(shares.max()))
+    return CodebookUse(
+        codes=codes,
+        seen=values.size,
+        used=len(counts),
+        # Rounding may leave the entropy of one code just below 0.
+        perplexity=max(1.0, 2.0**entropy),
+        most_common_share=float(shares.max()),
+    )

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import json
-import sys
-import warnings
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
-from lapsdata import console, formats
-from lapsdata.cli.main import main
+from lapsdata import formats
 from lapsdata.containers import Energies, Segments
 from lapsdata.schema import BoundaryResult
 from lapsdata.schema.base import Size
 from lapsdata.schema.tracks import Area
+from lapsdata.storage.sealed_json import read_sealed_json
 from lapsdata.testing.samples import sample_segments, sample_tokens, sample_tracks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    Run = Callable[..., "Ran"]
+    Run = Callable[..., Any]
 
 ACTIONS = {"one": ((2.0, 3.5), (5.0, 8.0), (9.0, 10.2)), "two": ((1.1, 2.0), (4.0, 4.6), (7.0, 11.0))}
 FRAMES, HORIZON, POINTS = 131, 16, 12
@@ -71,42 +69,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-class Ran(NamedTuple):
-    """What a call has left behind."""
-
-    returncode: int | str | None
-    stdout: str
-    stderr: str
-
-
-@pytest.fixture
-def lapsdata(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
-    """Run the command in this process, in an empty folder: only the outcome counts here."""
-
-    def command(*arguments: str | Path) -> Ran:
-        capsys.readouterr()
-        with monkeypatch.context() as patch, warnings.catch_warnings():
-            patch.setattr(console, "_kept", None)
-            patch.setattr(sys, "argv", ["lapsdata", *map(str, arguments)])
-            patch.chdir(tmp_path)
-            with pytest.raises(SystemExit, match=r"^\d+$") as end:
-                main()
-        return Ran(end.value.code, *capsys.readouterr())
-
-    return command
-
-
-def well(done: Ran) -> str:
+def well(done: Any) -> str:
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-def test_from_tracks_to_a_score(lapsdata: Run, folder: Path, tmp_path: Path) -> None:
-    assert "rows     260 (260 measured" in well(lapsdata("energies", folder, "--out", "e.jsonl"))
+def test_from_tracks_to_a_score(inside: Run, folder: Path, tmp_path: Path) -> None:
+    assert "rows     260 (260 measured" in well(inside("energies", folder, "--out", "e.jsonl"))
     energies = formats.read(tmp_path / "e.jsonl", Energies)
     assert energies.header.videos == ("one", "two")
     assert [parent.name for parent in energies.header.provenance.parents] == ["one.h5", "two.h5"]
-    told = well(lapsdata("segment", "e.jsonl", "--out", "s.parquet"))
+    told = well(inside("segment", "e.jsonl", "--out", "s.parquet"))
     assert "ended by" in told
     assert "(otsu_log)" in told
     found = formats.read(tmp_path / "s.parquet", Segments)
@@ -114,47 +87,70 @@ def test_from_tracks_to_a_score(lapsdata: Run, folder: Path, tmp_path: Path) -> 
     expected = [time for name in ("one", "two") for time in ACTIONS[name]]
     np.testing.assert_allclose(np.stack([found.start_s, found.end_s], axis=1), expected, atol=0.11)
     formats.write(tmp_path / "truth.parquet", truth_like(found))
-    table = well(lapsdata("evaluate", "s.parquet", "--truth", "truth.parquet", "--out", "r.json"))
+    table = well(inside("evaluate", "s.parquet", "--truth", "truth.parquet", "--out", "r.json"))
     first = next(line for line in table.splitlines() if line.startswith("prediction"))
     assert first.split()[1:3] == ["1.000", "1.000"]
     for row in ("uniform_same_count", "random_same_count", "circular_shift"):
         assert row in table
-    result = BoundaryResult.parse((tmp_path / "r.json").read_bytes())
+    result = read_sealed_json(tmp_path / "r.json", BoundaryResult)
     assert result.rows[0].scores[0].macro.f == 1
-    again = json.loads(well(lapsdata("evaluate", "s.parquet", "--truth", "truth.parquet", "--json")))
+    again = json.loads(well(inside("evaluate", "s.parquet", "--truth", "truth.parquet", "--json")))
     assert again["truth_digest"] == result.truth_digest
 
 
-def test_a_metronome_is_told(lapsdata: Run, folder: Path) -> None:
+def test_a_metronome_is_told(inside: Run, folder: Path) -> None:
     """Regression: the best threshold 0.0, whose segments the longest duration cut."""
-    well(lapsdata("energies", folder, "--out", "e.jsonl"))
+    well(inside("energies", folder, "--out", "e.jsonl"))
     settings = ("--set", "off_ratio=1", "--set", "max_duration_s=2")
-    done = lapsdata("segment", "e.jsonl", "--out", "s.parquet", "--threshold", "0", *settings)
+    done = inside("segment", "e.jsonl", "--out", "s.parquet", "--threshold", "0", *settings)
     assert done.returncode == 0
     assert "end by max_duration, 0 by threshold" in done.stderr
     assert "expected a threshold above" in done.stderr
-    told = json.loads(
-        well(lapsdata("segment", "e.jsonl", "--out", "t.parquet", "--threshold", "0", *settings, "--json"))
-    )
+    told = json.loads(well(inside("segment", "e.jsonl", "--out", "t.parquet", "--threshold", "0", *settings, "--json")))
     assert {problem["code"] for problem in told["problems"]} == {"metronome", "threshold-outside"}
 
 
-def test_segmenters_and_their_settings(lapsdata: Run, folder: Path, tmp_path: Path) -> None:
-    well(lapsdata("energies", folder, "--out", "e.jsonl"))
-    well(lapsdata("segment", "e.jsonl", "--out", "u.parquet", "--segmenter", "uniform", "--set", "period_s=2"))
+def test_segmenters_and_their_settings(inside: Run, folder: Path, tmp_path: Path) -> None:
+    well(inside("energies", folder, "--out", "e.jsonl"))
+    well(inside("segment", "e.jsonl", "--out", "u.parquet", "--segmenter", "uniform", "--set", "period_s=2"))
     found = formats.read(tmp_path / "u.parquet", Segments)
     assert found.header.segmenter.parameters["period_s"] == 2
     np.testing.assert_allclose(np.diff(found.start_s[found.video_index == 0]), 2)
-    smooth = ("--smooth", "moving_average:0.5", "--threshold", "otsu-linear")
-    assert "(otsu_linear)" in well(lapsdata("segment", "e.jsonl", "--out", "m.parquet", *smooth))
+    well(inside("energies", folder, "--out", "m.jsonl", "--smooth", "moving_average:0.5"))
+    assert formats.read(tmp_path / "m.jsonl", Energies).header.smoothing == "moving_average 0.5 s"
+    assert "(otsu_linear)" in well(inside("segment", "m.jsonl", "--out", "m.parquet", "--threshold", "otsu-linear"))
 
 
-def test_energies_of_tokens_and_windows(lapsdata: Run, tmp_path: Path, folder: Path) -> None:
+def test_a_threshold_of_its_own_file(inside: Run, folder: Path, tmp_path: Path) -> None:
+    well(inside("energies", folder, "--out", "e.jsonl"))
+    told = well(inside("threshold", "e.jsonl", "--out", "threshold.json"))
+    assert "260 measured" in told
+    assert "are above" in told
+    well(inside("segment", "e.jsonl", "--out", "a.parquet", "--threshold", "threshold.json"))
+    well(inside("segment", "e.jsonl", "--out", "b.parquet"))
+    by_file, by_word = (formats.read(tmp_path / name, Segments) for name in ("a.parquet", "b.parquet"))
+    assert by_file.header.segmenter == by_word.header.segmenter
+    assert [parent.role for parent in by_file.header.provenance.parents] == ["energies", "threshold"]
+    assert inside("threshold", "e.jsonl", "--out", "t.json", "3", "--least-motion-px", "1").returncode == 2
+    assert inside("threshold", "e.jsonl", "--out", "t.json", "--method", "3", "--least-motion-px", "1").returncode == 2
+
+
+def test_the_row_of_a_constant_energy(inside: Run, folder: Path, tmp_path: Path) -> None:
+    well(inside("energies", folder, "--out", "e.jsonl"))
+    well(inside("segment", "e.jsonl", "--out", "s.parquet", "--set", "max_duration_s=2"))
+    rows = [f"{name},{start},{end},act" for name, spans in ACTIONS.items() for start, end in spans]
+    (tmp_path / "truth.csv").write_text("\n".join(["video,start_s,end_s,label", *rows]))
+    table = well(inside("evaluate", "s.parquet", "--truth", "truth.csv", "--energies", "e.jsonl"))
+    assert "constant_energy" in table
+    assert "constant_energy" not in well(inside("evaluate", "s.parquet", "--truth", "truth.csv"))
+
+
+def test_energies_of_tokens_and_windows(inside: Run, tmp_path: Path, folder: Path) -> None:
     formats.write(tmp_path / "clip.zarr", sample_tokens(latent=3, windows=9))
-    well(lapsdata("energies", "clip.zarr", "--out", "t.jsonl", "--mode", "token_diff_step", "--latents", "prequant"))
+    well(inside("energies", "clip.zarr", "--out", "t.jsonl", "--mode", "token_diff_step", "--latents", "prequant"))
     header = formats.read(tmp_path / "t.jsonl", Energies).header
     assert (header.source, header.mode, header.per) == ("prequant", "token_diff_step", "step")
-    well(lapsdata("energies", folder / "one.h5", "--out", "w.jsonl", "--mode", "velocity_mean", "--gate", "3"))
+    well(inside("energies", folder / "one.h5", "--out", "w.jsonl", "--mode", "velocity_mean", "--gate", "3"))
     windows = formats.read(tmp_path / "w.jsonl", Energies)
     assert windows.header.per == "window"
     assert 0 < (windows.state == 1).sum() < len(windows)
@@ -165,25 +161,26 @@ def test_energies_of_tokens_and_windows(lapsdata: Run, tmp_path: Path, folder: P
     [
         (
             ("energies", "t.h5", "k.zarr", "--out", "x.jsonl"),
-            "expected tracks alone, or tokens alone, got tokens, tracks",
+            "k.zarr: expected tracks, got tokens",
         ),
-        (("energies", "s.parquet", "--out", "x.jsonl"), "expected tracks alone, or tokens alone, got segments"),
-        (("energies", "empty", "--out", "x.jsonl"), "expected tracks alone, or tokens alone, got none"),
+        (("energies", "s.parquet", "--out", "x.jsonl"), "s.parquet: expected tracks, got segments"),
+        (("energies", "empty", "--out", "x.jsonl"), "expected at least one video, got none"),
         (("energies", "nowhere.h5", "--out", "x.jsonl"), "nowhere.h5"),
-        (("energies", "t.h5", "--out", "x.jsonl", "--mode", "l2_mean"), "expected velocity_step or velocity_mean for"),
+        (("energies", "t.h5", "--out", "x.jsonl", "--mode", "l2_mean"), "t.h5: expected tokens, got tracks"),
+        (("segment", "e.jsonl", "--out", "x.parquet", "--threshold", "high"), "otsu-linear, a number or a file"),
         (("segment", "t.h5", "--out", "x.parquet"), "t.h5"),
         (("segment", "e.jsonl", "--out", "x.parquet", "--set", "treshold=1"), "threshold"),
         (("segment", "e.jsonl", "--out", "x.parquet", "--segmenter", "unifrm"), "uniform"),
         (("evaluate", "s.parquet", "--truth", "nowhere.parquet"), "nowhere.parquet"),
     ],
 )
-def test_what_does_not_fit_is_told(lapsdata: Run, tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:
+def test_what_does_not_fit_is_told(inside: Run, tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:
     formats.write(tmp_path / "t.h5", sample_tracks(points=30))
     formats.write(tmp_path / "k.zarr", sample_tokens())
     formats.write(tmp_path / "s.parquet", sample_segments())
     (tmp_path / "empty").mkdir()
-    well(lapsdata("energies", "t.h5", "--out", "e.jsonl"))
-    done = lapsdata(*arguments)
+    well(inside("energies", "t.h5", "--out", "e.jsonl"))
+    done = inside(*arguments)
     assert done.returncode == 1
     assert message in done.stderr
     assert "Traceback" not in done.stderr
@@ -194,25 +191,57 @@ def test_what_does_not_fit_is_told(lapsdata: Run, tmp_path: Path, arguments: tup
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("--threshold", "high"),
         ("--set", "threshold"),
-        ("--smooth", "ema"),
         ("--segmenter", "uniform", "--threshold", "1"),
         ("--set", "threshold=1", "--threshold", "2"),
     ],
 )
-def test_wrong_usage(lapsdata: Run, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+def test_wrong_usage(inside: Run, tmp_path: Path, arguments: tuple[str, ...]) -> None:
     formats.write(tmp_path / "t.h5", sample_tracks(points=30))
-    well(lapsdata("energies", "t.h5", "--out", "e.jsonl"))
-    done = lapsdata("segment", "e.jsonl", "--out", "x.parquet", *arguments)
+    well(inside("energies", "t.h5", "--out", "e.jsonl"))
+    done = inside("segment", "e.jsonl", "--out", "x.parquet", *arguments)
     assert done.returncode == 2
     assert not (tmp_path / "x.parquet").exists()
 
 
-def test_what_is_there_is_not_replaced(lapsdata: Run, folder: Path, tmp_path: Path) -> None:
-    well(lapsdata("energies", folder, "--out", "e.jsonl"))
-    before = (tmp_path / "e.jsonl").read_bytes()
-    assert lapsdata("energies", folder, "--out", "e.jsonl", "--gate", "1").returncode == 1
-    assert (tmp_path / "e.jsonl").read_bytes() == before
-    well(lapsdata("energies", folder, "--out", "e.jsonl", "--gate", "1", "--overwrite"))
-    assert (tmp_path / "e.jsonl").read_bytes() != before
+def test_smoothing_needs_a_time(inside: Run, tmp_path: Path) -> None:
+    formats.write(tmp_path / "t.h5", sample_tracks(points=30))
+    assert inside("energies", "t.h5", "--out", "e.jsonl", "--smooth", "ema").returncode == 2
+    done = inside("energies", "t.h5", "--out", "e.jsonl", "--smooth", "mean:1")
+    assert done.returncode == 1
+    assert "'none', 'ema' or 'moving_average'" in done.stderr
+
+
+def test_what_is_done_is_kept_and_what_is_changed_is_made_again(inside: Run, folder: Path, tmp_path: Path) -> None:
+    energies = tmp_path / "e.jsonl"
+    calls = {
+        "energies": (folder, "--out", "e.jsonl"),
+        "threshold": ("e.jsonl", "--out", "t.json"),
+        "segment": ("e.jsonl", "--out", "s.parquet", "--threshold", "t.json"),
+    }
+    for verb, arguments in calls.items():
+        assert well(inside(verb, *arguments)).split()[-2:] == ["done", "made"]
+    before = {path: (path.stat().st_ino, path.read_bytes()) for path in tmp_path.iterdir()}
+    for verb, arguments in calls.items():
+        assert well(inside(verb, *arguments)).split()[-1] == "kept"
+    assert before == {path: (path.stat().st_ino, path.read_bytes()) for path in tmp_path.iterdir()}
+    assert well(inside("energies", folder, "--out", "e.jsonl", "--gate", "1")).split()[-1] == "changed"
+    assert energies.read_bytes() != before[energies][1]
+    assert well(inside("threshold", "e.jsonl", "--out", "t.json")).split()[-1] == "changed"
+    assert well(inside("energies", folder, "--out", "e.jsonl", "--gate", "1", "--force")).split()[-1] == "forced"
+
+
+def test_what_others_have_made_is_never_replaced(inside: Run, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "e.jsonl").write_text("my notes\n")
+    done = inside("energies", folder, "--out", "e.jsonl", "--force")
+    assert done.returncode == 1
+    assert "it is left as it is" in done.stderr
+    assert (tmp_path / "e.jsonl").read_text() == "my notes\n"
+
+
+def test_what_is_damaged_is_made_again(inside: Run, folder: Path, tmp_path: Path) -> None:
+    well(inside("energies", folder, "--out", "e.jsonl"))
+    good = (tmp_path / "e.jsonl").read_bytes()
+    (tmp_path / "e.jsonl").write_bytes(good[:900] + bytes([good[900] ^ 1]) + good[901:])
+    assert well(inside("energies", folder, "--out", "e.jsonl")).split()[-1] == "damaged"
+    assert (tmp_path / "e.jsonl").read_bytes() == good

@@ -68,7 +68,7 @@ def test_the_header_says_what_made_them() -> None:
     assert made.parameters["horizon"] == 4
     assert tokens.header.provenance.parents == tuple(parents)
     unseen = int((~sample_tracks(windows=3).vis["default"]).sum())
-    assert tokens.header.provenance.parameters == {"latents": "quantized", "held": unseen, "clipped": 0}
+    assert tokens.header.policies == {"held_positions": unseen, "clipped_positions": 0}
 
 
 @pytest.mark.parametrize("per_view", [False, True])

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from lapsdata.errors import CorruptDataError, SchemaError, StorageError
+from lapsdata.storage.sealed_json import sealed_json
 from lapsdata.testing.samples import sample_provenance
 from lapsmodels.tokenizer.checkpoint import TokenizerHeader, load_tokenizer, save_tokenizer, weights_digest
 from lapsmodels.tokenizer.config import TokenizerConfig
@@ -68,12 +69,22 @@ def test_a_flipped_bit_is_told(saved: Path, at: int) -> None:
         load_tokenizer(saved)
 
 
-@pytest.mark.parametrize("name", ["weights.safetensors", "tokenizer.json"])
-def test_half_a_tokenizer_is_none(saved: Path, name: str) -> None:
-    (saved / name).unlink()
-    with pytest.raises(
-        StorageError, match=r"expected a folder with tokenizer.json and weights.safetensors, got No such"
-    ):
+@pytest.mark.parametrize("at", [2, 40, 200, -3])
+def test_a_flipped_bit_of_its_header_is_told(saved: Path, at: int) -> None:
+    told = saved / "tokenizer.json"
+    data = bytearray(told.read_bytes())
+    data[at] ^= 1
+    told.write_bytes(data)
+    with pytest.raises((CorruptDataError, SchemaError), match=r"tokenizer.json"):
+        load_tokenizer(saved)
+
+
+def test_half_a_tokenizer_is_none(saved: Path) -> None:
+    (saved / "weights.safetensors").unlink()
+    with pytest.raises(CorruptDataError, match=r"expected weights.safetensors beside tokenizer.json, got: No such"):
+        load_tokenizer(saved)
+    (saved / "tokenizer.json").unlink()
+    with pytest.raises(StorageError, match=r"expected a folder with tokenizer.json and weights.safetensors, got anot"):
         load_tokenizer(saved)
 
 
@@ -82,7 +93,7 @@ def test_weights_of_another_configuration_are_refused(saved: Path, tmp_path: Pat
     other = tmp_path / "wide.tokenizer"
     save_tokenizer(other, model_of(wide), header_of(wide))
     told = header_of(wide).model_copy(update={"weights": weights_digest((saved / "weights.safetensors").read_bytes())})
-    (saved / "tokenizer.json").write_bytes(told.to_bytes())
+    (saved / "tokenizer.json").write_bytes(sealed_json(told))
     with pytest.raises(SchemaError, match=r"expected the weights of the configuration beside them"):
         load_tokenizer(saved)
 

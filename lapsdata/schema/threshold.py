@@ -1,0 +1,38 @@
+"""The record of a threshold: from where on an energy is loud, and what that was told from."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from lapsdata.schema.base import Count, Header, Name, Text
+
+__all__ = ["ThresholdRecord"]
+
+
+class ThresholdRecord(Header):
+    """A threshold beside the energies that it is for; the whole of its file."""
+
+    RECORD: ClassVar[str] = "threshold"
+
+    format: Literal["lapsdata.threshold"] = "lapsdata.threshold"
+    """Which format this record belongs to."""
+    value: float
+    """From here on an energy is loud, in the unit of the energies."""
+    method: Literal["otsu_log", "otsu_linear", "given"]
+    """Who says so."""
+    source: Name
+    """What was measured: `velocity`, `quantized` ..."""
+    mode: Name
+    """How it was measured."""
+    smoothing: Text | None = None
+    """Smoothing that the energies went through."""
+    lowest: float
+    """Lowest measured energy."""
+    highest: float
+    """Highest measured energy."""
+    above: Annotated[float, Field(ge=0, le=1)]
+    """Share of the measured energies that are not below the value."""
+    counts: dict[str, Count]
+    """Rows by state, and `not_positive`: measured ones without a logarithm."""

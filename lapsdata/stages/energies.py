@@ -1,0 +1,176 @@
+"""From files of tracks, or of tokens, to one file of energies."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Literal, Self, get_args
+
+from pydantic import Field, model_validator
+
+from lapsdata.errors import Problem, SchemaError
+from lapsdata.provenance import parent, provenance
+from lapsdata.stages._header_key import key_now, key_of
+from lapsdata.stages._output import Output, settle
+from lapsdata.stages._stage import Stage
+from lapsdata.transforms.energies import EnergyMode, EnergyOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from pydantic import JsonValue
+
+    from lapsdata.containers import Energies, Tokens, Tracks
+
+__all__ = ["PLUGIN", "EnergyStageOptions", "energy_files", "measure_files"]
+
+_STAGE = "energies"
+
+
+class EnergyStageOptions(EnergyOptions):
+    """What is measured, and how it is smoothed.
+
+    Examples
+    --------
+    >>> EnergyStageOptions(smoothing="ema", smoothing_s=0.5).mode
+    'velocity_step'
+    """
+
+    smoothing: Literal["none", "ema", "moving_average"] = "none"
+    """Smoothing of the values of each video."""
+    smoothing_s: Annotated[float, Field(gt=0)] | None = None
+    """Seconds of the smoothing: its time constant, or its span."""
+
+    @model_validator(mode="after")
+    def _smoothing_has_a_time(self) -> Self:
+        if (self.smoothing == "none") != (self.smoothing_s is None):
+            raise ValueError("expected smoothing_s exactly where there is a smoothing")
+        return self
+
+
+def measure_files(
+    files: Sequence[Path], out: Path, options: EnergyStageOptions | None = None, *, force: bool = False
+) -> Output[Energies]:
+    """Measure the motion of files of tracks, or of tokens, one per video.
+
+    One file is read at a time. What is there already, and was made of these files in this way, is kept.
+
+    Parameters
+    ----------
+    files : sequence of Path
+    out : Path
+        A file of energies.
+    options : EnergyStageOptions, optional
+    force : bool
+        Measure again what is done.
+
+    Raises
+    ------
+    SchemaError
+        A mode for other files, or what else `track_energies` and `token_energies` refuse.
+    StorageError
+        Something else is in the place of the output, or it cannot be written.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> import lapsdata
+    >>> from lapsdata.testing.samples import sample_tracks
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> _ = lapsdata.write(folder / "clip.h5", sample_tracks(windows=3))
+    >>> [measure_files([folder / "clip.h5"], folder / "energies.jsonl").fate for _ in range(2)]
+    ['made', 'kept']
+    """
+    from lapsdata.containers import Energies
+    from lapsdata.formats import read, write
+
+    chosen = options or EnergyStageOptions()
+    role = "tracks" if chosen.of_tracks else "tokens"
+    parents = [parent(role, path) for path in files]
+
+    def known(path: Path) -> tuple[str | None, Energies]:
+        found = read(path, Energies)
+        return key_of(_STAGE, found.header.provenance), found
+
+    def make(overwrite: bool) -> Energies:
+        measured = _measured(files, chosen)
+        told = provenance(parameters=chosen.as_json(), parents=parents)
+        made = replace(measured, header=measured.header.model_copy(update={"provenance": told}))
+        write(out, made, overwrite=overwrite)
+        return made
+
+    return settle(out, key_now(_STAGE, chosen.as_json(), parents), read=known, make=make, force=force)
+
+
+def energy_files(given: Sequence[Path]) -> list[Path]:
+    """Return the files of tracks or tokens that are named, or lie in folders that are, by name.
+
+    Raises
+    ------
+    UnknownFormatError, StorageError
+        A file that is named is none of ours, or not there.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> energy_files([pathlib.Path(tempfile.mkdtemp())])
+    []
+    """
+    from lapsdata.formats import recognise
+
+    found: list[Path] = []
+    for path in given:
+        if path.is_dir() and path.suffix != ".zarr":
+            found += sorted(one for one in path.iterdir() if one.suffix in {".h5", ".hdf5", ".zarr"})
+        else:
+            recognise(path)
+            found.append(path)
+    return found
+
+
+def _measured(files: Sequence[Path], options: EnergyStageOptions) -> Energies:
+    from lapsdata.segmenters import smooth
+    from lapsdata.transforms.energies import token_energies, track_energies
+
+    made = track_energies(_tracks(files), options) if options.of_tracks else token_energies(_tokens(files), options)
+    if options.smoothing == "none" or options.smoothing_s is None:
+        return made
+    return smooth(made, options.smoothing, options.smoothing_s)
+
+
+def _tracks(files: Sequence[Path]) -> Iterator[Tracks]:
+    from lapsdata.containers import Tracks
+    from lapsdata.formats import read
+
+    for path in files:
+        found = read(path)
+        if not isinstance(found, Tracks):
+            raise _other_record(path, "tracks", type(found).__name__)
+        yield found
+
+
+def _tokens(files: Sequence[Path]) -> Iterator[Tokens]:
+    from lapsdata.containers import Tokens
+    from lapsdata.formats import read
+
+    for path in files:
+        found = read(path)
+        if not isinstance(found, Tokens):
+            raise _other_record(path, "tokens", type(found).__name__)
+        yield found
+
+
+def _other_record(path: Path, wanted: str, got: str) -> SchemaError:
+    fix = "measure tracks by velocity_step or velocity_mean, and tokens by another mode"
+    return SchemaError(Problem("wrong-record", str(path), f"expected {wanted}, got {got.lower()}", fix))
+
+
+def _kinds() -> dict[str, type[EnergyStageOptions]]:
+    return dict.fromkeys(get_args(EnergyMode), EnergyStageOptions)
+
+
+def _filled(kind: str) -> Mapping[str, JsonValue]:
+    return {"mode": kind}
+
+
+PLUGIN = Stage(_STAGE, "How much moves, step by step.", "velocity_step", _kinds, _filled)

@@ -1,0 +1,132 @@
+"""From energies to segments, by any segmenter of the registry."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from lapsdata.execution.manifest import work_key
+from lapsdata.plugins import registry
+from lapsdata.provenance import code_digest, parent
+from lapsdata.schema.base import Record
+from lapsdata.stages._output import Output, settle
+from lapsdata.stages._stage import Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from pydantic import JsonValue
+
+    from lapsdata.containers import Segments
+    from lapsdata.errors import Problem
+    from lapsdata.schema import SegmentsHeader
+    from lapsdata.segmenters import Segmenter
+
+__all__ = ["PLUGIN", "segment_energies", "takes_threshold"]
+
+_STAGE = "segment"
+
+
+def segment_energies(
+    energies: Path, out: Path, segmenter: Segmenter, *, threshold: Path | None = None, force: bool = False
+) -> tuple[Output[Segments], tuple[Problem, ...]]:
+    """Cut the time of each video of a file of energies into segments; those that were cut so already are kept.
+
+    Parameters
+    ----------
+    energies : Path
+    out : Path
+        A file of segments.
+    segmenter : Segmenter
+        With its parameters.
+    threshold : Path, optional
+        The file that its threshold was read from, for the provenance.
+    force : bool
+
+    Returns
+    -------
+    output : Output
+    problems : tuple of Problem
+        Whether a metronome has cut.
+
+    Raises
+    ------
+    SchemaError
+        As `lapsdata.segmenters.segment`.
+    StorageError
+        Something else is in the place of the output, or it cannot be written.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> import lapsdata
+    >>> from lapsdata.segmenters.state_machine import StateMachine
+    >>> from lapsdata.testing.samples import sample_energies
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> _ = lapsdata.write(folder / "energies.jsonl", sample_energies())
+    >>> output, _ = segment_energies(folder / "energies.jsonl", folder / "found.parquet", StateMachine(threshold=0.5))
+    >>> output.fate
+    'made'
+    """
+    from lapsdata.containers import Energies, Segments
+    from lapsdata.formats import read, write
+    from lapsdata.segmenters import metronome_problems, segment
+
+    parents = [parent("energies", energies)]
+    if threshold is not None:
+        parents.append(parent("threshold", threshold))
+
+    def known(path: Path) -> tuple[str | None, Segments]:
+        found = read(path, Segments)
+        return _key_of(found.header), found
+
+    def make(overwrite: bool) -> Segments:
+        made = segment(read(energies, Energies), segmenter, parents=parents)
+        write(out, made, overwrite=overwrite)
+        return made
+
+    told = [segmenter.version, code_digest()]
+    key = work_key(segmenter.name, " ".join(told), segmenter.parameters, parents)
+    output = settle(out, key, read=known, make=make, force=force)
+    return output, metronome_problems(output.content)
+
+
+def takes_threshold(kind: str) -> bool:
+    """Return whether a segmenter wants a threshold.
+
+    Raises
+    ------
+    PluginError
+        There is no such segmenter, or it cannot be loaded.
+
+    Examples
+    --------
+    >>> takes_threshold("state_machine"), takes_threshold("uniform")
+    (True, False)
+    """
+    maker: Any = registry("segmenters").load(kind)
+    if isinstance(maker, type) and issubclass(maker, Record):
+        return "threshold" in maker.model_fields
+    return "threshold" in inspect.signature(maker).parameters
+
+
+def _key_of(header: SegmentsHeader) -> str | None:
+    made, tool = header.provenance, header.segmenter
+    if made.producer != "lapsdata" or tool is None:
+        return None
+    return work_key(tool.name, f"{tool.version} {made.code_digest}", tool.parameters, made.parents)
+
+
+def _kinds() -> dict[str, type[Record]]:
+    found: dict[str, Any] = registry("segmenters").load_all()
+    # One of another distribution may be made by a function, whose parameters no record tells.
+    return {name: maker for name, maker in found.items() if isinstance(maker, type) and issubclass(maker, Record)}
+
+
+def _filled(kind: str) -> Mapping[str, JsonValue]:
+    # Which one is told by the energies; any stands for it while a recipe is checked.
+    return {"threshold": 1.0} if takes_threshold(kind) else {}
+
+
+PLUGIN = Stage(_STAGE, "Segments where something moves.", "state_machine", _kinds, _filled)

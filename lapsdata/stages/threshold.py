@@ -1,0 +1,230 @@
+"""From energies to the threshold between quiet and loud."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
+
+from lapsdata.errors import Problem, SchemaError
+from lapsdata.provenance import parent, provenance
+from lapsdata.schema.base import Record
+from lapsdata.schema.threshold import ThresholdRecord
+from lapsdata.stages._header_key import key_now, key_of
+from lapsdata.stages._output import Output, settle
+from lapsdata.stages._stage import Stage
+from lapsdata.storage.sealed_json import read_sealed_json, write_sealed_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from pydantic import JsonValue
+
+    from lapsdata.containers import Energies
+    from lapsdata.schema.base import Parent
+    from lapsdata.segmenters import Threshold
+
+__all__ = [
+    "PLUGIN",
+    "GivenOptions",
+    "OtsuOptions",
+    "find_threshold",
+    "read_threshold",
+    "threshold_options",
+    "told_threshold",
+]
+
+_STAGE = "threshold"
+
+
+class OtsuOptions(Record):
+    """How a threshold is found in the energies themselves.
+
+    Examples
+    --------
+    >>> OtsuOptions().method
+    'otsu'
+    """
+
+    method: Annotated[str, Field(pattern="^otsu(-linear)?$")] = "otsu"
+    """`otsu` parts the logarithms of the energies, `otsu-linear` the energies themselves."""
+    least_motion_px: Annotated[float, Field(ge=0)] = 0.1
+    """Where no frame of any video has a mean speed of so many pixels per frame, nothing moves but noise, and a
+    threshold would part noise from noise: that is an error. Of energies of tracks, per step; 0 asks for none."""
+
+
+class GivenOptions(Record):
+    """A threshold that somebody gives.
+
+    Examples
+    --------
+    >>> GivenOptions(value=2.5).value
+    2.5
+    """
+
+    value: float
+    """From here on an energy is loud, in the unit of the energies."""
+
+
+def threshold_options(text: str) -> OtsuOptions | GivenOptions:
+    """Return the options that a word or a number stands for.
+
+    Raises
+    ------
+    SchemaError
+        Neither `otsu`, `otsu-linear` nor a number.
+
+    Examples
+    --------
+    >>> threshold_options("otsu-linear").method, threshold_options("2.5").value
+    ('otsu-linear', 2.5)
+    """
+    if text in {"otsu", "otsu-linear"}:
+        return OtsuOptions(method=text)
+    try:
+        return GivenOptions(value=float(text))
+    except ValueError:
+        message = f"expected otsu, otsu-linear, a number or a file, got {text!r}"
+        raise SchemaError(Problem("unknown-choice", "threshold", message)) from None
+
+
+def find_threshold(
+    energies: Path, out: Path, options: OtsuOptions | GivenOptions | None = None, *, force: bool = False
+) -> tuple[Output[ThresholdRecord], tuple[Problem, ...]]:
+    """Find the threshold of a file of energies; one that is there already, and was found so, is kept.
+
+    Parameters
+    ----------
+    energies : Path
+    out : Path
+        A JSON file.
+    options : OtsuOptions or GivenOptions, optional
+    force : bool
+
+    Returns
+    -------
+    output : Output
+    problems : tuple of Problem
+        What looks wrong about the threshold, kept or made.
+
+    Raises
+    ------
+    SchemaError
+        No energy was measured, all are the same (`constant-energy`), or nothing moves (`nothing-moves`).
+    StorageError
+        Something else is in the place of the output, or it cannot be written.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> import lapsdata
+    >>> from lapsdata.testing.samples import sample_energies
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> _ = lapsdata.write(folder / "energies.jsonl", sample_energies())
+    >>> output, problems = find_threshold(folder / "energies.jsonl", folder / "threshold.json")
+    >>> output.fate, output.content.method, problems
+    ('made', 'otsu_log', ())
+    """
+    from lapsdata.containers import Energies
+    from lapsdata.formats import read
+    from lapsdata.segmenters import given_threshold
+
+    chosen = options or OtsuOptions()
+    parents = [parent("energies", energies)]
+
+    def known(path: Path) -> tuple[str | None, ThresholdRecord]:
+        found = read_threshold(path)
+        return key_of(_STAGE, found.provenance), found
+
+    def make(overwrite: bool) -> ThresholdRecord:
+        series = read(energies, Energies)
+        record = _record(told_threshold(series, chosen), series, chosen, parents)
+        write_sealed_json(out, record, overwrite=overwrite)
+        return record
+
+    output = settle(out, key_now(_STAGE, chosen.as_json(), parents), read=known, make=make, force=force)
+    return output, given_threshold(output.content.value, read(energies, Energies)).problems
+
+
+def read_threshold(path: Path) -> ThresholdRecord:
+    """Read a threshold.
+
+    Raises
+    ------
+    StorageError
+        There is no such file, or it cannot be read.
+    CorruptDataError
+        It is not what was written.
+    SchemaError
+        It holds something else.
+
+    Examples
+    --------
+    >>> import pathlib
+    >>> read_threshold(pathlib.Path("nowhere.json"))
+    Traceback (most recent call last):
+    lapsdata.errors.StorageError: nowhere.json: cannot open: no such file or folder; check the path [not-found]
+    """
+    return read_sealed_json(path, ThresholdRecord)
+
+
+def told_threshold(energies: Energies, options: OtsuOptions | GivenOptions) -> Threshold:
+    """Return the threshold of energies in memory.
+
+    Raises
+    ------
+    SchemaError
+        As `find_threshold`.
+
+    Examples
+    --------
+    >>> from lapsdata.testing.samples import sample_energies
+    >>> told_threshold(sample_energies(), GivenOptions(value=0.5)).method
+    'given'
+    """
+    from lapsdata.segmenters import given_threshold, otsu_threshold
+
+    if isinstance(options, GivenOptions):
+        return given_threshold(options.value, energies)
+    found = otsu_threshold(energies, scale="log" if options.method == "otsu" else "linear")
+    header = energies.header
+    if header.source == "velocity" and header.per == "step":
+        # A step is as long as what one value speaks of.
+        highest_px = found.highest * header.support_s
+        if highest_px < options.least_motion_px:
+            message = (
+                f"expected some frame with a mean speed of {options.least_motion_px:g} pixel per frame, got "
+                f"{highest_px:.2g} at most: what moves so little is noise, and no threshold parts it"
+            )
+            fix = "look at the tracks (inspect --png); where little is meant to move, set least_motion_px, or a value"
+            raise SchemaError(Problem("nothing-moves", "energies", message, fix))
+    return found
+
+
+def _record(
+    found: Threshold, energies: Energies, options: OtsuOptions | GivenOptions, parents: list[Parent]
+) -> ThresholdRecord:
+    return ThresholdRecord(
+        provenance=provenance(parameters=options.as_json(), parents=parents),
+        value=found.value,
+        method=found.method,
+        source=energies.header.source,
+        mode=energies.header.mode,
+        smoothing=energies.header.smoothing,
+        lowest=found.lowest,
+        highest=found.highest,
+        above=found.above,
+        counts=found.counts,
+    )
+
+
+def _kinds() -> dict[str, type[Record]]:
+    return {"otsu": OtsuOptions, "otsu-linear": OtsuOptions, "given": GivenOptions}
+
+
+def _filled(kind: str) -> Mapping[str, JsonValue]:
+    return {} if kind == "given" else {"method": kind}
+
+
+PLUGIN = Stage(_STAGE, "Where loud begins.", "otsu", _kinds, _filled)

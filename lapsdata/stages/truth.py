@@ -1,0 +1,156 @@
+"""True segments as people have them: a file of ours, a table of text, or a folder of either."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lapsdata.containers import Segments
+from lapsdata.errors import Problem, Problems, SchemaError
+from lapsdata.provenance import provenance
+from lapsdata.schema import SegmentedVideo, SegmentsHeader
+from lapsdata.storage.atomic import existing, storage_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from lapsdata.schema.segments import EndReason
+
+__all__ = ["read_truth"]
+
+_COLUMNS = ("video", "start_s", "end_s")
+_ENDINGS = {".parquet", ".csv"}
+
+
+def read_truth(path: Path, found: Segments) -> Segments:
+    r"""Read true segments.
+
+    Parameters
+    ----------
+    path : Path
+        A file of segments; a CSV file with the columns `video, start_s, end_s` and, if wanted, `label`; or a folder
+        of such files, each for videos of its own.
+    found : Segments
+        What they are for. A CSV file does not say how long its videos are: their time is that which was looked at
+        there, and as far beyond as the file speaks of.
+
+    Raises
+    ------
+    StorageError
+        Nothing is there, it cannot be read, or the folder holds no such file.
+    SchemaError
+        A table with other columns, or with values that are no segment; a video in two files.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from lapsdata.testing.samples import sample_segments
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "truth.csv"
+    >>> _ = path.write_text("video,start_s,end_s,label\nclip_0,0.5,1.5,pick\n")
+    >>> truth = read_truth(path, sample_segments())
+    >>> truth.start_s, truth.label
+    (array([0.5]), ('pick',))
+    """
+    from lapsdata.formats import read
+
+    spans = {video.name: (video.start_s, video.end_s) for video in found.header.videos}
+    files = [path]
+    if existing(path).is_dir():
+        files = sorted(one for one in path.iterdir() if one.suffix in _ENDINGS)
+        if not files:
+            message = f"expected files of true segments ({', '.join(sorted(_ENDINGS))}), got none"
+            raise SchemaError(Problem("no-truth", str(path), message, "see `lapsdata evaluate --help`"))
+    parts = [_of_table(one, spans) if one.suffix == ".csv" else read(one, Segments) for one in files]
+    return parts[0] if len(parts) == 1 else _joined(files, parts)
+
+
+def _of_table(path: Path, spans: Mapping[str, tuple[float, float]]) -> Segments:
+    rows = _rows(path)
+    problems, segments = Problems(str(path)), []
+    for number, row in enumerate(rows, start=2):
+        start, end = (_seconds(row[column]) for column in _COLUMNS[1:])
+        if start is None or end is None or not start < end:
+            message = f"expected start_s < end_s in seconds, got {row['start_s']!r} and {row['end_s']!r}"
+            problems.add("wrong-time", f"line {number}", message)
+        else:
+            segments.append((row["video"], start, end, row.get("label") or None))
+    problems.raise_as(SchemaError)
+    segments.sort(key=lambda one: (one[0], one[1]))
+    names = sorted({video for video, *_ in segments})
+    videos = []
+    for name in names:
+        times = [spans.get(name, (0.0, 0.0)), *((start, end) for video, start, end, _ in segments if video == name)]
+        first, last = min(start for start, _ in times), max(end for _, end in times)
+        videos.append(SegmentedVideo(name=name, start_s=first, end_s=last))
+    starts = np.array([start for _, start, _, _ in segments], np.float64)
+    ends = np.array([end for _, _, end, _ in segments], np.float64)
+    video = np.array([names.index(name) for name, *_ in segments], np.int64)
+    overlap = bool(((video[1:] == video[:-1]) & (starts[1:] < ends[:-1])).any())
+    annotated: EndReason = "annotation"
+    header = SegmentsHeader(provenance=provenance(), videos=tuple(videos), overlap=overlap)
+    return Segments(header, video, starts, ends, (annotated,) * len(segments), tuple(label for *_, label in segments))
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a table, every one with all columns."""
+    with storage_errors(path, "read"):
+        data = path.read_bytes()
+    try:
+        # What spreadsheets write begins with a byte order mark.
+        reader = csv.DictReader(io.StringIO(data.decode("utf-8-sig")), strict=True, skipinitialspace=True)
+        fields = [field.strip() for field in reader.fieldnames or ()]
+        reader.fieldnames = fields
+        rows = list(reader)
+    except (UnicodeDecodeError, csv.Error) as error:
+        message = f"expected comma-separated text in UTF-8, got: {error}"
+        raise SchemaError(Problem("wrong-text", str(path), message)) from None
+    missing = [column for column in _COLUMNS if column not in fields]
+    if missing:
+        message = f"expected the columns {', '.join(_COLUMNS)} and, if wanted, label; got {', '.join(fields) or 'none'}"
+        raise SchemaError(Problem("missing-column", str(path), message, "the first line names the columns"))
+    if not rows:
+        raise SchemaError(Problem("no-rows", str(path), "expected a row per true segment, got none"))
+    ragged = [number for number, row in enumerate(rows, start=2) if None in row or None in row.values()]
+    if ragged:
+        message = f"expected {len(fields)} values in each line, got others in {len(ragged)} of them"
+        raise SchemaError(Problem("wrong-row", f"{path}: line {ragged[0]}", message))
+    return rows
+
+
+def _seconds(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _joined(files: list[Path], parts: list[Segments]) -> Segments:
+    problems = Problems()
+    first: dict[str, Path] = {}
+    for path, part in zip(files, parts, strict=True):
+        for video in part.header.videos:
+            if video.name in first:
+                message = f"expected each video in one file, got '{video.name}' in {first[video.name].name} too"
+                problems.add("doubled-video", str(path), message)
+            first.setdefault(video.name, path)
+    problems.raise_as(SchemaError)
+    offsets = np.cumsum([0, *(len(part.header.videos) for part in parts)])
+    header = SegmentsHeader(
+        provenance=provenance(),
+        videos=tuple(video for part in parts for video in part.header.videos),
+        overlap=any(part.header.overlap for part in parts),
+    )
+    return Segments(
+        header,
+        np.concatenate([part.video_index + offset for part, offset in zip(parts, offsets, strict=False)]),
+        np.concatenate([part.start_s for part in parts]),
+        np.concatenate([part.end_s for part in parts]),
+        tuple(reason for part in parts for reason in part.end_reason),
+        tuple(label for part in parts for label in part.label),
+    )

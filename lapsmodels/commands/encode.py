@@ -1,0 +1,57 @@
+"""`lapsdata encode`: tracks and a tokenizer in, one file of tokens per video out."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lapsdata import console
+from lapsdata.verbs import Json, Settings, finish
+
+__all__ = ["PLUGIN"]
+
+
+class _Latents(StrEnum):
+    NONE = "none"
+    QUANTIZED = "quantized"
+    BOTH = "both"
+
+
+def encode(
+    context: typer.Context,
+    files: Annotated[list[Path], typer.Argument(help="Tracks, one file per video; or a folder of them.")],
+    tokenizer: Annotated[Path, typer.Option(help="Folder that `lapsdata train` has written.", metavar="FOLDER")],
+    out: Annotated[Path, typer.Option("--out", help="Folder of the tokens.", metavar="FOLDER")],
+    latents: Annotated[_Latents, typer.Option(help="What is stored beside the codes.")] = _Latents.QUANTIZED,
+    force: Annotated[bool, typer.Option("--force", help="Encode again what is done.")] = False,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; by default one per core.")] = None,
+    json: Json = False,
+) -> None:
+    """Turn windows of tracks into codes.
+
+    A second call does only what is missing or changed; a video that fails is named at the end, and the others are done.
+    """
+    from lapsdata.execution.report import Interrupted, show
+    from lapsdata.stages.energies import energy_files
+    from lapsmodels.stages.encode_many import EncodeOptions, encode_files
+
+    stopped: Interrupted | None = None
+    try:
+        report = encode_files(
+            energy_files(files), tokenizer, out, EncodeOptions(latents=latents.value), force=force, workers=workers
+        )
+    except Interrupted as stop:
+        stopped, report = stop, stop.report
+    if json:
+        console.write_json(report.as_json(), report.problems)
+    else:
+        show(report, tracebacks=context.ensure_object(Settings).traceback)
+    if stopped is not None:
+        raise typer.Exit(128 + stopped.number)
+    finish(report.problems)
+
+
+PLUGIN = encode

@@ -1,0 +1,90 @@
+"""`lapsdata train`: a motion tokenizer, from tracks."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lapsdata import console
+from lapsdata.verbs import Json, finish
+
+if TYPE_CHECKING:
+    from lapsmodels.tokenizer.checkpoint import TokenizerHeader
+
+__all__ = ["PLUGIN", "tokenizer_facts"]
+
+
+class _Preset(StrEnum):
+    SMALL = "small"
+    AMPLIFY = "amplify"
+
+
+def train(
+    files: Annotated[list[Path], typer.Argument(help="Tracks, one file per video; or a folder of them.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder of the tokenizer.", metavar="FOLDER")],
+    preset: Annotated[_Preset, typer.Option(help="Shapes of the model.")] = _Preset.SMALL,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of the optimiser.")] = 600,
+    batch: Annotated[int, typer.Option(min=1, help="Windows per step.")] = 32,
+    rate: Annotated[float, typer.Option(help="Highest learning rate.")] = 1e-3,
+    seed: Annotated[int, typer.Option(min=0, help="Of weights, order and points.")] = 0,
+    fitted: Annotated[
+        bool, typer.Option("--fitted/--as-published", help="Scale velocities and classes to the data, or do not.")
+    ] = True,
+    threads: Annotated[int | None, typer.Option(min=1, help="Processor threads; by default all.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Train again what is done.")] = False,
+    json: Json = False,
+) -> None:
+    """Train a motion tokenizer on tracks.
+
+    A training that was stopped goes on from its last state, to the same weights. How the codes are used is told at the
+    end: where nearly everything has one code, they say nothing.
+    """
+    from lapsdata.stages.energies import energy_files
+    from lapsmodels.stages.train import codebook_problems, train_tokenizer
+    from lapsmodels.stages.train_options import TrainStageOptions
+
+    options = TrainStageOptions(
+        preset=preset.value, steps=steps, batch=batch, rate=rate, seed=seed, fitted=fitted, threads=threads
+    )
+    output = train_tokenizer(energy_files(files), out, options, force=force)
+    problems = codebook_problems(output.content)
+    facts = {"out": str(out), **tokenizer_facts(output.content), "done": output.fate}
+    if json:
+        console.write_json(facts, problems)
+    else:
+        console.write_facts(facts)
+        console.report(problems)
+    finish(problems)
+
+
+def tokenizer_facts(header: TokenizerHeader) -> dict[str, str]:
+    """Return what a tokenizer is and how it was trained, in words.
+
+    Examples
+    --------
+    >>> from lapsdata.testing.samples import sample_provenance
+    >>> from lapsmodels.tokenizer.checkpoint import TokenizerHeader, weights_digest
+    >>> from lapsmodels.tokenizer.config import TokenizerConfig
+    >>> header = TokenizerHeader(
+    ...     provenance=sample_provenance(), config=TokenizerConfig(), views=("default",), weights=weights_digest(b"")
+    ... )
+    >>> tokenizer_facts(header)
+    {'model': '1920 codes, windows of 16 frames and 400 points'}
+    """
+    config, trained = header.config, header.trained
+    facts = {"model": f"{config.codes} codes, windows of {config.horizon} frames and {config.points} points"}
+    if trained is None:
+        return facts
+    unseen = f", {trained.unseen_share:.1%} of the positions unseen, {trained.clipped:,} beyond the frame"
+    return {
+        **facts,
+        "trained": f"{trained.steps} steps on {trained.windows:,} windows{unseen}",
+        "loss": f"{trained.first_loss:.3f} to {trained.last_loss:.3f}",
+        "codes": str(trained.codebook),
+    }
+
+
+PLUGIN = train

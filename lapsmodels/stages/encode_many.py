@@ -1,0 +1,188 @@
+"""From a folder of tracks and a tokenizer to a folder of tokens, one file per video."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from lapsdata.containers.tracks import Tracks
+from lapsdata.errors import LapsError, warn
+from lapsdata.execution.local import LocalEngine
+from lapsdata.execution.manifest import Found, Job, Refused, WorkItem, judge, plan, work_key
+from lapsdata.execution.report import carry_out_shown
+from lapsdata.formats import read, read_header, write
+from lapsdata.provenance import CodeDigestWarning, parent
+from lapsdata.schema.base import Positive, Record
+from lapsdata.schema.tokens import TokensHeader
+from lapsdata.stages import Stage
+from lapsdata.storage.atomic import storage_errors
+from lapsmodels.stages._prepared import OTHER_CODE
+from lapsmodels.stages.encode import encode_tracks
+from lapsmodels.tokenizer.checkpoint import load_tokenizer, read_tokenizer_header
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from pydantic import JsonValue
+
+    from lapsdata.execution.engine import Tell
+    from lapsdata.execution.report import Report
+    from lapsdata.schema.base import Parent
+    from lapsmodels.tokenizer.checkpoint import Checkpoint
+
+__all__ = ["PLUGIN", "EncodeOptions", "encode_files"]
+
+# Changes of it change what the same tokenizer makes of the same tracks.
+_STAGE, _VERSION = "encode", "1"
+
+
+class EncodeOptions(Record):
+    """What is stored.
+
+    Examples
+    --------
+    >>> EncodeOptions().latents
+    'quantized'
+    """
+
+    latents: Literal["none", "quantized", "both"] = "quantized"
+    """Latents beside the codes; `both` are those before quantisation too."""
+    batch: Positive = 64
+    """Windows at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    tracks: Path
+    tokenizer: Path
+    options: EncodeOptions
+    parents: tuple[Parent, ...]
+
+
+def encode_files(
+    files: Sequence[Path],
+    tokenizer: Path,
+    out: Path,
+    options: EncodeOptions | None = None,
+    *,
+    force: bool = False,
+    workers: int | None = None,
+) -> Report[int]:
+    """Encode files of tracks; tokens that were made of these by this tokenizer are kept.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        One per video.
+    tokenizer : Path
+        Folder; see `lapsmodels.tokenizer.checkpoint`.
+    out : Path
+        Folder of the files `<name of the tracks file>.zarr`; made if it is not there.
+    options : EncodeOptions, optional
+    force : bool
+        Encode again what is done.
+    workers : int, optional
+        Processes, each of one thread; by default one per core.
+
+    Returns
+    -------
+    Report of int
+        The result of each is its number of windows.
+
+    Raises
+    ------
+    StorageError, CorruptDataError, SchemaError
+        The tokenizer cannot be read; what goes wrong with a single video is in the report.
+    KeyboardInterrupt
+        Ctrl-C or SIGTERM; files that were finished stay.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> import lapsdata
+    >>> from lapsdata.testing.samples import sample_tracks
+    >>> from lapsmodels.stages.train import train_tokenizer
+    >>> from lapsmodels.stages.train_options import TrainStageOptions
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> _ = lapsdata.write(folder / "clip.h5", sample_tracks(windows=8))
+    >>> _ = train_tokenizer([folder / "clip.h5"], folder / "tokenizer", TrainStageOptions(steps=1, batch=4))
+    >>> encode_files([folder / "clip.h5"], folder / "tokenizer", folder / "tokens", workers=1).counts["made"]
+    1
+    """
+    chosen = options or EncodeOptions()
+    read_tokenizer_header(tokenizer)
+    with storage_errors(out, "make the folder"):
+        out.mkdir(parents=True, exist_ok=True)
+    of_tokenizer = parent("tokenizer", tokenizer)
+    items: list[WorkItem[_Work] | Refused] = []
+    for path in files:
+        output = out / f"{path.stem}.zarr"
+        try:
+            items.append(_item(path, output, tokenizer, chosen, of_tokenizer))
+        except LapsError as error:
+            items.append(Refused(path.stem, output, error.problems))
+    todo = plan(items, _look, force=force)
+    kept = sum(isinstance(job, Job) and job.found.why == OTHER_CODE for job in todo.jobs)
+    if kept and not force:
+        warn(f"{kept} of the tokens that are kept were {OTHER_CODE}; --force makes them again", CodeDigestWarning)
+    return carry_out_shown(todo, _encode, LocalEngine(workers), title="encode", unit="videos")
+
+
+def _item(path: Path, output: Path, tokenizer: Path, options: EncodeOptions, of_tokenizer: Parent) -> WorkItem[_Work]:
+    parents = (parent("tracks", path), of_tokenizer)
+    return WorkItem(
+        name=path.stem,
+        output=output,
+        key=_key({"latents": options.latents}, parents),
+        payload=_Work(path, tokenizer, options, parents),
+        units=1,
+    )
+
+
+def _key(parameters: Mapping[str, JsonValue], parents: Sequence[Parent]) -> str:
+    return work_key(_STAGE, _VERSION, {"latents": parameters.get("latents")}, parents)
+
+
+def _look(item: WorkItem[_Work]) -> Found:
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        found = judge(item, _key_of)
+    # That other code has made what is done is told once for all of them.
+    other = any(issubclass(told.category, CodeDigestWarning) for told in heard)
+    return Found("done", OTHER_CODE) if other and found.state == "done" else found
+
+
+def _key_of(path: Path) -> str | None:
+    header = read_header(path)
+    made = header.provenance
+    if not isinstance(header, TokensHeader) or made.producer != "lapsmodels":
+        return None
+    return _key(made.parameters, made.parents)
+
+
+def _encode(job: Job[_Work], tell: Tell) -> int:
+    work = job.item.payload
+    tokens = encode_tracks(
+        read(work.tracks, Tracks),
+        _loaded(work.tokenizer),
+        latents=work.options.latents,
+        batch=work.options.batch,
+        parents=work.parents,
+    )
+    write(job.item.output, tokens, overwrite=job.overwrite)
+    tell(1)
+    return len(tokens)
+
+
+@functools.lru_cache(maxsize=1)
+def _loaded(tokenizer: Path) -> Checkpoint:
+    """Return a tokenizer, read once per process."""
+    return load_tokenizer(tokenizer)
+
+
+PLUGIN = Stage(
+    _STAGE, "Codes of the motion in each window.", "motion_tokenizer", lambda: {"motion_tokenizer": EncodeOptions}
+)

@@ -1,0 +1,363 @@
+"""The main job: videos to tracks, tokens, energies, segments, scores and a report, each stage as its verb calls it.
+
+Nothing is kept beside the outputs to say what was done: every output says of what it was made, and a stage whose output
+says just that is passed over. So a run that was killed goes on where it was.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+from lapsdata import console
+from lapsdata.errors import LapsError, Problem, SchemaError
+from lapsdata.plugins import registry
+from lapsdata.schema.run import Run
+from lapsdata.stages.energies import EnergyStageOptions, measure_files
+from lapsdata.stages.recipe import recipe_yaml
+from lapsdata.stages.segment import segment_energies, takes_threshold
+from lapsdata.stages.threshold import find_threshold
+from lapsdata.storage.atomic import atomic_file, storage_errors
+from lapsdata.storage.run_file import record_run
+from lapsmodels.stages.encode_many import encode_files
+from lapsmodels.stages.track_many import track_videos, tracks_format
+from lapsmodels.stages.train import codebook_problems, train_tokenizer
+from lapsmodels.tokenizer.checkpoint import read_tokenizer_header
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from lapsdata.execution.report import Report
+    from lapsdata.schema.result import BoundaryResult
+    from lapsdata.stages import Output
+    from lapsdata.stages.recipe import Resolved
+    from lapsdata.transforms.energies import EnergyMode
+    from lapsdata.video.sources import VideoItem
+    from lapsmodels.stages.encode_many import EncodeOptions
+    from lapsmodels.stages.track_options import TrackOptions
+    from lapsmodels.stages.train_options import TrainStageOptions
+
+__all__ = ["Pipeline", "StageDone", "run_videos"]
+
+_MADE = ("made", "changed", "damaged", "forced")
+
+
+@dataclass(frozen=True, slots=True)
+class StageDone:
+    """What became of one stage.
+
+    Parameters
+    ----------
+    stage : str
+    fate : str
+        What became of its outputs: `made`, `kept`, `changed`, or counts of these.
+    what : str
+        What came out, in words.
+
+    Examples
+    --------
+    >>> StageDone("energies", "kept", "velocity_step of 5 videos").fate
+    'kept'
+    """
+
+    stage: str
+    fate: str
+    what: str
+
+
+@dataclass
+class Pipeline:
+    """What a run has come to, stage by stage; it is filled while the run goes on.
+
+    Parameters
+    ----------
+    out : Path
+        Folder of all outputs.
+
+    Examples
+    --------
+    >>> import pathlib
+    >>> Pipeline(pathlib.Path("out")).as_json()["stages"]
+    []
+    """
+
+    out: Path
+    done: list[StageDone] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    scores: BoundaryResult | None = None
+    report: Path | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what is told of the run, as JSON-ready values; the problems stand beside it."""
+        return {
+            "out": str(self.out),
+            "stages": [{"stage": one.stage, "fate": one.fate, "what": one.what} for one in self.done],
+            "scores": None if self.scores is None else self.scores.as_json(),
+            "report": None if self.report is None else str(self.report),
+        }
+
+
+def run_videos(
+    videos: Sequence[VideoItem],
+    out: Path,
+    recipe: Resolved,
+    *,
+    truth: Path | None = None,
+    tokenizer: Path | None = None,
+    force: bool = False,
+    workers: int | None = None,
+    pipeline: Pipeline | None = None,
+) -> Pipeline:
+    """Do all stages for some videos; a stage whose output is what it would make is passed over.
+
+    Parameters
+    ----------
+    videos : sequence of VideoItem
+        As `lapsdata.video.sources.find_videos` lists them.
+    out : Path
+        Folder of all outputs: `recipe.yaml`, `tracks/`, `tokenizer/`, `tokens/`, `energies/`, `threshold.json`,
+        `segments.parquet`, `scores.json`, `report/`.
+    recipe : Resolved
+        See `lapsdata.stages.recipe.resolve`.
+    truth : Path, optional
+        See `lapsdata.stages.truth.read_truth`.
+    tokenizer : Path, optional
+        One that was trained before; none is trained then.
+    force : bool
+        Do again what is done.
+    workers : int, optional
+        Processes; by default one per core.
+    pipeline : Pipeline, optional
+        Filled stage by stage, for whoever wants to tell what was done when the run is stopped.
+
+    Returns
+    -------
+    Pipeline
+        Videos that fail are in its problems, and the others go on.
+
+    Raises
+    ------
+    LapsError
+        A stage cannot go on; all that stood before it stays.
+    KeyboardInterrupt
+        Ctrl-C or SIGTERM; what was finished stays.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from lapsdata.schema.recipe import Recipe
+    >>> from lapsdata.stages.recipe import resolve, with_settings
+    >>> from lapsdata.testing.scenes import SceneConfig, render_scene
+    >>> from lapsdata.video.sources import find_videos
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> render_scene(5, SceneConfig(actions=2)).write_video(folder / "clip.mp4")
+    >>> recipe = resolve(with_settings(Recipe(), ["train.kind=none", "track.points=100"]))
+    >>> done = run_videos(find_videos(folder), folder / "out", recipe)
+    >>> [one.stage for one in done.done]
+    ['track', 'energies', 'threshold', 'segment', 'report']
+    """
+    run = _Run(out, recipe, pipeline or Pipeline(out), force=force, workers=workers)
+    if tokenizer is not None:
+        _expect_shape(tokenizer, cast("TrackOptions", recipe.options("track")))
+    if truth is not None:
+        _expect_there(truth)
+    with storage_errors(out, "make the folder"):
+        out.mkdir(parents=True, exist_ok=True)
+    _tell_earlier(out)
+    with record_run(out):
+        _write_recipe(out / "recipe.yaml", recipe)
+        run.go(videos, truth, tokenizer)
+    return run.pipeline
+
+
+class _Run:
+    """One call of `run_videos`."""
+
+    def __init__(self, out: Path, recipe: Resolved, pipeline: Pipeline, *, force: bool, workers: int | None) -> None:
+        self._out, self._recipe, self.pipeline = out, recipe, pipeline
+        self._force, self._workers = force, workers
+
+    def go(self, videos: Sequence[VideoItem], truth: Path | None, tokenizer: Path | None) -> None:
+        tracks = self._track(videos)
+        tokens = self._tokens(tracks, tokenizer)
+        energies = self._energies(tracks, tokens)
+        segments = self._segments(energies[0])
+        scores = None if truth is None else self._scores(segments, truth, energies[0])
+        self._report(segments, energies, truth, scores)
+
+    def _track(self, videos: Sequence[VideoItem]) -> list[Path]:
+        options = cast("TrackOptions", self._recipe.options("track"))
+        report = track_videos(
+            videos, self._out / "tracks", options, one_rate=True, force=self._force, workers=self._workers
+        )
+        done = [entry.output for entry in report.entries if entry.fate in (*_MADE, "kept")]
+        made = [entry.result for entry in report.entries if entry.result is not None]
+        what = f"{len(done)} videos"
+        if made:
+            what += f", {sum(one.windows for one in made):,} windows made of {sum(one.frames for one in made):,} frames"
+        self._tell_report("track", report, what)
+        self._tell_strangers(self._out / "tracks", done, tracks_format(options.format).suffixes[0])
+        return self._expect_some(done, "track")
+
+    def _tokens(self, tracks: list[Path], tokenizer: Path | None) -> list[Path]:
+        if tokenizer is None:
+            if self._recipe.kind("train") == "none":
+                return []
+            tokenizer = self._out / "tokenizer"
+            options = cast("TrainStageOptions", self._recipe.options("train"))
+            trained = train_tokenizer(tracks, tokenizer, options, force=self._force)
+            header = trained.content
+            codes = str(header.trained.codebook) if header.trained else f"{header.config.codes} codes"
+            self._tell("train", trained.fate, codes)
+            self.pipeline.problems += codebook_problems(header)
+        report = encode_files(
+            tracks,
+            tokenizer,
+            self._out / "tokens",
+            cast("EncodeOptions", self._recipe.options("encode")),
+            force=self._force,
+            workers=self._workers,
+        )
+        done = [entry.output for entry in report.entries if entry.fate in (*_MADE, "kept")]
+        self._tell_report("encode", report, f"{len(done)} videos")
+        self._tell_strangers(self._out / "tokens", done, ".zarr")
+        return self._expect_some(done, "encode")
+
+    def _energies(self, tracks: list[Path], tokens: list[Path]) -> list[Path]:
+        """Measure what is segmented, and beside it, for the report, what the tokens or the tracks say."""
+        chosen = cast("EnergyStageOptions", self._recipe.options("energies"))
+        if not chosen.of_tracks and not tokens:
+            message = f"expected tokens for {chosen.mode}, got none, since no tokenizer is trained or given"
+            fix = "give --tokenizer, or set train.kind=small"
+            raise SchemaError(Problem("no-tokens", "energies.kind", message, fix))
+        beside: EnergyMode = "token_diff_step" if chosen.of_tracks else "velocity_step"
+        wanted = [chosen]
+        if tokens and cast("EncodeOptions", self._recipe.options("encode")).latents != "none":
+            wanted.append(EnergyStageOptions(mode=beside))
+        paths = []
+        for options in wanted:
+            path = self._out / "energies" / f"{options.mode}.jsonl"
+            with storage_errors(path.parent, "make the folder"):
+                path.parent.mkdir(exist_ok=True)
+            output = measure_files(tracks if options.of_tracks else tokens, path, options, force=self._force)
+            facts = output.content.facts()
+            self._tell("energies", output.fate, f"{facts['measure']}, {facts['rows']}")
+            paths.append(path)
+        return paths
+
+    def _segments(self, energies: Path) -> Path:
+        kind, record = self._recipe.kind("segment"), self._recipe.options("segment")
+        told: dict[str, Any] = record.model_dump()
+        threshold = None
+        if takes_threshold(kind):
+            threshold = self._out / "threshold.json"
+            options = cast("Any", self._recipe.options("threshold"))
+            found, problems = find_threshold(energies, threshold, options, force=self._force)
+            value = found.content.value
+            above = f"{found.content.above:.0%} of the energies are above"
+            self._tell("threshold", found.fate, f"{value:.4g} ({found.content.method}), {above}")
+            self.pipeline.problems += problems
+            told["threshold"] = value
+        path = self._out / "segments.parquet"
+        segmenter = registry("segmenters").load(kind)(**told)
+        output, problems = segment_energies(energies, path, segmenter, threshold=threshold, force=self._force)
+        facts = output.content.facts()
+        self._tell("segment", output.fate, f"{facts['segments']} segments, ended by {facts['ended by']}")
+        self.pipeline.problems += problems
+        return path
+
+    def _scores(self, segments: Path, truth: Path, energies: Path) -> Path:
+        from lapsdata.stages.evaluate import EvaluateOptions, score_segments
+
+        path = self._out / "scores.json"
+        options = cast("EvaluateOptions", self._recipe.options("evaluate"))
+        output = score_segments(segments, truth, path, options, energies=energies, force=self._force)
+        best = output.content.rows[0].scores[0]
+        self._tell("evaluate", output.fate, f"F {best.macro.f:.3f} at {best.tolerance_s:g} s")
+        self.pipeline.scores = output.content
+        return path
+
+    def _report(self, segments: Path, energies: list[Path], truth: Path | None, scores: Path | None) -> None:
+        from lapsdata.stages.report import ReportOptions, write_report
+
+        path = self._out / "report"
+        options = cast("ReportOptions", self._recipe.options("report"))
+        output: Output[Any] = write_report(
+            path,
+            segments=segments,
+            energies=energies,
+            truth=truth,
+            scores=scores,
+            options=options,
+            force=self._force,
+        )
+        self._tell("report", output.fate, str(path / "index.html"))
+        self.pipeline.report = path / "index.html"
+
+    def _tell(self, stage: str, fate: str, what: str) -> None:
+        self.pipeline.done.append(StageDone(stage, fate, what))
+
+    def _tell_report(self, stage: str, report: Report[Any], what: str) -> None:
+        fates = ", ".join(f"{count} {fate}" for fate, count in report.counts.items() if count)
+        self._tell(stage, fates, what)
+        self.pipeline.problems += report.problems
+
+    def _tell_strangers(self, folder: Path, ours: Sequence[Path], suffix: str) -> None:
+        """Say that outputs lie about of videos that this run does not have."""
+        names = {path.name for path in ours}
+        with contextlib.suppress(OSError):
+            others = [path.name for path in folder.iterdir() if path.suffix == suffix and path.name not in names]
+            if others:
+                message = f"{len(others)} files are of videos that failed or that this run does not have: left alone"
+                self.pipeline.problems.append(Problem("other-outputs", str(folder), message, None, "info"))
+
+    def _expect_some(self, done: list[Path], stage: str) -> list[Path]:
+        if done:
+            return done
+        errors = [problem for problem in self.pipeline.problems if problem.severity == "error"]
+        # Told by the error, and not twice.
+        self.pipeline.problems = [problem for problem in self.pipeline.problems if problem.severity != "error"]
+        nothing = Problem("nothing-done", stage, "expected at least one video that can go on, got none")
+        raise SchemaError(*errors, nothing)
+
+
+def _expect_shape(tokenizer: Path, options: TrackOptions) -> None:
+    """Refuse a tokenizer that takes other windows than are going to be made, before any is."""
+    header = read_tokenizer_header(tokenizer)
+    config = header.config
+    wanted, got = (options.horizon, options.points), (config.horizon, config.points)
+    if wanted != got:
+        message = (
+            f"expected a tokenizer for windows of {wanted[0]} frames and {wanted[1]} points, as they are tracked, got "
+            f"one for {got[0]} and {got[1]}"
+        )
+        fix = f"track for it: --set track.horizon={got[0]} --set track.points={got[1]}"
+        raise SchemaError(Problem("wrong-shape", str(tokenizer), message, fix))
+    if header.views != (options.view,):
+        message = f"expected a tokenizer for the view {options.view}, got one for {', '.join(header.views)}"
+        fix = f"track for it: --set track.view={header.views[0]}" if len(header.views) == 1 else "train another"
+        raise SchemaError(Problem("wrong-views", str(tokenizer), message, fix))
+
+
+def _expect_there(truth: Path) -> None:
+    from lapsdata.storage.atomic import existing
+
+    existing(truth)
+
+
+def _tell_earlier(out: Path) -> None:
+    """Say how an earlier run ended that did not come to its end."""
+    try:
+        earlier = Run.parse((out / "run.json").read_bytes())
+    except (OSError, LapsError):
+        return  # none, or one that cannot be told from it; the outputs decide in any case
+    if earlier.outcome != "finished":
+        how = "failed or was stopped" if earlier.outcome == "failed" else "was killed, or is still running"
+        console.note(f"run: an earlier run into {out} {how}: what it has done is kept")
+
+
+def _write_recipe(path: Path, recipe: Resolved) -> None:
+    with atomic_file(path, overwrite=True) as temporary:
+        temporary.write_text(recipe_yaml(recipe.recipe(), comments=True), encoding="utf-8")
