@@ -3,12 +3,22 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: test lint format clean
+.PHONY: demo test lint format clean
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
 	$(BIN)/pip install --quiet -c constraints.txt -e '.[test]'
+	touch $@
+
+# Eight rendered scenes with a known truth through the whole main job: the table of scores, and where the report is.
+demo: $(VENV)/demo-installed
+	$(BIN)/lapsdata demo --out demo
+
+$(VENV)/demo-installed: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet -c constraints.txt -e .
 	touch $@
 
 # Two NumPy releases laid over each other reproduce the fault that `lapsdata doctor` names.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,10 +12,14 @@ from lapsdata import console
 from lapsdata.verbs import Json, finish
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lapsdata.errors import Problem
+    from lapsdata.stages.recipe import Resolved
+    from lapsdata.video.sources import VideoItem
     from lapsmodels.stages.run import Pipeline
 
-__all__ = ["PLUGIN"]
+__all__ = ["PLUGIN", "follow"]
 
 
 def run(
@@ -46,25 +51,61 @@ def run(
     Stages: track, train, encode, energies, threshold, segment, evaluate, report. A second call does only what is
     missing or changed; one that was stopped or killed goes on where it was.
     """
-    from lapsdata.errors import LapsError
-    from lapsdata.execution.report import Interrupted
     from lapsdata.schema.recipe import Recipe
     from lapsdata.stages.recipe import load_recipe, resolve, with_settings
     from lapsdata.video.sources import find_videos
-    from lapsmodels.stages.run import Pipeline, run_videos
 
     chosen = resolve(with_settings(Recipe() if recipe is None else load_recipe(recipe), settings or []))
     found = find_videos(videos, recursive=recursive, match=match, limit=limit, lost="list")
+    follow(found, out, chosen, truth=truth, tokenizer=tokenizer, force=force, workers=workers, json=json)
+
+
+def follow(
+    videos: Sequence[VideoItem],
+    out: Path,
+    recipe: Resolved,
+    *,
+    truth: Path | None = None,
+    tokenizer: Path | None = None,
+    force: bool = False,
+    workers: int | None = None,
+    json: bool = False,
+) -> None:
+    """Do the main job, and tell what was done however it ends.
+
+    Parameters
+    ----------
+    videos, out, recipe, truth, tokenizer, force, workers
+        As `lapsmodels.stages.run.run_videos`.
+    json : bool
+        Print one JSON document instead of text.
+
+    Raises
+    ------
+    typer.Exit
+        With code 1 where something failed, 128 + its number for a signal.
+
+    Examples
+    --------
+    >>> import pathlib
+    >>> from lapsdata.schema.recipe import Recipe
+    >>> from lapsdata.stages.recipe import resolve
+    >>> follow([], pathlib.Path("out"), resolve(Recipe()))  # doctest: +SKIP
+    """
+    from lapsdata.errors import LapsError
+    from lapsdata.execution.report import Interrupted
+    from lapsmodels.stages.run import Pipeline, run_videos
+
     pipeline = Pipeline(out)
     stopped: int | None = None
     try:
         run_videos(
-            found, out, chosen, truth=truth, tokenizer=tokenizer, force=force, workers=workers, pipeline=pipeline
+            videos, out, recipe, truth=truth, tokenizer=tokenizer, force=force, workers=workers, pipeline=pipeline
         )
     except LapsError as error:
         pipeline.problems += error.problems
     except KeyboardInterrupt as stop:
-        stopped = int(stop.number) if isinstance(stop, Interrupted) else 2
+        stopped = int(stop.number) if isinstance(stop, Interrupted) else int(signal.SIGINT)
         pipeline.problems += _stopped(stop)
     if json:
         console.write_json(pipeline.as_json(), pipeline.problems)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from pydantic import Field
@@ -11,12 +11,12 @@ from lapsdata.errors import Problem, SchemaError
 from lapsdata.schema.base import Positive, Record
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["CodebookUse", "codebook_use"]
 
-# Fewer codes than this carry the whole motion of a data set only when nothing moves.
-_COLLAPSED_PERPLEXITY = 2.0
+# Fewer codes than this tell windows apart only where nearly nothing moves.
+_COLLAPSED_PERPLEXITY = 1.5
 
 
 class CodebookUse(Record):
@@ -24,7 +24,7 @@ class CodebookUse(Record):
 
     Examples
     --------
-    >>> use = codebook_use([0, 0, 1, 3], 15)
+    >>> use = codebook_use([[0], [0], [1], [3]], 15)
     >>> use.used, round(use.perplexity, 3), use.most_common_share, use.collapsed
     (3, 2.828, 0.5, False)
     """
@@ -37,18 +37,22 @@ class CodebookUse(Record):
     """Different ones among them."""
     perplexity: Annotated[float, Field(ge=1)]
     """2 to the entropy in bits: so many codes, equally often used, would be as uncertain. At most `codes`."""
+    per_step_perplexity: Annotated[float, Field(ge=1)]
+    """2 to the mean, over the steps of a window, of the entropy of the codes that the windows have there. A model that
+    knows a step by its place may give each its own code and say nothing of the motion: this is then 1."""
     most_common_share: Annotated[float, Field(gt=0, le=1)]
     """Share of the most common code."""
 
     @property
     def collapsed(self) -> bool:
-        """Whether nearly everything has one code."""
-        return self.perplexity < _COLLAPSED_PERPLEXITY
+        """Whether the codes of nearly all windows are the same."""
+        return self.per_step_perplexity < _COLLAPSED_PERPLEXITY
 
     def __str__(self) -> str:
         """Return one line for people."""
         return (
-            f"{self.used} of {self.codes} codes used, perplexity {self.perplexity:.1f}, "
+            f"{self.used} of {self.codes} codes used, perplexity {self.perplexity:.1f} ({self.per_step_perplexity:.1f} "
+            f"from window to window), "
             f"{100 * self.most_common_share:.1f}% of steps have the most common one"
         )
 
@@ -58,7 +62,8 @@ def codebook_use(found: ArrayLike, codes: int) -> CodebookUse:
 
     Parameters
     ----------
-    found : int array of any shape, 0 to codes - 1
+    found : int array (W, L), 0 to codes - 1
+        The codes of windows.
     codes : int
         The true number of codes.
 
@@ -70,20 +75,30 @@ def codebook_use(found: ArrayLike, codes: int) -> CodebookUse:
     Examples
     --------
     >>> str(codebook_use([[7, 7], [7, 7]], 64))
-    '1 of 64 codes used, perplexity 1.0, 100.0% of steps have the most common one'
+    '1 of 64 codes used, perplexity 1.0 (1.0 from window to window), 100.0% of steps have the most common one'
     """
-    values = np.asarray(found).ravel()
-    if not values.size or values.min() < 0 or values.max() >= codes:
+    values = np.asarray(found)
+    if values.ndim != 2 or not values.size or values.min() < 0 or values.max() >= codes:
         got = f"{values.min()} to {values.max()}" if values.size else "none"
-        raise SchemaError(Problem("code-outside", "codes", f"expected codes from 0 to {codes - 1}, got {got}"))
+        message = f"expected codes from 0 to {codes - 1} by window and step, got {got} in {values.ndim} dimensions"
+        raise SchemaError(Problem("code-outside", "codes", message))
     counts = np.unique(values, return_counts=True)[1]
-    shares = counts / counts.sum()
-    entropy = float(-(shares * np.log2(shares)).sum())
     return CodebookUse(
         codes=codes,
         seen=values.size,
         used=len(counts),
-        # Rounding may leave the entropy of one code just below 0.
-        perplexity=max(1.0, 2.0**entropy),
-        most_common_share=float(shares.max()),
+        perplexity=_perplexity(values),
+        per_step_perplexity=_perplexity(*values.T),
+        most_common_share=float(counts.max() / values.size),
     )
+
+
+def _perplexity(*samples: NDArray[Any]) -> float:
+    """Return 2 to the mean entropy of some samples."""
+    entropies = []
+    for sample in samples:
+        counts = np.unique(sample, return_counts=True)[1]
+        shares = counts / counts.sum()
+        entropies.append(-(shares * np.log2(shares)).sum())
+    # Rounding may leave the entropy of one code just below 0.
+    return max(1.0, float(2.0 ** np.mean(entropies)))

@@ -187,5 +187,5 @@ def use_of(model: MotionTokenizer, windows: MotionWindows, batch: int = 256) -> 
     codes: list[Any] = []
     for first in range(0, len(windows), batch):
         positions = torch.from_numpy(windows.positions[first : first + batch])
-        codes.append(model.encode(positions.diff(dim=2)).codes.numpy().ravel())
+        codes.append(model.encode(positions.diff(dim=2)).codes.numpy())
     return codebook_use(np.concatenate(codes), model.config.codes)

@@ -1,0 +1,70 @@
+"""`lapsdata demo`: the main job on scenes whose truth is known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lapsdata import console
+from lapsdata.verbs import Json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lapsdata.testing.scenes import Scene
+
+__all__ = ["PLUGIN"]
+
+_ACTIONS, _RATE_HZ, _MOST = 6, 10, 24
+
+
+def demo(
+    out: Annotated[Path, typer.Option("--out", help="Folder of all that it makes.", metavar="FOLDER")] = Path("demo"),
+    scenes: Annotated[int, typer.Option(min=1, max=_MOST, help="How many of the 24 measured scenes.")] = 8,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="As that of `lapsdata run`.", metavar="STAGE.KEY=VALUE")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """The main job, on rendered scenes with a known truth.
+
+    Renders scenes, runs `lapsdata run` on them, prints the table of scores and the place of the report.
+    """
+    from lapsdata.schema.recipe import Recipe
+    from lapsdata.stages.recipe import resolve, with_settings
+    from lapsdata.testing.scene_seeds import MEASURE_SEEDS
+    from lapsdata.testing.scenes import SceneConfig, render_scene
+    from lapsdata.timebase import FrameRate
+    from lapsdata.video.sources import find_videos
+    from lapsmodels.commands.run import follow
+
+    recipe = resolve(with_settings(Recipe(), settings or []))
+    config = SceneConfig(rate=FrameRate(_RATE_HZ), actions=_ACTIONS)
+    made = [render_scene(seed, config) for seed in MEASURE_SEEDS[:scenes]]
+    folder, truth = out / "videos", out / "truth.parquet"
+    _write(made, folder, truth)
+    if not json:
+        console.write(f"$ lapsdata run {folder} --out {out / 'run'} --truth {truth}")
+    follow(find_videos([folder]), out / "run", recipe, truth=truth, json=json)
+
+
+def _write(scenes: Sequence[Scene], folder: Path, truth: Path) -> None:
+    """Write the scenes that are not there, and their truth."""
+    from lapsdata.formats import write
+    from lapsdata.storage.atomic import storage_errors
+    from lapsdata.testing.scene_truth import scene_name, true_segments
+
+    with storage_errors(folder, "make the folder"):
+        folder.mkdir(parents=True, exist_ok=True)
+    with console.progress("render", len(scenes), unit="scenes") as advance:
+        for scene in scenes:
+            path = folder / f"{scene_name(scene)}.mp4"
+            if not path.exists():
+                scene.write_video(path)
+            advance(1)
+    write(truth, true_segments(*scenes), overwrite=True)
+
+
+PLUGIN = demo

@@ -1,0 +1,179 @@
+"""Training and encoding of files: kept by what their outputs say, resumed to the same bytes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+
+from lapsdata import formats
+from lapsdata.containers import Tokens, Tracks
+from lapsdata.errors import CorruptDataError, SchemaError, StorageError
+from lapsdata.testing.samples import sample_tracks
+from lapsmodels.stages.encode import encode_tracks
+from lapsmodels.stages.encode_many import EncodeOptions, encode_files
+from lapsmodels.stages.train import codebook_problems, state_file, train_tokenizer
+from lapsmodels.stages.train_options import TrainStageOptions
+from lapsmodels.tokenizer.checkpoint import load_tokenizer
+from lapsmodels.training import loop
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+QUICK = TrainStageOptions(steps=6, batch=4, save_every=2, threads=1)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[Path]:
+    (tmp_path / "tracks").mkdir()
+    paths = [tmp_path / "tracks" / f"clip_{number}.h5" for number in range(2)]
+    for number, path in enumerate(paths):
+        formats.write(path, sample_tracks(windows=9, horizon=6, points=9, seed=number))
+    return paths
+
+
+def whole(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_tokenizer_fits_its_data(files: list[Path], tmp_path: Path) -> None:
+    output = train_tokenizer(files, tmp_path / "t", QUICK)
+    header, size = output.content, formats.read(files[0], Tracks).header.views["default"].size
+    assert (header.config.points, header.config.horizon) == (9, 6)
+    assert header.config.class_size == (size.height, size.width)
+    assert header.config.scale > 1
+    assert header.trained is not None
+    assert (header.trained.windows, header.trained.steps) == (18, 6)
+    assert header.trained.codebook.seen == 18 * 5
+    assert [parent.name for parent in header.provenance.parents] == ["clip_0.h5", "clip_1.h5"]
+    assert load_tokenizer(tmp_path / "t").header == header
+    published = train_tokenizer(files, tmp_path / "p", QUICK.model_copy(update={"fitted": False})).content.config
+    assert (published.class_size, published.scale) == ((128, 128), 1.0)
+
+
+def test_what_is_done_is_kept_and_what_is_changed_is_trained_anew(files: list[Path], tmp_path: Path) -> None:
+    out = tmp_path / "t"
+    assert train_tokenizer(files, out, QUICK).fate == "made"
+    first = whole(out)
+    assert train_tokenizer(files, out, QUICK).fate == "kept"
+    assert train_tokenizer(files, out, QUICK, force=True).fate == "forced"
+    assert whole(out) == first
+    assert train_tokenizer(files[:1], out, QUICK).fate == "changed"
+    assert whole(out) != first
+    assert train_tokenizer(files, out, QUICK.model_copy(update={"seed": 1})).fate == "changed"
+    (out / "weights.safetensors").write_bytes(b"torn")
+    assert train_tokenizer(files, out, QUICK).fate == "damaged"
+    assert whole(out) == first
+
+
+def test_a_training_that_was_stopped_goes_on_to_the_same_bytes(
+    files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train_tokenizer(files, tmp_path / "whole", QUICK)
+    begun: list[int] = []
+    true_loss = loop._loss
+
+    def stopped_after_five(*arguments: Any) -> torch.Tensor:
+        begun.append(1)
+        if len(begun) == 6:
+            raise KeyboardInterrupt
+        return true_loss(*arguments)
+
+    monkeypatch.setattr(loop, "_loss", stopped_after_five)
+    with pytest.raises(KeyboardInterrupt):
+        train_tokenizer(files, tmp_path / "t", QUICK)
+    assert not (tmp_path / "t").exists()
+    assert state_file(tmp_path / "t").exists()
+    capsys.readouterr()
+    train_tokenizer(files, tmp_path / "t", QUICK)
+    assert "goes on from step 4 of 6" in capsys.readouterr().err
+    assert len(begun) == 6 + 2
+    assert whole(tmp_path / "t") == whole(tmp_path / "whole")
+    assert not state_file(tmp_path / "t").exists()
+
+
+def test_a_damaged_state_is_told(files: list[Path], tmp_path: Path) -> None:
+    state_file(tmp_path / "t").write_bytes(b"")
+    with pytest.raises(CorruptDataError, match=r"the state of the training is damaged.*; remove it, and train anew"):
+        train_tokenizer(files, tmp_path / "t", QUICK)
+
+
+def test_what_others_have_made_is_never_replaced(files: list[Path], tmp_path: Path) -> None:
+    (tmp_path / "t").mkdir()
+    (tmp_path / "t" / "notes.txt").write_text("mine")
+    with pytest.raises(StorageError, match=r"it is left as it is"):
+        train_tokenizer(files, tmp_path / "t", QUICK, force=True)
+    assert whole(tmp_path / "t") == {"notes.txt": b"mine"}
+
+
+def test_no_tracks_and_unlike_tracks_are_told(files: list[Path], tmp_path: Path) -> None:
+    with pytest.raises(SchemaError, match=r"expected tracks and views, got none"):
+        train_tokenizer([], tmp_path / "t", QUICK)
+    formats.write(tmp_path / "long.h5", sample_tracks(windows=3, horizon=7, points=9))
+    with pytest.raises(SchemaError, match=r"expected windows of 6 frames and 9 points, got 7 and 9"):
+        train_tokenizer([*files, tmp_path / "long.h5"], tmp_path / "t", QUICK)
+
+
+def test_a_collapsed_codebook_is_told(tmp_path: Path) -> None:
+    still = sample_tracks(windows=9, horizon=6, points=9)
+    tracks = {"default": np.full((9, 6, 9, 2), 50, np.float32)}
+    vis = {"default": np.ones((9, 6, 9), bool)}
+    formats.write(tmp_path / "still.h5", replace(still, tracks=tracks, vis=vis))
+    header = train_tokenizer([tmp_path / "still.h5"], tmp_path / "t", QUICK).content
+    assert header.config.scale == 1
+    assert [problem.code for problem in codebook_problems(header)] == ["collapsed-codebook"]
+
+
+def test_files_of_tracks_become_files_of_tokens(files: list[Path], tmp_path: Path) -> None:
+    train_tokenizer(files, tmp_path / "t", QUICK)
+    report = encode_files(files, tmp_path / "t", tmp_path / "tokens", workers=1)
+    assert [(entry.name, entry.fate, entry.result) for entry in report.entries] == [
+        ("clip_0", "made", 9), ("clip_1", "made", 9),
+    ]  # fmt: skip
+    expected = encode_tracks(formats.read(files[1], Tracks), load_tokenizer(tmp_path / "t"))
+    found = formats.read(tmp_path / "tokens" / "clip_1.zarr", Tokens)
+    np.testing.assert_array_equal(found.codes, expected.codes)
+    np.testing.assert_array_equal(found.quantized, expected.quantized)
+    assert [parent.role for parent in found.header.provenance.parents] == ["tracks", "tokenizer"]
+
+
+def test_tokens_are_kept_until_their_tracks_or_tokenizer_change(files: list[Path], tmp_path: Path) -> None:
+    def fates(**options: Any) -> list[str]:
+        report = encode_files(files, tmp_path / "t", tmp_path / "tokens", workers=1, **options)
+        return [entry.fate for entry in report.entries]
+
+    train_tokenizer(files, tmp_path / "t", QUICK)
+    assert fates() == ["made", "made"]
+    assert fates() == ["kept", "kept"]
+    formats.write(files[0], sample_tracks(windows=4, horizon=6, points=9, seed=7), overwrite=True)
+    assert fates() == ["changed", "kept"]
+    assert fates(options=EncodeOptions(latents="both")) == ["changed", "changed"]
+    train_tokenizer(files, tmp_path / "t", QUICK.model_copy(update={"seed": 3}))
+    assert fates(options=EncodeOptions(latents="both")) == ["changed", "changed"]
+    assert fates(options=EncodeOptions(latents="both"), force=True) == ["forced", "forced"]
+
+
+def test_a_file_that_does_not_fit_fails_beside_the_others(files: list[Path], tmp_path: Path) -> None:
+    train_tokenizer(files, tmp_path / "t", QUICK)
+    formats.write(tmp_path / "long.h5", sample_tracks(windows=3, horizon=7, points=9))
+    report = encode_files([files[0], tmp_path / "long.h5"], tmp_path / "t", tmp_path / "tokens", workers=1)
+    assert [entry.fate for entry in report.entries] == ["made", "failed"]
+    assert "the tokenizer takes windows of 6 frames and 9 points, got 7 and 9" in str(report.problems[0])
+
+
+def test_no_tokenizer_is_told_at_once(files: list[Path], tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match=r"expected a folder with tokenizer.json and weights.safetensors, got noth"):
+        encode_files(files, tmp_path / "nowhere", tmp_path / "tokens")
+    assert not (tmp_path / "tokens").exists()
