@@ -91,7 +91,7 @@ def _write_parameters(stage: Stage) -> None:
 def show(
     recipe: Annotated[
         Path | None,
-        typer.Argument(help="A recipe; without one, the defaults.", metavar="[RECIPE.yaml]", readable=False),
+        typer.Argument(help="A recipe; without one, the defaults.", metavar="RECIPE.yaml", readable=False),
     ] = None,
     settings: Annotated[
         list[str] | None,
@@ -138,7 +138,7 @@ def init(
         _refuse_output(out, force)
     rate = None if fps is None else FrameRate.parse(fps)
     found = find_videos(videos, recursive=recursive, match=match, lost="list")
-    with console.progress("recipe", len(found), unit="videos") as looked:
+    with console.progress("look at videos", len(found), unit="videos") as looked:
         advice = recipe_for(found, rate, looked=looked)
     if out is not None:
         with atomic_file(out, overwrite=force) as file:

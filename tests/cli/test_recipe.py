@@ -257,7 +257,7 @@ stages:
     def test_what_two_rates_need(self, recipe: Verb, videos: Path) -> None:
         done = recipe("init", "videos")
         assert (done.code, done.out) == (0, self.TEXT)
-        assert done.err.startswith("recipe: done: 2/2 videos in ")
+        assert done.err.startswith("look at videos: done: 2/2 videos in ")
 
     def test_a_file_is_written_and_never_replaced_unasked(self, recipe: Verb, videos: Path, tmp_path: Path) -> None:
         done = recipe("init", "videos", "--out", "mine.yaml")
