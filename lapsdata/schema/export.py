@@ -13,6 +13,7 @@ from lapsdata.schema.recipe import Recipe
 from lapsdata.schema.result import BoundaryResult
 from lapsdata.schema.run import Run
 from lapsdata.schema.segments import SegmentsHeader
+from lapsdata.schema.threshold import ThresholdRecord
 from lapsdata.schema.tokens import TokensHeader
 from lapsdata.schema.tracks import TracksHeader
 from lapsdata.schema.video import SourceVideo
@@ -34,6 +35,7 @@ RECORDS: dict[str, type[Record]] = {
     "run.v1": Run,
     "segments.v1": SegmentsHeader,
     "source_video.v1": SourceVideo,
+    "threshold.v1": ThresholdRecord,
     "tokens.v1": TokensHeader,
     "tracks.v1": TracksHeader,
 }

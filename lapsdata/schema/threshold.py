@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from lapsdata.schema.base import Count, Header, Name, Text
 
@@ -36,3 +36,9 @@ class ThresholdRecord(Header):
     """Share of the measured energies that are not below the value."""
     counts: dict[str, Count]
     """Rows by state, and `not_positive`: measured ones without a logarithm."""
+
+    @model_validator(mode="after")
+    def _lowest_is_lowest(self) -> Self:
+        if self.lowest > self.highest:
+            raise ValueError(f"expected a lowest energy up to the highest {self.highest:g}, got {self.lowest:g}")
+        return self

@@ -28,7 +28,7 @@ def demo(
     ] = None,
     json: Json = False,
 ) -> None:
-    """The main job, on rendered scenes with a known truth.
+    """Do the main job on rendered scenes with a known truth.
 
     Renders scenes, runs `lapsdata run` on them, prints the table of scores and the place of the report.
     """

@@ -10,6 +10,7 @@ import typer
 
 from lapsdata import console
 from lapsdata.verbs import Json, finish
+from lapsmodels.commands._threads import patient_threads
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,6 +97,7 @@ def follow(
     from lapsdata.execution.report import Interrupted
     from lapsmodels.stages.run import Pipeline, run_videos
 
+    patient_threads()
     pipeline = Pipeline(out)
     stopped: int | None = None
     try:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lapsdata import console
 from lapsdata.verbs import Json, finish
+from lapsmodels.commands._threads import patient_threads
 
 if TYPE_CHECKING:
     from lapsmodels.tokenizer.checkpoint import TokenizerHeader
@@ -26,10 +27,10 @@ def train(
     files: Annotated[list[Path], typer.Argument(help="Tracks, one file per video; or a folder of them.")],
     out: Annotated[Path, typer.Option("--out", help="Folder of the tokenizer.", metavar="FOLDER")],
     preset: Annotated[_Preset, typer.Option(help="Shapes of the model.")] = _Preset.SMALL,
-    steps: Annotated[int, typer.Option(min=1, help="Steps of the optimiser.")] = 600,
-    batch: Annotated[int, typer.Option(min=1, help="Windows per step.")] = 32,
-    rate: Annotated[float, typer.Option(help="Highest learning rate.")] = 1e-3,
-    seed: Annotated[int, typer.Option(min=0, help="Of weights, order and points.")] = 0,
+    steps: Annotated[int | None, typer.Option(min=1, help="Steps of the optimiser; 400 by default.")] = None,
+    batch: Annotated[int | None, typer.Option(min=1, help="Windows per step; 32 by default.")] = None,
+    rate: Annotated[float | None, typer.Option(help="Highest learning rate; 0.001 by default.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of weights, order and points; 0 by default.")] = None,
     fitted: Annotated[
         bool, typer.Option("--fitted/--as-published", help="Scale velocities and classes to the data, or do not.")
     ] = True,
@@ -46,9 +47,10 @@ def train(
     from lapsmodels.stages.train import codebook_problems, train_tokenizer
     from lapsmodels.stages.train_options import TrainStageOptions
 
-    options = TrainStageOptions(
-        preset=preset.value, steps=steps, batch=batch, rate=rate, seed=seed, fitted=fitted, threads=threads
-    )
+    patient_threads()
+    given: dict[str, Any] = {"steps": steps, "batch": batch, "rate": rate, "seed": seed, "threads": threads}
+    told = {name: value for name, value in given.items() if value is not None}
+    options = TrainStageOptions(**told, preset=preset.value, fitted=fitted)
     output = train_tokenizer(energy_files(files), out, options, force=force)
     problems = codebook_problems(output.content)
     facts = {"out": str(out), **tokenizer_facts(output.content), "done": output.fate}

@@ -264,7 +264,7 @@ class _Run:
         segmenter = registry("segmenters").load(kind)(**told)
         output, problems = segment_energies(energies, path, segmenter, threshold=threshold, force=self._force)
         facts = output.content.facts()
-        self._tell("segment", output.fate, f"{facts['segments']} segments, ended by {facts['ended by']}")
+        self._tell("segment", output.fate, f"{facts['segments']}, ended by {facts['ended by']}")
         self.pipeline.problems += problems
         return path
 

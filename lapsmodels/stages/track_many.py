@@ -153,8 +153,8 @@ def _expect_one_rate(ready: Mapping[str, Prepared]) -> None:
         return
     slowest, fastest = max(steps, key=lambda name: steps[name]), min(steps, key=lambda name: steps[name])
     message = (
-        f"expected one rate of frames, got {1 / steps[slowest]:.6g} per second in {slowest} to "
-        f"{1 / steps[fastest]:.6g} in {fastest}"
+        f"expected one rate of frames, got {1 / steps[slowest]:.4g} per second in {slowest} to "
+        f"{1 / steps[fastest]:.4g} in {fastest}"
     )
     fix = f"track all at one: rate={math.floor(1 / steps[slowest])}, or what the slowest has"
     raise SchemaError(Problem("unlike-rates", "videos", message, fix))

@@ -20,7 +20,7 @@ class TrainOptions(Record):
     32
     """
 
-    steps: Positive = 600
+    steps: Positive = 400
     """Steps of the optimiser."""
     batch: Positive = 32
     """Windows per step."""

@@ -67,7 +67,7 @@ def test_the_base_states_ranges_and_no_exact_version(project: dict[str, Any]) ->
 
 def test_what_the_design_keeps_out_of_the_base_is_not_in_it(project: dict[str, Any]) -> None:
     names = {canonicalize_name(requirement.name) for requirement in wanted(project)}
-    assert names.isdisjoint({"lerobot", "decord", "tensorstore", "pylance", "matplotlib", "scikit-learn", "ray"})
+    assert names.isdisjoint({"lerobot", "decord", "tensorstore", "pylance", "scikit-learn", "ray"})
 
 
 def test_the_extra_all_names_only_extras(project: dict[str, Any]) -> None:

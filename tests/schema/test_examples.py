@@ -42,6 +42,7 @@ BEYOND_JSON_SCHEMA = {
     "energies_row.v1/end_before_start": "expected start_s < end_s",
     "segments.v1/end_before_start": "expected start_s < end_s",
     "segments.v1/video_twice": "expected each video once",
+    "threshold.v1/lowest_above_highest": "expected a lowest energy up to the highest",
     "tokens.v1/codes_not_the_product": r"expected codes = product of levels \(8, 6, 5\) = 240",
     "tracks.v1/active_area_beyond_the_frame": "expected an active area inside of",
     "tracks.v1/horizon_one_point_zero": "horizon: expected a valid integer, got 16.0",

@@ -1,0 +1,339 @@
+"""The main job: what it makes, what it keeps, how it goes on, and what it says of bad input."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from lapsdata import formats
+from lapsdata.containers import Segments
+from lapsdata.errors import LapsError, Problem, StorageError
+from lapsdata.schema.recipe import Recipe
+from lapsdata.stages.recipe import load_recipe, resolve, with_settings
+from lapsdata.testing.scene_truth import true_segments
+from lapsdata.testing.scenes import SceneConfig, render_scene
+from lapsdata.timebase import FrameRate
+from lapsdata.video.sources import find_videos
+from lapsdata.video.writer import write_video
+from lapsmodels.stages import run as run_module
+from lapsmodels.stages.run import Pipeline, run_videos
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SMALL = ("track.points=36", "track.horizon=8", "evaluate.draws=5")
+QUICK = (*SMALL, "train.steps=4", "train.batch=4", "train.save_every=2", "train.threads=1")
+NAMES = ("scene_3", "scene_8")
+
+
+@pytest.fixture(scope="session")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of `videos/` and `truth.parquet`."""
+    folder = tmp_path_factory.mktemp("scenes")
+    (folder / "videos").mkdir()
+    made = [render_scene(int(name[6:]), SceneConfig(actions=2, rate=FrameRate(10))) for name in NAMES]
+    for name, scene in zip(NAMES, made, strict=True):
+        scene.write_video(folder / "videos" / f"{name}.mp4")
+    formats.write(folder / "truth.parquet", true_segments(*made))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def whole(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of an undisturbed run of the command."""
+    out = tmp_path_factory.mktemp("whole") / "out"
+    done = subprocess.run(command(scenes, out), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+def command(scenes: Path, out: Path, *more: str) -> list[str]:
+    program = [sys.executable, "-c", "from lapsdata.cli.main import main; main()"]
+    settings = [word for setting in QUICK for word in ("--set", setting)]
+    truth = ["--truth", str(scenes / "truth.parquet")]
+    return [*program, "run", str(scenes / "videos"), "--out", str(out), *truth, *settings, *more]
+
+
+def content(out: Path) -> dict[str, bytes]:
+    """Return all outputs but the clock times of `run.json`, and what killed writers have left beside them."""
+    files = (path for path in out.rglob("*") if path.is_file() and path.name != "run.json")
+    return {
+        str(path.relative_to(out)): path.read_bytes()
+        for path in files
+        if not any(part.startswith(".lapsdata-tmp-") for part in path.relative_to(out).parts)
+    }
+
+
+def ran(videos: Path, out: Path, *settings: str, **given: Any) -> Pipeline:
+    told = dict(setting.split("=", 1) for setting in (*SMALL, "train.kind=none", *settings))
+    recipe = resolve(with_settings(Recipe(), [f"{key}={value}" for key, value in told.items()]))
+    return run_videos(find_videos([videos], lost="list"), out, recipe, **given)
+
+
+def fates(pipeline: Pipeline) -> list[str]:
+    return [f"{one.stage} {one.fate}" for one in pipeline.done]
+
+
+def codes(pipeline: Pipeline) -> set[str]:
+    return {problem.code for problem in pipeline.problems}
+
+
+def test_all_that_is_made_stands_in_one_folder(whole: Path) -> None:
+    found = {name.split("/")[0] for name in content(whole)}
+    assert found == {
+        "recipe.yaml", "tracks", "tokenizer", "tokens", "energies", "threshold.json", "segments.parquet",
+        "scores.json", "report",
+    }  # fmt: skip
+    found = {name for name in content(whole) if name.startswith("report/")}
+    assert {"report/index.html", "report/scores.txt", "report/scores.json"} <= found
+    assert {f"report/timelines/{name}.png" for name in NAMES} <= found
+    segments = formats.read(whole / "segments.parquet", Segments)
+    assert [video.name for video in segments.header.videos] == list(NAMES)
+    assert json.loads((whole / "run.json").read_text())["outcome"] == "finished"
+
+
+def test_its_recipe_makes_the_same_again(whole: Path, scenes: Path, tmp_path: Path) -> None:
+    recipe = resolve(load_recipe(whole / "recipe.yaml"))
+    run_videos(find_videos([scenes / "videos"]), tmp_path / "out", recipe, truth=scenes / "truth.parquet")
+    assert content(tmp_path / "out") == content(whole)
+
+
+def test_nothing_is_made_twice(whole: Path, scenes: Path) -> None:
+    before = {path: path.stat().st_ino for path in whole.rglob("*") if path.is_file() and path.name != "run.json"}
+    before = {path: inode for path, inode in before.items() if path.name != "recipe.yaml"}
+    done = subprocess.run(command(scenes, whole, "--json"), capture_output=True, text=True, check=True)
+    stages = json.loads(done.stdout)["stages"]
+    assert [one["stage"] for one in stages] == [
+        "track", "train", "encode", "energies", "energies", "threshold", "segment", "evaluate", "report",
+    ]  # fmt: skip
+    assert {one["fate"] for one in stages} == {"kept", "2 kept"}
+    assert before == {path: path.stat().st_ino for path in before}
+    assert "torch" not in modules_of(scenes, whole)
+
+
+def modules_of(scenes: Path, out: Path) -> set[str]:
+    """Return the packages that a run with nothing to do imports: torch alone takes longer than all the rest."""
+    words = command(scenes, out)
+    told = "import sys, atexit; atexit.register(lambda: print(*sys.modules, file=sys.stderr)); "
+    words[2] = told + words[2]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    return set(done.stderr.splitlines()[-1].split())
+
+
+def test_a_change_redoes_what_depends_on_it(scenes: Path, tmp_path: Path) -> None:
+    truth = scenes / "truth.parquet"
+    made = ran(scenes / "videos", tmp_path / "out", truth=truth)
+    assert fates(made) == [
+        "track 2 made", "energies made", "threshold made", "segment made", "evaluate made", "report made",
+    ]  # fmt: skip
+    assert fates(ran(scenes / "videos", tmp_path / "out", "segment.up_s=0.3", truth=truth)) == [
+        "track 2 kept", "energies kept", "threshold kept", "segment changed", "evaluate changed", "report changed",
+    ]  # fmt: skip
+    again = ran(scenes / "videos", tmp_path / "out", "segment.up_s=0.3", truth=truth, force=True)
+    assert {fate.split()[-1] for fate in fates(again)} == {"forced"}
+    (tmp_path / "out" / "threshold.json").unlink()
+    assert fates(ran(scenes / "videos", tmp_path / "out", "segment.up_s=0.3", truth=truth))[2:4] == [
+        "threshold made", "segment kept",
+    ]  # fmt: skip
+
+
+def test_ten_kills_change_no_byte(whole: Path, scenes: Path, tmp_path: Path) -> None:
+    """What is written is whole or not there, whenever the process dies."""
+    out, random = tmp_path / "out", np.random.default_rng(11)
+    killed = 0
+    for _ in range(40):
+        child = subprocess.Popen(command(scenes, out), stderr=subprocess.PIPE, start_new_session=True)
+        try:
+            child.communicate(timeout=random.uniform(0.8, 4.5))
+        except subprocess.TimeoutExpired:
+            os.killpg(child.pid, signal.SIGKILL)
+            child.communicate()
+            killed += 1
+        if killed == 10:
+            break
+        if child.returncode == 0:  # it was done before the moment came
+            (out / str(random.choice(["segments.parquet", "threshold.json"]))).unlink()
+    assert killed == 10
+    done = subprocess.run(command(scenes, out), capture_output=True, text=True, check=True)
+    assert content(out) == content(whole)
+    assert "earlier run" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "stage",
+    ["track_videos", "train_tokenizer", "encode_files", "measure_files", "find_threshold", "segment_energies"],
+)
+def test_ctrl_c_at_every_stage(
+    stage: str, whole: Path, scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = resolve(with_settings(Recipe(), QUICK))
+    videos, truth, pipeline = find_videos([scenes / "videos"]), scenes / "truth.parquet", Pipeline(tmp_path / "out")
+
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run_module, stage, stopped)
+        with pytest.raises(KeyboardInterrupt):
+            run_videos(videos, tmp_path / "out", recipe, truth=truth, pipeline=pipeline)
+    assert all("kept" not in one.fate for one in pipeline.done)
+    assert json.loads((tmp_path / "out" / "run.json").read_text())["outcome"] == "failed"
+    if stage in ("encode_files", "segment_energies"):
+        run_videos(videos, tmp_path / "out", recipe, truth=truth)
+        assert content(tmp_path / "out") == content(whole)
+
+
+@pytest.mark.parametrize("after_s", [1.0, 2.5, 4.0])
+def test_a_real_ctrl_c_is_told_and_gone_on_from(after_s: float, scenes: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    child = subprocess.Popen(command(scenes, out, "--set", "train.rate=0.002"), stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE, text=True, start_new_session=True)  # fmt: skip
+    time.sleep(after_s)
+    child.send_signal(signal.SIGINT)
+    _, told = child.communicate(timeout=60)
+    assert child.returncode == 130, told
+    assert "Traceback" not in told
+    assert "run it again: what is done is kept" in told or after_s < 2
+
+
+def test_a_video_that_fails_leaves_the_others(scenes: Path, tmp_path: Path) -> None:
+    videos = tmp_path / "videos"
+    videos.mkdir()
+    for name in NAMES:
+        (videos / f"{name}.mp4").symlink_to(scenes / "videos" / f"{name}.mp4")
+    (videos / "broken.mp4").write_bytes((scenes / "videos" / "scene_3.mp4").read_bytes()[:3000])
+    write_video(videos / "short.mp4", [np.full((64, 64, 3), 9, np.uint8)] * 5, np.arange(5) / 10)
+    pipeline = ran(videos, tmp_path / "out", truth=scenes / "truth.parquet")
+    assert fates(pipeline)[0] == "track 2 made, 2 failed"
+    assert fates(pipeline)[-1] == "report made"
+    named = " ".join(str(problem) for problem in pipeline.problems)
+    assert "broken" in named
+    assert "short" in named
+    only = ran(scenes / "videos", tmp_path / "alone", truth=scenes / "truth.parquet")
+    assert only.scores is not None
+    assert pipeline.scores is not None
+    assert pipeline.scores.rows == only.scores.rows
+
+
+def test_one_video_alone(scenes: Path, tmp_path: Path) -> None:
+    pipeline = run_videos(
+        find_videos([scenes / "videos" / "scene_3.mp4"]), tmp_path / "out", resolve(with_settings(Recipe(), QUICK))
+    )
+    assert [one.stage for one in pipeline.done][-1] == "report"
+
+
+def test_nothing_that_moves_is_told(tmp_path: Path) -> None:
+    (tmp_path / "videos").mkdir()
+    picture = render_scene(3, SceneConfig(actions=1)).frame(0)
+    for seed in (0, 1):
+        noise = np.random.default_rng(seed)
+        frames = (np.clip(picture + noise.normal(0, 3, picture.shape), 0, 255).astype(np.uint8) for _ in range(30))
+        write_video(tmp_path / "videos" / f"still_{seed}.mp4", frames, np.arange(30) / 10)
+    with pytest.raises(LapsError, match=r"expected some frame with a mean speed of 0.1 pixel per frame"):
+        ran(tmp_path / "videos", tmp_path / "out")
+    told = ran(tmp_path / "videos", tmp_path / "out", "threshold.kind=given", "threshold.value=20")
+    assert formats.read(tmp_path / "out" / "segments.parquet", Segments).start_s.size == 0
+    assert "threshold-outside" in codes(told)
+
+
+def test_no_video_at_all_is_told(tmp_path: Path) -> None:
+    (tmp_path / "broken.mp4").write_bytes(b"nothing")
+    with pytest.raises(LapsError, match=r"expected at least one video that can go on, got none"):
+        ran(tmp_path, tmp_path / "out")
+
+
+def test_unlike_rates_are_told_before_anything_is_tracked(scenes: Path, tmp_path: Path) -> None:
+    videos = tmp_path / "videos"
+    videos.mkdir()
+    (videos / "scene_3.mp4").symlink_to(scenes / "videos" / "scene_3.mp4")
+    render_scene(4, SceneConfig(actions=1, rate=FrameRate(15))).write_video(videos / "fast.mp4")
+    with pytest.raises(LapsError, match=r"got 10 per second in scene_3 to 15 in fast; track all at one: .*rate=10"):
+        ran(videos, tmp_path / "out")
+    assert not list((tmp_path / "out" / "tracks").glob("*.h5"))
+    assert fates(ran(videos, tmp_path / "out", "track.rate=10"))[0] == "track 2 made"
+
+
+def test_a_truth_that_does_not_fit_is_told(scenes: Path, tmp_path: Path) -> None:
+    out, table = tmp_path / "out", tmp_path / "truth.csv"
+    table.write_text("video,start_s,end_s\nanother,1,2\n")
+    with pytest.raises(LapsError, match=r"expected a video that is in both, got 'another' in truth"):
+        ran(scenes / "videos", out, truth=table)
+    table.write_text("video,start_s,end_s\nscene_3,1,2\nscene_8,1,999\n")
+    with pytest.raises(LapsError, match=r"scene_8: expected one time of the video, got 0.0 s to 999.0 s in truth"):
+        ran(scenes / "videos", out, truth=table)
+    table.write_text("video,start_s,end_s\nscene_3,1,2\nscene_8,1,2\n")
+    assert ran(scenes / "videos", out, truth=table).scores is not None
+    with pytest.raises(StorageError, match=r"nowhere.csv"):
+        ran(scenes / "videos", tmp_path / "new", truth=tmp_path / "nowhere.csv")
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_tokenizer_of_another_shape_is_told_before_anything_is_tracked(
+    whole: Path, scenes: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(
+        LapsError, match=r"windows of 16 frames and 36 points, as they are tracked, got one for 8 and 36"
+    ):
+        ran(scenes / "videos", tmp_path / "out", "track.horizon=16", tokenizer=whole / "tokenizer")
+    assert not (tmp_path / "out").exists()
+    pipeline = ran(scenes / "videos", tmp_path / "out", tokenizer=whole / "tokenizer")
+    assert [one.stage for one in pipeline.done][:3] == ["track", "encode", "energies"]
+
+
+def test_tokens_can_be_what_is_segmented(whole: Path, scenes: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    pipeline = ran(scenes / "videos", out, "energies.kind=token_diff_step", tokenizer=whole / "tokenizer")
+    assert {path.name for path in (out / "energies").iterdir()} == {"token_diff_step.jsonl", "velocity_step.jsonl"}
+    told = formats.read(out / "segments.parquet", Segments).header.provenance.parameters
+    assert told["mode"] == "token_diff_step"
+    assert pipeline.report is not None
+    with pytest.raises(LapsError, match=r"expected tokens for token_diff_step, got none"):
+        ran(scenes / "videos", tmp_path / "new", "energies.kind=token_diff_step")
+
+
+def test_outputs_of_other_videos_are_left_and_named(scenes: Path, tmp_path: Path) -> None:
+    ran(scenes / "videos", tmp_path / "out")
+    pipeline = ran(scenes / "videos" / "scene_3.mp4", tmp_path / "out")
+    assert (tmp_path / "out" / "tracks" / "scene_8.h5").exists()
+    assert "other-outputs" in codes(pipeline)
+    header = formats.read(tmp_path / "out" / "segments.parquet", Segments).header
+    assert [video.name for video in header.videos] == ["scene_3"]
+
+
+def test_a_full_disk_is_told_and_gone_on_from(whole: Path, scenes: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    limited = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({0}, {0})); "
+    for limit in (20_000, 120_000):
+        words = command(scenes, out)
+        words[2] = limited.format(limit) + words[2]
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        assert done.returncode == 1, done.stderr
+        assert "disk-full" in done.stderr
+        assert "Traceback" not in done.stderr
+    done = subprocess.run(command(scenes, out), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert content(out) == content(whole)
+
+
+def test_a_foreign_file_stops_its_stage_and_stays(scenes: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "threshold.json").write_text('{"mine": 1}')
+    pipeline = Pipeline(tmp_path / "out")
+    with pytest.raises(StorageError, match=r"threshold.json: expected nothing, or an output of this command"):
+        ran(scenes / "videos", tmp_path / "out", pipeline=pipeline)
+    assert fates(pipeline) == ["track 2 made", "energies made"]
+    assert (tmp_path / "out" / "threshold.json").read_text() == '{"mine": 1}'
+
+
+def test_problems_are_plain_records(scenes: Path, tmp_path: Path) -> None:
+    pipeline = ran(scenes / "videos", tmp_path / "out", "segment.max_duration_s=0.3")
+    assert "metronome" in codes(pipeline)
+    assert all(isinstance(problem, Problem) for problem in pipeline.problems)
