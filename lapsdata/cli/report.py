@@ -1,0 +1,62 @@
+"""`lapsdata report`: what was found, as timelines and one page."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lapsdata import console
+from lapsdata.verbs import Json, finish
+
+__all__ = ["PLUGIN"]
+
+
+class _Average(StrEnum):
+    MACRO = "macro"
+    MICRO = "micro"
+
+
+def report(
+    segments: Annotated[Path, typer.Argument(help="Segments, as `lapsdata segment` writes them.")],
+    energies: Annotated[
+        list[Path],
+        typer.Option(
+            "--energies", help="Energies of the same videos; first those that were segmented.", metavar="FILE"
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the report.", metavar="DIR")],
+    truth: Annotated[
+        Path | None, typer.Option(help="True segments, as `lapsdata evaluate` takes them.", metavar="PATH")
+    ] = None,
+    scores: Annotated[
+        Path | None, typer.Option(help="Scores of these segments: --out of `lapsdata evaluate`.", metavar="FILE")
+    ] = None,
+    average: Annotated[_Average, typer.Option(help="Over videos, or over all boundaries.")] = _Average.MACRO,
+    force: Annotated[bool, typer.Option("--force", help="Make again what is done.")] = False,
+    json: Json = False,
+) -> None:
+    """Show what was found: a timeline for each video, on one page.
+
+    The folder holds a picture for each video (timelines/), the scores, and index.html, which needs no network. A second
+    call keeps it if it is whole and made of the same files; what others have put there is never replaced.
+    """
+    from lapsdata.stages.report import ReportOptions, write_report
+
+    options = ReportOptions(average=average.value)
+    output = write_report(
+        out, segments=segments, energies=energies, truth=truth, scores=scores, options=options, force=force
+    )
+    problems = output.content.problems
+    facts = {"out": str(out), **output.content.facts(), "page": str(out / "index.html"), "done": output.fate}
+    if json:
+        console.write_json({**facts, "why": output.why}, problems)
+    else:
+        console.write_facts(facts)
+        console.report(problems)
+    finish(problems)
+
+
+PLUGIN = report

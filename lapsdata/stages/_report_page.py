@@ -1,0 +1,325 @@
+"""The page of a report: one static file that needs no other but the timelines beside it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from html import escape
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import quote
+
+import numpy as np
+
+from lapsdata.containers.energies import ENERGY_STATES
+from lapsdata.containers.segments import END_REASONS
+from lapsdata.errors import shown
+from lapsdata.metrics.table import best_chance, not_above_chance
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    import numpy.typing as npt
+    from pydantic import JsonValue
+
+    from lapsdata.containers import Energies, Segments
+    from lapsdata.errors import Problem
+    from lapsdata.metrics.table import Average
+    from lapsdata.schema import BoundaryResult
+    from lapsdata.schema.base import Provenance
+    from lapsdata.schema.result import BoundaryRow, PrecisionRecall, ScoredVideo
+    from lapsdata.stages._report_header import ReportedVideo
+
+__all__ = ["PageContent", "Picture", "page"]
+
+_STYLE = """
+:root { color-scheme: light dark; --paper: #fff; --ink: #26303b; --faint: #5d6873; --line: #dfe3e8; --tint: #f5f6f8;
+  --bad: #a83246; --link: #2f6299; }
+@media (prefers-color-scheme: dark) {
+  :root { --paper: #161616; --ink: #d9dee4; --faint: #98a2ad; --line: #383a3d; --tint: #1f2022; --bad: #ee8797;
+    --link: #8ab8e8; }
+  figure img { filter: invert(0.915) hue-rotate(180deg); } }
+* { box-sizing: border-box; }
+body { margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 54rem; background: var(--paper); color: var(--ink);
+  font: 1rem/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; }
+h1 { margin: 0; font-size: 1.7rem; line-height: 1.2; letter-spacing: -0.01em; }
+h2 { margin: 2.75rem 0 0.5rem; font-size: 1.2rem; }
+h3 { margin: 2.25rem 0 0; font-size: 1rem; overflow-wrap: anywhere; }
+p { margin: 0.4rem 0; }
+a { color: var(--link); }
+.lead, .facts, figcaption, footer { color: var(--faint); }
+.facts, footer, figcaption { font-size: 0.9rem; }
+.told { margin: 1rem 0; padding: 0.6rem 0.9rem; border-left: 3px solid var(--line); background: var(--tint); }
+.told.bad { border-color: var(--bad); }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; font-size: 0.9rem; font-variant-numeric: tabular-nums; }
+th, td { padding: 0.25rem 0; text-align: left; vertical-align: top; overflow-wrap: anywhere; }
+th { font-weight: 600; }
+th:not(:last-child), td:not(:last-child) { padding-right: 1.2rem; }
+thead th { border-bottom: 1px solid var(--ink); white-space: nowrap; }
+tbody tr + tr > * { border-top: 1px solid var(--line); }
+.facts-table th { color: var(--faint); font-weight: 400; white-space: nowrap; }
+.numbers td { white-space: nowrap; }
+.numbers tbody th { font-weight: 400; white-space: nowrap; }
+.numbers .first > * { font-weight: 600; }
+.numbers .sub > th { padding-left: 1rem; color: var(--faint); }
+.numbers td.bad { color: var(--bad); }
+.sd { color: var(--faint); font-size: 0.85em; }
+figure { margin: 0.5rem 0 0; overflow-x: auto; }
+figure img { display: block; max-width: none; }
+footer { margin-top: 3.5rem; padding-top: 1rem; border-top: 1px solid var(--line); }
+code { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; font-size: 0.92em; }
+""".strip()
+
+
+class PageContent(NamedTuple):
+    """What a report shows; the first of the energies is the segmented one."""
+
+    segments: Segments
+    energies: tuple[Energies, ...]
+    truth: Segments | None
+    scores: BoundaryResult | None
+    average: Average
+    problems: tuple[Problem, ...]
+    provenance: Provenance
+
+
+class Picture(NamedTuple):
+    """A timeline that was drawn: of which video, and how large it is."""
+
+    video: ReportedVideo
+    width_px: int
+    height_px: int
+
+
+def page(given: PageContent, pictures: Sequence[Picture]) -> str:
+    """Return the page: no clock, path or script; what others have named is escaped.
+
+    Parameters
+    ----------
+    given : PageContent
+    pictures : sequence of Picture
+        One for each video of the segments, in their order.
+
+    Examples
+    --------
+    >>> from lapsdata.stages._report_header import ReportedVideo
+    >>> from lapsdata.testing.samples import sample_energies, sample_provenance, sample_segments
+    >>> given = PageContent(sample_segments(), (sample_energies(),), None, None, "macro", (), sample_provenance())
+    >>> counts = {"segments": 2, "truth": None, "measured": 4, "gated": 2, "missing": 0}
+    >>> videos = [ReportedVideo(name=name, end_s=4.0, timeline=f"{name}.png", **counts) for name in ("one", "two")]
+    >>> page(given, [Picture(video, 1440, 544) for video in videos]).splitlines()[0]
+    '<!doctype html>'
+    """
+    title = _plural(len(given.segments), "segment") + " in " + _plural(len(given.segments.header.videos), "video")
+    lines = [
+        "<!doctype html>",
+        '<html lang="en">',
+        "<head>",
+        '<meta charset="utf-8">',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        f"<title>{_text(title)}</title>",
+        f"<style>\n{_STYLE}\n</style>",
+        "</head>",
+        "<body>",
+        "<header>",
+        f"<h1>{_text(title)}</h1>",
+        f'<p class="lead">{_lead(given)}</p>',
+        *(f'<p class="told bad">{_text(_sentence(problem))}</p>' for problem in given.problems),
+        "</header>",
+        "<main>",
+        *_overview(given),
+        *(_scores(given.scores, given.average) if given.scores is not None else ()),
+        "<h2>Timelines</h2>",
+        f'<p class="facts">{_TIMELINES}</p>',
+        *(
+            line
+            for picture, facts in zip(pictures, _video_facts(given), strict=True)
+            for line in _section(picture, facts)
+        ),
+        "</main>",
+        *_footer(given.provenance),
+        "</body>",
+        "</html>",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+_TIMELINES = (
+    "Above, how much moves: a value for each moment, none where a gate skipped it or where it is missing. Below, what "
+    "was found, coloured by why each segment ends, and what is true where a truth was given."
+)
+
+
+def _lead(given: PageContent) -> str:
+    tool, told = given.segments.header.segmenter, given.energies[0].header
+    what = f"{_code(told.mode)} of {_code(told.source)}"
+    return f"Annotated, beside {what}." if tool is None else f"Found by {_code(tool.name)} in {what}."
+
+
+def _overview(given: PageContent) -> Iterator[str]:
+    segments = given.segments
+    looked_at = sum(video.end_s - video.start_s for video in segments.header.videos)
+    facts = [("Time", _duration(looked_at)), ("Segments", _lengths(segments.end_s - segments.start_s))]
+    if len(segments):
+        facts.append(("Ended by", _reasons(segments.end_reason)))
+    if given.truth is not None:
+        there = _plural(len(given.truth.header.videos), "video")
+        facts.append(("Truth", f"{_plural(len(given.truth), 'segment')} in {there}"))
+    tool = segments.header.segmenter
+    if tool is not None:
+        facts.append(("Segmenter", f"{_code(tool.name)} {_text(tool.version)}{_parameters(tool.parameters)}"))
+    facts += [("Energies", _energies(one)) for one in given.energies]
+    smoothing = segments.header.provenance.parameters.get("smoothing")
+    if smoothing is not None and given.energies[0].header.smoothing is None:
+        facts.append(("Smoothing", f"{_text(str(smoothing))}, before they were segmented"))
+    yield "<h2>What was done</h2>"
+    yield from _table(facts)
+
+
+def _table(facts: Iterable[tuple[str, str]]) -> Iterator[str]:
+    yield '<div class="wide"><table class="facts-table"><tbody>'
+    for name, value in facts:
+        yield f"<tr><th>{name}</th><td>{value}</td></tr>"
+    yield "</tbody></table></div>"
+
+
+def _parameters(told: Mapping[str, JsonValue]) -> str:
+    words = [f"{name} {_value(value)}" for name, value in told.items()]
+    return f": {_text(', '.join(words))}" if words else ""
+
+
+def _value(value: JsonValue) -> str:
+    if value is None:
+        return "none"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _energies(one: Energies) -> str:
+    told = one.header
+    counts = np.bincount(one.state, minlength=len(ENERGY_STATES)).tolist()
+    states = ", ".join(f"{count} {word}" for word, count in zip(ENERGY_STATES, counts, strict=True) if count)
+    smoothed = "" if told.smoothing is None else f", smoothed by {_text(told.smoothing)}"
+    rows = f"{_plural(len(one), 'row')} of {_plural(len(told.videos), 'video')}{f' ({states})' if states else ''}"
+    return (
+        f"{_code(told.mode)} of {_code(told.source)}, per {told.per}, support {told.support_s:.3g} s{smoothed}: {rows}"
+    )
+
+
+def _scores(result: BoundaryResult, average: Average) -> Iterator[str]:
+    verdict = not_above_chance(result, average=average)
+    means = "mean over the videos" if average == "macro" else "of the counts of all videos together"
+    rules = result.rules
+    yield "<h2>Scores</h2>"
+    yield (
+        f'<p class="told bad">{_text(verdict)}</p>'
+        if verdict
+        else '<p class="told">The prediction is above every row of chance at every tolerance.</p>'
+    )
+    true, found = (sum(getattr(video, name) for video in result.videos) for name in ("truth", "found"))
+    videos = _plural(len(result.videos), "video")
+    yield (
+        f'<p class="facts">Boundary F ({average}: {means}) by tolerance; {videos}, '
+        f"{true} true boundaries, {found} found; matching {rules.matching}, counting {rules.counting}. "
+        "Distance: median seconds from a true boundary to the nearest found one. "
+        'The same as <a href="scores.txt">text</a> and as <a href="scores.json">data</a>.</p>'
+    )
+    yield '<div class="wide"><table class="numbers"><thead><tr><th></th>'
+    yield "".join(f"<th>{tolerance:g} s</th>" for tolerance in rules.tolerances_s) + "<th>distance</th>"
+    yield "</tr></thead><tbody>"
+    for row in result.rows:
+        yield from _score_rows(row, result, average)
+    yield "</tbody></table></div>"
+
+
+def _score_rows(row: BoundaryRow, result: BoundaryResult, average: Average) -> Iterator[str]:
+    ours = row.kind == "prediction"
+    cells = []
+    for at, score in enumerate(row.scores):
+        of: PrecisionRecall = getattr(score, average)
+        sd = getattr(score, f"{average}_f_sd")
+        lost = ours and of.f <= best_chance(result, at, average=average)[0]
+        spread = "" if sd is None else f' <span class="sd">± {sd:.3f}</span>'
+        cells.append(f"<td{' class=bad' if lost else ''}>{of.f:.3f}{spread}</td>")
+    median = None if row.deviation is None else getattr(row.deviation, average).truth_to_found_s
+    cells.append(f"<td>{'' if row.deviation is None else '-' if median is None else f'{median:.3f}'}</td>")
+    yield f"<tr{' class=first' if ours else ''}><th>{_text(row.name)}</th>{''.join(cells)}</tr>"
+    for word in ("precision", "recall") if ours else ():
+        numbers = "".join(f"<td>{getattr(getattr(score, average), word):.3f}</td>" for score in row.scores)
+        yield f"<tr class=sub><th>{word}</th>{numbers}<td></td></tr>"
+
+
+def _video_facts(given: PageContent) -> Iterator[str]:
+    """Yield a line for each video of the segments."""
+    segments, scores = given.segments, given.scores
+    edges = np.searchsorted(segments.video_index, np.arange(len(segments.header.videos) + 1)).tolist()
+    scored = {} if scores is None else {video.name: video for video in scores.videos}
+    for number, video in enumerate(segments.header.videos):
+        rows = slice(edges[number], edges[number + 1])
+        length = segments.end_s[rows] - segments.start_s[rows]
+        facts = [_duration(video.end_s - video.start_s), _lengths(length)]
+        if len(length):
+            facts.append(f"ended by {_reasons(segments.end_reason[rows])}")
+        if scores is not None and video.name in scored:
+            facts.append(_video_score(scored[video.name], scores.rules.tolerances_s))
+        yield _text("; ".join(facts))
+
+
+def _video_score(video: ScoredVideo, tolerances_s: Sequence[float]) -> str:
+    both = video.truth + video.found
+    values = [2 * hits / both if both else 1.0 for hits in video.hits]
+    told = ", ".join(f"{f:.2f} at {tolerance:g} s" for f, tolerance in zip(values, tolerances_s, strict=True))
+    return f"boundary F {told}"
+
+
+def _section(picture: Picture, facts: str) -> Iterator[str]:
+    video = picture.video
+    true = "" if video.truth is None else f"; {_plural(video.truth, 'true segment')}"
+    # Timelines have two pixels for each of the page's.
+    size = f'width="{picture.width_px // 2}" height="{picture.height_px // 2}"'
+    yield f"<section><h3>{_text(video.name)}</h3>"
+    yield f'<p class="facts">{facts}{true}</p>'
+    yield (
+        f'<figure><img src="{escape(quote(video.timeline))}" {size} loading="lazy" '
+        'alt="Timeline: energies above, segments below"></figure></section>'
+    )
+
+
+def _footer(made: Provenance) -> Iterator[str]:
+    yield "<footer><p>Made of</p>"
+    yield from _table((parent.role, f"{_text(parent.name)} {_code(parent.digest[7:19])}") for parent in made.parents)
+    yield (
+        f"<p>by {_text(made.producer)} {_text(made.version)}, code <code>{made.code_digest[7:19]}</code>. "
+        'What is in this folder: <a href="report.json">report.json</a>.</p></footer>'
+    )
+
+
+def _lengths(length: npt.NDArray[np.float64]) -> str:
+    told = _plural(len(length), "segment")
+    return f"{told}, median {np.median(length):.2f} s, {length.sum():.1f} s in all" if len(length) else told
+
+
+def _reasons(given: Iterable[str]) -> str:
+    count = Counter(given)
+    return ", ".join(f"{reason.replace('_', ' ')} {count[reason]}" for reason in END_REASONS if count[reason])
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60} h {minutes % 60:02d} min {rest:02d} s" if minutes >= 60 else f"{minutes} min {rest:02d} s"
+
+
+def _sentence(problem: Problem) -> str:
+    return f"{problem.message}{'; ' + problem.fix if problem.fix else ''}."
+
+
+def _plural(count: int, one: str) -> str:
+    return f"{count} {one}{'' if count == 1 else 's'}"
+
+
+def _code(text: str) -> str:
+    return f"<code>{_text(text)}</code>"
+
+
+def _text(text: str) -> str:
+    return escape(shown(text))

@@ -1,0 +1,121 @@
+"""`lapsdata report`: the folder is made, kept, and told; what cannot be shown is named."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+import typer
+import typer.main
+
+from lapsdata import console, formats
+from lapsdata.cli.report import PLUGIN
+from lapsdata.errors import LapsError, SchemaError
+from lapsdata.metrics import evaluate_boundaries
+from lapsdata.storage.sealed_json import write_sealed_json
+from lapsdata.testing.samples import sample_energies, sample_segments
+from lapsdata.verbs import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Run = Callable[..., "Ran"]
+
+
+class Ran(NamedTuple):
+    """What a call has left behind."""
+
+    returncode: int | str | None
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def report(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+    """Run the verb in this process, in a folder with the files of a job."""
+    found = sample_segments()
+    formats.write(tmp_path / "e.jsonl", sample_energies())
+    formats.write(tmp_path / "s.parquet", found)
+    write_sealed_json(tmp_path / "scores.json", evaluate_boundaries(found, found, draws=2))
+    app = typer.Typer(add_completion=False)
+    app.command()(PLUGIN)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(console, "_kept", None)
+
+    def command(*arguments: str) -> Ran:
+        capsys.readouterr()
+        try:
+            typer.main.get_command(app)(list(arguments), obj=Settings(), prog_name="report")
+        except SystemExit as end:
+            return Ran(end.code, *capsys.readouterr())
+        except LapsError:
+            monkeypatch.setattr(console, "_kept", None)
+            raise
+        raise AssertionError("the verb did not end")
+
+    return command
+
+
+GIVEN = ("s.parquet", "--energies", "e.jsonl", "--out", "out")
+
+
+def facts(text: str) -> dict[str, str]:
+    return {line.split()[0]: " ".join(line.split()[1:]) for line in text.splitlines()}
+
+
+def test_a_report_is_made_and_then_kept(report: Run, tmp_path: Path) -> None:
+    for fate in ("made", "kept"):
+        done = report(*GIVEN, "--truth", "s.parquet", "--scores", "scores.json")
+        assert done.returncode == 0, done.stderr
+        assert facts(done.stdout) == {
+            "out": "out", "videos": "2, 2 with a truth", "segments": "3", "files": "6", "page": "out/index.html",
+            "done": fate,
+        }  # fmt: skip
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "index.html", "report.json", "scores.json", "scores.txt", "timelines",
+    ]  # fmt: skip
+    done = report(*GIVEN, "--truth", "s.parquet", "--scores", "scores.json", "--force")
+    assert facts(done.stdout)["done"] == "forced"
+
+
+def test_a_document_tells_the_same(report: Run, tmp_path: Path) -> None:
+    told = json.loads(report(*GIVEN, "--json").stdout)
+    assert (told["done"], told["why"], told["problems"]) == ("made", "", [])
+    page = tmp_path / "out" / "index.html"
+    page.write_text(page.read_text() + " ")
+    told = json.loads(report(*GIVEN, "--json").stdout)
+    assert told["done"] == "damaged"
+    assert "index.html: expected the bytes that were written" in told["why"]
+    told = json.loads(report(*GIVEN, "--json", "--energies", "e.jsonl").stdout)
+    assert (told["done"], told["why"][:8]) == ("changed", "made of ")
+
+
+def test_the_average_is_that_of_the_table(report: Run, tmp_path: Path) -> None:
+    tables = []
+    for average in ("macro", "micro"):
+        assert report(*GIVEN, "--scores", "scores.json", "--average", average).returncode == 0
+        tables.append((tmp_path / "out" / "scores.txt").read_text().splitlines()[0])
+        assert f"Boundary F ({average}: " in (tmp_path / "out" / "index.html").read_text()
+    assert [table[:17] for table in tables] == ["boundary F, macro", "boundary F, micro"]
+
+
+def test_a_metronome_is_a_warning_and_no_error(report: Run, tmp_path: Path) -> None:
+    made: Any = sample_segments()
+    object.__setattr__(made, "end_reason", ("max_duration",) * 3)
+    formats.write(tmp_path / "s.parquet", made, overwrite=True)
+    done = report(*GIVEN)
+    assert done.returncode == 0
+    assert "warning: segments: 3 of 3 segments (100 %) end by max_duration" in done.stderr
+
+
+def test_what_is_missing_is_named(report: Run, tmp_path: Path) -> None:
+    done = report("s.parquet", "--out", "out")
+    assert done.returncode == 2
+    assert "--energies" in done.stderr
+    formats.write(tmp_path / "other.jsonl", sample_energies().__class__.of_rows(
+        sample_energies().header.model_copy(update={"videos": ("clip_7",)}), []))  # fmt: skip
+    with pytest.raises(SchemaError, match="without 'clip_0', 'clip_1', and also 'clip_7'"):
+        report("s.parquet", "--energies", "other.jsonl", "--out", "out")
+    assert not (tmp_path / "out").exists()
