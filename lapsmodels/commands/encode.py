@@ -10,6 +10,7 @@ import typer
 
 from lapsdata import console
 from lapsdata.verbs import Json, Settings, finish
+from lapsmodels.commands._threads import patient_threads
 
 __all__ = ["PLUGIN"]
 
@@ -27,22 +28,20 @@ def encode(
     out: Annotated[Path, typer.Option("--out", help="Folder of the tokens.", metavar="FOLDER")],
     latents: Annotated[_Latents, typer.Option(help="What is stored beside the codes.")] = _Latents.QUANTIZED,
     force: Annotated[bool, typer.Option("--force", help="Encode again what is done.")] = False,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes; by default one per core.")] = None,
     json: Json = False,
 ) -> None:
     """Turn windows of tracks into codes.
 
     A second call does only what is missing or changed; a video that fails is named at the end, and the others are done.
     """
+    patient_threads()
     from lapsdata.execution.report import Interrupted, show
     from lapsdata.stages.energies import energy_files
     from lapsmodels.stages.encode_many import EncodeOptions, encode_files
 
     stopped: Interrupted | None = None
     try:
-        report = encode_files(
-            energy_files(files), tokenizer, out, EncodeOptions(latents=latents.value), force=force, workers=workers
-        )
+        report = encode_files(energy_files(files), tokenizer, out, EncodeOptions(latents=latents.value), force=force)
     except Interrupted as stop:
         stopped, report = stop, stop.report
     if json:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Literal
 
 from lapsdata.containers.tracks import Tracks
 from lapsdata.errors import LapsError, warn
-from lapsdata.execution.local import LocalEngine
+from lapsdata.execution.here import HereEngine
 from lapsdata.execution.manifest import Found, Job, Refused, WorkItem, judge, plan, work_key
-from lapsdata.execution.report import carry_out_shown
+from lapsdata.execution.report import carry_out, carry_out_shown
 from lapsdata.formats import read, read_header, write
 from lapsdata.provenance import CodeDigestWarning, parent
 from lapsdata.schema.base import Positive, Record
@@ -19,6 +19,7 @@ from lapsdata.schema.tokens import TokensHeader
 from lapsdata.stages import Stage
 from lapsdata.storage.atomic import storage_errors
 from lapsmodels.stages._prepared import OTHER_CODE
+from lapsmodels.stages._threads import threads
 from lapsmodels.stages.encode import encode_tracks
 from lapsmodels.tokenizer.checkpoint import load_tokenizer, read_tokenizer_header
 
@@ -69,9 +70,10 @@ def encode_files(
     options: EncodeOptions | None = None,
     *,
     force: bool = False,
-    workers: int | None = None,
 ) -> Report[int]:
     """Encode files of tracks; tokens that were made of these by this tokenizer are kept.
+
+    In this process, one file after the other, on one thread: the bits do not depend on the number of cores.
 
     Parameters
     ----------
@@ -84,8 +86,6 @@ def encode_files(
     options : EncodeOptions, optional
     force : bool
         Encode again what is done.
-    workers : int, optional
-        Processes, each of one thread; by default one per core.
 
     Returns
     -------
@@ -109,7 +109,7 @@ def encode_files(
     >>> folder = pathlib.Path(tempfile.mkdtemp())
     >>> _ = lapsdata.write(folder / "clip.h5", sample_tracks(windows=8))
     >>> _ = train_tokenizer([folder / "clip.h5"], folder / "tokenizer", TrainStageOptions(steps=1, batch=4))
-    >>> encode_files([folder / "clip.h5"], folder / "tokenizer", folder / "tokens", workers=1).counts["made"]
+    >>> encode_files([folder / "clip.h5"], folder / "tokenizer", folder / "tokens").counts["made"]
     1
     """
     chosen = options or EncodeOptions()
@@ -128,7 +128,10 @@ def encode_files(
     kept = sum(isinstance(job, Job) and job.found.why == OTHER_CODE for job in todo.jobs)
     if kept and not force:
         warn(f"{kept} of the tokens that are kept were {OTHER_CODE}; --force makes them again", CodeDigestWarning)
-    return carry_out_shown(todo, _encode, LocalEngine(workers), title="encode", unit="videos")
+    if not todo.to_do:
+        return carry_out(todo, _encode, HereEngine())
+    with threads(1):
+        return carry_out_shown(todo, _encode, HereEngine(), title="encode", unit="videos")
 
 
 def _item(path: Path, output: Path, tokenizer: Path, options: EncodeOptions, of_tokenizer: Parent) -> WorkItem[_Work]:

@@ -128,7 +128,7 @@ def run_videos(
     force : bool
         Do again what is done.
     workers : int, optional
-        Processes; by default one per core.
+        Processes that track; by default one per core.
     pipeline : Pipeline, optional
         Filled stage by stage, for whoever wants to tell what was done when the run is stopped.
 
@@ -218,7 +218,6 @@ class _Run:
             self._out / "tokens",
             cast("EncodeOptions", self._recipe.options("encode")),
             force=self._force,
-            workers=self._workers,
         )
         done = [entry.output for entry in report.entries if entry.fate in (*_MADE, "kept")]
         self._tell_report("encode", report, f"{len(done)} videos")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +12,7 @@ from lapsdata.execution.manifest import work_key
 from lapsdata.provenance import code_digest, parent, provenance, warn_of_other_code
 from lapsdata.stages import Output, settle
 from lapsdata.storage.atomic import storage_errors
+from lapsmodels.stages._threads import threads
 from lapsmodels.stages.train_options import TrainStageOptions
 from lapsmodels.tokenizer.checkpoint import (
     TokenizerHeader,
@@ -154,7 +154,7 @@ def _trained(
     config = _config(tracks, windows, views, options)
     del tracks
     state, state_key = state_file(out), f"{key} {code_digest('lapsmodels')}"
-    with _threads(options.threads):
+    with threads(options.threads):
         training = load_state(state, config, options, state_key)
         if training is None:
             training = begin(config, options)
@@ -205,17 +205,3 @@ def _config(
 
 def _mean(training: Training, steps: slice) -> float:
     return float(np.mean(training.losses[steps]))
-
-
-@contextlib.contextmanager
-def _threads(count: int | None) -> Iterator[None]:
-    """Let torch use so many threads, and as many as before afterwards."""
-    import torch
-
-    before = torch.get_num_threads()
-    if count is not None:
-        torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
