@@ -240,7 +240,9 @@ def _version(package: str) -> str:
 
 def _git(folder: str | PathLike[str], *arguments: str) -> str | None:
     try:
-        done = subprocess.run(("git", "-C", str(folder), *arguments), capture_output=True, check=True, timeout=30)
+        # `git status` refreshes the index where it may: killed meanwhile, it would leave its lock in the repository.
+        words = ("git", "--no-optional-locks", "-C", str(folder), *arguments)
+        done = subprocess.run(words, capture_output=True, check=True, timeout=30)
     except (OSError, subprocess.SubprocessError):
         return None  # no git, no repository or no commit: said by `repository: null`
     return done.stdout.decode("utf-8", "replace")  # names of files are only counted

@@ -53,6 +53,16 @@ def test_dirty(change: Callable[[Path], object], repository: Path) -> None:
     assert found.dirty
 
 
+def test_the_index_is_not_touched(repository: Path) -> None:
+    """Regression: `git status` was refreshing the index when a run was killed, and its lock stayed in the way."""
+    index = repository / ".git" / "index"
+    # A file whose times have changed and its content has not is what a refresh writes down.
+    os.utime(repository / "train.py", (1, 1))
+    before = index.stat().st_ino, index.stat().st_mtime_ns, index.read_bytes()
+    assert calling_repository(repository) is not None
+    assert (index.stat().st_ino, index.stat().st_mtime_ns, index.read_bytes()) == before
+
+
 def test_dirty_when_only_staged(git: Git, repository: Path) -> None:
     (repository / "train.py").write_text("print(2)\n")
     git("add", "train.py")
