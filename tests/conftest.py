@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 import traceback
+import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -70,3 +72,34 @@ def one_process(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     monkeypatch.setattr(LocalEngine, "run", run)
     return asked
+
+
+class Ran(NamedTuple):
+    """What a call of the command has left behind."""
+
+    returncode: int | str | None
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def inside(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Callable[..., Ran]:
+    """Run the command in this process, in an empty folder: only the outcome counts there."""
+
+    def command(*arguments: str | int | Path) -> Ran:
+        # Imported here, since most tests never call the command.
+        from lapsdata import console
+        from lapsdata.cli.main import main
+
+        capsys.readouterr()
+        # What a process begins with, and what it would leave behind here.
+        with monkeypatch.context() as patch, warnings.catch_warnings():
+            warnings.simplefilter("default")
+            patch.setattr(console, "_kept", None)
+            patch.setattr(sys, "argv", ["lapsdata", *map(str, arguments)])
+            patch.chdir(tmp_path)
+            with pytest.raises(SystemExit, match=r"^\d+$") as end:
+                main()
+        return Ran(end.value.code, *capsys.readouterr())
+
+    return command

@@ -54,7 +54,7 @@ def energies(
     Each value has its own time, and a state: measured, gated or missing. A gated or missing one has no energy; it is
     never 0.
     """
-    from lapsdata.stages.energies import EnergyStageOptions, energy_files, measure_files
+    from lapsdata.stages.energies import EnergyStageOptions, energy_files, measure_files, repeated_frames
 
     # The record knows the words, and names them.
     told: dict[str, Any] = {"mode": mode, "latents": latents.value, "camera": camera.value, "view": view, "gate": gate}
@@ -62,10 +62,12 @@ def energies(
         told["smoothing"], told["smoothing_s"] = _smoothing(smooth)
     output = measure_files(energy_files(files), out, EnergyStageOptions(**told), force=force)
     facts = {"out": str(out), **output.content.facts(), "done": output.fate}
+    problems = repeated_frames(output.content)
     if json:
-        console.write_json(facts)
+        console.write_json(facts, problems)
     else:
         console.write_facts(facts)
+        console.report(problems)
 
 
 def _smoothing(text: str) -> tuple[str, float]:

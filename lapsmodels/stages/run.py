@@ -14,7 +14,7 @@ from lapsdata import console
 from lapsdata.errors import LapsError, Problem, SchemaError
 from lapsdata.plugins import registry
 from lapsdata.schema.run import Run
-from lapsdata.stages.energies import EnergyStageOptions, measure_files
+from lapsdata.stages.energies import EnergyStageOptions, measure_files, repeated_frames
 from lapsdata.stages.recipe import recipe_yaml
 from lapsdata.stages.segment import segment_energies, takes_threshold
 from lapsdata.stages.threshold import find_threshold
@@ -194,7 +194,7 @@ class _Run:
         )
         done = [entry.output for entry in report.entries if entry.fate in (*_MADE, "kept")]
         made = [entry.result for entry in report.entries if entry.result is not None]
-        what = f"{len(done)} videos"
+        what = _videos(done)
         if made:
             what += f", {sum(one.windows for one in made):,} windows made of {sum(one.frames for one in made):,} frames"
         self._tell_report("track", report, what)
@@ -220,7 +220,7 @@ class _Run:
             force=self._force,
         )
         done = [entry.output for entry in report.entries if entry.fate in (*_MADE, "kept")]
-        self._tell_report("encode", report, f"{len(done)} videos")
+        self._tell_report("encode", report, _videos(done))
         self._tell_strangers(self._out / "tokens", done, ".zarr")
         return self._expect_some(done, "encode")
 
@@ -243,6 +243,8 @@ class _Run:
             output = measure_files(tracks if options.of_tracks else tokens, path, options, force=self._force)
             facts = output.content.facts()
             self._tell("energies", output.fate, f"{facts['measure']}, {facts['rows']}")
+            if options.of_tracks:
+                self.pipeline.problems += repeated_frames(output.content)
             paths.append(path)
         return paths
 
@@ -320,6 +322,10 @@ class _Run:
         self.pipeline.problems = [problem for problem in self.pipeline.problems if problem.severity != "error"]
         nothing = Problem("nothing-done", stage, "expected at least one video that can go on, got none")
         raise SchemaError(*errors, nothing)
+
+
+def _videos(done: Sequence[Path]) -> str:
+    return f"{len(done)} video{'' if len(done) == 1 else 's'}"
 
 
 def _expect_shape(tokenizer: Path, options: TrackOptions) -> None:

@@ -5,15 +5,12 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 import pytest
 
-from lapsdata import console
-from lapsdata.cli.main import main
 from lapsdata.video.writer import write_video
 
 if TYPE_CHECKING:
@@ -60,24 +57,9 @@ def track(track_command: Callable[..., list[str]], tmp_path: Path) -> Verb:
 
 
 @pytest.fixture
-def track_here(
-    one_process: list[int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> Verb:
+def track_here(one_process: list[int], inside: Callable[..., tuple[int | str | None, str, str]]) -> Verb:
     """Run the same command in this process, workers included."""
-
-    def call(*arguments: str | int | Path) -> Ran:
-        capsys.readouterr()
-        # What a process begins with, and what it would leave behind here.
-        with monkeypatch.context() as patch, warnings.catch_warnings():
-            warnings.simplefilter("default")
-            patch.setattr(console, "_kept", None)
-            patch.setattr(sys, "argv", ["lapsdata", "track", *map(str, arguments)])
-            patch.chdir(tmp_path)
-            with pytest.raises(SystemExit, match=r"^\d+$") as end:
-                main()
-        return Ran(end.value.code, *capsys.readouterr())
-
-    return call
+    return lambda *arguments: Ran(*inside("track", *arguments))
 
 
 @pytest.fixture(scope="session")
