@@ -48,7 +48,7 @@ def row(folder: Path, stride: str, mode: str, threshold: str) -> dict[str, Any]:
     call("energies", tracks, "--out", energies, "--mode", mode)
     call("segment", energies, "--out", segments, "--threshold", threshold)
     truth = folder / "truth.parquet"
-    call("evaluate", segments, "--truth", truth, "--end-slack", "1", "--out", result)
+    call("evaluate", segments, "--truth", truth, "--energies", energies, "--out", result)
     told = json.loads(result.read_text())
     scores = {
         one["name"]: {str(at["tolerance_s"]): round(at["macro"]["f"], 4) for at in one["scores"]}

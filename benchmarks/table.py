@@ -21,7 +21,7 @@ def result(name: str) -> dict[str, Any]:
 def rows() -> list[tuple[str, str, str]]:
     """What is measured, the promise, the figure."""
     imports, track, quality, video, compact = map(result, ("import", "track", "track_quality", "video", "compact"))
-    cut = result("segments")
+    cut, job = result("segments"), result("run")
     speed = quality["speed"]
     found = [
         ("`import lapsdata`", f"< {imports['promise_s']['import']} s", f"{imports['median_s']['import']:.3f} s"),
@@ -44,6 +44,25 @@ def rows() -> list[tuple[str, str, str]]:
             f">= {speed['promise_times_lucas_kanade']} x",
             f"{speed['times_dense_flow']['lucas_kanade']} x",
         ),
+    ]
+    robot, killed = job["gr00t"], job["kills"]
+    found += [
+        (
+            "`lapsdata run` on 104 s of 256 x 256 video, 20 fps, with a trained tokenizer, two cores",
+            f"<= {robot['promise_s']} s, {robot['promise_mib']} MiB",
+            f"{robot['median_s']} s, {robot['peak_mib']} MiB",
+        ),
+        (
+            "the same again, with nothing to do",
+            f"<= {robot['promise_nothing_to_do_s']} s",
+            f"{robot['nothing_to_do_s']} s",
+        ),
+        (
+            f"{killed['files']} files after {len(killed['killed_after_s'])} `kill -9`",
+            "equal bytes",
+            "equal" if killed["equal_bytes"] else "differ",
+        ),
+        ("`make demo`, after installation", f"<= {job['demo']['promise_s']} s", f"{job['demo']['s']} s"),
     ]
     for kind in ("plain", "hard"):
         scores = {name: row["moving"] for name, row in quality[kind]["rows"].items()}
