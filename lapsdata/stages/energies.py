@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Literal, Self, get_args
+from typing import TYPE_CHECKING, Annotated, Literal, Self, TypeVar, get_args
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -22,10 +22,12 @@ if TYPE_CHECKING:
 
     from pydantic import JsonValue
 
-    from lapsdata.containers import Energies, Tokens, Tracks
+    from lapsdata.containers import Container, Energies
     from lapsdata.execution.engine import Tell
 
 __all__ = ["PLUGIN", "EnergyStageOptions", "energy_files", "measure_files", "repeated_frames"]
+
+C = TypeVar("C", bound="Container")
 
 _STAGE = "energies"
 
@@ -139,9 +141,7 @@ def repeated_frames(energies: Energies) -> tuple[Problem, ...]:
         # NaN, where there is no value, compares as false.
         share = float((value[1:-1] < _DIP * np.minimum(value[:-2], value[2:])).mean())
         if share > _MOST_DIPS:
-            message = (
-                f"{share:.0%} of the steps move less than a quarter of both neighbours: frames seem repeated"
-            )
+            message = f"{share:.0%} of the steps move less than a quarter of both neighbours: frames seem repeated"
             fix = "track at the rate that it was taken with (track.rate), or smooth (energies.smoothing, smoothing_s)"
             found.append(Problem("repeated-frames", name, message, fix, "warning"))
     return tuple(found)
@@ -174,46 +174,32 @@ def energy_files(given: Sequence[Path]) -> list[Path]:
 
 
 def _measured(files: Sequence[Path], options: EnergyStageOptions) -> Energies:
+    from lapsdata.containers import Tokens, Tracks
     from lapsdata.segmenters import smooth
     from lapsdata.transforms.energies import token_energies, track_energies
 
     with console.progress("energies", len(files), unit="videos") as advance:
         if options.of_tracks:
-            made = track_energies(_tracks(files, advance), options)
+            made = track_energies(_each(files, Tracks, advance), options)
         else:
-            made = token_energies(_tokens(files, advance), options)
+            made = token_energies(_each(files, Tokens, advance), options)
     if options.smoothing == "none" or options.smoothing_s is None:
         return made
     return smooth(made, options.smoothing, options.smoothing_s)
 
 
-def _tracks(files: Sequence[Path], advance: Tell) -> Iterator[Tracks]:
-    from lapsdata.containers import Tracks
+def _each(files: Sequence[Path], kind: type[C], advance: Tell) -> Iterator[C]:
+    """Read files one after the other, all of one kind."""
     from lapsdata.formats import read
 
     for path in files:
         found = read(path)
-        if not isinstance(found, Tracks):
-            raise _other_record(path, "tracks", type(found).__name__)
+        if not isinstance(found, kind):
+            message = f"expected {kind.__name__.lower()}, got {type(found).__name__.lower()}"
+            fix = "measure tracks by velocity_step or velocity_mean, and tokens by another mode"
+            raise SchemaError(Problem("wrong-record", str(path), message, fix))
         yield found
         advance(1)
-
-
-def _tokens(files: Sequence[Path], advance: Tell) -> Iterator[Tokens]:
-    from lapsdata.containers import Tokens
-    from lapsdata.formats import read
-
-    for path in files:
-        found = read(path)
-        if not isinstance(found, Tokens):
-            raise _other_record(path, "tokens", type(found).__name__)
-        yield found
-        advance(1)
-
-
-def _other_record(path: Path, wanted: str, got: str) -> SchemaError:
-    fix = "measure tracks by velocity_step or velocity_mean, and tokens by another mode"
-    return SchemaError(Problem("wrong-record", str(path), f"expected {wanted}, got {got.lower()}", fix))
 
 
 def _kinds() -> dict[str, type[EnergyStageOptions]]:
