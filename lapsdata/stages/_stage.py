@@ -81,14 +81,17 @@ class Stage:
         SchemaError
             An unknown kind; parameters that are unknown, of a wrong type or out of range.
         """
-        record, known = self._record(kind), self.fields(kind)
+        record, known, filled = self._record(kind), self.fields(kind), self.filled(kind)
         problems = Problems()
         for key in params:
             if key not in known:
                 message = f"expected one of {', '.join(known) or 'no parameter'}, got '{key}'"
-                problems.add("unknown-key", f"{self.name}.{key}", message, _nearest(key, known))
+                fix = f"set {self.name}.kind" if filled.get(key) == kind else "the stage finds it by itself"
+                problems.add(
+                    "unknown-key", f"{self.name}.{key}", message, fix if key in filled else _nearest(key, known)
+                )
         problems.raise_as(SchemaError)
-        whole: dict[str, JsonValue] = {**self.filled(kind), **params}
+        whole: dict[str, JsonValue] = {**filled, **params}
         # By way of JSON, where a list may stand for a tuple.
         return record.parse(_json(whole), self.name)
 

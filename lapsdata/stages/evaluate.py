@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+import numpy as np
 from pydantic import Field
 
 from lapsdata.errors import Problem, SchemaError
@@ -20,6 +21,8 @@ from lapsdata.storage.sealed_json import read_sealed_json, write_sealed_json
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from lapsdata.containers import Energies, Segments
     from lapsdata.schema.base import Parent
@@ -132,9 +135,13 @@ def boundary_scores(
 
     rules = options or EvaluateOptions()
     found = read(segments, Segments)
+    true = read_truth(truth, found)
     chance = {} if energies is None else {CONSTANT_ENERGY: _constant(found, energies)}
+    if chance and rules.missing == "empty":
+        # A video without segments is one without energies.
+        chance = {CONSTANT_ENERGY: {video.name: np.empty(0) for video in true.header.videos} | chance[CONSTANT_ENERGY]}
     return evaluate_boundaries(
-        read_truth(truth, found),
+        true,
         found,
         tolerances_s=rules.tolerances_s,
         missing=rules.missing,
@@ -152,8 +159,8 @@ def _parents(segments: Path, truth: Path, energies: Path | None) -> list[Parent]
     return [parent(role, path) for role, path in given.items() if path is not None]
 
 
-def _constant(segments: Segments, energies: Path) -> Segments:
-    """Return what the segmenter of some segments makes of the same times with one energy."""
+def _constant(segments: Segments, energies: Path) -> dict[str, NDArray[np.float64]]:
+    """Return the boundaries that the segmenter of some segments makes of the same times with one energy, by video."""
     from lapsdata.containers import Energies
     from lapsdata.formats import read
     from lapsdata.segmenters import constant_energy_segments
@@ -167,7 +174,9 @@ def _constant(segments: Segments, energies: Path) -> Segments:
     # Always loud, where the segmenter knows a threshold; any other energy is as good.
     level = parameters.get("threshold")
     series: Energies = read(energies, Energies)
-    return constant_energy_segments(series, segmenter, level=float(level) if level is not None else 1.0)
+    made = constant_energy_segments(series, segmenter, level=float(level) if level is not None else 1.0)
+    rows = {video.name: made.of_video(video.name) for video in made.header.videos}
+    return {name: np.concatenate([made.start_s[at], made.end_s[at]]) for name, at in rows.items()}
 
 
 PLUGIN = Stage(_STAGE, "Scores beside chance.", "boundary", lambda: {"boundary": EvaluateOptions})

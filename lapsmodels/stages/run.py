@@ -140,7 +140,8 @@ def run_videos(
     Raises
     ------
     LapsError
-        A stage cannot go on; all that stood before it stays.
+        A stage cannot go on; all that stood before it stays. Where it is the scores, the report is made without them,
+        and why stands in the problems.
     KeyboardInterrupt
         Ctrl-C or SIGTERM; what was finished stays.
 
@@ -184,8 +185,14 @@ class _Run:
         tokens = self._tokens(tracks, tokenizer)
         energies = self._energies(tracks, tokens)
         segments = self._segments(energies[0])
-        scores = None if truth is None else self._scores(segments, truth, energies[0])
-        self._report(segments, energies, truth, scores)
+        scores = None
+        if truth is not None:
+            try:
+                scores = self._scores(segments, truth, energies[0])
+            except LapsError as error:
+                # What was found can be looked at all the same.
+                self.pipeline.problems += error.problems
+        self._report(segments, energies, truth if scores else None, scores)
 
     def _track(self, videos: Sequence[VideoItem]) -> list[Path]:
         options = cast("TrackOptions", self._recipe.options("track"))

@@ -79,6 +79,12 @@ class Speed(Record):
 STAGE = Stage("measure", "Measures.", "speed", lambda: {"speed": Speed, "size": Speed}, lambda kind: {"mode": kind})
 
 
+def test_what_a_stage_finds_by_itself_is_said() -> None:
+    stage = Stage("cut", "Cuts.", "speed", lambda: {"speed": Speed}, lambda kind: {"gate": 1.0})
+    with pytest.raises(SchemaError, match=r"cut.gate: .* got 'gate'; the stage finds it by itself"):
+        stage.options("speed", {"gate": 2.0, "mode": "x"})
+
+
 def test_a_recipe_sets_what_the_stage_leaves_open() -> None:
     assert list(STAGE.fields("speed")) == ["gate", "taps"]
     assert STAGE.options("size", {"taps": [3]}) == Speed(mode="size", taps=(3,))
@@ -90,7 +96,7 @@ def test_a_recipe_sets_what_the_stage_leaves_open() -> None:
     [
         ("sped", {}, r"measure.kind: expected one of speed, size, got 'sped'; did you mean 'speed'\?"),
         ("speed", {"gat": 1}, r"measure.gat: expected one of gate, taps, got 'gat'; did you mean 'gate'\?"),
-        ("speed", {"mode": "x"}, r"measure.mode: expected one of gate, taps, got 'mode'"),
+        ("speed", {"mode": "x"}, r"measure.mode: expected one of gate, taps, got 'mode'; set measure.kind"),
         ("speed", {"gate": "high"}, r"measure: gate"),
     ],
 )

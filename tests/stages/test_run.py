@@ -264,16 +264,38 @@ def test_unlike_rates_are_told_before_anything_is_tracked(scenes: Path, tmp_path
     assert fates(ran(videos, tmp_path / "out", "track.rate=10"))[0] == "track 2 made"
 
 
-def test_a_truth_that_does_not_fit_is_told(scenes: Path, tmp_path: Path) -> None:
-    out, table = tmp_path / "out", tmp_path / "truth.csv"
-    table.write_text("video,start_s,end_s\nanother,1,2\n")
-    with pytest.raises(LapsError, match=r"expected a video that is in both, got 'another' in truth"):
-        ran(scenes / "videos", out, truth=table)
-    table.write_text("video,start_s,end_s\nscene_3,1,2\nscene_8,1,999\n")
-    with pytest.raises(LapsError, match=r"scene_8: expected one time of the video, got 0.0 s to 999.0 s in truth"):
-        ran(scenes / "videos", out, truth=table)
-    table.write_text("video,start_s,end_s\nscene_3,1,2\nscene_8,1,2\n")
-    assert ran(scenes / "videos", out, truth=table).scores is not None
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("another,1,2", "expected a video that is in both, got 'another' in truth"),
+        ("scene_3,1,2\nscene_8,1,999", "scene_8: expected one time of the video, got 0.0 s to 999.0 s in truth"),
+        ("scene_3,1,2", "scene_8: expected videos of the truth, got another"),
+        ("scene_3,2,1", "expected start_s < end_s in seconds, got '2' and '1'"),
+    ],
+)
+def test_a_truth_that_does_not_fit_is_told_beside_the_report(
+    scenes: Path, tmp_path: Path, rows: str, message: str
+) -> None:
+    table = tmp_path / "truth.csv"
+    table.write_text(f"video,start_s,end_s\n{rows}\n")
+    pipeline = ran(scenes / "videos", tmp_path / "out", truth=table)
+    assert message in " ".join(str(problem) for problem in pipeline.problems)
+    assert any(problem.severity == "error" for problem in pipeline.problems)
+    assert pipeline.scores is None
+    assert pipeline.report is not None
+    assert not (tmp_path / "out" / "scores.json").exists()
+
+
+def test_videos_without_segments_can_count_as_empty(scenes: Path, tmp_path: Path) -> None:
+    table = tmp_path / "truth.csv"
+    table.write_text("video,start_s,end_s\nscene_3,1,2\nlost,1,2\n")
+    pipeline = ran(scenes / "videos" / "scene_3.mp4", tmp_path / "out", "evaluate.missing=empty", truth=table)
+    assert pipeline.scores is not None
+    assert pipeline.scores.policies["missing_as_empty"] == 1
+    assert [row.name for row in pipeline.scores.rows][-1] == "constant_energy"
+
+
+def test_no_truth_is_told_before_anything_is_done(scenes: Path, tmp_path: Path) -> None:
     with pytest.raises(StorageError, match=r"nowhere.csv"):
         ran(scenes / "videos", tmp_path / "new", truth=tmp_path / "nowhere.csv")
     assert not (tmp_path / "new").exists()
