@@ -7,11 +7,12 @@ says just that is passed over. So a run that was killed goes on where it was.
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from lapsdata import console
-from lapsdata.errors import LapsError, Problem, SchemaError
+from lapsdata.errors import CorruptDataError, LapsError, Problem, SchemaError
 from lapsdata.plugins import registry
 from lapsdata.schema.run import Run
 from lapsdata.stages.energies import EnergyStageOptions, measure_files, repeated_frames
@@ -20,6 +21,7 @@ from lapsdata.stages.segment import segment_energies, takes_threshold
 from lapsdata.stages.threshold import find_threshold
 from lapsdata.storage.atomic import atomic_file, storage_errors
 from lapsdata.storage.run_file import record_run
+from lapsdata.video.sources import FoundVideos
 from lapsmodels.stages.encode_many import encode_files
 from lapsmodels.stages.track_many import track_videos, tracks_format
 from lapsmodels.stages.train import codebook_problems, train_tokenizer
@@ -27,7 +29,6 @@ from lapsmodels.tokenizer.checkpoint import read_tokenizer_header
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from lapsdata.execution.report import Report
     from lapsdata.schema.result import BoundaryResult
@@ -160,6 +161,7 @@ def run_videos(
     ['track', 'energies', 'threshold', 'segment', 'report']
     """
     run = _Run(out, recipe, pipeline or Pipeline(out), force=force, workers=workers)
+    videos = _without_pictures(videos, out / "report", run.pipeline)
     if tokenizer is not None:
         _expect_shape(tokenizer, cast("TrackOptions", recipe.options("track")))
     if truth is not None:
@@ -169,7 +171,13 @@ def run_videos(
     _tell_earlier(out)
     with record_run(out):
         _write_recipe(out / "recipe.yaml", recipe)
-        run.go(videos, truth, tokenizer)
+        try:
+            run.go(videos, truth, tokenizer)
+        except CorruptDataError as error:
+            fix = "remove it, and run this again: it is made anew"
+            ours = str(out)
+            told = [replace(one, fix=fix) if one.where.startswith(ours) else one for one in error.problems]
+            raise CorruptDataError(*told) from error
     return run.pipeline
 
 
@@ -329,6 +337,24 @@ class _Run:
         self.pipeline.problems = [problem for problem in self.pipeline.problems if problem.severity != "error"]
         nothing = Problem("nothing-done", stage, "expected at least one video that can go on, got none")
         raise SchemaError(*errors, nothing)
+
+
+def _without_pictures(videos: Sequence[VideoItem], report: Path, pipeline: Pipeline) -> Sequence[VideoItem]:
+    """Leave out the timelines of an earlier run, which a search above its folder takes for the images of a video."""
+    inside = report.resolve()
+    kept = [one for one in videos if not _lies_in(one.path, inside)]
+    if len(kept) == len(videos):
+        return videos
+    message = f"{len(videos) - len(kept)} folders of pictures of an earlier run are left out of the videos"
+    pipeline.problems.append(Problem("own-pictures", str(report), message, None, "info"))
+    if not isinstance(videos, FoundVideos):
+        return kept
+    return FoundVideos(kept, videos.unmatched, videos.beyond_limit, videos.lost)
+
+
+def _lies_in(place: Path | str, folder: Path) -> bool:
+    # A URL has no folder; as a path it lies in none that is there.
+    return Path(place).resolve().is_relative_to(folder)
 
 
 def _videos(done: Sequence[Path]) -> str:

@@ -15,7 +15,7 @@ import pytest
 
 from lapsdata import formats
 from lapsdata.containers import Segments
-from lapsdata.errors import LapsError, Problem, StorageError
+from lapsdata.errors import CorruptDataError, LapsError, Problem, StorageError
 from lapsdata.schema.recipe import Recipe
 from lapsdata.stages.recipe import load_recipe, resolve, with_settings
 from lapsdata.testing.scene_truth import true_segments
@@ -331,6 +331,31 @@ def test_outputs_of_other_videos_are_left_and_named(scenes: Path, tmp_path: Path
     assert "other-outputs" in codes(pipeline)
     header = formats.read(tmp_path / "out" / "segments.parquet", Segments).header
     assert [video.name for video in header.videos] == ["scene_3"]
+
+
+def test_its_own_pictures_are_no_videos(scenes: Path, tmp_path: Path) -> None:
+    """Regression: a second run that searched the folder above its outputs took the timelines for a video."""
+    (tmp_path / "scene_3.mp4").symlink_to(scenes / "videos" / "scene_3.mp4")
+    recipe = resolve(with_settings(Recipe(), [*SMALL, "train.kind=none"]))
+    for fate in ("1 made", "1 kept"):
+        found = find_videos([tmp_path], recursive=True, lost="list")
+        pipeline = run_videos(found, tmp_path / "out", recipe)
+        assert pipeline.done[0].fate == fate
+    assert "own-pictures" in codes(pipeline)
+    assert not any(problem.severity == "error" for problem in pipeline.problems)
+
+
+def test_damaged_positions_are_refused_with_what_to_do(scenes: Path, tmp_path: Path) -> None:
+    """`track` keeps a file by its seal; whoever reads the positions finds the damage."""
+    ran(scenes / "videos", tmp_path / "out")
+    tracks = tmp_path / "out" / "tracks" / "scene_8.h5"
+    data = bytearray(tracks.read_bytes())
+    data[len(data) // 2] ^= 1
+    tracks.write_bytes(data)
+    with pytest.raises(CorruptDataError, match=r"scene_8.h5: root/default.*; remove it, and run this again"):
+        ran(scenes / "videos", tmp_path / "out")
+    tracks.unlink()
+    assert fates(ran(scenes / "videos", tmp_path / "out"))[:2] == ["track 1 made, 1 kept", "energies kept"]
 
 
 def test_a_full_disk_is_told_and_gone_on_from(whole: Path, scenes: Path, tmp_path: Path) -> None:
