@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from lapsdata.errors import Problem
 
-__all__ = ["Json", "Settings", "finish"]
+__all__ = ["Json", "Settings", "finish", "output_folder"]
 
 
 @dataclass
@@ -57,3 +58,23 @@ def finish(problems: Sequence[Problem]) -> None:
     """
     if any(problem.severity == "error" for problem in problems):
         raise typer.Exit(console.ExitCode.PROBLEMS)
+
+
+def output_folder(text: str | Path) -> Path:
+    """Return the folder that an option names.
+
+    An empty text, which Python takes for the current folder, comes from a variable that is not set.
+
+    Raises
+    ------
+    typer.BadParameter
+        The text is empty.
+
+    Examples
+    --------
+    >>> output_folder("run").name
+    'run'
+    """
+    if not str(text):
+        raise typer.BadParameter("expected a folder, got an empty text; is a variable unset?")
+    return Path(text)

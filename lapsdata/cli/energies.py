@@ -54,7 +54,7 @@ def energies(
     Each value has its own time, and a state: measured, gated or missing. A gated or missing one has no energy; it is
     never 0.
     """
-    from lapsdata.stages.energies import EnergyStageOptions, energy_files, measure_files, repeated_frames
+    from lapsdata.stages.energies import EnergyStageOptions, energy_files, energy_problems, measure_files
 
     # The record knows the words, and names them.
     told: dict[str, Any] = {"mode": mode, "latents": latents.value, "camera": camera.value, "view": view, "gate": gate}
@@ -62,7 +62,7 @@ def energies(
         told["smoothing"], told["smoothing_s"] = _smoothing(smooth)
     output = measure_files(energy_files(files), out, EnergyStageOptions(**told), force=force)
     facts = {"out": str(out), **output.content.facts(), "done": output.fate}
-    problems = repeated_frames(output.content)
+    problems = energy_problems(output.content)
     if json:
         console.write_json(facts, problems)
     else:

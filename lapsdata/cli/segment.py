@@ -87,11 +87,13 @@ def _threshold(text: str, energies: Path) -> tuple[Threshold, Path | None]:
     from lapsdata.containers import Energies
     from lapsdata.formats import read
     from lapsdata.segmenters import given_threshold
-    from lapsdata.stages.threshold import read_threshold, threshold_options, told_threshold
+    from lapsdata.stages.threshold import expect_same_measure, read_threshold, threshold_options, told_threshold
 
     series = read(energies, Energies)
     if Path(text).is_file():
-        return given_threshold(read_threshold(Path(text)).value, series), Path(text)
+        record = read_threshold(Path(text))
+        expect_same_measure(record, series, text)
+        return given_threshold(record.value, series), Path(text)
     if Path(text).suffix == ".json":
         read_threshold(Path(text))  # says what is wrong with it
     return told_threshold(series, threshold_options(text)), None

@@ -172,7 +172,7 @@ def _check_names(truth: Mapping[str, object], found: Mapping[str, object], how: 
         problems.add("no-videos", "truth", "expected at least one video, got none")
     elif len(missing) == len(truth):
         message = f"expected a video that is in both, got {_listed(missing)} in truth and {_listed(extra)} in found"
-        problems.add("no-common-video", "found", message, "compare the names; they have no folder and no ending")
+        problems.add("no-common-video", "found", message, "compare the names; they have no ending")
     else:
         if how.missing == "raise":
             fix = "predict it, or score it as empty: missing='empty'"

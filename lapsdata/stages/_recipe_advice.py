@@ -203,8 +203,10 @@ def _shorten(stage: Stage, frames: dict[str, int], params: dict[str, JsonValue],
         f"The video {shortest} has no more frames{' at this rate' if 'rate' in params else ''}; leave it out for "
         f"windows of {horizon}, the default."
     )
-    if isinstance(stride, int) and stride > count - 1 and not refuses(stage, stage.default, "stride", count - 1):
-        params["stride"] = count - 1
+    # So that changes from one step to the next, of which a window has one fewer, leave none out either.
+    most = max(1, count - 2)
+    if isinstance(stride, int) and stride > most and not refuses(stage, stage.default, "stride", most):
+        params["stride"] = most
         why["stride"] = f"Windows that begin {stride} frames apart, the default, would leave steps out between them."
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from lapsdata import console
+from lapsdata.containers.energies import ENERGY_STATES
 from lapsdata.errors import Problem, SchemaError
 from lapsdata.provenance import parent, provenance
 from lapsdata.stages._header_key import key_now, key_of
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from lapsdata.containers import Container, Energies
     from lapsdata.execution.engine import Tell
 
-__all__ = ["PLUGIN", "EnergyStageOptions", "energy_files", "measure_files", "repeated_frames"]
+__all__ = ["PLUGIN", "EnergyStageOptions", "energy_files", "energy_problems", "measure_files", "repeated_frames"]
 
 C = TypeVar("C", bound="Container")
 
@@ -145,6 +146,23 @@ def repeated_frames(energies: Energies) -> tuple[Problem, ...]:
             fix = "track at the rate that it was taken with (track.rate), or smooth (energies.smoothing, smoothing_s)"
             found.append(Problem("repeated-frames", name, message, fix, "warning"))
     return tuple(found)
+
+
+def energy_problems(energies: Energies) -> tuple[Problem, ...]:
+    """Say what looks wrong about energies: repeated frames, and steps without a value.
+
+    Examples
+    --------
+    >>> from lapsdata.testing.samples import sample_energies
+    >>> [problem.code for problem in energy_problems(sample_energies())]
+    ['missing-energies']
+    """
+    missing = int((energies.state == ENERGY_STATES.index("missing")).sum())
+    if not missing:
+        return repeated_frames(energies)
+    message = f"{missing} of {len(energies)} have no value: no window speaks of them, or no point was seen there"
+    fix = "where windows leave steps out between them, track with a stride below the horizon - 1 (track.stride)"
+    return (*repeated_frames(energies), Problem("missing-energies", energies.header.mode, message, fix, "warning"))
 
 
 def energy_files(given: Sequence[Path]) -> list[Path]:

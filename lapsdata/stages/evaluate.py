@@ -169,6 +169,11 @@ def _constant(segments: Segments, energies: Path) -> dict[str, NDArray[np.float6
     if tool is None:
         message = "expected segments that a segmenter has made, got annotations"
         raise SchemaError(Problem("no-segmenter", "segments", message, "leave the energies out"))
+    made_of = [one for one in segments.header.provenance.parents if one.role == "energies"]
+    given = parent("energies", energies)
+    if made_of and given.digest not in {one.digest for one in made_of}:
+        message = f"expected the energies that the segments were made of ({made_of[0].name}), got others"
+        raise SchemaError(Problem("other-energies", str(energies), message, "give those, or leave the energies out"))
     parameters: dict[str, Any] = dict(tool.parameters)
     segmenter = registry("segmenters").load(tool.name)(**parameters)
     # Always loud, where the segmenter knows a threshold; any other energy is as good.

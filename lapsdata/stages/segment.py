@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any
 
+from lapsdata.errors import Problem
 from lapsdata.execution.manifest import work_key
 from lapsdata.plugins import registry
 from lapsdata.provenance import code_digest, parent
@@ -19,13 +20,14 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from lapsdata.containers import Segments
-    from lapsdata.errors import Problem
     from lapsdata.schema import SegmentsHeader
     from lapsdata.segmenters import Segmenter
 
 __all__ = ["PLUGIN", "segment_energies", "takes_threshold"]
 
 _STAGE = "segment"
+# So many names stand in a message.
+_SHOWN = 5
 
 
 def segment_energies(
@@ -48,7 +50,7 @@ def segment_energies(
     -------
     output : Output
     problems : tuple of Problem
-        Whether a metronome has cut.
+        Whether a metronome has cut, and which videos have no segment.
 
     Raises
     ------
@@ -89,7 +91,18 @@ def segment_energies(
     told = [segmenter.version, code_digest()]
     key = work_key(segmenter.name, " ".join(told), segmenter.parameters, parents)
     output = settle(out, key, read=known, make=make, force=force)
-    return output, metronome_problems(output.content)
+    return output, (*metronome_problems(output.content), *_silent(output.content))
+
+
+def _silent(segments: Segments) -> tuple[Problem, ...]:
+    """Say which videos have no segment: one threshold for all may be above all that a quiet one has."""
+    names = [video.name for at, video in enumerate(segments.header.videos) if not (segments.video_index == at).any()]
+    if not names:
+        return ()
+    listed = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+    message = f"no segment was found in {len(names)} of {len(segments.header.videos)} videos: {listed}"
+    fix = "one threshold serves all videos of a run: where these move less than others, run them by themselves"
+    return (Problem("no-segments", "segments", message, fix, "warning"),)
 
 
 def takes_threshold(kind: str) -> bool:

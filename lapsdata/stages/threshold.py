@@ -29,6 +29,7 @@ __all__ = [
     "PLUGIN",
     "GivenOptions",
     "OtsuOptions",
+    "expect_same_measure",
     "find_threshold",
     "read_threshold",
     "threshold_options",
@@ -167,6 +168,31 @@ def read_threshold(path: Path) -> ThresholdRecord:
     lapsdata.errors.StorageError: nowhere.json: cannot open: no such file or folder; check the path [not-found]
     """
     return read_sealed_json(path, ThresholdRecord)
+
+
+def expect_same_measure(threshold: ThresholdRecord, energies: Energies, where: str) -> None:
+    """Refuse a threshold of energies that were measured in another way: its number means nothing here.
+
+    Raises
+    ------
+    SchemaError
+        Another source, mode or smoothing.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> import lapsdata
+    >>> from lapsdata.testing.samples import sample_energies
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> _ = lapsdata.write(folder / "energies.jsonl", sample_energies())
+    >>> output, _ = find_threshold(folder / "energies.jsonl", folder / "threshold.json")
+    >>> expect_same_measure(output.content, sample_energies(), "threshold.json")
+    """
+    header = energies.header
+    wanted, got = ((one.source, one.mode, one.smoothing or "no smoothing") for one in (header, threshold))
+    if wanted != got:
+        message = f"expected a threshold of {', '.join(wanted)}, as the energies are, got one of {', '.join(got)}"
+        raise SchemaError(Problem("wrong-measure", where, message, "tell one from these energies"))
 
 
 def told_threshold(energies: Energies, options: OtsuOptions | GivenOptions) -> Threshold:

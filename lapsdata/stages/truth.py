@@ -27,7 +27,7 @@ _COLUMNS = ("video", "start_s", "end_s")
 _ENDINGS = {".parquet", ".csv"}
 
 
-def read_truth(path: Path, found: Segments) -> Segments:
+def read_truth(path: Path, found: Segments | None = None) -> Segments:
     r"""Read true segments.
 
     Parameters
@@ -35,7 +35,7 @@ def read_truth(path: Path, found: Segments) -> Segments:
     path : Path
         A file of segments; a CSV file with the columns `video, start_s, end_s` and, if wanted, `label`; or a folder
         of such files, each for videos of its own.
-    found : Segments
+    found : Segments, optional
         What they are for. A CSV file does not say how long its videos are: their time is that which was looked at
         there, and as far beyond as the file speaks of.
 
@@ -58,7 +58,8 @@ def read_truth(path: Path, found: Segments) -> Segments:
     """
     from lapsdata.formats import read
 
-    spans = {video.name: (video.start_s, video.end_s) for video in found.header.videos}
+    looked_at = () if found is None else found.header.videos
+    spans = {video.name: (video.start_s, video.end_s) for video in looked_at}
     files = [path]
     if existing(path).is_dir():
         files = sorted(one for one in path.iterdir() if one.suffix in _ENDINGS)

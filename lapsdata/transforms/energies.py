@@ -188,9 +188,12 @@ def _view_of(tracks: Tracks, wanted: str | None) -> str:
 
 
 def _covered(start_index: NDArray[np.int64], length: int, steps: int) -> NDArray[np.bool_]:
-    """Return which steps any window speaks of; the others are no rows, rather than missing ones."""
+    """Return which steps have a row: from the first that a window speaks of to the last.
+
+    Between windows that do not overlap there are steps of which none speaks; their values are missing.
+    """
     covered = np.zeros(steps, bool)
-    covered[(start_index[:, None] + np.arange(length)).ravel()] = True
+    covered[int(start_index.min()) : int(start_index.max()) + length] = True
     return covered
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lapsdata import console
-from lapsdata.verbs import Json
+from lapsdata.verbs import Json, output_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,9 @@ _ACTIONS, _RATE_HZ, _MOST = 6, 10, 24
 
 
 def demo(
-    out: Annotated[Path, typer.Option("--out", help="Folder of all that it makes.", metavar="FOLDER")] = Path("demo"),
+    out: Annotated[
+        Path, typer.Option("--out", parser=output_folder, help="Folder of all that it makes.", metavar="FOLDER")
+    ] = Path("demo"),
     scenes: Annotated[int, typer.Option(min=1, max=_MOST, help="How many of the 24 measured scenes.")] = 8,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="As that of `lapsdata run`.", metavar="STAGE.KEY=VALUE")

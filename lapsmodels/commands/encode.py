@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from lapsdata import console
-from lapsdata.verbs import Json, Settings, finish
+from lapsdata.verbs import Json, Settings, finish, output_folder
 from lapsmodels.commands._threads import patient_threads
 
 __all__ = ["PLUGIN"]
@@ -25,7 +25,7 @@ def encode(
     context: typer.Context,
     files: Annotated[list[Path], typer.Argument(help="Tracks, one file per video; or a folder of them.")],
     tokenizer: Annotated[Path, typer.Option(help="Folder that `lapsdata train` has written.", metavar="FOLDER")],
-    out: Annotated[Path, typer.Option("--out", help="Folder of the tokens.", metavar="FOLDER")],
+    out: Annotated[Path, typer.Option("--out", parser=output_folder, help="Folder of the tokens.", metavar="FOLDER")],
     latents: Annotated[_Latents, typer.Option(help="What is stored beside the codes.")] = _Latents.QUANTIZED,
     force: Annotated[bool, typer.Option("--force", help="Encode again what is done.")] = False,
     json: Json = False,

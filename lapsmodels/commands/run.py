@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lapsdata import console
-from lapsdata.verbs import Json, finish
+from lapsdata.verbs import Json, finish, output_folder
 from lapsmodels.commands._threads import patient_threads
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ __all__ = ["PLUGIN", "follow"]
 
 def run(
     videos: Annotated[list[str], typer.Argument(help="Files, folders, globs, image folders or URLs.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder of all outputs.", metavar="FOLDER")],
+    out: Annotated[Path, typer.Option("--out", parser=output_folder, help="Folder of all outputs.", metavar="FOLDER")],
     truth: Annotated[
         Path | None,
         typer.Option(help="True segments: Parquet, CSV with video,start_s,end_s,label, or a folder.", metavar="PATH"),

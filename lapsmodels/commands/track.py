@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 import typer
 
 from lapsdata import console
-from lapsdata.verbs import Json, Settings, finish
+from lapsdata.verbs import Json, Settings, finish, output_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +36,10 @@ def track(
     out: Annotated[
         Path,
         typer.Option(
-            "--out", parser=_folder, metavar="<path>", help="Folder for the tracks files; made if it is not there."
+            "--out",
+            parser=output_folder,
+            metavar="<path>",
+            help="Folder for the tracks files; made if it is not there.",
         ),
     ],
     fps: Annotated[
@@ -123,13 +126,6 @@ def track(
     if stopped is not None:
         raise typer.Exit(128 + stopped.number)
     finish(report.problems)
-
-
-def _folder(text: str | Path) -> Path:
-    """Return a folder; an empty text, which Python takes for the current one, is an unset variable."""
-    if not str(text):
-        raise typer.BadParameter("expected a folder, got an empty text; is a variable unset?")
-    return Path(text)
 
 
 def _layout(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lapsdata import console
-from lapsdata.verbs import Json, finish
+from lapsdata.verbs import Json, finish, output_folder
 from lapsmodels.commands._threads import patient_threads
 
 if TYPE_CHECKING:
@@ -25,7 +25,9 @@ class _Preset(StrEnum):
 
 def train(
     files: Annotated[list[Path], typer.Argument(help="Tracks, one file per video; or a folder of them.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder of the tokenizer.", metavar="FOLDER")],
+    out: Annotated[
+        Path, typer.Option("--out", parser=output_folder, help="Folder of the tokenizer.", metavar="FOLDER")
+    ],
     preset: Annotated[_Preset, typer.Option(help="Shapes of the model.")] = _Preset.SMALL,
     steps: Annotated[int | None, typer.Option(min=1, help="Steps of the optimiser; 400 by default.")] = None,
     batch: Annotated[int | None, typer.Option(min=1, help="Windows per step; 32 by default.")] = None,

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from lapsdata import console
-from lapsdata.errors import CorruptDataError, LapsError, Problem, SchemaError
+from lapsdata.errors import CorruptDataError, LapsError, Problem, SchemaError, StorageError
 from lapsdata.plugins import registry
 from lapsdata.schema.run import Run
-from lapsdata.stages.energies import EnergyStageOptions, measure_files, repeated_frames
+from lapsdata.stages.energies import EnergyStageOptions, energy_problems, measure_files
 from lapsdata.stages.recipe import recipe_yaml
 from lapsdata.stages.segment import segment_energies, takes_threshold
 from lapsdata.stages.threshold import find_threshold
+from lapsdata.stages.truth import read_truth
 from lapsdata.storage.atomic import atomic_file, storage_errors
 from lapsdata.storage.run_file import record_run
 from lapsdata.video.sources import FoundVideos
@@ -43,6 +44,12 @@ if TYPE_CHECKING:
 __all__ = ["Pipeline", "StageDone", "run_videos"]
 
 _MADE = ("made", "changed", "damaged", "forced")
+# The first line of a recipe that a run has written; others are never replaced.
+_WRITTEN = "# Written by `lapsdata run`: every parameter that was used.\n"
+# What a run may write, beside the energies.
+_OUTPUTS = ("tokenizer", "tokens", "threshold.json", "segments.parquet", "scores.json", "report")
+# So many names stand in a message.
+_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,10 +172,10 @@ def run_videos(
     if tokenizer is not None:
         _expect_shape(tokenizer, cast("TrackOptions", recipe.options("track")))
     if truth is not None:
-        _expect_there(truth)
+        _expect_truth(truth, videos)
     with storage_errors(out, "make the folder"):
         out.mkdir(parents=True, exist_ok=True)
-    _tell_earlier(out)
+    _expect_own(out)
     with record_run(out):
         _write_recipe(out / "recipe.yaml", recipe)
         try:
@@ -178,6 +185,8 @@ def run_videos(
             ours = str(out)
             told = [replace(one, fix=fix) if one.where.startswith(ours) else one for one in error.problems]
             raise CorruptDataError(*told) from error
+        finally:
+            run.tell_old()
     return run.pipeline
 
 
@@ -187,6 +196,18 @@ class _Run:
     def __init__(self, out: Path, recipe: Resolved, pipeline: Pipeline, *, force: bool, workers: int | None) -> None:
         self._out, self._recipe, self.pipeline = out, recipe, pipeline
         self._force, self._workers = force, workers
+        # Names of the outputs that are this run's.
+        self._own: set[str] = set()
+
+    def tell_old(self) -> None:
+        """Say which outputs in the folder are of an earlier run, and not of this one."""
+        there = [name for name in _OUTPUTS if (self._out / name).exists()]
+        there += [f"energies/{path.name}" for path in sorted((self._out / "energies").glob("*.jsonl"))]
+        old = [name for name in there if name not in self._own]
+        if old:
+            message = f"{', '.join(old)}: of an earlier run, and not of this one"
+            fix = "remove them, if they are not wanted beside what this run has made"
+            self.pipeline.problems.append(Problem("earlier-outputs", str(self._out), message, fix, "warning"))
 
     def go(self, videos: Sequence[VideoItem], truth: Path | None, tokenizer: Path | None) -> None:
         tracks = self._track(videos)
@@ -225,6 +246,7 @@ class _Run:
             trained = train_tokenizer(tracks, tokenizer, options, force=self._force)
             header = trained.content
             codes = str(header.trained.codebook) if header.trained else f"{header.config.codes} codes"
+            self._own.add("tokenizer")
             self._tell("train", trained.fate, codes)
             self.pipeline.problems += codebook_problems(header)
         report = encode_files(
@@ -235,6 +257,7 @@ class _Run:
             force=self._force,
         )
         done = [entry.output for entry in report.entries if entry.fate in (*_MADE, "kept")]
+        self._own.add("tokens")
         self._tell_report("encode", report, _videos(done))
         self._tell_strangers(self._out / "tokens", done, ".zarr")
         return self._expect_some(done, "encode")
@@ -257,9 +280,9 @@ class _Run:
                 path.parent.mkdir(exist_ok=True)
             output = measure_files(tracks if options.of_tracks else tokens, path, options, force=self._force)
             facts = output.content.facts()
+            self._own.add(f"energies/{path.name}")
             self._tell("energies", output.fate, f"{facts['measure']}, {facts['rows']}")
-            if options.of_tracks:
-                self.pipeline.problems += repeated_frames(output.content)
+            self.pipeline.problems += energy_problems(output.content)
             paths.append(path)
         return paths
 
@@ -273,6 +296,7 @@ class _Run:
             found, problems = find_threshold(energies, threshold, options, force=self._force)
             value = found.content.value
             above = f"{found.content.above:.0%} of the energies are above"
+            self._own.add(threshold.name)
             self._tell("threshold", found.fate, f"{value:.4g} ({found.content.method}), {above}")
             self.pipeline.problems += problems
             told["threshold"] = value
@@ -280,6 +304,7 @@ class _Run:
         segmenter = registry("segmenters").load(kind)(**told)
         output, problems = segment_energies(energies, path, segmenter, threshold=threshold, force=self._force)
         facts = output.content.facts()
+        self._own.add(path.name)
         self._tell("segment", output.fate, f"{facts['segments']}, ended by {facts['ended by']}")
         self.pipeline.problems += problems
         return path
@@ -291,6 +316,7 @@ class _Run:
         options = cast("EvaluateOptions", self._recipe.options("evaluate"))
         output = score_segments(segments, truth, path, options, energies=energies, force=self._force)
         best = output.content.rows[0].scores[0]
+        self._own.add(path.name)
         self._tell("evaluate", output.fate, f"F {best.macro.f:.3f} at {best.tolerance_s:g} s")
         self.pipeline.scores = output.content
         return path
@@ -309,6 +335,7 @@ class _Run:
             options=options,
             force=self._force,
         )
+        self._own.add(path.name)
         self._tell("report", output.fate, str(path / "index.html"))
         self.pipeline.report = path / "index.html"
 
@@ -379,23 +406,44 @@ def _expect_shape(tokenizer: Path, options: TrackOptions) -> None:
         raise SchemaError(Problem("wrong-views", str(tokenizer), message, fix))
 
 
-def _expect_there(truth: Path) -> None:
-    from lapsdata.storage.atomic import existing
+def _expect_truth(truth: Path, videos: Sequence[VideoItem]) -> None:
+    """Refuse a truth that cannot be read, or that is of none of the videos, before anything is done."""
+    true = {video.name for video in read_truth(truth).header.videos}
+    names = [video.name for video in videos]
+    if names and not true.intersection(names):
+        message = f"expected a truth of these videos ({_some(names)}), got one of {_some(sorted(true))}"
+        fix = "names have no ending; below a folder that is searched with --recursive they have '__' between folders"
+        raise SchemaError(Problem("no-common-video", str(truth), message, fix))
 
-    existing(truth)
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
 
 
-def _tell_earlier(out: Path) -> None:
-    """Say how an earlier run ended that did not come to its end."""
+def _expect_own(out: Path) -> None:
+    """Refuse to write over notes of others, and say how an earlier run ended that did not come to its end."""
+    recipe, told = out / "recipe.yaml", out / "run.json"
+    if recipe.exists():
+        with storage_errors(recipe, "read"):
+            if not recipe.read_bytes().startswith(_WRITTEN.encode()):
+                raise _foreign(recipe)
+    if not told.exists():
+        return
     try:
-        earlier = Run.parse((out / "run.json").read_bytes())
-    except (OSError, LapsError):
-        return  # none, or one that cannot be told from it; the outputs decide in any case
+        with storage_errors(told, "read"):
+            earlier = Run.parse(told.read_bytes(), str(told))
+    except SchemaError:
+        raise _foreign(told) from None
     if earlier.outcome != "finished":
         how = "failed or was stopped" if earlier.outcome == "failed" else "was killed, or is still running"
         console.note(f"run: an earlier run into {out} {how}: what it has done is kept")
 
 
+def _foreign(path: Path) -> StorageError:
+    message = "expected nothing, or what an earlier run has written, got something else: it is left as it is"
+    return StorageError(Problem("foreign-output", str(path), message, "move it away, or choose another folder"))
+
+
 def _write_recipe(path: Path, recipe: Resolved) -> None:
     with atomic_file(path, overwrite=True) as temporary:
-        temporary.write_text(recipe_yaml(recipe.recipe(), comments=True), encoding="utf-8")
+        temporary.write_text(_WRITTEN + recipe_yaml(recipe.recipe(), comments=True), encoding="utf-8")

@@ -156,7 +156,7 @@ def _expect_one_rate(ready: Mapping[str, Prepared]) -> None:
         f"expected one rate of frames, got {1 / steps[slowest]:.4g} per second in {slowest} to "
         f"{1 / steps[fastest]:.4g} in {fastest}"
     )
-    fix = f"track all at one: rate={math.floor(1 / steps[slowest])}, or what the slowest has"
+    fix = f"track all at one: --set track.rate={math.floor(1 / steps[slowest])}, or as `lapsdata recipe init` says"
     raise SchemaError(Problem("unlike-rates", "videos", message, fix))
 
 

@@ -135,6 +135,21 @@ def test_a_threshold_of_its_own_file(inside: Run, folder: Path, tmp_path: Path) 
     assert inside("threshold", "e.jsonl", "--out", "t.json", "--method", "3", "--least-motion-px", "1").returncode == 2
 
 
+def test_what_is_of_other_energies_is_refused(inside: Run, folder: Path, tmp_path: Path) -> None:
+    """Regression: a threshold in pixel per second was applied to latents, and a constant row was of other energies."""
+    well(inside("energies", folder, "--out", "e.jsonl"))
+    well(inside("energies", folder, "--out", "m.jsonl", "--smooth", "ema:0.5"))
+    well(inside("threshold", "e.jsonl", "--out", "t.json"))
+    done = inside("segment", "m.jsonl", "--threshold", "t.json", "--out", "m.parquet")
+    assert done.returncode == 1
+    assert "expected a threshold of velocity, velocity_step, ema 0.5 s" in done.stderr
+    assert not (tmp_path / "m.parquet").exists()
+    well(inside("segment", "e.jsonl", "--threshold", "t.json", "--out", "s.parquet"))
+    done = inside("evaluate", "s.parquet", "--truth", "s.parquet", "--energies", "m.jsonl")
+    assert done.returncode == 1
+    assert "expected the energies that the segments were made of (e.jsonl), got others" in done.stderr
+
+
 def test_the_row_of_a_constant_energy(inside: Run, folder: Path, tmp_path: Path) -> None:
     well(inside("energies", folder, "--out", "e.jsonl"))
     well(inside("segment", "e.jsonl", "--out", "s.parquet", "--set", "max_duration_s=2"))

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from lapsdata import formats
-from lapsdata.containers import Segments
+from lapsdata.containers import Energies, Segments
 from lapsdata.errors import CorruptDataError, LapsError, Problem, StorageError
 from lapsdata.schema.recipe import Recipe
 from lapsdata.stages.recipe import load_recipe, resolve, with_settings
@@ -267,10 +267,8 @@ def test_unlike_rates_are_told_before_anything_is_tracked(scenes: Path, tmp_path
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ("another,1,2", "expected a video that is in both, got 'another' in truth"),
         ("scene_3,1,2\nscene_8,1,999", "scene_8: expected one time of the video, got 0.0 s to 999.0 s in truth"),
         ("scene_3,1,2", "scene_8: expected videos of the truth, got another"),
-        ("scene_3,2,1", "expected start_s < end_s in seconds, got '2' and '1'"),
     ],
 )
 def test_a_truth_that_does_not_fit_is_told_beside_the_report(
@@ -295,10 +293,61 @@ def test_videos_without_segments_can_count_as_empty(scenes: Path, tmp_path: Path
     assert [row.name for row in pipeline.scores.rows][-1] == "constant_energy"
 
 
-def test_no_truth_is_told_before_anything_is_done(scenes: Path, tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match=r"nowhere.csv"):
-        ran(scenes / "videos", tmp_path / "new", truth=tmp_path / "nowhere.csv")
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (None, "no such file or folder"),
+        ("another,1,2", r"expected a truth of these videos \(scene_3, scene_8\), got one of another"),
+        ("scene_3,2,1", "expected start_s < end_s in seconds, got '2' and '1'"),
+    ],
+)
+def test_a_truth_that_is_none_is_told_before_anything_is_done(
+    scenes: Path, tmp_path: Path, rows: str | None, message: str
+) -> None:
+    if rows is not None:
+        (tmp_path / "truth.csv").write_text(f"video,start_s,end_s\n{rows}\n")
+    with pytest.raises(LapsError, match=message):
+        ran(scenes / "videos", tmp_path / "new", truth=tmp_path / "truth.csv")
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(("name", "text"), [("recipe.yaml", "stages: {}  # my notes\n"), ("run.json", "mine\n")])
+def test_notes_of_others_are_never_written_over(scenes: Path, tmp_path: Path, name: str, text: str) -> None:
+    """Regression: a recipe with comments of its own, in the folder of the run, lost them."""
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / name).write_text(text)
+    with pytest.raises(StorageError, match=rf"{name}: expected nothing, or what an earlier run has written"):
+        ran(scenes / "videos", tmp_path / "out")
+    assert (tmp_path / "out" / name).read_text() == text
+
+
+def test_outputs_of_an_earlier_run_are_named(scenes: Path, tmp_path: Path) -> None:
+    """Regression: scores of an earlier run lay beside segments that they were not of."""
+    videos, out = scenes / "videos", tmp_path / "out"
+    ran(videos, out, truth=scenes / "truth.parquet")
+    told = [problem for problem in ran(videos, out, "segment.up_s=0.3").problems if problem.code == "earlier-outputs"]
+    assert told[0].message == "scores.json: of an earlier run, and not of this one"
+    pipeline = Pipeline(out)
+    with pytest.raises(LapsError, match=r"expected measured energies"):
+        ran(videos, out, "energies.gate=1e9", pipeline=pipeline)
+    (told_of,) = (problem.message for problem in pipeline.problems if problem.code == "earlier-outputs")
+    assert told_of.startswith("threshold.json, segments.parquet, scores.json, report: of an earlier run")
+
+
+def test_windows_that_leave_steps_out_are_told(scenes: Path, tmp_path: Path) -> None:
+    """Regression: windows side by side cut every segment in two, and nothing was said to be missing."""
+    pipeline = ran(scenes / "videos", tmp_path / "out", "track.stride=8")
+    energies = formats.read(tmp_path / "out" / "energies" / "velocity_step.jsonl", Energies)
+    assert (energies.state == 2).any()
+    np.testing.assert_allclose(np.diff(energies.start_s[energies.video_index == 0]), 0.1)
+    assert "missing-energies" in codes(pipeline)
+    assert "missing-energies" not in codes(ran(scenes / "videos", tmp_path / "fine", "track.stride=7"))
+
+
+def test_a_quiet_video_beside_loud_ones_is_named(scenes: Path, tmp_path: Path) -> None:
+    pipeline = ran(scenes / "videos", tmp_path / "out", "threshold.kind=given", "threshold.value=50")
+    (told,) = (problem for problem in pipeline.problems if problem.code == "no-segments")
+    assert "no segment was found in 2 of 2 videos: scene_3, scene_8" in told.message
 
 
 def test_a_tokenizer_of_another_shape_is_told_before_anything_is_tracked(
