@@ -328,7 +328,7 @@ stages:
     def test_short_windows(self, recipe: Verb, tmp_path: Path) -> None:
         write_video(tmp_path / "short.mp4", [np.zeros((64, 64, 3), np.uint8)] * 3, np.arange(3) / 10)
         done = recipe("init", "short.mp4", "--out", "mine.yaml")
-        assert done.out.splitlines()[-1].split(maxsplit=1) == ["sets", "track.horizon=3, track.stride=2"]
+        assert done.out.splitlines()[-1].split(maxsplit=1) == ["sets", "track.horizon=3, track.stride=1"]
 
     @pytest.mark.parametrize(
         ("out", "code", "told"),

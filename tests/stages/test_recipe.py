@@ -760,7 +760,7 @@ class TestAdvice:
         assert advice.recipe.stages["track"].params == {"horizon": 9}
         assert "# The video short has no more frames; leave it out for windows of 16, the default." in advice.text()
 
-    @pytest.mark.parametrize(("frames", "stride"), [(2, 1), (3, 2), (4, 3), (5, None)])
+    @pytest.mark.parametrize(("frames", "stride"), [(2, 1), (3, 1), (4, 2), (5, 3), (6, None)])
     def test_no_step_lies_between_short_windows(self, tmp_path: Path, frames: int, stride: int | None) -> None:
         write_frames(tmp_path / "short.mp4", frames)
         params = recipe_for(find_videos(tmp_path)).recipe.stages["track"].params
