@@ -162,9 +162,11 @@ def test_ten_kills_change_no_byte(whole: Path, scenes: Path, tmp_path: Path) -> 
         if child.returncode == 0:  # it was done before the moment came
             (out / str(random.choice(["segments.parquet", "threshold.json"]))).unlink()
     assert killed == 10
+    # The last one may have died before it began, behind one that was done.
+    died = json.loads((out / "run.json").read_text())["outcome"] == "running"
     done = subprocess.run(command(scenes, out), capture_output=True, text=True, check=True)
     assert content(out) == content(whole)
-    assert "earlier run" in done.stderr
+    assert ("earlier run" in done.stderr) == died
 
 
 @pytest.mark.parametrize(
