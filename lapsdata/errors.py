@@ -32,6 +32,7 @@ __all__ = [
     "Severity",
     "StorageError",
     "UnknownFormatError",
+    "listed",
     "shown",
     "warn",
     "whole_number",
@@ -59,6 +60,19 @@ def shown(text: str) -> str:
     'two\\nlines, \\x1b[31mred, b\\xff'
     """
     return UNSHOWN.sub(_escaped, text)
+
+
+def listed(names: Iterable[str], most: int = 3) -> str:
+    """Return some names as a message tells them: the first few, and how many more there are.
+
+    Examples
+    --------
+    >>> listed(["a", "b", "c", "d"]), listed([])
+    ("'a', 'b', 'c' and 1 more", 'none')
+    """
+    every = list(names)
+    more = f" and {len(every) - most} more" if len(every) > most else ""
+    return ", ".join(map(repr, every[:most])) + more or "none"
 
 
 def _escaped(found: re.Match[str]) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 
 from lapsdata.containers import Segments
-from lapsdata.errors import Problem, Problems, SchemaError
+from lapsdata.errors import Problem, Problems, SchemaError, listed
 from lapsdata.metrics._given import RESOLUTION_S, Span, instants_of, seconds, span_ticks, ticks_of
 from lapsdata.metrics.boundary import inner_boundaries
 
@@ -171,7 +171,7 @@ def _check_names(truth: Mapping[str, object], found: Mapping[str, object], how: 
     if not truth:
         problems.add("no-videos", "truth", "expected at least one video, got none")
     elif len(missing) == len(truth):
-        message = f"expected a video that is in both, got {_listed(missing)} in truth and {_listed(extra)} in found"
+        message = f"expected a video that is in both, got {listed(missing)} in truth and {listed(extra)} in found"
         problems.add("no-common-video", "found", message, "compare the names; they have no ending")
     else:
         if how.missing == "raise":
@@ -186,11 +186,6 @@ def _check_names(truth: Mapping[str, object], found: Mapping[str, object], how: 
                 problems.add("no-truth", f"found: {name}", message, fix)
     problems.raise_as(SchemaError)
     return {"missing_as_empty": len(missing), "without_truth_left_out": len(extra)}
-
-
-def _listed(names: list[str]) -> str:
-    shown = ", ".join(repr(name) for name in names[:3])
-    return (shown + (f" and {len(names) - 3} more" if len(names) > 3 else "")) or "none"
 
 
 def _near(name: str, others: list[str]) -> str:

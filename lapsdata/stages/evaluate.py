@@ -13,13 +13,14 @@ from lapsdata.plugins import registry
 from lapsdata.provenance import parent, provenance
 from lapsdata.schema.base import Count, Positive, Record
 from lapsdata.schema.result import BoundaryResult
-from lapsdata.stages._header_key import key_now, key_of
+from lapsdata.stages._header_key import key_now, key_of, strangers
 from lapsdata.stages._output import Output, settle
 from lapsdata.stages._stage import Stage
 from lapsdata.stages.truth import read_truth
 from lapsdata.storage.sealed_json import read_sealed_json, write_sealed_json
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -108,7 +109,7 @@ def score_segments(
         return key_of(_STAGE, found.provenance), found
 
     def make(overwrite: bool) -> BoundaryResult:
-        result = boundary_scores(segments, truth, chosen, energies=energies)
+        result = _scored(segments, truth, chosen, energies, parents)
         write_sealed_json(out, result, overwrite=overwrite)
         return result
 
@@ -129,14 +130,19 @@ def boundary_scores(
     --------
     See `score_segments`.
     """
+    return _scored(segments, truth, options or EvaluateOptions(), energies, _parents(segments, truth, energies))
+
+
+def _scored(
+    segments: Path, truth: Path, rules: EvaluateOptions, energies: Path | None, parents: Sequence[Parent]
+) -> BoundaryResult:
     from lapsdata.containers import Segments
     from lapsdata.formats import read
     from lapsdata.metrics import evaluate_boundaries
 
-    rules = options or EvaluateOptions()
     found = read(segments, Segments)
     true = read_truth(truth, found)
-    chance = {} if energies is None else {CONSTANT_ENERGY: _constant(found, energies)}
+    chance = {} if energies is None else {CONSTANT_ENERGY: _constant(found, energies, parents)}
     if chance and rules.missing == "empty":
         # A video without segments is one without energies.
         chance = {CONSTANT_ENERGY: {video.name: np.empty(0) for video in true.header.videos} | chance[CONSTANT_ENERGY]}
@@ -150,7 +156,7 @@ def boundary_scores(
         draws=rules.draws,
         seed=rules.seed,
         chance=chance,
-        provenance=provenance(parameters=rules.as_json(), parents=_parents(segments, truth, energies)),
+        provenance=provenance(parameters=rules.as_json(), parents=parents),
     )
 
 
@@ -159,7 +165,7 @@ def _parents(segments: Path, truth: Path, energies: Path | None) -> list[Parent]
     return [parent(role, path) for role, path in given.items() if path is not None]
 
 
-def _constant(segments: Segments, energies: Path) -> dict[str, NDArray[np.float64]]:
+def _constant(segments: Segments, energies: Path, parents: Sequence[Parent]) -> dict[str, NDArray[np.float64]]:
     """Return the boundaries that the segmenter of some segments makes of the same times with one energy, by video."""
     from lapsdata.containers import Energies
     from lapsdata.formats import read
@@ -169,11 +175,9 @@ def _constant(segments: Segments, energies: Path) -> dict[str, NDArray[np.float6
     if tool is None:
         message = "expected segments that a segmenter has made, got annotations"
         raise SchemaError(Problem("no-segmenter", "segments", message, "leave the energies out"))
-    made_of = [one for one in segments.header.provenance.parents if one.role == "energies"]
-    given = parent("energies", energies)
-    if made_of and given.digest not in {one.digest for one in made_of}:
-        message = f"expected the energies that the segments were made of ({made_of[0].name}), got others"
-        raise SchemaError(Problem("other-energies", str(energies), message, "give those, or leave the energies out"))
+    others = list(strangers("segments", segments.header.provenance, "energies", parents))
+    if others:
+        raise SchemaError(*others)
     parameters: dict[str, Any] = dict(tool.parameters)
     segmenter = registry("segmenters").load(tool.name)(**parameters)
     # Always loud, where the segmenter knows a threshold; any other energy is as good.

@@ -10,11 +10,11 @@ import numpy as np
 from pydantic import Field
 
 from lapsdata import console
-from lapsdata.errors import Problem, Problems, SchemaError, StorageError, shown
+from lapsdata.errors import Problem, Problems, SchemaError, StorageError, listed, shown
 from lapsdata.provenance import parent, provenance
 from lapsdata.report.timelines import LEAST_PX, LONGEST_PX, timeline_png
 from lapsdata.schema.base import Record
-from lapsdata.stages._header_key import key_now, key_of
+from lapsdata.stages._header_key import key_now, key_of, strangers
 from lapsdata.stages._output import Output, settle
 from lapsdata.stages._report_header import (
     HEADER,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lapsdata.containers import Energies, Segments
-    from lapsdata.schema.base import Parent, Provenance
+    from lapsdata.schema.base import Parent
 
 __all__ = ["PLUGIN", "ReportContent", "ReportHeader", "ReportOptions", "write_report"]
 
@@ -201,14 +201,14 @@ def _gather(
     for number, (path, one) in enumerate(zip(energies, measured, strict=True)):
         faults.extend(_other_videos(path, one, found, all_of_them=not number))
     result = None if scores is None else read_sealed_json(scores, BoundaryResult)
-    faults.extend(_strangers("segments", found.header.provenance, "energies", parents))
+    faults.extend(strangers("segments", found.header.provenance, "energies", parents))
     if result is not None:
         for role in ("segments", "truth"):
-            faults.extend(_strangers("scores", result.provenance, role, parents))
+            faults.extend(strangers("scores", result.provenance, role, parents))
     true = None if truth is None else read_truth(truth, found)
     names = {video.name for video in found.header.videos}
     if true is not None and names.isdisjoint(video.name for video in true.header.videos):
-        faults.add("other-videos", f"truth {truth}", f"expected one of {_some(names)}, got none of them")
+        faults.add("other-videos", f"truth {truth}", f"expected one of {listed(sorted(names))}, got none of them")
     faults.raise_as(SchemaError)
     told = provenance(parameters=options.as_json(), parents=parents)
     return PageContent(found, measured, true, result, options.average, problems, told)
@@ -221,23 +221,9 @@ def _other_videos(path: Path, energies: Energies, segments: Segments, *, all_of_
     if wanted == there or not (all_of_them or wanted.isdisjoint(there)):
         return
     said = {"without": wanted - there, "and also": there - wanted}
-    words = ", ".join(f"{word} {_some(names)}" for word, names in said.items() if names)
+    words = ", ".join(f"{word} {listed(sorted(names))}" for word, names in said.items() if names)
     message = f"expected energies of the videos of the segments, got some {words}"
     yield Problem("other-videos", f"energies {path}", message, "measure the videos that were segmented")
-
-
-def _strangers(what: str, made: Provenance, role: str, given: Sequence[Parent]) -> Iterable[Problem]:
-    """Tell that something was made of another file than the one given here; of several, the first."""
-    of = [one for one in made.parents if one.role == role]
-    here = next((one for one in given if one.role == role), None)
-    if of and here is not None and here.digest not in [one.digest for one in of]:
-        message = f"expected {what} of the {role} {here.name}, got {what} of other {role}: {of[0].name}"
-        yield Problem(f"other-{role}", what, message, "give files that were made of one another")
-
-
-def _some(names: Iterable[str]) -> str:
-    listed = sorted(names)
-    return ", ".join(f"'{name}'" for name in listed[:5]) + (f" and {len(listed) - 5} more" if len(listed) > 5 else "")
 
 
 def _fill(folder: Path, given: PageContent, scores: Path | None, longest_px: int) -> ReportHeader:

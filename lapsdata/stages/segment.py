@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from lapsdata.errors import Problem
+from lapsdata.errors import Problem, listed
 from lapsdata.execution.manifest import work_key
 from lapsdata.plugins import registry
 from lapsdata.provenance import code_digest, parent
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 __all__ = ["PLUGIN", "segment_energies", "takes_threshold"]
 
 _STAGE = "segment"
-# So many names stand in a message.
-_SHOWN = 5
 
 
 def segment_energies(
@@ -88,8 +86,7 @@ def segment_energies(
         write(out, made, overwrite=overwrite)
         return made
 
-    told = [segmenter.version, code_digest()]
-    key = work_key(segmenter.name, " ".join(told), segmenter.parameters, parents)
+    key = work_key(segmenter.name, f"{segmenter.version} {code_digest()}", segmenter.parameters, parents)
     output = settle(out, key, read=known, make=make, force=force)
     return output, (*metronome_problems(output.content), *_silent(output.content))
 
@@ -99,8 +96,7 @@ def _silent(segments: Segments) -> tuple[Problem, ...]:
     names = [video.name for at, video in enumerate(segments.header.videos) if not (segments.video_index == at).any()]
     if not names:
         return ()
-    listed = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
-    message = f"no segment was found in {len(names)} of {len(segments.header.videos)} videos: {listed}"
+    message = f"no segment was found in {len(names)} of {len(segments.header.videos)} videos: {listed(names)}"
     fix = "one threshold serves all videos of a run: where these move less than others, run them by themselves"
     return (Problem("no-segments", "segments", message, fix, "warning"),)
 

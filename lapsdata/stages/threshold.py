@@ -133,19 +133,19 @@ def find_threshold(
 
     chosen = options or OtsuOptions()
     parents = [parent("energies", energies)]
+    series = read(energies, Energies)
 
     def known(path: Path) -> tuple[str | None, ThresholdRecord]:
         found = read_threshold(path)
         return key_of(_STAGE, found.provenance), found
 
     def make(overwrite: bool) -> ThresholdRecord:
-        series = read(energies, Energies)
         record = _record(told_threshold(series, chosen), series, chosen, parents)
         write_sealed_json(out, record, overwrite=overwrite)
         return record
 
     output = settle(out, key_now(_STAGE, chosen.as_json(), parents), read=known, make=make, force=force)
-    return output, given_threshold(output.content.value, read(energies, Energies)).problems
+    return output, given_threshold(output.content.value, series).problems
 
 
 def read_threshold(path: Path) -> ThresholdRecord:

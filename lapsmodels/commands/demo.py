@@ -46,27 +46,42 @@ def demo(
     config = SceneConfig(rate=FrameRate(_RATE_HZ), actions=_ACTIONS)
     made = [render_scene(seed, config) for seed in MEASURE_SEEDS[:scenes]]
     folder, truth = out / "videos", out / "truth.parquet"
-    _write(made, folder, truth)
+    videos = _write(made, folder, truth)
     if not json:
         console.write(f"$ lapsdata run {folder} --out {out / 'run'} --truth {truth}")
-    follow(find_videos([folder]), out / "run", recipe, truth=truth, json=json)
+    # Not the folder: a demo of more scenes may have left others there.
+    follow(find_videos(videos), out / "run", recipe, truth=truth, json=json)
 
 
-def _write(scenes: Sequence[Scene], folder: Path, truth: Path) -> None:
-    """Write the scenes that are not there, and their truth."""
-    from lapsdata.formats import write
+def _write(scenes: Sequence[Scene], folder: Path, truth: Path) -> list[Path]:
+    """Write the scenes that are not there, and their truth, in place of nothing but a truth of scenes."""
+    from lapsdata.containers import Segments
+    from lapsdata.formats import read, write
+    from lapsdata.stages import settle
     from lapsdata.storage.atomic import storage_errors
     from lapsdata.testing.scene_truth import scene_name, true_segments
 
     with storage_errors(folder, "make the folder"):
         folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"{scene_name(scene)}.mp4" for scene in scenes]
     with console.progress("render", len(scenes), unit="scenes") as advance:
-        for scene in scenes:
-            path = folder / f"{scene_name(scene)}.mp4"
+        for scene, path in zip(scenes, paths, strict=True):
             if not path.exists():
                 scene.write_video(path)
             advance(1)
-    write(truth, true_segments(*scenes), overwrite=True)
+    made = true_segments(*scenes)
+
+    def known(path: Path) -> tuple[str | None, Segments]:
+        found = read(path, Segments)
+        parameters = found.header.provenance.parameters
+        return str(parameters) if set(parameters) == {"seeds"} else None, found
+
+    def make(overwrite: bool) -> Segments:
+        write(truth, made, overwrite=overwrite)
+        return made
+
+    settle(truth, str(made.header.provenance.parameters), read=known, make=make)
+    return paths
 
 
 PLUGIN = demo

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,16 +10,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lapsdata.errors import Problem, SchemaError, StorageError
-from lapsdata.execution.manifest import Found, WorkItem, judge, work_key
+from lapsdata.execution.manifest import WorkItem, work_key
 from lapsdata.formats import read_header
 from lapsdata.geometry import FrameSize, PixelArea
 from lapsdata.plugins import registry
-from lapsdata.provenance import CodeDigestWarning
 from lapsdata.schema.base import Parent
 from lapsdata.schema.tracks import TracksHeader
 from lapsdata.storage.atomic import existing
 from lapsdata.video.probe import probe
 from lapsdata.video.sources import images_rate, source_digest
+from lapsmodels.stages._other_code import judged
 from lapsmodels.stages.timeline import own_rate_hz, timeline
 from lapsmodels.stages.track import PRODUCER, track_parents
 from lapsmodels.trackers import query_points
@@ -28,15 +27,13 @@ from lapsmodels.trackers import query_points
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from lapsdata.execution.manifest import Found
     from lapsdata.video.facts import VideoFacts
     from lapsdata.video.sources import VideoItem
     from lapsmodels.stages.timeline import Timeline
     from lapsmodels.stages.track_options import TrackOptions
 
-__all__ = ["OTHER_CODE", "Prepared", "Repeated", "TrackWork", "expect_own_name", "expect_points", "prepared"]
-
-OTHER_CODE = "made by another state of the code"
-"""Why an output that is kept is worth a word."""
+__all__ = ["Prepared", "Repeated", "TrackWork", "expect_own_name", "expect_points", "prepared"]
 
 # Holds every point that some frame may hold.
 _ANY_SIZE = FrameSize(width=1_000_000, height=1_000_000)
@@ -132,7 +129,9 @@ def prepared(video: VideoItem, output: Path, options: TrackOptions, query_file: 
         payload=TrackWork(video.path, video.name, digest, facts.size, options, query_file),
         units=int(starts[-1]) + options.horizon,
     )
-    return Prepared(item, _look(item), _repeated(facts, frames, options), float(np.median(np.diff(frames.frame_s))))
+    return Prepared(
+        item, judged(item, _key_of), _repeated(facts, frames, options), float(np.median(np.diff(frames.frame_s)))
+    )
 
 
 def _expect_plain_name(video: VideoItem, digest: str) -> None:
@@ -149,19 +148,6 @@ def _repeated(facts: VideoFacts, frames: Timeline, options: TrackOptions) -> Rep
     if options.rate is None or own is None or options.rate.hz <= own or not frames.duplicated:
         return None
     return Repeated(frames.duplicated, len(frames), own)
-
-
-def _look(item: WorkItem[TrackWork]) -> Found:
-    """Judge an output; that other code has made what is done is noted, and told once for all of them."""
-    with warnings.catch_warnings(record=True) as heard:
-        warnings.simplefilter("always")
-        found = judge(item, _key_of)
-    for told in heard:
-        if not issubclass(told.category, CodeDigestWarning):
-            warnings.warn_explicit(told.message, told.category, told.filename, told.lineno)
-        elif found.state == "done":
-            found = Found("done", OTHER_CODE)
-    return found
 
 
 def _key_of(path: Path) -> str | None:

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import functools
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from lapsdata.containers.tracks import Tracks
-from lapsdata.errors import LapsError, warn
+from lapsdata.errors import LapsError
 from lapsdata.execution.here import HereEngine
-from lapsdata.execution.manifest import Found, Job, Refused, WorkItem, judge, plan, work_key
+from lapsdata.execution.manifest import Refused, WorkItem, plan, work_key
 from lapsdata.execution.report import carry_out, carry_out_shown
 from lapsdata.formats import read, read_header, write
-from lapsdata.provenance import CodeDigestWarning, parent
+from lapsdata.provenance import parent
 from lapsdata.schema.base import Positive, Record
 from lapsdata.schema.tokens import TokensHeader
 from lapsdata.stages import Stage
 from lapsdata.storage.atomic import storage_errors
-from lapsmodels.stages._prepared import OTHER_CODE
+from lapsmodels.stages._other_code import judged, tell_other_code
 from lapsmodels.stages._threads import threads
 from lapsmodels.stages.encode import encode_tracks
 from lapsmodels.tokenizer.checkpoint import load_tokenizer, read_tokenizer_header
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from lapsdata.execution.engine import Tell
+    from lapsdata.execution.manifest import Job
     from lapsdata.execution.report import Report
     from lapsdata.schema.base import Parent
     from lapsmodels.tokenizer.checkpoint import Checkpoint
@@ -124,10 +124,8 @@ def encode_files(
             items.append(_item(path, output, tokenizer, chosen, of_tokenizer))
         except LapsError as error:
             items.append(Refused(path.stem, output, error.problems))
-    todo = plan(items, _look, force=force)
-    kept = sum(isinstance(job, Job) and job.found.why == OTHER_CODE for job in todo.jobs)
-    if kept and not force:
-        warn(f"{kept} of the tokens that are kept were {OTHER_CODE}; --force makes them again", CodeDigestWarning)
+    todo = plan(items, lambda item: judged(item, _key_of), force=force)
+    tell_other_code(todo, "tokens")
     if not todo.to_do:
         return carry_out(todo, _encode, HereEngine())
     with threads(1):
@@ -147,15 +145,6 @@ def _item(path: Path, output: Path, tokenizer: Path, options: EncodeOptions, of_
 
 def _key(parameters: Mapping[str, JsonValue], parents: Sequence[Parent]) -> str:
     return work_key(_STAGE, _VERSION, {"latents": parameters.get("latents")}, parents)
-
-
-def _look(item: WorkItem[_Work]) -> Found:
-    with warnings.catch_warnings(record=True) as heard:
-        warnings.simplefilter("always")
-        found = judge(item, _key_of)
-    # That other code has made what is done is told once for all of them.
-    other = any(issubclass(told.category, CodeDigestWarning) for told in heard)
-    return Found("done", OTHER_CODE) if other and found.state == "done" else found
 
 
 def _key_of(path: Path) -> str | None:

@@ -6,13 +6,13 @@ says just that is passed over. So a run that was killed goes on where it was.
 
 from __future__ import annotations
 
-import contextlib
+import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from lapsdata import console
-from lapsdata.errors import CorruptDataError, LapsError, Problem, SchemaError, StorageError
+from lapsdata.errors import CorruptDataError, LapsError, Problem, SchemaError, StorageError, listed
 from lapsdata.plugins import registry
 from lapsdata.schema.run import Run
 from lapsdata.stages.energies import EnergyStageOptions, energy_problems, measure_files
@@ -48,8 +48,6 @@ _MADE = ("made", "changed", "damaged", "forced")
 _WRITTEN = "# Written by `lapsdata run`: every parameter that was used.\n"
 # What a run may write, beside the energies.
 _OUTPUTS = ("tokenizer", "tokens", "threshold.json", "segments.parquet", "scores.json", "report")
-# So many names stand in a message.
-_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +180,8 @@ def run_videos(
             run.go(videos, truth, tokenizer)
         except CorruptDataError as error:
             fix = "remove it, and run this again: it is made anew"
-            ours = str(out)
+            # Others of ours are made anew without a word to say; and no file that is the user's may be meant.
+            ours = tuple(f"{out / name}{os.sep}" for name in ("tracks", "tokens"))
             told = [replace(one, fix=fix) if one.where.startswith(ours) else one for one in error.problems]
             raise CorruptDataError(*told) from error
         finally:
@@ -196,14 +195,14 @@ class _Run:
     def __init__(self, out: Path, recipe: Resolved, pipeline: Pipeline, *, force: bool, workers: int | None) -> None:
         self._out, self._recipe, self.pipeline = out, recipe, pipeline
         self._force, self._workers = force, workers
-        # Names of the outputs that are this run's.
-        self._own: set[str] = set()
+        # The outputs that are this run's.
+        self._own: set[Path] = set()
 
     def tell_old(self) -> None:
         """Say which outputs in the folder are of an earlier run, and not of this one."""
-        there = [name for name in _OUTPUTS if (self._out / name).exists()]
-        there += [f"energies/{path.name}" for path in sorted((self._out / "energies").glob("*.jsonl"))]
-        old = [name for name in there if name not in self._own]
+        there = [path for path in (self._out / name for name in _OUTPUTS) if path.exists()]
+        there += sorted((self._out / "energies").glob("*.jsonl"))
+        old = [str(path.relative_to(self._out)) for path in there if path not in self._own]
         if old:
             message = f"{', '.join(old)}: of an earlier run, and not of this one"
             fix = "remove them, if they are not wanted beside what this run has made"
@@ -233,7 +232,7 @@ class _Run:
         what = _videos(done)
         if made:
             what += f", {sum(one.windows for one in made):,} windows made of {sum(one.frames for one in made):,} frames"
-        self._tell_report("track", report, what)
+        self._tell_report("track", report, what, self._out / "tracks")
         self._tell_strangers(self._out / "tracks", done, tracks_format(options.format).suffixes[0])
         return self._expect_some(done, "track")
 
@@ -246,8 +245,7 @@ class _Run:
             trained = train_tokenizer(tracks, tokenizer, options, force=self._force)
             header = trained.content
             codes = str(header.trained.codebook) if header.trained else f"{header.config.codes} codes"
-            self._own.add("tokenizer")
-            self._tell("train", trained.fate, codes)
+            self._tell("train", trained.fate, codes, tokenizer)
             self.pipeline.problems += codebook_problems(header)
         report = encode_files(
             tracks,
@@ -257,8 +255,7 @@ class _Run:
             force=self._force,
         )
         done = [entry.output for entry in report.entries if entry.fate in (*_MADE, "kept")]
-        self._own.add("tokens")
-        self._tell_report("encode", report, _videos(done))
+        self._tell_report("encode", report, _videos(done), self._out / "tokens")
         self._tell_strangers(self._out / "tokens", done, ".zarr")
         return self._expect_some(done, "encode")
 
@@ -280,8 +277,7 @@ class _Run:
                 path.parent.mkdir(exist_ok=True)
             output = measure_files(tracks if options.of_tracks else tokens, path, options, force=self._force)
             facts = output.content.facts()
-            self._own.add(f"energies/{path.name}")
-            self._tell("energies", output.fate, f"{facts['measure']}, {facts['rows']}")
+            self._tell("energies", output.fate, f"{facts['measure']}, {facts['rows']}", path)
             self.pipeline.problems += energy_problems(output.content)
             paths.append(path)
         return paths
@@ -296,16 +292,14 @@ class _Run:
             found, problems = find_threshold(energies, threshold, options, force=self._force)
             value = found.content.value
             above = f"{found.content.above:.0%} of the energies are above"
-            self._own.add(threshold.name)
-            self._tell("threshold", found.fate, f"{value:.4g} ({found.content.method}), {above}")
+            self._tell("threshold", found.fate, f"{value:.4g} ({found.content.method}), {above}", threshold)
             self.pipeline.problems += problems
             told["threshold"] = value
         path = self._out / "segments.parquet"
         segmenter = registry("segmenters").load(kind)(**told)
         output, problems = segment_energies(energies, path, segmenter, threshold=threshold, force=self._force)
         facts = output.content.facts()
-        self._own.add(path.name)
-        self._tell("segment", output.fate, f"{facts['segments']}, ended by {facts['ended by']}")
+        self._tell("segment", output.fate, f"{facts['segments']}, ended by {facts['ended by']}", path)
         self.pipeline.problems += problems
         return path
 
@@ -316,8 +310,7 @@ class _Run:
         options = cast("EvaluateOptions", self._recipe.options("evaluate"))
         output = score_segments(segments, truth, path, options, energies=energies, force=self._force)
         best = output.content.rows[0].scores[0]
-        self._own.add(path.name)
-        self._tell("evaluate", output.fate, f"F {best.macro.f:.3f} at {best.tolerance_s:g} s")
+        self._tell("evaluate", output.fate, f"F {best.macro.f:.3f} at {best.tolerance_s:g} s", path)
         self.pipeline.scores = output.content
         return path
 
@@ -335,26 +328,26 @@ class _Run:
             options=options,
             force=self._force,
         )
-        self._own.add(path.name)
-        self._tell("report", output.fate, str(path / "index.html"))
+        self._tell("report", output.fate, str(path / "index.html"), path)
         self.pipeline.report = path / "index.html"
 
-    def _tell(self, stage: str, fate: str, what: str) -> None:
+    def _tell(self, stage: str, fate: str, what: str, output: Path) -> None:
+        self._own.add(output)
         self.pipeline.done.append(StageDone(stage, fate, what))
 
-    def _tell_report(self, stage: str, report: Report[Any], what: str) -> None:
+    def _tell_report(self, stage: str, report: Report[Any], what: str, output: Path) -> None:
         fates = ", ".join(f"{count} {fate}" for fate, count in report.counts.items() if count)
-        self._tell(stage, fates, what)
+        self._tell(stage, fates, what, output)
         self.pipeline.problems += report.problems
 
     def _tell_strangers(self, folder: Path, ours: Sequence[Path], suffix: str) -> None:
         """Say that outputs lie about of videos that this run does not have."""
         names = {path.name for path in ours}
-        with contextlib.suppress(OSError):
+        with storage_errors(folder, "list"):
             others = [path.name for path in folder.iterdir() if path.suffix == suffix and path.name not in names]
-            if others:
-                message = f"{len(others)} files are of videos that failed or that this run does not have: left alone"
-                self.pipeline.problems.append(Problem("other-outputs", str(folder), message, None, "info"))
+        if others:
+            message = f"{len(others)} files are of videos that failed or that this run does not have: left alone"
+            self.pipeline.problems.append(Problem("other-outputs", str(folder), message, None, "info"))
 
     def _expect_some(self, done: list[Path], stage: str) -> list[Path]:
         if done:
@@ -411,13 +404,9 @@ def _expect_truth(truth: Path, videos: Sequence[VideoItem]) -> None:
     true = {video.name for video in read_truth(truth).header.videos}
     names = [video.name for video in videos]
     if names and not true.intersection(names):
-        message = f"expected a truth of these videos ({_some(names)}), got one of {_some(sorted(true))}"
+        message = f"expected a truth of these videos ({listed(names)}), got one of {listed(sorted(true))}"
         fix = "names have no ending; below a folder that is searched with --recursive they have '__' between folders"
         raise SchemaError(Problem("no-common-video", str(truth), message, fix))
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
 
 
 def _expect_own(out: Path) -> None:

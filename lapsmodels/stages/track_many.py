@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 from lapsdata import console
 from lapsdata.errors import LapsError, Problem, SchemaError, StorageError, UnknownFormatError, warn
 from lapsdata.execution.local import LocalEngine
-from lapsdata.execution.manifest import Job, Plan, Refused, WorkItem, plan
+from lapsdata.execution.manifest import Job, Refused, WorkItem, plan
 from lapsdata.execution.report import carry_out_shown
 from lapsdata.plugins import registry
-from lapsdata.provenance import CodeDigestWarning
 from lapsdata.storage.run_file import record_run
 from lapsdata.video.sources import FoundVideos, doubled_names
-from lapsmodels.stages._prepared import OTHER_CODE, TrackWork, expect_own_name, expect_points, prepared
+from lapsmodels.stages._other_code import tell_other_code
+from lapsmodels.stages._prepared import TrackWork, expect_own_name, expect_points, prepared
 from lapsmodels.stages.timeline import RepeatedFramesWarning
 from lapsmodels.stages.track import track_video, working_size
 from lapsmodels.stages.track_options import TrackOptions
@@ -118,7 +118,7 @@ def track_videos(
         if one_rate:
             _expect_one_rate(ready)
         todo = plan(items, lambda item: ready[item.name].found, force=force)
-        _tell_other_code(todo)
+        tell_other_code(todo, "tracks")
         _tell_repeated({job.item.name: ready[job.item.name].repeated for job in todo.to_do}, options)
         return carry_out_shown(todo, _track, LocalEngine(workers), title="track", unit="frames")
 
@@ -174,12 +174,6 @@ def _tell_repeated(of: Mapping[str, Repeated | None], options: TrackOptions) -> 
         f"{duplicated:,} of {frames:,} frames show one of the source again",
         RepeatedFramesWarning,
     )
-
-
-def _tell_other_code(todo: Plan[TrackWork]) -> None:
-    count = sum(isinstance(job, Job) and job.found.why == OTHER_CODE for job in todo.jobs)
-    if count and not todo.force:
-        warn(f"{count} of the tracks that are kept were {OTHER_CODE}; --force makes them again", CodeDigestWarning)
 
 
 def _track(job: Job[TrackWork], tell: Tell) -> Tracked:

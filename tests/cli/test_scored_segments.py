@@ -147,7 +147,7 @@ def test_what_is_of_other_energies_is_refused(inside: Run, folder: Path, tmp_pat
     well(inside("segment", "e.jsonl", "--threshold", "t.json", "--out", "s.parquet"))
     done = inside("evaluate", "s.parquet", "--truth", "s.parquet", "--energies", "m.jsonl")
     assert done.returncode == 1
-    assert "expected the energies that the segments were made of (e.jsonl), got others" in done.stderr
+    assert "expected segments of the energies m.jsonl, got segments of other energies: e.jsonl" in done.stderr
 
 
 def test_the_row_of_a_constant_energy(inside: Run, folder: Path, tmp_path: Path) -> None:

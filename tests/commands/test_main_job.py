@@ -9,6 +9,7 @@ import pytest
 
 from lapsdata import formats
 from lapsdata.containers import Segments
+from lapsdata.testing.samples import sample_segments
 from lapsdata.testing.scene_truth import true_segments
 from lapsdata.testing.scenes import SceneConfig, render_scene
 from lapsdata.timebase import FrameRate
@@ -135,3 +136,16 @@ def test_the_demo_shows_a_score_above_chance(one_process: list[int], inside: Run
     again = well(inside(*words))
     assert "2 kept" in again
     assert "made" not in again
+    words = ("demo", "--scenes", 1, *settings("train.kind=none")[:4], "--set", "train.kind=none")
+    assert "track   " in well(inside(*words))
+    found = formats.read(tmp_path / "demo" / "truth.parquet", Segments)
+    assert len(found.header.videos) == 1
+
+
+def test_the_demo_leaves_a_truth_of_others_alone(inside: Run, tmp_path: Path) -> None:
+    formats.write(tmp_path / "truth.parquet", sample_segments())
+    before = (tmp_path / "truth.parquet").read_bytes()
+    done = inside("demo", "--out", ".", "--scenes", 1)
+    assert done.returncode == 1
+    assert "it is left as it is" in done.stderr
+    assert (tmp_path / "truth.parquet").read_bytes() == before

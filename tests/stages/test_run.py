@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -299,7 +300,7 @@ def test_videos_without_segments_can_count_as_empty(scenes: Path, tmp_path: Path
     ("rows", "message"),
     [
         (None, "no such file or folder"),
-        ("another,1,2", r"expected a truth of these videos \(scene_3, scene_8\), got one of another"),
+        ("another,1,2", r"expected a truth of these videos \('scene_3', 'scene_8'\), got one of 'another'"),
         ("scene_3,2,1", "expected start_s < end_s in seconds, got '2' and '1'"),
     ],
 )
@@ -349,7 +350,7 @@ def test_windows_that_leave_steps_out_are_told(scenes: Path, tmp_path: Path) -> 
 def test_a_quiet_video_beside_loud_ones_is_named(scenes: Path, tmp_path: Path) -> None:
     pipeline = ran(scenes / "videos", tmp_path / "out", "threshold.kind=given", "threshold.value=50")
     (told,) = (problem for problem in pipeline.problems if problem.code == "no-segments")
-    assert "no segment was found in 2 of 2 videos: scene_3, scene_8" in told.message
+    assert "no segment was found in 2 of 2 videos: 'scene_3', 'scene_8'" in told.message
 
 
 def test_a_tokenizer_of_another_shape_is_told_before_anything_is_tracked(
@@ -394,6 +395,24 @@ def test_its_own_pictures_are_no_videos(scenes: Path, tmp_path: Path) -> None:
         assert pipeline.done[0].fate == fate
     assert "own-pictures" in codes(pipeline)
     assert not any(problem.severity == "error" for problem in pipeline.problems)
+
+
+def test_nobody_is_told_to_remove_a_tokenizer_of_their_own(
+    whole: Path, scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Regression: what lay beside a run, in a folder whose name began alike, was said to be made anew."""
+    tokenizer = tmp_path / "out_of_mine"
+    shutil.copytree(whole / "tokenizer", tokenizer)
+    true_read = run_module.read_tokenizer_header
+
+    def read_then_damage(path: Path) -> object:
+        header = true_read(path)
+        (path / "weights.safetensors").write_bytes(b"torn")
+        return header
+
+    monkeypatch.setattr(run_module, "read_tokenizer_header", read_then_damage)
+    with pytest.raises(CorruptDataError, match=r"out_of_mine.*copy it again"):
+        ran(scenes / "videos", tmp_path / "out", tokenizer=tokenizer)
 
 
 def test_damaged_positions_are_refused_with_what_to_do(scenes: Path, tmp_path: Path) -> None:
