@@ -85,7 +85,10 @@ def curves_of(energies: Energies, video: str, smoothing: str | None = None) -> t
 
 
 def _cells(start_s: Floats, end_s: Floats, energy: Floats, state: npt.NDArray[np.uint8]) -> Curve:
-    """Part overlapping times in the middle, and fill gaps; the rule of `lapsdata.segmenters`."""
+    """Part overlapping times in the middle, and fill gaps; the rule of `lapsdata.segmenters`.
+
+    Not by its code, which refuses ends that do not rise: a file may hold them, and is drawn all the same.
+    """
     if not len(energy):
         return Curve(start_s, end_s, energy, state)
     gap = start_s[1:] > end_s[:-1] + _NOISE_S
