@@ -1,0 +1,175 @@
+"""What everything that can be loaded in batches keeps: a length, a specification, and `gather`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+
+import numpy as np
+
+from lapsdata.errors import Problem, Problems, SchemaError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+__all__ = ["Batch", "BatchSource", "BatchSpec", "FieldSpec", "To", "require_alike"]
+
+Batch = dict[str, Any]
+"""Arrays (or tensors) by field, each with the batch as its first axis."""
+
+To = Literal["numpy", "torch"]
+"""What a batch is made of."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldSpec:
+    """One field of a sample.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of one sample; a batch puts its length before it.
+    dtype : np.dtype
+    unit : str or None
+        `pixel xy`, `seconds` ...; None for what has no unit.
+
+    Examples
+    --------
+    >>> FieldSpec((16, 400, 2), np.dtype("f4"), "pixel xy").nbytes
+    51200
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    unit: str | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of one sample."""
+        return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
+
+    def empty(self, batch: int) -> NDArray[Any]:
+        """Return a buffer for a batch of samples, with nothing in it yet."""
+        return np.empty((batch, *self.shape), self.dtype)
+
+
+class BatchSpec(Mapping[str, FieldSpec]):
+    """The fields of a source, by name, in the order in which batches hold them.
+
+    Examples
+    --------
+    >>> spec = BatchSpec({"vis": FieldSpec((16, 400), np.dtype(bool)), "start_s": FieldSpec((), np.dtype("f8"))})
+    >>> list(spec), spec.nbytes
+    (['vis', 'start_s'], 6408)
+    """
+
+    def __init__(self, fields: Mapping[str, FieldSpec]) -> None:
+        self._fields = dict(fields)
+
+    def __getitem__(self, name: str) -> FieldSpec:
+        return self._fields[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._fields)
+
+    def __len__(self) -> int:
+        return len(self._fields)
+
+    def __repr__(self) -> str:
+        lines = (
+            f"{name}: (B{''.join(f', {n}' for n in field.shape)}) {field.dtype}" + (f" {field.unit}" * bool(field.unit))
+            for name, field in self._fields.items()
+        )
+        return f"BatchSpec({'; '.join(lines)})"
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of one sample, all fields together."""
+        return sum(field.nbytes for field in self._fields.values())
+
+    def only(self, fields: Sequence[str] | None) -> BatchSpec:
+        """Return the named fields, in the order of the names; all of them for None.
+
+        Raises
+        ------
+        SchemaError
+            A name that is none of the fields.
+        """
+        if fields is None:
+            return self
+        strangers = [name for name in fields if name not in self._fields]
+        if strangers:
+            message = f"expected some of {list(self._fields)}, got {strangers}"
+            raise SchemaError(Problem("unknown-field", "fields", message))
+        return BatchSpec({name: self._fields[name] for name in fields})
+
+
+@runtime_checkable
+class BatchSource(Protocol):
+    """What can be loaded in batches: windows, robot steps, clips, views.
+
+    `gather` keeps the order of the ids and their repeats; an id outside of `0 .. len - 1` is an IndexError. It may be
+    called from several threads at once, and after a fork or in a spawned process.
+
+    Examples
+    --------
+    >>> isinstance([1, 2], BatchSource)
+    False
+    """
+
+    def __len__(self) -> int:
+        """Return the number of samples."""
+
+    @property
+    def spec(self) -> BatchSpec:
+        """What a batch holds."""
+
+    def gather(
+        self,
+        ids: NDArray[np.int64],
+        *,
+        fields: Sequence[str] | None = None,
+        out: Mapping[str, NDArray[Any]] | None = None,
+        to: To = "numpy",
+    ) -> Batch:
+        """Return the samples `ids (B,)` as one batch, in `out` where buffers are given."""
+
+
+def require_alike(specs: Mapping[str, BatchSpec]) -> None:
+    """Refuse sources whose batches cannot be put one after the other.
+
+    Parameters
+    ----------
+    specs : mapping of BatchSpec
+        By the name of their source, for the message.
+
+    Raises
+    ------
+    SchemaError
+        Names each field that differs, with both descriptions.
+
+    Examples
+    --------
+    >>> one = BatchSpec({"vis": FieldSpec((16, 400), np.dtype(bool))})
+    >>> two = BatchSpec({"vis": FieldSpec((16, 256), np.dtype(bool))})
+    >>> require_alike({"a.h5": one, "b.h5": two})
+    Traceback (most recent call last):
+    lapsdata.errors.SchemaError: b.h5: vis: expected (16, 400) bool as in a.h5, got (16, 256) bool [unlike-specs]
+    """
+    problems = Problems()
+    (first, expected), *others = specs.items()
+    for name, spec in others:
+        for field in dict.fromkeys([*expected, *spec]):
+            wanted, got = (_spelled(one.get(field)) for one in (expected, spec))
+            if wanted != got:
+                problems.add("unlike-specs", f"{name}: {field}", f"expected {wanted} as in {first}, got {got}")
+    problems.raise_as(SchemaError)
+
+
+def _spelled(field: FieldSpec | None) -> str:
+    if field is None:
+        return "no such field"
+    return f"{field.shape} {field.dtype}" + (f" {field.unit}" if field.unit else "")
