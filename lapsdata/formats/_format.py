@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from pydantic import JsonValue
 
+    from lapsdata.formats._tracks_index import TracksIndex
     from lapsdata.schema.base import Header
 
 __all__ = ["Format", "WriteReport", "check_container", "open_header", "size_on_disk"]
@@ -82,6 +83,8 @@ class Format(Generic[C]):
         options of `write`; see `lapsdata.formats.tracks_writer`.
     read_header : callable, optional
         `read_header(path) -> header`, where that is cheaper than `read`; see `lapsdata.formats.read_header`.
+    index : callable, optional
+        For tracks, where their windows can be read one by one: `index(path) -> TracksIndex`, with the seal checked.
 
     Examples
     --------
@@ -101,6 +104,7 @@ class Format(Generic[C]):
     write: Callable[..., WriteReport]
     writer: Callable[..., Any] | None = None
     read_header: Callable[[Path], Header] | None = None
+    index: Callable[[Path], TracksIndex] | None = None
 
 
 def check_container(container: object, expected: type[Container], path: Path) -> None:

@@ -14,6 +14,7 @@ from lapsdata.errors import Problem, SchemaError
 from lapsdata.formats._format import Format, WriteReport, check_container, open_header
 from lapsdata.formats._rounding import Profile, rounding_step
 from lapsdata.formats._tracks import reader_notes, tracks_from_arrays
+from lapsdata.formats._tracks_index import TracksIndex, index_tracks
 from lapsdata.formats._tracks_writer import TracksLayout, TracksWriter, plan_tracks, write_tracks
 from lapsdata.schema.tracks import TracksHeader
 from lapsdata.storage.seal import check_verify
@@ -197,10 +198,28 @@ def read_header(path: Path) -> TracksHeader:
         return open_header(TracksHeader, file.header, path)
 
 
+def index(path: Path) -> TracksIndex:
+    """Say where the windows of a tracks file of ours lie; see `Format.index`."""
+    with SealedHdf5(path) as file:
+        return index_tracks(open_header(TracksHeader, file.header, path), file.small, file.source, times=_TIMES)
+
+
 def recognises(path: Path) -> bool:
     """Say whether a path is an HDF5 file with a header of ours for tracks."""
     header = hdf5_header(path)
     return header is not None and header.get("format") == "lapsdata.tracks"
 
 
-PLUGIN = Format("tracks_hdf5", "tracks", "hdf5", (".h5", ".hdf5"), Tracks, recognises, read, write, writer, read_header)
+PLUGIN = Format(
+    "tracks_hdf5",
+    "tracks",
+    "hdf5",
+    (".h5", ".hdf5"),
+    Tracks,
+    recognises,
+    read,
+    write,
+    writer=writer,
+    read_header=read_header,
+    index=index,
+)

@@ -10,6 +10,7 @@ from lapsdata.containers.tracks import Tracks
 from lapsdata.formats._format import Format, WriteReport, check_container, open_header
 from lapsdata.formats._rounding import Profile, rounding_step
 from lapsdata.formats._tracks import tracks_from_arrays
+from lapsdata.formats._tracks_index import TracksIndex, index_tracks
 from lapsdata.formats._tracks_writer import TracksLayout, TracksWriter, plan_tracks, write_tracks
 from lapsdata.schema.tracks import TracksHeader
 from lapsdata.storage.seal import check_verify
@@ -148,9 +149,27 @@ def read_header(path: Path) -> TracksHeader:
     return open_header(TracksHeader, store.header, path)
 
 
+def index(path: Path) -> TracksIndex:
+    """Say where the windows of a tracks folder of ours lie; see `Format.index`."""
+    store = SealedZarr(path)
+    return index_tracks(open_header(TracksHeader, store.header, path), store.small, store.source, times="")
+
+
 def recognises(path: Path) -> bool:
     """Say whether a path is a Zarr group with a header of ours for tracks."""
     return is_sealed_zarr(path, "lapsdata.tracks")
 
 
-PLUGIN = Format("tracks_zarr", "tracks", "zarr", (".zarr",), Tracks, recognises, read, write, writer, read_header)
+PLUGIN = Format(
+    "tracks_zarr",
+    "tracks",
+    "zarr",
+    (".zarr",),
+    Tracks,
+    recognises,
+    read,
+    write,
+    writer=writer,
+    read_header=read_header,
+    index=index,
+)

@@ -96,11 +96,11 @@ def decode_chunk(stored: bytes, filters: Sequence[Filter], mask: int, *, size: i
             continue
         step = filters[index]
         if step.id == DEFLATE:
-            data = _inflate(data, where)
+            data = inflate(data, where)
         elif step.id == SHUFFLE:
-            data = _unshuffle(data, element)
+            data = unshuffle(data, element)
         elif step.id == FLETCHER32:
-            data = _verified(data, where)
+            data = fletcher32_payload(data, where)
         else:
             message = f"expected only deflate, shuffle and fletcher32, got filter {step.id} ({step.name})"
             raise UnknownFormatError(Problem("unsupported-filter", where, message, "read it through h5py"))
@@ -110,7 +110,7 @@ def decode_chunk(stored: bytes, filters: Sequence[Filter], mask: int, *, size: i
     return data
 
 
-def _inflate(data: bytes, where: str) -> bytes:
+def inflate(data: bytes, where: str) -> bytes:
     try:
         return zlib.decompress(data)
     except zlib.error as error:
@@ -124,14 +124,14 @@ def _inflate(data: bytes, where: str) -> bytes:
         ) from error
 
 
-def _unshuffle(data: bytes, element: int) -> bytes:
+def unshuffle(data: bytes, element: int) -> bytes:
     """Put byte k of every element beside its fellows; bytes past the last whole element lie as they were."""
     whole = len(data) // element
     planes = np.frombuffer(data, np.uint8, whole * element).reshape(element, whole)
     return planes.T.tobytes() + data[whole * element :]
 
 
-def _verified(data: bytes, where: str) -> bytes:
+def fletcher32_payload(data: bytes, where: str) -> bytes:
     payload, written = data[:-4], int.from_bytes(data[-4:], "little")
     found = fletcher32(payload)
     # Before 1.6.3 the library wrote the bytes of each half in the other order, and it still accepts both.

@@ -163,7 +163,7 @@ class Hdf5File:
         if known is not None:
             return DatasetInfo(path, problem=known.within(str(self.path)))
         try:
-            source = self._source(name)
+            source = self.source(name)
         except LapsError as error:
             problem = error.problems[0]
             # A dataset without a data space is whole: there is nothing to read in it.
@@ -217,7 +217,7 @@ class Hdf5File:
         IndexError
             `rows` reaches past the dataset.
         """
-        source = self._source(name)
+        source = self.source(name)
         values, rung = self._climb(source, _box(source, rows))
         self.rungs[rung] += 1
         if source.unwritten_chunks:
@@ -257,7 +257,16 @@ class Hdf5File:
             raise UnknownFormatError(Problem("unreadable-attribute", where, message, numpy_cause())) from error
         return values if values.ndim else values[()]
 
-    def _source(self, name: str) -> Source:
+    def source(self, name: str) -> Source:
+        """Return what is known of a dataset while the file is open.
+
+        Raises
+        ------
+        SchemaError
+            No such dataset, or one that holds no array.
+        CorruptDataError
+            Its description cannot be read.
+        """
         import h5py
 
         where = f"{self.path}: {name.strip('/')}"

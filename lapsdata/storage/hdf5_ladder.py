@@ -27,7 +27,7 @@ from lapsdata.storage.hdf5_types import StoredType, memory_type, stored_type
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["RUNGS", "Layout", "Rung", "Selection", "Source", "read_rung", "source_of"]
+__all__ = ["RUNGS", "Layout", "Rung", "Selection", "Source", "chunk_positions", "fill_value", "read_rung", "source_of"]
 
 Rung = Literal["h5py", "read_direct", "memory_type", "chunks"]
 Layout = Literal["contiguous", "chunked", "compact", "virtual", "external"]
@@ -189,7 +189,7 @@ def _chunks(source: Source, box: Selection) -> Array:
 def _contiguous(source: Source, box: Selection, file: int) -> Array:
     """Read the leading rows that hold the box, then cut the box out of them."""
     if source.offset is None:
-        return np.full(box.count, _fill_value(source))
+        return np.full(box.count, fill_value(source))
     shape = source.shape or (1,)
     first, rows = (box.start[0], box.count[0]) if box.count else (0, 1)
     row = math.prod(shape[1:])
@@ -200,22 +200,36 @@ def _contiguous(source: Source, box: Selection, file: int) -> Array:
 
 def _fill_from_chunks(source: Source, box: Selection, file: int, out: Array) -> None:
     chunk_shape = source.chunk_shape or ()
-    positions: dict[tuple[int, ...], Any] = {}
-    source.dataset.id.chunk_iter(lambda info: positions.update({info.chunk_offset: info}))
-    for origin in positions:
-        if any(at % step or at >= n for at, step, n in zip(origin, chunk_shape, source.shape, strict=True)):
-            message = f"expected chunks of {chunk_shape} within {source.shape}, got one at {origin}"
-            raise CorruptDataError(Problem("wrong-chunk-index", source.where, message, _RESTORE))
+    positions = chunk_positions(source)
     for origin in _origins(box, chunk_shape):
         ends = zip(origin, chunk_shape, box.start, box.count, strict=True)
         low, high = zip(*((max(o, s), min(o + c, s + n)) for o, c, s, n in ends), strict=True)
         target = tuple(slice(a - first, b - first) for a, b, first in zip(low, high, box.start, strict=True))
         info = positions.get(origin)
         if info is None:
-            out[target] = _fill_value(source)
+            out[target] = fill_value(source)
             continue
         inside = tuple(slice(a - o, b - o) for a, b, o in zip(low, high, origin, strict=True))
         out[target] = _chunk(source, info, file)[inside]
+
+
+def chunk_positions(source: Source) -> dict[tuple[int, ...], Any]:
+    """Return what libhdf5 knows of each written chunk, by its first element.
+
+    Raises
+    ------
+    CorruptDataError
+        A chunk that lies outside of the dataset, or beside its grid.
+    """
+    positions: dict[tuple[int, ...], Any] = {}
+    source.dataset.id.chunk_iter(lambda info: positions.update({info.chunk_offset: info}))
+    for origin in positions:
+        if any(
+            at % step or at >= n for at, step, n in zip(origin, source.chunk_shape or (), source.shape, strict=True)
+        ):
+            message = f"expected chunks of {source.chunk_shape} within {source.shape}, got one at {origin}"
+            raise CorruptDataError(Problem("wrong-chunk-index", source.where, message, _RESTORE))
+    return positions
 
 
 def _origins(box: Selection, chunk_shape: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
@@ -242,11 +256,11 @@ def _chunk(source: Source, info: Any, file: int) -> Array:  # noqa: ANN401
     return decode_elements(raw, source.stored).reshape(chunk_shape)
 
 
-def _fill_value(source: Source) -> Array:
+def fill_value(source: Source) -> Array:
     """Return the value that stands for storage never written, as a scalar array of the native dtype."""
     plist = source.dataset.id.get_create_plist()
     value = np.zeros((), source.stored.native)
-    plist.get_fill_value(value)
+    plist.getfill_value(value)
     return value
 
 

@@ -145,9 +145,23 @@ class ChunkIndex:
         return self.chunk[0] == 1 and self.chunk[1:] == self.shape[1:]
 
     @property
+    def slab_rows(self) -> int:
+        """Rows that share chunks, and are decoded together."""
+        return self.chunk[0]
+
+    @property
     def plain(self) -> bool:
         """Whether each row is one run of plain bytes."""
         return self.by_row and not self.codecs
+
+    def place(self, row: int) -> str:
+        """Say which file and bytes hold a row, or the chunk that it begins in."""
+        number = row // self.chunk[0] * max(1, len(self.offset) // max(1, -(-self.shape[0] // self.chunk[0])))
+        offset, length = int(self.offset[number]), int(self.length[number])
+        if offset == ABSENT:
+            return "no bytes"
+        file, folder = str(self.files[self.file[number]]), self.where.partition(": ")[0] + "/"
+        return f"{file.removeprefix(folder)}, bytes {offset} to {offset + length}"
 
     def check_extent(self) -> None:
         """Refuse chunks that lie outside of their files.

@@ -17,6 +17,7 @@ from lapsdata.errors import CorruptDataError, MissingExtraError, Problem, Schema
 from lapsdata.storage.atomic import storage_errors
 from lapsdata.storage.decoding import decoding
 from lapsdata.storage.hdf5_file import DatasetInfo, Hdf5File
+from lapsdata.storage.hdf5_index import LibrarySlabs, hdf5_index
 from lapsdata.storage.seal import (
     CHECKSUMS,
     REPAIR,
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
     from pydantic import JsonValue
+
+    from lapsdata.storage.index import ChunkIndex
 
 __all__ = ["HEADER_PATH", "SEAL_PATH", "STORAGE_PATH", "SealedHdf5", "hdf5_header", "hdf5_manifest"]
 
@@ -124,6 +127,22 @@ class SealedHdf5:
                 expected = self._file.read(name + CHECKSUMS)
                 check_rows(values, expected, f"{self.path}: {name}", lambda window: self._bytes_of(name, window))
         return values
+
+    def small(self, name: str) -> NDArray[Any] | None:
+        """Return a small array, which the seal has vouched for; None where there is none of that name."""
+        with _damage():
+            return self._file.read(name) if name in self._small else None
+
+    def source(self, name: str) -> ChunkIndex | LibrarySlabs:
+        """Say where the windows of a big array lie, and what their checksums are.
+
+        Raises
+        ------
+        CorruptDataError
+            A window was never written, or the chunk index is damaged.
+        """
+        with _damage():
+            return hdf5_index(self._file, name, row_crc32c=self._file.read(name + CHECKSUMS))
 
     def _bytes_of(self, name: str, window: int) -> str | None:
         """Say which bytes of the file hold a window; None where it has a chunk of its own."""

@@ -26,7 +26,7 @@ from lapsdata.storage.seal import (
     open_seal,
     sealed_by,
 )
-from lapsdata.storage.zarr_shards import Shards
+from lapsdata.storage.zarr_index import zarr_index
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
     from pydantic import JsonValue
+
+    from lapsdata.storage.index import ChunkIndex
 
 __all__ = ["ATTRIBUTE", "METADATA", "SealedZarr", "is_sealed_zarr", "zarr_manifest"]
 
@@ -123,20 +125,28 @@ class SealedZarr:
         """Names of the arrays, checksum arrays left out."""
         return tuple(name for name in self._metadata if not name.endswith(CHECKSUMS))
 
-    def check_shards(self) -> None:
-        """Look for the place of every window of every big array, and not at the windows.
+    def small(self, name: str) -> NDArray[Any] | None:
+        """Return a small array, which the seal has vouched for; None where there is none of that name."""
+        return self._small.get(name)
+
+    def source(self, name: str) -> ChunkIndex:
+        """Say where the windows of a big array lie, and what their checksums are.
 
         Raises
         ------
         CorruptDataError
-            A shard or a window is missing.
+            A shard or a window is missing, or a shard's index is damaged.
         StorageError
             The folder was replaced while it was looked at.
         """
         with self._one_generation():
-            for name in self.names:
-                if name not in self._small:
-                    Shards(self.path, name, self._metadata[name]["shape"])
+            return zarr_index(self.path, name, row_crc32c=self._small[name + CHECKSUMS])
+
+    def check_shards(self) -> None:
+        """Look for the place of every window of every big array, and not at the windows; raises as `source` does."""
+        for name in self.names:
+            if name not in self._small:
+                self.source(name)
 
     def read(self, name: str, *, verify: bool = True) -> NDArray[Any]:
         """Return a whole array; each window is compared with its checksum unless `verify` is False.
@@ -151,14 +161,14 @@ class SealedZarr:
         if name in self._small:
             return self._small[name]
         with self._one_generation():
-            shards = Shards(self.path, name, self._metadata[name]["shape"])
+            index = zarr_index(self.path, name, row_crc32c=self._small[name + CHECKSUMS])
             try:
                 values = self._decode(name)
             except CorruptDataError:
-                shards.find_damage()  # names window and bytes, where the library names neither
+                find_damage(index)  # names window and bytes, where the library names neither
                 raise
             if verify:
-                check_rows(values, self._small[name + CHECKSUMS], f"{self.path}: {name}", shards.place)
+                check_rows(values, self._small[name + CHECKSUMS], f"{self.path}: {name}", index.place)
         return values
 
     def _decode(self, name: str) -> NDArray[Any]:
@@ -168,6 +178,25 @@ class SealedZarr:
             array = zarr.open_array(str(self.path / name), mode="r", zarr_format=3)
             values: NDArray[Any] = np.asarray(array[...])
         return values
+
+
+def find_damage(index: ChunkIndex) -> None:
+    """Compare the stored bytes of each window with the CRC-32C that ends them.
+
+    Raises
+    ------
+    CorruptDataError
+        Names the first window that differs, its file and its bytes.
+    """
+    for window, (file, offset, length) in enumerate(zip(index.file, index.offset, index.length, strict=True)):
+        with index.files[file].open("rb") as raw:
+            raw.seek(offset)
+            stored = raw.read(length)
+        found, stated = crc32c(stored[:-4]), stored[-4:]
+        if found.to_bytes(4, "little") != stated:
+            where = f"{index.where}: window {window} ({index.place(window)})"
+            message = f"expected CRC-32C {int.from_bytes(stated, 'little'):08x}, got {found:08x}"
+            raise CorruptDataError(Problem("payload-checksum", where, message, REPAIR))
 
 
 def _generation(path: Path) -> tuple[int, int, int] | None:

@@ -17,7 +17,9 @@ from lapsdata.schema.base import canonical_json
 from lapsdata.storage.atomic import atomic_folder, storage_errors
 from lapsdata.storage.seal import StoredArray, WindowArray, WindowSums, digest, make_seal, split_arrays
 from lapsdata.storage.sealed_zarr import ATTRIBUTE, METADATA, zarr_manifest
-from lapsdata.storage.zarr_shards import SHARD_WINDOWS
+
+SHARD_WINDOWS = 256
+"""Windows per shard file: 13 MB of the usual (16, 400, 2) float32 windows."""
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-import numba
-
-from lapsdata.errors import warn
+from lapsdata.compiling import compile_loop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,16 +16,14 @@ R = TypeVar("R")
 
 # Sums may be taken in another order, which is what makes them vectors; NaN and infinity keep their meaning. Division
 # by zero gives infinity, as in NumPy: a test before each division would keep loops from being vectors.
-_OPTIONS: dict[str, Any] = {"fastmath": {"reassoc", "contract", "nsz", "arcp"}, "error_model": "numpy", "cache": True}
+_OPTIONS: dict[str, Any] = {"fastmath": {"reassoc", "contract", "nsz", "arcp"}, "error_model": "numpy"}
 
 
 def compiled(function: Callable[P, R]) -> Callable[P, R]:
     """Compile a hot loop at its first call; the plain function stays as `.py_func`.
 
     Equal inputs give equal bits on one kind of processor, in this process and in the next.
-    What was compiled is kept on disk for the next process. Numba looks at the file of the function only, so compiled
-    functions that call one another stand in one file. Where no folder may be written, a LapsWarning says so once per
-    file, and every process compiles for itself.
+    See `lapsdata.compiling.compile_loop` for what is kept on disk.
 
     Examples
     --------
@@ -38,7 +34,7 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
     >>> bool(least[0] < 1e-6)
     True
     """
-    return _made(function, {})
+    return compile_loop(function, **_OPTIONS)
 
 
 def inlined(function: Callable[P, R]) -> Callable[P, R]:
@@ -54,23 +50,4 @@ def inlined(function: Callable[P, R]) -> Callable[P, R]:
     >>> float(possible(np.float32(40), np.float32(10)))
     0.75
     """
-    return _made(function, {"forceinline": True})
-
-
-def _made(function: Callable[P, R], options: dict[str, Any]) -> Callable[P, R]:
-    options = _OPTIONS | options
-    try:
-        made: Callable[P, R] = numba.njit(**options)(function)
-    except RuntimeError as error:
-        _uncached(function.__module__, str(error))
-        made = numba.njit(**options | {"cache": False})(function)
-    return made
-
-
-def _uncached(module: str, reason: str) -> None:
-    if module not in _told:
-        _told.add(module)
-        warn(f"{module}: compiled code cannot be kept ({reason}); set NUMBA_CACHE_DIR to a folder that may be written")
-
-
-_told: set[str] = set()
+    return compile_loop(function, forceinline=True, **_OPTIONS)

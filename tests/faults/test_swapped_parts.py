@@ -88,7 +88,7 @@ def test_a_window_left_out_of_the_index(folder: Path) -> None:
     check = int(google_crc32c.value(bytes(index))).to_bytes(4, "little")
     shard(folder, 0).write_bytes(content[:-INDEX_BYTES] + bytes(index) + check)
     with pytest.raises(
-        CorruptDataError, match=r"tracks/c/0/0/0/0: expected 256 windows, got none for number 5 \(1 missing\)"
+        CorruptDataError, match=r"tracks/c/0/0/0/0: expected 256 chunks, got none for number 5 \(1 missing\)"
     ):
         tracks_zarr.read(folder)
 
@@ -123,7 +123,7 @@ def test_a_missing_or_empty_shard(folder: Path, number: int, empty: bool) -> Non
         shard(folder, number).write_bytes(b"")
     else:
         shard(folder, number).unlink()
-    with pytest.raises(CorruptDataError, match=rf"tracks/c/{number}/0/0/0: expected a shard of windows, got no bytes"):
+    with pytest.raises(CorruptDataError, match=rf"tracks/c/{number}/0/0/0: expected a file of chunks, got no bytes"):
         tracks_zarr.read(folder)
 
 

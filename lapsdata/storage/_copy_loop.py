@@ -1,0 +1,248 @@
+"""The loop that fills batches: compiled, without the interpreter's lock, and nothing is made per sample.
+
+Rows are named by numbers over all pieces; `starts` says which piece each lies in, and `tables` where each field of an
+open piece lies: addresses of arrays with one entry per row, which `pieces` owns. Bytes come from a map or by `pread`,
+go into the batch, and are compared there with their checksum. libc, libcrc32c and libblosc are called by name, so
+that the compiled code can be kept for other processes.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core.types import ExternalFunction
+from numba.extending import intrinsic
+from numpy.typing import NDArray
+
+from lapsdata.compiling import compile_loop
+from lapsdata.storage._libraries import add_symbol
+
+__all__ = ["copy_rows", "piece_of"]
+
+Ints = NDArray[np.int64]
+
+add_symbol("lapsdata_crc32c", "google_crc32c._crc32c", "crc32c_value")
+add_symbol("lapsdata_blosc", "numcodecs.blosc", "blosc_decompress_ctx")
+
+_loop = functools.partial(compile_loop, nogil=True)
+
+_I = types.intp
+_memcpy: Any = ExternalFunction("memcpy", _I(_I, _I, _I))
+_lseek: Any = ExternalFunction("lseek", _I(types.int32, _I, types.int32))
+_pread: Any = ExternalFunction("pread", _I(types.int32, _I, _I, _I))
+_crc32c: Any = ExternalFunction("lapsdata_crc32c", types.uint32(_I, _I))
+_blosc: Any = ExternalFunction("lapsdata_blosc", types.int32(_I, _I, _I, types.int32))
+
+# What a call returns, with the place in the batch and the field.
+GOOD, OUTSIDE, CLOSED, RESIZED, SHORT, WRONG_SUM, UNDECODABLE, NO_FLAG = range(8)
+
+# Columns of `tables (slots, fields, TABLE)`, all int64; an address is 0 where there is no such array.
+# SEEN holds a byte per row: 0 not read yet, 1 verified, 2 read, and nothing says what it should have been.
+METHOD, OFFSETS, LENGTHS, PARTS, SUMS, SEEN, TAIL = range(7)
+TABLE = 7
+
+# How a row gets into the batch: as it is; float32 0 and 1 made bool; decoded; both; by the caller; from an array in
+# memory, whose address stands in OFFSETS.
+COPY, FLAGS, BLOSC, BLOSC_FLAGS, ELSEWHERE, MEMORY = range(6)
+
+# Columns of `parts (P, PART)`, all int64: address of the map (0 where reads are made), descriptor, bytes of the file
+# when its index was made.
+BASE, DESCRIPTOR, SIZE = range(3)
+PART = 3
+
+NEVER, FIRST, ALWAYS = range(3)
+
+_FROM_END = 2
+_BLOSC_HEADER = 16
+
+
+def _loader(kind: Any, element: Any) -> Any:  # noqa: ANN401 - types of Numba and LLVM
+    """Make the function that reads one number at an address."""
+
+    def load(typing: Any, address: Any) -> Any:  # noqa: ANN401 - Numba's protocol
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ANN401
+            return builder.load(builder.inttoptr(arguments[0], element.as_pointer()), align=1)
+
+        return kind(types.intp), generate
+
+    return intrinsic(load)
+
+
+def _put(typing: Any, address: Any, value: Any) -> Any:  # noqa: ANN401 - Numba's protocol
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ANN401
+        byte = builder.trunc(arguments[1], ir.IntType(8))
+        builder.store(byte, builder.inttoptr(arguments[0], ir.IntType(8).as_pointer()))
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.intp), generate
+
+
+_put_byte: Any = intrinsic(_put)
+_int64 = _loader(types.int64, ir.IntType(64))
+_int32 = _loader(types.int32, ir.IntType(32))
+_uint32 = _loader(types.uint32, ir.IntType(32))
+_uint8 = _loader(types.uint8, ir.IntType(8))
+_float32 = _loader(types.float32, ir.FloatType())
+
+
+@_loop
+def piece_of(starts: Ints, row: int) -> int:
+    """Return the piece that a row lies in: `starts (pieces + 1)` rises from 0 to the number of rows."""
+    low, high = 0, len(starts) - 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        if starts[middle] <= row:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+@_loop
+def _make_flags(source: int, target: int, count: int) -> bool:
+    """Turn float32 0 and 1 into bytes; say whether there was nothing else."""
+    strange = 0
+    for i in range(count):
+        value = _float32(source + 4 * i)
+        strange |= (value != 0) & (value != 1)
+        _put_byte(target + i, value != 0)
+    return strange == 0
+
+
+@_loop
+def _read(parts: Ints, part: int, offset: int, count: int, target: int) -> bool:
+    """Read exactly `count` bytes; the system may hand them over in pieces."""
+    done = 0
+    while done < count:
+        got = _pread(np.int32(parts[part, DESCRIPTOR]), target + done, count - done, offset + done)
+        if got <= 0:
+            return False
+        done += got
+    return True
+
+
+@_loop
+def _decode(source: int, stored: int, target: int, decoded: int) -> bool:
+    """Undo Blosc; its header must speak of exactly these two lengths, or it would be followed out of the chunk."""
+    if stored < _BLOSC_HEADER or _uint32(source + 4) != decoded or _uint32(source + 12) != stored:
+        return False
+    return bool(_blosc(source, target, decoded, 1) == decoded)
+
+
+@_loop
+def _copy_row(
+    table: Ints, parts: Ints, row: int, part: int, target: int, size: int, scratch: int, stage: int, check: bool
+) -> int:
+    """Put one row of one field where it belongs; see `copy_rows` for the codes.
+
+    `scratch` has room for the decoded bytes of a row as stored, `stage` for its stored bytes.
+    """
+    method, tail = table[METHOD], table[TAIL]
+    offset, stored = _int64(table[OFFSETS] + 8 * row), _int64(table[LENGTHS] + 8 * row)
+    mapped, base = parts[part, BASE] != 0, parts[part, BASE]
+    flags = method in (FLAGS, BLOSC_FLAGS)
+    blosc = method in (BLOSC, BLOSC_FLAGS)
+    decoded, place = (4 * size, scratch) if flags else (size, target)
+    # A sum of the decoded row says all that one of its stored bytes says, unless these have to be decoded first.
+    tail = tail if check and (blosc or table[SUMS] == 0) else 0
+    source = base + offset
+    if not mapped:
+        # What is not decoded goes straight to its place.
+        source = stage if blosc else place
+        if not _read(parts, part, offset, stored, source):
+            return SHORT
+        if tail and not _read(parts, part, offset + stored, 4, stage + stored):
+            return SHORT
+    elif not blosc:
+        _memcpy(place, source, stored)
+    if tail:
+        stated = _uint32(source + stored if mapped else stage + stored)
+        if _crc32c(source if blosc else place, stored) != stated:
+            return WRONG_SUM
+    if blosc and not _decode(source, stored, place, decoded):
+        return UNDECODABLE
+    if check and table[SUMS] and _crc32c(place, decoded) != _uint32(table[SUMS] + 4 * row):
+        return WRONG_SUM
+    if flags and not _make_flags(place, target, size):
+        return NO_FLAG
+    return GOOD
+
+
+@_loop
+def copy_rows(
+    ids: Ints,
+    starts: Ints,
+    slots: Ints,
+    tables: Ints,
+    fields: Ints,
+    parts: Ints,
+    outs: Ints,
+    sizes: Ints,
+    verify: int,
+    room: int,
+) -> tuple[int, int, int]:
+    """Fill a batch with rows; those whose method is ELSEWHERE are left out.
+
+    Parameters
+    ----------
+    ids : int64 (B,)
+        Rows, counted over all pieces.
+    starts : int64 (pieces + 1,)
+        First row of each piece, and the number of rows.
+    slots : int64 (pieces,)
+        Which of `tables` is that of a piece; -1 where it is not open.
+    tables : int64 (slots, all fields, TABLE)
+    fields : int64 (K,)
+        Which fields.
+    parts : int64 (P, PART)
+    outs, sizes : int64 (K,)
+        Address of each field's batch, and bytes of one of its rows there.
+    verify : {NEVER, FIRST, ALWAYS}
+        Which rows are compared with their checksums.
+    room : int
+        Bytes of the largest row as stored or decoded.
+
+    Returns
+    -------
+    code, position, field : int
+        `GOOD`; or what is wrong, with which of `ids`, with which of `fields`: `OUTSIDE` of all
+        pieces, `CLOSED` piece, `RESIZED` file, `SHORT`
+        read,
+        `WRONG_SUM`, `UNDECODABLE`, `NO_FLAG` (neither 0 nor 1).
+    """
+    sized = np.zeros(len(parts), np.uint8)
+    room = (room // 64 + 1) * 64
+    spare = np.empty(2 * room, np.uint8)
+    scratch = spare.ctypes.data
+    for i in range(len(ids)):
+        if ids[i] < 0 or ids[i] >= starts[-1]:
+            return OUTSIDE, i, -1
+        piece = piece_of(starts, ids[i])
+        if slots[piece] < 0:
+            return CLOSED, i, -1
+        row = ids[i] - starts[piece]
+        for k in range(len(fields)):
+            table = tables[slots[piece], fields[k]]
+            if table[METHOD] == ELSEWHERE:
+                continue
+            if table[METHOD] == MEMORY:
+                _memcpy(outs[k] + i * sizes[k], table[OFFSETS] + row * sizes[k], sizes[k])
+                continue
+            part = _int32(table[PARTS] + 4 * row)
+            if not sized[part]:
+                # Reading a map of a file that has become shorter would kill the process.
+                if _lseek(np.int32(parts[part, DESCRIPTOR]), 0, np.int32(_FROM_END)) != parts[part, SIZE]:
+                    return RESIZED, i, k
+                sized[part] = 1
+            seen = table[SEEN] + row
+            check = verify == ALWAYS or (verify == FIRST and _uint8(seen) == 0)
+            code = _copy_row(table, parts, row, part, outs[k] + i * sizes[k], sizes[k], scratch, scratch + room, check)
+            if code != GOOD:
+                return code, i, k
+            if check:
+                _put_byte(seen, 1 if table[SUMS] or table[TAIL] else 2)
+    return GOOD, -1, -1

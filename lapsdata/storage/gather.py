@@ -1,0 +1,353 @@
+"""Rows of many files, in any order, as one batch: copied or decoded straight into it, and verified there."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from lapsdata.errors import (
+    CorruptDataError,
+    LapsError,
+    LengthMismatchError,
+    Problem,
+    Problems,
+    SchemaError,
+    StorageError,
+)
+from lapsdata.storage.index import ChunkIndex
+from lapsdata.storage.open_files import check_io
+from lapsdata.storage.pieces import ELSEWHERE, UNSUMMED, OpenPieces
+from lapsdata.storage.seal import REPAIR, check_verify, row_checksums
+from lapsdata.storage.slabs import SlabCache
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from lapsdata.storage.open_files import Io
+    from lapsdata.storage.pieces import Fields, Piece
+    from lapsdata.storage.seal import Verify
+
+__all__ = ["RowReader"]
+
+_VERIFY: Final = {"never": 0, "first": 1, "always": 2}
+
+_SLABS: Final = 1 << 28
+"""Bytes of decoded slabs that are held by default: 256 MiB."""
+
+
+class RowReader:
+    """Reads rows of many pieces as one array, from any thread, and in any process that it is sent to.
+
+    Parameters
+    ----------
+    pieces : sequence of Piece
+    fields : mapping of np.dtype
+        By name, the dtype of one row with its shape; every piece has all of them.
+    verify : {"first", "always", "never"}
+        When rows are compared with their checksums: once per process, at each read, or not at all.
+    io : {"auto", "mmap", "pread"}
+    open_files : int
+        How many files may be open at once.
+    slab_bytes : int
+        Bytes of decoded slabs that are held, where rows share compressed chunks.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> from lapsdata.storage.index import ChunkIndex, file_key
+    >>> place = pathlib.Path(tempfile.mkdtemp()) / "n.bin"
+    >>> _ = place.write_bytes(np.arange(6, dtype="<f4").tobytes())
+    >>> class One:
+    ...     where, rows = "n.bin", 3
+    ...     def sources(self):
+    ...         return {"n": ChunkIndex.rows("n", (3, 2), np.dtype("<f4"), (place,), (file_key(place),), offset=0)}
+    >>> reader = RowReader([One()], {"n": np.dtype((np.float32, 2))})
+    >>> reader.gather(np.array([2, 0, 2]))["n"].tolist()
+    [[4.0, 5.0], [0.0, 1.0], [4.0, 5.0]]
+    >>> reader.close()
+    """
+
+    def __init__(
+        self,
+        pieces: Sequence[Piece],
+        fields: Fields,
+        *,
+        verify: Verify = "first",
+        io: Io = "auto",
+        open_files: int = 512,
+        slab_bytes: int = _SLABS,
+    ) -> None:
+        check_verify(verify)
+        check_io(io)
+        self._pieces, self._fields = pieces, dict(fields)
+        self._settings: dict[str, Any] = {"io": io, "most_files": open_files}
+        self.verify: Verify = verify
+        self._slab_bytes = slab_bytes
+        self._start()
+
+    def _start(self) -> None:
+        """Begin with nothing open, as in a process of its own."""
+        self._process = os.getpid()
+        self._numbers = {name: number for number, name in enumerate(self._fields)}
+        self._open = OpenPieces(self._pieces, self._fields, **self._settings)
+        self._cache = SlabCache(self._slab_bytes)
+        self._pool: ThreadPoolExecutor | None = None
+        self._pool_lock = threading.Lock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        names = ("_pieces", "_fields", "_settings", "verify", "_slab_bytes")
+        return {name: self.__dict__[name] for name in names}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._start()
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return int(self._open.starts[-1])
+
+    @property
+    def starts(self) -> NDArray[np.int64]:
+        """First row of each piece, and the number of rows: int64 (pieces + 1,)."""
+        return self._open.starts
+
+    @property
+    def unverified(self) -> int:
+        """How many rows were delivered in this process that carry no checksum."""
+        return self._open.unverified()
+
+    @property
+    def decoded_slabs(self) -> int:
+        """How many slabs were decoded in this process: beside the rows delivered, the amplification of reads."""
+        return self._cache.decoded
+
+    def close(self) -> None:
+        """Close files and threads; a later `gather` opens what it needs."""
+        self._open.close()
+        with self._pool_lock:
+            if self._pool is not None:
+                self._pool.shutdown()
+                self._pool = None
+
+    def gather(
+        self,
+        ids: NDArray[np.int64],
+        *,
+        fields: Sequence[str] | None = None,
+        out: Mapping[str, NDArray[Any]] | None = None,
+        threads: int = 1,
+    ) -> dict[str, NDArray[Any]]:
+        """Return rows as a batch.
+
+        Parameters
+        ----------
+        ids : int64 (B,)
+            In any order, with repeats.
+        fields : sequence of str, optional
+            All of them by default.
+        out : mapping of np.ndarray, optional
+            Buffers (B, ...) to fill, by field; others are made.
+        threads : int
+            How many threads fill the batch.
+
+        Returns
+        -------
+        dict of np.ndarray (B, ...)
+
+        Raises
+        ------
+        IndexError
+            An id outside of all rows.
+        CorruptDataError
+            A row is not what was written; says file, row and byte.
+        StorageError
+            A file is gone, was replaced, or may not be read.
+        SchemaError
+            Ids, fields or buffers of another kind.
+        """
+        if self._process != os.getpid():
+            self._start()  # a fork: files, marks and threads are the parent's
+        ids = _checked_ids(ids)
+        names = list(self._fields) if fields is None else list(fields)
+        batch = {name: self._buffer(name, len(ids), None if out is None else out.get(name)) for name in names}
+        if len(ids) == 0 or not names:
+            return batch
+        held = self._open.hold(self._within(ids)) if self._open.may_close else None
+        try:
+            self._fill(ids, names, batch, threads)
+        finally:
+            if held is not None:
+                self._open.release(held)
+        return batch
+
+    def _within(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        if ids.min() < 0 or ids.max() >= len(self):
+            raise _outside(ids, len(self))
+        return ids
+
+    def _buffer(self, name: str, length: int, given: NDArray[Any] | None) -> NDArray[Any]:
+        dtype = self._fields.get(name)
+        if dtype is None:
+            message = f"expected some of {list(self._fields)}, got {name!r}"
+            raise SchemaError(Problem("unknown-field", "fields", message))
+        if given is None:
+            return np.empty((length, *dtype.shape), dtype.base)
+        problems = Problems(f"out: {name}")
+        if given.shape != (length, *dtype.shape):
+            problems.add("wrong-shape", "", f"expected {(length, *dtype.shape)}, got {given.shape}")
+        if given.dtype != dtype.base:
+            problems.add("wrong-dtype", "", f"expected {dtype.base}, got {given.dtype}")
+        if not (given.flags.c_contiguous and given.flags.writeable):
+            problems.add("wrong-buffer", "", "expected a contiguous array that may be written, got another")
+        problems.raise_as(SchemaError)
+        return given
+
+    def _fill(self, ids: NDArray[np.int64], names: list[str], batch: dict[str, NDArray[Any]], threads: int) -> None:
+        threads = min(threads, len(ids))
+        if threads <= 1:
+            self._copy(ids, names, batch, slice(None))
+        else:
+            edges = [len(ids) * n // threads for n in range(threads + 1)]
+            own, *others = [slice(a, b) for a, b in itertools.pairwise(edges)]
+            tasks = [self._threads(threads).submit(self._copy, ids, names, batch, span) for span in others]
+            try:
+                self._copy(ids, names, batch, own)
+            finally:
+                failures = [failure for task in tasks if (failure := task.exception()) is not None]
+            if failures:
+                raise failures[0]
+        if self._open.elsewhere:
+            for name in names:
+                self._decode(ids, name, batch[name], threads)
+
+    def _threads(self, threads: int) -> ThreadPoolExecutor:
+        with self._pool_lock:
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(max(threads - 1, os.cpu_count() or 1), "lapsdata-gather")
+            return self._pool
+
+    def _copy(self, ids: NDArray[np.int64], names: list[str], batch: dict[str, NDArray[Any]], span: slice) -> None:
+        from lapsdata.storage._copy_loop import copy_rows
+
+        part, opened = ids[span], self._open
+        numbers = np.array([self._numbers[name] for name in names])
+        # An empty part of a batch has an address all the same.
+        outs = np.array([batch[name][span].__array_interface__["data"][0] for name in names])
+        sizes = np.array([self._fields[name].itemsize for name in names])
+        tables = (opened.starts, opened.slots, opened.tables, numbers, opened.parts)
+        code, at, field = copy_rows(part, *tables, outs, sizes, _VERIFY[self.verify], opened.room)
+        if code:
+            raise self._fault(code, ids, int(part[at]), names[field])
+
+    def _fault(self, code: int, ids: NDArray[np.int64], row: int, name: str) -> Exception:
+        if code == 1:
+            return _outside(ids, len(self))
+        number = int(np.searchsorted(self.starts, row, "right")) - 1
+        within = row - int(self.starts[number])
+        source = self._open.opened(number).sources[name]
+        where = f"{source.where}: row {within}" + _place(source, within)
+        kind, key, message, fix = _FAULTS[code]
+        return kind(Problem(key, where, message, fix))
+
+    def _decode(self, ids: NDArray[np.int64], name: str, out: NDArray[Any], threads: int) -> None:
+        """Fill in the rows that lie in slabs; each slab that is not held is decoded once for the batch."""
+        numbers = np.searchsorted(self.starts, ids, "right") - 1
+        elsewhere = self._open.tables[self._open.slots[numbers], self._numbers[name], 0] == ELSEWHERE
+        positions = np.flatnonzero(elsewhere)
+        if not len(positions):
+            return
+        groups: dict[tuple[int, int], list[int]] = {}
+        for position in positions.tolist():
+            piece = int(numbers[position])
+            source = self._open.opened(piece).sources[name]
+            per = source.slab_rows
+            groups.setdefault((piece, int(ids[position] - self.starts[piece]) // per), []).append(position)
+
+        def fill(key: tuple[int, int]) -> None:
+            self._fill_from_slab(ids, name, out, key, groups[key])
+
+        if threads <= 1 or len(groups) == 1:
+            for key in groups:
+                fill(key)
+        else:
+            for task in [self._threads(threads).submit(fill, key) for key in groups]:
+                task.result()
+
+    def _fill_from_slab(
+        self, ids: NDArray[np.int64], name: str, out: NDArray[Any], key: tuple[int, int], positions: list[int]
+    ) -> None:
+        piece, number = key
+        source = self._open.opened(piece).sources[name]
+        slab = self._cache.get((name, *key))
+        if slab is None:
+            slab = self._open.opened(piece).slab(name, number)
+            self._cache.put((name, *key), slab)
+        rows = ids[positions] - self.starts[piece]
+        values = slab[rows - number * source.slab_rows]
+        self._verify(source, self._open.seen(piece, name), rows, values)
+        out[positions] = _converted(values, out.dtype, source.where)
+
+    def _verify(self, source: Any, seen: NDArray[np.uint8], rows: NDArray[np.int64], values: NDArray[Any]) -> None:  # noqa: ANN401
+        if self.verify == "never":
+            return
+        if source.row_crc32c is None:
+            seen[rows] = UNSUMMED
+            return
+        new = slice(None) if self.verify == "always" else np.flatnonzero(seen[rows] == 0)
+        found, expected = row_checksums(values[new]), source.row_crc32c[rows[new]]
+        wrong = np.flatnonzero(found != expected)
+        if len(wrong):
+            row = int(rows[new][wrong[0]])
+            message = f"expected CRC-32C {expected[wrong[0]]:08x}, got {found[wrong[0]]:08x}"
+            raise CorruptDataError(Problem("payload-checksum", f"{source.where}: row {row}", message, REPAIR))
+        seen[rows[new]] = 1
+
+
+_FAULTS: dict[int, tuple[type[LapsError], str, str, str]] = {
+    2: (StorageError, "closed", "expected an open file, got one that another thread has closed", "read it again"),
+    3: (
+        CorruptDataError,
+        "resized-file",
+        "expected the size that the file had before, got another",
+        REPAIR,
+    ),
+    4: (CorruptDataError, "truncated-data", "expected all bytes of the row, got fewer: the file is cut", REPAIR),
+    5: (CorruptDataError, "payload-checksum", "expected bytes that fit their CRC-32C, got others", REPAIR),
+    6: (CorruptDataError, "undecodable", "expected a Blosc chunk of the row's size, got something else", REPAIR),
+    7: (CorruptDataError, "wrong-visibility", "expected 0 or 1 everywhere, got other values", REPAIR),
+}
+
+
+def _place(source: Any, row: int) -> str:  # noqa: ANN401 - an index or slabs
+    return f" ({source.place(row)})" if isinstance(source, ChunkIndex) else ""
+
+
+def _converted(values: NDArray[Any], dtype: np.dtype[Any], where: str) -> NDArray[Any]:
+    if dtype != np.dtype(bool) or values.dtype == dtype:
+        return values.astype(dtype, copy=False)
+    flags = values.astype(bool)
+    if not np.array_equal(values, flags):
+        raise CorruptDataError(Problem("wrong-visibility", where, "expected 0 or 1 everywhere, got other values"))
+    return flags
+
+
+def _checked_ids(ids: Any) -> NDArray[np.int64]:  # noqa: ANN401 - what a user gives
+    array = np.asarray(ids)
+    if array.ndim != 1:
+        message = f"expected one axis of ids, got shape {array.shape}"
+        raise LengthMismatchError(Problem("wrong-shape", "ids", message))
+    if array.dtype.kind not in "iu" and array.size:
+        raise SchemaError(Problem("wrong-dtype", "ids", f"expected whole numbers, got {array.dtype}"))
+    return np.ascontiguousarray(array, np.int64)
+
+
+def _outside(ids: NDArray[np.int64], rows: int) -> IndexError:
+    wrong = ids[(ids < 0) | (ids >= rows)]
+    return IndexError(f"ids: expected 0 to {rows - 1}, got {wrong[0]} ({len(wrong)} such ids)")

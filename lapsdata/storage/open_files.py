@@ -1,0 +1,133 @@
+"""Files held open for reading: by a map of their bytes where that is safe, else by descriptor alone."""
+
+from __future__ import annotations
+
+import functools
+import mmap
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, get_args
+
+import numpy as np
+
+from lapsdata.errors import Problem, SchemaError, StorageError
+from lapsdata.storage.atomic import existing, storage_errors
+from lapsdata.storage.index import key_of_status
+
+if TYPE_CHECKING:
+    from lapsdata.storage.index import FileKey
+
+__all__ = ["Io", "OpenFile", "check_io", "open_file"]
+
+Io = Literal["auto", "mmap", "pread"]
+"""How bytes are read: `auto` maps files of local file systems and reads all others."""
+
+# A map of a file that another machine cuts short kills the process that reads it; kinds as Linux names them.
+_REMOTE = ("nfs", "cifs", "smb", "fuse", "9p", "afs", "ceph", "lustre", "gpfs", "glusterfs", "virtiofs")
+
+
+@dataclass(frozen=True, slots=True)
+class OpenFile:
+    """An open file; `base` is the address of its map, 0 where there is none.
+
+    Parameters
+    ----------
+    path : Path
+    descriptor : int
+    size : int
+        Bytes, when it was opened.
+    base : int
+    view : np.ndarray or None
+        Keeps the map alive.
+    """
+
+    path: Path
+    descriptor: int
+    size: int
+    base: int
+    view: np.ndarray[tuple[int], np.dtype[np.uint8]] | None
+
+    def close(self) -> None:
+        """Give the descriptor back; the map goes when nobody refers to it any more."""
+        os.close(self.descriptor)
+
+
+def check_io(io: str) -> None:
+    """Refuse a word that is no way to read.
+
+    Raises
+    ------
+    SchemaError
+        `io` is not "auto", "mmap" or "pread".
+
+    Examples
+    --------
+    >>> check_io("threads")
+    Traceback (most recent call last):
+    lapsdata.errors.SchemaError: io: expected one of ('auto', 'mmap', 'pread'), got 'threads' [wrong-value]
+    """
+    if io not in get_args(Io):
+        raise SchemaError(Problem("wrong-value", "io", f"expected one of {get_args(Io)}, got {io!r}"))
+
+
+def open_file(path: Path, key: FileKey, io: Io) -> OpenFile:
+    """Open a file that an index was made of, and no other one of its name.
+
+    Raises
+    ------
+    StorageError
+        It is gone, may not be read, too many files are open, or it is another one than `key` says.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from lapsdata.storage.index import file_key
+    >>> place = Path(tempfile.mkdtemp()) / "bytes"
+    >>> _ = place.write_bytes(b"1234")
+    >>> file = open_file(place, file_key(place), "mmap")
+    >>> file.view.tolist()
+    [49, 50, 51, 52]
+    >>> file.close()
+    """
+    with storage_errors(existing(path), "open"):
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            found = _same(path, key_of_status(os.fstat(descriptor)), key)
+            mapped = found.size > 0 and (io == "mmap" or (io == "auto" and is_local(path.parent)))
+            view = np.frombuffer(mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ), np.uint8) if mapped else None
+        except BaseException:
+            os.close(descriptor)
+            raise
+    base = 0 if view is None else int(view.__array_interface__["data"][0])
+    return OpenFile(path, descriptor, found.size, base, view)
+
+
+def _same(path: Path, found: FileKey, key: FileKey) -> FileKey:
+    if found != key:
+        message = f"expected the file that was indexed ({key}), got another one of its name ({found})"
+        raise StorageError(Problem("replaced", str(path), message, "open the data set again"))
+    return found
+
+
+@functools.lru_cache(maxsize=1024)
+def is_local(folder: Path) -> bool:
+    """Say whether a folder lies on a disk of this machine, as far as the system tells.
+
+    Examples
+    --------
+    >>> is_local(Path("/proc"))
+    True
+    """
+    try:
+        mounts = Path("/proc/self/mountinfo").read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return True  # not Linux: nothing is said of mounts
+    real, best, kind = os.path.realpath(folder), -1, ""
+    for line in mounts:
+        before, _, after = line.partition(" - ")
+        point = before.split(" ")[4].replace("\\040", " ")
+        inside = real == point or real.startswith(point.rstrip("/") + "/")
+        if inside and len(point) >= best:
+            best, kind = len(point), after.split(" ")[0]
+    return not kind.startswith(_REMOTE)

@@ -1,0 +1,301 @@
+"""Pieces of a data set, opened when their rows are first wanted: where each field of each row lies.
+
+A piece is a run of rows whose fields are arrays of the same files: a tracks file, a tar, a part of a large Zarr array.
+Few are open at once; the ones not used for longest are closed, and never while a batch is being filled from them.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from lapsdata.errors import CorruptDataError, Problem
+from lapsdata.storage.index import ABSENT, ChunkIndex
+from lapsdata.storage.open_files import OpenFile, open_file
+from lapsdata.storage.seal import REPAIR
+from lapsdata.storage.slabs import Slabs, chunk_slab
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from lapsdata.storage.open_files import Io
+
+__all__ = ["ELSEWHERE", "Fields", "OpenPieces", "Piece", "Source"]
+
+Source = ChunkIndex | Slabs | np.ndarray[Any, np.dtype[Any]]
+"""Where an array is: its chunks, something that reads runs of its rows, or the array itself."""
+
+Fields = Mapping[str, np.dtype[Any]]
+"""By name, the dtype of one row in a batch, with its shape: `np.dtype((np.float32, (16, 400, 2)))`."""
+
+# METHOD, OFFSETS, LENGTHS, PARTS, SUMS, SEEN, TAIL: columns of a table as `_copy_loop` reads them.
+_COLUMNS, _PART = 7, 3
+_COPY, _FLAGS, _BLOSC, _BLOSC_FLAGS, ELSEWHERE, _MEMORY = range(6)
+
+UNSUMMED = 2
+"""In a `seen` byte: the row was delivered, and nothing says what it should have been."""
+
+
+class Piece(Protocol):
+    """A run of rows that is opened when it is first wanted.
+
+    Attributes
+    ----------
+    where : str
+        For messages.
+    rows : int
+    """
+
+    where: str
+    rows: int
+
+    def sources(self) -> Mapping[str, Source]:
+        """Find out where each field lies; may open files, and closes them again."""
+
+
+@dataclass
+class Opened:
+    """An open piece: its table, and what keeps the table's addresses alive."""
+
+    number: int
+    sources: Mapping[str, Source]
+    table: NDArray[np.int64]
+    handles: dict[Path, tuple[OpenFile, int]] = field(default_factory=dict)
+    """By path: the file, and its row of `parts`."""
+    kept: list[NDArray[Any]] = field(default_factory=list)
+    room: int = 0
+    users: int = 0
+    used: int = 0
+
+    def slab(self, name: str, number: int) -> NDArray[Any]:
+        """Read one slab of a field; see `chunk_slab`."""
+        source = self.sources[name]
+        if isinstance(source, np.ndarray):
+            raise TypeError(f"{name} lies in memory")
+        if not isinstance(source, ChunkIndex):
+            return source.read_slab(number)
+        return chunk_slab(source, number, {path: file for path, (file, _) in self.handles.items()})
+
+    def close(self) -> None:
+        """Close the files."""
+        for file, _ in self.handles.values():
+            file.close()
+
+
+class OpenPieces:
+    """The open pieces of a data set, in one process.
+
+    Parameters
+    ----------
+    pieces : sequence of Piece
+    fields : mapping of np.dtype
+    io : {"auto", "mmap", "pread"}
+    most_files : int
+        How many files may be open; a piece that alone needs more may have them.
+
+    Attributes
+    ----------
+    starts : int64 (pieces + 1,)
+    slots : int64 (pieces,)
+        Row of `tables` of each piece; -1 where it is closed.
+    tables : int64 (slots, fields, columns)
+    parts : int64 (files, columns)
+    room : int
+        Bytes of the largest row, stored or decoded, among the pieces opened so far.
+    elsewhere : bool
+        Whether rows of an open piece must be decoded by slabs.
+    """
+
+    def __init__(self, pieces: Sequence[Piece], fields: Fields, *, io: Io, most_files: int) -> None:
+        self._pieces, self._fields, self._io, self._most = pieces, fields, io, most_files
+        counts = np.fromiter((piece.rows for piece in pieces), np.int64, len(pieces))
+        self.starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
+        self.slots = np.full(len(pieces), -1, np.int64)
+        self.tables = np.zeros((0, len(fields), _COLUMNS), np.int64)
+        self.parts = np.zeros((0, _PART), np.int64)
+        self.room, self.elsewhere, self.evicted = 0, False, 0
+        self._open: dict[int, Opened] = {}
+        self._seen: dict[int, dict[str, NDArray[np.uint8]]] = {}
+        self._free_slots: list[int] = []
+        self._free_parts: list[int] = []
+        self._files = 0
+        self._clock = itertools.count()
+        self._lock = threading.Lock()
+
+    @property
+    def may_close(self) -> bool:
+        """Whether pieces may be closed to make room for others, so that they must be held while they are read."""
+        return self._files >= self._most or len(self._open) < len(self._pieces)
+
+    def hold(self, ids: NDArray[np.int64]) -> list[int]:
+        """Open the pieces that rows lie in, and keep them open until `release`.
+
+        Raises
+        ------
+        CorruptDataError, StorageError, SchemaError
+            A piece cannot be opened, or does not hold the fields.
+        """
+        wanted = np.unique(np.searchsorted(self.starts, ids, "right") - 1).tolist()
+        with self._lock:
+            held: list[int] = []
+            try:
+                for number in wanted:
+                    piece = self._open.get(number) or self._put(number)
+                    piece.users, piece.used = piece.users + 1, next(self._clock)
+                    held.append(number)
+                self._close_some()
+            except BaseException:
+                self._release(held)
+                raise
+        return held
+
+    def release(self, held: list[int]) -> None:
+        """Let pieces be closed again."""
+        with self._lock:
+            self._release(held)
+
+    def _release(self, held: list[int]) -> None:
+        for number in held:
+            self._open[number].users -= 1
+
+    def opened(self, number: int) -> Opened:
+        """Return a piece that is held."""
+        return self._open[number]
+
+    def seen(self, number: int, name: str) -> NDArray[np.uint8]:
+        """Return the bytes that say which rows of a field of a piece were read; they outlive its closing."""
+        fields = self._seen.setdefault(number, {})
+        if name not in fields:
+            fields[name] = np.zeros(self._pieces[number].rows, np.uint8)
+        return fields[name]
+
+    def unverified(self) -> int:
+        """Count the rows delivered so far of which a field has no checksum."""
+        total = 0
+        for fields in self._seen.values():
+            total += int(np.any([seen == UNSUMMED for seen in fields.values()], axis=0).sum())
+        return total
+
+    def close(self) -> None:
+        """Close all files; pieces open again when they are wanted."""
+        with self._lock:
+            for number in list(self._open):
+                self._drop(number)
+
+    def _close_some(self) -> None:
+        idle = sorted((p for p in self._open.values() if p.users == 0), key=lambda piece: piece.used)
+        for piece in idle:
+            if self._files <= self._most:
+                break
+            self._drop(piece.number)
+            self.evicted += 1
+
+    def _drop(self, number: int) -> None:
+        piece = self._open.pop(number)
+        self._free_slots.append(int(self.slots[number]))
+        self.slots[number] = -1
+        self._files -= len(piece.handles)
+        self._give_back(piece)
+
+    def _give_back(self, piece: Opened) -> None:
+        for _, part in piece.handles.values():
+            self.parts[part] = -1
+            self._free_parts.append(part)
+        piece.close()
+
+    def _put(self, number: int) -> Opened:
+        opened = Opened(number, self._pieces[number].sources(), np.zeros((len(self._fields), _COLUMNS), np.int64))
+        try:
+            for row, (name, dtype) in enumerate(self._fields.items()):
+                opened.table[row] = self._describe(opened, name, dtype)
+        except BaseException:
+            self._give_back(opened)
+            raise
+        if not self._free_slots:
+            # Readers keep the old tables, which stay right for the pieces that they hold.
+            self.tables, self._free_slots = _longer(self.tables)
+        slot = self._free_slots.pop()
+        self.tables[slot] = opened.table
+        self.room = max(self.room, opened.room)
+        self.elsewhere |= bool((opened.table[:, 0] == ELSEWHERE).any())
+        self.slots[number] = slot
+        self._files += len(opened.handles)
+        self._open[number] = opened
+        return opened
+
+    def _describe(self, opened: Opened, name: str, dtype: np.dtype[Any]) -> tuple[int, ...]:
+        """Return the table's row of a field, after opening its files."""
+        source, piece = opened.sources[name], self._pieces[opened.number]
+        if source.shape != (piece.rows, *dtype.shape):
+            expected = (piece.rows, *dtype.shape)
+            message = f"expected {expected}, got {source.shape}: the file is another one than was announced"
+            raise CorruptDataError(Problem("wrong-shape", f"{piece.where}: {name}", message, REPAIR))
+        if isinstance(source, np.ndarray):
+            values = np.ascontiguousarray(source, dtype.base)
+            opened.kept.append(values)
+            return (_MEMORY, _address(values), 0, 0, 0, 0, 0)
+        seen = _address(self.seen(opened.number, name))
+        if not isinstance(source, ChunkIndex):
+            return (ELSEWHERE, 0, 0, 0, 0, seen, 0)
+        source.check_extent()
+        part_of_file = np.full(len(source.files), -1, np.int32)
+        for number in np.unique(source.file[source.offset != ABSENT]).tolist():
+            part_of_file[number] = self._handle(opened, source, number)
+        method, tail = _method(source, dtype)
+        if method == ELSEWHERE:
+            return (ELSEWHERE, 0, 0, 0, 0, seen, 0)
+        lengths = np.ascontiguousarray(source.length - 4 * tail, np.int64)
+        if method in (_COPY, _FLAGS) and (lengths != source.row_bytes).any():
+            message = f"expected {source.row_bytes} bytes per row, got {lengths[lengths != source.row_bytes][0]}"
+            raise CorruptDataError(Problem("wrong-chunk-length", source.where, message, REPAIR))
+        opened.room = max(opened.room, source.row_bytes, int(lengths.max(initial=0)) + 4)
+        arrays: list[NDArray[Any]] = [np.ascontiguousarray(source.offset, np.int64), lengths, part_of_file[source.file]]
+        if source.row_crc32c is not None:
+            arrays.append(np.ascontiguousarray(source.row_crc32c, np.uint32))
+        opened.kept += arrays
+        addresses = [_address(array) for array in arrays] + [0] * (4 - len(arrays))
+        return (method, *addresses, seen, tail)
+
+    def _handle(self, opened: Opened, source: ChunkIndex, number: int) -> int:
+        """Open a file for a piece, unless another of its fields has it open; return its row of `parts`."""
+        path = source.files[number]
+        if path not in opened.handles:
+            file = open_file(path, source.keys[number], self._io)
+            if not self._free_parts:
+                self.parts, self._free_parts = _longer(self.parts)
+            part = self._free_parts.pop()
+            self.parts[part] = (file.base, file.descriptor, file.size)
+            opened.handles[path] = (file, part)
+        return opened.handles[path][1]
+
+
+def _longer(rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], list[int]]:
+    """Return twice as many rows, the new ones -1, and the numbers of the new ones, lowest last."""
+    more = max(8, len(rows))
+    longer = np.concatenate([rows, np.full((more, *rows.shape[1:]), -1, np.int64)])
+    return longer, list(range(len(longer) - 1, len(rows) - 1, -1))
+
+
+def _address(array: NDArray[Any]) -> int:
+    return int(array.__array_interface__["data"][0])
+
+
+def _method(source: ChunkIndex, dtype: np.dtype[Any]) -> tuple[int, int]:
+    """Say how rows of an array get into a batch, and whether a CRC-32C follows the bytes of each."""
+    names = [codec.name for codec in source.codecs]
+    tail = int(bool(names) and names[-1] == "crc32c")
+    way = {(): _COPY, ("blosc",): _BLOSC}.get(tuple(names[: len(names) - tail]))
+    if way is None or not source.by_row or source.masks is not None or (source.offset == ABSENT).any():
+        return ELSEWHERE, 0
+    if source.dtype == dtype.base:
+        return way, tail
+    if source.dtype == np.dtype("<f4") and dtype.base == np.dtype(bool):
+        return (_FLAGS if way == _COPY else _BLOSC_FLAGS), tail
+    return ELSEWHERE, 0

@@ -1,0 +1,157 @@
+"""Rows that cannot be copied as they lie: runs of rows that share chunks are decoded together, and kept for a while."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import os
+import threading
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from lapsdata.errors import CorruptDataError, Problem
+from lapsdata.storage.codecs import decode
+from lapsdata.storage.index import ABSENT
+from lapsdata.storage.seal import REPAIR
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from lapsdata.storage.index import ChunkIndex
+    from lapsdata.storage.open_files import OpenFile
+
+__all__ = ["SlabCache", "Slabs", "chunk_slab"]
+
+
+class Slabs(Protocol):
+    """An array that is read by slabs: `slab_rows` rows at a time, the last slab perhaps fewer."""
+
+    where: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    slab_rows: int
+    row_crc32c: NDArray[np.uint32] | None
+
+    def read_slab(self, number: int) -> NDArray[Any]:
+        """Return rows `number * slab_rows` and following: (R, ...)."""
+
+
+def chunk_slab(index: ChunkIndex, number: int, files: Mapping[Path, OpenFile]) -> NDArray[Any]:
+    """Decode all chunks of one slab of an indexed array.
+
+    Parameters
+    ----------
+    index : ChunkIndex
+    number : int
+        Which slab, along the first axis of the chunk grid.
+    files : mapping of OpenFile
+        By path.
+
+    Returns
+    -------
+    np.ndarray, shape (R, ...), of `index.dtype`
+
+    Raises
+    ------
+    CorruptDataError
+        A chunk is missing, cut short, or cannot be decoded.
+    """
+    chunk, shape = index.chunk, index.shape
+    rows = min(chunk[0], shape[0] - number * chunk[0])
+    grid = tuple(-(-n // c) for n, c in zip(shape[1:], chunk[1:], strict=True))
+    slab = np.empty((rows, *shape[1:]), index.dtype)
+    first = number * math.prod(grid)
+    for place, at in enumerate(itertools.product(*(range(n) for n in grid))):
+        target = (slice(0, rows), *(slice(i * c, (i + 1) * c) for i, c in zip(at, chunk[1:], strict=True)))
+        values = _chunk(index, first + place, files)
+        inside = tuple(slice(0, n) for n in slab[target].shape)
+        slab[target] = values if values.ndim == 0 else values[inside]
+    return slab
+
+
+def _chunk(index: ChunkIndex, number: int, files: Mapping[Path, OpenFile]) -> NDArray[Any]:
+    offset, length = int(index.offset[number]), int(index.length[number])
+    if offset == ABSENT:
+        if index.fill is None:
+            message = "expected a chunk, got none"
+            raise CorruptDataError(Problem("chunk-missing", f"{index.where}: chunk {number}", message, REPAIR))
+        return np.asarray(index.fill, index.dtype)
+    file = files[index.files[int(index.file[number])]]
+    where = f"{index.where}: chunk {number} (bytes {offset} to {offset + length} of {file.path.name})"
+    stored = read_exactly(file, offset, length, where)
+    mask = 0 if index.masks is None else int(index.masks[number])
+    size = math.prod(index.chunk) * index.dtype.itemsize
+    raw = decode(stored, index.codecs, size=size, itemsize=index.dtype.itemsize, mask=mask, where=where)
+    return np.frombuffer(raw, index.dtype).reshape(index.chunk)
+
+
+def read_exactly(file: OpenFile, offset: int, length: int, where: str) -> bytes:
+    """Read bytes of an open file; a file that has become shorter is told, whatever way it is read.
+
+    Raises
+    ------
+    CorruptDataError
+        There are fewer bytes.
+    """
+    parts, done = [], 0
+    while done < length:
+        part = os.pread(file.descriptor, length - done, offset + done)
+        if not part:
+            message = f"expected {length} bytes from byte {offset}, got {done}: the file is cut short"
+            raise CorruptDataError(Problem("truncated-data", where, message, REPAIR))
+        parts.append(part)
+        done += len(part)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+class SlabCache:
+    """Decoded slabs, the ones used last, up to a number of bytes; safe for threads.
+
+    Parameters
+    ----------
+    most_bytes : int
+
+    Attributes
+    ----------
+    decoded : int
+        How many slabs were put in, which is how many were decoded.
+
+    Examples
+    --------
+    >>> cache = SlabCache(16)
+    >>> for key in "abc":
+    ...     cache.put(key, np.zeros(2, np.float32))
+    >>> cache.get("a") is None, cache.get("c").nbytes, cache.decoded
+    (True, 8, 3)
+    """
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most, self._held = most_bytes, 0
+        self._slabs: OrderedDict[Hashable, NDArray[Any]] = OrderedDict()
+        self._lock = threading.Lock()
+        self.decoded = 0
+
+    def get(self, key: Hashable) -> NDArray[Any] | None:
+        """Return a slab that is held, or None."""
+        with self._lock:
+            slab = self._slabs.get(key)
+            if slab is not None:
+                self._slabs.move_to_end(key)
+            return slab
+
+    def put(self, key: Hashable, slab: NDArray[Any]) -> None:
+        """Hold a slab; those not used for longest go. One that alone is too large is not held."""
+        with self._lock:
+            self.decoded += 1
+            if key in self._slabs or slab.nbytes > self._most:
+                return
+            self._slabs[key] = slab
+            self._held += slab.nbytes
+            while self._held > self._most:
+                _, gone = self._slabs.popitem(last=False)
+                self._held -= gone.nbytes
