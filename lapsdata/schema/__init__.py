@@ -19,6 +19,7 @@ from lapsdata.schema.result import (
 )
 from lapsdata.schema.run import CallingRepository, Package, Run
 from lapsdata.schema.segments import EndReason, SegmentedVideo, SegmentsHeader
+from lapsdata.schema.shards import ShardSample, ShardsHeader, ShardsManifest
 from lapsdata.schema.tokens import Tokenizer, TokensHeader
 from lapsdata.schema.tracks import Area, BackError, Grid, Measured, TrackQuality, TracksHeader, TracksView
 from lapsdata.schema.video import SourceVideo
@@ -57,6 +58,9 @@ __all__ = [
     "ScoredVideo",
     "SegmentedVideo",
     "SegmentsHeader",
+    "ShardSample",
+    "ShardsHeader",
+    "ShardsManifest",
     "Size",
     "SourceVideo",
     "StageChoice",

@@ -13,6 +13,7 @@ from lapsdata.schema.recipe import Recipe
 from lapsdata.schema.result import BoundaryResult
 from lapsdata.schema.run import Run
 from lapsdata.schema.segments import SegmentsHeader
+from lapsdata.schema.shards import ShardSample, ShardsManifest
 from lapsdata.schema.threshold import ThresholdRecord
 from lapsdata.schema.tokens import TokensHeader
 from lapsdata.schema.tracks import TracksHeader
@@ -34,6 +35,8 @@ RECORDS: dict[str, type[Record]] = {
     "recipe.v1": Recipe,
     "run.v1": Run,
     "segments.v1": SegmentsHeader,
+    "shards.v1": ShardsManifest,
+    "shards_sample.v1": ShardSample,
     "source_video.v1": SourceVideo,
     "threshold.v1": ThresholdRecord,
     "tokens.v1": TokensHeader,

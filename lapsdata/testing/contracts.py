@@ -50,6 +50,7 @@ __all__ = ["FormatCase", "FormatContract", "content_of", "format_cases", "sample
 # What `write` of our formats takes: by the words that it knows, the sets of options that lose nothing.
 _VARIANTS: dict[frozenset[str], dict[str, dict[str, Any]]] = {
     frozenset(): {"": {}},
+    frozenset({"samples_per_shard"}): {"": {}, "-small": {"samples_per_shard": 2}},
     frozenset({"profile"}): {"-raw": {}, "-compact": {"profile": "compact"}},
     frozenset({"profile", "round_px"}): {"-raw": {}, "-compact": {"profile": "compact", "round_px": "none"}},
     frozenset({"profile", "round_px", "chunking"}): {

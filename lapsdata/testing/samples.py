@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from lapsdata.containers import Boxes, Energies, Segments, Tokens, Tracks
+from lapsdata.containers import Boxes, Energies, Segments, Shards, Tokens, Tracks
 from lapsdata.schema import (
     Area,
     BoxesHeader,
@@ -19,6 +19,7 @@ from lapsdata.schema import (
     Provenance,
     SegmentedVideo,
     SegmentsHeader,
+    ShardsHeader,
     Size,
     SourceVideo,
     Tokenizer,
@@ -34,6 +35,7 @@ __all__ = [
     "sample_energies",
     "sample_provenance",
     "sample_segments",
+    "sample_shards",
     "sample_tokens",
     "sample_tracks",
 ]
@@ -103,6 +105,22 @@ def sample_tracks(
         np.arange(max(windows - 1, 0) * stride + horizon) / 10,
         confidence=relied_on,
     )
+
+
+def sample_shards(*, windows: tuple[int, ...] = (3, 2), **options: Any) -> Shards:  # noqa: ANN401 - of sample_tracks
+    """Return the tracks of some videos, all of one shape, `windows` of each.
+
+    Examples
+    --------
+    >>> len(sample_shards(windows=(3, 2)))
+    5
+    """
+    videos = tuple(
+        sample_tracks(windows=count, seed=number, video=SourceVideo(name=f"clip_{number}"), **options)
+        for number, count in enumerate(windows)
+    )
+    header = ShardsHeader(provenance=sample_provenance(), videos=tuple(video.header for video in videos))
+    return Shards(header, videos)
 
 
 def sample_tokens(*, windows: int = 3, horizon: int = 4, latent: int | None = None, seed: int = 0) -> Tokens:

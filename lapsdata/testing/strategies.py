@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lapsdata.containers import END_REASONS, ENERGY_STATES, Boxes, Energies, Segments, Tokens, Tracks
+from lapsdata.containers import END_REASONS, ENERGY_STATES, Boxes, Energies, Segments, Shards, Tokens, Tracks
 from lapsdata.errors import MissingExtraError, Problem
 from lapsdata.schema import (
     Area,
@@ -25,6 +25,7 @@ from lapsdata.schema import (
     Provenance,
     SegmentedVideo,
     SegmentsHeader,
+    ShardsHeader,
     Size,
     SourceVideo,
     Tokenizer,
@@ -46,10 +47,12 @@ except ImportError as error:
     ) from error  # fmt: skip
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from hypothesis.strategies import DrawFn, SearchStrategy
     from numpy.typing import NDArray
 
-__all__ = ["boxes", "energies", "names", "provenances", "rates", "segments", "tokens", "tracks"]
+__all__ = ["boxes", "energies", "names", "provenances", "rates", "segments", "shards", "tokens", "tracks"]
 
 _PIXELS = st.floats(-1e6, 1e6, width=32) | st.floats(0, 4096, width=32)
 _SCALARS = st.none() | st.booleans() | st.integers(-(2**40), 2**40) | st.floats(-1e9, 1e9) | st.text(max_size=5)
@@ -241,6 +244,52 @@ def tracks(draw: DrawFn, *, max_windows: int = 4, max_horizon: int = 4, max_poin
         frame_s,
         source if resampled else None,
         confidence or None,
+    )
+
+
+@st.composite
+def shards(draw: DrawFn, *, max_videos: int = 3) -> Shards:
+    """Draw the tracks of one to three videos that have views, points and horizon in common.
+
+    Examples
+    --------
+    >>> from hypothesis import given, settings
+    >>> @settings(max_examples=3)
+    ... @given(shards(max_videos=2))
+    ... def test_one(made):
+    ...     assert 1 <= len(made.tracks) <= 2
+    >>> test_one()
+    """
+    first = draw(tracks())
+    others = draw(st.lists(st.tuples(st.integers(1, len(first)), names()), max_size=max_videos - 1))
+    videos = [first, *(_first_windows(first, count, name) for count, name in others)]
+    header = ShardsHeader(
+        provenance=draw(provenances()), policies=draw(_policies()), videos=tuple(video.header for video in videos)
+    )
+    return Shards(header, tuple(videos))
+
+
+def _first_windows(whole: Tracks, count: int, name: str) -> Tracks:
+    """Return the first windows of tracks, as those of another video."""
+    header, starts = whole.header, whole.start_index[:count]
+    changed = {
+        "video": header.video.model_copy(update={"name": name}),
+        "uncovered_frames": len(whole.frame_s) - int(starts[-1]) - header.horizon,
+        # A quality is over all windows.
+        "views": {view: facts.model_copy(update={"quality": None}) for view, facts in header.views.items()},
+    }
+
+    def cut(by_view: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        return {view: array[:count] for view, array in by_view.items()}
+
+    return Tracks(
+        header.model_copy(update=changed),
+        cut(whole.tracks),
+        cut(whole.vis),
+        starts,
+        whole.frame_s,
+        whole.source_index,
+        None if whole.confidence is None else cut(whole.confidence),
     )
 
 

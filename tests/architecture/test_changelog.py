@@ -12,7 +12,7 @@ from lapsdata.schema.base import Header
 if TYPE_CHECKING:
     from pathlib import Path
 
-STORES = {"hdf5": "HDF5", "zarr": "Zarr v3", "jsonl": "JSONL", "parquet": "Parquet"}
+STORES = {"hdf5": "HDF5", "zarr": "Zarr v3", "jsonl": "JSONL", "parquet": "Parquet", "webdataset": "WebDataset"}
 
 
 def format_table(root: Path) -> dict[str, list[str]]:

@@ -11,11 +11,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from lapsdata.containers import Boxes, Segments
+from lapsdata.containers import Boxes, Segments, Shards
 from lapsdata.schema import SegmentedVideo
 from lapsdata.storage import sealed_parquet
 from lapsdata.testing.contracts import FormatCase, format_cases
-from lapsdata.testing.samples import sample_boxes, sample_energies, sample_segments, sample_tokens, sample_tracks
+from lapsdata.testing.samples import (
+    sample_boxes,
+    sample_energies,
+    sample_segments,
+    sample_shards,
+    sample_tokens,
+    sample_tracks,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -57,6 +64,7 @@ LARGE: dict[str, Callable[[], Container]] = {
     "energies": lambda: sample_energies(steps=60),
     "segments": many_segments,
     "boxes": many_boxes,
+    "shards": lambda: sample_shards(windows=(30, 10), horizon=2, points=3, views=("front",), confidence=True),
 }
 
 SMALL_CASES = format_cases()
@@ -84,6 +92,9 @@ def other_of() -> Callable[[Container], Container]:
         name = {"Tracks": "frame_s", "Tokens": "frame_s", "Energies": "start_s"}.get(type(container).__name__, "end_s")
         if isinstance(container, Boxes):
             return dataclasses.replace(container, x=container.x + 1.0)
+        if isinstance(container, Shards):
+            videos = tuple(dataclasses.replace(video, frame_s=video.frame_s - 0.001) for video in container.tracks)
+            return dataclasses.replace(container, tracks=videos)
         return dataclasses.replace(container, **{name: getattr(container, name) - 0.001})
 
     return make

@@ -75,6 +75,8 @@ def boundaries(case: FormatCase, path: Path, name: str, content: bytes) -> set[i
         return parquet_boundaries(path)
     if store == "jsonl":
         return jsonl_boundaries(content)
+    if store == "webdataset":
+        return set(range(0, len(content) + 1, 512)) if name.endswith(".tar") else {0, len(content) // 2}
     sharded = name.startswith("root/") or name.split("/")[0] in ("codes", "prequant", "quantized")
     if "/c/" in name and sharded and "crc32c" not in name:
         every = sorted(shard_boundaries(content, 256))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lapsdata import formats
-from lapsdata.containers import Boxes, Energies, Segments, Tokens, Tracks
+from lapsdata.containers import Boxes, Energies, Segments, Shards, Tokens, Tracks
 from lapsdata.schema import (
     Area,
     BoxesHeader,
@@ -24,6 +24,7 @@ from lapsdata.schema import (
     Provenance,
     SegmentedVideo,
     SegmentsHeader,
+    ShardsHeader,
     Size,
     SourceVideo,
     Tokenizer,
@@ -158,6 +159,11 @@ def boxes(optional: bool) -> Boxes:
     )
 
 
+def shards() -> Shards:
+    videos = (tracks(0.25), tracks(0.5))
+    return Shards(ShardsHeader(provenance=MADE, videos=tuple(video.header for video in videos)), videos)
+
+
 def files() -> dict[str, tuple[Container, dict[str, Any]]]:
     return {
         "tracks_hdf5/v1/raw.h5": (tracks(0.25), {}),
@@ -173,6 +179,7 @@ def files() -> dict[str, tuple[Container, dict[str, Any]]]:
         "segments_parquet/v1/bare.parquet": (segments(optional=False), {}),
         "boxes_parquet/v1/all.parquet": (boxes(optional=True), {}),
         "boxes_parquet/v1/bare.parquet": (boxes(optional=False), {}),
+        "shards_webdataset/v1/two.shards": (shards(), {"samples_per_shard": 4}),
     }
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from lapsdata import formats
-from lapsdata.containers import Boxes, Energies, Segments, Tokens, Tracks
+from lapsdata.containers import Boxes, Energies, Segments, Shards, Tokens, Tracks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -125,6 +125,13 @@ def check_boxes(boxes: Container, *, optional: bool) -> None:
     assert boxes.source_id == ("100", "101", "102", None, "104", "105", "106", None)
 
 
+def check_shards(shards: Container) -> None:
+    assert isinstance(shards, Shards)
+    assert len(shards) == 6
+    for tracks, fraction in zip(shards.tracks, (0.25, 0.5), strict=True):
+        check_tracks(tracks, fraction)
+
+
 # The nearest multiple of 1/64 to 0.3 is 19/64.
 CHECKS: dict[str, Callable[[Container], None]] = {
     "tracks_hdf5/v1/raw.h5": lambda found: check_tracks(found, 0.25),
@@ -140,6 +147,7 @@ CHECKS: dict[str, Callable[[Container], None]] = {
     "segments_parquet/v1/bare.parquet": lambda found: check_segments(found, optional=False),
     "boxes_parquet/v1/all.parquet": lambda found: check_boxes(found, optional=True),
     "boxes_parquet/v1/bare.parquet": lambda found: check_boxes(found, optional=False),
+    "shards_webdataset/v1/two.shards": check_shards,
 }
 
 
@@ -162,4 +170,4 @@ def test_no_golden_file_is_left_out() -> None:
 
 
 def test_golden_files_stay_small() -> None:
-    assert sum(path.stat().st_size for path in GOLDEN.rglob("*") if path.is_file()) < 250_000
+    assert sum(path.stat().st_size for path in GOLDEN.rglob("*") if path.is_file()) < 300_000

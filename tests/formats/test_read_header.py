@@ -36,7 +36,8 @@ FILES = {"clip.h5": sample_tracks, "clip.zarr": sample_tracks, "tokens.zarr": sa
 
 
 def test_tracks_and_tokens_have_a_quick_way() -> None:
-    assert {case.format.name for case in QUICK.values()} == {"tracks_hdf5", "tracks_zarr", "tokens_zarr"}
+    quick = {"tracks_hdf5", "tracks_zarr", "tokens_zarr", "shards_webdataset"}
+    assert {case.format.name for case in QUICK.values()} == quick
 
 
 def test_every_format_gives_its_header(case: FormatCase, tmp_path: Path) -> None:
@@ -64,6 +65,8 @@ def payload_byte(path: Path, store: str) -> tuple[str, int]:
     if store == "zarr":
         shards = [name for name in content_of(path) if "/c/0/0" in name and "crc32c" not in name]
         return shards[0], 0
+    if store == "webdataset":
+        return "shard-000000.tar", 640
     with h5py.File(path, "r") as file:
         dataset = file["root/default/tracks"]
         if dataset.chunks is None:
@@ -146,7 +149,7 @@ def formats_of(path: Path) -> str:
 def test_a_missing_shard_is_told(tmp_path: Path) -> None:
     tracks_zarr.write(tmp_path / "clip.zarr", sample_tracks(windows=300, horizon=1, points=1))
     (tmp_path / "clip.zarr/root/default/vis/c/1/0/0").unlink()
-    with pytest.raises(CorruptDataError, match=r"vis/c/1/0/0: expected a shard of windows, got no bytes"):
+    with pytest.raises(CorruptDataError, match=r"vis/c/1/0/0: expected a file of chunks, got no bytes"):
         formats.read_header(tmp_path / "clip.zarr")
 
 

@@ -74,7 +74,7 @@ def read_both(path: Path, content: bytes) -> dict[str, bytes]:
 def test_tarfile_reads_what_we_write() -> None:
     files = {**FILES, LONG: b"long", "k" * 100: b"hundred", "k" * 101: b"more"}
     for mode in ("r:", "r|"):
-        with tarfile.open(fileobj=io.BytesIO(ours(files)), mode=mode) as archive:  # type: ignore[call-overload]
+        with tarfile.open(fileobj=io.BytesIO(ours(files)), mode=mode) as archive:
             found = {}
             for info in archive:
                 file = archive.extractfile(info)
