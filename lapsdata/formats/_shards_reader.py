@@ -230,7 +230,8 @@ class ShardsFolder:
         SchemaError, IndexError, StorageError, CorruptDataError
             See `read_span`; what was yielded before was sound.
         """
-        count = self._rows(shard, 0, None).stop - self._rows(shard, 0, None).start
+        whole = self._rows(shard, 0, None)
+        count, end = whole.stop - whole.start, 0
         for first in range(0, count, batch):
             stop = min(first + batch, count)
             if file is None:
@@ -240,6 +241,8 @@ class ShardsFolder:
             begin, end = self._extent(rows)
             data = _read(file, end - begin, begin, str(self.shards[shard]))
             yield self._take(rows, data, begin, fields, verify, None)
+        if file is not None:
+            _check_tail(file, self.manifest.shards[shard].size - end, end, str(self.shards[shard]))
 
     def tracks(self, video: int, *, verify: bool = True) -> Tracks:
         """Read all windows of a video, as they were before they went into shards.
@@ -389,6 +392,13 @@ def _read(file: Any, count: int, begin: int, where: str) -> NDArray[np.uint8]:  
         raise CorruptDataError(Problem("tar-cut", where, message, REPAIR))
     data = parts[0] if len(parts) == 1 else b"".join(parts)
     return np.frombuffer(data, np.uint8)
+
+
+def _check_tail(file: Any, count: int, begin: int, where: str) -> None:  # noqa: ANN401 - raw or buffered
+    """Refuse an archive whose end is cut, is not zeros, or is not the end."""
+    if _read(file, count, begin, where).any() or file.read(1):
+        message = f"expected {count} zeros and no more from byte {begin}, got other bytes"
+        raise CorruptDataError(Problem("tar-damaged", where, message, REPAIR))
 
 
 def is_shards_folder(path: Path) -> bool:
