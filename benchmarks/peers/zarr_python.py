@@ -8,28 +8,36 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from peers._peer import Batch, Gather, Peer
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import numpy as np
     from datagen import Data
     from numpy.typing import NDArray
 
 
 def prepare(folder: Path, data: Data) -> None:
+    write(folder, data, shard_files=0)
+
+
+def write(folder: Path, data: Data, *, shard_files: int) -> None:
+    """Write both arrays; `shard_files` files of windows make one shard, and are held at once."""
     import zarr
 
     group = zarr.open_group(folder, mode="w")
     shapes = {"tracks": (data.horizon, data.points, 2), "vis": (data.horizon, data.points)}
     for (name, shape), kind in zip(shapes.items(), ("float32", "bool"), strict=True):
+        shards = (shard_files * data.windows, *shape) if shard_files else None
         whole, one = (len(data), *shape), (1, *shape)
-        group.create_array(name, shape=whole, dtype=kind, chunks=one, compressors=None)
-    for number, batch in enumerate(data.each_file()):
-        rows = slice(number * data.windows, (number + 1) * data.windows)
-        for name, values in batch.items():
-            group[name][rows] = values
+        group.create_array(name, shape=whole, dtype=kind, chunks=one, shards=shards, compressors=None)
+    step = max(shard_files, 1) * data.windows
+    for start in range(0, len(data), step):
+        stop = min(start + step, len(data))
+        for name, values in data.expected(np.arange(start, stop)).items():
+            group[name][start:stop] = values
 
 
 def open_arrays(folder: Path, data: Data) -> Gather:
