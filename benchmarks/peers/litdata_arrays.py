@@ -1,6 +1,7 @@
 """LitData as its guide has it, with arrays as items, tuned for random access: each item decoded when it is asked for.
 
-`batch_decode=0`, since the default decodes up to 256 neighbours of every window. Chunks of the default 64 MB.
+`batch_decode=0`, since the default decodes up to 256 neighbours of every window. The library keeps a few chunks
+mapped; with its default of 64 MB a chunk a global order maps them again and again, so they are larger here.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from datagen import Data
     from numpy.typing import NDArray
 
-CHUNK_BYTES = 64 << 20
+CHUNK_BYTES = 1 << 30
+"""Offsets in a chunk are 32 bits wide: four times as much would be the most."""
 REQUIREMENTS = ("litdata==0.2.76",)
 
 
@@ -68,4 +70,5 @@ PEER = Peer(
     packages=("litdata", "torch"),
     requirements=REQUIREMENTS,
     workers=(0, 2),
+    format_version=2,
 )

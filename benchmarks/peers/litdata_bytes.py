@@ -1,7 +1,6 @@
 """LitData at its quickest: one bytes leaf a window, seen in place, and chunks so large that all of them stay mapped.
 
-A leaf of bytes comes as a view of the mapped chunk, so that each window is copied once, into the batch. The library
-keeps few chunks mapped; with its default of 64 MB a chunk a random order maps them again and again.
+A leaf of bytes comes as a view of the mapped chunk, so that each window is copied once, into the batch.
 """
 
 from __future__ import annotations
@@ -11,15 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from peers._peer import Batch, Gather, Peer, empty
-from peers.litdata_arrays import REQUIREMENTS, opened, write
+from peers.litdata_arrays import CHUNK_BYTES, REQUIREMENTS, opened, write
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from datagen import Data
     from numpy.typing import NDArray
-
-CHUNK_BYTES = 1 << 30
 
 
 def prepare(folder: Path, data: Data) -> None:
@@ -45,7 +42,7 @@ def open_bytes(folder: Path, data: Data) -> Gather:
 
 PEER = Peer(
     name="litdata_bytes",
-    title="LitData, a bytes leaf a window, one large chunk",
+    title="LitData, a bytes leaf a window",
     prepare=prepare,
     open=open_bytes,
     packages=("litdata", "torch"),
