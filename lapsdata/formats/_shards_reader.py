@@ -244,6 +244,22 @@ class ShardsFolder:
         if file is not None:
             _check_tail(file, self.manifest.shards[shard].size - end, end, str(self.shards[shard]))
 
+    def times(self, video: int) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64] | None]:
+        """Return `start_index`, `frame_s` and `source_index` of a video, as `Tracks` holds them.
+
+        Raises
+        ------
+        IndexError
+            No such video.
+        """
+        if not 0 <= video < len(self.headers):
+            raise IndexError(f"expected a video from 0 to {len(self.headers) - 1}, got {video}")
+        frames = slice(int(self._frame_base[video]), int(self._frame_ends[video]))
+        stop = int(self._ends[video])
+        source = self._frames.source_index[frames] if self.headers[video].resampled else None
+        starts = self._samples.start_index[stop - self.manifest.windows[video] : stop]
+        return starts, self._frames.frame_s[frames], source
+
     def tracks(self, video: int, *, verify: bool = True) -> Tracks:
         """Read all windows of a video, as they were before they went into shards.
 
@@ -261,9 +277,8 @@ class ShardsFolder:
         StorageError, CorruptDataError
             See `read_span`.
         """
-        if not 0 <= video < len(self.headers):
-            raise IndexError(f"expected a video from 0 to {len(self.headers) - 1}, got {video}")
-        header, stop = self.headers[video], int(self._ends[video])
+        start_index, frame_s, source_index = self.times(video)
+        stop = int(self._ends[video])
         first = stop - self.manifest.windows[video]
         arrays = {name: np.empty((stop - first, *field.shape), field.dtype) for name, field in self.fields.items()}
         for shard, part in self._parts(first, stop):
@@ -273,16 +288,8 @@ class ShardsFolder:
         by_array: dict[str, dict[str, NDArray[Any]]] = {"tracks": {}, "vis": {}, "confidence": {}}
         for name, field in self.fields.items():
             by_array[field.array][field.view] = arrays[name]
-        frames = slice(int(self._frame_base[video]), int(self._frame_ends[video]))
-        return Tracks(
-            header,
-            by_array["tracks"],
-            by_array["vis"],
-            self._samples.start_index[first:stop],
-            self._frames.frame_s[frames],
-            self._frames.source_index[frames] if header.resampled else None,
-            by_array["confidence"] or None,
-        )
+        beside = (start_index, frame_s, source_index, by_array["confidence"] or None)
+        return Tracks(self.headers[video], by_array["tracks"], by_array["vis"], *beside)
 
     def check(self, shard: int) -> None:
         """Compare a whole archive with its digest; where it differs, find out where.

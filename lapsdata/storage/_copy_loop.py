@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+import numba
 import numpy as np
 from llvmlite import ir
 from numba import types
@@ -29,6 +30,9 @@ add_symbol("lapsdata_crc32c", "google_crc32c._crc32c", "crc32c_value")
 add_symbol("lapsdata_blosc", "numcodecs.blosc", "blosc_decompress_ctx")
 
 _loop = functools.partial(compile_loop, nogil=True)
+
+# Numba documents it and lists it nowhere.
+carray: Any = numba.carray  # type: ignore[attr-defined]
 
 _I = types.intp
 _memcpy: Any = ExternalFunction("memcpy", _I(_I, _I, _I))
@@ -55,6 +59,9 @@ BASE, DESCRIPTOR, SIZE = range(3)
 PART = 3
 
 NEVER, FIRST, ALWAYS = range(3)
+
+# Float32, as bits: 1.0, and all but the sign.
+ONE_BITS, SIZE_BITS = np.uint32(0x3F800000), np.uint32(0x7FFFFFFF)
 
 _FROM_END = 2
 _BLOSC_HEADER = 16
@@ -86,7 +93,16 @@ _int64 = _loader(types.int64, ir.IntType(64))
 _int32 = _loader(types.int32, ir.IntType(32))
 _uint32 = _loader(types.uint32, ir.IntType(32))
 _uint8 = _loader(types.uint8, ir.IntType(8))
-_float32 = _loader(types.float32, ir.FloatType())
+
+
+def _point(typing: Any, address: Any) -> Any:  # noqa: ANN401 - Numba's protocol
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ANN401
+        return builder.inttoptr(arguments[0], ir.IntType(8).as_pointer())
+
+    return types.voidptr(types.intp), generate
+
+
+_pointer: Any = intrinsic(_point)
 
 
 @_loop
@@ -105,12 +121,17 @@ def piece_of(starts: Ints, row: int) -> int:
 @_loop
 def _make_flags(source: int, target: int, count: int) -> bool:
     """Turn float32 0 and 1 into bytes; say whether there was nothing else."""
-    strange = 0
+    # As bits, which LLVM makes vectors of: 0.0, -0.0 and 1.0.
+    bits, flags = (
+        carray(_pointer(source), (count,), np.uint32),
+        carray(_pointer(target), (count,), np.uint8),
+    )
+    strange = np.uint32(0)
     for i in range(count):
-        value = _float32(source + 4 * i)
-        strange |= (value != 0) & (value != 1)
-        _put_byte(target + i, value != 0)
-    return strange == 0
+        one, zero = np.uint32(bits[i] == ONE_BITS), np.uint32(bits[i] & SIZE_BITS == 0)
+        strange |= np.uint32(1) - (one | zero)
+        flags[i] = np.uint8(one)
+    return bool(strange == 0)
 
 
 @_loop
@@ -143,7 +164,8 @@ def _copy_row(
     """
     method, tail = table[METHOD], table[TAIL]
     offset, stored = _int64(table[OFFSETS] + 8 * row), _int64(table[LENGTHS] + 8 * row)
-    mapped, base = parts[part, BASE] != 0, parts[part, BASE]
+    base = parts[part, BASE]
+    mapped = base != 0
     flags = method in (FLAGS, BLOSC_FLAGS)
     blosc = method in (BLOSC, BLOSC_FLAGS)
     decoded, place = (4 * size, scratch) if flags else (size, target)
@@ -184,6 +206,7 @@ def copy_rows(
     sizes: Ints,
     verify: int,
     room: int,
+    reads: Ints,
 ) -> tuple[int, int, int]:
     """Fill a batch with rows; those whose method is ELSEWHERE are left out.
 
@@ -205,6 +228,8 @@ def copy_rows(
         Which rows are compared with their checksums.
     room : int
         Bytes of the largest row as stored or decoded.
+    reads : int64 (slots,)
+        Counts the rows read of each open piece, as well as threads that do not wait for each other can.
 
     Returns
     -------
@@ -243,6 +268,7 @@ def copy_rows(
             code = _copy_row(table, parts, row, part, outs[k] + i * sizes[k], sizes[k], scratch, scratch + room, check)
             if code != GOOD:
                 return code, i, k
+            reads[slots[piece]] += 1
             if check:
                 _put_byte(seen, 1 if table[SUMS] or table[TAIL] else 2)
     return GOOD, -1, -1

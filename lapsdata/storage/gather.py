@@ -38,6 +38,9 @@ __all__ = ["RowReader"]
 
 _VERIFY: Final = {"never": 0, "first": 1, "always": 2}
 
+_MAP_EVERY: Final = 32
+"""Calls after which `auto` looks for files that are worth a map."""
+
 _SLABS: Final = 1 << 28
 """Bytes of decoded slabs that are held by default: 256 MiB."""
 
@@ -100,6 +103,8 @@ class RowReader:
         self._cache = SlabCache(self._slab_bytes)
         self._pool: ThreadPoolExecutor | None = None
         self._pool_lock = threading.Lock()
+        self._calls = 0
+        self._plans: dict[tuple[str, ...], tuple[NDArray[np.int64], NDArray[np.int64]]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         names = ("_pieces", "_fields", "_settings", "verify", "_slab_bytes")
@@ -117,6 +122,12 @@ class RowReader:
     def starts(self) -> NDArray[np.int64]:
         """First row of each piece, and the number of rows: int64 (pieces + 1,)."""
         return self._open.starts
+
+    @property
+    def block_rows(self) -> int:
+        """Rows that share chunks, and should be read together, by the first piece; 1 where each has its own."""
+        sources = self._pieces[0].sources().values()
+        return max((getattr(source, "slab_rows", 1) for source in sources), default=1)
 
     @property
     def unverified(self) -> int:
@@ -185,6 +196,9 @@ class RowReader:
         finally:
             if held is not None:
                 self._open.release(held)
+        self._calls += 1
+        if self._calls % _MAP_EVERY == 0:
+            self._open.map_the_wanted()
         return batch
 
     def _within(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -237,21 +251,28 @@ class RowReader:
         from lapsdata.storage._copy_loop import copy_rows
 
         part, opened = ids[span], self._open
-        numbers = np.array([self._numbers[name] for name in names])
-        # An empty part of a batch has an address all the same.
-        outs = np.array([batch[name][span].__array_interface__["data"][0] for name in names])
-        sizes = np.array([self._fields[name].itemsize for name in names])
+        numbers, sizes = self._plan(tuple(names))
+        outs = np.array([batch[name].__array_interface__["data"][0] for name in names])
+        if span.start:
+            outs += span.start * sizes
         tables = (opened.starts, opened.slots, opened.tables, numbers, opened.parts)
-        code, at, field = copy_rows(part, *tables, outs, sizes, _VERIFY[self.verify], opened.room)
+        code, at, field = copy_rows(part, *tables, outs, sizes, _VERIFY[self.verify], opened.room, opened.reads)
         if code:
             raise self._fault(code, ids, int(part[at]), names[field])
+
+    def _plan(self, names: tuple[str, ...]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the numbers of fields, and the bytes of one row of each."""
+        if names not in self._plans:
+            numbers = np.array([self._numbers[name] for name in names])
+            self._plans[names] = numbers, np.array([self._fields[name].itemsize for name in names])
+        return self._plans[names]
 
     def _fault(self, code: int, ids: NDArray[np.int64], row: int, name: str) -> Exception:
         if code == 1:
             return _outside(ids, len(self))
         number = int(np.searchsorted(self.starts, row, "right")) - 1
         within = row - int(self.starts[number])
-        source = self._open.opened(number).sources[name]
+        source = self._open.opened(number).stored(name)
         where = f"{source.where}: row {within}" + _place(source, within)
         kind, key, message, fix = _FAULTS[code]
         return kind(Problem(key, where, message, fix))
@@ -266,7 +287,7 @@ class RowReader:
         groups: dict[tuple[int, int], list[int]] = {}
         for position in positions.tolist():
             piece = int(numbers[position])
-            source = self._open.opened(piece).sources[name]
+            source = self._open.opened(piece).stored(name)
             per = source.slab_rows
             groups.setdefault((piece, int(ids[position] - self.starts[piece]) // per), []).append(position)
 
@@ -284,7 +305,7 @@ class RowReader:
         self, ids: NDArray[np.int64], name: str, out: NDArray[Any], key: tuple[int, int], positions: list[int]
     ) -> None:
         piece, number = key
-        source = self._open.opened(piece).sources[name]
+        source = self._open.opened(piece).stored(name)
         slab = self._cache.get((name, *key))
         if slab is None:
             slab = self._open.opened(piece).slab(name, number)
@@ -339,6 +360,8 @@ def _converted(values: NDArray[Any], dtype: np.dtype[Any], where: str) -> NDArra
 
 
 def _checked_ids(ids: Any) -> NDArray[np.int64]:  # noqa: ANN401 - what a user gives
+    if isinstance(ids, np.ndarray) and ids.ndim == 1 and ids.dtype == np.int64 and ids.flags.c_contiguous:
+        return ids
     array = np.asarray(ids)
     if array.ndim != 1:
         message = f"expected one axis of ids, got shape {array.shape}"

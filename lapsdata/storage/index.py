@@ -6,7 +6,7 @@ knows none of them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -132,6 +132,30 @@ class ChunkIndex:
             offset=offset + np.arange(shape[0], dtype=np.int64) * row_bytes,
             length=np.full(shape[0], row_bytes, np.int64),
             row_crc32c=row_crc32c,
+        )
+
+    def part(self, first: int, stop: int) -> ChunkIndex:
+        """Return the index of some rows, where each row is a chunk; only the files that they lie in are named.
+
+        Raises
+        ------
+        ValueError
+            Rows share chunks.
+        """
+        if not self.by_row:
+            raise ValueError(f"{self.where}: rows share chunks of {self.chunk}")
+        rows = slice(first, stop)
+        used, file = np.unique(self.file[rows], return_inverse=True)
+        return replace(
+            self,
+            shape=(stop - first, *self.shape[1:]),
+            files=tuple(self.files[n] for n in used.tolist()),
+            keys=tuple(self.keys[n] for n in used.tolist()),
+            file=file.astype(np.int32),
+            offset=self.offset[rows],
+            length=self.length[rows],
+            row_crc32c=None if self.row_crc32c is None else self.row_crc32c[rows],
+            masks=None if self.masks is None else self.masks[rows],
         )
 
     @property

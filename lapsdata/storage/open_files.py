@@ -21,13 +21,17 @@ if TYPE_CHECKING:
 __all__ = ["Io", "OpenFile", "check_io", "open_file"]
 
 Io = Literal["auto", "mmap", "pread"]
-"""How bytes are read: `auto` maps files of local file systems and reads all others."""
+"""How bytes are read.
+
+`pread` asks the system for each row, `mmap` maps files when they are opened. `auto` reads each row once and then maps
+the files of local disks that lie in memory whole: the first use of a page of a map costs more than reading it.
+"""
 
 # A map of a file that another machine cuts short kills the process that reads it; kinds as Linux names them.
 _REMOTE = ("nfs", "cifs", "smb", "fuse", "9p", "afs", "ceph", "lustre", "gpfs", "glusterfs", "virtiofs")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class OpenFile:
     """An open file; `base` is the address of its map, 0 where there is none.
 
@@ -45,8 +49,24 @@ class OpenFile:
     path: Path
     descriptor: int
     size: int
-    base: int
-    view: np.ndarray[tuple[int], np.dtype[np.uint8]] | None
+    base: int = 0
+    view: np.ndarray[tuple[int], np.dtype[np.uint8]] | None = None
+
+    def map(self) -> None:
+        """Map the file; it is read through the map from now on."""
+        if self.view is None and self.size:
+            self.view = np.frombuffer(mmap.mmap(self.descriptor, 0, access=mmap.ACCESS_READ), np.uint8)
+            self.base = int(self.view.__array_interface__["data"][0])
+
+    def populate(self) -> bool:
+        """Map the file with all its pages, if the system has them in memory; say whether that was done."""
+        from lapsdata.storage._pages import populate, resident
+
+        self.map()
+        if self.view is not None and resident(self.base, self.size) and populate(self.base, self.size):
+            return True
+        self.view, self.base = None, 0
+        return False
 
     def close(self) -> None:
         """Give the descriptor back; the map goes when nobody refers to it any more."""
@@ -94,13 +114,13 @@ def open_file(path: Path, key: FileKey, io: Io) -> OpenFile:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
             found = _same(path, key_of_status(os.fstat(descriptor)), key)
-            mapped = found.size > 0 and (io == "mmap" or (io == "auto" and is_local(path.parent)))
-            view = np.frombuffer(mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ), np.uint8) if mapped else None
+            file = OpenFile(path, descriptor, found.size)
+            if io == "mmap":
+                file.map()
         except BaseException:
             os.close(descriptor)
             raise
-    base = 0 if view is None else int(view.__array_interface__["data"][0])
-    return OpenFile(path, descriptor, found.size, base, view)
+    return file
 
 
 def _same(path: Path, found: FileKey, key: FileKey) -> FileKey:

@@ -16,7 +16,7 @@ import numpy as np
 
 from lapsdata.errors import CorruptDataError, Problem
 from lapsdata.storage.index import ABSENT, ChunkIndex
-from lapsdata.storage.open_files import OpenFile, open_file
+from lapsdata.storage.open_files import OpenFile, is_local, open_file
 from lapsdata.storage.seal import REPAIR
 from lapsdata.storage.slabs import Slabs, chunk_slab
 
@@ -44,17 +44,15 @@ UNSUMMED = 2
 
 
 class Piece(Protocol):
-    """A run of rows that is opened when it is first wanted.
+    """A run of rows that is opened when it is first wanted."""
 
-    Attributes
-    ----------
-    where : str
-        For messages.
-    rows : int
-    """
+    @property
+    def where(self) -> str:
+        """File, for messages."""
 
-    where: str
-    rows: int
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
 
     def sources(self) -> Mapping[str, Source]:
         """Find out where each field lies; may open files, and closes them again."""
@@ -71,14 +69,26 @@ class Opened:
     """By path: the file, and its row of `parts`."""
     kept: list[NDArray[Any]] = field(default_factory=list)
     room: int = 0
+    mapped: bool = False
     users: int = 0
     used: int = 0
 
-    def slab(self, name: str, number: int) -> NDArray[Any]:
-        """Read one slab of a field; see `chunk_slab`."""
+    def stored(self, name: str) -> ChunkIndex | Slabs:
+        """Return where a field lies that is stored in files.
+
+        Raises
+        ------
+        TypeError
+            It is an array in memory.
+        """
         source = self.sources[name]
         if isinstance(source, np.ndarray):
             raise TypeError(f"{name} lies in memory")
+        return source
+
+    def slab(self, name: str, number: int) -> NDArray[Any]:
+        """Read one slab of a field; see `chunk_slab`."""
+        source = self.stored(name)
         if not isinstance(source, ChunkIndex):
             return source.read_slab(number)
         return chunk_slab(source, number, {path: file for path, (file, _) in self.handles.items()})
@@ -109,6 +119,8 @@ class OpenPieces:
     parts : int64 (files, columns)
     room : int
         Bytes of the largest row, stored or decoded, among the pieces opened so far.
+    reads : int64 (slots,)
+        How many rows of each open piece were read, fields counted one by one.
     elsewhere : bool
         Whether rows of an open piece must be decoded by slabs.
     """
@@ -120,6 +132,7 @@ class OpenPieces:
         self.slots = np.full(len(pieces), -1, np.int64)
         self.tables = np.zeros((0, len(fields), _COLUMNS), np.int64)
         self.parts = np.zeros((0, _PART), np.int64)
+        self.reads = np.zeros(0, np.int64)
         self.room, self.elsewhere, self.evicted = 0, False, 0
         self._open: dict[int, Opened] = {}
         self._seen: dict[int, dict[str, NDArray[np.uint8]]] = {}
@@ -183,6 +196,20 @@ class OpenPieces:
             total += int(np.any([seen == UNSUMMED for seen in fields.values()], axis=0).sum())
         return total
 
+    def map_the_wanted(self) -> None:
+        """Map the files of pieces whose rows have been read as often as there are rows, as `auto` says."""
+        if self._io != "auto":
+            return
+        with self._lock:
+            for piece in self._open.values():
+                slot = self.slots[piece.number]
+                if piece.mapped or self.reads[slot] < self._pieces[piece.number].rows * len(self._fields):
+                    continue
+                piece.mapped = True
+                for file, part in piece.handles.values():
+                    if is_local(file.path.parent) and file.populate():
+                        self.parts[part, 0] = file.base
+
     def close(self) -> None:
         """Close all files; pieces open again when they are wanted."""
         with self._lock:
@@ -221,7 +248,9 @@ class OpenPieces:
         if not self._free_slots:
             # Readers keep the old tables, which stay right for the pieces that they hold.
             self.tables, self._free_slots = _longer(self.tables)
+            self.reads = np.concatenate([self.reads, np.zeros(len(self.tables) - len(self.reads), np.int64)])
         slot = self._free_slots.pop()
+        self.reads[slot] = 0
         self.tables[slot] = opened.table
         self.room = max(self.room, opened.room)
         self.elsewhere |= bool((opened.table[:, 0] == ELSEWHERE).any())

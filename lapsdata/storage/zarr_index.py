@@ -88,10 +88,7 @@ def zarr_index(
         place / (layout.prefix + layout.separator.join(map(str, at)) if at else layout.prefix) for at in coordinates
     ]
     keys = [file_key(file) if file.is_file() else _NO_FILE for file in files]
-    if layout.inner is None:
-        made = _whole(keys)
-    else:
-        made = _sharded(layout, coordinates, files, keys, folder)
+    made = _whole(keys) if layout.inner is None else _sharded(layout, coordinates, files, keys, folder)
     file, offset, length = made
     chunk = layout.outer if layout.inner is None else layout.inner
     missing = np.flatnonzero(offset == ABSENT)

@@ -1,0 +1,77 @@
+"""From what a user names to files of windows: files, folders of files, and lists of both."""
+
+from __future__ import annotations
+
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lapsdata.errors import LapsError, Problem, SchemaError, UnknownFormatError
+from lapsdata.formats import recognise
+from lapsdata.loading.foreign import foreign_file
+from lapsdata.loading.items import tracks_file
+from lapsdata.loading.shards import shards_file
+from lapsdata.storage.atomic import existing
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lapsdata.loading.items import WindowFile
+    from lapsdata.timebase import FrameRate
+
+__all__ = ["find_files"]
+
+
+def find_files(
+    path: str | PathLike[str] | Sequence[str | PathLike[str]],
+    *,
+    views: Sequence[str] | None,
+    rate: FrameRate | float | None,
+) -> list[WindowFile]:
+    """Open everything that a user names, in order.
+
+    Raises
+    ------
+    SchemaError
+        Nothing was named.
+    LapsError
+        All problems of all files at once, of the kind that the first one has.
+    """
+    named = [path] if isinstance(path, str | PathLike) else list(path)
+    places = [found for one in named for found in _expanded(existing(Path(one)))]
+    if not places:
+        raise SchemaError(Problem("no-files", "path", f"expected tracks files, got none in {named!r}"))
+    files, refused = [], []
+    for place in places:
+        try:
+            files.append(_file(place, views, rate))
+        except LapsError as error:
+            refused.append(error)
+    if refused:
+        raise type(refused[0])(*(problem for error in refused for problem in error.problems))
+    return files
+
+
+def _file(path: Path, views: Sequence[str] | None, rate: FrameRate | float | None) -> WindowFile:
+    try:
+        plugin = recognise(path)
+    except UnknownFormatError:
+        return foreign_file(path, views, rate)
+    if rate is not None:
+        message = f"expected no rate beside a file that carries its own times ({plugin.name}), got {rate}"
+        raise SchemaError(Problem("rate-given", str(path), message, "leave `rate` out"))
+    return shards_file(path, views) if plugin.record == "shards" else tracks_file(path, views)
+
+
+def _expanded(place: Path) -> list[Path]:
+    """Return the files of a folder, in the order of their names; whatever is an item itself stays."""
+    if not place.is_dir() or _is_item(place):
+        return [place]
+    inside = sorted(item for item in place.iterdir() if not item.name.startswith("."))
+    return [item for item in inside if _is_item(item)]
+
+
+def _is_item(place: Path) -> bool:
+    if place.is_file():
+        return place.suffix.lower() in (".h5", ".hdf5", ".tar")
+    return any((place / name).is_file() for name in ("zarr.json", ".zgroup", ".zarray", "shards.json"))

@@ -1,0 +1,209 @@
+"""What a data set of windows is made of: files, the videos in them with headers and times, and pieces to read from."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lapsdata.containers.window_times import step_times
+from lapsdata.errors import Problem, SchemaError, UnknownFormatError
+from lapsdata.formats import recognise
+from lapsdata.loading.source import BatchSpec, FieldSpec
+from lapsdata.storage.index import ChunkIndex
+from lapsdata.timebase import window_time_s
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from lapsdata.formats._tracks_index import TracksIndex
+    from lapsdata.schema.tracks import TracksHeader
+    from lapsdata.storage.pieces import Source
+
+__all__ = ["IndexedPiece", "WindowFile", "WindowItem", "tracks_file", "window_file", "window_times"]
+
+_UNITS = {"tracks": "pixel xy", "start_s": "seconds", "end_s": "seconds", "step_s": "seconds"}
+_DTYPES = {"tracks": np.dtype(np.float32), "vis": np.dtype(np.bool_), "confidence": np.dtype(np.float32)}
+
+_PIECE_FILES = 64
+"""Files that one piece may need: a large array that lies in more is opened in parts."""
+
+
+@dataclass(frozen=True, eq=False)
+class IndexedPiece:
+    """Rows whose place is known already."""
+
+    where: str
+    rows: int
+    found: Mapping[str, Source]
+
+    def sources(self) -> Mapping[str, Source]:
+        """Return where each field lies."""
+        return self.found
+
+
+@dataclass(frozen=True, eq=False)
+class WindowItem:
+    """The windows of one video in one file.
+
+    Parameters
+    ----------
+    path : Path
+    video : str
+    header : TracksHeader or None
+        None for a file that carries none.
+    rows : int
+        Number of windows W.
+    start_s, end_s : float64 (W,), seconds, or None
+        None where the file carries no time; the end also where a single frame has no interval.
+    """
+
+    path: Path
+    video: str
+    header: TracksHeader | None
+    rows: int
+    start_s: NDArray[np.float64] | None
+    end_s: NDArray[np.float64] | None
+
+
+@dataclass(frozen=True, eq=False)
+class WindowFile:
+    """One file or folder: its videos, and where their windows lie.
+
+    Parameters
+    ----------
+    path : Path
+    items : tuple of WindowItem
+        By video, in the order of the windows.
+    pieces : tuple of IndexedPiece
+        The same windows in the same order, by the files that they lie in.
+    spec : BatchSpec
+        Every field that the windows have.
+    usual : tuple of str
+        The fields that a batch holds by default.
+    summed : bool
+        Whether each window has a checksum.
+    """
+
+    path: Path
+    items: tuple[WindowItem, ...]
+    pieces: tuple[IndexedPiece, ...]
+    spec: BatchSpec
+    usual: tuple[str, ...]
+    summed: bool
+
+
+def window_file(
+    path: Path, items: Sequence[WindowItem], found: Mapping[str, Source], cuts: Sequence[int] | None = None
+) -> WindowFile:
+    """Put together a file whose arrays have been found.
+
+    Parameters
+    ----------
+    path : Path
+    items : sequence of WindowItem
+    found : mapping of Source
+        By field; arrays in memory are times, of which `start_s` is in every batch.
+    cuts : sequence of int, optional
+        First row of each piece, where the arrays say where they are best parted.
+    """
+    stored = [name for name, source in found.items() if not isinstance(source, np.ndarray)]
+    usual = (*sorted(stored, key=_order), *(["start_s"] if "start_s" in found else []))
+    spec = BatchSpec({name: _field(name, found[name]) for name in dict.fromkeys([*usual, *found])})
+    summed = all(getattr(found[name], "row_crc32c", None) is not None for name in stored)
+    rows = sum(item.rows for item in items)
+    pieces = tuple(_pieces(str(path), rows, found, cuts))
+    return WindowFile(path, tuple(items), pieces, spec, usual, summed)
+
+
+def tracks_file(path: Path, views: Sequence[str] | None) -> WindowFile:
+    """Open a tracks file of ours, and read none of its windows.
+
+    Parameters
+    ----------
+    path : Path
+    views : sequence of str or None
+        Which cameras; None for all.
+
+    Raises
+    ------
+    UnknownFormatError
+        Not a tracks file, or one of a format whose windows cannot be read one by one.
+    SchemaError
+        A view that it does not have.
+    CorruptDataError, StorageError, FormatTooNewError
+        See `lapsdata.read`.
+    """
+    plugin = recognise(path)
+    index = getattr(plugin, "index", None)
+    if index is None:
+        message = f"expected tracks whose windows can be read one by one, got {plugin.name}"
+        fix = "convert it: lapsdata convert SRC DST --to zarr"
+        raise UnknownFormatError(Problem("not-by-windows", str(path), message, fix))
+    return indexed_file(path, index(path), views)
+
+
+def indexed_file(path: Path, index: TracksIndex, views: Sequence[str] | None) -> WindowFile:
+    """Put together a file from its index; see `tracks_file`."""
+    header = index.header
+    chosen = sorted(header.views) if views is None else list(views)
+    strangers = [view for view in chosen if view not in header.views]
+    if strangers or not chosen:
+        message = f"expected some of the views {sorted(header.views)}, got {strangers or 'none'}"
+        raise SchemaError(Problem("wrong-views", str(path), message))
+    found: dict[str, Source] = {}
+    for view in chosen:
+        for name, source in index.sources[view].items():
+            found[name if len(chosen) == 1 else f"{name}/{view}"] = source
+    times = window_times(index.frame_s, index.start_index, header.horizon)
+    item = WindowItem(path, header.video.name, header, len(index.start_index), times["start_s"], times.get("end_s"))
+    return window_file(path, [item], found | times)
+
+
+def window_times(
+    frame_s: NDArray[np.float64], start_index: NDArray[np.int64], horizon: int
+) -> dict[str, NDArray[np.float64]]:
+    """Return start, end (where the frames have an interval) and the time of each step of windows, in seconds."""
+    step_s = step_times(frame_s, start_index, horizon)
+    times = {"start_s": np.ascontiguousarray(step_s[:, 0]), "step_s": step_s}
+    if len(frame_s) > 1:
+        times["end_s"] = window_time_s(frame_s, start_index, horizon)[1]
+    return times
+
+
+def _order(name: str) -> tuple[str, int]:
+    field, _, view = name.partition("/")
+    return view, list(_DTYPES).index(field)
+
+
+def _field(name: str, source: Any) -> FieldSpec:  # noqa: ANN401 - any kind of source
+    kind = name.partition("/")[0]
+    return FieldSpec(tuple(source.shape[1:]), _DTYPES.get(kind, np.dtype(np.float64)), _UNITS.get(kind))
+
+
+def _pieces(where: str, rows: int, found: Mapping[str, Source], cuts: Sequence[int] | None) -> list[IndexedPiece]:
+    """Part a file whose arrays lie in many, so that few of these are open for a few windows."""
+    arrays = [source for source in found.values() if not isinstance(source, np.ndarray)]
+    if cuts is None:
+        files = max((len(source.files) for source in arrays if isinstance(source, ChunkIndex)), default=1)
+        apart = files > _PIECE_FILES and all(isinstance(source, ChunkIndex) and source.by_row for source in arrays)
+        cuts = range(0, rows, max(1, rows * _PIECE_FILES // files)) if apart else [0]
+    if len(cuts) == 1:
+        return [IndexedPiece(where, rows, found)]
+    return [
+        IndexedPiece(where, stop - first, {name: _rows(source, first, stop) for name, source in found.items()})
+        for first, stop in itertools.pairwise([*cuts, rows])
+    ]
+
+
+def _rows(source: Source, first: int, stop: int) -> Source:
+    if isinstance(source, np.ndarray):
+        return source[first:stop]
+    if isinstance(source, ChunkIndex):
+        return source.part(first, stop)
+    raise TypeError(type(source).__name__)

@@ -1,0 +1,86 @@
+"""Windows in WebDataset shards: of ours, verified and with their times; of others, as their members are named."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lapsdata.errors import Problem, SchemaError
+from lapsdata.formats.shards_webdataset import ShardsFolder
+from lapsdata.loading.items import WindowFile, WindowItem, window_file, window_times
+from lapsdata.storage.tar_samples import foreign_shards
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from lapsdata.storage.pieces import Source
+
+__all__ = ["foreign_tar", "shards_file"]
+
+
+def shards_file(path: Path, views: Sequence[str] | None) -> WindowFile:
+    """Open a folder of shards of ours, and read none of its windows.
+
+    Raises
+    ------
+    SchemaError
+        A view that the shards do not have.
+    CorruptDataError, StorageError, FormatTooNewError
+        See `lapsdata.formats.shards_webdataset.ShardsFolder`.
+    """
+    folder = ShardsFolder(path)
+    items: list[WindowItem] = []
+    parts: list[dict[str, NDArray[np.float64]]] = []
+    for video, header in enumerate(folder.headers):
+        start_index, frame_s, _ = folder.times(video)
+        times = window_times(frame_s, start_index, header.horizon)
+        items.append(
+            WindowItem(path, header.video.name, header, len(start_index), times["start_s"], times.get("end_s"))
+        )
+        parts.append(times)
+    found: dict[str, Source] = {}
+    there = sorted({field.view for field in folder.fields.values()})
+    chosen = _chosen(path, there, views)
+    for name, field in folder.fields.items():
+        if field.view in chosen:
+            found[field.array if len(chosen) == 1 else f"{field.array}/{field.view}"] = folder.index(name)
+    found |= _joined(parts)
+    per = folder.manifest.samples_per_shard
+    return window_file(path, items, found, range(0, len(folder), per))
+
+
+def foreign_tar(path: Path, views: Sequence[str] | None) -> WindowFile:
+    """Open a tar of WebDataset samples of other makers: every `*.npy` member is a field, none has a checksum.
+
+    Raises
+    ------
+    SchemaError
+        Samples that are unlike each other, or `views` are named.
+    CorruptDataError, StorageError
+        The archive is damaged or cut short, or may not be read.
+    """
+    if views is not None:
+        message = "expected no views for a tar of other makers, whose fields are named by its members"
+        raise SchemaError(Problem("wrong-views", str(path), message, "leave `views` out"))
+    shards = foreign_shards([path])
+    item = WindowItem(path, path.stem, None, len(shards), None, None)
+    return window_file(path, [item], {name: shards.index(name) for name in shards.fields})
+
+
+def _chosen(path: Path, there: list[str], views: Sequence[str] | None) -> list[str]:
+    chosen = there if views is None else list(views)
+    strangers = [view for view in chosen if view not in there]
+    if strangers or not chosen:
+        message = f"expected some of the views {there}, got {strangers or 'none'}"
+        raise SchemaError(Problem("wrong-views", str(path), message))
+    return chosen
+
+
+def _joined(parts: list[dict[str, NDArray[np.float64]]]) -> dict[str, NDArray[np.float64]]:
+    """Put the times of videos one after the other; a time that one of them lacks is that of none."""
+    common = [name for name in parts[0] if all(name in times for times in parts)]
+    return {name: np.concatenate([times[name] for times in parts]) for name in common}

@@ -1,0 +1,464 @@
+"""Windows of many videos as one data set: any order, any number of files, one batch at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+
+from lapsdata.errors import Problem, SchemaError, listed, warn
+from lapsdata.loading.filling import fill_lost
+from lapsdata.loading.finding import find_files
+from lapsdata.loading.source import Batch, BatchSpec, FieldSpec, To, require_alike
+from lapsdata.storage.gather import RowReader
+
+if TYPE_CHECKING:
+    from os import PathLike
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from lapsdata.loading.filling import Lost
+    from lapsdata.loading.items import WindowItem
+    from lapsdata.schema.tracks import TracksHeader
+    from lapsdata.storage.open_files import Io
+    from lapsdata.storage.seal import Verify
+    from lapsdata.timebase import FrameRate
+
+__all__ = ["Location", "WindowDataset", "open_windows"]
+
+Transform = Callable[[Batch], Batch]
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where one window comes from.
+
+    Parameters
+    ----------
+    id : int
+    video : str
+    path : Path
+    window : int
+        Its number in the file.
+    start_s, end_s : float or None, seconds
+        Half-open; None where the file carries no time.
+    """
+
+    id: int
+    video: str
+    path: Path
+    window: int
+    start_s: float | None
+    end_s: float | None
+
+
+@dataclass(frozen=True)
+class _Options:
+    """What is done with a batch after it was read."""
+
+    offsets: tuple[int, ...] | None = None
+    lost: Lost = "nan"
+    transform: Transform | None = None
+    threads: int = 1
+
+
+class WindowDataset:
+    """Windows of tracks, by number; made by `open_windows`.
+
+    A `BatchSource`: `len`, `spec`, `gather`. Safe to use from threads, after a fork, and to send to other processes.
+
+    In a torch `DataLoader`, gather once per batch:
+    `DataLoader(windows, sampler=BatchSampler(RandomSampler(windows), 64, drop_last=False), batch_size=None)`.
+    One by one (`DataLoader(windows, batch_size=64)`) is correct too, and slower.
+
+    Attributes
+    ----------
+    filled : int
+        Positions that `lost` has replaced so far.
+    """
+
+    def __init__(
+        self, items: Sequence[WindowItem], reader: RowReader, spec: BatchSpec, usual: Sequence[str], options: _Options
+    ) -> None:
+        self._items, self._reader, self._options = list(items), reader, options
+        self._all, self._usual = spec, tuple(usual)
+        self._ids: NDArray[np.int64] | None = None
+        counts = np.fromiter((item.rows for item in items), np.int64, len(items))
+        self._starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
+        self.filled = 0
+        self._checked: dict[tuple[str, ...] | None, list[str]] = {}
+
+    def __len__(self) -> int:
+        """Return the number of windows."""
+        return int(self._starts[-1]) if self._ids is None else len(self._ids)
+
+    def __repr__(self) -> str:
+        return f"WindowDataset({len(self)} windows of {len(self.videos)} videos; {self.spec!r})"
+
+    @property
+    def spec(self) -> BatchSpec:
+        """What a batch holds by default."""
+        return self._spec(self._usual)
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Every field that can be asked for, `spec` and more."""
+        return tuple(self._all)
+
+    @property
+    def videos(self) -> tuple[str, ...]:
+        """Names of the videos that windows come from, in order."""
+        return tuple(dict.fromkeys(item.video for item in self._items))
+
+    @property
+    def headers(self) -> tuple[TracksHeader | None, ...]:
+        """Header of each file, in order; None for one that carries none."""
+        return tuple(item.header for item in self._items)
+
+    @property
+    def views(self) -> tuple[str, ...]:
+        """Names of the cameras, where there are several to choose from."""
+        return tuple(dict.fromkeys(name.partition("/")[2] for name in self._all if "/" in name)) or ("default",)
+
+    @property
+    def unverified(self) -> int:
+        """How many windows were delivered in this process that carry no checksum."""
+        return self._reader.unverified
+
+    @property
+    def block_rows(self) -> int:
+        """Windows that share chunks, and should be read together; 1 where each has its own."""
+        return self._reader.block_rows
+
+    def gather(
+        self,
+        ids: Any,  # noqa: ANN401 - whatever NumPy makes whole numbers of
+        *,
+        fields: Sequence[str] | None = None,
+        out: Mapping[str, NDArray[Any]] | None = None,
+        to: To = "numpy",
+    ) -> Batch:
+        """Return windows as a batch.
+
+        Parameters
+        ----------
+        ids : int64 (B,)
+            Numbers of windows, in any order, with repeats.
+        fields : sequence of str, optional
+            Some of `fields`; those of `spec` by default.
+        out : mapping of np.ndarray, optional
+            Buffers to fill, by field.
+        to : {"numpy", "torch"}
+
+        Returns
+        -------
+        dict
+            By field, `(B, ...)`: `tracks` (B, T, N, 2) float32 pixel xy, `vis` (B, T, N) bool, `start_s` (B,) float64
+            seconds ... With `offsets`, (B, O, ...) and `pad` (B, O) bool.
+
+        Raises
+        ------
+        IndexError
+            An id outside of `0 .. len - 1`.
+        CorruptDataError
+            A window is not what was written.
+        StorageError
+            A file is gone, was replaced, or may not be read.
+        SchemaError
+            A field, a buffer or `to` at fault.
+        """
+        names = self._names(None if fields is None else tuple(fields))
+        wanted = np.asarray(ids)
+        pad = None
+        if self._options.offsets is not None:
+            wanted, pad = self._sequence(wanted)
+        elif self._ids is not None:
+            wanted = self._own(wanted)
+        read = [name for name in names if name != "pad"]
+        buffers = None if out is None else {name: out[name] for name in read if name in out}
+        if pad is not None and buffers is not None:
+            buffers = {name: array.reshape(-1, *array.shape[2:]) for name, array in buffers.items()}
+        batch: Batch = dict(self._reader.gather(wanted, fields=read, out=buffers, threads=self._options.threads))
+        if self._options.lost != "nan":
+            self.filled += fill_lost(batch, self._options.lost)
+        if pad is not None:
+            batch = {name: array.reshape(*pad.shape, *array.shape[1:]) for name, array in batch.items()}
+            if "pad" in names:
+                batch["pad"] = pad
+        batch = {name: batch[name] for name in names}
+        if self._options.transform is not None:
+            batch = self._options.transform(batch)
+        return batch if to == "numpy" else _tensors(batch, to)
+
+    def _own(self, ids: NDArray[Any]) -> NDArray[Any]:
+        """Translate numbers of a subset."""
+        check_ids(ids, len(self))
+        return self._ids[ids] if self._ids is not None else ids
+
+    def _sequence(self, ids: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Return the windows around each, and which of them lie outside of its video: the nearest stands for these."""
+        own = self._own(ids)
+        check_ids(own, int(self._starts[-1]))
+        item = np.searchsorted(self._starts, own, "right") - 1
+        wanted = own[:, None] + np.array(self._options.offsets)
+        first, last = self._starts[item][:, None], self._starts[item + 1][:, None] - 1
+        inside = np.clip(wanted, first, last)
+        return inside.reshape(-1), inside != wanted
+
+    def _names(self, fields: tuple[str, ...] | None) -> list[str]:
+        """Return the names of the fields that a batch holds, checked once."""
+        if fields not in self._checked:
+            self._checked[fields] = list(self._spec(self._usual if fields is None else fields))
+        return self._checked[fields]
+
+    def _spec(self, fields: Sequence[str]) -> BatchSpec:
+        offsets = self._options.offsets
+        if offsets is None:
+            return self._all.only(fields)
+        longer = {
+            name: FieldSpec((len(offsets), *field.shape), field.dtype, field.unit) for name, field in self._all.items()
+        }
+        longer["pad"] = FieldSpec((len(offsets),), np.dtype(bool))
+        return BatchSpec(longer).only([*fields, *(["pad"] if tuple(fields) == self._usual else [])])
+
+    def __getitem__(self, ids: Any) -> Batch:  # noqa: ANN401 - a number or several
+        """Return one sample, or a batch for a list of ids, as tensors."""
+        if isinstance(ids, slice):
+            ids = range(len(self))[ids]
+        if isinstance(ids, Sequence) or (isinstance(ids, np.ndarray) and ids.ndim):
+            return self.gather(ids, to="torch")
+        number = int(ids)
+        batch = self.gather([number + len(self) if number < 0 else number], to="torch")
+        return {name: tensor[0] for name, tensor in batch.items()}
+
+    def __getitems__(self, ids: Sequence[int]) -> list[Batch]:
+        """Return several samples, read at once: what a torch `DataLoader` asks for before it collates."""
+        batch = self.gather(ids, to="torch")
+        return [{name: tensor[i] for name, tensor in batch.items()} for i in range(len(ids))]
+
+    def subset(
+        self,
+        *,
+        ids: Any = None,  # noqa: ANN401 - whatever NumPy makes whole numbers of
+        videos: Iterable[str] | None = None,
+        where: Callable[[TracksHeader], bool] | None = None,
+    ) -> WindowDataset:
+        """Return some of the windows, in the order of this data set or of `ids`; nothing is read.
+
+        Parameters
+        ----------
+        ids : sequence of int, optional
+        videos : iterable of str, optional
+            Names; each must be there.
+        where : callable, optional
+            Says of a header whether its windows are wanted.
+
+        Raises
+        ------
+        SchemaError
+            A video that is not there, or none of the three was given.
+        IndexError
+            An id outside of this data set.
+        """
+        if ids is None and videos is None and where is None:
+            raise SchemaError(Problem("wrong-value", "subset", "expected ids, videos or where, got none of them"))
+        own = np.arange(int(self._starts[-1])) if self._ids is None else self._ids
+        if ids is not None:
+            check_ids(np.asarray(ids), len(own))
+            own = own[np.asarray(ids, np.int64)]
+        if videos is not None or where is not None:
+            good = np.array([_wanted(item, self._known(videos), where) for item in self._items])
+            own = own[good[np.searchsorted(self._starts, own, "right") - 1]]
+        part = WindowDataset(self._items, self._reader, self._all, self._usual, self._options)
+        part._ids = own
+        return part
+
+    def _known(self, videos: Iterable[str] | None) -> set[str] | None:
+        if videos is None:
+            return None
+        names = {videos} if isinstance(videos, str) else set(videos)
+        strangers = sorted(names - set(self.videos))
+        if strangers:
+            message = f"expected some of {listed(self.videos)}, got {listed(strangers)}"
+            raise SchemaError(Problem("unknown-video", "videos", message))
+        return names
+
+    def locate(self, id: int) -> Location:
+        """Say where a window comes from.
+
+        Raises
+        ------
+        IndexError
+            No such window.
+        """
+        own = int(self._own(np.array([id]))[0]) if self._ids is not None else int(id)
+        check_ids(np.array([own]), int(self._starts[-1]))
+        number = int(np.searchsorted(self._starts, own, "right")) - 1
+        item, window = self._items[number], own - int(self._starts[number])
+        start_s = None if item.start_s is None else float(item.start_s[window])
+        end_s = None if item.end_s is None else float(item.end_s[window])
+        return Location(int(id), item.video, item.path, window, start_s, end_s)
+
+    def at(self, video: str, s: float) -> int:
+        """Return the window of a video that started last among those that cover a time.
+
+        Parameters
+        ----------
+        video : str
+        s : float, seconds
+
+        Raises
+        ------
+        SchemaError
+            No such video, no times, or no window covers `s`.
+        """
+        self._known([video])
+        best: tuple[float, int] | None = None
+        for number, item in enumerate(self._items):
+            if item.video != video or item.start_s is None or item.end_s is None:
+                continue
+            covers = np.flatnonzero((item.start_s <= s) & (s < item.end_s))
+            if len(covers) and (best is None or item.start_s[covers[-1]] > best[0]):
+                best = (float(item.start_s[covers[-1]]), int(self._starts[number] + covers[-1]))
+        found = None if best is None else self._position(best[1])
+        if found is None:
+            message = f"expected a time that a window of {video!r} covers, got {s} s"
+            raise SchemaError(Problem("no-window", "at", message))
+        return found
+
+    def _position(self, own: int) -> int | None:
+        if self._ids is None:
+            return own
+        places = np.flatnonzero(self._ids == own)
+        return int(places[0]) if len(places) else None
+
+    def close(self) -> None:
+        """Close files and threads; a later `gather` opens what it needs."""
+        self._reader.close()
+
+
+def open_windows(
+    path: str | PathLike[str] | Sequence[str | PathLike[str]],
+    *,
+    views: Sequence[str] | None = None,
+    verify: Verify = "first",
+    io: Io = "auto",
+    open_files: int = 512,
+    threads: int = 1,
+    offsets: Sequence[int] | None = None,
+    lost: Lost = "nan",
+    transform: Transform | None = None,
+    rate: FrameRate | float | None = None,
+) -> WindowDataset:
+    """Open windows of tracks for loading; headers and times are read, windows are not.
+
+    Parameters
+    ----------
+    path : path, or sequence of paths
+        A tracks file, a folder of them (in the order of their names), shards, or a list of these.
+    views : sequence of str, optional
+        Which cameras; with one, fields have bare names (`tracks`), else `tracks/<view>`.
+    verify : {"first", "always", "never"}
+        When windows are compared with their checksums: once per process, at each read, or not at all.
+    io : {"auto", "mmap", "pread"}
+        How bytes are read; `auto` maps files of local disks.
+    open_files : int
+        How many files may be open at once.
+    threads : int
+        How many threads fill one batch; a `Loader` brings its own.
+    offsets : sequence of int, optional
+        Give each window together with those so many windows further in its video: fields become (B, O, ...), and
+        `pad` (B, O) says where the video has no such window and the nearest stands for it.
+    lost : {"nan", "last", "zero"}
+        What stands where a position is NaN: that; the last position known of the point in its window (the first one
+        known before that, 0 where there is none); or 0. Counted in `filled`.
+    transform : callable, optional
+        Called with each batch, before it is made tensors; returns the batch.
+    rate : FrameRate or float, optional
+        For files that carry no time: frames per second; row w is then taken to start at frame w. Files that do carry
+        time refuse it.
+
+    Raises
+    ------
+    StorageError, UnknownFormatError, CorruptDataError, FormatTooNewError
+        See `lapsdata.read`.
+    SchemaError
+        Files whose windows are unlike each other, field by field; or an option at fault.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> import lapsdata
+    >>> from lapsdata.testing.samples import sample_tracks
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> for name in ("a.h5", "b.zarr"):
+    ...     _ = lapsdata.write(folder / name, sample_tracks(windows=3))
+    >>> windows = open_windows(folder)
+    >>> len(windows), windows.gather([5, 0])["tracks"].shape
+    (6, (2, 4, 5, 2))
+    >>> windows.locate(5).path.name
+    'b.zarr'
+    """
+    options = _Options(_checked_offsets(offsets), _checked_lost(lost), transform, threads)
+    files = find_files(path, views=views, rate=rate)
+    require_alike({str(file.path): file.spec for file in files})
+    spec, usual = files[0].spec, files[0].usual
+    bare = [str(file.path) for file in files if not file.summed]
+    if bare and verify != "never":
+        message = f"{listed(bare)} hold no checksums: their windows are delivered unverified, and counted"
+        warn(f"{message}; `lapsdata check PATH --seal` makes a list of checksums beside each")
+    fields = {name: np.dtype((field.dtype, field.shape)) for name, field in spec.items()}
+    pieces = [piece for file in files for piece in file.pieces]
+    reader = RowReader(pieces, fields, verify=verify, io=io, open_files=open_files)
+    return WindowDataset([item for file in files for item in file.items], reader, spec, usual, options)
+
+
+def check_ids(ids: NDArray[Any], length: int) -> None:
+    """Refuse ids outside of a data set.
+
+    Raises
+    ------
+    IndexError
+        Names the first one.
+    """
+    wrong = ids[(ids < 0) | (ids >= length)]
+    if len(wrong):
+        raise IndexError(f"ids: expected 0 to {length - 1}, got {wrong[0]} ({len(wrong)} such ids)")
+
+
+def _wanted(item: WindowItem, videos: set[str] | None, where: Callable[[TracksHeader], bool] | None) -> bool:
+    if videos is not None and item.video not in videos:
+        return False
+    if where is None:
+        return True
+    if item.header is None:
+        message = "expected a header to look at, got a file that carries none"
+        raise SchemaError(Problem("no-header", str(item.path), message, "choose by videos or ids"))
+    return bool(where(item.header))
+
+
+def _checked_offsets(offsets: Sequence[int] | None) -> tuple[int, ...] | None:
+    if offsets is None:
+        return None
+    numbers = tuple(offsets)
+    if not numbers or not all(isinstance(n, int | np.integer) for n in numbers):
+        raise SchemaError(Problem("wrong-value", "offsets", f"expected whole numbers, got {offsets!r}"))
+    return tuple(int(n) for n in numbers)
+
+
+def _checked_lost(lost: Lost) -> Lost:
+    known = get_args(Literal["nan", "last", "zero"])
+    if lost not in known:
+        raise SchemaError(Problem("wrong-value", "lost", f"expected one of {known}, got {lost!r}"))
+    return lost
+
+
+def _tensors(batch: Batch, to: str) -> Batch:
+    if to != "torch":
+        raise SchemaError(Problem("wrong-value", "to", f"expected 'numpy' or 'torch', got {to!r}"))
+    from lapsdata.storage.tensors import as_tensor
+
+    return {name: as_tensor(array) if isinstance(array, np.ndarray) else array for name, array in batch.items()}
