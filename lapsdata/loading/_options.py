@@ -1,0 +1,168 @@
+"""What a loader is told, checked all at once, and the order that follows from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, get_args
+
+import numpy as np
+
+from lapsdata.errors import Problems, SchemaError, whole_number
+from lapsdata.loading.mixture import Mixture
+from lapsdata.loading.permutation import MOST
+from lapsdata.loading.sampler import Last
+from lapsdata.loading.source import BatchSpec, FieldSpec
+from lapsdata.schema.loader import EpochOrder, OrderedSource, Shuffle
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from lapsdata.loading.ranks import Place
+    from lapsdata.loading.source import BatchSource, To
+
+__all__ = ["ADDED", "LoaderOptions", "batch_spec", "order_of", "rank_batch"]
+
+ADDED = {"id": FieldSpec((), np.dtype(np.int64)), "valid": FieldSpec((), np.dtype(bool))}
+"""What a batch always has: from the source, or from the loader."""
+
+_WINDOW_BLOCKS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class LoaderOptions:
+    """The arguments of a `Loader`; see there."""
+
+    batch_size: int | None
+    global_batch_size: int | None
+    shuffle: Shuffle | None
+    seed: int
+    epochs: int | None
+    steps_per_epoch: int | None
+    last: Last
+    fields: Sequence[str] | None
+    block_rows: int | None
+    window_blocks: int | None
+    rank: int | None
+    world_size: int | None
+    workers: int
+    prefetch: int
+    to: To | None
+    device: str | None
+    pin_memory: bool | None
+    reuse: bool
+    ledger: Path | None
+
+    def refuse(self) -> None:
+        """Raise for everything that is wrong in itself.
+
+        Raises
+        ------
+        SchemaError
+            Names each argument at fault.
+        """
+        found = Problems("Loader")
+        lows = {"seed": 0, "workers": 0, "prefetch": 1}
+        optional = ("batch_size", "global_batch_size", "epochs", "steps_per_epoch", "block_rows", "window_blocks")
+        for name in (*lows, *optional):
+            value: Any = getattr(self, name)
+            low = lows.get(name, 1)
+            number = whole_number(value)
+            if not (value is None and name in optional) and (number is None or not low <= number <= MOST):
+                found.add("wrong-value", name, f"expected a whole number from {low} on, got {value!r}")
+        if (self.batch_size is None) == (self.global_batch_size is None):
+            message = f"expected one of batch_size and global_batch_size, got {self.batch_size!r} and "
+            found.add("wrong-value", "batch_size", message + f"{self.global_batch_size!r}", "give one of them")
+        words = {"shuffle": (None, *get_args(Shuffle)), "last": get_args(Last), "to": (None, "numpy", "torch")}
+        for name, known in words.items():
+            if getattr(self, name) not in known:
+                found.add("wrong-value", name, f"expected one of {known}, got {getattr(self, name)!r}")
+        for name in ("block_rows", "window_blocks"):
+            if getattr(self, name) is not None and self.shuffle != "block":
+                found.add("wrong-value", name, f"expected shuffle='block' for it, got {self.shuffle!r}")
+        if self.to == "numpy" and (self.device is not None or self.pin_memory):
+            message = "expected to='torch' for a device or pinned memory, got 'numpy'"
+            found.add("wrong-value", "to", message)
+        found.raise_as(SchemaError)
+
+    @property
+    def torch(self) -> bool:
+        """Whether batches are made of tensors."""
+        return self.to == "torch" or self.device is not None or bool(self.pin_memory)
+
+
+def rank_batch(options: LoaderOptions, place: Place) -> int:
+    """Return the samples of this rank in a step.
+
+    Raises
+    ------
+    SchemaError
+        The global batch cannot be shared evenly.
+    """
+    if options.batch_size is not None:
+        return options.batch_size
+    total = options.global_batch_size or 1
+    if total % place.world_size:
+        found = Problems("Loader")
+        message = f"expected a number that {place.world_size} ranks can share evenly, got {total}"
+        below = total - total % place.world_size
+        near = f"{below} or {below + place.world_size}" if below else f"{place.world_size}"
+        found.add("wrong-value", "global_batch_size", message, f"use {near}")
+        found.raise_as(SchemaError)
+    return total // place.world_size
+
+
+def order_of(source: BatchSource, options: LoaderOptions) -> EpochOrder:
+    """Return the record of the order in which a source is loaded.
+
+    Raises
+    ------
+    SchemaError
+        It is empty, or blocks are to be shuffled and nobody says how long they are.
+    """
+    found = Problems("Loader")
+    mixture = source if isinstance(source, Mixture) else None
+    shares = mixture.shares if mixture else (1,)
+    parts = []
+    for share, (name, part) in zip(shares, (mixture.sources if mixture else {"source": source}).items(), strict=True):
+        rows = None
+        if options.shuffle == "block":
+            rows = options.block_rows or getattr(part, "block_rows", None)
+            if rows is None:
+                message = f"expected the samples of a block for shuffle='block', got none, and none from '{name}'"
+                found.add("no-block", "block_rows", message, "give block_rows")
+        if not len(part):
+            found.add("empty", name, "expected at least one sample, got none")
+        else:
+            parts.append(OrderedSource(name=name, samples=len(part), share=share, block_rows=rows))
+    found.raise_as(SchemaError)
+    window = options.window_blocks or _WINDOW_BLOCKS
+    return EpochOrder(
+        seed=options.seed,
+        shuffle=options.shuffle or "none",
+        window_blocks=window if options.shuffle == "block" else None,
+        samples=mixture.samples_per_epoch if mixture else len(source),
+        sources=tuple(parts),
+        exhausted=mixture.exhausted if mixture else None,
+    )
+
+
+def batch_spec(source: BatchSource, fields: Sequence[str] | None) -> tuple[BatchSpec, BatchSpec]:
+    """Return the fields that are asked of the source, and those of a batch.
+
+    Raises
+    ------
+    SchemaError
+        An unknown field, or a field `id` or `valid` of another kind than a batch's.
+    """
+    found = Problems("Loader")
+    for name, expected in ADDED.items():
+        own = source.spec.get(name)
+        if own is not None and (own.shape, own.dtype) != (expected.shape, expected.dtype):
+            message = f"expected {expected.shape} {expected.dtype}, got {own.shape} {own.dtype}"
+            found.add("wrong-field", name, message, "rename it: batches have a field of this name")
+    found.raise_as(SchemaError)
+    asked = source.spec.only(
+        None if fields is None else [name for name in fields if name not in ADDED or name in source.spec]
+    )
+    return asked, BatchSpec({**asked, **{name: spec for name, spec in ADDED.items() if name not in asked}})

@@ -1,0 +1,229 @@
+"""Several sources in fixed shares, as one source of a loader."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from lapsdata.errors import Problem, Problems, SchemaError
+from lapsdata.loading.buffers import BufferPool
+from lapsdata.loading.permutation import MOST
+from lapsdata.loading.schedule import Schedule, whole_shares
+from lapsdata.loading.source import Batch, BatchSource, BatchSpec, FieldSpec, To, require_alike
+from lapsdata.storage.tensors import as_tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+__all__ = ["SOURCE", "Exhausted", "Mixture", "mixed_samples"]
+
+Exhausted = Literal["repeat", "stop"]
+"""What happens when a source comes to its end: it begins again, until every source has come to its end at least once;
+or the epoch ends there, and the other sources' rests are left out of it."""
+
+SOURCE = "source"
+"""Field of a batch that says which source a sample is from."""
+
+
+class Mixture:
+    """Sources that are loaded together, each as often as its weight says.
+
+    It is a `BatchSource` over the samples of all of them, one source after the other. A `Loader` gives it an order of
+    its own: at every position of an epoch, a closed formula says which source has its turn, so that a step of all ranks
+    holds as many samples of each as its weight says, give or take a few; within a source, samples are shuffled as the
+    loader is told. With a shuffle, 32 turns at a time change places as well. A source that is repeated is shuffled
+    anew.
+
+    Parameters
+    ----------
+    sources : mapping of BatchSource
+        By name; their order numbers them. All have the same fields.
+    weights : mapping of float, optional
+        By name, all positive, in any unit; by default the lengths, so that every sample comes once.
+    exhausted : {"repeat", "stop"}
+        When an epoch ends; see `Exhausted`. `Loader.plan` counts what is repeated and what is left out.
+
+    Raises
+    ------
+    SchemaError
+        No sources, empty or unlike ones, or weights that are not positive or not of these sources.
+
+    Examples
+    --------
+    >>> import lapsdata.loading.mixture as module
+    >>> class Zeros:
+    ...     spec = BatchSpec({"x": FieldSpec((), np.dtype("f4"))})
+    ...     def __init__(self, length): self.length = length
+    ...     def __len__(self): return self.length
+    ...     def gather(self, ids, *, fields=None, out=None, to="numpy"):
+    ...         return {"x": np.zeros(len(ids), "f4")}
+    >>> mixture = Mixture({"a": Zeros(6), "b": Zeros(4)}, weights={"a": 0.75, "b": 0.25})
+    >>> len(mixture), mixture.samples_per_epoch
+    (10, 16)
+    >>> mixture.gather(np.array([0, 9]))["source"]
+    array([0, 1])
+    """
+
+    def __init__(
+        self,
+        sources: Mapping[str, BatchSource],
+        *,
+        weights: Mapping[str, float] | None = None,
+        exhausted: Exhausted = "repeat",
+    ) -> None:
+        self.sources = dict(sources)
+        _refuse(self.sources, weights, exhausted)
+        self.exhausted: Exhausted = exhausted
+        self.lengths = tuple(len(source) for source in self.sources.values())
+        told = self.lengths if weights is None else [weights[name] for name in self.sources]
+        self.shares = whole_shares(told)
+        self.samples_per_epoch = mixed_samples(self.shares, self.lengths, exhausted)
+        self._first = np.cumsum([0, *self.lengths])
+        self._spec = next(iter(self.sources.values())).spec
+        self._pools: dict[tuple[str, ...], tuple[int, BufferPool]] = {}
+
+    def __len__(self) -> int:
+        return int(self._first[-1])
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_pools": {}}
+
+    @property
+    def spec(self) -> BatchSpec:
+        """The common fields, and `source`: int64, the number of the source."""
+        return BatchSpec({**self._spec, SOURCE: FieldSpec((), np.dtype(np.int64))})
+
+    def locate(self, ids: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the number of the source of each id, and the id within that source.
+
+        Parameters
+        ----------
+        ids : int64 (B,)
+
+        Returns
+        -------
+        sources, ids : int64 (B,)
+
+        Raises
+        ------
+        IndexError
+            An id outside of `0 .. len - 1`.
+        """
+        ids = np.asarray(ids, np.int64)
+        if len(ids) and not 0 <= int(ids.min()) <= int(ids.max()) < len(self):
+            raise IndexError(f"expected ids from 0 to {len(self) - 1}, got {ids.min()} .. {ids.max()}")
+        sources = np.searchsorted(self._first, ids, side="right") - 1
+        return sources, ids - self._first[sources]
+
+    def gather(
+        self,
+        ids: NDArray[np.int64],
+        *,
+        fields: Sequence[str] | None = None,
+        out: Mapping[str, NDArray[Any]] | None = None,
+        to: To = "numpy",
+    ) -> Batch:
+        """Return the samples `ids (B,)`, each from its source; see `BatchSource.gather`."""
+        numbers, places = self.locate(ids)
+        spec = self.spec.only(fields)
+        batch: Batch = {name: field.empty(len(ids)) for name, field in spec.items()} if out is None else dict(out)
+        inner = [name for name in spec if name != SOURCE]
+        for number, source in enumerate(self.sources.values()):
+            here = np.flatnonzero(numbers == number)
+            if len(here) == len(ids):
+                # All of one source: straight into the batch.
+                batch.update(source.gather(places, fields=inner, out={name: batch[name] for name in inner}))
+            elif len(here):
+                buffers = self._buffers(tuple(inner), len(here), len(ids))
+                for name, values in source.gather(places[here], fields=inner, out=buffers).items():
+                    batch[name][here] = values
+        if SOURCE in batch:
+            batch[SOURCE][...] = numbers
+        return batch if to == "numpy" else {name: as_tensor(array) for name, array in batch.items()}
+
+    def _buffers(self, fields: tuple[str, ...], rows: int, most: int) -> dict[str, NDArray[Any]]:
+        """Return buffers for the part of a batch that is of one source."""
+        known, pool = self._pools.get(fields, (0, None))
+        if pool is None or known < most:
+            pool = BufferPool(self._spec.only(fields), most)
+            self._pools[fields] = most, pool
+        return pool.take(rows)
+
+
+def _refuse(sources: dict[str, BatchSource], weights: Mapping[str, float] | None, exhausted: str) -> None:
+    """Name everything that is wrong with the parts of a mixture."""
+    found = Problems("Mixture")
+    if not sources:
+        found.add("empty", "sources", "expected at least one source, got none")
+    for name, source in sources.items():
+        if isinstance(source, Mixture):
+            found.add("wrong-kind", name, "expected a source, got a mixture", "name its sources in this one")
+        elif not len(source):
+            found.add("empty", name, "expected at least one sample, got none", "leave it out")
+        elif SOURCE in source.spec:
+            found.add("same-name", f"{name}: {SOURCE}", "expected no such field: mixtures add it", "rename it")
+    for name in dict.fromkeys([*sources, *weights]) if weights is not None else ():
+        if name not in sources or name not in (weights or {}):
+            message = f"expected a weight for each of {list(sources)}, got those of {list(weights or {})}"
+            found.add("wrong-weights", f"weights: {name}", message)
+        elif not _positive((weights or {})[name]):
+            message = f"expected a positive number, got {(weights or {})[name]!r}"
+            found.add("wrong-weights", f"weights: {name}", message, "leave the source out, or weigh it")
+    if exhausted not in ("repeat", "stop"):
+        found.add("wrong-value", "exhausted", f"expected 'repeat' or 'stop', got {exhausted!r}")
+    found.raise_as(SchemaError)
+    require_alike({name: source.spec for name, source in sources.items()})
+
+
+def _positive(weight: object) -> bool:
+    if isinstance(weight, bool) or not isinstance(weight, int | float | Fraction):
+        return False
+    return math.isfinite(weight) and weight > 0
+
+
+def mixed_samples(shares: tuple[int, ...], lengths: tuple[int, ...], exhausted: Exhausted) -> int:
+    """Return how many positions an epoch of a mixture has.
+
+    Parameters
+    ----------
+    shares : tuple of int
+    lengths : tuple of int
+        Samples of each source.
+    exhausted : {"repeat", "stop"}
+        `stop`: as many as there are before any source has to be repeated; `repeat`: as few as there are when every
+        source has come to its end.
+
+    Raises
+    ------
+    SchemaError
+        More than 2**53 - 1.
+
+    Examples
+    --------
+    >>> mixed_samples((1, 1), (2, 5), "stop"), mixed_samples((1, 1), (2, 5), "repeat")
+    (4, 10)
+    """
+    schedule = Schedule(shares)
+
+    def over(position: int) -> bool:
+        counts = zip(schedule.counts_before(position), lengths, strict=True)
+        if exhausted == "stop":
+            return any(count > length for count, length in counts)
+        return all(count >= length for count, length in counts)
+
+    low, high = 0, 1
+    while not over(high):
+        low, high = high, high * 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if over(middle) else (middle, high)
+    found = low if exhausted == "stop" else high
+    if found > MOST:
+        message = f"expected an epoch of up to 2**53 - 1 positions, got {found}"
+        raise SchemaError(Problem("wrong-weights", "Mixture: weights", message, "use less extreme ones"))
+    return found
