@@ -2,7 +2,7 @@
 
     python benchmarks/peer_env.py [NAME ...]
 
-Each set of requirements gets one virtual environment in `benchmarks/.peers`, which git ignores. What this
+Each set of requirements gets one virtual environment in `.peers` at the root, which git ignores. What this
 interpreter has and the rival accepts is used from here (torch above all, which alone is most of an installation);
 what it does not accept is installed beside it and comes first. torch stays at the version of constraints.txt.
 Which versions were met is said by the rival itself (`run_peer.py --serve`), not here.
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["interpreter", "make"]
 
 ROOT = Path(__file__).resolve().parents[1]
-FOLDER = Path(__file__).with_name(".peers")
+FOLDER = ROOT / ".peers"
 KEPT = ("torch",)
 
 
