@@ -4,6 +4,8 @@ from lapsdata.schema.base import Header, Parent, Provenance, Record, Size, Tool,
 from lapsdata.schema.boxes import BoxesHeader, BoxSequence, FrameRange
 from lapsdata.schema.energies import EnergiesHeader, EnergiesSeal, EnergyRow, EnergyState
 from lapsdata.schema.export import RECORDS, check_schemas, export_schemas
+from lapsdata.schema.ledger import LedgerRun, LedgerSpan
+from lapsdata.schema.loader import EpochOrder, LoaderState, OrderedSource
 from lapsdata.schema.recipe import Recipe, StageChoice
 from lapsdata.schema.result import (
     BoundaryCounting,
@@ -43,11 +45,16 @@ __all__ = [
     "EnergiesSeal",
     "EnergyRow",
     "EnergyState",
+    "EpochOrder",
     "FrameRange",
     "Grid",
     "Header",
+    "LedgerRun",
+    "LedgerSpan",
+    "LoaderState",
     "Measured",
     "NearestBoundary",
+    "OrderedSource",
     "Package",
     "Parent",
     "PrecisionRecall",

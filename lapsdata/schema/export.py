@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from lapsdata.errors import Problem
 from lapsdata.schema.boxes import BoxesHeader
 from lapsdata.schema.energies import EnergiesHeader, EnergiesSeal, EnergyRow
+from lapsdata.schema.ledger import LedgerRun, LedgerSpan
+from lapsdata.schema.loader import LoaderState
 from lapsdata.schema.recipe import Recipe
 from lapsdata.schema.result import BoundaryResult
 from lapsdata.schema.run import Run
@@ -32,6 +34,9 @@ RECORDS: dict[str, type[Record]] = {
     "energies.v1": EnergiesHeader,
     "energies_row.v1": EnergyRow,
     "energies_seal.v1": EnergiesSeal,
+    "ledger.v1": LedgerRun,
+    "ledger_span.v1": LedgerSpan,
+    "loader_state.v1": LoaderState,
     "recipe.v1": Recipe,
     "run.v1": Run,
     "segments.v1": SegmentsHeader,
