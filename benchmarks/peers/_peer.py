@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path  # noqa: TC003 - an annotation of a dataclass
@@ -73,8 +74,8 @@ def empty(count: int, data: Data) -> Batch:
 class _Batches:
     """A map-style data set whose items are whole batches: how random access is used in worker processes."""
 
-    def __init__(self, peer: Peer, folder: Path, data: Data) -> None:
-        self._name, self._folder, self._data = peer.name, folder, data
+    def __init__(self, name: str, folder: Path, data: Data) -> None:
+        self._name, self._folder, self._data = name, folder, data
         self._gather: Gather | None = None
 
     def __getitem__(self, ids: NDArray[np.int64]) -> Batch:
@@ -87,12 +88,18 @@ class _Batches:
         return self._gather(ids)
 
 
+@functools.cache
+def _source(name: str, folder: Path, data: Data) -> _Batches:
+    """Keep what has been opened from one repeat to the next, with its maps and indexes."""
+    return _Batches(name, folder, data)
+
+
 def batches(peer: Peer, folder: Path, data: Data, order: Order, *, batch: int, workers: int) -> Iterator[Batch]:
     """Yield what a rival reads; with workers, through torch's loader, each item of which is then a batch."""
     if peer.stream is not None:
         yield from peer.stream(folder, data, order, batch=batch, workers=workers)
         return
-    source = _Batches(peer, folder, data)
+    source = _source(peer.name, folder, data)
     if not workers:
         yield from map(source.__getitem__, order)
         return
