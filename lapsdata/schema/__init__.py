@@ -20,6 +20,7 @@ from lapsdata.schema.result import (
     ScoredVideo,
 )
 from lapsdata.schema.run import CallingRepository, Package, Run
+from lapsdata.schema.seal_list import SealedArray, SealList
 from lapsdata.schema.segments import EndReason, SegmentedVideo, SegmentsHeader
 from lapsdata.schema.shards import ShardSample, ShardsHeader, ShardsManifest
 from lapsdata.schema.tokens import Tokenizer, TokensHeader
@@ -63,6 +64,8 @@ __all__ = [
     "Record",
     "Run",
     "ScoredVideo",
+    "SealList",
+    "SealedArray",
     "SegmentedVideo",
     "SegmentsHeader",
     "ShardSample",

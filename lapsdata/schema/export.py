@@ -14,6 +14,7 @@ from lapsdata.schema.loader import LoaderState
 from lapsdata.schema.recipe import Recipe
 from lapsdata.schema.result import BoundaryResult
 from lapsdata.schema.run import Run
+from lapsdata.schema.seal_list import SealList
 from lapsdata.schema.segments import SegmentsHeader
 from lapsdata.schema.shards import ShardSample, ShardsManifest
 from lapsdata.schema.threshold import ThresholdRecord
@@ -39,6 +40,7 @@ RECORDS: dict[str, type[Record]] = {
     "loader_state.v1": LoaderState,
     "recipe.v1": Recipe,
     "run.v1": Run,
+    "seal_list.v1": SealList,
     "segments.v1": SegmentsHeader,
     "shards.v1": ShardsManifest,
     "shards_sample.v1": ShardSample,
