@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         SchemaError,
     )
     from lapsdata.formats import read, recognise, write
+    from lapsdata.loading import Loader, Mixture, WindowDataset, open_windows
     from lapsdata.timebase import FrameRate, FrameSpan
 
 __all__ = [
@@ -33,12 +34,16 @@ __all__ = [
     "FrameSpan",
     "LapsError",
     "LengthMismatchError",
+    "Loader",
     "MissingExtraError",
+    "Mixture",
     "Problem",
     "SchemaError",
     "Segments",
     "Tokens",
     "Tracks",
+    "WindowDataset",
+    "open_windows",
     "read",
     "recognise",
     "write",
@@ -59,6 +64,7 @@ _HOMES = {
         "SchemaError",
     ),
     "lapsdata.formats": ("read", "recognise", "write"),
+    "lapsdata.loading": ("Loader", "Mixture", "WindowDataset", "open_windows"),
     "lapsdata.timebase": ("FrameRate", "FrameSpan"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}

@@ -1,5 +1,28 @@
-"""Feeding models: sources of batches, the order of an epoch, and the loader that keeps both."""
+"""Feeding models: sources of batches, the order of an epoch, and the loader that keeps both.
 
+Anything with a length, a `spec` and `gather` can be loaded (`BatchSource`); `open_windows` makes one of tracks files.
+"""
+
+from lapsdata.loading.ledger_check import EpochReceived, LedgerReport, check_ledgers
+from lapsdata.loading.loader import EndlessError, Loader
+from lapsdata.loading.mixture import Mixture
+from lapsdata.loading.plan import LoaderPlan
 from lapsdata.loading.source import Batch, BatchSource, BatchSpec, FieldSpec
+from lapsdata.loading.windows import Location, WindowDataset, open_windows
 
-__all__ = ["Batch", "BatchSource", "BatchSpec", "FieldSpec"]
+__all__ = [
+    "Batch",
+    "BatchSource",
+    "BatchSpec",
+    "EndlessError",
+    "EpochReceived",
+    "FieldSpec",
+    "LedgerReport",
+    "Loader",
+    "LoaderPlan",
+    "Location",
+    "Mixture",
+    "WindowDataset",
+    "check_ledgers",
+    "open_windows",
+]

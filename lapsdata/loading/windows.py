@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -12,6 +13,7 @@ from lapsdata.errors import Problem, SchemaError, listed, warn
 from lapsdata.loading.filling import fill_lost
 from lapsdata.loading.finding import find_files
 from lapsdata.loading.source import Batch, BatchSpec, FieldSpec, To, require_alike
+from lapsdata.schema.base import canonical_json
 from lapsdata.storage.gather import RowReader
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+    from pydantic import JsonValue
 
     from lapsdata.loading.filling import Lost
     from lapsdata.loading.items import WindowItem
@@ -45,6 +48,12 @@ class Location:
         Its number in the file.
     start_s, end_s : float or None, seconds
         Half-open; None where the file carries no time.
+
+    Examples
+    --------
+    >>> import pathlib
+    >>> Location(7, "clip_0", pathlib.Path("clip_0.zarr"), 3, 0.3, 0.7).window
+    3
     """
 
     id: int
@@ -78,6 +87,18 @@ class WindowDataset:
     ----------
     filled : int
         Positions that `lost` has replaced so far.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> import lapsdata
+    >>> from lapsdata.testing.samples import sample_tracks
+    >>> target = pathlib.Path(tempfile.mkdtemp()) / "clip.zarr"
+    >>> _ = lapsdata.write(target, sample_tracks(windows=5))
+    >>> windows = open_windows(target, lost="last")
+    >>> late = windows.subset(ids=[3, 4])
+    >>> len(late), late.gather([0, 1])["start_s"].tolist()
+    (2, [0.3, 0.4])
     """
 
     def __init__(
@@ -127,6 +148,21 @@ class WindowDataset:
     def unverified(self) -> int:
         """How many windows were delivered in this process that carry no checksum."""
         return self._reader.unverified
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells these windows from others: 16 hex digits of videos, headers, counts and choice of windows.
+
+        A `Loader` keeps it in its state, and refuses the state of other windows.
+        """
+        facts: list[JsonValue] = [
+            {"video": item.video, "rows": item.rows, "header": None if item.header is None else item.header.as_json()}
+            for item in self._items
+        ]
+        digest = hashlib.sha256(canonical_json({"items": facts, "spec": repr(self.spec)}))
+        if self._ids is not None:
+            digest.update(self._ids.astype("<i8").tobytes())
+        return digest.hexdigest()[:16]
 
     @property
     def block_rows(self) -> int:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import mmap
 import os
-from dataclasses import dataclass
+import weakref
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -16,6 +17,8 @@ from lapsdata.storage.atomic import existing, storage_errors
 from lapsdata.storage.index import key_of_status
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lapsdata.storage.index import FileKey
 
 __all__ = ["Io", "OpenFile", "check_io", "open_file"]
@@ -31,7 +34,7 @@ the files of local disks that lie in memory whole: the first use of a page of a 
 _REMOTE = ("nfs", "cifs", "smb", "fuse", "9p", "afs", "ceph", "lustre", "gpfs", "glusterfs", "virtiofs")
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, weakref_slot=True, eq=False)
 class OpenFile:
     """An open file; `base` is the address of its map, 0 where there is none.
 
@@ -52,6 +55,12 @@ class OpenFile:
     base: int = 0
     view: np.ndarray[tuple[int], np.dtype[np.uint8]] | None = None
 
+    _closing: Callable[[], object] = field(init=False)
+
+    def __post_init__(self) -> None:
+        # Who forgets to close a data set leaves no descriptor behind.
+        self._closing = weakref.finalize(self, os.close, self.descriptor)
+
     def map(self) -> None:
         """Map the file; it is read through the map from now on."""
         if self.view is None and self.size:
@@ -70,7 +79,7 @@ class OpenFile:
 
     def close(self) -> None:
         """Give the descriptor back; the map goes when nobody refers to it any more."""
-        os.close(self.descriptor)
+        self._closing()
 
 
 def check_io(io: str) -> None:
@@ -114,12 +123,12 @@ def open_file(path: Path, key: FileKey, io: Io) -> OpenFile:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
             found = _same(path, key_of_status(os.fstat(descriptor)), key)
-            file = OpenFile(path, descriptor, found.size)
-            if io == "mmap":
-                file.map()
         except BaseException:
             os.close(descriptor)
             raise
+        file = OpenFile(path, descriptor, found.size)
+        if io == "mmap":
+            file.map()
     return file
 
 

@@ -21,9 +21,11 @@ def handles() -> set[str]:
     found = set()
     for path in folder.iterdir():
         try:
-            found.add(f"{path.name}: {path.readlink()}")
+            target = str(path.readlink())
         except OSError:  # the handle of the listing itself
             continue
+        if target.startswith("/"):  # zarr-python, which writes, keeps sockets and an event poll
+            found.add(f"{path.name}: {target}")
     return found
 
 
@@ -41,6 +43,8 @@ def _leaves_nothing_behind() -> Iterator[None]:
     before = {thread.ident for thread in threading.enumerate()}, handles(), shared_memory()
     yield
     gc.collect()
-    assert [thread.name for thread in threading.enumerate() if thread.ident not in before[0]] == []
+    # zarr-python, which writes, keeps an event loop and its threads for the whole process.
+    threads = [thread.name for thread in threading.enumerate() if thread.ident not in before[0]]
+    assert [name for name in threads if not name.startswith(("zarr_io", "asyncio_"))] == []
     assert handles() - before[1] == set()
     assert shared_memory() - before[2] == set()

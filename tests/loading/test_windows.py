@@ -1,0 +1,341 @@
+"""Windows of many files as one data set: what is delivered, in which order, and where it says it comes from."""
+
+from __future__ import annotations
+
+import pickle
+from typing import TYPE_CHECKING
+
+import h5py
+import numpy as np
+import pytest
+import torch
+
+import lapsdata
+from lapsdata.errors import (
+    CorruptDataError,
+    LapsWarning,
+    SchemaError,
+    StorageError,
+    UnknownFormatError,
+)
+from lapsdata.formats.shards_webdataset import ShardsWriter
+from lapsdata.loading.loader import Loader
+from lapsdata.loading.source import BatchSource
+from lapsdata.loading.windows import WindowDataset, open_windows
+from lapsdata.schema.video import SourceVideo
+from lapsdata.testing.samples import sample_energies, sample_provenance, sample_tracks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from lapsdata.containers import Tracks
+
+ONE = sample_tracks(windows=7, seed=1)
+TWO = sample_tracks(windows=5, seed=2, video=SourceVideo(name="clip_1"))
+CAMERAS = sample_tracks(windows=4, views=("left", "right"), seed=3)
+
+
+def h5(folder: Path) -> Path:
+    for name, tracks in (("a", ONE), ("b", TWO)):
+        lapsdata.write(folder / f"{name}.h5", tracks)
+    return folder
+
+
+def mixed(folder: Path) -> Path:
+    lapsdata.write(folder / "a.zarr", ONE, profile="compact", round_px="none")
+    lapsdata.write(folder / "b.h5", TWO, chunking="windows")
+    return folder
+
+
+def shards(folder: Path) -> Path:
+    with ShardsWriter(folder / "both.shards", samples_per_shard=3) as out:
+        out.add(ONE)
+        out.add(TWO)
+        out.finish(sample_provenance())
+    return folder / "both.shards"
+
+
+LAYOUTS = (h5, mixed, shards)
+
+
+def expected(name: str) -> np.ndarray:
+    by_tracks: dict[str, Callable[[Tracks], np.ndarray]] = {
+        "tracks": lambda t: t.tracks["default"],
+        "vis": lambda t: t.vis["default"],
+        "start_s": lambda t: t.step_s[:, 0],
+        "end_s": lambda t: t.span_s[:, 1],
+        "step_s": lambda t: t.step_s,
+    }
+    return np.concatenate([by_tracks[name](tracks) for tracks in (ONE, TWO)])
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_every_layout_gives_the_same_windows(tmp_path: Path, layout: Callable[[Path], Path]) -> None:
+    windows = open_windows(layout(tmp_path))
+    ids = np.array([11, 0, 3, 3, 8, 6, 7])
+    batch = windows.gather(ids, fields=windows.fields)
+    assert len(windows) == 12
+    assert windows.fields == ("tracks", "vis", "start_s", "step_s", "end_s")
+    for name in windows.fields:
+        np.testing.assert_array_equal(batch[name], expected(name)[ids])
+        assert batch[name].dtype == windows._all[name].dtype
+
+
+def test_a_data_set_is_a_source_of_batches(tmp_path: Path) -> None:
+    windows = open_windows(h5(tmp_path))
+    assert isinstance(windows, BatchSource)
+    assert {name: array.shape[1:] for name, array in windows.gather([0]).items()} == {
+        name: field.shape for name, field in windows.spec.items()
+    }
+    assert list(windows.gather([1, 2])) == list(windows.spec) == ["tracks", "vis", "start_s"]
+
+
+def test_a_list_keeps_its_order_and_a_folder_is_read_by_name(tmp_path: Path) -> None:
+    h5(tmp_path)
+    turned = open_windows([tmp_path / "b.h5", tmp_path / "a.h5"])
+    assert turned.videos == ("clip_1", "clip_0")
+    assert open_windows(tmp_path).videos == ("clip_0", "clip_1")
+    np.testing.assert_array_equal(turned.gather([0])["tracks"], TWO.tracks["default"][:1])
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_window_says_where_it_comes_from(tmp_path: Path, layout: Callable[[Path], Path]) -> None:
+    windows = open_windows(layout(tmp_path))
+    place = windows.locate(8)
+    assert (place.video, place.window) == ("clip_1", 1)
+    assert (place.start_s, place.end_s) == (pytest.approx(0.1), pytest.approx(0.5))
+    with pytest.raises(IndexError, match="expected 0 to 11, got 12"):
+        windows.locate(12)
+
+
+def test_a_time_finds_the_window_that_started_last(tmp_path: Path) -> None:
+    windows = open_windows(h5(tmp_path))
+    assert windows.at("clip_1", 0.25) == 7 + 2
+    assert windows.subset(videos=["clip_1"]).at("clip_1", 0.25) == 2
+    with pytest.raises(SchemaError, match="expected a time that a window of 'clip_0' covers, got 60 s"):
+        windows.at("clip_0", 60)
+    with pytest.raises(SchemaError, match=r"expected some of 'clip_0', 'clip_1', got 'clip_9'"):
+        windows.at("clip_9", 0)
+
+
+def test_subsets_of_subsets_keep_the_right_windows(tmp_path: Path) -> None:
+    windows = open_windows(h5(tmp_path))
+    late = windows.subset(where=lambda header: header.video.name == "clip_1")
+    assert len(late) == 5
+    some = late.subset(ids=[4, 0, 0])
+    np.testing.assert_array_equal(some.gather([0, 1, 2])["vis"], TWO.vis["default"][[4, 0, 0]])
+    assert some.locate(0).window == 4
+    with pytest.raises(IndexError, match="expected 0 to 2, got 3"):
+        some.gather([3])
+    with pytest.raises(IndexError, match="expected 0 to 4, got 5"):
+        late.subset(ids=[5])
+    with pytest.raises(SchemaError, match="expected ids, videos or where, got none"):
+        windows.subset()
+
+
+@pytest.mark.parametrize("ids", [[12], [-1], [0, 99]])
+def test_ids_outside_are_refused(tmp_path: Path, ids: list[int]) -> None:
+    with pytest.raises(IndexError, match="expected 0 to 11"):
+        open_windows(h5(tmp_path)).gather(ids)
+
+
+def test_offsets_pad_at_the_ends_of_each_video(tmp_path: Path) -> None:
+    windows = open_windows(h5(tmp_path), offsets=(-1, 0, 2))
+    batch = windows.gather([0, 6, 7, 3])
+    assert batch["pad"].tolist() == [[True, False, False], [False, False, True], [True, False, False], [False] * 3]
+    stands = np.array([[0, 0, 2], [5, 6, 6], [7, 7, 9], [2, 3, 5]])
+    np.testing.assert_array_equal(batch["tracks"], expected("tracks")[stands])
+    np.testing.assert_array_equal(batch["start_s"], expected("start_s")[stands])
+    assert windows.spec["pad"].shape == (3,)
+    assert list(windows.gather([0], fields=["vis"])) == ["vis"]
+
+
+def test_offsets_of_a_subset_reach_the_windows_beside_it(tmp_path: Path) -> None:
+    windows = open_windows(h5(tmp_path), offsets=(0, 1)).subset(ids=[3])
+    np.testing.assert_array_equal(windows.gather([0])["tracks"][0], ONE.tracks["default"][3:5])
+
+
+@pytest.mark.parametrize("offsets", [(), (0.5,), ("1",)])
+def test_offsets_are_whole_numbers(tmp_path: Path, offsets: tuple[object, ...]) -> None:
+    with pytest.raises(SchemaError, match="offsets: expected whole numbers"):
+        open_windows(h5(tmp_path), offsets=offsets)  # type: ignore[arg-type]
+
+
+def test_buffers_are_filled_in_place_with_offsets_too(tmp_path: Path) -> None:
+    windows = open_windows(h5(tmp_path), offsets=(0, 1))
+    out = {"tracks": np.empty((2, 2, 4, 5, 2), np.float32)}
+    batch = windows.gather([1, 2], out=out)
+    np.testing.assert_array_equal(out["tracks"], expected("tracks")[[[1, 2], [2, 3]]])
+    assert np.shares_memory(batch["tracks"], out["tracks"])
+
+
+def test_cameras_are_chosen_by_name(tmp_path: Path) -> None:
+    lapsdata.write(tmp_path / "c.zarr", CAMERAS)
+    both = open_windows(tmp_path / "c.zarr")
+    assert both.views == ("left", "right")
+    assert list(both.spec) == ["tracks/left", "vis/left", "tracks/right", "vis/right", "start_s"]
+    one = open_windows(tmp_path / "c.zarr", views=["right"])
+    np.testing.assert_array_equal(one.gather([2])["tracks"], CAMERAS.tracks["right"][[2]])
+    with pytest.raises(SchemaError, match=r"expected some of the views \['left', 'right'\], got \['top'\]"):
+        open_windows(tmp_path / "c.zarr", views=["top"])
+
+
+def test_unlike_files_are_told_field_by_field(tmp_path: Path) -> None:
+    lapsdata.write(tmp_path / "a.h5", ONE)
+    lapsdata.write(tmp_path / "b.h5", sample_tracks(points=6))
+    with pytest.raises(SchemaError, match=r"tracks: expected \(4, 5, 2\) float32 .* as in .*a.h5, got \(4, 6, 2\)"):
+        open_windows(tmp_path)
+
+
+def test_tensors_share_nothing_with_each_other(tmp_path: Path) -> None:
+    windows = open_windows(h5(tmp_path))
+    batch = windows.gather([0, 1], to="torch")
+    assert {name: tensor.dtype for name, tensor in batch.items()} == {
+        "tracks": torch.float32,
+        "vis": torch.bool,
+        "start_s": torch.float64,
+    }
+    again = windows.gather([0, 1], to="torch")
+    again["tracks"].zero_()
+    np.testing.assert_array_equal(batch["tracks"].numpy(), ONE.tracks["default"][:2])
+    with pytest.raises(SchemaError, match="expected 'numpy' or 'torch', got 'jax'"):
+        windows.gather([0], to="jax")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_plain_data_loader_gives_right_batches(tmp_path: Path, workers: int) -> None:
+    windows = open_windows(h5(tmp_path))
+    windows.gather([0])  # opened before the workers are forked
+    loader = torch.utils.data.DataLoader(windows, batch_size=5, num_workers=workers)
+    whole = torch.cat([batch["tracks"] for batch in loader])
+    np.testing.assert_array_equal(whole.numpy(), expected("tracks"))
+    sampler = torch.utils.data.BatchSampler(torch.utils.data.SequentialSampler(windows), 5, drop_last=False)
+    by_batch = torch.utils.data.DataLoader(windows, sampler=sampler, batch_size=None, num_workers=workers)
+    np.testing.assert_array_equal(torch.cat([batch["vis"] for batch in by_batch]).numpy(), expected("vis"))
+
+
+def test_single_samples_slices_and_negative_ids(tmp_path: Path) -> None:
+    windows = open_windows(h5(tmp_path))
+    np.testing.assert_array_equal(windows[-1]["tracks"].numpy(), expected("tracks")[-1])
+    np.testing.assert_array_equal(windows[2:9:3]["vis"].numpy(), expected("vis")[2:9:3])
+    assert [tuple(sample["tracks"].shape) for sample in windows.__getitems__([1, 2])] == [(4, 5, 2)] * 2
+    with pytest.raises(IndexError, match="expected 0 to 11"):
+        windows[12]
+
+
+def test_a_transform_sees_each_batch(tmp_path: Path) -> None:
+    windows = open_windows(h5(tmp_path), transform=lambda batch: batch | {"centre": batch["tracks"].mean(axis=(1, 2))})
+    assert windows.gather([0, 1], to="torch")["centre"].shape == (2, 2)
+
+
+@pytest.mark.parametrize("lost", ["nan", "last", "zero"])
+def test_what_stands_for_lost_points_is_named_and_counted(tmp_path: Path, lost: str) -> None:
+    windows = open_windows(h5(tmp_path), lost=lost)  # type: ignore[arg-type]
+    tracks = windows.gather(range(12))["tracks"]
+    gaps = np.isnan(expected("tracks")).any(axis=-1)
+    assert gaps.any()
+    if lost == "nan":
+        assert windows.filled == 0
+        np.testing.assert_array_equal(tracks, expected("tracks"))
+        return
+    assert windows.filled == gaps.sum()
+    assert np.isfinite(tracks).all()
+    np.testing.assert_array_equal(tracks[~gaps], expected("tracks")[~gaps])
+    if lost == "zero":
+        assert not tracks[gaps].any()
+
+
+def test_an_unknown_word_for_lost_points_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SchemaError, match=r"lost: expected one of \('nan', 'last', 'zero'\), got 'hold'"):
+        open_windows(h5(tmp_path), lost="hold")  # type: ignore[arg-type]
+
+
+def test_a_used_data_set_can_be_pickled(tmp_path: Path) -> None:
+    windows = open_windows(mixed(tmp_path), threads=2)
+    windows.gather([0, 11])
+    copy: WindowDataset = pickle.loads(pickle.dumps(windows.subset(ids=[11, 3])))
+    np.testing.assert_array_equal(copy.gather([0, 1])["tracks"], expected("tracks")[[11, 3]])
+
+
+def foreign(path: Path, vis_dtype: str = "f4") -> Path:
+    with h5py.File(path, "w") as file:
+        group = file.create_group("root/default")
+        group.create_dataset("tracks", data=ONE.tracks["default"], compression="gzip")
+        group.create_dataset("vis", data=ONE.vis["default"].astype(vis_dtype), compression="lzf")
+    return path
+
+
+def test_a_foreign_file_is_delivered_unverified_and_counted(tmp_path: Path) -> None:
+    path = foreign(tmp_path / "theirs.h5")
+    with pytest.warns(LapsWarning, match=r"theirs.h5' hold no checksums: their windows are delivered unverified"):
+        windows = open_windows(path)
+    assert list(windows.spec) == ["tracks", "vis"]
+    batch = windows.gather([6, 0, 6])
+    np.testing.assert_array_equal(batch["tracks"], ONE.tracks["default"][[6, 0, 6]])
+    np.testing.assert_array_equal(batch["vis"], ONE.vis["default"][[6, 0, 6]])
+    assert windows.unverified == 2
+    assert open_windows(path, verify="never").unverified == 0
+
+
+@pytest.mark.filterwarnings("ignore:.*hold no checksums")
+def test_a_foreign_file_has_times_if_a_rate_is_given(tmp_path: Path) -> None:
+    path = foreign(tmp_path / "theirs.h5", "?")
+    windows = open_windows(path, rate=25)
+    np.testing.assert_allclose(windows.gather(range(7))["start_s"], np.arange(7) / 25)
+    assert windows.locate(2).end_s == pytest.approx(6 / 25)
+    lapsdata.write(tmp_path / "ours.h5", ONE)
+    with pytest.raises(SchemaError, match="expected no rate beside a file that carries its own times"):
+        open_windows(tmp_path / "ours.h5", rate=25)
+
+
+@pytest.mark.filterwarnings("ignore:.*hold no checksums")
+def test_visibility_that_is_neither_0_nor_1_is_an_error(tmp_path: Path) -> None:
+    path = foreign(tmp_path / "theirs.h5")
+    with h5py.File(path, "r+") as file:
+        file["root/default/vis"][3, 0, 0] = 0.5
+    windows = open_windows(path)
+    with pytest.raises(CorruptDataError, match="expected 0 or 1 everywhere"):
+        windows.gather([3])
+
+
+def test_what_holds_no_windows_is_named(tmp_path: Path) -> None:
+    lapsdata.write(tmp_path / "energies.jsonl", sample_energies())
+    with pytest.raises(UnknownFormatError, match="whose windows can be read one by one, got energies_jsonl"):
+        open_windows(tmp_path / "energies.jsonl")
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["x"] = 1.0
+    with pytest.raises(UnknownFormatError, match="expected a group with the arrays tracks and vis, got x"):
+        open_windows(tmp_path / "other.h5")
+    with pytest.raises(StorageError, match="no such file"):
+        open_windows(tmp_path / "nowhere")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(SchemaError, match="expected tracks files, got none in"):
+        open_windows(tmp_path / "empty")
+
+
+def test_all_files_at_fault_are_told_at_once(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.h5").write_bytes(b"no HDF5")
+    with pytest.raises(UnknownFormatError, match="2 problems"):
+        open_windows(tmp_path)
+
+
+def test_a_fingerprint_tells_windows_from_others(tmp_path: Path) -> None:
+    windows = open_windows(h5(tmp_path))
+    others = [windows.subset(ids=[1, 0]), windows.subset(ids=[0, 1]), open_windows(tmp_path / "a.h5")]
+    assert len({windows.fingerprint, *(other.fingerprint for other in others)}) == 4
+    assert open_windows(tmp_path).fingerprint == windows.fingerprint
+
+
+def test_a_loader_delivers_each_window_once(tmp_path: Path) -> None:
+    windows = open_windows(mixed(tmp_path))
+    with Loader(windows, batch_size=5, shuffle="global", seed=3) as loader:
+        for _ in range(2):
+            ids, tracks = [], []
+            for batch in loader:
+                ids.append(batch["id"][batch["valid"]])
+                tracks.append(batch["tracks"][batch["valid"]])
+            order = np.concatenate(ids)
+            assert sorted(order) == list(range(12))
+            np.testing.assert_array_equal(np.concatenate(tracks), expected("tracks")[order])
