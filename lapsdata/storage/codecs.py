@@ -10,7 +10,7 @@ import numpy as np
 
 from lapsdata.errors import CorruptDataError, Problem, UnknownFormatError
 from lapsdata.storage.decoding import decoding
-from lapsdata.storage.hdf5_decode import fletcher32_payload, inflate, unshuffle
+from lapsdata.storage.hdf5_decode import fletcher32_payload, unshuffle
 from lapsdata.storage.seal import REPAIR, crc32c
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["CODECS", "Codec", "decode"]
 
+_BLOSC_HEADER = 16
+
 
 @dataclass(frozen=True, slots=True)
 class Codec:
@@ -28,8 +30,8 @@ class Codec:
     Parameters
     ----------
     name : str
-        `deflate`, `lzf`, `shuffle`, `fletcher32` (HDF5); `blosc`, `zstd`, `gzip`, `zlib`, `lz4`, `shuffle`, `crc32c`,
-        `transpose` (Zarr).
+        `deflate`, `lzf`, `shuffle`, `fletcher32` (HDF5); `blosc`, `zstd`, `gzip`, `zlib`, `lz4`, `shuffle`,
+        `fletcher32`, `crc32c` (Zarr).
     settings : mapping
         What undoing it needs to know.
 
@@ -89,21 +91,75 @@ def decode(stored: bytes, codecs: Sequence[Codec], *, size: int, itemsize: int, 
     return data
 
 
-def _numcodecs(name: str) -> Callable[..., bytes]:
-    def undo(data: bytes, settings: Mapping[str, Any], itemsize: int, size: int, where: str) -> bytes:
-        import numcodecs
+def _blosc(data: bytes, settings: Mapping[str, Any], itemsize: int, size: int, where: str) -> bytes:
+    # The library follows the lengths of the header, also out of the chunk.
+    if len(data) < _BLOSC_HEADER or int.from_bytes(data[12:16], "little") != len(data):
+        message = f"expected a Blosc chunk of {len(data)} bytes, got one that speaks of another length"
+        raise CorruptDataError(Problem("corrupt-chunk", where, message, REPAIR))
+    return _numcodecs("blosc", data, int.from_bytes(data[4:8], "little"), size, where)
 
-        return bytes(numcodecs.get_codec({"id": name}).decode(data))
 
-    return undo
+def _zstd(data: bytes, settings: Mapping[str, Any], itemsize: int, size: int, where: str) -> bytes:
+    return _numcodecs("zstd", data, _zstd_content(data), size, where)
+
+
+def _lz4(data: bytes, settings: Mapping[str, Any], itemsize: int, size: int, where: str) -> bytes:
+    return _numcodecs("lz4", data, int.from_bytes(data[:4], "little"), size, where)
+
+
+def _numcodecs(name: str, data: bytes, stated: int, size: int, where: str) -> bytes:
+    """Decode a stream that states its length, unless that makes no sense: memory would be taken for it."""
+    import numcodecs
+
+    if stated > _most(size):
+        message = f"expected {name} bytes that hold {size} bytes, got {stated} as their stated length"
+        raise CorruptDataError(Problem("corrupt-chunk", where, message, REPAIR))
+    return bytes(numcodecs.get_codec({"id": name}).decode(data))
+
+
+def _zstd_content(data: bytes) -> int:
+    """Return the length that the first frame states, 0 where it states none (RFC 8878, 3.1.1.1)."""
+    if len(data) < 5:
+        return 0
+    described = data[4]
+    single = described >> 5 & 1
+    width = (single, 2, 4, 8)[described >> 6]
+    start = 5 + (1 - single) + (0, 1, 2, 4)[described & 3]
+    return int.from_bytes(data[start : start + width], "little") + 256 * (width == 2)
+
+
+def _most(size: int) -> int:
+    """Return the bytes that any step of decoding may make: an inner codec can have made the chunk a bit longer."""
+    return size + size // 64 + 4096
 
 
 def _deflate(data: bytes, settings: Mapping[str, Any], itemsize: int, size: int, where: str) -> bytes:
-    return inflate(data, where)
+    return _inflated(data, zlib.MAX_WBITS, size, where)[0]
 
 
 def _gzip(data: bytes, settings: Mapping[str, Any], itemsize: int, size: int, where: str) -> bytes:
-    return zlib.decompress(data, 31)
+    members: list[bytes] = []
+    made = 0
+    # One member follows another (RFC 1952); zeros may fill up the end.
+    while data.rstrip(b"\0") or not members:
+        member, data = _inflated(data, 16 + zlib.MAX_WBITS, size - made, where)
+        members.append(member)
+        made += len(member)
+    return members[0] if len(members) == 1 else b"".join(members)
+
+
+def _inflated(data: bytes, window_bits: int, size: int, where: str) -> tuple[bytes, bytes]:
+    """Return what a stream holds and what follows it; a stream that holds much more than it should is not followed."""
+    stream = zlib.decompressobj(window_bits)
+    try:
+        made = stream.decompress(data, _most(max(0, size)))
+        fault = "" if stream.eof else "one that breaks off, or holds more"
+    except zlib.error as error:
+        made, fault = b"", str(error)
+    if fault:
+        message = f"expected a deflate stream of {size} bytes, got {fault}"
+        raise CorruptDataError(Problem("corrupt-chunk", where, message, REPAIR))
+    return made, stream.unused_data
 
 
 def _shuffle(data: bytes, settings: Mapping[str, Any], itemsize: int, size: int, where: str) -> bytes:
@@ -142,8 +198,8 @@ CODECS: Mapping[str, Callable[..., bytes]] = {
     "fletcher32": _fletcher32,
     "crc32c": _crc32c,
     "lzf": _lzf,
-    "blosc": _numcodecs("blosc"),
-    "zstd": _numcodecs("zstd"),
-    "lz4": _numcodecs("lz4"),
+    "blosc": _blosc,
+    "zstd": _zstd,
+    "lz4": _lz4,
 }
 """How each codec is undone: `undo(stored, settings, itemsize, size, where) -> bytes`."""

@@ -21,12 +21,13 @@ from lapsdata.errors import (
 )
 from lapsdata.storage.index import ChunkIndex
 from lapsdata.storage.open_files import check_io
-from lapsdata.storage.pieces import ELSEWHERE, UNSUMMED, OpenPieces
+from lapsdata.storage.pieces import ELSEWHERE, UNSUMMED, OpenPieces, outside
 from lapsdata.storage.seal import REPAIR, check_verify, row_checksums
 from lapsdata.storage.slabs import SlabCache
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from concurrent.futures import Future
 
     from numpy.typing import NDArray
 
@@ -35,6 +36,18 @@ if TYPE_CHECKING:
     from lapsdata.storage.seal import Verify
 
 __all__ = ["RowReader"]
+
+_after_fork = threading.Lock()
+"""Held by the first thread of a forked process that uses a reader of its parent."""
+
+
+def _free_lock() -> None:
+    """Make the lock anew, which another thread of the parent may have held."""
+    global _after_fork
+    _after_fork = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_free_lock)
 
 _VERIFY: Final = {"never": 0, "first": 1, "always": 2}
 
@@ -97,7 +110,6 @@ class RowReader:
 
     def _start(self) -> None:
         """Begin with nothing open, as in a process of its own."""
-        self._process = os.getpid()
         self._numbers = {name: number for number, name in enumerate(self._fields)}
         self._open = OpenPieces(self._pieces, self._fields, **self._settings)
         self._cache = SlabCache(self._slab_bytes)
@@ -105,6 +117,7 @@ class RowReader:
         self._pool_lock = threading.Lock()
         self._calls = 0
         self._plans: dict[tuple[str, ...], tuple[NDArray[np.int64], NDArray[np.int64]]] = {}
+        self._process = os.getpid()  # last: other threads go on when they see it
 
     def __getstate__(self) -> dict[str, Any]:
         names = ("_pieces", "_fields", "_settings", "verify", "_slab_bytes")
@@ -184,27 +197,23 @@ class RowReader:
             Ids, fields or buffers of another kind.
         """
         if self._process != os.getpid():
-            self._start()  # a fork: files, marks and threads are the parent's
+            with _after_fork:
+                if self._process != os.getpid():
+                    self._start()  # files, marks and threads are the parent's
         ids = _checked_ids(ids)
         names = list(self._fields) if fields is None else list(fields)
         batch = {name: self._buffer(name, len(ids), None if out is None else out.get(name)) for name in names}
         if len(ids) == 0 or not names:
             return batch
-        held = self._open.hold(self._within(ids)) if self._open.may_close else None
+        held = self._open.hold(ids)
         try:
             self._fill(ids, names, batch, threads)
         finally:
-            if held is not None:
-                self._open.release(held)
+            self._open.release(held)
         self._calls += 1
         if self._calls % _MAP_EVERY == 0:
             self._open.map_the_wanted()
         return batch
-
-    def _within(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
-        if ids.min() < 0 or ids.max() >= len(self):
-            raise _outside(ids, len(self))
-        return ids
 
     def _buffer(self, name: str, length: int, given: NDArray[Any] | None) -> NDArray[Any]:
         dtype = self._fields.get(name)
@@ -234,9 +243,7 @@ class RowReader:
             try:
                 self._copy(ids, names, batch, own)
             finally:
-                failures = [failure for task in tasks if (failure := task.exception()) is not None]
-            if failures:
-                raise failures[0]
+                _wait(tasks)
         if self._open.elsewhere:
             for name in names:
                 self._decode(ids, name, batch[name], threads)
@@ -269,7 +276,7 @@ class RowReader:
 
     def _fault(self, code: int, ids: NDArray[np.int64], row: int, name: str) -> Exception:
         if code == 1:
-            return _outside(ids, len(self))
+            return outside(ids, len(self))
         number = int(np.searchsorted(self.starts, row, "right")) - 1
         within = row - int(self.starts[number])
         source = self._open.opened(number).stored(name)
@@ -298,8 +305,7 @@ class RowReader:
             for key in groups:
                 fill(key)
         else:
-            for task in [self._threads(threads).submit(fill, key) for key in groups]:
-                task.result()
+            _wait([self._threads(threads).submit(fill, key) for key in groups])
 
     def _fill_from_slab(
         self, ids: NDArray[np.int64], name: str, out: NDArray[Any], key: tuple[int, int], positions: list[int]
@@ -346,6 +352,13 @@ _FAULTS: dict[int, tuple[type[LapsError], str, str, str]] = {
 }
 
 
+def _wait(tasks: Sequence[Future[None]]) -> None:
+    """Wait for all: until then they write into the batch, and read from files that may not be closed."""
+    failures = [failure for task in tasks if (failure := task.exception()) is not None]
+    if failures:
+        raise failures[0]
+
+
 def _place(source: Any, row: int) -> str:  # noqa: ANN401 - an index or slabs
     return f" ({source.place(row)})" if isinstance(source, ChunkIndex) else ""
 
@@ -360,17 +373,13 @@ def _converted(values: NDArray[Any], dtype: np.dtype[Any], where: str) -> NDArra
 
 
 def _checked_ids(ids: Any) -> NDArray[np.int64]:  # noqa: ANN401 - what a user gives
-    if isinstance(ids, np.ndarray) and ids.ndim == 1 and ids.dtype == np.int64 and ids.flags.c_contiguous:
-        return ids
     array = np.asarray(ids)
+    if array.ndim == 1 and array.dtype == np.int64 and array.flags.carray:
+        return array
     if array.ndim != 1:
         message = f"expected one axis of ids, got shape {array.shape}"
         raise LengthMismatchError(Problem("wrong-shape", "ids", message))
     if array.dtype.kind not in "iu" and array.size:
         raise SchemaError(Problem("wrong-dtype", "ids", f"expected whole numbers, got {array.dtype}"))
-    return np.ascontiguousarray(array, np.int64)
-
-
-def _outside(ids: NDArray[np.int64], rows: int) -> IndexError:
-    wrong = ids[(ids < 0) | (ids >= rows)]
-    return IndexError(f"ids: expected 0 to {rows - 1}, got {wrong[0]} ({len(wrong)} such ids)")
+    # A copy also of what may not be written: Numba would compile the loop once more for it.
+    return np.array(array, np.int64)

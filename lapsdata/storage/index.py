@@ -197,11 +197,15 @@ class ChunkIndex:
         """
         sizes = np.array([key.size for key in self.keys], np.int64)
         there = self.offset != ABSENT
-        end = self.offset + self.length
-        wrong = there & ((self.offset < 0) | (self.length < 0) | (end > sizes[self.file]))
+        # Compared by a difference: damaged numbers are so large that their sum is small.
+        room = sizes[self.file] - self.offset
+        wrong = there & ((self.offset < 0) | (self.length < 0) | (self.length > room))
         if wrong.any():
             first = int(np.argmax(wrong))
             place = f"{self.where}: chunk {first}"
-            message = f"expected bytes within {sizes[self.file[first]]}, got {self.offset[first]} to {end[first]}"
+            message = (
+                f"expected bytes within {sizes[self.file[first]]}, "
+                f"got {self.length[first]} from byte {self.offset[first]}"
+            )
             fix = "take it from a copy, or make it anew"
             raise CorruptDataError(Problem("chunk-outside", place, message, fix))

@@ -6,8 +6,8 @@ Few are open at once; the ones not used for longest are closed, and never while 
 
 from __future__ import annotations
 
-import itertools
 import threading
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from lapsdata.storage.open_files import Io
 
-__all__ = ["ELSEWHERE", "Fields", "OpenPieces", "Piece", "Source"]
+__all__ = ["ELSEWHERE", "Fields", "OpenPieces", "Piece", "Source", "outside"]
 
 Source = ChunkIndex | Slabs | np.ndarray[Any, np.dtype[Any]]
 """Where an array is: its chunks, something that reads runs of its rows, or the array itself."""
@@ -69,9 +69,10 @@ class Opened:
     """By path: the file, and its row of `parts`."""
     kept: list[NDArray[Any]] = field(default_factory=list)
     room: int = 0
+    copied: int = 0
+    """Fields that `_copy_loop` takes from files."""
     mapped: bool = False
     users: int = 0
-    used: int = 0
 
     def stored(self, name: str) -> ChunkIndex | Slabs:
         """Return where a field lies that is stored in files.
@@ -134,12 +135,13 @@ class OpenPieces:
         self.parts = np.zeros((0, _PART), np.int64)
         self.reads = np.zeros(0, np.int64)
         self.room, self.elsewhere, self.evicted = 0, False, 0
-        self._open: dict[int, Opened] = {}
+        self._open: OrderedDict[int, Opened] = OrderedDict()
+        """The ones used last are last."""
         self._seen: dict[int, dict[str, NDArray[np.uint8]]] = {}
         self._free_slots: list[int] = []
         self._free_parts: list[int] = []
-        self._files = 0
-        self._clock = itertools.count()
+        self._files = self._readers = 0
+        self._closing = False
         self._lock = threading.Lock()
 
     @property
@@ -148,35 +150,54 @@ class OpenPieces:
         return self._files >= self._most or len(self._open) < len(self._pieces)
 
     def hold(self, ids: NDArray[np.int64]) -> list[int]:
-        """Open the pieces that rows lie in, and keep them open until `release`.
+        """Open the pieces that rows lie in, and keep them open until `release`, which must follow.
 
         Raises
         ------
+        IndexError
+            A row outside of all pieces.
         CorruptDataError, StorageError, SchemaError
             A piece cannot be opened, or does not hold the fields.
         """
-        wanted = np.unique(np.searchsorted(self.starts, ids, "right") - 1).tolist()
         with self._lock:
-            held: list[int] = []
-            try:
-                for number in wanted:
-                    piece = self._open.get(number) or self._put(number)
-                    piece.users, piece.used = piece.users + 1, next(self._clock)
-                    held.append(number)
-                self._close_some()
-            except BaseException:
-                self._release(held)
-                raise
+            self._readers += 1
+            if not self.may_close:
+                return []  # all are open, and stay so while somebody reads
+        held: list[int] = []
+        try:
+            wanted = self._numbers(ids)
+            with self._lock:
+                self._open_all(wanted, held)
+        except BaseException:
+            self.release(held)
+            raise
         return held
+
+    def _numbers(self, ids: NDArray[np.int64]) -> list[int]:
+        """Return the pieces that rows lie in, each once."""
+        if ids.min() < 0 or ids.max() >= self.starts[-1]:
+            raise outside(ids, int(self.starts[-1]))
+        return [int(number) for number in np.unique(np.searchsorted(self.starts, ids, "right") - 1)]
+
+    def _open_all(self, wanted: list[int], held: list[int]) -> None:
+        # Those that are open first: they may not be closed to make room for the others.
+        for number in sorted(wanted, key=lambda number: number not in self._open):
+            if number not in self._open:
+                self._make_room(self._most - 1)
+                self._put(number)
+            self._open[number].users += 1
+            self._open.move_to_end(number)
+            held.append(number)
+        self._make_room(self._most)
 
     def release(self, held: list[int]) -> None:
         """Let pieces be closed again."""
         with self._lock:
-            self._release(held)
-
-    def _release(self, held: list[int]) -> None:
-        for number in held:
-            self._open[number].users -= 1
+            for number in held:
+                self._open[number].users -= 1
+            self._readers -= 1
+            if self._closing and not self._readers:
+                self._drop_all()
 
     def opened(self, number: int) -> Opened:
         """Return a piece that is held."""
@@ -203,7 +224,8 @@ class OpenPieces:
         with self._lock:
             for piece in self._open.values():
                 slot = self.slots[piece.number]
-                if piece.mapped or self.reads[slot] < self._pieces[piece.number].rows * len(self._fields):
+                enough = self._pieces[piece.number].rows * piece.copied
+                if piece.mapped or not enough or self.reads[slot] < enough:
                     continue
                 piece.mapped = True
                 for file, part in piece.handles.values():
@@ -211,17 +233,24 @@ class OpenPieces:
                         self.parts[part, 0] = file.base
 
     def close(self) -> None:
-        """Close all files; pieces open again when they are wanted."""
+        """Close all files, now or when the last reader leaves; pieces open again when they are wanted."""
         with self._lock:
-            for number in list(self._open):
-                self._drop(number)
+            self._closing = True
+            if not self._readers:
+                self._drop_all()
 
-    def _close_some(self) -> None:
-        idle = sorted((p for p in self._open.values() if p.users == 0), key=lambda piece: piece.used)
-        for piece in idle:
-            if self._files <= self._most:
+    def _drop_all(self) -> None:
+        for number in list(self._open):
+            self._drop(number)
+        self._closing = False
+
+    def _make_room(self, most: int) -> None:
+        """Close pieces that nobody reads, the ones used longest ago, until at most so many files are open."""
+        while self._files > most:
+            idle = next((piece for piece in self._open.values() if piece.users == 0), None)
+            if idle is None:
                 break
-            self._drop(piece.number)
+            self._drop(idle.number)
             self.evicted += 1
 
     def _drop(self, number: int) -> None:
@@ -254,6 +283,7 @@ class OpenPieces:
         self.tables[slot] = opened.table
         self.room = max(self.room, opened.room)
         self.elsewhere |= bool((opened.table[:, 0] == ELSEWHERE).any())
+        opened.copied = int((~np.isin(opened.table[:, 0], (ELSEWHERE, _MEMORY))).sum())
         self.slots[number] = slot
         self._files += len(opened.handles)
         self._open[number] = opened
@@ -281,8 +311,10 @@ class OpenPieces:
         if method == ELSEWHERE:
             return (ELSEWHERE, 0, 0, 0, 0, seen, 0)
         lengths = np.ascontiguousarray(source.length - 4 * tail, np.int64)
-        if method in (_COPY, _FLAGS) and (lengths != source.row_bytes).any():
-            message = f"expected {source.row_bytes} bytes per row, got {lengths[lengths != source.row_bytes][0]}"
+        # A length below 0 is that of a chunk which is shorter than its own checksum.
+        wrong = lengths < 0 if method in (_BLOSC, _BLOSC_FLAGS) else lengths != source.row_bytes
+        if wrong.any():
+            message = f"expected {source.row_bytes} bytes per row, got {lengths[wrong][0]}"
             raise CorruptDataError(Problem("wrong-chunk-length", source.where, message, REPAIR))
         opened.room = max(opened.room, source.row_bytes, int(lengths.max(initial=0)) + 4)
         arrays: list[NDArray[Any]] = [np.ascontiguousarray(source.offset, np.int64), lengths, part_of_file[source.file]]
@@ -310,6 +342,12 @@ def _longer(rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], list[int]]:
     more = max(8, len(rows))
     longer = np.concatenate([rows, np.full((more, *rows.shape[1:]), -1, np.int64)])
     return longer, list(range(len(longer) - 1, len(rows) - 1, -1))
+
+
+def outside(ids: NDArray[np.int64], rows: int) -> IndexError:
+    """Return the error that names the first row outside of all pieces."""
+    wrong = ids[(ids < 0) | (ids >= rows)]
+    return IndexError(f"ids: expected 0 to {rows - 1}, got {wrong[0]} ({len(wrong)} such ids)")
 
 
 def _address(array: NDArray[Any]) -> int:
