@@ -45,7 +45,7 @@ class Fetch:
         """Return the batch of a draw, with the draw."""
         batch = self._source.gather(draw.ids, fields=self._fields, out=self._pool.take(len(draw.ids)))
         if "valid" in batch:
-            batch["valid"] &= draw.valid
+            batch["valid"] = batch["valid"] & draw.valid
         else:
             batch["valid"] = draw.valid.copy()
         # Copies, since a draw is a row of many.

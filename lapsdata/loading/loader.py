@@ -235,7 +235,8 @@ class Loader:
         """Name the run that begins here, and open it in the ledger if there is one."""
         if self._begun and self._options.ledger is None:
             return
-        cursor, sampler = self._sampler.settled(self._cursor), self._sampler
+        # As it was loaded: what the first step leaves out of its epoch is this run's doing.
+        cursor, sampler = self._cursor, self._sampler
         words = (self._run or "", cursor.epoch, cursor.position, sampler.world_size, sampler.step_size)
         name = f"{keys_of(('run', *words, sampler.last, sampler.steps_per_epoch or 0), 1)[0]:016x}"
         if self._options.ledger is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from fractions import Fraction
+from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -181,9 +181,9 @@ def _refuse(sources: dict[str, BatchSource], weights: Mapping[str, float] | None
 
 
 def _positive(weight: object) -> bool:
-    if isinstance(weight, bool) or not isinstance(weight, int | float | Fraction):
+    if isinstance(weight, bool) or not isinstance(weight, Real):
         return False
-    return math.isfinite(weight) and weight > 0
+    return math.isfinite(weight) and float(weight) > 0
 
 
 def mixed_samples(shares: tuple[int, ...], lengths: tuple[int, ...], exhausted: Exhausted) -> int:

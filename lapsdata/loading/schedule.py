@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 from fractions import Fraction
+from numbers import Rational, Real
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -90,12 +91,19 @@ def _taken(positions: NDArray[np.int64], share: int, left: int) -> NDArray[np.in
     return taken
 
 
-def whole_shares(weights: Sequence[float | int | Fraction]) -> tuple[int, ...]:
+def _exactly(weight: float | Real) -> Fraction:
+    if isinstance(weight, Rational):
+        return Fraction(int(weight.numerator), int(weight.denominator))
+    # The decimals that a person would write, not the binary fraction that they become.
+    return Fraction(repr(float(weight)))
+
+
+def whole_shares(weights: Sequence[float | Real]) -> tuple[int, ...]:
     """Return weights as whole numbers: exactly as they are spelled in decimals, if these are not too fine.
 
     Parameters
     ----------
-    weights : sequence of float, int or Fraction
+    weights : sequence of numbers
         All positive.
 
     Returns
@@ -110,7 +118,7 @@ def whole_shares(weights: Sequence[float | int | Fraction]) -> tuple[int, ...]:
     >>> whole_shares([1000, 3000])
     (1, 3)
     """
-    exact = [Fraction(repr(weight)) if isinstance(weight, float) else Fraction(weight) for weight in weights]
+    exact = [_exactly(weight) for weight in weights]
     total = sum(exact, Fraction(0))
     whole = math.lcm(*((part / total).denominator for part in exact))
     if whole <= _LARGEST:

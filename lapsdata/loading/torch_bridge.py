@@ -137,9 +137,10 @@ class TorchBridge:
         return sent
 
     def _to_device(self, tensors: Batch) -> Batch:
+        # Without a stream to wait for, a copy has to be over when it returns.
         kind = self._torch.Tensor
         return {
-            name: value.to(self._device, non_blocking=True) if isinstance(value, kind) else value
+            name: value.to(self._device, non_blocking=self._cuda) if isinstance(value, kind) else value
             for name, value in tensors.items()
         }
 

@@ -132,6 +132,15 @@ class TestProof:
         assert report.whole_epochs >= len(report.epochs) - 1
         assert report.runs == len(report.world_sizes)
 
+    def test_what_a_restart_with_a_larger_batch_drops_is_counted(self, tmp_path: Path) -> None:
+        """21 of 24 samples are there, and the next run's step of 4 has no room in this epoch."""
+        options: dict[str, Any] = {"source": Numbers(24), "last": "drop"}
+        state = run(tmp_path, 7, batch=3, **options)
+        run(tmp_path, 6, batch=2, world=2, state=state, **options)
+        report = check_ledgers([tmp_path])
+        assert report.problems == []
+        assert [(epoch.received, epoch.dropped) for epoch in report.epochs] == [(21, 3), (24, 0)]
+
     def test_steps_that_go_on_from_epoch_to_epoch_are_proven(self, tmp_path: Path) -> None:
         run(tmp_path, 40, world=2, batch=3, steps_per_epoch=7)
         report = check_ledgers([tmp_path])

@@ -147,7 +147,7 @@ class Resuming(RuleBasedStateMachine):
 
 
 TestResuming = Resuming.TestCase
-TestResuming.settings = settings(max_examples=40, stateful_step_count=15, deadline=None)
+TestResuming.settings = settings(max_examples=100, stateful_step_count=20, deadline=None)
 
 
 def ids_of(loader: Loader) -> list[int]:
