@@ -61,6 +61,9 @@ class WindowItem:
         Number of windows W.
     start_s, end_s : float64 (W,), seconds, or None
         None where the file carries no time; the end also where a single frame has no interval.
+    start_index : int64 (W,) or None
+    source_index : int64 (F,) or None
+        Both where the times are a grid laid over the frames of the video: which frame stands for each time.
     """
 
     path: Path
@@ -69,6 +72,8 @@ class WindowItem:
     rows: int
     start_s: NDArray[np.float64] | None
     end_s: NDArray[np.float64] | None
+    start_index: NDArray[np.int64] | None = None
+    source_index: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,7 +166,9 @@ def indexed_file(path: Path, index: TracksIndex, views: Sequence[str] | None) ->
         for name, source in index.sources[view].items():
             found[name if len(chosen) == 1 else f"{name}/{view}"] = source
     times = window_times(index.frame_s, index.start_index, header.horizon)
-    item = WindowItem(path, header.video.name, header, len(index.start_index), times["start_s"], times.get("end_s"))
+    grid = (None, None) if index.source_index is None else (index.start_index, index.source_index)
+    rows, name = len(index.start_index), header.video.name
+    item = WindowItem(path, name, header, rows, times["start_s"], times.get("end_s"), *grid)
     return window_file(path, [item], found | times)
 
 

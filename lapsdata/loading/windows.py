@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from lapsdata.errors import Problem, SchemaError, listed, warn
+from lapsdata.loading._open_frames import ImageRequest, open_frames
 from lapsdata.loading.filling import fill_lost
 from lapsdata.loading.finding import find_files
 from lapsdata.loading.source import Batch, BatchSpec, FieldSpec, To, require_alike
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pydantic import JsonValue
 
+    from lapsdata.loading._open_frames import Videos
     from lapsdata.loading.filling import Lost
+    from lapsdata.loading.frames import FrameSource, ImageSteps
     from lapsdata.loading.items import WindowItem
     from lapsdata.schema.tracks import TracksHeader
     from lapsdata.storage.open_files import Io
@@ -102,9 +105,15 @@ class WindowDataset:
     """
 
     def __init__(
-        self, items: Sequence[WindowItem], reader: RowReader, spec: BatchSpec, usual: Sequence[str], options: _Options
+        self,
+        items: Sequence[WindowItem],
+        reader: RowReader,
+        spec: BatchSpec,
+        usual: Sequence[str],
+        options: _Options,
+        frames: FrameSource | None = None,
     ) -> None:
-        self._items, self._reader, self._options = list(items), reader, options
+        self._items, self._reader, self._options, self._frames = list(items), reader, options, frames
         self._all, self._usual = spec, tuple(usual)
         self._ids: NDArray[np.int64] | None = None
         counts = np.fromiter((item.rows for item in items), np.int64, len(items))
@@ -117,7 +126,8 @@ class WindowDataset:
         return int(self._starts[-1]) if self._ids is None else len(self._ids)
 
     def __repr__(self) -> str:
-        return f"WindowDataset({len(self)} windows of {len(self.videos)} videos; {self.spec!r})"
+        frames = "" if self._frames is None else f"; {self._frames!r}"
+        return f"WindowDataset({len(self)} windows of {len(self.videos)} videos; {self.spec!r}{frames})"
 
     @property
     def spec(self) -> BatchSpec:
@@ -193,18 +203,18 @@ class WindowDataset:
         -------
         dict
             By field, `(B, ...)`: `tracks` (B, T, N, 2) float32 pixel xy, `vis` (B, T, N) bool, `start_s` (B,) float64
-            seconds ... With `offsets`, (B, O, ...) and `pad` (B, O) bool.
+            seconds ... With `offsets`, (B, O, ...) and `pad` (B, O) bool. `images` (B, T', H, W, 3) uint8 RGB.
 
         Raises
         ------
         IndexError
             An id outside of `0 .. len - 1`.
         CorruptDataError
-            A window is not what was written.
+            A window is not what was written, or a frame cannot be decoded.
         StorageError
             A file is gone, was replaced, or may not be read.
         SchemaError
-            A field, a buffer or `to` at fault.
+            A field, a buffer or `to` at fault; a video that is not the one of the tracks; a step without a frame.
         """
         names = self._names(None if fields is None else tuple(fields))
         wanted = np.asarray(ids)
@@ -217,7 +227,7 @@ class WindowDataset:
         buffers = None if out is None else {name: out[name] for name in read if name in out}
         if pad is not None and buffers is not None:
             buffers = {name: array.reshape(-1, *array.shape[2:]) for name, array in buffers.items()}
-        batch: Batch = dict(self._reader.gather(wanted, fields=read, out=buffers, threads=self._options.threads))
+        batch = self._read(wanted, read, buffers)
         if self._options.lost != "nan":
             self.filled += fill_lost(batch, self._options.lost)
         if pad is not None:
@@ -228,6 +238,17 @@ class WindowDataset:
         if self._options.transform is not None:
             batch = self._options.transform(batch)
         return batch if to == "numpy" else _tensors(batch, to)
+
+    def _read(self, ids: NDArray[Any], fields: Sequence[str], out: Mapping[str, NDArray[Any]] | None) -> Batch:
+        """Return windows, and the frames of those fields that are images."""
+        frames, threads = self._frames, self._options.threads
+        stored = [name for name in fields if frames is None or name not in frames.spec]
+        batch: Batch = dict(self._reader.gather(ids, fields=stored, out=out, threads=threads))
+        if frames is None or len(stored) == len(fields):
+            return batch
+        images = [name for name in fields if name in frames.spec]
+        step_s = self._reader.gather(ids, fields=["step_s"])["step_s"]
+        return batch | frames.gather(np.asarray(ids, np.int64), step_s, images, out=out, threads=threads)
 
     def _own(self, ids: NDArray[Any]) -> NDArray[Any]:
         """Translate numbers of a subset."""
@@ -308,7 +329,7 @@ class WindowDataset:
         if videos is not None or where is not None:
             good = np.array([_wanted(item, self._known(videos), where) for item in self._items])
             own = own[good[np.searchsorted(self._starts, own, "right") - 1]]
-        part = WindowDataset(self._items, self._reader, self._all, self._usual, self._options)
+        part = WindowDataset(self._items, self._reader, self._all, self._usual, self._options, self._frames)
         part._ids = own
         return part
 
@@ -372,13 +393,21 @@ class WindowDataset:
         return int(places[0]) if len(places) else None
 
     def close(self) -> None:
-        """Close files and threads; a later `gather` opens what it needs."""
+        """Close files, videos and threads; a later `gather` opens what it needs."""
         self._reader.close()
+        if self._frames is not None:
+            self._frames.close()
 
 
 def open_windows(
     path: str | PathLike[str] | Sequence[str | PathLike[str]],
     *,
+    keys: Sequence[str] = ("tracks",),
+    videos: Videos | None = None,
+    image_size: tuple[int, int] | None = None,
+    image_steps: ImageSteps = "all",
+    image_cache_bytes: int = 1 << 28,
+    open_videos: int = 8,
     views: Sequence[str] | None = None,
     verify: Verify = "first",
     io: Io = "auto",
@@ -389,16 +418,33 @@ def open_windows(
     transform: Transform | None = None,
     rate: FrameRate | float | None = None,
 ) -> WindowDataset:
-    """Open windows of tracks for loading; headers and times are read, windows are not.
+    """Open windows of tracks for loading; headers and times are read, windows are not, and no video is opened.
 
     Parameters
     ----------
     path : path, or sequence of paths
         A tracks file, a folder of them (in the order of their names), shards, or a list of these.
+    keys : sequence of {"tracks", "images"}
+        What a batch holds by default: the stored fields (`tracks`, `vis` ...), video frames, or both; and `start_s`.
+    videos : path, or mapping of path
+        For images: a folder, searched recursively for the videos' names (and for their digests where names do not
+        tell); one video; or a path or URL for each name. Where windows have several views, one of these for each:
+        `{view: folder}`.
+    image_size : (int, int), optional
+        Height and width to resize frames to (cv2.INTER_AREA), counted in the representation; positions of tracks stay
+        in pixels of the source. By default frames must have the size that the tracks name.
+    image_steps : {"all", "first", "middle"} or sequence of int
+        Which steps of a window have a frame: all T, the first, step T // 2, or those numbered; -1 is the last.
+    image_cache_bytes : int
+        Bytes of delivered frames that are kept, 256 MiB by default; 0 for none.
+    open_videos : int
+        How many decoders stay open.
     views : sequence of str, optional
         Which cameras; with one, fields have bare names (`tracks`), else `tracks/<view>`.
     verify : {"first", "always", "never"}
-        When windows are compared with their checksums: once per process, at each read, or not at all.
+        When windows are compared with their checksums: once per process, at each read, or not at all. A video is
+        compared with the digest in the tracks' header when a process first uses it, which reads it whole; never with
+        "never".
     io : {"auto", "mmap", "pread"}
         How bytes are read; `auto` maps files of local disks.
     open_files : int
@@ -422,7 +468,8 @@ def open_windows(
     StorageError, UnknownFormatError, CorruptDataError, FormatTooNewError
         See `lapsdata.read`.
     SchemaError
-        Files whose windows are unlike each other, field by field; or an option at fault.
+        Files whose windows are unlike each other, field by field; videos that are missing or ambiguous, all of them;
+        or an option at fault.
 
     Examples
     --------
@@ -439,6 +486,8 @@ def open_windows(
     'b.zarr'
     """
     options = _Options(_checked_offsets(offsets), _checked_lost(lost), transform, threads)
+    images = ImageRequest(videos, image_size, image_steps, open_videos, image_cache_bytes, verify != "never", rate)
+    images.check(keys)
     files = find_files(path, views=views, rate=rate)
     require_alike({str(file.path): file.spec for file in files})
     spec, usual = files[0].spec, files[0].usual
@@ -448,8 +497,14 @@ def open_windows(
         warn(f"{message}; `lapsdata check PATH --seal` makes a list of checksums beside each")
     fields = {name: np.dtype((field.dtype, field.shape)) for name, field in spec.items()}
     pieces = [piece for file in files for piece in file.pieces]
+    items = [item for file in files for item in file.items]
+    frames = None
+    if "images" in keys:
+        frames = open_frames(items, spec, views, images)
+        stored = [name for name in usual if name != "start_s"] if "tracks" in keys else []
+        spec, usual = BatchSpec(dict(spec) | frames.spec), (*stored, *frames.spec, "start_s")
     reader = RowReader(pieces, fields, verify=verify, io=io, open_files=open_files)
-    return WindowDataset([item for file in files for item in file.items], reader, spec, usual, options)
+    return WindowDataset(items, reader, spec, usual, options, frames)
 
 
 def check_ids(ids: NDArray[Any], length: int) -> None:
