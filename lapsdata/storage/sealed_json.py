@@ -13,7 +13,9 @@ from lapsdata.storage.seal import crc32c
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["read_sealed_json", "sealed_json", "write_sealed_json"]
+    from pydantic import JsonValue
+
+__all__ = ["read_sealed_json", "sealed_json", "unsealed_json", "write_sealed_json"]
 
 R = TypeVar("R", bound=Record)
 
@@ -80,20 +82,46 @@ def read_sealed_json(path: Path, kind: type[R]) -> R:
         raise StorageError(Problem("wrong-kind", where, "expected a file, got a folder"))
     with storage_errors(path, "read"):
         data = path.read_bytes()
-    try:
-        document = json.loads(data)
-    except ValueError:
-        document = None
-    if not isinstance(document, dict) or _SEAL not in document:
+    document = unsealed_json(data, where)
+    if document is None:
         # Whatever else is wrong with it is told first.
         kind.parse(data, where)
         message = f"expected {_SEAL}, got none: it was not written to its end, or by another program"
         raise CorruptDataError(Problem("no-seal", where, message, "make it again"))
+    return kind.parse(canonical_json(document), where)
+
+
+def unsealed_json(data: bytes, where: str) -> dict[str, JsonValue] | None:
+    """Return the object that was sealed, whatever record it is; None where the bytes are no object with a seal.
+
+    Raises
+    ------
+    CorruptDataError
+        It is not what was sealed.
+
+    Examples
+    --------
+    >>> from lapsdata.schema.base import Size
+    >>> unsealed_json(sealed_json(Size(width=4, height=3)), "size.json")
+    {'height': 3, 'width': 4}
+    >>> unsealed_json(b"[]", "list.json") is None
+    True
+    """
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(document, dict) or _SEAL not in document:
+        return None
     told = document.pop(_SEAL)
-    if told != (found := _seal(canonical_json(document))):
+    try:
+        found = _seal(canonical_json(document))
+    except ValueError:  # NaN, or half of a letter: nobody seals these
+        found = "values that no seal is made of"
+    if told != found:
         message = f"expected {found} over its content, got {told}"
         raise CorruptDataError(Problem("checksum", where, message, "make it again, or copy it again"))
-    return kind.parse(canonical_json(document), where)
+    return document
 
 
 def _seal(content: bytes) -> str:
