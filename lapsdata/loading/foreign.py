@@ -1,17 +1,23 @@
-"""Windows in plain HDF5 and Zarr of other makers: `tracks` and `vis` by their names, without times or checksums."""
+"""Windows in plain HDF5 and Zarr of other makers: `tracks` and `vis` by their names, without times.
+
+Checksums are those of the list that `lapsdata check PATH --seal` has put beside the file, where there is one.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lapsdata.containers.window_times import step_times
-from lapsdata.errors import Problem, SchemaError, UnknownFormatError
+from lapsdata.errors import CorruptDataError, Problem, SchemaError, UnknownFormatError
 from lapsdata.loading.items import WindowFile, WindowItem, window_file
-from lapsdata.loading.shards import foreign_tar
+from lapsdata.loading.shards import foreign_tar, tar_arrays
 from lapsdata.storage.hdf5_file import Hdf5File
 from lapsdata.storage.hdf5_index import hdf5_index
+from lapsdata.storage.seal import CHECKSUMS, REPAIR
+from lapsdata.storage.seal_list import with_checksums
 from lapsdata.storage.zarr_index import zarr_index
 from lapsdata.timebase import FrameRate, frame_to_s
 
@@ -20,37 +26,87 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lapsdata.storage.pieces import Source
+    from lapsdata.storage.seal_list import Store
 
-__all__ = ["foreign_file"]
+__all__ = ["ForeignArrays", "foreign_arrays", "foreign_file"]
 
 _FIELDS = ("tracks", "vis")
+
+
+@dataclass(frozen=True, eq=False)
+class ForeignArrays:
+    """The arrays of windows in a file that is none of ours.
+
+    Parameters
+    ----------
+    store : {"hdf5", "zarr", "tar"}
+    sources : dict of Source
+        By their names in the file; these are what a seal list tells of.
+    views : dict of dict of str
+        By view, the name in the file of each field.
+    """
+
+    store: Store
+    sources: dict[str, Source]
+    views: dict[str, dict[str, str]]
+
+    def fields(self, view: str) -> dict[str, Source]:
+        """Return the arrays of one view, by field."""
+        return {field: self.sources[name] for field, name in self.views[view].items()}
+
+
+def foreign_arrays(path: Path) -> ForeignArrays:
+    """Find the arrays of windows in a file that is none of ours, and read none of its windows.
+
+    Arrays are found by their names: `tracks (W, T, N, 2)` and `vis (W, T, N)` in one group, wherever that lies; the
+    group's name is the view (AMPLIFY and LAPS: `root/<view>/tracks`). In a tar of WebDataset samples, every `*.npy`
+    member is a field.
+
+    Raises
+    ------
+    UnknownFormatError
+        None of HDF5, Zarr and tar, or no such arrays.
+    SchemaError
+        Two groups of one name, or samples that are unlike each other.
+    CorruptDataError, StorageError
+        The file is damaged, cut short, was one of ours once, or may not be read.
+    """
+    if path.suffix == ".tar":
+        fields = tar_arrays(path)
+        return ForeignArrays("tar", fields, {"default": {name: name for name in fields}})
+    store: Store = "zarr" if path.is_dir() else "hdf5"
+    names = _zarr_names(path) if store == "zarr" else _hdf5_names(path)
+    views = _views(path, names)
+    wanted = [name for fields in views.values() for name in fields.values()]
+    return ForeignArrays(store, _zarr(path, wanted) if store == "zarr" else _hdf5(path, wanted), views)
 
 
 def foreign_file(path: Path, views: Sequence[str] | None, rate: FrameRate | float | None) -> WindowFile:
     """Open a file that is none of ours, and read none of its windows.
 
-    Arrays are found by their names: `tracks (W, T, N, 2)` and `vis (W, T, N)` in one group, wherever that lies; the
-    group's name is the view (AMPLIFY and LAPS: `root/<view>/tracks`). One chunk that was never written is its fill
-    value, as both formats mean it.
+    See `foreign_arrays` for what is found. A chunk that was never written is its fill value, as both formats mean it.
+    Where a seal list stands beside the file, each window is compared with its checksum there.
 
     Raises
     ------
-    UnknownFormatError
-        Neither HDF5 nor Zarr, or no such arrays.
+    UnknownFormatError, CorruptDataError, StorageError
+        See `foreign_arrays`; or the seal list is damaged, or tells of another file.
     SchemaError
         A view that is not there, or arrays that do not fit each other.
     """
     if path.suffix == ".tar":
         return foreign_tar(path, views)
-    groups = _zarr_groups(path) if path.is_dir() else _hdf5_groups(path)
-    chosen = sorted(groups) if views is None else list(views)
-    strangers = [view for view in chosen if view not in groups]
+    arrays = foreign_arrays(path)
+    sources = with_checksums(path, arrays.store, arrays.sources)
+    chosen = sorted(arrays.views) if views is None else list(views)
+    strangers = [view for view in chosen if view not in arrays.views]
     if strangers:
-        raise SchemaError(Problem("wrong-views", str(path), f"expected some of {sorted(groups)}, got {strangers}"))
+        message = f"expected some of {sorted(arrays.views)}, got {strangers}"
+        raise SchemaError(Problem("wrong-views", str(path), message))
     found: dict[str, Source] = {}
     for view in chosen:
-        for name, source in groups[view].items():
-            found[name if len(chosen) == 1 else f"{name}/{view}"] = source
+        for field, name in arrays.views[view].items():
+            found[field if len(chosen) == 1 else f"{field}/{view}"] = sources[name]
     rows = _rows(path, found)
     horizon = next(source.shape[1] for source in found.values())
     start_s = end_s = None
@@ -76,33 +132,44 @@ def _rows(path: Path, found: Mapping[str, Source]) -> int:
     return int(rows)
 
 
-def _hdf5_groups(path: Path) -> dict[str, dict[str, Source]]:
+def _hdf5_names(path: Path) -> list[str]:
     with Hdf5File(path) as file:
-        names = [name.strip("/") for name in file.datasets()]
-        return {
-            _view(group): {field: hdf5_index(file, f"{group}/{field}".strip("/"), fill=True) for field in _FIELDS}
-            for group in _groups(path, names)
-        }
+        return [name.strip("/") for name in file.datasets()]
 
 
-def _zarr_groups(path: Path) -> dict[str, dict[str, Source]]:
+def _hdf5(path: Path, names: Sequence[str]) -> dict[str, Source]:
+    with Hdf5File(path) as file:
+        return {name: hdf5_index(file, name, fill=True) for name in names}
+
+
+def _zarr_names(path: Path) -> list[str]:
     markers = [*path.rglob("zarr.json"), *path.rglob(".zarray")]
-    names = sorted({str(marker.parent.relative_to(path)) for marker in markers})
-    return {
-        _view(group): {field: zarr_index(path, f"{group}/{field}".strip("/"), fill=True) for field in _FIELDS}
-        for group in _groups(path, names)
-    }
+    return sorted({marker.parent.relative_to(path).as_posix() for marker in markers})
 
 
-def _groups(path: Path, names: Sequence[str]) -> list[str]:
-    """Return the groups that hold both arrays."""
+def _zarr(path: Path, names: Sequence[str]) -> dict[str, Source]:
+    return {name: zarr_index(path, name, fill=True) for name in names}
+
+
+def _views(path: Path, names: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Return the groups that hold both arrays, by view: the names of these."""
     parents = {name.rpartition("/")[0] for name in names if name.rpartition("/")[2] == "tracks"}
     good = sorted(group for group in parents if f"{group}/vis".strip("/") in names)
     if not good:
         message = f"expected a group with the arrays tracks and vis, got {', '.join(names[:6]) or 'nothing'}"
         fix = "look at it: lapsdata inspect FILE --low-level"
         raise UnknownFormatError(Problem("no-windows", str(path), message, fix))
-    return good
+    found: dict[str, dict[str, str]] = {}
+    for group in good:
+        view, fields = _view(group), {field: f"{group}/{field}".strip("/") for field in _FIELDS}
+        if view in found:
+            message = f"expected groups of different names, got '{found[view]['tracks']}' and '{fields['tracks']}'"
+            raise SchemaError(Problem("view-twice", str(path), message, "give each view a name of its own"))
+        if fields["tracks"] + CHECKSUMS in names:
+            message = "expected the header that a file of ours has, got its checksums alone"
+            raise CorruptDataError(Problem("header-gone", str(path), message, REPAIR))
+        found[view] = fields
+    return found
 
 
 def _view(group: str) -> str:

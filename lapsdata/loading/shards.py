@@ -1,4 +1,7 @@
-"""Windows in WebDataset shards: of ours, verified and with their times; of others, as their members are named."""
+"""Windows in WebDataset shards: of ours, verified and with their times; of others, as their members are named.
+
+Shards of others are verified where `lapsdata check PATH --seal` has put a list of checksums beside them.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import numpy as np
 from lapsdata.errors import Problem, SchemaError
 from lapsdata.formats.shards_webdataset import ShardsFolder
 from lapsdata.loading.items import WindowFile, WindowItem, window_file, window_times
+from lapsdata.storage.seal_list import with_checksums
 from lapsdata.storage.tar_samples import foreign_shards
 
 if TYPE_CHECKING:
@@ -19,7 +23,7 @@ if TYPE_CHECKING:
 
     from lapsdata.storage.pieces import Source
 
-__all__ = ["foreign_tar", "shards_file"]
+__all__ = ["foreign_tar", "shards_file", "tar_arrays"]
 
 
 def shards_file(path: Path, views: Sequence[str] | None) -> WindowFile:
@@ -36,11 +40,11 @@ def shards_file(path: Path, views: Sequence[str] | None) -> WindowFile:
     items: list[WindowItem] = []
     parts: list[dict[str, NDArray[np.float64]]] = []
     for video, header in enumerate(folder.headers):
-        start_index, frame_s, _ = folder.times(video)
+        start_index, frame_s, source_index = folder.times(video)
         times = window_times(frame_s, start_index, header.horizon)
-        items.append(
-            WindowItem(path, header.video.name, header, len(start_index), times["start_s"], times.get("end_s"))
-        )
+        grid = (None, None) if source_index is None else (start_index, source_index)
+        rows, name = len(start_index), header.video.name
+        items.append(WindowItem(path, name, header, rows, times["start_s"], times.get("end_s"), *grid))
         parts.append(times)
     found: dict[str, Source] = {}
     there = sorted({field.view for field in folder.fields.values()})
@@ -54,21 +58,33 @@ def shards_file(path: Path, views: Sequence[str] | None) -> WindowFile:
 
 
 def foreign_tar(path: Path, views: Sequence[str] | None) -> WindowFile:
-    """Open a tar of WebDataset samples of other makers: every `*.npy` member is a field, none has a checksum.
+    """Open a tar of WebDataset samples of other makers: every `*.npy` member is a field.
 
     Raises
     ------
     SchemaError
         Samples that are unlike each other, or `views` are named.
     CorruptDataError, StorageError
-        The archive is damaged or cut short, or may not be read.
+        The archive is damaged or cut short, or may not be read; or its seal list is damaged, or tells of another one.
     """
     if views is not None:
         message = "expected no views for a tar of other makers, whose fields are named by its members"
         raise SchemaError(Problem("wrong-views", str(path), message, "leave `views` out"))
+    found = with_checksums(path, "tar", tar_arrays(path))
+    rows = next(iter(found.values())).shape[0]
+    return window_file(path, [WindowItem(path, path.stem, None, rows, None, None)], found)
+
+
+def tar_arrays(path: Path) -> dict[str, Source]:
+    """Say where the arrays of all samples of a tar lie, by the endings of their members; without checksums.
+
+    Raises
+    ------
+    SchemaError, CorruptDataError, StorageError
+        See `lapsdata.storage.tar_samples.foreign_shards`.
+    """
     shards = foreign_shards([path])
-    item = WindowItem(path, path.stem, None, len(shards), None, None)
-    return window_file(path, [item], {name: shards.index(name) for name in shards.fields})
+    return {name: shards.index(name) for name in shards.fields}
 
 
 def _chosen(path: Path, there: list[str], views: Sequence[str] | None) -> list[str]:
