@@ -13,12 +13,14 @@ from lapsdata.loading.buffers import BufferPool
 from lapsdata.loading.permutation import MOST
 from lapsdata.loading.schedule import Schedule, whole_shares
 from lapsdata.loading.source import Batch, BatchSource, BatchSpec, FieldSpec, To, require_alike
+from lapsdata.schema.base import canonical_json
 from lapsdata.storage.tensors import as_tensor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
+    from pydantic import JsonValue
 
 __all__ = ["SOURCE", "Exhausted", "Mixture", "mixed_samples"]
 
@@ -97,6 +99,13 @@ class Mixture:
     def spec(self) -> BatchSpec:
         """The common fields, and `source`: int64, the number of the source."""
         return BatchSpec({**self._spec, SOURCE: FieldSpec((), np.dtype(np.int64))})
+
+    @property
+    def fingerprint(self) -> str | None:
+        """What the sources say about their content, by name, as JSON; None if none of them says anything."""
+        told = {name: getattr(source, "fingerprint", None) for name, source in self.sources.items()}
+        known: dict[str, JsonValue] = {name: str(text) for name, text in told.items() if text is not None}
+        return canonical_json(known).decode() if known else None
 
     def locate(self, ids: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the number of the source of each id, and the id within that source.

@@ -176,6 +176,13 @@ class TestMixture:
             "state: samples",
         ]
 
+    def test_what_the_sources_say_about_their_content_is_in_the_state(self) -> None:
+        assert Mixture({"a": Numbers(3)}).fingerprint is None
+        mixed = [Mixture({"a": Numbers(3, fingerprint=text), "b": Numbers(3)}) for text in ("one", "two")]
+        assert mixed[0].fingerprint == '{"a":"one"}'
+        with pytest.raises(SchemaError, match='fingerprint: expected .*"a":"two".* as this loader.*, got .*"a":"one"'):
+            Loader(mixed[1], batch_size=2).load_state_dict(Loader(mixed[0], batch_size=2).state_dict())
+
     def test_gather_takes_fields_buffers_and_torch(self) -> None:
         mixture = Mixture({"a": Numbers(3), "b": Numbers(2)})
         ids = np.array([4, 0, 4, 2])
