@@ -1,8 +1,9 @@
 """Which source comes at which position of a mixture, in closed form: nothing is counted along the way.
 
-The first source takes its share of all positions, evenly spread; the second its share of the positions that are left;
-and so on. The n-th position that a source takes, and how many it has taken before any position, are divisions of
-whole numbers; so the count of each source stays within a few of its exact share, at every position.
+The source of the largest share takes that of all positions, evenly spread; the next one its share of the positions
+that are left; and so on. The n-th position that a source takes, and how many it has taken before any position, are
+divisions of whole numbers. Each division errs by less than one, and is passed on to a source of the same or a smaller
+share only in part: of K sources, none is ever further from its exact share than 1 + (1 + 1/2 + ... + 1/(K - 1)).
 """
 
 from __future__ import annotations
@@ -42,9 +43,10 @@ class Schedule:
     """
 
     def __init__(self, shares: tuple[int, ...]) -> None:
+        turns = sorted(range(len(shares)), key=lambda source: -shares[source])
         # What is left for each source and those behind it.
-        left = list(itertools.accumulate(reversed(shares)))[::-1]
-        self._steps = tuple(zip(shares, left, strict=True))
+        left = list(itertools.accumulate(shares[source] for source in reversed(turns)))[::-1]
+        self._steps = tuple((source, shares[source], rest) for source, rest in zip(turns, left, strict=True))
 
     def at(self, positions: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return which source has each position, and how many positions it had before.
@@ -57,11 +59,11 @@ class Schedule:
         -------
         sources, counts : int64 (B,)
         """
-        sources = np.full(len(positions), len(self._steps) - 1, np.int64)
+        sources = np.empty(len(positions), np.int64)
         counts = np.zeros(len(positions), np.int64)
         todo = np.arange(len(positions))
         rest = positions.astype(np.int64)
-        for number, (share, left) in enumerate(self._steps):
+        for number, share, left in self._steps:
             before, after = _taken(rest, share, left), _taken(rest + 1, share, left)
             here = after > before
             sources[todo[here]] = number
@@ -77,10 +79,10 @@ class Schedule:
         >>> Schedule((2, 1)).counts_before(4)
         (3, 1)
         """
-        found, rest = [], position
-        for share, left in self._steps:
-            found.append(-(-rest * share // left))
-            rest -= found[-1]
+        found, rest = [0] * len(self._steps), position
+        for source, share, left in self._steps:
+            found[source] = -(-rest * share // left)
+            rest -= found[source]
         return tuple(found)
 
 
