@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-import mmap
 import os
 import weakref
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
-
-import numpy as np
 
 from lapsdata.errors import Problem, SchemaError, StorageError
 from lapsdata.storage.atomic import existing, storage_errors
@@ -18,6 +16,9 @@ from lapsdata.storage.index import key_of_status
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from lapsdata.storage.index import FileKey
 
@@ -53,7 +54,7 @@ class OpenFile:
     descriptor: int
     size: int
     base: int = 0
-    view: np.ndarray[tuple[int], np.dtype[np.uint8]] | None = None
+    view: NDArray[np.uint8] | None = None
 
     _closing: Callable[[], object] = field(init=False)
 
@@ -63,15 +64,18 @@ class OpenFile:
 
     def map(self) -> None:
         """Map the file; it is read through the map from now on."""
+        from lapsdata.storage._pages import map_file
+
         if self.view is None and self.size:
-            self.view = np.frombuffer(mmap.mmap(self.descriptor, 0, access=mmap.ACCESS_READ), np.uint8)
+            self.view = map_file(self.descriptor, self.size)
             self.base = int(self.view.__array_interface__["data"][0])
 
     def populate(self) -> bool:
         """Map the file with all its pages, if the system has them in memory; say whether that was done."""
         from lapsdata.storage._pages import populate, resident
 
-        self.map()
+        with contextlib.suppress(OSError):  # a file that cannot be mapped is read as before
+            self.map()
         if self.view is not None and resident(self.base, self.size) and populate(self.base, self.size):
             return True
         self.view, self.base = None, 0
