@@ -185,7 +185,7 @@ def _lzf(data: bytes, settings: Mapping[str, Any], itemsize: int, size: int, whe
     out = np.empty(size, np.uint8)
     done = expand(np.frombuffer(data, np.uint8), out)
     if done != size:
-        message = f"expected an LZF stream of {size} bytes, got one that breaks after {max(0, done)}"
+        message = f"expected an LZF stream of {size} bytes, got {'one that breaks' if done < 0 else f'{done} bytes'}"
         raise CorruptDataError(Problem("corrupt-chunk", where, message, REPAIR))
     return out.tobytes()
 
