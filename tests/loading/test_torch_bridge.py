@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import gc
+import subprocess
 import sys
 import types
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import torch
 
 from lapsdata.errors import MissingExtraError, SchemaError
+from lapsdata.loading.ledger_check import check_ledgers
 from lapsdata.loading.loader import Loader
 from lapsdata.loading.torch_bridge import TorchBridge, joined_group, shared_array
 from lapsdata.testing.numbers import Numbers
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_tensors_share_the_memory_of_the_arrays() -> None:
@@ -79,6 +84,48 @@ def test_a_process_group_is_found_only_where_one_was_joined(monkeypatch: pytest.
     assert joined_group() == (3, 5)
     plan = Loader(Numbers(100), global_batch_size=10).plan()
     assert (plan.rank, plan.world_size, plan.batch_size, plan.told_by) == (3, 5, 2, "torch.distributed")
+
+
+GROUP = """
+import json, sys
+from pathlib import Path
+import torch.distributed as distributed
+from lapsdata.loading.loader import Loader
+from lapsdata.testing.numbers import Numbers
+meeting, folder, rank, size = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
+distributed.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=size)
+state = folder / "state.json"
+with Loader(Numbers(60), global_batch_size=12, shuffle="global", epochs=None, to="torch", ledger=folder) as loader:
+    if state.exists():
+        loader.load_state_dict(json.loads(state.read_text()))
+    for step, batch in zip(range(3), loader):
+        assert len(batch["id"]) == 12 // size
+    assert loader.plan().told_by == "torch.distributed"
+    distributed.barrier()
+    if rank == 0:
+        state.write_text(json.dumps(loader.state_dict()))
+distributed.destroy_process_group()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not torch.distributed.is_available(), reason="this torch has no process groups")
+def test_process_groups_of_changing_size_see_an_epoch_exactly_once(tmp_path: Path) -> None:
+    """Three steps with two ranks, then three with one; an epoch has five, and rank 0 alone keeps the state."""
+    ledgers = tmp_path / "ledgers"
+    ledgers.mkdir()
+    for size in (2, 1):
+        meeting = tmp_path / f"meeting-{size}"
+        start = [sys.executable, "-c", GROUP, str(meeting), str(ledgers)]
+        commands = [[*start, str(rank), str(size)] for rank in range(size)]
+        children = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for command in commands]
+        for child in children:
+            _, told = child.communicate(timeout=120)
+            assert child.returncode == 0, told
+    report = check_ledgers([ledgers])
+    assert [(problem.code, problem.where) for problem in report.problems] == [("unfinished", "epoch 1")]
+    assert report.world_sizes == (2, 1)
+    assert [(epoch.received, epoch.whole) for epoch in report.epochs] == [(60, True), (12, False)]
 
 
 class FakeCuda:
