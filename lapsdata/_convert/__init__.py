@@ -1,0 +1,169 @@
+"""Between stores and profiles: the same windows in HDF5, Zarr or shards, and what could not be carried over."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from lapsdata._convert._keys import look
+from lapsdata._convert._options import ConvertOptions
+from lapsdata._convert._planning import shards_item, single_items
+from lapsdata._convert._report import Converted, ConvertReport
+from lapsdata._convert._sources import find_sources
+from lapsdata._convert._targets import expect_apart, outputs, target_format
+from lapsdata._convert._writing import convert_item
+from lapsdata.errors import Problem, SchemaError
+from lapsdata.execution.local import LocalEngine
+from lapsdata.execution.manifest import plan
+from lapsdata.execution.report import Interrupted, carry_out_shown
+from lapsdata.formats import recognise
+from lapsdata.formats._rounding import rounding_step
+from lapsdata.schema.base import Size
+from lapsdata.storage.run_file import record_run
+from lapsdata.timebase import FrameRate
+
+if TYPE_CHECKING:
+    from os import PathLike
+    from typing import Any
+
+    from lapsdata._convert._sources import Sources
+    from lapsdata.execution.report import Report
+    from lapsdata.formats import Format
+
+__all__ = ["ConvertOptions", "ConvertReport", "Converted", "convert"]
+
+
+def convert(
+    source: str | PathLike[str],
+    target: str | PathLike[str],
+    *,
+    to: str | None = None,
+    profile: Literal["raw", "compact"] = "raw",
+    round_px: float | Literal["none"] | None = None,
+    samples_per_shard: int | None = None,
+    rate: FrameRate | float | str | None = None,
+    size: tuple[int, int] | None = None,
+    stride: int = 1,
+    force: bool = False,
+    workers: int | None = None,
+) -> ConvertReport:
+    """Write the same windows in another store or profile, in memory that does not grow with their number.
+
+    Every window is compared with its checksum on the way. Headers are carried as they are; their provenance gets the
+    source as a parent. What is there already, and was made of the same source in this way, is kept.
+
+    Parameters
+    ----------
+    source : path
+        A tracks file, of ours or a plain HDF5 or Zarr; a folder of such files; a folder of shards; or another record
+        that a second store exists for.
+    target : path
+        For one file, the file, or a folder that is there; for several, a folder, made if it is not there; for shards,
+        the folder of shards.
+    to : str, optional
+        Registry name, or the store alone: `hdf5`, `zarr`, `shards`; by default it follows from the ending of `target`.
+    profile : {"raw", "compact"}
+        `compact`: rounded to `round_px`, and compressed.
+    round_px : float, "none" or None, pixel
+        For `compact`: "none" is lossless, None is the default of 1/64.
+    samples_per_shard : int, optional
+        For shards: windows in every archive but the last.
+    rate, size, stride
+        Of foreign files: frames per second, (width, height) of the frame in pixels, and frames from one window to the
+        next.
+    force : bool
+        Convert again what is done, and replace what was converted from another source; never what others have made.
+    workers : int, optional
+        Processes; by default one per core.
+
+    Raises
+    ------
+    StorageError
+        Nothing is there, or the folder of the output cannot be written to.
+    UnknownFormatError
+        No format is meant, or none of the record that is converted.
+    SchemaError
+        Options at fault, or unlike videos for the same shards; what goes wrong with a single file is in the report.
+    KeyboardInterrupt
+        Ctrl-C or SIGTERM; what was finished stays.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import lapsdata
+    >>> from lapsdata.testing.samples import sample_tracks
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> _ = lapsdata.write(folder / "clip.h5", sample_tracks())
+    >>> report = convert(folder / "clip.h5", folder / "clip.zarr", profile="compact")
+    >>> report.facts["windows"], report.largest_error_px <= 1 / 128 + 1e-6
+    ('3', True)
+    """
+    place, out = Path(source), Path(target)
+    found = find_sources(place)
+    plugin = target_format(found.record, to, out)
+    expect_apart(place, out)
+    options = _options(plugin, profile, round_px, samples_per_shard, rate, size, stride)
+    if plugin.record == "shards":
+        items: list[Any] = [shards_item(found, out, options)]
+        folder = None
+    else:
+        goals = outputs(found, out, plugin)
+        _expect_another(found, plugin, options)
+        items = single_items(found, goals, options)
+        folder = out if found.several and goals and goals[0] != out else None
+    with record_run(folder) if folder is not None else contextlib.nullcontext():
+        todo = plan(items, lambda item: look(item, force=force), force=force)
+        try:
+            report = carry_out_shown(todo, convert_item, LocalEngine(workers), title="convert", unit="windows")
+        except Interrupted as stop:
+            raise Interrupted(_told(stop.report, found.beside), stop.number) from stop
+    return _told(report, found.beside)
+
+
+def _told(report: Report[Converted], beside: tuple[str, ...]) -> ConvertReport:
+    return ConvertReport(report.entries, report.leftovers, beside)
+
+
+def _options(
+    plugin: Format[Any],
+    profile: Literal["raw", "compact"],
+    round_px: float | Literal["none"] | None,
+    samples_per_shard: int | None,
+    rate: FrameRate | float | str | None,
+    size: tuple[int, int] | None,
+    stride: int,
+) -> ConvertOptions:
+    """Put together what was said, and refuse what would have no effect."""
+    rounding_step(profile, round_px)
+    for name, wrong, only in (
+        ("profile", plugin.record == "shards" and profile != "raw", "shards are stored as they are"),
+        ("samples_per_shard", plugin.record != "shards" and samples_per_shard is not None, "only for shards"),
+    ):
+        if wrong:
+            raise SchemaError(Problem("wrong-option", name, f"expected none with {plugin.name}, got one: {only}"))
+    return ConvertOptions(
+        to=plugin.name,
+        profile=profile,
+        round_px=float(round_px) if isinstance(round_px, int | float) else round_px,
+        samples_per_shard=samples_per_shard,
+        rate=None if rate is None else FrameRate.parse(rate),
+        size=None if size is None else Size(width=size[0], height=size[1]),
+        stride=stride,
+    )
+
+
+def _expect_another(found: Sources, plugin: Format[Any], options: ConvertOptions) -> None:
+    """Refuse what would be the same file again, where there is no other store to convert to.
+
+    Raises
+    ------
+    SchemaError
+        Names the one that there is.
+    """
+    if found.record in ("tracks", "shards") or options.profile != "raw":
+        return
+    path = found.items[0].path
+    if recognise(path).name == plugin.name:
+        message = f"expected another store or profile, got {plugin.name} again: it is the only one of {found.record}"
+        raise SchemaError(Problem("same-format", str(path), message, "copy the file"))

@@ -1,0 +1,101 @@
+"""What is to be converted, looked at before anything is written: whatever is wrong with a source is told first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lapsdata import console
+from lapsdata._convert._keys import ROLE, convert_key
+from lapsdata._convert._sources import open_windows
+from lapsdata._convert._writing import ConvertWork
+from lapsdata.errors import LapsError, Problem, SchemaError
+from lapsdata.execution.manifest import Refused, WorkItem
+from lapsdata.provenance import parent
+from lapsdata.schema.shards import shape_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from lapsdata._convert._options import ConvertOptions
+    from lapsdata._convert._sources import ConvertSource, Sources
+    from lapsdata._convert._windows import Windows
+    from lapsdata.schema.base import Parent
+
+__all__ = ["shards_item", "single_items"]
+
+
+def single_items(
+    found: Sources, outputs: Sequence[Path], options: ConvertOptions
+) -> list[WorkItem[ConvertWork] | Refused]:
+    """Return an item for each source, refused where it cannot be converted."""
+    items: list[WorkItem[ConvertWork] | Refused] = []
+    digests: dict[Path, Parent] = {}
+    with console.progress("look at sources", len(found.items), unit="sources") as advance:
+        for source, output in zip(found.items, outputs, strict=True):
+            try:
+                rows = None if source.kind == "whole" else len(open_windows(source, options))
+                made_of = (_parent(source.path, digests),)
+            except LapsError as error:
+                items.append(Refused(source.name, output, error.problems))
+            else:
+                key = convert_key(options, made_of, source.video)
+                work = ConvertWork((source,), made_of, options, found.record)
+                items.append(WorkItem(source.name, output, key, work, rows))
+            advance(1)
+    folder = outputs[0].parent if outputs else None
+    items += [Refused(path.stem, (folder or path.parent) / path.name, problems) for path, problems in found.refused]
+    return items
+
+
+def shards_item(found: Sources, output: Path, options: ConvertOptions) -> WorkItem[ConvertWork]:
+    """Return the one item that all sources are put into.
+
+    Raises
+    ------
+    LapsError
+        A source cannot be read, or is unlike the others: shards without it would not be what was asked for.
+    """
+    problems: list[Problem] = [problem for _, told in found.refused for problem in told]
+    kind: type[LapsError] = SchemaError
+    digests: dict[Path, Parent] = {}
+    opened: dict[ConvertSource, Windows] = {}
+    with console.progress("look at sources", len(found.items), unit="sources") as advance:
+        for source in found.items:
+            try:
+                opened[source] = open_windows(source, options)
+                _parent(source.path, digests)
+            except LapsError as error:
+                kind = type(error)
+                problems += error.problems
+            advance(1)
+    problems += _unlike(opened)
+    if problems:
+        raise kind(*problems)
+    parents = tuple(digests.values())
+    work = ConvertWork(found.items, parents, options, found.record)
+    units = sum(len(windows) for windows in opened.values())
+    return WorkItem(output.name, output, convert_key(options, parents), work, units)
+
+
+def _unlike(opened: Mapping[ConvertSource, Windows]) -> list[Problem]:
+    """Say which sources cannot be in the same shards as the first one."""
+    shapes = [(source, shape_of(windows.header)) for source, windows in opened.items()]
+    first = shapes[0] if shapes else None
+    return [
+        Problem(
+            "unlike-videos",
+            str(source.path),
+            f"expected {first[1]} as in {first[0].path.name}, got {shape}",
+            "put videos of one shape into shards of their own",
+        )
+        for source, shape in shapes
+        if first is not None and shape != first[1]
+    ]
+
+
+def _parent(path: Path, known: dict[Path, Any]) -> Parent:
+    if path not in known:
+        known[path] = parent(ROLE, path)
+    found: Parent = known[path]
+    return found

@@ -1,0 +1,140 @@
+"""What a conversion has done, and what it could not carry over: nothing of that is silent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from lapsdata.errors import Problem
+from lapsdata.execution.report import Report
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["ConvertReport", "Converted"]
+
+_NAMED = 12
+"""Names that a text shows of what was left behind; JSON has all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """What converting one item has made, and lost.
+
+    Parameters
+    ----------
+    windows : int
+        Windows, or rows of another record.
+    bytes_before, bytes_after : int
+        On disk.
+    largest_error_px : float
+        By how much a stored position differs from that of the source at most.
+    unverified : int
+        Windows of the source that carry no checksum.
+    filled : int
+        Chunks of the source that were never written, and were read as the fill value.
+    left_behind : tuple of str
+        What the source holds beside, which has no place here: datasets, and attributes as `place@name`.
+    notes : tuple of Problem
+        What a reader of the output must know.
+
+    Examples
+    --------
+    >>> Converted(windows=3, bytes_before=1000, bytes_after=600, largest_error_px=0.0078).windows
+    3
+    """
+
+    windows: int
+    bytes_before: int
+    bytes_after: int
+    largest_error_px: float = 0.0
+    unverified: int = 0
+    filled: int = 0
+    left_behind: tuple[str, ...] = ()
+    notes: tuple[Problem, ...] = field(default_factory=tuple)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the fields as a JSON-ready dictionary."""
+        plain = {name: getattr(self, name) for name in self.__slots__}
+        return {**plain, "left_behind": list(self.left_behind), "notes": [note.as_json() for note in self.notes]}
+
+    def problems(self) -> Iterator[Problem]:
+        """Yield what is to be told: notes, and what could not be carried."""
+        yield from self.notes
+        if self.unverified:
+            message = f"{self.unverified} windows carry no checksum: they were copied as they were found"
+            yield Problem("unverified", "source", message, severity="warning")
+        if self.filled:
+            message = f"{self.filled} chunks were never written: they were read as the fill value"
+            yield Problem("filled", "source", message, severity="warning")
+        if self.left_behind:
+            more = len(self.left_behind) - _NAMED
+            named = ", ".join(self.left_behind[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+            message = f"{len(self.left_behind)} things have no place in the output: {named}"
+            yield Problem("left-behind", "source", message, "keep the source if you need them", "warning")
+
+
+@dataclass(frozen=True)
+class ConvertReport(Report[Converted]):
+    """The report of a conversion, with its losses.
+
+    Parameters
+    ----------
+    entries, leftovers
+        As `Report`.
+    beside : tuple of str
+        Files in the folder that are no tracks, and were left alone.
+
+    Examples
+    --------
+    >>> import pathlib
+    >>> from lapsdata.execution.report import Entry
+    >>> done = Converted(windows=3, bytes_before=1000, bytes_after=600)
+    >>> report = ConvertReport((Entry("clip", pathlib.Path("clip.zarr"), "made", result=done),))
+    >>> report.facts["windows"], report.facts["bytes"]
+    ('3', '1,000 before, 600 after')
+    """
+
+    beside: tuple[str, ...] = ()
+
+    @property
+    def made(self) -> tuple[Converted, ...]:
+        """What was made in this run."""
+        return tuple(entry.result for entry in self.entries if entry.result is not None)
+
+    @property
+    def largest_error_px(self) -> float:
+        """The largest difference of a position, over everything that was made in this run."""
+        return max((one.largest_error_px for one in self.made), default=0.0)
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """The counts of the items, and what was made of them, in words."""
+        facts = dict(super().facts)
+        if made := self.made:
+            before, after = (sum(getattr(one, name) for one in made) for name in ("bytes_before", "bytes_after"))
+            facts["windows"] = f"{sum(one.windows for one in made):,}"
+            facts["bytes"] = f"{before:,} before, {after:,} after"
+            error = self.largest_error_px
+            facts["largest error"] = "none: every position is the same" if error == 0 else f"{error:.6g} px"
+        if self.beside:
+            facts["left out"] = f"{len(self.beside)} that are no tracks: {', '.join(self.beside[:_NAMED])}"
+        return facts
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """Everything to be told: failures, losses with the item's name in front, what lies about."""
+        lost = [
+            problem.within(entry.name)
+            for entry in self.entries
+            if entry.result is not None
+            for problem in entry.result.problems()
+        ]
+        return (*super().problems, *lost)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the report as a JSON-ready dictionary; the items tell what was made of them, and lost."""
+        document = super().as_json()
+        for item, entry in zip(document["items"], self.entries, strict=True):
+            item["made"] = None if entry.result is None else entry.result.as_json()
+        return {**document, "largest_error_px": self.largest_error_px, "beside": list(self.beside)}

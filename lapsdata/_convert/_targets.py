@@ -1,0 +1,106 @@
+"""What is written, and where: the format that is meant, and the name of each output."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lapsdata.errors import Problem, SchemaError, UnknownFormatError
+from lapsdata.plugins import registry
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lapsdata._convert._sources import Sources
+    from lapsdata.formats import Format
+
+__all__ = ["expect_apart", "outputs", "target_format"]
+
+
+def target_format(record: str, to: str | None, path: Path) -> Format[Any]:
+    """Return the format that is meant by `--to`, or by the ending of the output.
+
+    Parameters
+    ----------
+    record : str
+        What is converted.
+    to : str or None
+        Registry name, or the store alone; `shards` for shards.
+    path : Path
+        The output.
+
+    Raises
+    ------
+    UnknownFormatError
+        No format, or several, are meant; says which there are.
+
+    Examples
+    --------
+    >>> import pathlib
+    >>> target_format("tracks", "zarr", pathlib.Path("out")).name
+    'tracks_zarr'
+    >>> target_format("tracks", None, pathlib.Path("clips.shards")).name
+    'shards_webdataset'
+    """
+    known: list[Format[Any]] = [
+        plugin for plugin in registry("formats").load_all().values() if plugin.record in _of(record)
+    ]
+    if to is not None:
+        # `shards` is the name that people give to that record's one store.
+        fitting = [plugin for plugin in known if to in (plugin.name, plugin.store) or to == plugin.record != record]
+        got = f"--to {to}"
+    else:
+        fitting = [plugin for plugin in known if path.suffix in plugin.suffixes]
+        got = f"no --to, and the ending {path.suffix!r}"
+    if len(fitting) == 1:
+        return fitting[0]
+    spelled = ", ".join(f"{plugin.name} ({_word(plugin)})" for plugin in known) or "none"
+    message = f"expected one of the formats of {record}, {spelled}, got {got}"
+    fix = "name it: --to zarr" if record == "tracks" else f"{record} can be written as these alone"
+    raise UnknownFormatError(Problem("unknown-format", str(path), message, fix))
+
+
+def _of(record: str) -> tuple[str, ...]:
+    return ("tracks", "shards") if record in ("tracks", "shards") else (record,)
+
+
+def _word(plugin: Format[Any]) -> str:
+    return "shards" if plugin.record == "shards" else plugin.store
+
+
+def outputs(found: Sources, target: Path, plugin: Format[Any]) -> list[Path]:
+    """Return the output of each item, in order; for shards, one and the same for all.
+
+    Raises
+    ------
+    SchemaError
+        Several items for one file.
+    """
+    if plugin.record == "shards":
+        return [target] * len(found.items)
+    ending = plugin.suffixes[0]
+    named_file = target.suffix in plugin.suffixes and not _plain_folder(target)
+    if len(found.items) == 1 and (named_file or not (found.several or _plain_folder(target))):
+        return [target]
+    if named_file and found.several:
+        message = f"expected a folder for {len(found.items)} items, got the name of one file"
+        raise SchemaError(Problem("several-items", str(target), message, "name a folder, and the format by --to"))
+    return [target / f"{item.name}{ending}" for item in found.items]
+
+
+def _plain_folder(path: Path) -> bool:
+    return path.is_dir() and not any((path / name).exists() for name in ("zarr.json", ".zgroup", "shards.json"))
+
+
+def expect_apart(source: Path, target: Path) -> None:
+    """Refuse an output that is the source, or lies in it.
+
+    Raises
+    ------
+    SchemaError
+        With what to do.
+    """
+    if target.resolve().is_relative_to(source.resolve()) or (
+        source.resolve().is_relative_to(target.resolve()) and not _plain_folder(target)
+    ):
+        message = f"expected an output apart from its source, got {target} for {source}"
+        raise SchemaError(Problem("output-in-input", str(target), message, "name another place"))

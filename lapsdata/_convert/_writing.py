@@ -1,0 +1,186 @@
+"""One output from its sources: windows by blocks, other records whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lapsdata._convert._keys import marked
+from lapsdata._convert._report import Converted
+from lapsdata._convert._sources import open_windows
+from lapsdata.errors import Problem
+from lapsdata.formats import read, tracks_writer, write
+from lapsdata.formats._format import size_on_disk
+from lapsdata.formats._rounding import ROUND_CONFIDENCE
+from lapsdata.formats.shards_webdataset import ShardsWriter
+from lapsdata.provenance import provenance
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from lapsdata._convert._options import ConvertOptions
+    from lapsdata._convert._sources import ConvertSource
+    from lapsdata._convert._windows import Windows
+    from lapsdata.execution.engine import Tell
+    from lapsdata.execution.manifest import Job
+    from lapsdata.formats import WriteReport
+    from lapsdata.schema.base import Header, Parent
+    from lapsdata.schema.tracks import TracksHeader
+
+__all__ = ["ConvertWork", "convert_item"]
+
+
+@dataclass(frozen=True, slots=True)
+class ConvertWork:
+    """What a task needs to make one output.
+
+    Parameters
+    ----------
+    sources : tuple of ConvertSource
+        Several for shards, one for everything else.
+    parents : tuple of Parent
+        The files that they lie in.
+    options : ConvertOptions
+    record : str
+    """
+
+    sources: tuple[ConvertSource, ...]
+    parents: tuple[Parent, ...]
+    options: ConvertOptions
+    record: str
+
+
+def convert_item(job: Job[ConvertWork], tell: Tell) -> Converted:
+    """Make one output, all or nothing.
+
+    Raises
+    ------
+    CorruptDataError
+        The source is not what was written.
+    StorageError, SchemaError, UnknownFormatError
+        It cannot be read any more, or the output not be written.
+    """
+    work, target = job.item.payload, job.item.output
+    before = sum(size_on_disk(path) for path in {source.path for source in work.sources})
+    if work.options.to.startswith("shards_"):
+        return _to_shards(work, target, before, tell, overwrite=job.overwrite)
+    if work.sources[0].kind == "whole":
+        return _whole(work, target, before, tell, overwrite=job.overwrite)
+    return _to_tracks(work, target, before, tell, overwrite=job.overwrite)
+
+
+def _to_tracks(work: ConvertWork, target: Path, before: int, tell: Tell, *, overwrite: bool) -> Converted:
+    (source,), options = work.sources, work.options
+    windows = open_windows(source, options)
+    header, largest = windows.header, 0.0
+    with tracks_writer(
+        target,
+        views={view: facts.points for view, facts in header.views.items()},
+        windows=len(windows),
+        horizon=header.horizon,
+        confidence=header.confidence,
+        format=options.to,
+        overwrite=overwrite,
+        profile=options.profile,
+        round_px=options.round_px,
+    ) as writer:
+        for block in windows.blocks():
+            for view in block.tracks:
+                confidence = None if block.confidence is None else block.confidence[view]
+                writer.append(view, block.tracks[view], block.vis[view], confidence)
+            largest = max(largest, block.largest_error_px)
+            tell(len(block))
+        told = _header(windows, work, source.video)
+        done = writer.finish(told, windows.start_index, windows.frame_s, windows.source_index)
+    notes = (*windows.notes, *done.notes, *_confidence_note(header, options))
+    return Converted(
+        windows=len(windows),
+        bytes_before=before if source.video is None else windows.nbytes,
+        bytes_after=done.nbytes,
+        largest_error_px=largest + done.largest_error_px,
+        unverified=windows.unverified,
+        filled=windows.filled,
+        left_behind=windows.left_behind,
+        notes=notes,
+    )
+
+
+def _header(windows: Windows, work: ConvertWork, video: int | None) -> TracksHeader:
+    made = marked(windows.header.provenance, work.options, work.parents, video)
+    return windows.header.model_copy(update={"provenance": made, "policies": _policies(windows)})
+
+
+def _policies(windows: Windows) -> dict[str, int]:
+    """Return the counts of the header, and what stays true of the windows in any store."""
+    counted = {"unverified_windows": windows.unverified, "fill_value_chunks": windows.filled}
+    policies = dict(windows.header.policies)
+    for name, count in counted.items():
+        if count:
+            policies[name] = policies.get(name, 0) + count
+    return policies
+
+
+def _confidence_note(header: TracksHeader, options: ConvertOptions) -> tuple[Problem, ...]:
+    if not header.confidence or options.profile != "compact" or options.round_px == "none":
+        return ()
+    message = f"confidence is rounded to multiples of {ROUND_CONFIDENCE:g}"
+    return (Problem("confidence-rounded", "tracks", message, "--round-px none keeps it", "info"),)
+
+
+def _to_shards(work: ConvertWork, target: Path, before: int, tell: Tell, *, overwrite: bool) -> Converted:
+    options = work.options
+    settings = {} if options.samples_per_shard is None else {"samples_per_shard": options.samples_per_shard}
+    opened = [open_windows(source, options) for source in work.sources]
+    largest = 0.0
+    with ShardsWriter(target, overwrite=overwrite, **settings) as writer:
+        for windows in opened:
+            told = windows.header.model_copy(update={"policies": _policies(windows)})
+            writer.begin(told, windows.start_index, windows.frame_s, windows.source_index)
+            for block in windows.blocks():
+                writer.append(block.tracks, block.vis, block.confidence)
+                largest = max(largest, block.largest_error_px)
+                tell(len(block))
+        made = marked(provenance(parameters=options.as_json()), options, work.parents)
+        done = writer.finish(made)
+    return _of_shards(opened, work.sources, done, before, largest)
+
+
+def _of_shards(
+    opened: Sequence[Windows], sources: Sequence[ConvertSource], done: WriteReport, before: int, largest: float
+) -> Converted:
+    capitals = sorted(view for view in opened[0].header.views if view != view.lower())
+    message = f"members are named in small letters, as WebDataset reads them; shards.json spells {', '.join(capitals)}"
+    notes = (Problem("small-letters", "shards", message, severity="info"),) if capitals else ()
+    rest = {f"{source.path.name}: {name}": None for source, one in zip(sources, opened, strict=True)
+            for name in one.left_behind}  # fmt: skip
+    return Converted(
+        windows=sum(len(one) for one in opened),
+        bytes_before=before,
+        bytes_after=done.nbytes,
+        largest_error_px=largest,
+        unverified=sum(one.unverified for one in opened),
+        filled=sum(one.filled for one in opened),
+        left_behind=tuple(rest),
+        notes=tuple(dict.fromkeys((*notes, *done.notes, *(note for one in opened for note in one.notes)))),
+    )
+
+
+def _whole(work: ConvertWork, target: Path, before: int, tell: Tell, *, overwrite: bool) -> Converted:
+    """Read and write at once: a record without windows, or a format of others that takes tracks whole."""
+    (source,), options = work.sources, work.options
+    container = read(source.path, verify="always")
+    header: Header = container.header
+    made = marked(header.provenance, options, work.parents)
+    container = replace(container, header=header.model_copy(update={"provenance": made}))
+    settings: dict[str, Any] = {} if options.profile == "raw" else {"profile": options.profile}
+    if options.round_px is not None:
+        settings["round_px"] = options.round_px
+    done = write(target, container, format=options.to, overwrite=overwrite, **settings)
+    tell(len(container))
+    message = "its format has no windows to read one by one: it was held in memory at once"
+    note = Problem("in-memory", "source", message, severity="info")
+    rows = int(np.int64(len(container)))
+    return Converted(rows, before, done.nbytes, done.largest_error_px, notes=(*done.notes, note))

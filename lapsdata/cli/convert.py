@@ -1,0 +1,113 @@
+"""`lapsdata convert`: the same windows in another store or profile."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lapsdata import console
+from lapsdata.verbs import Json, Settings, finish
+
+if TYPE_CHECKING:
+    from typing import Literal
+
+__all__ = ["PLUGIN"]
+
+
+class _Profile(StrEnum):
+    RAW = "raw"
+    COMPACT = "compact"
+
+
+def convert(
+    context: typer.Context,
+    source: Annotated[
+        Path, typer.Argument(help="Tracks: a file, a folder of files or of shards; or another record.", metavar="SRC")
+    ],
+    target: Annotated[
+        Path, typer.Argument(help="A file for one file, else a folder; or a folder of shards.", metavar="DST")
+    ],
+    to: Annotated[
+        str | None, typer.Option(metavar="FORMAT", help="hdf5, zarr, shards; else by the ending of DST.")
+    ] = None,
+    profile: Annotated[_Profile, typer.Option(help="Uncompressed, or rounded and compressed.")] = _Profile.RAW,
+    round_px: Annotated[
+        str | None, typer.Option(metavar="PX|none", help="What compact rounds to; 1/64 pixel by default.")
+    ] = None,
+    samples_per_shard: Annotated[
+        int | None, typer.Option(min=1, help="With --to shards: windows per archive.", metavar="N")
+    ] = None,
+    rate: Annotated[
+        str | None, typer.Option(help="Of foreign files: frames per second, as 30000/1001.", metavar="FPS")
+    ] = None,
+    size: Annotated[
+        str | None, typer.Option(help="Of foreign files: the frame, in pixels.", metavar="WIDTHxHEIGHT")
+    ] = None,
+    stride: Annotated[
+        int, typer.Option(min=1, help="Of foreign files: frames from one window to the next.", metavar="N")
+    ] = 1,
+    force: Annotated[
+        bool, typer.Option("--force", help="Convert again what is done; never replaces what others made.")
+    ] = False,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; by default one per core.")] = None,
+    json: Json = False,
+) -> None:
+    """Write the same windows in another store or profile.
+
+    Each window is verified on the way, in memory that does not grow with their number. What cannot be carried over is
+    named, and so is the largest error in pixels. A second call does only what is missing or changed. Foreign files are
+    HDF5 or Zarr of other makers with <view>/tracks and <view>/vis: they carry no times and no checksums.
+    """
+    from lapsdata._convert import convert as converted
+    from lapsdata.execution.report import Interrupted, show
+
+    if round_px is not None and profile is not _Profile.COMPACT:
+        raise typer.BadParameter("only with --profile compact", param_hint="--round-px")
+    stopped: Interrupted | None = None
+    try:
+        report = converted(
+            source,
+            target,
+            to=to,
+            profile=profile.value,
+            round_px=_round(round_px),
+            samples_per_shard=samples_per_shard,
+            rate=rate,
+            size=_size(size),
+            stride=stride,
+            force=force,
+            workers=workers,
+        )
+    except Interrupted as stop:
+        stopped, report = stop, stop.report  # type: ignore[assignment]  # `convert` tells all that it did
+    if json:
+        console.write_json(report.as_json(), report.problems)
+    else:
+        show(report, tracebacks=context.ensure_object(Settings).traceback)
+    if stopped is not None:
+        raise typer.Exit(128 + stopped.number)
+    finish(report.problems)
+
+
+def _round(text: str | None) -> float | Literal["none"] | None:
+    if text is None or text == "none":
+        return "none" if text else None
+    try:
+        return float(text)
+    except ValueError:
+        raise typer.BadParameter(f"expected a number or none, got {text!r}", param_hint="--round-px") from None
+
+
+def _size(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    sides = text.lower().split("x")
+    if len(sides) != 2 or not all(side.isascii() and side.isdigit() and int(side) for side in sides):
+        raise typer.BadParameter(f"expected WIDTHxHEIGHT, as 640x480, got {text!r}", param_hint="--size")
+    return int(sides[0]), int(sides[1])
+
+
+PLUGIN = convert

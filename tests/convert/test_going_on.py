@@ -1,0 +1,140 @@
+"""Done before, changed, of another source, killed: what is kept, made again, or left alone."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+import lapsdata
+from lapsdata import _convert
+from lapsdata._convert import convert
+from lapsdata.schema import SourceVideo
+from lapsdata.testing.samples import sample_tracks
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FILES = 4
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    place = tmp_path / "tracks"
+    place.mkdir()
+    for number in range(FILES):
+        clip = sample_tracks(windows=60, points=50, seed=number, video=SourceVideo(name=f"clip_{number}"))
+        lapsdata.write(place / f"clip_{number}.h5", clip)
+    return place
+
+
+def content(place: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(place)): path.read_bytes()
+        for path in sorted(place.rglob("*"))
+        if path.is_file() and path.name != "run.json"
+    }
+
+
+@pytest.mark.parametrize("target", ["out.shards", "out"])
+def test_what_is_done_is_kept_until_something_changes(target: str, folder: Path, tmp_path: Path) -> None:
+    out, to, count = tmp_path / target, None if target.endswith(".shards") else "zarr", 1 if "." in target else FILES
+    assert convert(folder, out, to=to).counts["made"] == count
+    before = content(out)
+    again = convert(folder, out, to=to)
+    assert (again.counts["kept"], again.made, content(out)) == (count, (), before)
+    assert convert(folder, out, to=to, force=True).counts["forced"] == count
+    assert content(out) == before
+    lapsdata.write(folder / "clip_0.h5", sample_tracks(points=50, seed=9), overwrite=True)
+    assert convert(folder, out, to=to).counts["changed"] == 1
+
+
+def test_other_options_and_other_code_make_it_again(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = (folder / "clip_0.h5", tmp_path / "clip.zarr")
+    convert(*one)
+    assert convert(*one, profile="compact").counts["changed"] == 1
+    assert convert(*one, profile="compact").counts["kept"] == 1
+    monkeypatch.setattr(_convert._keys, "code_digest", lambda: "sha256:" + 64 * "1")
+    assert convert(*one, profile="compact").counts["changed"] == 1
+
+
+def test_a_damaged_output_is_made_again(folder: Path, tmp_path: Path) -> None:
+    convert(folder / "clip_0.h5", tmp_path / "clip.zarr")
+    whole = content(tmp_path / "clip.zarr")
+    (tmp_path / "clip.zarr" / "zarr.json").write_bytes(whole["zarr.json"].replace(b'"horizon":', b'"horizom":'))
+    (tmp_path / "clip.zarr" / "zarr.json").write_bytes(whole["zarr.json"].replace(b"4", b"5", 1))
+    assert convert(folder / "clip_0.h5", tmp_path / "clip.zarr").counts["damaged"] == 1
+    assert content(tmp_path / "clip.zarr") == whole
+
+
+def test_what_others_have_made_is_never_replaced(folder: Path, tmp_path: Path) -> None:
+    lapsdata.write(tmp_path / "clip.zarr", sample_tracks(seed=5))
+    (tmp_path / "mine.h5").write_text("mine")
+    for name in ("clip.zarr", "mine.h5"):
+        before = (tmp_path / name).read_bytes() if name == "mine.h5" else content(tmp_path / name)
+        report = convert(folder / "clip_0.h5", tmp_path / name, force=True)
+        assert [problem.code for problem in report.problems] == ["foreign-output"]
+        assert before == ((tmp_path / name).read_bytes() if name == "mine.h5" else content(tmp_path / name))
+
+
+def test_the_conversion_of_another_source_is_replaced_only_by_force(folder: Path, tmp_path: Path) -> None:
+    convert(folder / "clip_0.h5", tmp_path / "clip.zarr")
+    before = content(tmp_path / "clip.zarr")
+    report = convert(folder / "clip_1.h5", tmp_path / "clip.zarr")
+    assert [problem.code for problem in report.problems] == ["foreign-output"]
+    assert "it was converted from clip_0.h5; --force replaces it" in report.problems[0].message
+    assert content(tmp_path / "clip.zarr") == before
+    assert convert(folder / "clip_1.h5", tmp_path / "clip.zarr", force=True).counts["changed"] == 1
+    assert content(tmp_path / "clip.zarr") != before
+
+
+CONVERT = "import sys; from lapsdata.cli.main import main; main()"
+
+
+def started(*words: str | Path) -> subprocess.Popen[bytes]:
+    silent = subprocess.DEVNULL
+    return subprocess.Popen([sys.executable, "-c", CONVERT, *words], stdout=silent, stderr=silent)
+
+
+@pytest.mark.parametrize("words", [["out", "--to", "zarr"], ["all.shards"]], ids=["folder", "shards"])
+def test_a_killed_conversion_goes_on_to_the_same_bytes(words: list[str], folder: Path, tmp_path: Path) -> None:
+    whole, out = tmp_path / f"whole-{words[0]}", tmp_path / words[0]
+    convert(folder, whole, to="shards" if whole.suffix else "zarr")
+    moments = random.Random(words[0])
+    for _ in range(3):
+        process = started("convert", folder, out, *words[1:], "--workers", "1")
+        until = time.monotonic() + moments.uniform(0.8, 2.5)
+        while time.monotonic() < until and process.poll() is None:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        done = list(tmp_path.glob(f"{words[0]}/clip_*.zarr"))
+        # Whatever has its name is whole.
+        assert all(len(lapsdata.read(path)) == 60 for path in done)
+    report = convert(folder, out, to="shards" if out.suffix else "zarr")
+    assert report.exit_code == 0
+    found = {name: data for name, data in content(out).items() if not name.startswith(".lapsdata-tmp-")}
+    assert found == content(whole)
+
+
+def test_ctrl_c_ends_with_130_and_says_how_to_go_on(folder: Path, tmp_path: Path) -> None:
+    for number in range(FILES):
+        long = sample_tracks(windows=3000, points=50, seed=number, video=SourceVideo(name=f"clip_{number}"))
+        lapsdata.write(folder / f"clip_{number}.h5", long, overwrite=True)
+    words: list[str | Path] = ["convert", folder, tmp_path / "out", "--to", "zarr", "--workers", "1"]
+    process = subprocess.Popen([sys.executable, "-c", CONVERT, *words], stderr=subprocess.PIPE, text=True)
+    until = time.monotonic() + 60
+    while time.monotonic() < until and not list(tmp_path.glob("out/.lapsdata-tmp-*.zarr")):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "run it again: what is done is kept" in told
+    assert list(tmp_path.glob("out/.lapsdata-tmp-*")) == []
