@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from lapsdata.errors import CorruptDataError, Problem
+from lapsdata.errors import CorruptDataError, Problem, SchemaError, UnknownFormatError
 from lapsdata.storage.codecs import Codec
 from lapsdata.storage.hdf5_file import Hdf5File
 from lapsdata.storage.hdf5_ladder import chunk_positions, fill_value
-from lapsdata.storage.index import ABSENT, ChunkIndex, file_key
+from lapsdata.storage.index import ABSENT, ChunkIndex, file_key, key_of_status
+from lapsdata.storage.open_files import require_same
 from lapsdata.storage.seal import REPAIR
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ __all__ = ["LibrarySlabs", "hdf5_index"]
 _CODECS: Final = {1: "deflate", 2: "shuffle", 3: "fletcher32", 32000: "lzf"}
 """Registered numbers of the filters that are decoded here (HDF5 specification, IV.A.2.l, and h5py's LZF)."""
 
+_MOST: Final = np.iinfo(np.int64).max
+
 
 @dataclass(eq=False)
 class LibrarySlabs:
@@ -36,6 +40,7 @@ class LibrarySlabs:
     """
 
     path: Path
+    key: FileKey
     name: str
     where: str
     shape: tuple[int, ...]
@@ -44,10 +49,21 @@ class LibrarySlabs:
     row_crc32c: NDArray[np.uint32] | None = None
 
     def read_slab(self, number: int) -> NDArray[Any]:
-        """Read rows `number * slab_rows` and following."""
+        """Read rows `number * slab_rows` and following.
+
+        Raises
+        ------
+        StorageError
+            The file is gone, or was replaced.
+        CorruptDataError, MissingExtraError, UnknownFormatError
+            See `Hdf5File.read`.
+        """
         first = number * self.slab_rows
+        require_same(self.path, file_key(self.path), self.key)
         with Hdf5File(self.path) as file:
-            return file.read(self.name, slice(first, min(first + self.slab_rows, self.shape[0])))
+            values = file.read(self.name, slice(first, min(first + self.slab_rows, self.shape[0])))
+        require_same(self.path, file_key(self.path), self.key)
+        return values
 
 
 def hdf5_index(
@@ -67,8 +83,10 @@ def hdf5_index(
 
     Raises
     ------
-    SchemaError, UnknownFormatError, MissingExtraError
-        No such dataset, or none that can be read.
+    SchemaError
+        No such dataset, or one without rows.
+    UnknownFormatError
+        Elements that are no numbers.
     CorruptDataError
         Chunks were never written and `fill` is False, or the chunk index makes no sense.
 
@@ -84,16 +102,17 @@ def hdf5_index(
     (True, [8, 8, 8])
     """
     source = file.source(name)
-    key = file_key(source.path)
+    stored = _numbers(source)
     codecs = tuple(Codec(_CODECS.get(step.id, step.name)) for step in source.filters)
     known = all(step.id in _CODECS for step in source.filters)
     dtype = _plain_dtype(source)
     behind_block = source.layout == "chunked" and source.user_block
     if dtype is None or not known or source.layout not in ("contiguous", "chunked") or behind_block:
-        stored = source.stored.native
         rows = source.chunk_shape[0] if source.chunk_shape else min(64, max(1, source.shape[0]))
-        dtype = np.dtype(object) if stored is None else stored
-        return LibrarySlabs(Path(file.path), name, source.where, source.shape, dtype, rows, row_crc32c)
+        path = Path(file.path)
+        return LibrarySlabs(path, file_key(path), name, source.where, source.shape, stored, rows, row_crc32c)
+    # Of the file that is open, whatever stands at its path by now.
+    key = key_of_status(os.fstat(source.dataset.file.id.get_vfd_handle()))
     if source.unwritten_chunks and not fill:
         message = f"expected {source.chunks} written chunks, got {source.chunks - source.unwritten_chunks}"
         raise CorruptDataError(Problem("chunk-missing", source.where, message, REPAIR))
@@ -101,6 +120,18 @@ def hdf5_index(
     if source.layout == "contiguous":
         return _contiguous(source, dtype, key, row_crc32c, value)
     return _chunked(source, dtype, key, codecs, row_crc32c, value)
+
+
+def _numbers(source: Source) -> np.dtype[Any]:
+    """Return the dtype that elements are read to; refuse what has no rows of numbers."""
+    if not source.shape:
+        message = "expected an array with rows, got a single value"
+        raise SchemaError(Problem("no-rows", source.where, message))
+    native = source.stored.native
+    if native is None or native.kind not in "biuf":
+        message = f"expected numbers, got elements of the class {source.stored.type_class}"
+        raise UnknownFormatError(Problem("not-numbers", source.where, message))
+    return native
 
 
 def _plain_dtype(source: Source) -> np.dtype[Any] | None:
@@ -119,9 +150,10 @@ def _contiguous(
     sums: NDArray[np.uint32] | None,
     value: NDArray[Any] | None,
 ) -> ChunkIndex:
-    offset = source.offset or 0
+    empty = math.prod(source.shape) == 0
+    offset = 0 if empty else source.offset or 0
     index = ChunkIndex.rows(source.where, source.shape, dtype, (source.path,), (key,), offset=offset, row_crc32c=sums)
-    if source.offset is None:
+    if source.offset is None and not empty:
         # Nothing was written: every row is the fill value.
         return replace(index, offset=np.full(len(index.offset), ABSENT, np.int64), fill=value)
     return index
@@ -142,6 +174,9 @@ def _chunked(
     length, masks = np.zeros(count, np.int64), np.zeros(count, np.uint32)
     for origin, info in chunk_positions(source).items():
         number = int(np.ravel_multi_index(tuple(o // c for o, c in zip(origin, chunk, strict=True)), grid))
+        if info.byte_offset is None or info.byte_offset > _MOST or info.size > _MOST:
+            message = f"expected the place of a chunk, got byte {info.byte_offset} and a length of {info.size}"
+            raise CorruptDataError(Problem("wrong-chunk-index", source.where, message, REPAIR))
         offset[number], length[number], masks[number] = info.byte_offset, info.size, info.filter_mask
     return ChunkIndex(
         source.where,

@@ -260,7 +260,7 @@ def fill_value(source: Source) -> Array:
     """Return the value that stands for storage never written, as a scalar array of the native dtype."""
     plist = source.dataset.id.get_create_plist()
     value = np.zeros((), source.stored.native)
-    plist.getfill_value(value)
+    plist.get_fill_value(value)
     return value
 
 

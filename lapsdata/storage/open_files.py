@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from lapsdata.storage.index import FileKey
 
-__all__ = ["Io", "OpenFile", "check_io", "open_file"]
+__all__ = ["Io", "OpenFile", "check_io", "open_file", "require_same"]
 
 Io = Literal["auto", "mmap", "pread"]
 """How bytes are read.
@@ -126,21 +126,27 @@ def open_file(path: Path, key: FileKey, io: Io) -> OpenFile:
     with storage_errors(existing(path), "open"):
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            found = _same(path, key_of_status(os.fstat(descriptor)), key)
+            require_same(path, key_of_status(os.fstat(descriptor)), key)
         except BaseException:
             os.close(descriptor)
             raise
-        file = OpenFile(path, descriptor, found.size)
+        file = OpenFile(path, descriptor, key.size)
         if io == "mmap":
             file.map()
     return file
 
 
-def _same(path: Path, found: FileKey, key: FileKey) -> FileKey:
+def require_same(path: Path, found: FileKey, key: FileKey) -> None:
+    """Refuse a file that is another one than was indexed.
+
+    Raises
+    ------
+    StorageError
+        It was replaced or changed.
+    """
     if found != key:
         message = f"expected the file that was indexed ({key}), got another one of its name ({found})"
         raise StorageError(Problem("replaced", str(path), message, "open the data set again"))
-    return found
 
 
 @functools.lru_cache(maxsize=1024)
