@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import importlib.metadata
 import importlib.util
 import subprocess
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +17,7 @@ from lapsdata.schema.base import Parent, Provenance
 from lapsdata.schema.run import CallingRepository, Package
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from os import PathLike
 
     from pydantic import JsonValue
@@ -25,6 +27,7 @@ __all__ = [
     "calling_repository",
     "code_digest",
     "installed_package",
+    "one_code_warning",
     "parent",
     "path_digest",
     "provenance",
@@ -193,6 +196,38 @@ def warn_of_other_code(found: Provenance, where: str) -> None:
             f"read by {_version(found.producer)} with code {here[7:19]}",
             CodeDigestWarning,
         )
+
+
+@contextlib.contextmanager
+def one_code_warning() -> Iterator[None]:
+    """Tell once what `warn_of_other_code` says of each of many files: of the first one, and how many more there are.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> with warnings.catch_warnings(record=True) as seen, one_code_warning():
+    ...     for name in ("a.h5", "b.h5", "c.h5"):
+    ...         warn(f"{name}: written by other code", CodeDigestWarning)
+    >>> [str(one.message) for one in seen]
+    ['a.h5: written by other code; and 2 more files']
+    """
+    told: list[warnings.WarningMessage] = []
+    try:
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            yield
+    finally:
+        _tell(told)
+
+
+def _tell(told: list[warnings.WarningMessage]) -> None:
+    of_code = [str(one.message) for one in told if issubclass(one.category, CodeDigestWarning)]
+    for one in told:
+        if not issubclass(one.category, CodeDigestWarning):
+            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
+    if of_code:
+        more = f"; and {len(of_code) - 1} more files" if len(of_code) > 1 else ""
+        warn(of_code[0] + more, CodeDigestWarning)
 
 
 def calling_repository(folder: str | PathLike[str] | None = None) -> CallingRepository | None:

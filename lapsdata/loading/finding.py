@@ -11,6 +11,7 @@ from lapsdata.formats import recognise
 from lapsdata.loading.foreign import foreign_file
 from lapsdata.loading.items import tracks_file
 from lapsdata.loading.shards import shards_file
+from lapsdata.provenance import one_code_warning
 from lapsdata.storage.atomic import existing
 
 if TYPE_CHECKING:
@@ -42,11 +43,12 @@ def find_files(
     if not places:
         raise SchemaError(Problem("no-files", "path", f"expected tracks files, got none in {named!r}"))
     files, refused = [], []
-    for place in places:
-        try:
-            files.append(_file(place, views, rate))
-        except LapsError as error:
-            refused.append(error)
+    with one_code_warning():
+        for place in places:
+            try:
+                files.append(_file(place, views, rate))
+            except LapsError as error:
+                refused.append(error)
     if refused:
         raise type(refused[0])(*(problem for error in refused for problem in error.problems))
     return files

@@ -150,9 +150,24 @@ class WindowDataset:
         return tuple(item.header for item in self._items)
 
     @property
+    def paths(self) -> tuple[Path, ...]:
+        """Files and folders that windows come from, in order."""
+        return tuple(dict.fromkeys(item.path for item in self._items))
+
+    @property
     def views(self) -> tuple[str, ...]:
         """Names of the cameras, where there are several to choose from."""
         return tuple(dict.fromkeys(name.partition("/")[2] for name in self._all if "/" in name)) or ("default",)
+
+    @property
+    def encoded(self) -> bool:
+        """Whether windows have to be decoded, as those of a compressed file."""
+        return self._reader.encoded
+
+    @property
+    def decoded_rows(self) -> int:
+        """How many windows that share chunks were decoded in this process, fields counted one by one."""
+        return self._reader.decoded_rows
 
     @property
     def unverified(self) -> int:

@@ -143,14 +143,27 @@ class RowReader:
         return max((getattr(source, "slab_rows", 1) for source in sources), default=1)
 
     @property
+    def encoded(self) -> bool:
+        """Whether rows have to be decoded, by the first piece."""
+        for source in self._pieces[0].sources().values():
+            if isinstance(source, np.ndarray):
+                continue
+            if not isinstance(source, ChunkIndex) or any(codec.name != "crc32c" for codec in source.codecs):
+                return True
+        return False
+
+    @property
     def unverified(self) -> int:
         """How many rows were delivered in this process that carry no checksum."""
         return self._open.unverified()
 
     @property
-    def decoded_slabs(self) -> int:
-        """How many slabs were decoded in this process: beside the rows delivered, the amplification of reads."""
-        return self._cache.decoded
+    def decoded_rows(self) -> int:
+        """How many rows of slabs were decoded in this process, fields counted one by one.
+
+        Beside the rows delivered, this is by how much reads are amplified.
+        """
+        return self._cache.decoded_rows
 
     def close(self) -> None:
         """Close files and threads; a later `gather` opens what it needs."""

@@ -118,23 +118,23 @@ class SlabCache:
 
     Attributes
     ----------
-    decoded : int
-        How many slabs were put in, which is how many were decoded.
+    decoded, decoded_rows : int
+        How many slabs were put in, and how many rows were put in, which is how many were decoded.
 
     Examples
     --------
     >>> cache = SlabCache(16)
     >>> for key in "abc":
     ...     cache.put(key, np.zeros(2, np.float32))
-    >>> cache.get("a") is None, cache.get("c").nbytes, cache.decoded
-    (True, 8, 3)
+    >>> cache.get("a") is None, cache.get("c").nbytes, cache.decoded_rows
+    (True, 8, 6)
     """
 
     def __init__(self, most_bytes: int) -> None:
         self._most, self._held = most_bytes, 0
         self._slabs: OrderedDict[Hashable, NDArray[Any]] = OrderedDict()
         self._lock = threading.Lock()
-        self.decoded = 0
+        self.decoded = self.decoded_rows = 0
 
     def get(self, key: Hashable) -> NDArray[Any] | None:
         """Return a slab that is held, or None."""
@@ -148,6 +148,7 @@ class SlabCache:
         """Hold a slab; those not used for longest go. One that alone is too large is not held."""
         with self._lock:
             self.decoded += 1
+            self.decoded_rows += len(slab)
             if key in self._slabs or slab.nbytes > self._most:
                 return
             self._slabs[key] = slab
