@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from lapsdata.compiling import compile_loop
 from lapsdata.storage._libraries import add_symbol
 
-__all__ = ["copy_rows", "piece_of"]
+__all__ = ["copy_rows", "piece_of", "sum_rows"]
 
 Ints = NDArray[np.int64]
 
@@ -116,6 +116,13 @@ def piece_of(starts: Ints, row: int) -> int:
         else:
             high = middle
     return low
+
+
+@_loop
+def sum_rows(address: int, length: int, sums: NDArray[np.uint32]) -> None:
+    """Put the CRC-32C of rows that lie one behind the other, `length` bytes each, into `sums (W,)`."""
+    for i in range(len(sums)):
+        sums[i] = _crc32c(address + i * length, length)
 
 
 @_loop

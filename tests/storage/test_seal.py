@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import sys
 from typing import Any
 
 import numpy as np
@@ -70,6 +71,18 @@ def test_arrays_are_summed_in_c_order_and_little_endian() -> None:
     assert row_checksums(array.astype(">f4")).tolist() == expected
     assert row_checksums(np.repeat(array, 2, axis=0)[::2]).tolist() == expected
     assert digest(array.astype(">f4")) == digest(array) == f"{crc32c_by_definition(array.tobytes()):08x}"
+
+
+def test_the_compiled_loop_finds_the_same_sums(monkeypatch: pytest.MonkeyPatch) -> None:
+    import lapsdata.storage._copy_loop  # noqa: F401 - from here on it is used
+
+    random = np.random.default_rng(0)
+    arrays = [random.random((5, 3, 7), np.float32), random.integers(0, 9, (4, 1), np.int16), np.zeros((3, 0)),
+              np.zeros((0, 4)), random.random((6, 8))[::2, ::3], np.arange(3.0), np.arange(4, dtype=">i4")]  # fmt: skip
+    compiled = [row_checksums(array).tolist() for array in arrays]
+    monkeypatch.delitem(sys.modules, "lapsdata.storage._copy_loop")
+    assert [row_checksums(array).tolist() for array in arrays] == compiled
+    assert [len(sums) for sums in compiled] == [5, 4, 3, 0, 3, 3, 4]
 
 
 def test_small_and_large_arrays_are_parted() -> None:
