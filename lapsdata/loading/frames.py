@@ -68,6 +68,8 @@ class _Job(NamedTuple):
 class FrameOptions:
     """How frames are delivered, and what may be held for it.
 
+    A decoder holds the frames that others refer to, up to 16 of the video's size; a delivered frame 3 H W bytes.
+
     Parameters
     ----------
     steps : tuple of int
@@ -98,10 +100,20 @@ class FrameSource:
         Height and width of the frames of each field.
     options : FrameOptions
 
-    Attributes
-    ----------
-    resized : int
-        Frames that were brought to another size in this process so far.
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from lapsdata.loading._frame_videos import FrameVideo
+    >>> from lapsdata.video.writer import write_video
+    >>> clip = Path(tempfile.mkdtemp()) / "clip.mp4"
+    >>> write_video(clip, [np.full((48, 64, 3), level, np.uint8) for level in (50, 100, 150)], [0.0, 0.1, 0.25])
+    >>> video = FrameVideo("clip", clip, digest=None, size=None, rate=None)
+    >>> items = [ItemFrames(1, {"images": 0})]
+    >>> frames = FrameSource([video], items, {"images": (24, 32)}, FrameOptions(steps=(0, 1), size=(24, 32)))
+    >>> frames.gather(np.array([0]), np.array([[0.1, 0.25]]), ["images"])["images"][0, :, 0, 0, 0].tolist()
+    [100, 150]
+    >>> frames.close()
     """
 
     def __init__(
@@ -144,7 +156,7 @@ class FrameSource:
     @property
     def decoded(self) -> int:
         """How many frames were made by a decoder in this process; others came out of the cache."""
-        return self._state.cache.decoded
+        return self._state.decoded
 
     def close(self) -> None:
         """Close decoders and forget frames; a later `gather` opens what it needs."""
@@ -257,7 +269,7 @@ class _State:
         self._videos, self._size = videos, options.size
         self.decoders = Decoders(options.open_videos)
         self.cache = SlabCache(options.cache_bytes)
-        self.resized = 0
+        self.resized = self.decoded = 0
         self._open: dict[int, OpenVideo] = {}
         self._locks: dict[int, threading.Lock] = {}
         self._count = threading.Lock()
@@ -298,6 +310,8 @@ class _State:
         with self.decoders.borrowed(job.video, video.plan.open) as session:
             for frame, places in missing:
                 image = self._fitted(session.image(frame), flat.shape[1:3])
+                with self._count:
+                    self.decoded += 1
                 flat[places] = image
                 self.cache.put((job.video, frame), image)
 
