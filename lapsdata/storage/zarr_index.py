@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,9 +13,10 @@ import numpy as np
 
 from lapsdata.errors import CorruptDataError, Problem, SchemaError, UnknownFormatError
 from lapsdata.storage.atomic import storage_errors
-from lapsdata.storage.codecs import CODECS, Codec
+from lapsdata.storage.codecs import Codec
 from lapsdata.storage.decoding import decoding
-from lapsdata.storage.index import ABSENT, ChunkIndex, FileKey, file_key
+from lapsdata.storage.index import ABSENT, ChunkIndex, FileKey, file_key, key_of_status
+from lapsdata.storage.open_files import require_same
 from lapsdata.storage.seal import REPAIR, crc32c
 
 if TYPE_CHECKING:
@@ -26,6 +28,10 @@ __all__ = ["zarr_index"]
 
 _NO_FILE: Final = FileKey(0, 0, 0)
 _ABSENT_IN_SHARD: Final = np.iinfo(np.uint64).max
+_MOST: Final = np.iinfo(np.int64).max
+
+_CODECS: Final = ("blosc", "crc32c", "fletcher32", "gzip", "lz4", "shuffle", "zlib", "zstd")
+"""Codecs from bytes to bytes: those of the core, and those of numcodecs, under which names Zarr v2 has them all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +69,7 @@ def zarr_index(
     Raises
     ------
     StorageError, SchemaError
-        No array is there.
+        No array is there, or one without rows.
     CorruptDataError
         Metadata or a shard's index are damaged, or a chunk is missing and `fill` is False.
     UnknownFormatError
@@ -84,10 +90,9 @@ def zarr_index(
     layout = _layout(place, where)
     grid = (range(-(-n // c)) for n, c in zip(layout.shape, layout.outer, strict=True))
     coordinates = list(itertools.product(*grid))
-    files = [
-        place / (layout.prefix + layout.separator.join(map(str, at)) if at else layout.prefix) for at in coordinates
-    ]
-    keys = [file_key(file) if file.is_file() else _NO_FILE for file in files]
+    files = [place / (layout.prefix + layout.separator.join(map(str, at))) for at in coordinates]
+    with storage_errors(place, "open"):
+        keys = [file_key(file) if file.is_file() else _NO_FILE for file in files]
     made = _whole(keys) if layout.inner is None else _sharded(layout, coordinates, files, keys, folder)
     file, offset, length = made
     chunk = layout.outer if layout.inner is None else layout.inner
@@ -165,6 +170,7 @@ def _shard_index(layout: _Layout, path: Path, key: FileKey, count: int, where: s
     """Read the (offset, length) pairs of a shard, and compare them with their CRC-32C."""
     size = 16 * count + 4 * layout.index_sum
     with storage_errors(path, "open"), path.open("rb") as raw:
+        require_same(path, key_of_status(os.fstat(raw.fileno())), key)
         raw.seek(0 if layout.index_first else max(0, key.size - size))
         stored = raw.read(size)
     body, stated = stored[: 16 * count], stored[16 * count :]
@@ -182,30 +188,66 @@ def _layout(place: Path, where: str) -> _Layout:
     name, content = next(iter(documents.items()))
     with decoding(f"{where}: {name}", "array metadata"):
         document = json.loads(content)
-        return _layout_v3(document, where) if name == "zarr.json" else _layout_v2(document, where)
+        if "shape" not in document and document.get("node_type") == "group":
+            raise SchemaError(Problem("missing-array", where, "expected a Zarr array, got a group"))
+        layout = _layout_v3(document, where) if name == "zarr.json" else _layout_v2(document, where)
+    if not layout.shape:
+        raise SchemaError(Problem("no-rows", where, "expected an array with rows, got a single value"))
+    return layout
 
 
 def _layout_v3(document: dict[str, Any], where: str) -> _Layout:
-    shape = tuple(document["shape"])
-    outer = tuple(document["chunk_grid"]["configuration"]["chunk_shape"])
-    encoding = document["chunk_key_encoding"]
-    separator = encoding.get("configuration", {}).get("separator", "/" if encoding["name"] == "default" else ".")
-    prefix = f"c{separator}" if encoding["name"] == "default" else ""
-    steps, inner, index_sum, index_first = document["codecs"], None, False, False
+    shape = _sizes(document["shape"], 0)
+    grid, encoding = document["chunk_grid"], _named(document["chunk_key_encoding"])
+    _require(grid["name"] == "regular", f"the chunk grid {grid['name']!r}", where)
+    _require(encoding["name"] in ("default", "v2"), f"the chunk keys {encoding['name']!r}", where)
+    _require(not document.get("storage_transformers"), "storage transformers", where)
+    outer = _sizes(grid["configuration"]["chunk_shape"], 1, len(shape))
+    usual, prefix = ("/", "c") if encoding["name"] == "default" else (".", "")
+    separator = _separator(encoding["configuration"].get("separator", usual))
+    steps, inner, index_sum, index_first = [_named(step) for step in document["codecs"]], None, False, False
     if steps[0]["name"] == "sharding_indexed":
+        _require(len(steps) == 1, f"the codec {steps[-1]['name']!r} around shards", where)
         settings = steps[0]["configuration"]
-        inner, steps = tuple(settings["chunk_shape"]), settings["codecs"]
-        index_sum = any(step["name"] == "crc32c" for step in settings["index_codecs"])
-        index_first = settings.get("index_location", "end") == "start"
+        inner, steps = _sizes(settings["chunk_shape"], 1, len(shape)), [_named(step) for step in settings["codecs"]]
+        if any(many % one for many, one in zip(outer, inner, strict=True)):
+            raise ValueError(f"shards of {outer} do not hold whole chunks of {inner}")
+        index_sum = _index_is_summed([_named(step) for step in settings["index_codecs"]], where)
+        index_first = {"start": True, "end": False}[settings.get("index_location", "end")]
     # The one step from an array to bytes; a transposed one has another before it.
     _require(steps[0]["name"] == "bytes", f"the codec {steps[0]['name']!r}", where)
-    order = "<" if steps[0].get("configuration", {}).get("endian", "little") == "little" else ">"
-    codecs = tuple(Codec(step["name"], step.get("configuration", {})) for step in steps[1:])
-    kind = document["data_type"]
-    dtype = _dtype(kind, order, where)
-    _require_codecs(codecs, where)
-    fill = np.array(document["fill_value"] if document["fill_value"] != "NaN" else np.nan).astype(dtype)
+    order = {"little": "<", "big": ">"}[steps[0]["configuration"].get("endian", "little")]
+    dtype = _dtype(document["data_type"], order, where)
+    codecs = _codecs([(step["name"].removeprefix("numcodecs."), step["configuration"]) for step in steps[1:]], where)
+    fill = _fill(document["fill_value"], dtype)
+    prefix += separator if prefix else ""
     return _Layout(shape, dtype, outer, inner, codecs, index_sum, index_first, separator, prefix, fill)
+
+
+def _named(step: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+    """Return a step with its settings; Zarr 3.1 allows the name alone."""
+    return {"name": step, "configuration": {}} if isinstance(step, str) else {"configuration": {}} | dict(step)
+
+
+def _sizes(numbers: Any, least: int, axes: int | None = None) -> tuple[int, ...]:  # noqa: ANN401 - JSON
+    """Return lengths along the axes."""
+    good = all(type(n) is int and least <= n <= _MOST for n in numbers) and axes in (None, len(numbers))
+    if not good or not isinstance(numbers, list):
+        raise ValueError(f"not lengths along the axes: {numbers}")
+    return tuple(numbers)
+
+
+def _separator(text: str) -> str:
+    return {"/": "/", ".": "."}[text]
+
+
+def _index_is_summed(steps: list[dict[str, Any]], where: str) -> bool:
+    """Say whether a CRC-32C follows the index of a shard; refuse what would make it lie in another way."""
+    names = [step["name"] for step in steps]
+    known = names in (["bytes"], ["bytes", "crc32c"])
+    _require(known, f"an index of shards behind {' and '.join(names)}", where)
+    _require(steps[0]["configuration"].get("endian", "little") == "little", "a big-endian index of shards", where)
+    return len(names) == 2
 
 
 def _dtype(kind: object, order: str, where: str) -> np.dtype[Any]:
@@ -215,25 +257,39 @@ def _dtype(kind: object, order: str, where: str) -> np.dtype[Any]:
     return np.dtype(str(kind)).newbyteorder(order)  # type: ignore[arg-type]  # "<" or ">"
 
 
+def _fill(value: Any, dtype: np.dtype[Any]) -> NDArray[Any]:  # noqa: ANN401 - JSON
+    """Return a fill value; floats may be written as NaN, Infinity, -Infinity or the hex of their bits."""
+    if isinstance(value, str) and value.startswith("0x"):
+        bits = np.array(int(value, 16), f"u{dtype.itemsize}")
+        return bits.view(dtype.newbyteorder("=")).astype(dtype)
+    return np.array(float(value) if isinstance(value, str) else value, dtype)
+
+
 def _layout_v2(document: dict[str, Any], where: str) -> _Layout:
-    shape, outer = tuple(document["shape"]), tuple(document["chunks"])
+    shape = _sizes(document["shape"], 0)
+    outer = _sizes(document["chunks"], 1, len(shape))
     _require(document.get("order", "C") == "C", "Fortran order", where)
+    _require(isinstance(document["dtype"], str), f"the data type {document['dtype']!r}", where)
     dtype = np.dtype(document["dtype"])
     _require(dtype.kind in "biuf", f"the data type {document['dtype']!r}", where)
     steps = [*(document.get("filters") or []), *([document["compressor"]] if document.get("compressor") else [])]
-    codecs = tuple(Codec(str(step["id"]), {key: value for key, value in step.items() if key != "id"}) for step in steps)
-    _require_codecs(codecs, where)
+    codecs = _codecs(
+        [(str(step["id"]), {key: value for key, value in step.items() if key != "id"}) for step in steps], where
+    )
     value = document.get("fill_value")
-    fill = np.array(np.nan if value == "NaN" else (value or 0)).astype(dtype)
-    return _Layout(shape, dtype, outer, None, codecs, False, False, document.get("dimension_separator", "."), "", fill)
+    fill = _fill(0 if value is None else value, dtype)
+    separator = _separator(document.get("dimension_separator", "."))
+    return _Layout(shape, dtype, outer, None, codecs, False, False, separator, "", fill)
 
 
-def _require_codecs(codecs: tuple[Codec, ...], where: str) -> None:
-    for codec in codecs:
-        _require(codec.name in CODECS, f"the codec {codec.name!r}", where)
+def _codecs(steps: list[tuple[str, dict[str, Any]]], where: str) -> tuple[Codec, ...]:
+    for name, settings in steps:
+        _require(name in _CODECS, f"the codec {name!r}", where)
+        _require(settings.get("location", "end") == "end", f"the codec {name!r} with its checksum in front", where)
+    return tuple(Codec(name, settings) for name, settings in steps)
 
 
 def _require(good: bool, what: str, where: str) -> None:
     if not good:
-        message = f"expected plain numbers in C order behind the codecs {', '.join(sorted(CODECS))}, got {what}"
+        message = f"expected plain numbers in C order behind the codecs {', '.join(_CODECS)}, got {what}"
         raise UnknownFormatError(Problem("unsupported-zarr", where, message, "rewrite it with zarr-python"))
