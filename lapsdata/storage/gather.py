@@ -26,7 +26,7 @@ from lapsdata.storage.seal import REPAIR, check_verify, row_checksums
 from lapsdata.storage.slabs import SlabCache
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from concurrent.futures import Future
 
     from numpy.typing import NDArray
@@ -168,10 +168,11 @@ class RowReader:
     def close(self) -> None:
         """Close files and threads; a later `gather` opens what it needs."""
         self._open.close()
+        self._cache.clear()
         with self._pool_lock:
-            if self._pool is not None:
-                self._pool.shutdown()
-                self._pool = None
+            pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.shutdown()
 
     def gather(
         self,
@@ -215,9 +216,14 @@ class RowReader:
                     self._start()  # files, marks and threads are the parent's
         ids = _checked_ids(ids)
         names = list(self._fields) if fields is None else list(fields)
+        self._require_known([*names, *(out or ())])
         batch = {name: self._buffer(name, len(ids), None if out is None else out.get(name)) for name in names}
-        if len(ids) == 0 or not names:
-            return batch
+        if len(ids) and names:
+            self._serve(ids, names, batch, threads)
+        return batch
+
+    def _serve(self, ids: NDArray[np.int64], names: list[str], batch: dict[str, NDArray[Any]], threads: int) -> None:
+        """Fill a batch, with the pieces open that it needs."""
         held = self._open.hold(ids)
         try:
             self._fill(ids, names, batch, threads)
@@ -226,16 +232,21 @@ class RowReader:
         self._calls += 1
         if self._calls % _MAP_EVERY == 0:
             self._open.map_the_wanted()
-        return batch
+
+    def _require_known(self, names: Sequence[str]) -> None:
+        for name in names:
+            if name not in self._fields:
+                message = f"expected some of {list(self._fields)}, got {name!r}"
+                raise SchemaError(Problem("unknown-field", "fields", message))
 
     def _buffer(self, name: str, length: int, given: NDArray[Any] | None) -> NDArray[Any]:
-        dtype = self._fields.get(name)
-        if dtype is None:
-            message = f"expected some of {list(self._fields)}, got {name!r}"
-            raise SchemaError(Problem("unknown-field", "fields", message))
+        dtype = self._fields[name]
         if given is None:
             return np.empty((length, *dtype.shape), dtype.base)
         problems = Problems(f"out: {name}")
+        if not isinstance(given, np.ndarray):
+            problems.add("wrong-buffer", "", f"expected a NumPy array, got {type(given).__name__}")
+            problems.raise_as(SchemaError)
         if given.shape != (length, *dtype.shape):
             problems.add("wrong-shape", "", f"expected {(length, *dtype.shape)}, got {given.shape}")
         if given.dtype != dtype.base:
@@ -252,7 +263,7 @@ class RowReader:
         else:
             edges = [len(ids) * n // threads for n in range(threads + 1)]
             own, *others = [slice(a, b) for a, b in itertools.pairwise(edges)]
-            tasks = [self._threads(threads).submit(self._copy, ids, names, batch, span) for span in others]
+            tasks = [self._submit(threads, self._copy, ids, names, batch, span) for span in others]
             try:
                 self._copy(ids, names, batch, own)
             finally:
@@ -261,11 +272,11 @@ class RowReader:
             for name in names:
                 self._decode(ids, name, batch[name], threads)
 
-    def _threads(self, threads: int) -> ThreadPoolExecutor:
-        with self._pool_lock:
+    def _submit(self, threads: int, work: Callable[..., None], *arguments: Any) -> Future[None]:  # noqa: ANN401
+        with self._pool_lock:  # held while submitting: what was submitted before a shutdown is done
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(max(threads - 1, os.cpu_count() or 1), "lapsdata-gather")
-            return self._pool
+            return self._pool.submit(work, *arguments)
 
     def _copy(self, ids: NDArray[np.int64], names: list[str], batch: dict[str, NDArray[Any]], span: slice) -> None:
         from lapsdata.storage._copy_loop import copy_rows
@@ -318,7 +329,7 @@ class RowReader:
             for key in groups:
                 fill(key)
         else:
-            _wait([self._threads(threads).submit(fill, key) for key in groups])
+            _wait([self._submit(threads, fill, key) for key in groups])
 
     def _fill_from_slab(
         self, ids: NDArray[np.int64], name: str, out: NDArray[Any], key: tuple[int, int], positions: list[int]

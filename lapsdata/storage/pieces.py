@@ -128,8 +128,7 @@ class OpenPieces:
 
     def __init__(self, pieces: Sequence[Piece], fields: Fields, *, io: Io, most_files: int) -> None:
         self._pieces, self._fields, self._io, self._most = pieces, fields, io, most_files
-        counts = np.fromiter((piece.rows for piece in pieces), np.int64, len(pieces))
-        self.starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
+        self.starts = starts_of(pieces)
         self.slots = np.full(len(pieces), -1, np.int64)
         self.tables = np.zeros((0, len(fields), _COLUMNS), np.int64)
         self.parts = np.zeros((0, _PART), np.int64)
@@ -307,7 +306,7 @@ class OpenPieces:
         part_of_file = np.full(len(source.files), -1, np.int32)
         for number in np.unique(source.file[source.offset != ABSENT]).tolist():
             part_of_file[number] = self._handle(opened, source, number)
-        method, tail = _method(source, dtype)
+        method, tail = row_method(source, dtype)
         if method == ELSEWHERE:
             return (ELSEWHERE, 0, 0, 0, 0, seen, 0)
         lengths = np.ascontiguousarray(source.length - 4 * tail, np.int64)
@@ -344,6 +343,15 @@ def _longer(rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], list[int]]:
     return longer, list(range(len(longer) - 1, len(rows) - 1, -1))
 
 
+def starts_of(pieces: Sequence[Piece]) -> NDArray[np.int64]:
+    """Return the first row of each piece, and the number of rows; a sequence that knows them has them as `starts`."""
+    known: NDArray[np.int64] | None = getattr(pieces, "starts", None)
+    if known is not None:
+        return known
+    counts = np.fromiter((piece.rows for piece in pieces), np.int64, len(pieces))
+    return np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
+
+
 def outside(ids: NDArray[np.int64], rows: int) -> IndexError:
     """Return the error that names the first row outside of all pieces."""
     wrong = ids[(ids < 0) | (ids >= rows)]
@@ -354,7 +362,7 @@ def _address(array: NDArray[Any]) -> int:
     return int(array.__array_interface__["data"][0])
 
 
-def _method(source: ChunkIndex, dtype: np.dtype[Any]) -> tuple[int, int]:
+def row_method(source: ChunkIndex, dtype: np.dtype[Any]) -> tuple[int, int]:
     """Say how rows of an array get into a batch, and whether a CRC-32C follows the bytes of each."""
     names = [codec.name for codec in source.codecs]
     tail = int(bool(names) and names[-1] == "crc32c")
