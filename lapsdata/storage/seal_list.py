@@ -48,8 +48,10 @@ SEAL_LIST = ".lapsdata-seal.json"
 _NO_FILE = FileKey(0, 0, 0)
 """Key of a chunk file that was never written."""
 
-ANEW = "take the file from a copy; if it was changed on purpose: lapsdata check PATH --seal --force"
+_ANEW = "take the file from a copy; if it was changed on purpose: lapsdata check PATH --seal --force"
 """What to do about a list that does not fit."""
+
+_LIST_ANEW = "take the list from a copy, or make it anew: lapsdata check PATH --seal --force"
 
 
 def seal_list_path(path: Path) -> Path:
@@ -89,7 +91,7 @@ def read_seal_list(path: Path) -> SealList | None:
         return read_sealed_json(place, SealList)
     except (CorruptDataError, SchemaError) as error:
         message = f"expected a list of checksums as it was written, got a damaged one ({_why(error)})"
-        raise CorruptDataError(Problem("seal-list-damaged", str(place), message, ANEW)) from error
+        raise CorruptDataError(Problem("seal-list-damaged", str(place), message, _LIST_ANEW)) from error
 
 
 def _why(error: LapsError) -> str:
@@ -186,7 +188,7 @@ def list_differences(found: SealList, path: Path, store: Store, sources: Mapping
     for what, sealed, here in facts:
         if sealed != here:
             message = f"expected {sealed} as sealed{of}, got {here} in {path.name}"
-            problems.add("seal-list-mismatch", what, message, ANEW)
+            problems.add("seal-list-mismatch", what, message, _ANEW)
     return list(problems)
 
 
