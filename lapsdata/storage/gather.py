@@ -49,7 +49,7 @@ def _free_lock() -> None:
 
 os.register_at_fork(after_in_child=_free_lock)
 
-_VERIFY: Final = {"never": 0, "first": 1, "always": 2}
+VERIFY: Final = {"never": 0, "first": 1, "always": 2}
 
 _MAP_EVERY: Final = 32
 """Calls after which `auto` looks for files that are worth a map."""
@@ -239,7 +239,7 @@ class RowReader:
                 message = f"expected some of {list(self._fields)}, got {name!r}"
                 raise SchemaError(Problem("unknown-field", "fields", message))
 
-    def _buffer(self, name: str, length: int, given: NDArray[Any] | None) -> NDArray[Any]:
+    def _buffer(self, name: str, length: int, given: Any) -> NDArray[Any]:  # noqa: ANN401 - what a user gives
         dtype = self._fields[name]
         if given is None:
             return np.empty((length, *dtype.shape), dtype.base)
@@ -254,7 +254,8 @@ class RowReader:
         if not (given.flags.c_contiguous and given.flags.writeable):
             problems.add("wrong-buffer", "", "expected a contiguous array that may be written, got another")
         problems.raise_as(SchemaError)
-        return given
+        buffer: NDArray[Any] = given
+        return buffer
 
     def _fill(self, ids: NDArray[np.int64], names: list[str], batch: dict[str, NDArray[Any]], threads: int) -> None:
         threads = min(threads, len(ids))
@@ -267,7 +268,7 @@ class RowReader:
             try:
                 self._copy(ids, names, batch, own)
             finally:
-                _wait(tasks)
+                wait_for(tasks)
         if self._open.elsewhere:
             for name in names:
                 self._decode(ids, name, batch[name], threads)
@@ -287,7 +288,7 @@ class RowReader:
         if span.start:
             outs += span.start * sizes
         tables = (opened.starts, opened.slots, opened.tables, numbers, opened.parts)
-        code, at, field = copy_rows(part, *tables, outs, sizes, _VERIFY[self.verify], opened.room, opened.reads)
+        code, at, field = copy_rows(part, *tables, outs, sizes, VERIFY[self.verify], opened.room, opened.reads)
         if code:
             raise self._fault(code, ids, int(part[at]), names[field])
 
@@ -305,7 +306,7 @@ class RowReader:
         within = row - int(self.starts[number])
         source = self._open.opened(number).stored(name)
         where = f"{source.where}: row {within}" + _place(source, within)
-        kind, key, message, fix = _FAULTS[code]
+        kind, key, message, fix = FAULTS[code]
         return kind(Problem(key, where, message, fix))
 
     def _decode(self, ids: NDArray[np.int64], name: str, out: NDArray[Any], threads: int) -> None:
@@ -329,7 +330,7 @@ class RowReader:
             for key in groups:
                 fill(key)
         else:
-            _wait([self._submit(threads, fill, key) for key in groups])
+            wait_for([self._submit(threads, fill, key) for key in groups])
 
     def _fill_from_slab(
         self, ids: NDArray[np.int64], name: str, out: NDArray[Any], key: tuple[int, int], positions: list[int]
@@ -361,7 +362,7 @@ class RowReader:
         seen[rows[new]] = 1
 
 
-_FAULTS: dict[int, tuple[type[LapsError], str, str, str]] = {
+FAULTS: dict[int, tuple[type[LapsError], str, str, str]] = {
     2: (StorageError, "closed", "expected an open file, got one that another thread has closed", "read it again"),
     3: (
         CorruptDataError,
@@ -376,7 +377,7 @@ _FAULTS: dict[int, tuple[type[LapsError], str, str, str]] = {
 }
 
 
-def _wait(tasks: Sequence[Future[None]]) -> None:
+def wait_for(tasks: Sequence[Future[None]]) -> None:
     """Wait for all: until then they write into the batch, and read from files that may not be closed."""
     failures = [failure for task in tasks if (failure := task.exception()) is not None]
     if failures:

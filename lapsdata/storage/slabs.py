@@ -63,8 +63,10 @@ def chunk_slab(index: ChunkIndex, number: int, files: Mapping[Path, OpenFile]) -
     """
     chunk, shape = index.chunk, index.shape
     rows = min(chunk[0], shape[0] - number * chunk[0])
-    grid = tuple(-(-n // c) for n, c in zip(shape[1:], chunk[1:], strict=True))
     slab = np.empty((rows, *shape[1:]), index.dtype)
+    if not slab.size:
+        return slab
+    grid = tuple(-(-n // c) for n, c in zip(shape[1:], chunk[1:], strict=True))
     first = number * math.prod(grid)
     for place, at in enumerate(itertools.product(*(range(n) for n in grid))):
         target = (slice(0, rows), *(slice(i * c, (i + 1) * c) for i, c in zip(at, chunk[1:], strict=True)))
@@ -156,3 +158,9 @@ class SlabCache:
             while self._held > self._most:
                 _, gone = self._slabs.popitem(last=False)
                 self._held -= gone.nbytes
+
+    def clear(self) -> None:
+        """Hold nothing."""
+        with self._lock:
+            self._slabs.clear()
+            self._held = 0
