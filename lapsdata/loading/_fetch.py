@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from lapsdata.loading.buffers import BufferPool
 
 if TYPE_CHECKING:
+    from lapsdata.loading.quarantine import Quarantine
     from lapsdata.loading.sampler import Draw
     from lapsdata.loading.source import Batch, BatchSource, BatchSpec
     from lapsdata.loading.torch_bridge import TorchBridge
@@ -28,6 +31,8 @@ class Fetch:
         Whether buffers are filled again once nobody holds them.
     bridge : TorchBridge or None
         Turns arrays into tensors.
+    quarantine : Quarantine or None
+        Reads in place of the source, where damaged samples are to be replaced.
 
     Examples
     --------
@@ -36,20 +41,35 @@ class Fetch:
     """
 
     def __init__(
-        self, source: BatchSource, spec: BatchSpec, rows: int, *, reuse: bool, bridge: TorchBridge | None
+        self,
+        source: BatchSource,
+        spec: BatchSpec,
+        rows: int,
+        *,
+        reuse: bool,
+        bridge: TorchBridge | None,
+        quarantine: Quarantine | None = None,
     ) -> None:
         self._source, self._fields, self._bridge = source, list(spec), bridge
+        self._quarantine = quarantine
         self._pool = BufferPool(spec, rows, reuse=reuse, **({"make": bridge.empty} if bridge else {}))
 
     def __call__(self, draw: Draw) -> tuple[Draw, Batch]:
         """Return the batch of a draw, with the draw."""
-        batch = self._source.gather(draw.ids, fields=self._fields, out=self._pool.take(len(draw.ids)))
+        ids, out = draw.ids, self._pool.take(len(draw.ids))
+        if self._quarantine is None:
+            batch = self._source.gather(ids, fields=self._fields, out=out)
+        else:
+            epochs = np.full(len(ids), draw.after.epoch)
+            for span in draw.spans:
+                epochs[span.rows] = span.epoch
+            ids, batch = self._quarantine.gather(ids, epochs=epochs, fields=self._fields, out=out)
         if "valid" in batch:
             batch["valid"] = batch["valid"] & draw.valid
         else:
             batch["valid"] = draw.valid.copy()
         # Copies, since a draw is a row of many.
-        batch.setdefault("id", draw.ids.copy())
+        batch.setdefault("id", ids.copy())
         return draw, batch if self._bridge is None else self._bridge.send(batch)
 
     def receive(self, batch: Batch) -> Batch:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
@@ -25,6 +25,9 @@ __all__ = ["ADDED", "LoaderOptions", "batch_spec", "order_of", "rank_batch"]
 
 ADDED = {"id": FieldSpec((), np.dtype(np.int64)), "valid": FieldSpec((), np.dtype(bool))}
 """What a batch always has: from the source, or from the loader."""
+
+Unreadable = Literal["raise", "quarantine"]
+"""What becomes of a sample that is not what was written."""
 
 _WINDOW_BLOCKS = 16
 
@@ -52,6 +55,8 @@ class LoaderOptions:
     pin_memory: bool | None
     reuse: bool
     ledger: Path | None
+    unreadable: Unreadable
+    audit: Path | None
 
     def refuse(self) -> None:
         """Raise for everything that is wrong in itself.
@@ -74,12 +79,16 @@ class LoaderOptions:
             message = f"expected one of batch_size and global_batch_size, got {self.batch_size!r} and "
             found.add("wrong-value", "batch_size", message + f"{self.global_batch_size!r}", "give one of them")
         words = {"shuffle": (None, *get_args(Shuffle)), "last": get_args(Last), "to": (None, "numpy", "torch")}
+        words["unreadable"] = get_args(Unreadable)
         for name, known in words.items():
             if getattr(self, name) not in known:
                 found.add("wrong-value", name, f"expected one of {known}, got {getattr(self, name)!r}")
         for name in ("block_rows", "window_blocks"):
             if getattr(self, name) is not None and self.shuffle != "block":
                 found.add("wrong-value", name, f"expected shuffle='block' for it, got {self.shuffle!r}")
+        if self.audit is not None and self.unreadable != "quarantine":
+            message = f"expected unreadable='quarantine' for an audit log, got {self.unreadable!r}"
+            found.add("wrong-value", "audit", message)
         if self.to == "numpy" and (self.device is not None or self.pin_memory):
             message = "expected to='torch' for a device or pinned memory, got 'numpy'"
             found.add("wrong-value", "to", message)

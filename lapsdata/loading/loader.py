@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Self
 from lapsdata.errors import LapsError, Problem, SchemaError
 from lapsdata.loading._fetch import Fetch
 from lapsdata.loading._hashing import keys_of
-from lapsdata.loading._options import LoaderOptions, batch_spec, order_of, rank_batch
+from lapsdata.loading._options import LoaderOptions, Unreadable, batch_spec, order_of, rank_batch
 from lapsdata.loading.ledger import Ledger
 from lapsdata.loading.plan import LoaderPlan, make_plan
 from lapsdata.loading.prefetch import Prefetch
+from lapsdata.loading.quarantine import Quarantine
 from lapsdata.loading.ranks import find_place
 from lapsdata.loading.sampler import Cursor, Draw, Last, Sampler
 from lapsdata.loading.state import read_state, write_state
@@ -91,6 +92,12 @@ class Loader:
         Whether buffers are filled again once nobody holds them.
     ledger : path, optional
         Folder where each rank notes what it has received; see `check_ledgers`.
+    unreadable : {"raise", "quarantine"}
+        What becomes of damaged samples: an error; or each is replaced by another that is a pure function of seed,
+        epoch and id, counted in `replaced` and listed in `damaged`, and `id` says what was delivered. Ledgers prove
+        positions: the audit log says which of them were replaced.
+    audit : path, optional
+        File to which a line of JSON is added for each replacement.
 
     Raises
     ------
@@ -136,11 +143,13 @@ class Loader:
         pin_memory: bool | None = None,
         reuse: bool = True,
         ledger: str | os.PathLike[str] | None = None,
+        unreadable: Unreadable = "raise",
+        audit: str | os.PathLike[str] | None = None,
     ) -> None:
         options = LoaderOptions(
             batch_size, global_batch_size, shuffle, seed, epochs, steps_per_epoch, last, fields, block_rows,
             window_blocks, rank, world_size, workers, prefetch, to, device, pin_memory, reuse,
-            None if ledger is None else Path(ledger),
+            None if ledger is None else Path(ledger), unreadable, None if audit is None else Path(audit),
         )  # fmt: skip
         self._set_up(source, options)
 
@@ -161,6 +170,9 @@ class Loader:
             message = f"expected a step within {len(source)} samples, got one of {self._sampler.step_size}"
             fix = "use last='mask', or a smaller batch"
             raise SchemaError(Problem("empty", "Loader: last='drop'", message, fix))
+        self._quarantine: Quarantine | None = None
+        if options.unreadable == "quarantine":
+            self._quarantine = Quarantine(source, seed=options.seed, audit=options.audit)
         self._cursor = Cursor()
         # The run that has come so far, and whether it is this loader's own.
         self._run: str | None = None
@@ -175,6 +187,16 @@ class Loader:
     def spec(self) -> BatchSpec:
         """What a batch holds."""
         return self._spec
+
+    @property
+    def damaged(self) -> dict[int, str]:
+        """What is wrong with each damaged sample met so far, by id."""
+        return {} if self._quarantine is None else dict(self._quarantine.damaged)
+
+    @property
+    def replaced(self) -> int:
+        """How many samples were replaced so far."""
+        return 0 if self._quarantine is None else self._quarantine.replaced
 
     @property
     def epoch(self) -> int:
@@ -214,7 +236,8 @@ class Loader:
             options = self._options
             bridge = TorchBridge(options.device, pin_memory=options.pin_memory) if options.torch else None
             rows = self._sampler.batch_size
-            fetch = Fetch(self.source, self._asked, rows, reuse=options.reuse, bridge=bridge)
+            quarantine = self._quarantine
+            fetch = Fetch(self.source, self._asked, rows, reuse=options.reuse, bridge=bridge, quarantine=quarantine)
             self._fetch = process, fetch
         iteration = _Iteration(self, self._fetch[1], self._sampler.draws(self._cursor, self._rounds()))
         self._under_way = weakref.ref(iteration)
