@@ -225,7 +225,7 @@ class FrameSource:
         if found is None:
             # Of two threads that come here at once, one state stays for both.
             found = self._states.setdefault(own, _State(self._videos, self._options))
-            for other in [process for process in self._states if process != own]:
+            for other in set(self._states) - {own}:
                 self._states.pop(other, None)
         return found
 
