@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint format clean
+.PHONY: bench demo test lint format clean
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -29,6 +29,13 @@ $(VENV)/numpy-wheels/done: $(VENV)/installed
 
 test: $(VENV)/installed $(VENV)/numpy-wheels/done
 	LAPSDATA_NUMPY_WHEELS=$(CURDIR)/$(VENV)/numpy-wheels $(BIN)/python -m pytest -n 2 --dist worksteal
+
+# The reader beside every rival, on data written once; rivals that clash with ours get environments of their own.
+bench: $(VENV)/installed
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[bench]'
+	$(BIN)/python benchmarks/peer_env.py
+	$(BIN)/python benchmarks/bench_windows.py
+	$(BIN)/python benchmarks/table.py
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .
