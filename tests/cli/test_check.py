@@ -17,6 +17,7 @@ import pytest
 
 from lapsdata import formats
 from lapsdata.checks import integrity
+from lapsdata.checks.outcome import IntegrityReport
 from lapsdata.loading.loader import Loader
 from lapsdata.testing.numbers import Numbers
 from lapsdata.testing.samples import sample_energies, sample_tracks
@@ -193,9 +194,9 @@ def test_ctrl_c_ends_it_with_nothing_left(tmp_path: Path) -> None:
 def test_the_options_are_handed_on(inside: Inside, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[dict[str, object]] = []
 
-    def look(paths: list[Path], **options: object) -> integrity.IntegrityReport:
+    def look(paths: list[Path], **options: object) -> IntegrityReport:
         asked.append({"paths": list(paths), **options})
-        return integrity.IntegrityReport()
+        return IntegrityReport()
 
     monkeypatch.setattr(integrity, "check_integrity", look)
     done = inside("check", "data", "--seal", "--force")
