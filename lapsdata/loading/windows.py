@@ -258,7 +258,8 @@ class WindowDataset:
         """Return windows, and the frames of those fields that are images."""
         frames, threads = self._frames, self._options.threads
         stored = [name for name in fields if frames is None or name not in frames.spec]
-        batch: Batch = dict(self._reader.gather(ids, fields=stored, out=out, threads=threads))
+        buffers = out if out is None else {name: out[name] for name in stored if name in out}
+        batch: Batch = dict(self._reader.gather(ids, fields=stored, out=buffers, threads=threads))
         if frames is None or len(stored) == len(fields):
             return batch
         images = [name for name in fields if name in frames.spec]
