@@ -381,7 +381,7 @@ class TestSlabs:
         self, path: Path, reader_of: Callable[..., RowReader], most: int
     ) -> None:
         reader = reader_of(found(path), dtypes=DTYPES, slab_bytes=most)
-        for ids in ([0, 5], [8, 1], [4, 0]):
+        for ids in ([0, 5], [8, 1], [0, 4]):
             assert np.array_equal(reader.gather(ids, fields=["tracks"])["tracks"], TRACKS[ids])
         assert reader._cache.decoded == 6 - (most == 4 * 96)
 
