@@ -17,7 +17,7 @@ from lapsdata.schema.shards import ShardedArray, ShardsHeader, ShardsManifest
 from lapsdata.storage.atomic import existing, storage_errors
 from lapsdata.storage.index import ChunkIndex, file_key
 from lapsdata.storage.seal import REPAIR, check_rows, sealed_by
-from lapsdata.storage.sealed_json import read_sealed_json
+from lapsdata.storage.sealed_json import parse_sealed_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lapsdata.schema.tracks import TracksHeader
+    from lapsdata.storage.index import FileKey
 
-__all__ = ["ShardsFolder", "is_shards_folder"]
+__all__ = ["ShardsFolder", "is_shards_folder", "parse_manifest"]
 
 _BLOCK = 256
 """Windows that are read at once where a whole video is asked for."""
@@ -68,11 +69,16 @@ class ShardsFolder:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self.manifest = _read_manifest(path)
-        self._keys = _check_files(path, self.manifest)
-        self._samples = SampleTable.read(path / INDEX, list(self.manifest.fields))
-        self._frames = FrameTable.read(path / FRAMES)
+        self.path, self.where = path, str(path)
+        manifest = _read_manifest(path)
+        keys = _check_files(path, manifest)
+        samples = SampleTable.read(path / INDEX, list(manifest.fields))
+        self._set_up(manifest, keys, samples, FrameTable.read(path / FRAMES))
+
+    def _set_up(
+        self, manifest: ShardsManifest, keys: tuple[FileKey, ...], samples: SampleTable, frames: FrameTable
+    ) -> None:
+        self.manifest, self._keys, self._samples, self._frames = manifest, keys, samples, frames
         counts = np.bincount(self._frames.video, minlength=len(self.manifest.videos))
         self._frame_ends = np.cumsum(counts)
         self._frame_base = self._frame_ends - counts
@@ -138,7 +144,7 @@ class ShardsFolder:
         """
         known, rows = self._field(field), self._samples.fields[field]
         index = ChunkIndex(
-            f"{self.path}: {field}",
+            f"{self.where}: {field}",
             (len(self), *known.shape),
             _dtype(known),
             (1, *known.shape),
@@ -194,11 +200,13 @@ class ShardsFolder:
         """
         rows = self._rows(shard, first, stop)
         begin, end = self._extent(rows)
+        return self._take(rows, self._bytes(shard, begin, end), begin, fields, verify, out)
+
+    def _bytes(self, shard: int, begin: int, end: int) -> NDArray[np.uint8]:
         path = self.shards[shard]
         with storage_errors(path, "open"), path.open("rb", buffering=0) as file:
             file.seek(begin)
-            data = _read(file, end - begin, begin, str(path))
-        return self._take(rows, data, begin, fields, verify, out)
+            return _read(file, end - begin, begin, str(path))
 
     def stream(
         self,
@@ -312,7 +320,7 @@ class ShardsFolder:
     def _field(self, name: str) -> ShardedArray:
         if name not in self.fields:
             message = f"expected one of {list(self.fields)}, got {name!r}"
-            raise SchemaError(Problem("unknown-field", str(self.path), message))
+            raise SchemaError(Problem("unknown-field", self.where, message))
         return self.fields[name]
 
     def _rows(self, shard: int, first: int, stop: int | None) -> slice:
@@ -362,7 +370,7 @@ class ShardsFolder:
                 strides, at = (step, *values.strides[1:]), int(offsets[run.start])
                 values[run] = np.ndarray((count, *field.shape), dtype, data, at, strides)
             if verify:
-                where = f"{self.shards[int(self._samples.shard[rows.start])]}: {name}"
+                where = f"{self.where}/{shard_name(int(self._samples.shard[rows.start]))}: {name}"
                 places = [f"sample {rows.start + n}, byte {at + begin}" for n, at in enumerate(offsets.tolist())]
                 check_rows(values, lies.crc32c[rows], where, places.__getitem__)
             taken[name] = values
@@ -432,15 +440,20 @@ def _read_manifest(path: Path) -> ShardsManifest:
         if not path.is_dir() or not place.is_file():
             message = f"expected a folder with {MANIFEST}, got {'another one' if path.is_dir() else 'a file'}"
             raise SchemaError(Problem("not-shards", str(path), message, "name the folder of shards"))
-        document = _document(place.read_bytes())
+        return parse_manifest(place.read_bytes(), str(place))
+
+
+def parse_manifest(data: bytes, where: str) -> ShardsManifest:
+    """Return the manifest that `shards.json` holds, compared with its seal."""
+    document = _document(data)
     if not document:
         message = "expected a sealed JSON object, got damaged bytes"
-        raise CorruptDataError(Problem("seal-damaged", str(place), message, REPAIR))
-    with sealed_by(document, str(place)):
-        return read_sealed_json(place, ShardsManifest)
+        raise CorruptDataError(Problem("seal-damaged", where, message, REPAIR))
+    with sealed_by(document, where):
+        return parse_sealed_json(data, ShardsManifest, where)
 
 
-def _check_files(path: Path, manifest: ShardsManifest) -> tuple[Any, ...]:
+def _check_files(path: Path, manifest: ShardsManifest) -> tuple[FileKey, ...]:
     """Compare the files of the folder with the list of them; return the keys of the archives."""
     problems = Problems(str(path))
     files = [*manifest.shards, manifest.index, manifest.frames]

@@ -6,7 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lapsdata.formats._shards_sample import sample_key
-from lapsdata.storage.sealed_parquet import column_values, read_sealed_parquet, write_sealed_parquet
+from lapsdata.storage.sealed_parquet import (
+    column_values,
+    parse_sealed_parquet,
+    read_sealed_parquet,
+    write_sealed_parquet,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,7 +84,16 @@ class SampleTable:
     @classmethod
     def read(cls, path: Path, fields: Sequence[str]) -> SampleTable:
         """Read the table, and compare it with its seal."""
-        _, table = read_sealed_parquet(path)
+        return cls.of(read_sealed_parquet(path)[1], fields)
+
+    @classmethod
+    def parse(cls, data: bytes, where: str, fields: Sequence[str]) -> SampleTable:
+        """Return the table that bytes hold, compared with its seal."""
+        return cls.of(parse_sealed_parquet(data, where)[1], fields)
+
+    @classmethod
+    def of(cls, table: Any, fields: Sequence[str]) -> SampleTable:  # noqa: ANN401 - of Arrow
+        """Take the columns of a table."""
         rows = {name: FieldRows(*(column_values(table[f"{name}:{part}"]) for part in _PARTS)) for name in fields}
         plain: dict[str, Any] = {name: column_values(table[name]) for name in _PLAIN}
         return cls(**plain, fields=rows)
@@ -115,5 +129,14 @@ class FrameTable:
     @classmethod
     def read(cls, path: Path) -> FrameTable:
         """Read the table, and compare it with its seal."""
-        _, table = read_sealed_parquet(path)
+        return cls.of(read_sealed_parquet(path)[1])
+
+    @classmethod
+    def parse(cls, data: bytes, where: str) -> FrameTable:
+        """Return the table that bytes hold, compared with its seal."""
+        return cls.of(parse_sealed_parquet(data, where)[1])
+
+    @classmethod
+    def of(cls, table: Any) -> FrameTable:  # noqa: ANN401 - of Arrow
+        """Take the columns of a table."""
         return cls(*(column_values(table[name]) for name in ("video", "frame_s", "source_index")))

@@ -22,6 +22,7 @@ from lapsdata.errors import (
 from lapsdata.storage.index import ChunkIndex
 from lapsdata.storage.open_files import check_io
 from lapsdata.storage.pieces import ELSEWHERE, UNSUMMED, OpenPieces, outside
+from lapsdata.storage.remote_index import RemoteIndex, fetch_slabs
 from lapsdata.storage.seal import REPAIR, check_verify, row_checksums
 from lapsdata.storage.slabs import SlabCache
 
@@ -50,6 +51,9 @@ def _free_lock() -> None:
 os.register_at_fork(after_in_child=_free_lock)
 
 VERIFY: Final = {"never": 0, "first": 1, "always": 2}
+
+Groups = dict[tuple[int, int], list[int]]
+"""Positions in a batch, by piece and slab."""
 
 _MAP_EVERY: Final = 32
 """Calls after which `auto` looks for files that are worth a map."""
@@ -173,6 +177,8 @@ class RowReader:
             pool, self._pool = self._pool, None
         if pool is not None:
             pool.shutdown()
+        for reader in self._open.remotes:
+            reader.close()
 
     def gather(
         self,
@@ -270,8 +276,10 @@ class RowReader:
             finally:
                 wait_for(tasks)
         if self._open.elsewhere:
+            groups = {name: self._groups(ids, name) for name in names}
+            fetched = self._fetch(groups) if self._open.remotes else {}
             for name in names:
-                self._decode(ids, name, batch[name], threads)
+                self._decode(ids, name, batch[name], threads, groups[name], fetched)
 
     def _submit(self, threads: int, work: Callable[..., None], *arguments: Any) -> Future[None]:  # noqa: ANN401
         with self._pool_lock:  # held while submitting: what was submitted before a shutdown is done
@@ -309,42 +317,69 @@ class RowReader:
         kind, key, message, fix = FAULTS[code]
         return kind(Problem(key, where, message, fix))
 
-    def _decode(self, ids: NDArray[np.int64], name: str, out: NDArray[Any], threads: int) -> None:
-        """Fill in the rows that lie in slabs; each slab that is not held is decoded once for the batch."""
+    def _groups(self, ids: NDArray[np.int64], name: str) -> Groups:
+        """Return the rows of a field that lie in slabs: positions in the batch, by piece and slab."""
         numbers = np.searchsorted(self.starts, ids, "right") - 1
         elsewhere = self._open.tables[self._open.slots[numbers], self._numbers[name], 0] == ELSEWHERE
-        positions = np.flatnonzero(elsewhere)
-        if not len(positions):
-            return
-        groups: dict[tuple[int, int], list[int]] = {}
-        for position in positions.tolist():
+        groups: Groups = {}
+        for position in np.flatnonzero(elsewhere).tolist():
             piece = int(numbers[position])
             source = self._open.opened(piece).stored(name)
             per = source.slab_rows
             groups.setdefault((piece, int(ids[position] - self.starts[piece]) // per), []).append(position)
+        return groups
+
+    def _fetch(self, groups: Mapping[str, Groups]) -> dict[tuple[str, int, int], NDArray[Any]]:
+        """Read what of a batch lies behind URLs and is not held, all of it at once."""
+        wanted = {}
+        for name, own in groups.items():
+            for piece, number in own:
+                source = self._open.opened(piece).stored(name)
+                if isinstance(source, RemoteIndex) and self._cache.get((name, piece, number)) is None:
+                    wanted[name, piece, number] = (source, number)
+        return dict(zip(wanted, fetch_slabs(list(wanted.values())), strict=True))
+
+    def _decode(
+        self,
+        ids: NDArray[np.int64],
+        name: str,
+        out: NDArray[Any],
+        threads: int,
+        groups: Groups,
+        fetched: Mapping[tuple[str, int, int], NDArray[Any]],
+    ) -> None:
+        """Fill in the rows that lie in slabs; each slab that is not held is decoded once for the batch."""
 
         def fill(key: tuple[int, int]) -> None:
-            self._fill_from_slab(ids, name, out, key, groups[key])
+            self._fill_from_slab(ids, name, out, key, groups[key], fetched.get((name, *key)))
 
-        if threads <= 1 or len(groups) == 1:
+        if threads <= 1 or len(groups) <= 1:
             for key in groups:
                 fill(key)
         else:
             wait_for([self._submit(threads, fill, key) for key in groups])
 
     def _fill_from_slab(
-        self, ids: NDArray[np.int64], name: str, out: NDArray[Any], key: tuple[int, int], positions: list[int]
+        self,
+        ids: NDArray[np.int64],
+        name: str,
+        out: NDArray[Any],
+        key: tuple[int, int],
+        positions: list[int],
+        fetched: NDArray[Any] | None,
     ) -> None:
         piece, number = key
         source = self._open.opened(piece).stored(name)
-        slab = self._cache.get((name, *key))
+        slab = self._cache.get((name, *key)) if fetched is None else fetched
+        new = slab is None or fetched is not None
         if slab is None:
             slab = self._open.opened(piece).slab(name, number)
-            self._cache.put((name, *key), slab)
         rows = ids[positions] - self.starts[piece]
         values = slab[rows - number * source.slab_rows]
         self._verify(source, self._open.seen(piece, name), rows, values)
         out[positions] = _converted(values, out.dtype, source.where)
+        if new:
+            self._cache.put((name, *key), slab)
 
     def _verify(self, source: Any, seen: NDArray[np.uint8], rows: NDArray[np.int64], values: NDArray[Any]) -> None:  # noqa: ANN401
         if self.verify == "never":

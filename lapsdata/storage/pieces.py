@@ -17,6 +17,7 @@ import numpy as np
 from lapsdata.errors import CorruptDataError, Problem
 from lapsdata.storage.index import ABSENT, ChunkIndex
 from lapsdata.storage.open_files import OpenFile, is_local, open_file
+from lapsdata.storage.remote_index import RemoteIndex
 from lapsdata.storage.seal import REPAIR
 from lapsdata.storage.slabs import Slabs, chunk_slab
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lapsdata.storage.open_files import Io
+    from lapsdata.storage.remote import RemoteReader
 
 __all__ = ["ELSEWHERE", "Fields", "OpenPieces", "Piece", "Source", "outside"]
 
@@ -124,6 +126,8 @@ class OpenPieces:
         How many rows of each open piece were read, fields counted one by one.
     elsewhere : bool
         Whether rows of an open piece must be decoded by slabs.
+    remotes : set of RemoteReader
+        What reads rows that lie behind URLs.
     """
 
     def __init__(self, pieces: Sequence[Piece], fields: Fields, *, io: Io, most_files: int) -> None:
@@ -134,6 +138,7 @@ class OpenPieces:
         self.parts = np.zeros((0, _PART), np.int64)
         self.reads = np.zeros(0, np.int64)
         self.room, self.elsewhere, self.evicted = 0, False, 0
+        self.remotes: set[RemoteReader] = set()
         self._open: OrderedDict[int, Opened] = OrderedDict()
         """The ones used last are last."""
         self._seen: dict[int, dict[str, NDArray[np.uint8]]] = {}
@@ -300,6 +305,8 @@ class OpenPieces:
             opened.kept.append(values)
             return (_MEMORY, _address(values), 0, 0, 0, 0, 0)
         seen = _address(self.seen(opened.number, name))
+        if isinstance(source, RemoteIndex):
+            self.remotes.add(source.reader)
         if not isinstance(source, ChunkIndex):
             return (ELSEWHERE, 0, 0, 0, 0, seen, 0)
         source.check_extent()

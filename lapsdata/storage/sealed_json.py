@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from pydantic import JsonValue
 
-__all__ = ["read_sealed_json", "sealed_json", "unsealed_json", "write_sealed_json"]
+__all__ = ["parse_sealed_json", "read_sealed_json", "sealed_json", "unsealed_json", "write_sealed_json"]
 
 R = TypeVar("R", bound=Record)
 
@@ -82,6 +82,18 @@ def read_sealed_json(path: Path, kind: type[R]) -> R:
         raise StorageError(Problem("wrong-kind", where, "expected a file, got a folder"))
     with storage_errors(path, "read"):
         data = path.read_bytes()
+    return parse_sealed_json(data, kind, where)
+
+
+def parse_sealed_json(data: bytes, kind: type[R], where: str) -> R:
+    """Return the record that sealed bytes hold; raises as `read_sealed_json` does about bytes.
+
+    Examples
+    --------
+    >>> from lapsdata.schema.base import Size
+    >>> parse_sealed_json(sealed_json(Size(width=4, height=3)), Size, "size.json")
+    Size(width=4, height=3)
+    """
     document = unsealed_json(data, where)
     if document is None:
         # Whatever else is wrong with it is told first.

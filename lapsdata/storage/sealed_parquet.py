@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pydantic import JsonValue
 
-__all__ = ["column_values", "parquet_header", "read_sealed_parquet", "write_sealed_parquet"]
+__all__ = ["column_values", "parquet_header", "parse_sealed_parquet", "read_sealed_parquet", "write_sealed_parquet"]
 
 _HEADER, _SEAL = b"lapsdata:header", b"lapsdata:seal"
 _MAGIC = b"PAR1"
@@ -93,30 +93,52 @@ def read_sealed_parquet(path: Path, *, verify: bool = True) -> tuple[dict[str, J
     """
     header = parquet_header(path)
     if header is None:
-        message = "expected a Parquet file with a lapsdata header, got something else"
-        raise UnknownFormatError(Problem("not-ours", str(path), message, "name its format, or use an adapter"))
-    with sealed_by(header, str(path)):
-        metadata, table = _load(path, verify=verify)
+        raise _not_ours(str(path))
+    with storage_errors(path, "open"):
+        data = path.read_bytes()
+    return header, _sealed_table(data, header, str(path), verify=verify)
+
+
+def parse_sealed_parquet(data: bytes, where: str) -> tuple[dict[str, JsonValue], pa.Table]:
+    """Return header and columns of a table of ours from its bytes; raises as `read_sealed_parquet` does about bytes."""
+    import pyarrow as pa
+
+    if not data.startswith(_MAGIC):
+        raise _not_ours(where)
+    header = _header(pa.BufferReader(data), where)
+    if header is None:
+        raise _not_ours(where)
+    return header, _sealed_table(data, header, where, verify=True)
+
+
+def _not_ours(where: str) -> UnknownFormatError:
+    message = "expected a Parquet file with a lapsdata header, got something else"
+    return UnknownFormatError(Problem("not-ours", where, message, "name its format, or use an adapter"))
+
+
+def _sealed_table(data: bytes, header: dict[str, JsonValue], where: str, *, verify: bool) -> pa.Table:
+    """Return all columns, compared with the seal."""
+    with sealed_by(header, where):
+        metadata, table = _load(data, where, verify=verify)
         if _SEAL not in metadata:
-            raise CorruptDataError(Problem("unsealed", str(path), "expected a seal, got none", REPAIR))
-        with decoding(str(path), "columns"):
+            raise CorruptDataError(Problem("unsealed", where, "expected a seal, got none", REPAIR))
+        with decoding(where, "columns"):
             found = _manifest(header, table)
             if not verify:
                 _take_digests(found, json.loads(metadata[_SEAL])["manifest"])
-        open_seal(metadata[_SEAL], found, str(path))
-    return header, table
+        open_seal(metadata[_SEAL], found, where)
+    return table
 
 
-def _load(path: Path, *, verify: bool) -> tuple[dict[bytes, bytes], pa.Table]:
+def _load(data: bytes, where: str, *, verify: bool) -> tuple[dict[bytes, bytes], pa.Table]:
     """Return the key-value metadata and all columns."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     # From memory: Arrow's threads must not call a Python file while the interpreter ends, which aborts the process.
     with (
-        storage_errors(path, "open"),
-        decoding(str(path), "Parquet pages"),
-        pq.ParquetFile(pa.BufferReader(path.read_bytes()), page_checksum_verification=verify) as file,
+        decoding(where, "Parquet pages"),
+        pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=verify) as file,
     ):
         # Arrow's threads are still beginning when a short program ends, and then take it down ("terminate called").
         table = file.read(use_threads=False)
@@ -155,16 +177,21 @@ def parquet_header(path: Path) -> dict[str, JsonValue] | None:
         raise CorruptDataError(Problem("magic-damaged", str(path), message, REPAIR))
     if not begins:
         return None
+    with storage_errors(path, "open"), path.open("rb") as raw:
+        return _header(raw, str(path))
+
+
+def _header(raw: Any, where: str) -> dict[str, JsonValue] | None:  # noqa: ANN401 - a file, or a buffer of Arrow
     import pyarrow.parquet as pq  # not before it is known to be needed: it may be the broken part of an install
 
-    with storage_errors(path, "open"), path.open("rb") as raw, decoding(str(path), "a Parquet footer"):
+    with decoding(where, "a Parquet footer"):
         metadata = pq.read_schema(raw).metadata or {}
         if _HEADER not in metadata:
             return None
         header: dict[str, JsonValue] = json.loads(metadata[_HEADER])
         if canonical_json(header) != metadata[_HEADER]:
             message = "expected the header in its canonical spelling, got damaged bytes"
-            raise CorruptDataError(Problem("seal-mismatch", str(path), message, REPAIR))
+            raise CorruptDataError(Problem("seal-mismatch", where, message, REPAIR))
     return header
 
 

@@ -17,7 +17,7 @@ from lapsdata.storage.index import ABSENT
 from lapsdata.storage.seal import REPAIR
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping
+    from collections.abc import Callable, Hashable, Iterator, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lapsdata.storage.index import ChunkIndex
     from lapsdata.storage.open_files import OpenFile
 
-__all__ = ["SlabCache", "Slabs", "chunk_slab"]
+__all__ = ["SlabCache", "Slabs", "chunk_slab", "chunks_of_slab", "decoded_slab"]
 
 
 class Slabs(Protocol):
@@ -61,34 +61,54 @@ def chunk_slab(index: ChunkIndex, number: int, files: Mapping[Path, OpenFile]) -
     CorruptDataError
         A chunk is missing, cut short, or cannot be decoded.
     """
-    chunk, shape = index.chunk, index.shape
-    rows = min(chunk[0], shape[0] - number * chunk[0])
+
+    def stored(chunk: int, where: str) -> bytes:
+        file = files[index.files[int(index.file[chunk])]]
+        return read_exactly(file, int(index.offset[chunk]), int(index.length[chunk]), where)
+
+    return decoded_slab(index, number, stored)
+
+
+def decoded_slab(index: ChunkIndex, number: int, stored: Callable[[int, str], bytes]) -> NDArray[Any]:
+    """Decode all chunks of one slab; `stored(chunk, where)` gives the bytes of each that is there."""
+    shape = index.shape
+    rows = min(index.chunk[0], shape[0] - number * index.chunk[0])
+    inner = index.chunk[1:]
     slab = np.empty((rows, *shape[1:]), index.dtype)
     if not slab.size:
-        return slab
-    grid = tuple(-(-n // c) for n, c in zip(shape[1:], chunk[1:], strict=True))
-    first = number * math.prod(grid)
-    for place, at in enumerate(itertools.product(*(range(n) for n in grid))):
-        target = (slice(0, rows), *(slice(i * c, (i + 1) * c) for i, c in zip(at, chunk[1:], strict=True)))
-        values = _chunk(index, first + place, files)
+        return slab  # an axis without elements has chunks of none
+    for chunk, at in zip(chunks_of_slab(index, number), _cells(index), strict=True):
+        target = (slice(0, rows), *(slice(i * c, (i + 1) * c) for i, c in zip(at, inner, strict=True)))
+        values = _chunk(index, chunk, stored)
         inside = tuple(slice(0, n) for n in slab[target].shape)
         slab[target] = values if values.ndim == 0 else values[inside]
     return slab
 
 
-def _chunk(index: ChunkIndex, number: int, files: Mapping[Path, OpenFile]) -> NDArray[Any]:
+def chunks_of_slab(index: ChunkIndex, number: int) -> range:
+    """Return the numbers of the chunks of one slab."""
+    count = math.prod(-(-n // c) for n, c in zip(index.shape[1:], index.chunk[1:], strict=True))
+    return range(number * count, (number + 1) * count)
+
+
+def _cells(index: ChunkIndex) -> Iterator[tuple[int, ...]]:
+    """Yield the place of each chunk of a slab in the grid, behind the first axis."""
+    return itertools.product(*(range(-(-n // c)) for n, c in zip(index.shape[1:], index.chunk[1:], strict=True)))
+
+
+def _chunk(index: ChunkIndex, number: int, stored: Callable[[int, str], bytes]) -> NDArray[Any]:
     offset, length = int(index.offset[number]), int(index.length[number])
     if offset == ABSENT:
         if index.fill is None:
             message = "expected a chunk, got none"
             raise CorruptDataError(Problem("chunk-missing", f"{index.where}: chunk {number}", message, REPAIR))
         return np.asarray(index.fill, index.dtype)
-    file = files[index.files[int(index.file[number])]]
-    where = f"{index.where}: chunk {number} (bytes {offset} to {offset + length} of {file.path.name})"
-    stored = read_exactly(file, offset, length, where)
+    name = index.files[int(index.file[number])].name
+    where = f"{index.where}: chunk {number} (bytes {offset} to {offset + length} of {name})"
     mask = 0 if index.masks is None else int(index.masks[number])
     size = math.prod(index.chunk) * index.dtype.itemsize
-    raw = decode(stored, index.codecs, size=size, itemsize=index.dtype.itemsize, mask=mask, where=where)
+    data = stored(number, where)
+    raw = decode(data, index.codecs, size=size, itemsize=index.dtype.itemsize, mask=mask, where=where)
     return np.frombuffer(raw, index.dtype).reshape(index.chunk)
 
 
