@@ -1,0 +1,157 @@
+"""Saving what can be saved of a damaged file, and saying what is lost; the damaged file is never changed.
+
+What is saved is the longest run of windows, or rows, from the first on that are verified: windows behind a gap would
+stand where others stood, and every reader takes windows for neighbours.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lapsdata import console
+from lapsdata._repair._lines import repair_energies
+from lapsdata._repair._places import clean as clean_folder
+from lapsdata._repair._places import format_of, is_item, put_back
+from lapsdata._repair._report import Repaired, RepairReport
+from lapsdata._repair._shards import repair_shards
+from lapsdata._repair._tables import repair_table
+from lapsdata._repair._windows import repair_tokens, repair_tracks
+from lapsdata.errors import (
+    CorruptDataError,
+    LapsError,
+    Problem,
+    SchemaError,
+    StorageError,
+    UnknownFormatError,
+)
+from lapsdata.execution.report import leftovers
+from lapsdata.storage.atomic import existing, storage_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from os import PathLike
+
+__all__ = ["RepairReport", "Repaired", "repair"]
+
+_HOW: dict[str, Callable[[Path, str, Path | None], Repaired]] = {
+    "tracks_hdf5": repair_tracks,
+    "tracks_zarr": repair_tracks,
+    "tokens_zarr": repair_tokens,
+    "energies_jsonl": repair_energies,
+    "segments_parquet": repair_table,
+    "boxes_parquet": repair_table,
+    "shards_webdataset": repair_shards,
+}
+
+
+def repair(path: str | PathLike[str], out: str | PathLike[str] | None = None, *, clean: bool = False) -> RepairReport:
+    """Save the longest verified prefix of a damaged file, or of every file in a folder.
+
+    A file that is whole is told as such, and nothing is written for it. Of shards, the prefix of each video is saved.
+
+    Parameters
+    ----------
+    path : path
+        A file of ours, whatever is damaged, or a folder of files; never changed.
+    out : path, optional
+        What is written: a new file, or a folder that is there, or is made for a folder of files. Without it, what
+        could be saved is told.
+    clean : bool
+        Remove what killed writers have left in the folder (`.lapsdata-tmp-*`), and put back what they had moved
+        aside. Only when nothing writes there.
+
+    Raises
+    ------
+    StorageError
+        Nothing is there, or `out` exists, or cannot be written to.
+    UnknownFormatError
+        None of ours: such a file carries no checksums.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import lapsdata
+    >>> from lapsdata.testing.samples import sample_tracks
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> _ = lapsdata.write(folder / "clip.zarr", sample_tracks(windows=300))
+    >>> shard = folder / "clip.zarr" / "root" / "default" / "tracks" / "c" / "1" / "0" / "0" / "0"
+    >>> shard.unlink()
+    >>> [saved] = repair(folder / "clip.zarr", folder / "saved.zarr").items
+    >>> saved.kept, saved.lost, len(lapsdata.read(folder / "saved.zarr"))
+    (256, 44, 256)
+    """
+    place = existing(Path(path))
+    target = None if out is None else Path(out)
+    if is_item(place):
+        parent, goal = place.parent, _goal(place, target)
+        items: tuple[Repaired, ...] = (_one(place, goal),)
+    else:
+        parent = place
+        _expect_folder(target)
+        items = _all(place, target)
+    restored = put_back(parent) if clean else ()
+    removed = clean_folder(parent) if clean else ()
+    return RepairReport(items, leftovers([parent]), removed, restored)
+
+
+def _goal(place: Path, target: Path | None) -> Path | None:
+    """Return what is written for one file.
+
+    Raises
+    ------
+    StorageError
+        Something is there already.
+    """
+    if target is None:
+        return None
+    goal = target / place.name if target.is_dir() and not is_item(target) else target
+    if goal.exists() or goal.is_symlink():
+        message = "expected a free name, got an existing one: nothing is ever replaced by a repair"
+        raise StorageError(Problem("exists", str(goal), message, "name another one"))
+    return goal
+
+
+def _expect_folder(target: Path | None) -> None:
+    if target is not None:
+        with storage_errors(target, "make the folder"):
+            target.mkdir(parents=True, exist_ok=True)
+
+
+def _all(folder: Path, target: Path | None) -> tuple[Repaired, ...]:
+    """Repair every file of ours in a folder; files of others are none of ours."""
+    with storage_errors(folder, "open"):
+        inside = sorted(item for item in folder.iterdir() if not item.name.startswith("."))
+    items = []
+    with console.progress("repair", len(inside), unit="files") as advance:
+        for place in inside:
+            if is_item(place):
+                try:
+                    items.append(_one(place, _goal(place, target)))
+                except UnknownFormatError as error:
+                    if place.is_dir() or place.suffix.lower() in (".h5", ".hdf5"):
+                        items.append(_beyond(place, "", error))
+                except StorageError as error:
+                    items.append(_beyond(place, "", error))
+            advance(1)
+    return tuple(items)
+
+
+def _one(place: Path, goal: Path | None) -> Repaired:
+    format = ""
+    try:
+        format = format_of(place)
+        return _how(place, format)(place, format, goal)
+    except (CorruptDataError, SchemaError) as error:
+        return _beyond(place, format, error)
+
+
+def _how(place: Path, format: str) -> Callable[[Path, str, Path | None], Repaired]:
+    if format not in _HOW:
+        message = f"expected one of {', '.join(_HOW)}, got {format}, which only its own distribution can repair"
+        raise UnknownFormatError(Problem("no-repair", str(place), message))
+    return _HOW[format]
+
+
+def _beyond(place: Path, format: str, error: LapsError) -> Repaired:
+    return Repaired(place, format or "unknown", "beyond-repair", "windows", notes=error.problems)

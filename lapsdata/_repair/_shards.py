@@ -1,0 +1,237 @@
+"""Shards: of each video, the samples from the first on whose arrays fit their checksums."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+
+from lapsdata._repair._marks import saved_header
+from lapsdata._repair._report import Repaired
+from lapsdata.errors import CorruptDataError, LapsError, Problem
+from lapsdata.formats._shards_tables import FrameTable, SampleTable
+from lapsdata.formats._shards_tars import digest_of
+from lapsdata.formats._shards_writer import FRAMES, INDEX, MANIFEST
+from lapsdata.formats.shards_webdataset import ShardsWriter
+from lapsdata.schema.shards import ShardsManifest
+from lapsdata.storage.atomic import storage_errors
+from lapsdata.storage.seal import crc32c
+from lapsdata.storage.sealed_json import read_sealed_json
+from lapsdata.timebase import window_time_s
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from lapsdata.schema.tracks import TracksHeader
+
+__all__ = ["repair_shards"]
+
+_REMAKE = "make them anew from their tracks"
+_BLOCK = 256
+
+
+@dataclass(frozen=True, eq=False)
+class _Opened:
+    """What stands beside the archives; all of it fits its seal."""
+
+    path: Path
+    manifest: ShardsManifest
+    samples: SampleTable
+    frames: FrameTable
+
+    def rows(self, video: int) -> range:
+        """Return the numbers of the samples of a video."""
+        first = sum(self.manifest.windows[:video])
+        return range(first, first + self.manifest.windows[video])
+
+    def times(self, video: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]:
+        """Return `start_index`, `frame_s` and `source_index` of a video."""
+        of, rows = self.frames.video == video, self.rows(video)
+        source = self.frames.source_index[of] if self.manifest.videos[video].resampled else None
+        return self.samples.start_index[rows.start : rows.stop], self.frames.frame_s[of], source
+
+
+def repair_shards(path: Path, format: str, out: Path | None) -> Repaired:
+    """Save the samples of damaged shards; see `lapsdata._repair.repair`.
+
+    Raises
+    ------
+    CorruptDataError
+        Nothing can be saved; says why.
+    """
+    opened = _open(path)
+    good, first, notes = _scan(opened)
+    counts = [_prefix(good, opened.rows(video)) for video in range(len(opened.manifest.videos))]
+    kept, total = sum(counts), len(good)
+    notes += _of_files(opened)
+    if kept == total and not notes:
+        return Repaired(path, format, "whole", "windows", kept=kept)
+    if kept == 0:
+        message = f"no video has a sound first window ({int(good.sum())} windows are sound): {first}"
+        raise CorruptDataError(Problem("nothing-left", str(path), message, _REMAKE))
+    notes += _of_videos(opened, counts)
+    found = Repaired(
+        path,
+        format,
+        "damaged",
+        "windows",
+        kept=kept,
+        lost=total - kept,
+        good_after=int(good.sum()) - kept,
+        lost_s=_lost_s(opened, counts),
+        lost_bytes=_lost_bytes(opened, counts),
+        first_bad=first,
+        notes=tuple(notes),
+    )
+    if out is None:
+        return found
+    _write(opened, counts, out, total - kept)
+    return replace(found, state="repaired", output=out)
+
+
+def _open(path: Path) -> _Opened:
+    """Open what stands beside the archives; what it says can be found nowhere else."""
+    try:
+        manifest = read_sealed_json(path / MANIFEST, ShardsManifest)
+        for file in (manifest.index, manifest.frames):
+            with storage_errors(path / file.name, "open"):
+                found = digest_of(path / file.name)
+            if found != file.digest:
+                message = f"expected {file.digest}, got {found}"
+                raise CorruptDataError(Problem("shard-digest", file.name, message))
+        return _Opened(
+            path, manifest, SampleTable.read(path / INDEX, list(manifest.fields)), FrameTable.read(path / FRAMES)
+        )
+    except LapsError as error:
+        named = f"{MANIFEST}, {INDEX} and {FRAMES}"
+        message = f"{named} say what the samples are, and one of them is damaged: {error.problems[0]}"
+        fix = f"{_REMAKE}; stream_shard reads what the archives hold"
+        raise CorruptDataError(Problem("tables-damaged", str(path), message, fix)) from error
+
+
+def _scan(opened: _Opened) -> tuple[NDArray[np.bool_], str, list[Problem]]:
+    """Compare every array of every sample with its checksum; say where the first damage lies."""
+    samples, good, first, notes = opened.samples, np.zeros(len(opened.samples.shard), bool), "", list[Problem]()
+    for number, shard in enumerate(opened.manifest.shards):
+        rows = np.flatnonzero(samples.shard == number)
+        try:
+            with storage_errors(opened.path / shard.name, "open"), (opened.path / shard.name).open("rb") as file:
+                for row in rows.tolist():
+                    bad = _bad_field(opened, file, row)
+                    good[row] = bad is None
+                    if bad is not None and not first:
+                        first = f"{shard.name}: sample {row}, {bad}"
+        except LapsError as error:
+            notes.append(replace(error.problems[0], where=shard.name, severity="warning", fix=None))
+            first = first or f"{shard.name}: {error.problems[0].message}"
+    return good, first, notes
+
+
+def _bad_field(opened: _Opened, file: BinaryIO, row: int) -> str | None:
+    """Return the first array of a sample that is not as it was written, and its bytes."""
+    for name, lies in opened.samples.fields.items():
+        offset, length = int(lies.offset[row]), int(lies.length[row])
+        file.seek(offset)
+        if crc32c(file.read(length)) != int(lies.crc32c[row]):
+            return f"{name}, bytes {offset} to {offset + length}"
+    return None
+
+
+def _prefix(good: NDArray[np.bool_], rows: range) -> int:
+    own = good[rows.start : rows.stop]
+    return len(own) if own.all() else int(np.argmin(own))
+
+
+def _of_files(opened: _Opened) -> list[Problem]:
+    """Say which archives are not, to the byte, what they were: also where every array in them is."""
+    notes = []
+    for shard in opened.manifest.shards:
+        place = opened.path / shard.name
+        if not place.is_file():
+            continue  # told when it was looked for
+        with storage_errors(place, "open"):
+            size, found = place.stat().st_size, digest_of(place)
+        if found != shard.digest:
+            message = f"expected {shard.size} bytes with {shard.digest}, got {size} with {found}"
+            notes.append(Problem("shard-digest", shard.name, message, severity="warning"))
+    return notes
+
+
+def _of_videos(opened: _Opened, counts: list[int]) -> list[Problem]:
+    """Name the videos that have lost windows."""
+    notes = []
+    for header, kept, whole in zip(opened.manifest.videos, counts, opened.manifest.windows, strict=True):
+        if kept == 0:
+            notes.append(Problem("video-lost", header.video.name, f"all of its {whole} windows", severity="warning"))
+        elif kept < whole:
+            message = f"{whole - kept} of its {whole} windows are lost"
+            notes.append(Problem("video-shortened", header.video.name, message, severity="warning"))
+    return notes
+
+
+def _lost_s(opened: _Opened, counts: list[int]) -> float:
+    total = 0.0
+    for video, kept in enumerate(counts):
+        starts, frame_s, _ = opened.times(video)
+        if kept == len(starts) or len(frame_s) < 2:
+            continue
+        begin, end = window_time_s(frame_s, starts, opened.manifest.videos[video].horizon)
+        total += float(end[-1] - (end[kept - 1] if kept else begin[0]))
+    return total
+
+
+def _lost_bytes(opened: _Opened, counts: list[int]) -> int:
+    rows = [opened.rows(video) for video in range(len(counts))]
+    return sum(int(opened.samples.length[r.start + n : r.stop].sum()) for r, n in zip(rows, counts, strict=True))
+
+
+def _write(opened: _Opened, counts: list[int], out: Path, lost: int) -> None:
+    manifest = opened.manifest
+    with ShardsWriter(out, samples_per_shard=manifest.samples_per_shard) as writer:
+        for video, kept in enumerate(counts):
+            if kept:
+                starts, frame_s, source_index = opened.times(video)
+                writer.begin(_shortened(opened, video, kept), starts[:kept], frame_s, source_index)
+                for arrays in _blocks(opened, opened.rows(video).start, kept):
+                    by = {kind: arrays[kind] for kind in ("tracks", "vis", "confidence")}
+                    writer.append(by["tracks"], by["vis"], by["confidence"] or None)
+        own = saved_header(manifest.header, opened.path / MANIFEST, lost)
+        extra = {name: value for name, value in (manifest.model_extra or {}).items() if name != "x-seal"}
+        writer.finish(own["provenance"], own["policies"], **extra)
+
+
+def _shortened(opened: _Opened, video: int, kept: int) -> TracksHeader:
+    """Return the header of the first windows of a video; a quality is over all windows."""
+    header, (starts, frame_s, _) = opened.manifest.videos[video], opened.times(video)
+    if kept == len(starts):
+        return header
+    views = {view: facts.model_copy(update={"quality": None}) for view, facts in header.views.items()}
+    uncovered = len(frame_s) - int(starts[kept - 1]) - header.horizon
+    return header.model_copy(update={"views": views, "uncovered_frames": uncovered})
+
+
+def _blocks(opened: _Opened, first: int, count: int) -> Iterator[dict[str, dict[str, NDArray[Any]]]]:
+    """Yield arrays by kind and view, each compared with its checksum once more."""
+    for begin in range(first, first + count, _BLOCK):
+        rows = range(begin, min(begin + _BLOCK, first + count))
+        found: dict[str, dict[str, NDArray[Any]]] = {"tracks": {}, "vis": {}, "confidence": {}}
+        for name, field in opened.manifest.fields.items():
+            windows = [np.frombuffer(_payload(opened, row, name), field.dtype).reshape(field.shape) for row in rows]
+            found[field.array][field.view] = np.stack(windows)
+        yield found
+
+
+def _payload(opened: _Opened, row: int, name: str) -> bytes:
+    place = opened.path / opened.manifest.shards[int(opened.samples.shard[row])].name
+    lies = opened.samples.fields[name]
+    with storage_errors(place, "open"), place.open("rb") as file:
+        file.seek(int(lies.offset[row]))
+        data = file.read(int(lies.length[row]))
+    if crc32c(data) != int(lies.crc32c[row]):
+        message = "expected the bytes that were there a moment ago, got others"
+        raise CorruptDataError(Problem("payload-checksum", f"{place}: sample {row}", message, "run it again"))
+    return data
