@@ -20,8 +20,10 @@ from lapsdata.errors import (
     StorageError,
 )
 from lapsdata.storage.index import ChunkIndex
+from lapsdata.storage.numpy_install import numpy_problem
 from lapsdata.storage.open_files import check_io
 from lapsdata.storage.pieces import ELSEWHERE, UNSUMMED, OpenPieces, outside
+from lapsdata.storage.remote import Transfers
 from lapsdata.storage.remote_index import RemoteIndex, fetch_slabs
 from lapsdata.storage.seal import REPAIR, check_verify, row_checksums
 from lapsdata.storage.slabs import SlabCache
@@ -168,6 +170,11 @@ class RowReader:
         Beside the rows delivered, this is by how much reads are amplified.
         """
         return self._cache.decoded_rows
+
+    @property
+    def transfers(self) -> Transfers:
+        """What was asked of servers in this process, for rows behind URLs."""
+        return sum((reader.transfers for reader in self._open.remotes), Transfers())
 
     def close(self) -> None:
         """Close files and threads; a later `gather` opens what it needs."""

@@ -113,6 +113,9 @@ class Transfers:
     retries: int = 0
     bytes: int = 0
 
+    def __add__(self, other: Transfers) -> Transfers:
+        return Transfers(self.requests + other.requests, self.retries + other.retries, self.bytes + other.bytes)
+
 
 Wanted = tuple[RemoteFile, int, int]
 """A file, the first byte, and how many."""
