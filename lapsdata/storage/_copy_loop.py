@@ -38,11 +38,14 @@ _I = types.intp
 _memcpy: Any = ExternalFunction("memcpy", _I(_I, _I, _I))
 _lseek: Any = ExternalFunction("lseek", _I(types.int32, _I, types.int32))
 _pread: Any = ExternalFunction("pread", _I(types.int32, _I, _I, _I))
+_openat: Any = ExternalFunction("openat", types.int32(types.int32, _I, types.int32, types.int32))
+_fstat: Any = ExternalFunction("fstat", types.int32(types.int32, _I))
+_close: Any = ExternalFunction("close", types.int32(types.int32))
 _crc32c: Any = ExternalFunction("lapsdata_crc32c", types.uint32(_I, _I))
 _blosc: Any = ExternalFunction("lapsdata_blosc", types.int32(_I, _I, _I, types.int32))
 
 # What a call returns, with the place in the batch and the field.
-GOOD, OUTSIDE, CLOSED, RESIZED, SHORT, WRONG_SUM, UNDECODABLE, NO_FLAG = range(8)
+GOOD, OUTSIDE, CLOSED, RESIZED, SHORT, WRONG_SUM, UNDECODABLE, NO_FLAG, UNOPENED, REPLACED, BAD_ENTRY = range(11)
 
 # Columns of `tables (slots, fields, TABLE)`, all int64; an address is 0 where there is no such array.
 # SEEN holds a byte per row: 0 not read yet, 1 verified, 2 read, and nothing says what it should have been.
@@ -279,3 +282,226 @@ def copy_rows(
             if check:
                 _put_byte(seen, 1 if table[SUMS] or table[TAIL] else 2)
     return GOOD, -1, -1
+
+
+@_loop
+def copy_rows_at(
+    ids: int,
+    rows: int,
+    starts: int,
+    slots: int,
+    pieces: int,
+    tables: int,
+    opened: int,
+    every: int,
+    fields: int,
+    outs: int,
+    sizes: int,
+    chosen: int,
+    parts: int,
+    handles: int,
+    verify: int,
+    room: int,
+    reads: int,
+) -> tuple[int, int, int]:
+    """Do as `copy_rows`, with addresses and lengths: for a mixed NumPy install, whose arrays Numba cannot take."""
+    return copy_rows(
+        carray(_pointer(ids), (rows,), np.int64),
+        carray(_pointer(starts), (pieces + 1,), np.int64),
+        carray(_pointer(slots), (pieces,), np.int64),
+        carray(_pointer(tables), (opened, every, TABLE), np.int64),
+        carray(_pointer(fields), (chosen,), np.int64),
+        carray(_pointer(parts), (handles, PART), np.int64),
+        carray(_pointer(outs), (chosen,), np.int64),
+        carray(_pointer(sizes), (chosen,), np.int64),
+        verify,
+        room,
+        carray(_pointer(reads), (opened,), np.int64),
+    )
+
+
+# Words of an entry, and columns of its files and fields; see `entries`.
+E_SUM, E_ITEM, E_GENERATION, E_ROWS, E_FILES, E_FIELDS, E_BYTES = range(7)
+E_HEAD, E_FILE, E_FIELD = 7, 4, 10
+F_SIZE, F_MTIME, F_INODE, F_NAME = range(4)
+D_METHOD, D_FILE, D_BASE, D_STRIDE, D_LENGTH, D_OFFSETS, D_LENGTHS, D_PARTS, D_SUMS, D_TAIL = range(10)
+IN_ENTRY = -1
+
+_NANO = 1_000_000_000
+
+
+@_loop
+def _word(address: int, number: int) -> int:
+    return int(_int64(address + 8 * number))
+
+
+@_loop
+def _is_entry(entry: int, size: int, item: int, generation: int, rows: int, fields: int) -> bool:
+    """Say whether bytes are the entry of an item that was written for these rows."""
+    if size < 8 * E_HEAD or size % 8 or _word(entry, E_BYTES) != size:
+        return False
+    if _word(entry, E_ITEM) != item or _word(entry, E_GENERATION) != generation or _word(entry, E_ROWS) != rows:
+        return False
+    return bool(_word(entry, E_FIELDS) == fields and _crc32c(entry + 8, size - 8) == _word(entry, E_SUM))
+
+
+@_loop
+def _open_as(entry: int, number: int, folder: int, flags: int, status: NDArray[np.uint8], layout: Ints) -> int:
+    """Open a file of an entry; return its descriptor, or minus the code of what is wrong."""
+    words = entry + 8 * (E_HEAD + E_FILE * number)
+    name = entry + _word(words, F_NAME)
+    descriptor = _openat(np.int32(folder), name, np.int32(flags), np.int32(0))
+    if descriptor < 0:
+        return -UNOPENED
+    at = status.ctypes.data
+    good = _fstat(descriptor, at) == 0
+    changed = _int64(at + layout[1]) * _NANO + _int64(at + layout[2])
+    good = good and _int64(at + layout[0]) == _word(words, F_SIZE) and changed == _word(words, F_MTIME)
+    if good and _int64(at + layout[3]) == _word(words, F_INODE):
+        return int(descriptor)
+    _close(descriptor)
+    return -REPLACED
+
+
+@_loop
+def _close_all(descriptors: NDArray[np.int32], count: int) -> None:
+    for number in range(count):
+        if descriptors[number] >= 0:
+            _close(descriptors[number])
+            descriptors[number] = -1
+
+
+@_loop
+def _place_of(entry: int, words: int, row: int) -> tuple[int, int, int]:
+    """Return file, offset and length of a row of a field."""
+    offsets, lengths, parts = _word(words, D_OFFSETS), _word(words, D_LENGTHS), _word(words, D_PARTS)
+    part = int(_int32(entry + parts + 4 * row)) if parts else _word(words, D_FILE)
+    offset = _word(entry + offsets, row) if offsets else _word(words, D_BASE) + row * _word(words, D_STRIDE)
+    length = _word(entry + lengths, row) if lengths else _word(words, D_LENGTH)
+    return part, offset, length
+
+
+@_loop
+def copy_entries(
+    ids: Ints,
+    order: Ints,
+    starts: Ints,
+    places: Ints,
+    entries: int,
+    generation: int,
+    fields: Ints,
+    all_fields: int,
+    outs: Ints,
+    sizes: Ints,
+    verify: int,
+    seen: NDArray[np.uint8],
+    known: NDArray[np.uint8],
+    left: NDArray[np.uint8],
+    folder: int,
+    flags: int,
+    layout: Ints,
+) -> tuple[int, int, int]:
+    """Fill a batch with rows of files that are opened for it, by the entries of an index.
+
+    Parameters
+    ----------
+    ids : int64 (B,)
+        Rows, counted over all items; none is outside of them.
+    order : int64 (n,)
+        Which of `ids`, those of an item one after the other: its files are opened once.
+    starts : int64 (items + 1,)
+        First row of each item, and the number of rows.
+    places : int64 (items + 1,)
+        Where each entry begins, and the end of the last; an item without one has none between.
+    entries : int
+        Address of the entries.
+    generation : int
+    fields : int64 (K,)
+        Which fields, of `all_fields`.
+    outs, sizes : int64 (K,)
+        As `copy_rows`.
+    verify : {NEVER, FIRST, ALWAYS}
+    seen : uint8 (all fields, bytes)
+        A bit for each row that was read; threads that write to one byte at once may forget one.
+    known : uint8 (items,)
+        1 where an entry was verified before, 2 where it is not to be used.
+    left : uint8 (B,)
+        Set to 1 for rows that are not read here.
+    folder, flags : int
+        Descriptor that names are relative to, and flags of `openat`.
+    layout : int64 (4,), bytes
+        Where a status holds size, seconds and nanoseconds of the last change, and inode.
+
+    Returns
+    -------
+    code, position, field : int
+        As `copy_rows`; also `UNOPENED` and `REPLACED` file, `BAD_ENTRY`.
+    """
+    status = np.empty(512, np.uint8)
+    descriptors = np.full(16, -1, np.int32)
+    table, parts, local = np.zeros(TABLE, np.int64), np.zeros((1, PART), np.int64), np.zeros(2, np.int64)
+    table[OFFSETS], table[LENGTHS] = local.ctypes.data, local.ctypes.data + 8
+    spare, room = np.empty(0, np.uint8), 0
+    last, count, entry = -1, 0, 0
+    code, at, field = GOOD, -1, -1
+    for at in order:
+        item = piece_of(starts, ids[at])
+        row = ids[at] - starts[item]
+        if item != last:
+            _close_all(descriptors, count)
+            last, count = item, 0
+            entry, stop = entries + places[item], entries + places[item + 1]
+            if stop > entry:
+                rows = starts[item + 1] - starts[item]
+                if not known[item] and not _is_entry(entry, stop - entry, item, generation, rows, all_fields):
+                    code = BAD_ENTRY
+                    break
+                known[item] = max(known[item], 1)
+                count = _word(entry, E_FILES)
+                if count > len(descriptors):
+                    descriptors = np.full(count, -1, np.int32)
+        if known[item] != 1:
+            left[at] = 1
+            continue
+        for k in range(len(fields)):
+            field = k
+            words = entry + 8 * (E_HEAD + E_FILE * _word(entry, E_FILES) + E_FIELD * fields[k])
+            method, tail = _word(words, D_METHOD), _word(words, D_TAIL)
+            if method == ELSEWHERE:
+                left[at] = 1
+                break
+            part, offset, length = _place_of(entry, words, row)
+            target, size = outs[k] + at * sizes[k], sizes[k]
+            if part == IN_ENTRY:
+                _memcpy(target, entry + offset, size)
+                continue
+            if descriptors[part] < 0:
+                opened = _open_as(entry, part, folder, flags, status, layout)
+                if opened < 0:
+                    code = -opened
+                    break
+                descriptors[part] = opened
+            decoded = 4 * size if method in (FLAGS, BLOSC_FLAGS) else size
+            if length < 0 or (method in (COPY, FLAGS) and length != decoded):
+                code = UNDECODABLE
+                break
+            if max(length + 4, decoded) > room:
+                room = (max(length + 4, decoded) // 64 + 1) * 64
+                spare = np.empty(2 * room, np.uint8)
+            byte, bit = ids[at] >> 3, np.uint8(1 << (ids[at] & 7))
+            check = verify == ALWAYS or (verify == FIRST and not seen[fields[k], byte] & bit)
+            sums = _word(words, D_SUMS)
+            table[METHOD], table[TAIL] = method, tail
+            table[SUMS] = entry + sums + 4 * row if sums else 0
+            local[0], local[1] = offset, length
+            parts[0, DESCRIPTOR] = descriptors[part]
+            scratch = spare.ctypes.data
+            code = _copy_row(table, parts, 0, 0, target, size, scratch, scratch + room, check)
+            if code != GOOD:
+                break
+            if check:
+                seen[fields[k], byte] |= bit
+        if code != GOOD:
+            break
+    _close_all(descriptors, count)
+    return code, at, field

@@ -123,6 +123,8 @@ class RowReader:
         self._pool_lock = threading.Lock()
         self._calls = 0
         self._plans: dict[tuple[str, ...], tuple[NDArray[np.int64], NDArray[np.int64]]] = {}
+        problem = numpy_problem()
+        self._by_address = problem is not None and problem.severity == "error"
         self._process = os.getpid()  # last: other threads go on when they see it
 
     def __getstate__(self) -> dict[str, Any]:
@@ -303,7 +305,10 @@ class RowReader:
         if span.start:
             outs += span.start * sizes
         tables = (opened.starts, opened.slots, opened.tables, numbers, opened.parts)
-        code, at, field = copy_rows(part, *tables, outs, sizes, VERIFY[self.verify], opened.room, opened.reads)
+        if self._by_address:
+            code, at, field = _copy_by_address(part, *tables, outs, sizes, VERIFY[self.verify], opened)
+        else:
+            code, at, field = copy_rows(part, *tables, outs, sizes, VERIFY[self.verify], opened.room, opened.reads)
         if code:
             raise self._fault(code, ids, int(part[at]), names[field])
 
@@ -437,6 +442,31 @@ def _converted(values: NDArray[Any], dtype: np.dtype[Any], where: str) -> NDArra
     if not np.array_equal(values, flags):
         raise CorruptDataError(Problem("wrong-visibility", where, "expected 0 or 1 everywhere, got other values"))
     return flags
+
+
+def _copy_by_address(
+    ids: NDArray[np.int64],
+    starts: NDArray[np.int64],
+    slots: NDArray[np.int64],
+    tables: NDArray[np.int64],
+    fields: NDArray[np.int64],
+    parts: NDArray[np.int64],
+    outs: NDArray[np.int64],
+    sizes: NDArray[np.int64],
+    verify: int,
+    opened: OpenPieces,
+) -> tuple[int, int, int]:
+    """Call the compiled loop without handing it an array."""
+    from lapsdata.storage._copy_loop import copy_rows_at
+
+    ids, outs, sizes, fields = (np.ascontiguousarray(array, np.int64) for array in (ids, outs, sizes, fields))
+    at = [array.__array_interface__["data"][0] for array in (ids, starts, slots, tables, fields, outs, sizes, parts)]
+    reads = opened.reads.__array_interface__["data"][0]
+    shape = (len(ids), len(slots), len(tables), tables.shape[1], len(fields), len(parts))
+    return copy_rows_at(
+        at[0], shape[0], at[1], at[2], shape[1], at[3], shape[2], shape[3], at[4], at[5], at[6], shape[4], at[7],
+        shape[5], verify, opened.room, reads,
+    )  # fmt: skip
 
 
 def _checked_ids(ids: Any) -> NDArray[np.int64]:  # noqa: ANN401 - what a user gives

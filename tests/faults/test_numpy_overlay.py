@@ -323,3 +323,40 @@ def test_the_doctor_of_a_clean_old_release_names_what_does_not_fit_it(wheels: li
     assert set(wrong) == {"pyarrow"}
     assert "pyarrow requires NumPy 2.0 or newer, found 1.26.4" in wrong["pyarrow"]["message"]
     assert wrong["pyarrow"]["fix"].startswith("pip install 'numpy>=2', or an older release of pyarrow")
+
+
+COLLATED = r"""
+import json, sys
+import numpy as np
+from torch.utils.data import BatchSampler, DataLoader, SequentialSampler, default_collate
+
+import lapsdata
+
+windows = lapsdata.open_windows(sys.argv[1])
+one_by_one = default_collate([windows[n] for n in (4, 0, 4)])
+by_loader = next(iter(DataLoader(windows, batch_size=3)))
+by_batch = next(iter(DataLoader(windows, sampler=BatchSampler(SequentialSampler(windows), 3, False), batch_size=None)))
+batches = {"one_by_one": one_by_one, "by_loader": by_loader, "by_batch": by_batch}
+told = {
+    way: {
+        name: [list(tensor.shape), str(tensor.dtype), (tensor.nan_to_num(-1) if name == "tracks" else tensor).tolist()]
+        for name, tensor in batch.items()
+    }
+    for way, batch in batches.items()
+}
+print(json.dumps({"numpy": np.__version__, "batches": told}))
+"""
+
+
+def test_windows_collate_to_right_batches(overlay: Path, tmp_path: Path) -> None:
+    """Numba refuses every array there, so the compiled loop is called by addresses."""
+    tracks, path = sample_tracks(windows=6), tmp_path / "clip.h5"
+    lapsdata.write(path, tracks)
+    told = json.loads(run(COLLATED, overlay, str(path)))
+    assert told["numpy"] == "1.26.4"
+    for way, ids in {"one_by_one": [4, 0, 4], "by_loader": [0, 1, 2], "by_batch": [0, 1, 2]}.items():
+        shape, dtype, values = told["batches"][way]["tracks"]
+        assert (shape, dtype) == ([3, 4, 5, 2], "torch.float32")
+        np.testing.assert_array_equal(values, np.nan_to_num(tracks.tracks["default"][ids], nan=-1.0))
+        assert told["batches"][way]["vis"] == [[3, 4, 5], "torch.bool", tracks.vis["default"][ids].tolist()]
+        assert told["batches"][way]["start_s"][2] == tracks.step_s[ids, 0].tolist()
