@@ -14,6 +14,7 @@ from lapsdata.formats.shards_webdataset import ShardsFolder
 from lapsdata.loading.items import indexed_file
 from lapsdata.loading.ledger_check import check_ledgers
 from lapsdata.loading.shards import shards_file
+from lapsdata.provenance import one_code_warning
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -61,12 +62,13 @@ def check_integrity(
     """
     found = find_items(paths)
     items: list[CheckedItem] = []
-    for path, named in found.items.items():
-        item = _item(path, advance, named=named, seal=seal, force=force)
-        if item is None:
-            found.passed_over[path.suffix] += 1
-        else:
-            items.append(item)
+    with one_code_warning():
+        for path, named in found.items.items():
+            item = _item(path, advance, named=named, seal=seal, force=force)
+            if item is None:
+                found.passed_over[path.suffix] += 1
+            else:
+                items.append(item)
     ledgers = []
     for group in found.ledgers.values():
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import tracemalloc
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from lapsdata.formats.shards_webdataset import ShardsFolder
 from lapsdata.loading.items import indexed_file
 from lapsdata.loading.ledger import ledger_name
 from lapsdata.loading.loader import Loader
+from lapsdata.provenance import CodeDigestWarning
 from lapsdata.schema.threshold import ThresholdRecord
 from lapsdata.storage.sealed_json import sealed_json, write_sealed_json
 from lapsdata.testing.contracts import FormatCase, content_of, format_cases
@@ -211,6 +213,16 @@ class TestFolders:
         assert report.passed_over == {".mp4": 1, "no ending": 1, "hidden": 1}
         assert codes(report) == ["unverified"]
         assert report.summary == "5 items: 4 ok, 1 warning; passed over: 1 .mp4, 1 hidden, 1 no ending"
+
+    def test_files_of_other_code_are_one_warning(self, tmp_path: Path) -> None:
+        tracks = sample_tracks()
+        made = tracks.header.provenance.model_copy(update={"producer": "lapsdata"})
+        header = tracks.header.model_copy(update={"provenance": made})
+        for name in ("a.h5", "b.h5", "c.zarr"):
+            formats.write(tmp_path / name, dataclasses.replace(tracks, header=header))
+        with pytest.warns(CodeDigestWarning, match="a.h5: written by lapsdata 1 .*; and 2 more files") as told:
+            report = check_integrity([tmp_path])
+        assert (len(told), set(statuses(report).values())) == (1, {"ok"})
 
     def test_what_is_named_twice_is_checked_once(self, make: Make, tmp_path: Path) -> None:
         path = make("contiguous")
