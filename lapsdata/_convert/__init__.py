@@ -100,6 +100,8 @@ def convert(
     ('3', True)
     """
     place, out = Path(source), Path(target)
+    if str(source) in (".", ".."):
+        place = place.resolve()  # these are no names, and headers hold the name of the source
     found = find_sources(place)
     plugin = target_format(found.record, to, out)
     expect_apart(place, out)

@@ -81,7 +81,8 @@ def repair(path: str | PathLike[str], out: str | PathLike[str] | None = None, *,
     >>> saved.kept, saved.lost, len(lapsdata.read(folder / "saved.zarr"))
     (256, 44, 256)
     """
-    place = existing(Path(path))
+    # `.` and `..` are no names, and headers hold the name of the damaged file.
+    place = existing(Path(path).resolve() if str(path) in (".", "..") else Path(path))
     target = None if out is None else Path(out)
     if is_item(place):
         parent, goal = place.parent, _goal(place, target)
@@ -148,8 +149,8 @@ def _one(place: Path, goal: Path | None) -> Repaired:
 
 def _how(place: Path, format: str) -> Callable[[Path, str, Path | None], Repaired]:
     if format not in _HOW:
-        message = f"expected one of {', '.join(_HOW)}, got {format}, which only its own distribution can repair"
-        raise UnknownFormatError(Problem("no-repair", str(place), message))
+        message = f"expected one of {', '.join(_HOW)}, got {format}, which is not repaired here"
+        raise UnknownFormatError(Problem("no-repair", str(place), message, "make it anew from its parents"))
     return _HOW[format]
 
 

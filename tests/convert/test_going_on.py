@@ -124,6 +124,18 @@ def test_a_killed_conversion_goes_on_to_the_same_bytes(words: list[str], folder:
     assert found == content(whole)
 
 
+def test_a_full_disk_is_named_and_leaves_nothing(folder: Path, tmp_path: Path) -> None:
+    # A limit to the size of files is refused as a full disk is: 40 blocks of 1 KiB.
+    words = ["bash", "-c", 'ulimit -f 40; exec "$0" "$@"', sys.executable, "-c", CONVERT]
+    for target, to in (("out", "hdf5"), ("all.shards", "shards")):
+        arguments: list[str | Path] = ["convert", folder, tmp_path / target, "--to", to, "--profile", "raw"]
+        done = subprocess.run([*words, *arguments, "--workers", "1"], capture_output=True, text=True, check=False)
+        assert done.returncode == 1, done.stderr
+        assert "[disk-full]" in done.stderr
+        assert not list(tmp_path.glob(f"{target}/*.h5"))
+        assert not list(tmp_path.rglob(".lapsdata-tmp-*"))
+
+
 def test_ctrl_c_ends_with_130_and_says_how_to_go_on(folder: Path, tmp_path: Path) -> None:
     for number in range(FILES):
         long = sample_tracks(windows=3000, points=50, seed=number, video=SourceVideo(name=f"clip_{number}"))

@@ -14,6 +14,7 @@ import zarr
 import lapsdata
 from lapsdata._convert import convert
 from lapsdata.errors import LapsError, SchemaError, UnknownFormatError
+from lapsdata.formats import read_header
 from lapsdata.schema import SourceVideo
 from lapsdata.testing.samples import (
     sample_boxes,
@@ -204,6 +205,16 @@ def test_what_lies_beside_shards_is_named(tmp_path: Path) -> None:
     lapsdata.write(tmp_path / "two.shards", sample_shards())
     (tmp_path / "two.shards" / "README").write_text("ours")
     assert convert(tmp_path / "two.shards", tmp_path / "out", to="zarr").made[0].left_behind == ("README",)
+
+
+def test_a_folder_without_a_name_of_its_own_is_called_by_what_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lapsdata.write(tmp_path / "two.shards", sample_shards())
+    monkeypatch.chdir(tmp_path / "two.shards")
+    convert(".", "../out", to="zarr")
+    made = read_header(tmp_path / "out" / "clip_0.zarr").provenance
+    assert [parent.name for parent in made.parents] == ["two.shards"]
 
 
 def test_small_letters_of_webdataset_are_told(tmp_path: Path) -> None:
