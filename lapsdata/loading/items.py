@@ -183,14 +183,17 @@ def window_times(
     return times
 
 
-def _order(name: str) -> tuple[str, int]:
+def _order(name: str) -> tuple[str, int, str]:
     field, _, view = name.partition("/")
-    return view, list(_DTYPES).index(field)
+    known = list(_DTYPES)
+    return view, known.index(field) if field in known else len(known), field
 
 
 def _field(name: str, source: Any) -> FieldSpec:  # noqa: ANN401 - any kind of source
     kind = name.partition("/")[0]
-    return FieldSpec(tuple(source.shape[1:]), _DTYPES.get(kind, np.dtype(np.float64)), _UNITS.get(kind))
+    # What no record of ours speaks of (an array in a tar of others) stays what it is.
+    dtype = _DTYPES.get(kind, source.dtype.newbyteorder("="))
+    return FieldSpec(tuple(source.shape[1:]), dtype, _UNITS.get(kind))
 
 
 def _pieces(where: str, rows: int, found: Mapping[str, Source], cuts: Sequence[int] | None) -> list[IndexedPiece]:
