@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import os
 import shutil
@@ -21,6 +22,7 @@ from lapsdata.loading.windows import open_windows
 from lapsdata.storage.index import ChunkIndex
 from lapsdata.storage.seal import crc32c
 from lapsdata.storage.seal_list import read_seal_list, seal_list_path
+from lapsdata.storage.tarfiles import TarWriter
 from lapsdata.testing.contracts import content_of
 
 if TYPE_CHECKING:
@@ -142,8 +144,8 @@ class TestWhatAListSays:
         path = make("contiguous")
         sealed(path)
         damage(path, "root/default/tracks", 5)
-        for verify, io in (("first", "pread"), ("always", "mmap"), ("first", "auto")):
-            windows = open_windows(path, verify=verify, io=io, threads=threads)  # type: ignore[arg-type]
+        for verify, way in (("first", "pread"), ("always", "mmap"), ("first", "auto")):
+            windows = open_windows(path, verify=verify, io=way, threads=threads)  # type: ignore[arg-type]
             assert windows.gather([4])["vis"].shape == (1, 4, 5)
             with pytest.raises(CorruptDataError, match=r"root/default/tracks: row 5 \(.*bytes \d+ to \d+\)"):
                 windows.gather([4, 5])
@@ -453,3 +455,26 @@ class TestWriting:
         (shutil.copytree if path.is_dir() else shutil.copy)(path, there / path.name)
         shutil.copy(place, there)
         assert only(there / path.name).verified == 20
+
+
+def test_a_tar_of_any_fields_is_sealed_and_read_as_it_is(tmp_path: Path) -> None:
+    path, kinds = tmp_path / "flow.tar", {"flow": "<f2", "tracks": "<f4", "id": ">i8", "mask": "|b1"}
+    with path.open("wb") as file:
+        writer = TarWriter(file.write)
+        for key in range(5):
+            for name, dtype in kinds.items():
+                content = io.BytesIO()
+                np.save(content, np.full((4, 5, 2), key, dtype))
+                writer.add(f"{key}.{name}.npy", content.getvalue())
+        writer.finish()
+    sealed(path)
+    assert only(path).note == "5 windows verified by its list"
+    windows = open_windows(path)
+    batch = windows.gather([4, 1])
+    windows.close()
+    assert {name: values.dtype.kind + str(values.dtype.itemsize) for name, values in batch.items()} == {
+        "tracks": "f4", "flow": "f2", "id": "i8", "mask": "b1",
+    }  # fmt: skip
+    assert [int(values[0, 0, 0, 0]) for values in batch.values()] == [4, 4, 4, 1]
+    damage(path, "id", 3)
+    assert (only(path).verified, only(path).status) == (4, "error")
