@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         SchemaError,
     )
     from lapsdata.formats import read, recognise, write
-    from lapsdata.loading import Loader, Mixture, WindowDataset, open_windows
+    from lapsdata.loading import Loader, Mixture, WindowDataset, open_windows, write_catalog
     from lapsdata.timebase import FrameRate, FrameSpan
 
 __all__ = [
@@ -47,6 +47,7 @@ __all__ = [
     "read",
     "recognise",
     "write",
+    "write_catalog",
 ]
 
 __version__ = "0.1.0"
@@ -64,7 +65,7 @@ _HOMES = {
         "SchemaError",
     ),
     "lapsdata.formats": ("read", "recognise", "write"),
-    "lapsdata.loading": ("Loader", "Mixture", "WindowDataset", "open_windows"),
+    "lapsdata.loading": ("Loader", "Mixture", "WindowDataset", "open_windows", "write_catalog"),
     "lapsdata.timebase": ("FrameRate", "FrameSpan"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}

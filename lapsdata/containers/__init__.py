@@ -2,10 +2,22 @@
 
 from lapsdata.containers.base import Container
 from lapsdata.containers.boxes import Boxes
+from lapsdata.containers.catalog import Catalog
 from lapsdata.containers.energies import ENERGY_STATES, Energies
 from lapsdata.containers.segments import END_REASONS, Segments
 from lapsdata.containers.shards import Shards
 from lapsdata.containers.tokens import Tokens
 from lapsdata.containers.tracks import Tracks
 
-__all__ = ["END_REASONS", "ENERGY_STATES", "Boxes", "Container", "Energies", "Segments", "Shards", "Tokens", "Tracks"]
+__all__ = [
+    "END_REASONS",
+    "ENERGY_STATES",
+    "Boxes",
+    "Catalog",
+    "Container",
+    "Energies",
+    "Segments",
+    "Shards",
+    "Tokens",
+    "Tracks",
+]

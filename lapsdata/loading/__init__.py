@@ -3,6 +3,7 @@
 Anything with a length, a `spec` and `gather` can be loaded (`BatchSource`); `open_windows` makes one of tracks files.
 """
 
+from lapsdata.loading.catalog import write_catalog
 from lapsdata.loading.ledger_check import EpochReceived, LedgerReport, check_ledgers
 from lapsdata.loading.loader import EndlessError, Loader
 from lapsdata.loading.mixture import Mixture
@@ -25,4 +26,5 @@ __all__ = [
     "WindowDataset",
     "check_ledgers",
     "open_windows",
+    "write_catalog",
 ]

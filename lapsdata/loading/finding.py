@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lapsdata.loading.items import WindowFile
     from lapsdata.timebase import FrameRate
 
-__all__ = ["find_files"]
+__all__ = ["find_files", "find_places", "open_one"]
 
 
 def find_files(
@@ -38,15 +38,12 @@ def find_files(
     LapsError
         All problems of all files at once, of the kind that the first one has.
     """
-    named = [path] if isinstance(path, str | PathLike) else list(path)
-    places = [found for one in named for found in _expanded(existing(Path(one)))]
-    if not places:
-        raise SchemaError(Problem("no-files", "path", f"expected tracks files, got none in {named!r}"))
+    places = find_places(path)
     files, refused = [], []
     with one_code_warning():
         for place in places:
             try:
-                files.append(_file(place, views, rate))
+                files.append(open_one(place, views, rate))
             except LapsError as error:
                 refused.append(error)
     if refused:
@@ -54,7 +51,31 @@ def find_files(
     return files
 
 
-def _file(path: Path, views: Sequence[str] | None, rate: FrameRate | float | None) -> WindowFile:
+def find_places(path: str | PathLike[str] | Sequence[str | PathLike[str]]) -> list[Path]:
+    """Return the files and folders of windows that a user names, in order; none is looked into.
+
+    Raises
+    ------
+    SchemaError
+        Nothing was named.
+    StorageError
+        Something is not there.
+    """
+    named = [path] if isinstance(path, str | PathLike) else list(path)
+    places = [found for one in named for found in _expanded(existing(Path(one)))]
+    if not places:
+        raise SchemaError(Problem("no-files", "path", f"expected tracks files, got none in {named!r}"))
+    return places
+
+
+def open_one(path: Path, views: Sequence[str] | None = None, rate: FrameRate | float | None = None) -> WindowFile:
+    """Open one file or folder of windows, of ours or of other makers.
+
+    Raises
+    ------
+    LapsError
+        See `lapsdata.read`.
+    """
     try:
         plugin = recognise(path)
     except UnknownFormatError:

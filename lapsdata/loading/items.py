@@ -93,6 +93,8 @@ class WindowFile:
         The fields that a batch holds by default.
     summed : bool
         Whether each window has a checksum.
+    found : mapping of Source
+        Where each field of all its windows lies.
     """
 
     path: Path
@@ -101,6 +103,7 @@ class WindowFile:
     spec: BatchSpec
     usual: tuple[str, ...]
     summed: bool
+    found: Mapping[str, Source]
 
 
 def window_file(
@@ -118,12 +121,19 @@ def window_file(
         First row of each piece, where the arrays say where they are best parted.
     """
     stored = [name for name, source in found.items() if not isinstance(source, np.ndarray)]
+    spec = window_spec(found)
     usual = (*sorted(stored, key=_order), *(["start_s"] if "start_s" in found else []))
-    spec = BatchSpec({name: _field(name, found[name]) for name in dict.fromkeys([*usual, *found])})
     summed = all(getattr(found[name], "row_crc32c", None) is not None for name in stored)
     rows = sum(item.rows for item in items)
     pieces = tuple(_pieces(str(path), rows, found, cuts))
-    return WindowFile(path, tuple(items), pieces, spec, usual, summed)
+    return WindowFile(path, tuple(items), pieces, spec, usual, summed, found)
+
+
+def window_spec(found: Mapping[str, Source]) -> BatchSpec:
+    """Return what a window holds: stored fields in their usual order, then times."""
+    stored = [name for name, source in found.items() if not isinstance(source, np.ndarray)]
+    names = dict.fromkeys([*sorted(stored, key=_order), *(["start_s"] if "start_s" in found else []), *found])
+    return BatchSpec({name: _field(name, found[name]) for name in names})
 
 
 def tracks_file(path: Path, views: Sequence[str] | None) -> WindowFile:
@@ -206,12 +216,15 @@ def _pieces(where: str, rows: int, found: Mapping[str, Source], cuts: Sequence[i
     if len(cuts) == 1:
         return [IndexedPiece(where, rows, found)]
     return [
-        IndexedPiece(where, stop - first, {name: _rows(source, first, stop) for name, source in found.items()})
+        IndexedPiece(where, stop - first, {name: rows_of(source, first, stop) for name, source in found.items()})
         for first, stop in itertools.pairwise([*cuts, rows])
     ]
 
 
-def _rows(source: Source, first: int, stop: int) -> Source:
+def rows_of(source: Source, first: int, stop: int) -> Source:
+    """Return a run of the rows of an array; where rows share chunks, only all of them can be had."""
+    if (first, stop) == (0, source.shape[0]):
+        return source
     if isinstance(source, np.ndarray):
         return source[first:stop]
     if isinstance(source, ChunkIndex):

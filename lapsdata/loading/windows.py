@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from lapsdata.errors import Problem, SchemaError, listed, warn
+from lapsdata.loading._item_table import ItemList, many_files, wanted_items
 from lapsdata.loading._open_frames import ImageRequest, open_frames
+from lapsdata.loading._selection import Selection, check_ids
+from lapsdata.loading.catalog import catalog_parts, is_catalog
 from lapsdata.loading.filling import fill_lost
 from lapsdata.loading.finding import find_files
 from lapsdata.loading.source import Batch, BatchSpec, FieldSpec, To, require_alike
@@ -22,12 +25,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
-    from pydantic import JsonValue
 
+    from lapsdata.loading._item_table import ItemTable
     from lapsdata.loading._open_frames import Videos
+    from lapsdata.loading.catalog import Stale
     from lapsdata.loading.filling import Lost
     from lapsdata.loading.frames import FrameSource, ImageSteps
-    from lapsdata.loading.items import WindowItem
     from lapsdata.schema.tracks import TracksHeader
     from lapsdata.storage.open_files import Io
     from lapsdata.storage.seal import Verify
@@ -61,7 +64,7 @@ class Location:
 
     id: int
     video: str
-    path: Path
+    path: Path | str
     window: int
     start_s: float | None
     end_s: float | None
@@ -106,24 +109,23 @@ class WindowDataset:
 
     def __init__(
         self,
-        items: Sequence[WindowItem],
+        items: ItemTable,
         reader: RowReader,
         spec: BatchSpec,
         usual: Sequence[str],
         options: _Options,
         frames: FrameSource | None = None,
     ) -> None:
-        self._items, self._reader, self._options, self._frames = list(items), reader, options, frames
+        self._items, self._reader, self._options, self._frames = items, reader, options, frames
         self._all, self._usual = spec, tuple(usual)
-        self._ids: NDArray[np.int64] | None = None
-        counts = np.fromiter((item.rows for item in items), np.int64, len(items))
-        self._starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
+        self._chosen: Selection | None = None
+        self._starts = items.starts
         self.filled = 0
         self._checked: dict[tuple[str, ...] | None, list[str]] = {}
 
     def __len__(self) -> int:
         """Return the number of windows."""
-        return int(self._starts[-1]) if self._ids is None else len(self._ids)
+        return int(self._starts[-1]) if self._chosen is None else len(self._chosen)
 
     def __repr__(self) -> str:
         frames = "" if self._frames is None else f"; {self._frames!r}"
@@ -142,7 +144,7 @@ class WindowDataset:
     @property
     def videos(self) -> tuple[str, ...]:
         """Names of the videos that windows come from, in order."""
-        return tuple(dict.fromkeys(item.video for item in self._items))
+        return self._items.videos
 
     @property
     def headers(self) -> tuple[TracksHeader | None, ...]:
@@ -180,13 +182,9 @@ class WindowDataset:
 
         A `Loader` keeps it in its state, and refuses the state of other windows.
         """
-        facts: list[JsonValue] = [
-            {"video": item.video, "rows": item.rows, "header": None if item.header is None else item.header.as_json()}
-            for item in self._items
-        ]
-        digest = hashlib.sha256(canonical_json({"items": facts, "spec": repr(self.spec)}))
-        if self._ids is not None:
-            digest.update(self._ids.astype("<i8").tobytes())
+        digest = hashlib.sha256(canonical_json({"items": self._items.facts(), "spec": repr(self.spec)}))
+        if self._chosen is not None:
+            digest.update(self._chosen.to_bytes())
         return digest.hexdigest()[:16]
 
     @property
@@ -236,7 +234,7 @@ class WindowDataset:
         pad = None
         if self._options.offsets is not None:
             wanted, pad = self._sequence(wanted)
-        elif self._ids is not None:
+        elif self._chosen is not None:
             wanted = self._own(wanted)
         read = [name for name in names if name != "pad"]
         buffers = None if out is None else {name: out[name] for name in read if name in out}
@@ -269,7 +267,7 @@ class WindowDataset:
     def _own(self, ids: NDArray[Any]) -> NDArray[Any]:
         """Translate numbers of a subset."""
         check_ids(ids, len(self))
-        return self._ids[ids] if self._ids is not None else ids
+        return self._chosen.own(ids) if self._chosen is not None else ids
 
     def _sequence(self, ids: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """Return the windows around each, and which of them lie outside of its video: the nearest stands for these."""
@@ -327,26 +325,30 @@ class WindowDataset:
         videos : iterable of str, optional
             Names; each must be there.
         where : callable, optional
-            Says of a header whether its windows are wanted.
+            Says of a header whether its windows are wanted; of a catalog, every file is opened for that.
+        split : str or iterable of str, optional
+            Names of splits; only a catalog knows them (`lapsdata.write_catalog`).
 
+        split: str | Iterable[str] | None = None,
         Raises
         ------
         SchemaError
-            A video that is not there, or none of the three was given.
+            A video or split that is not there, or nothing was given.
         IndexError
             An id outside of this data set.
         """
-        if ids is None and videos is None and where is None:
-            raise SchemaError(Problem("wrong-value", "subset", "expected ids, videos or where, got none of them"))
-        own = np.arange(int(self._starts[-1])) if self._ids is None else self._ids
+        if ids is None and videos is None and where is None and split is None:
+            message = "expected ids, videos, where or split, got none of them"
+            raise SchemaError(Problem("wrong-value", "subset", message))
+        chosen = self._chosen
         if ids is not None:
-            check_ids(np.asarray(ids), len(own))
-            own = own[np.asarray(ids, np.int64)]
-        if videos is not None or where is not None:
-            good = np.array([_wanted(item, self._known(videos), where) for item in self._items])
-            own = own[good[np.searchsorted(self._starts, own, "right") - 1]]
+            check_ids(np.asarray(ids), len(self))
+            chosen = Selection.of(self._own(np.asarray(ids, np.int64)))
+        if videos is not None or where is not None or split is not None:
+            good = wanted_items(self._items, self._known(videos), where, split)
+            chosen = Selection.of_items(self._starts, good) if chosen is None else chosen.only(self._starts, good)
         part = WindowDataset(self._items, self._reader, self._all, self._usual, self._options, self._frames)
-        part._ids = own
+        part._chosen = chosen
         return part
 
     def _known(self, videos: Iterable[str] | None) -> set[str] | None:
@@ -367,13 +369,13 @@ class WindowDataset:
         IndexError
             No such window.
         """
-        own = int(self._own(np.array([id]))[0]) if self._ids is not None else int(id)
+        own = int(self._own(np.array([id]))[0]) if self._chosen is not None else int(id)
         check_ids(np.array([own]), int(self._starts[-1]))
         number = int(np.searchsorted(self._starts, own, "right")) - 1
-        item, window = self._items[number], own - int(self._starts[number])
-        start_s = None if item.start_s is None else float(item.start_s[window])
-        end_s = None if item.end_s is None else float(item.end_s[window])
-        return Location(int(id), item.video, item.path, window, start_s, end_s)
+        video, path = self._items.place(number)
+        window = own - int(self._starts[number])
+        start_s, end_s = (None if times is None else float(times[window]) for times in self._items.times(number))
+        return Location(int(id), video, path, window, start_s, end_s)
 
     def at(self, video: str, s: float) -> int:
         """Return the window of a video that started last among those that cover a time.
@@ -390,12 +392,13 @@ class WindowDataset:
         """
         self._known([video])
         best: tuple[float, int] | None = None
-        for number, item in enumerate(self._items):
-            if item.video != video or item.start_s is None or item.end_s is None:
+        for number in np.flatnonzero(self._items.of_videos({video})).tolist():
+            start_s, end_s = self._items.times(number)
+            if start_s is None or end_s is None:
                 continue
-            covers = np.flatnonzero((item.start_s <= s) & (s < item.end_s))
-            if len(covers) and (best is None or item.start_s[covers[-1]] > best[0]):
-                best = (float(item.start_s[covers[-1]]), int(self._starts[number] + covers[-1]))
+            covers = np.flatnonzero((start_s <= s) & (s < end_s))
+            if len(covers) and (best is None or start_s[covers[-1]] > best[0]):
+                best = (float(start_s[covers[-1]]), int(self._starts[number] + covers[-1]))
         found = None if best is None else self._position(best[1])
         if found is None:
             message = f"expected a time that a window of {video!r} covers, got {s} s"
@@ -403,10 +406,12 @@ class WindowDataset:
         return found
 
     def _position(self, own: int) -> int | None:
-        if self._ids is None:
-            return own
-        places = np.flatnonzero(self._ids == own)
-        return int(places[0]) if len(places) else None
+        return own if self._chosen is None else self._chosen.position(own)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What whoever plans to load the windows should know; `Loader.plan` shows it."""
+        return self._items.notes()
 
     def close(self) -> None:
         """Close files, videos and threads; a later `gather` opens what it needs."""
@@ -439,7 +444,8 @@ def open_windows(
     Parameters
     ----------
     path : path, or sequence of paths
-        A tracks file, a folder of them (in the order of their names), shards, or a list of these.
+        A tracks file, a folder of them (in the order of their names), shards, or a list of these; or one catalog
+        (`lapsdata.write_catalog`).
     keys : sequence of {"tracks", "images"}
         What a batch holds by default: the stored fields (`tracks`, `vis` ...), video frames, or both; and `start_s`.
     videos : path, or mapping of path
@@ -513,38 +519,9 @@ def open_windows(
         warn(f"{message}; `lapsdata check PATH --seal` makes a list of checksums beside each")
     fields = {name: np.dtype((field.dtype, field.shape)) for name, field in spec.items()}
     pieces = [piece for file in files for piece in file.pieces]
-    items = [item for file in files for item in file.items]
-    frames = None
-    if "images" in keys:
-        frames = open_frames(items, spec, views, images)
-        stored = [name for name in usual if name != "start_s"] if "tracks" in keys else []
-        spec, usual = BatchSpec(dict(spec) | frames.spec), (*stored, *frames.spec, "start_s")
-    reader = RowReader(pieces, fields, verify=verify, io=io, open_files=open_files)
-    return WindowDataset(items, reader, spec, usual, options, frames)
-
-
-def check_ids(ids: NDArray[Any], length: int) -> None:
-    """Refuse ids outside of a data set.
-
-    Raises
-    ------
-    IndexError
-        Names the first one.
-    """
-    wrong = ids[(ids < 0) | (ids >= length)]
-    if len(wrong):
-        raise IndexError(f"ids: expected 0 to {length - 1}, got {wrong[0]} ({len(wrong)} such ids)")
-
-
-def _wanted(item: WindowItem, videos: set[str] | None, where: Callable[[TracksHeader], bool] | None) -> bool:
-    if videos is not None and item.video not in videos:
-        return False
-    if where is None:
-        return True
-    if item.header is None:
-        message = "expected a header to look at, got a file that carries none"
-        raise SchemaError(Problem("no-header", str(item.path), message, "choose by videos or ids"))
-    return bool(where(item.header))
+    note = many_files(len(files), open_files) if len(files) > open_files else ""
+    items = ItemList([item for file in files for item in file.items], note)
+    return items, RowReader(pieces, fields, verify=verify, io=io, open_files=open_files), spec, usual
 
 
 def _checked_offsets(offsets: Sequence[int] | None) -> tuple[int, ...] | None:

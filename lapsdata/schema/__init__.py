@@ -2,6 +2,7 @@
 
 from lapsdata.schema.base import Header, Parent, Provenance, Record, Size, Tool, canonical_json
 from lapsdata.schema.boxes import BoxesHeader, BoxSequence, FrameRange
+from lapsdata.schema.catalog import CatalogField, CatalogHeader, CatalogIndex
 from lapsdata.schema.energies import EnergiesHeader, EnergiesSeal, EnergyRow, EnergyState
 from lapsdata.schema.export import RECORDS, check_schemas, export_schemas
 from lapsdata.schema.ledger import LedgerRun, LedgerSpan
@@ -41,6 +42,9 @@ __all__ = [
     "BoxSequence",
     "BoxesHeader",
     "CallingRepository",
+    "CatalogField",
+    "CatalogHeader",
+    "CatalogIndex",
     "EndReason",
     "EnergiesHeader",
     "EnergiesSeal",

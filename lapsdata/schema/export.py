@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from lapsdata.errors import Problem
 from lapsdata.schema.boxes import BoxesHeader
+from lapsdata.schema.catalog import CatalogHeader, CatalogIndex
 from lapsdata.schema.energies import EnergiesHeader, EnergiesSeal, EnergyRow
 from lapsdata.schema.ledger import LedgerRun, LedgerSpan
 from lapsdata.schema.loader import LoaderState
@@ -32,6 +33,8 @@ __all__ = ["RECORDS", "check_schemas", "export_schemas"]
 RECORDS: dict[str, type[Record]] = {
     "boundary_result.v1": BoundaryResult,
     "boxes.v1": BoxesHeader,
+    "catalog.v1": CatalogHeader,
+    "catalog_index.v1": CatalogIndex,
     "energies.v1": EnergiesHeader,
     "energies_row.v1": EnergyRow,
     "energies_seal.v1": EnergiesSeal,

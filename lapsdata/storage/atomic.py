@@ -147,13 +147,13 @@ def atomic_file(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     'whole'
     """
     with storage_errors(path, "write"):
-        _refuse_existing(path, overwrite)
+        refuse_existing(path, overwrite)
         temporary = _temporary_name(path)
         temporary.touch(exist_ok=False)
         try:
             yield temporary
             _flush(temporary)
-            _refuse_existing(path, overwrite)
+            refuse_existing(path, overwrite)
             temporary.replace(path)
         except BaseException:
             temporary.unlink(missing_ok=True)
@@ -197,7 +197,7 @@ def atomic_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     _refuse_name(path)
     with storage_errors(path, "write"):
         restore_folder(path)
-        _refuse_existing(path, overwrite)
+        refuse_existing(path, overwrite)
         temporary = _temporary_name(path)
         temporary.mkdir()
         try:
@@ -205,7 +205,7 @@ def atomic_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
             for item in sorted(temporary.rglob("*")):
                 _flush(item)
             _flush(temporary)
-            _refuse_existing(path, overwrite)
+            refuse_existing(path, overwrite)
             _swap(temporary, path)
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -225,7 +225,7 @@ def restore_folder(path: Path) -> bool:
     """
     aside = _aside_name(path)
     if _taken(path) or not _taken(aside):
-        _remove(aside)
+        remove(aside)
         return False
     aside.rename(path)
     _flush(path.parent)
@@ -244,14 +244,14 @@ def _swap(temporary: Path, path: Path) -> None:
         # No atomic exchange on this file system: a crash between the two renames leaves the old folder, whole,
         # under the aside name, where `restore_folder` finds it.
         before = _aside_name(path)
-        _remove(before)
+        remove(before)
         path.rename(before)
         temporary.rename(path)
     _flush(path.parent)
-    _remove(before)
+    remove(before)
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
     """Remove a folder with its content, or a file or link; nothing there is fine."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
@@ -282,7 +282,8 @@ def _aside_name(path: Path) -> Path:
     return path.with_name(f"{_TEMPORARY}aside-{path.name}")
 
 
-def _refuse_existing(path: Path, overwrite: bool) -> None:
+def refuse_existing(path: Path, overwrite: bool) -> None:
+    """Refuse a name that is taken, unless what has it may be replaced."""
     _refuse_name(path)
     if not overwrite and _taken(path):
         raise StorageError(

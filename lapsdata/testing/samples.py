@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from lapsdata.containers import Boxes, Energies, Segments, Shards, Tokens, Tracks
+from lapsdata.containers import Boxes, Catalog, Energies, Segments, Shards, Tokens, Tracks
 from lapsdata.schema import (
     Area,
     BoxesHeader,
     BoxSequence,
+    CatalogField,
+    CatalogHeader,
     EnergiesHeader,
     EnergyRow,
     EnergyState,
@@ -32,6 +34,7 @@ from lapsdata.timebase import FrameRate
 
 __all__ = [
     "sample_boxes",
+    "sample_catalog",
     "sample_energies",
     "sample_provenance",
     "sample_segments",
@@ -121,6 +124,42 @@ def sample_shards(*, windows: tuple[int, ...] = (3, 2), **options: Any) -> Shard
     )
     header = ShardsHeader(provenance=sample_provenance(), videos=tuple(video.header for video in videos))
     return Shards(header, videos)
+
+
+def sample_catalog(*, items: int = 3) -> Catalog:
+    """Return a catalog of files that are nowhere: the last item is the test split, the others are in train.
+
+    Examples
+    --------
+    >>> sample_catalog().path
+    ('clip_0.h5', 'clip_1.h5', 'clip_2.h5')
+    """
+    windows = np.arange(1, items + 1, dtype=np.int64)
+    header = CatalogHeader(
+        provenance=sample_provenance(),
+        fields=(
+            CatalogField(name="tracks", shape=(4, 5, 2), dtype="float32", unit="pixel xy"),
+            CatalogField(name="vis", shape=(4, 5), dtype="bool"),
+            CatalogField(name="start_s", shape=(), dtype="float64", unit="seconds"),
+        ),
+        usual=("tracks", "vis", "start_s"),
+        splits=("train", "test"),
+        items=items,
+        windows=int(windows.sum()),
+        unsummed=1,
+    )
+    return Catalog(
+        header,
+        path=tuple(f"clip_{i}.h5" for i in range(items)),
+        video=tuple(f"clip_{i}" for i in range(items)),
+        group=(None, *(f"match {i // 2}" for i in range(1, items - 1)), "match of the test"),
+        split=(*["train"] * (items - 1), "test"),
+        first=np.zeros(items, np.int64),
+        windows=windows,
+        duration_s=np.where(np.arange(items) == 0, np.nan, windows / 10 + 0.3),
+        rate=(None, *["10"] * (items - 1)),
+        digest=(None, *(f"sha256:{i:064x}" for i in range(1, items))),
+    )
 
 
 def sample_tokens(*, windows: int = 3, horizon: int = 4, latent: int | None = None, seed: int = 0) -> Tokens:

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lapsdata.containers import END_REASONS, ENERGY_STATES, Boxes, Energies, Segments, Shards, Tokens, Tracks
+from lapsdata.containers import END_REASONS, ENERGY_STATES, Boxes, Catalog, Energies, Segments, Shards, Tokens, Tracks
 from lapsdata.errors import MissingExtraError, Problem
 from lapsdata.schema import (
     Area,
     BackError,
     BoxesHeader,
     BoxSequence,
+    CatalogField,
+    CatalogHeader,
     EnergiesHeader,
     FrameRange,
     Grid,
@@ -52,7 +54,7 @@ if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn, SearchStrategy
     from numpy.typing import NDArray
 
-__all__ = ["boxes", "energies", "names", "provenances", "rates", "segments", "shards", "tokens", "tracks"]
+__all__ = ["boxes", "catalog", "energies", "names", "provenances", "rates", "segments", "shards", "tokens", "tracks"]
 
 _PIXELS = st.floats(-1e6, 1e6, width=32) | st.floats(0, 4096, width=32)
 _SCALARS = st.none() | st.booleans() | st.integers(-(2**40), 2**40) | st.floats(-1e9, 1e9) | st.text(max_size=5)
@@ -244,6 +246,50 @@ def tracks(draw: DrawFn, *, max_windows: int = 4, max_horizon: int = 4, max_poin
         frame_s,
         source if resampled else None,
         confidence or None,
+    )
+
+
+@st.composite
+def catalog(draw: DrawFn, *, max_items: int = 4) -> Catalog:
+    """Draw a catalog of files that are nowhere: with and without groups, splits, times and checksums.
+
+    Examples
+    --------
+    >>> from hypothesis import given, settings
+    >>> @settings(max_examples=3)
+    ... @given(catalog(max_items=2))
+    ... def test_one(made):
+    ...     assert 1 <= len(made) <= 2
+    >>> test_one()
+    """
+    videos = draw(st.lists(names(), min_size=1, max_size=max_items, unique=True))
+    count, split = len(videos), draw(st.sampled_from([None, "train", "test"]))
+    digest = draw(st.lists(st.none() | st.just("sha256:" + "0f" * 32), min_size=count, max_size=count))
+    windows = np.array(draw(st.lists(st.integers(1, 2**40), min_size=count, max_size=count)), np.int64)
+    splits = tuple(draw(st.sampled_from([None, split])) for _ in videos)
+    duration = st.just(np.nan) | st.floats(1e-3, 1e9)
+    shape = tuple(draw(st.lists(st.integers(1, 400), max_size=3)))
+    header = CatalogHeader(
+        provenance=draw(provenances()),
+        policies=draw(_policies()),
+        fields=(CatalogField(name="tracks", shape=shape, dtype="float32", unit=draw(st.none() | st.just("pixel xy"))),),
+        usual=("tracks",),
+        splits=() if split is None else (split,),
+        items=count,
+        windows=int(windows.sum()),
+        unsummed=digest.count(None),
+    )
+    return Catalog(
+        header,
+        path=tuple(f"folder/{video}.zarr" for video in videos),
+        video=tuple(videos),
+        group=tuple(draw(st.none() | names()) for _ in videos),
+        split=splits,
+        first=np.array([draw(st.integers(0, 2**40)) for _ in videos], np.int64),
+        windows=windows,
+        duration_s=np.array([draw(duration) for _ in videos], np.float64),
+        rate=tuple(None if rate is None else str(rate) for rate in (draw(st.none() | rates()) for _ in videos)),
+        digest=tuple(digest),
     )
 
 

@@ -37,6 +37,7 @@ FROZEN = (
     "read",
     "recognise",
     "write",
+    "write_catalog",
 )
 
 

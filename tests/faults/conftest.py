@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from lapsdata.containers import Boxes, Segments, Shards
+from lapsdata.containers import Boxes, Catalog, Segments, Shards
 from lapsdata.schema import SegmentedVideo
-from lapsdata.storage import sealed_parquet
+from lapsdata.storage import sealed_groups, sealed_parquet
 from lapsdata.testing.contracts import FormatCase, format_cases
 from lapsdata.testing.samples import (
     sample_boxes,
+    sample_catalog,
     sample_energies,
     sample_segments,
     sample_shards,
@@ -64,6 +65,7 @@ LARGE: dict[str, Callable[[], Container]] = {
     "energies": lambda: sample_energies(steps=60),
     "segments": many_segments,
     "boxes": many_boxes,
+    "catalog": lambda: sample_catalog(items=200),
     "shards": lambda: sample_shards(windows=(30, 10), horizon=2, points=3, views=("front",), confidence=True),
 }
 
@@ -80,6 +82,7 @@ def small_case(request: pytest.FixtureRequest) -> FormatCase:
 def large_case(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> FormatCase:
     """Every format with every profile, and data that fill several shards or row groups."""
     monkeypatch.setattr(sealed_parquet, "ROW_GROUP", ROW_GROUP)
+    monkeypatch.setattr(sealed_groups, "ROW_GROUP", ROW_GROUP)
     case = SMALL_CASES[request.param]
     return case._replace(container=LARGE[case.format.record]())
 
@@ -92,6 +95,8 @@ def other_of() -> Callable[[Container], Container]:
         name = {"Tracks": "frame_s", "Tokens": "frame_s", "Energies": "start_s"}.get(type(container).__name__, "end_s")
         if isinstance(container, Boxes):
             return dataclasses.replace(container, x=container.x + 1.0)
+        if isinstance(container, Catalog):
+            return dataclasses.replace(container, duration_s=container.duration_s + 1.0)
         if isinstance(container, Shards):
             videos = tuple(dataclasses.replace(video, frame_s=video.frame_s - 0.001) for video in container.tracks)
             return dataclasses.replace(container, tracks=videos)

@@ -44,6 +44,7 @@ large = {
     "tracks": lambda: sample_tracks(windows=40, points=300),
     "tokens": lambda: sample_tokens(windows=300, latent=64),
     "energies": lambda: sample_energies(steps=2000),
+    "catalog": lambda: sample_catalog(items=3000),
     "shards": lambda: sample_shards(windows=(6, 4), points=1000),
 }
 def wide(sample, count):

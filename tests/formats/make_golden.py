@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lapsdata import formats
-from lapsdata.containers import Boxes, Energies, Segments, Shards, Tokens, Tracks
+from lapsdata.containers import Boxes, Catalog, Energies, Segments, Shards, Tokens, Tracks
 from lapsdata.schema import (
     Area,
     BoxesHeader,
     BoxSequence,
+    CatalogField,
+    CatalogHeader,
     EnergiesHeader,
     FrameRange,
     Grid,
@@ -164,6 +166,34 @@ def shards() -> Shards:
     return Shards(ShardsHeader(provenance=MADE, videos=tuple(video.header for video in videos)), videos)
 
 
+def catalog() -> Catalog:
+    fields = (
+        CatalogField(name="tracks/front", shape=(4, 5, 2), dtype="float32", unit="pixel xy"),
+        CatalogField(name="start_s", shape=(), dtype="float64", unit="seconds"),
+    )
+    header = CatalogHeader(
+        provenance=MADE,
+        fields=fields,
+        usual=("tracks/front", "start_s"),
+        splits=("train", "test"),
+        items=4,
+        windows=46,
+        unsummed=2,
+    )
+    return Catalog(
+        header,
+        ("a.zarr", "left/ß.h5", "left/ß.h5", "/data/左.tar"),
+        ("a", "b", "c", "左"),
+        ("game", None, "game", None),
+        ("train", "test", "train", None),
+        np.array([0, 0, 11, 0]),
+        10 + np.arange(4),
+        np.array([1.5, np.nan, 0.25, 2.0]),
+        ("30000/1001", None, "25", None),
+        (f"sha256:{'0f' * 32}", None, f"sha256:{'10' * 32}", None),
+    )
+
+
 def files() -> dict[str, tuple[Container, dict[str, Any]]]:
     return {
         "tracks_hdf5/v1/raw.h5": (tracks(0.25), {}),
@@ -179,6 +209,7 @@ def files() -> dict[str, tuple[Container, dict[str, Any]]]:
         "segments_parquet/v1/bare.parquet": (segments(optional=False), {}),
         "boxes_parquet/v1/all.parquet": (boxes(optional=True), {}),
         "boxes_parquet/v1/bare.parquet": (boxes(optional=False), {}),
+        "catalog_parquet/v1/all.parquet": (catalog(), {}),
         "shards_webdataset/v1/two.shards": (shards(), {"samples_per_shard": 4}),
     }
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from lapsdata import formats
-from lapsdata.containers import Boxes, Energies, Segments, Shards, Tokens, Tracks
+from lapsdata.containers import Boxes, Catalog, Energies, Segments, Shards, Tokens, Tracks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -132,6 +132,26 @@ def check_shards(shards: Container) -> None:
         check_tracks(tracks, fraction)
 
 
+def check_catalog(catalog: Container) -> None:
+    assert isinstance(catalog, Catalog)
+    header = catalog.header
+    assert [(field.name, field.shape, field.dtype, field.unit) for field in header.fields] == [
+        ("tracks/front", (4, 5, 2), "float32", "pixel xy"),
+        ("start_s", (), "float64", "seconds"),
+    ]
+    assert (header.usual, header.splits) == (("tracks/front", "start_s"), ("train", "test"))
+    assert (header.items, header.windows, header.unsummed) == (4, 46, 2)
+    assert catalog.path == ("a.zarr", "left/ß.h5", "left/ß.h5", "/data/左.tar")
+    assert catalog.video == ("a", "b", "c", "左")
+    assert catalog.group == ("game", None, "game", None)
+    assert catalog.split == ("train", "test", "train", None)
+    assert catalog.first.tolist() == [0, 0, 11, 0]
+    assert catalog.windows.tolist() == [10, 11, 12, 13]
+    np.testing.assert_array_equal(catalog.duration_s, [1.5, np.nan, 0.25, 2.0])
+    assert catalog.rate == ("30000/1001", None, "25", None)
+    assert catalog.digest == ("sha256:" + "0f" * 32, None, "sha256:" + "10" * 32, None)
+
+
 # The nearest multiple of 1/64 to 0.3 is 19/64.
 CHECKS: dict[str, Callable[[Container], None]] = {
     "tracks_hdf5/v1/raw.h5": lambda found: check_tracks(found, 0.25),
@@ -147,6 +167,7 @@ CHECKS: dict[str, Callable[[Container], None]] = {
     "segments_parquet/v1/bare.parquet": lambda found: check_segments(found, optional=False),
     "boxes_parquet/v1/all.parquet": lambda found: check_boxes(found, optional=True),
     "boxes_parquet/v1/bare.parquet": lambda found: check_boxes(found, optional=False),
+    "catalog_parquet/v1/all.parquet": check_catalog,
     "shards_webdataset/v1/two.shards": check_shards,
 }
 

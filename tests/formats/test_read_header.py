@@ -7,6 +7,7 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 import h5py
+import pyarrow.parquet as pq
 import numpy as np
 import pytest
 
@@ -36,7 +37,7 @@ FILES = {"clip.h5": sample_tracks, "clip.zarr": sample_tracks, "tokens.zarr": sa
 
 
 def test_tracks_and_tokens_have_a_quick_way() -> None:
-    quick = {"tracks_hdf5", "tracks_zarr", "tokens_zarr", "shards_webdataset"}
+    quick = {"catalog_parquet", "tracks_hdf5", "tracks_zarr", "tokens_zarr", "shards_webdataset"}
     assert {case.format.name for case in QUICK.values()} == quick
 
 
@@ -67,6 +68,8 @@ def payload_byte(path: Path, store: str) -> tuple[str, int]:
         return shards[0], 0
     if store == "webdataset":
         return "shard-000000.tar", 640
+    if store == "parquet":
+        return "", pq.read_metadata(path).row_group(0).column(0).dictionary_page_offset + 40
     with h5py.File(path, "r") as file:
         dataset = file["root/default/tracks"]
         if dataset.chunks is None:

@@ -130,7 +130,7 @@ def test_subsets_of_subsets_keep_the_right_windows(tmp_path: Path) -> None:
         some.gather([3])
     with pytest.raises(IndexError, match="expected 0 to 4, got 5"):
         late.subset(ids=[5])
-    with pytest.raises(SchemaError, match="expected ids, videos or where, got none"):
+    with pytest.raises(SchemaError, match="expected ids, videos, where or split, got none"):
         windows.subset()
 
 

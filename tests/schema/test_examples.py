@@ -38,6 +38,8 @@ BEYOND_JSON_SCHEMA = {
     "boxes.v1/ranges_out_of_order": "expected annotated ranges in order and without overlap",
     "boxes.v1/ranges_overlap": "expected annotated ranges in order and without overlap",
     "boxes.v1/sequence_twice": "expected each sequence once",
+    "catalog.v1/field_twice": "expected each field once",
+    "catalog.v1/usual_of_others": "expected usual fields among the fields, got images",
     "energies_row.v1/end_at_start": "expected start_s < end_s",
     "energies_row.v1/end_before_start": "expected start_s < end_s",
     "seal_list.v1/array_twice": "expected every array once",
