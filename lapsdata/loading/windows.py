@@ -177,6 +177,11 @@ class WindowDataset:
         return self._reader.unverified
 
     @property
+    def reopened(self) -> int:
+        """How many files of a catalog were opened themselves in this process, since its index was made of others."""
+        return int(getattr(self._items, "reopened", 0))
+
+    @property
     def fingerprint(self) -> str:
         """What tells these windows from others: 16 hex digits of videos, headers, counts and choice of windows.
 
@@ -316,6 +321,7 @@ class WindowDataset:
         ids: Any = None,  # noqa: ANN401 - whatever NumPy makes whole numbers of
         videos: Iterable[str] | None = None,
         where: Callable[[TracksHeader], bool] | None = None,
+        split: str | Iterable[str] | None = None,
     ) -> WindowDataset:
         """Return some of the windows, in the order of this data set or of `ids`; nothing is read.
 
@@ -329,7 +335,6 @@ class WindowDataset:
         split : str or iterable of str, optional
             Names of splits; only a catalog knows them (`lapsdata.write_catalog`).
 
-        split: str | Iterable[str] | None = None,
         Raises
         ------
         SchemaError
@@ -438,6 +443,7 @@ def open_windows(
     lost: Lost = "nan",
     transform: Transform | None = None,
     rate: FrameRate | float | None = None,
+    stale: Stale = "raise",
 ) -> WindowDataset:
     """Open windows of tracks for loading; headers and times are read, windows are not, and no video is opened.
 
@@ -484,6 +490,9 @@ def open_windows(
     rate : FrameRate or float, optional
         For files that carry no time: frames per second; row w is then taken to start at frame w. Files that do carry
         time refuse it.
+    stale : {"raise", "reopen"}
+        What is done about a file that is not the one that the index of a catalog was made of: refuse it; or open it
+        itself, compare it with its digest in the catalog, and count it in `reopened`.
 
     Raises
     ------
@@ -510,6 +519,29 @@ def open_windows(
     options = _Options(_checked_offsets(offsets), _checked_lost(lost), transform, threads)
     images = ImageRequest(videos, image_size, image_steps, open_videos, image_cache_bytes, verify != "never", rate)
     images.check(keys)
+    settings: dict[str, Any] = {"verify": verify, "io": io, "open_files": open_files}
+    if is_catalog(path):
+        items, reader, spec, usual = catalog_parts(path, views=views, rate=rate, stale=stale, **settings)
+    else:
+        items, reader, spec, usual = _parts(path, views=views, rate=rate, **settings)
+    frames = None
+    if "images" in keys:
+        frames = open_frames(list(items), spec, views, images)
+        stored = [name for name in usual if name != "start_s"] if "tracks" in keys else []
+        spec, usual = BatchSpec(dict(spec) | frames.spec), (*stored, *frames.spec, "start_s")
+    return WindowDataset(items, reader, spec, usual, options, frames)
+
+
+def _parts(
+    path: str | PathLike[str] | Sequence[str | PathLike[str]],
+    *,
+    views: Sequence[str] | None,
+    rate: FrameRate | float | None,
+    verify: Verify,
+    io: Io,
+    open_files: int,
+) -> tuple[ItemTable, RowReader, BatchSpec, Sequence[str]]:
+    """Open files: their items, what reads their windows, and what these hold."""
     files = find_files(path, views=views, rate=rate)
     require_alike({str(file.path): file.spec for file in files})
     spec, usual = files[0].spec, files[0].usual
