@@ -13,7 +13,8 @@ import numpy as np
 from lapsdata.errors import CorruptDataError, Problem, SchemaError, UnknownFormatError
 from lapsdata.storage.codecs import Codec
 from lapsdata.storage.hdf5_file import Hdf5File
-from lapsdata.storage.hdf5_ladder import chunk_positions, fill_value
+from lapsdata.storage.hdf5_ladder import Selection, chunk_positions, fill_value
+from lapsdata.storage.hdf5_refusal import require_plausible
 from lapsdata.storage.index import ABSENT, ChunkIndex, file_key, key_of_status
 from lapsdata.storage.open_files import require_same
 from lapsdata.storage.seal import REPAIR
@@ -103,6 +104,7 @@ def hdf5_index(
     """
     source = file.source(name)
     stored = _numbers(source)
+    _require_plausible(source)
     codecs = tuple(Codec(_CODECS.get(step.id, step.name)) for step in source.filters)
     known = all(step.id in _CODECS for step in source.filters)
     dtype = _plain_dtype(source)
@@ -132,6 +134,16 @@ def _numbers(source: Source) -> np.dtype[Any]:
         message = f"expected numbers, got elements of the class {source.stored.type_class}"
         raise UnknownFormatError(Problem("not-numbers", source.where, message))
     return native
+
+
+def _require_plausible(source: Source) -> None:
+    """Refuse a shape that the file cannot hold: a damaged one asks for any amount of memory, for the index alone."""
+    require_plausible(source, Selection((0,) * len(source.shape), source.shape))
+    if source.layout == "contiguous" and source.offset is not None:
+        end, size = source.offset + math.prod(source.shape) * source.stored.size, source.path.stat().st_size
+        if end > size and math.prod(source.shape):
+            message = f"expected elements within {size} bytes, got {source.shape} of them up to byte {end}"
+            raise CorruptDataError(Problem("chunk-outside", source.where, message, REPAIR))
 
 
 def _plain_dtype(source: Source) -> np.dtype[Any] | None:

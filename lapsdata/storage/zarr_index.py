@@ -30,6 +30,9 @@ _NO_FILE: Final = FileKey(0, 0, 0)
 _ABSENT_IN_SHARD: Final = np.iinfo(np.uint64).max
 _MOST: Final = np.iinfo(np.int64).max
 
+_MOST_CHUNKS: Final = 1 << 27
+"""A damaged shape asks for any amount of memory, for the index alone."""
+
 _CODECS: Final = ("blosc", "crc32c", "fletcher32", "gzip", "lz4", "shuffle", "zlib", "zstd")
 """Codecs from bytes to bytes: those of the core, and those of numcodecs, under which names Zarr v2 has them all."""
 
@@ -193,6 +196,11 @@ def _layout(place: Path, where: str) -> _Layout:
         layout = _layout_v3(document, where) if name == "zarr.json" else _layout_v2(document, where)
     if not layout.shape:
         raise SchemaError(Problem("no-rows", where, "expected an array with rows, got a single value"))
+    chunk = layout.inner or layout.outer
+    count = math.prod(-(-n // c) for n, c in zip(layout.shape, chunk, strict=True))
+    if count > _MOST_CHUNKS:
+        message = f"expected up to {_MOST_CHUNKS} chunks, got {count}: {layout.shape} in chunks of {chunk}"
+        raise CorruptDataError(Problem("implausible-shape", f"{where}: {name}", message, REPAIR))
     return layout
 
 
