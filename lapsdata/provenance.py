@@ -205,9 +205,11 @@ def one_code_warning() -> Iterator[None]:
     Examples
     --------
     >>> import warnings
-    >>> with warnings.catch_warnings(record=True) as seen, one_code_warning():
-    ...     for name in ("a.h5", "b.h5", "c.h5"):
-    ...         warn(f"{name}: written by other code", CodeDigestWarning)
+    >>> with warnings.catch_warnings(record=True) as seen:
+    ...     warnings.simplefilter("always")
+    ...     with one_code_warning():
+    ...         for name in ("a.h5", "b.h5", "c.h5"):
+    ...             warn(f"{name}: written by other code", CodeDigestWarning)
     >>> [str(one.message) for one in seen]
     ['a.h5: written by other code; and 2 more files']
     """
