@@ -1,7 +1,7 @@
 """Saving what can be saved of a damaged file, and saying what is lost; the damaged file is never changed.
 
-What is saved is the longest run of windows, or rows, from the first on that are verified: windows behind a gap would
-stand where others stood, and every reader takes windows for neighbours.
+What is saved is the longest run of windows, or rows, from the first on that are verified, so that neighbours stay
+neighbours; on request, everything that is verified, with its own times.
 """
 
 from __future__ import annotations
@@ -32,9 +32,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from os import PathLike
 
+    from lapsdata._repair._choice import Keep
+
 __all__ = ["RepairReport", "Repaired", "repair"]
 
-_HOW: dict[str, Callable[[Path, str, Path | None], Repaired]] = {
+_HOW: dict[str, Callable[[Path, str, Path | None, Keep], Repaired]] = {
     "tracks_hdf5": repair_tracks,
     "tracks_zarr": repair_tracks,
     "tokens_zarr": repair_tokens,
@@ -45,7 +47,9 @@ _HOW: dict[str, Callable[[Path, str, Path | None], Repaired]] = {
 }
 
 
-def repair(path: str | PathLike[str], out: str | PathLike[str] | None = None, *, clean: bool = False) -> RepairReport:
+def repair(
+    path: str | PathLike[str], out: str | PathLike[str] | None = None, *, keep: Keep = "prefix", clean: bool = False
+) -> RepairReport:
     """Save the longest verified prefix of a damaged file, or of every file in a folder.
 
     A file that is whole is told as such, and nothing is written for it. Of shards, the prefix of each video is saved.
@@ -57,6 +61,9 @@ def repair(path: str | PathLike[str], out: str | PathLike[str] | None = None, *,
     out : path, optional
         What is written: a new file, or a folder that is there, or is made for a folder of files. Without it, what
         could be saved is told.
+    keep : {"prefix", "all"}
+        `prefix`: what comes before the first damage. `all`: every verified window, each with its own time, with gaps
+        where others are missing; not for energies.
     clean : bool
         Remove what killed writers have left in the folder (`.lapsdata-tmp-*`), and put back what they had moved
         aside. Only when nothing writes there.
@@ -86,11 +93,11 @@ def repair(path: str | PathLike[str], out: str | PathLike[str] | None = None, *,
     target = None if out is None else Path(out)
     if is_item(place):
         parent, goal = place.parent, _goal(place, target)
-        items: tuple[Repaired, ...] = (_one(place, goal),)
+        items: tuple[Repaired, ...] = (_one(place, goal, keep),)
     else:
         parent = place
         _expect_folder(target)
-        items = _all(place, target)
+        items = _all(place, target, keep)
     restored = put_back(parent) if clean else ()
     removed = clean_folder(parent) if clean else ()
     return RepairReport(items, leftovers([parent]), removed, restored)
@@ -119,7 +126,7 @@ def _expect_folder(target: Path | None) -> None:
             target.mkdir(parents=True, exist_ok=True)
 
 
-def _all(folder: Path, target: Path | None) -> tuple[Repaired, ...]:
+def _all(folder: Path, target: Path | None, keep: Keep) -> tuple[Repaired, ...]:
     """Repair every file of ours in a folder; files of others are none of ours."""
     with storage_errors(folder, "open"):
         inside = sorted(item for item in folder.iterdir() if not item.name.startswith("."))
@@ -128,7 +135,7 @@ def _all(folder: Path, target: Path | None) -> tuple[Repaired, ...]:
         for place in inside:
             if is_item(place):
                 try:
-                    items.append(_one(place, _goal(place, target)))
+                    items.append(_one(place, _goal(place, target), keep))
                 except UnknownFormatError as error:
                     if place.is_dir() or place.suffix.lower() in (".h5", ".hdf5"):
                         items.append(_beyond(place, "", error))
@@ -138,16 +145,16 @@ def _all(folder: Path, target: Path | None) -> tuple[Repaired, ...]:
     return tuple(items)
 
 
-def _one(place: Path, goal: Path | None) -> Repaired:
+def _one(place: Path, goal: Path | None, keep: Keep) -> Repaired:
     format = ""
     try:
         format = format_of(place)
-        return _how(place, format)(place, format, goal)
+        return _how(place, format)(place, format, goal, keep)
     except (CorruptDataError, SchemaError) as error:
         return _beyond(place, format, error)
 
 
-def _how(place: Path, format: str) -> Callable[[Path, str, Path | None], Repaired]:
+def _how(place: Path, format: str) -> Callable[[Path, str, Path | None, Keep], Repaired]:
     if format not in _HOW:
         message = f"expected one of {', '.join(_HOW)}, got {format}, which is not repaired here"
         raise UnknownFormatError(Problem("no-repair", str(place), message, "make it anew from its parents"))

@@ -24,18 +24,22 @@ from lapsdata.storage.seal import crc32c
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from lapsdata._repair._choice import Keep
+
 __all__ = ["repair_energies"]
 
 _REMAKE = "measure them anew: lapsdata energies"
 
 
-def repair_energies(path: Path, format: str, out: Path | None) -> Repaired:
+def repair_energies(path: Path, format: str, out: Path | None, keep: Keep) -> Repaired:
     """Save the rows of a damaged energies file; see `lapsdata._repair.repair`.
 
     Raises
     ------
     CorruptDataError
         Nothing can be saved; says why.
+    SchemaError
+        All that is verified is wanted, and rows behind a damage never are.
     """
     with storage_errors(path, "open"):
         lines = path.read_bytes().splitlines(keepends=True)
@@ -51,6 +55,9 @@ def repair_energies(path: Path, format: str, out: Path | None) -> Repaired:
             "every line is still a row, so nothing says which of them is wrong"
         )
         raise CorruptDataError(Problem("damage-without-place", str(path), message, _REMAKE))
+    if keep == "all":
+        message = "expected prefix for energies, whose rows carry no checksums of their own, got all"
+        raise SchemaError(Problem("wrong-option", "keep", message))
     if good == 0:
         raise CorruptDataError(Problem("nothing-left", str(path), "not even the first row is whole", _REMAKE))
     lost = (len(rows) if seal is None else max(seal.rows, len(rows))) - good

@@ -34,33 +34,27 @@ class WindowScan:
         All arrays of the window fit their checksums.
     first : Problem or None
         The first damage.
-    lost_bytes : int
-        Stored bytes of the windows behind the prefix.
     """
 
     good: NDArray[np.bool_]
     first: Problem | None
-    lost_bytes: int
     _sources: Mapping[str, Source]
     _fields: Mapping[str, np.dtype[Any]]
     _where: str
 
-    @property
-    def prefix(self) -> int:
-        """How many windows come before the first that is damaged."""
-        return int(np.argmin(self.good)) if not self.good.all() else len(self.good)
+    def lost_bytes(self, kept: NDArray[np.int64]) -> int:
+        """Return the stored bytes of all other windows, where each has bytes of its own."""
+        lost = np.ones(len(self.good), bool)
+        lost[kept] = False
+        indexes = [source for source in self._sources.values() if isinstance(source, ChunkIndex) and source.by_row]
+        return sum(int(index.length[lost].sum()) for index in indexes)
 
-    @property
-    def good_after(self) -> int:
-        """How many windows behind the first damage are sound."""
-        return int(self.good[self.prefix :].sum())
-
-    def kept(self) -> Iterator[dict[str, NDArray[Any]]]:
-        """Yield the arrays of the windows of the prefix, by blocks; each is compared with its checksum once more."""
+    def blocks(self, kept: NDArray[np.int64]) -> Iterator[dict[str, NDArray[Any]]]:
+        """Yield the arrays of some windows, by blocks; each is compared with its checksum once more."""
         reader = _reader(self._where, len(self.good), self._sources, self._fields)
         try:
-            for first in range(0, self.prefix, BLOCK):
-                yield reader.gather(np.arange(first, min(first + BLOCK, self.prefix)))
+            for first in range(0, len(kept), BLOCK):
+                yield reader.gather(kept[first : first + BLOCK])
         finally:
             reader.close()
 
@@ -95,8 +89,7 @@ def scan_windows(where: str, sources: Mapping[str, Source], fields: Mapping[str,
             first = first or found
     finally:
         reader.close()
-    prefix = rows if good.all() else int(np.argmin(good))
-    return WindowScan(good, first, _bytes_from(sources, prefix), sources, fields, where)
+    return WindowScan(good, first, sources, fields, where)
 
 
 def _mark(reader: RowReader, good: NDArray[np.bool_], begin: int, end: int) -> Problem | None:
@@ -143,9 +136,3 @@ def _reader(where: str, rows: int, sources: Mapping[str, Source], fields: Mappin
             for a in range(0, rows, BLOCK)
         ]
     return RowReader(pieces, fields, verify="always", io="pread", open_files=64, slab_bytes=1 << 26)
-
-
-def _bytes_from(sources: Mapping[str, Source], first: int) -> int:
-    """Return the stored bytes of the windows from one on, where each has bytes of its own."""
-    indexes = [source for source in sources.values() if isinstance(source, ChunkIndex) and source.by_row]
-    return sum(int(index.length[first:].sum()) for index in indexes)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
+from lapsdata._repair._choice import Keep, chosen, lost_s
 from lapsdata._repair._marks import saved_header
 from lapsdata._repair._report import Repaired
 from lapsdata.errors import CorruptDataError, LapsError, Problem
@@ -18,7 +19,6 @@ from lapsdata.schema.shards import ShardsManifest
 from lapsdata.storage.atomic import storage_errors
 from lapsdata.storage.seal import crc32c
 from lapsdata.storage.sealed_json import read_sealed_json
-from lapsdata.timebase import window_time_s
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,7 +55,7 @@ class _Opened:
         return self.samples.start_index[rows.start : rows.stop], self.frames.frame_s[of], source
 
 
-def repair_shards(path: Path, format: str, out: Path | None) -> Repaired:
+def repair_shards(path: Path, format: str, out: Path | None, keep: Keep) -> Repaired:
     """Save the samples of damaged shards; see `lapsdata._repair.repair`.
 
     Raises
@@ -65,7 +65,9 @@ def repair_shards(path: Path, format: str, out: Path | None) -> Repaired:
     """
     opened = _open(path)
     good, first, notes = _scan(opened)
-    counts = [_prefix(good, opened.rows(video)) for video in range(len(opened.manifest.videos))]
+    rows = [opened.rows(video) for video in range(len(opened.manifest.videos))]
+    kept_of = [chosen(good[own.start : own.stop], keep) for own in rows]
+    counts = [len(own) for own in kept_of]
     kept, total = sum(counts), len(good)
     notes += _of_files(opened)
     if kept == total and not notes:
@@ -82,14 +84,14 @@ def repair_shards(path: Path, format: str, out: Path | None) -> Repaired:
         kept=kept,
         lost=total - kept,
         good_after=int(good.sum()) - kept,
-        lost_s=_lost_s(opened, counts),
-        lost_bytes=_lost_bytes(opened, counts),
+        lost_s=_lost_s(opened, kept_of),
+        lost_bytes=_lost_bytes(opened, kept_of),
         first_bad=first,
         notes=tuple(notes),
     )
     if out is None:
         return found
-    _write(opened, counts, out, total - kept)
+    _write(opened, kept_of, out, total - kept)
     return replace(found, state="repaired", output=out)
 
 
@@ -141,11 +143,6 @@ def _bad_field(opened: _Opened, file: BinaryIO, row: int) -> str | None:
     return None
 
 
-def _prefix(good: NDArray[np.bool_], rows: range) -> int:
-    own = good[rows.start : rows.stop]
-    return len(own) if own.all() else int(np.argmin(own))
-
-
 def _of_files(opened: _Opened) -> list[Problem]:
     """Say which archives are not, to the byte, what they were: also where every array in them is."""
     notes = []
@@ -173,30 +170,29 @@ def _of_videos(opened: _Opened, counts: list[int]) -> list[Problem]:
     return notes
 
 
-def _lost_s(opened: _Opened, counts: list[int]) -> float:
+def _lost_s(opened: _Opened, kept_of: list[NDArray[np.int64]]) -> float:
     total = 0.0
-    for video, kept in enumerate(counts):
+    for video, kept in enumerate(kept_of):
         starts, frame_s, _ = opened.times(video)
-        if kept == len(starts) or len(frame_s) < 2:
-            continue
-        begin, end = window_time_s(frame_s, starts, opened.manifest.videos[video].horizon)
-        total += float(end[-1] - (end[kept - 1] if kept else begin[0]))
+        total += lost_s(frame_s, starts, opened.manifest.videos[video].horizon, kept) or 0.0
     return total
 
 
-def _lost_bytes(opened: _Opened, counts: list[int]) -> int:
-    rows = [opened.rows(video) for video in range(len(counts))]
-    return sum(int(opened.samples.length[r.start + n : r.stop].sum()) for r, n in zip(rows, counts, strict=True))
+def _lost_bytes(opened: _Opened, kept_of: list[NDArray[np.int64]]) -> int:
+    lost = np.ones(len(opened.samples.length), bool)
+    for video, kept in enumerate(kept_of):
+        lost[opened.rows(video).start + kept] = False
+    return int(opened.samples.length[lost].sum())
 
 
-def _write(opened: _Opened, counts: list[int], out: Path, lost: int) -> None:
+def _write(opened: _Opened, kept_of: list[NDArray[np.int64]], out: Path, lost: int) -> None:
     manifest = opened.manifest
     with ShardsWriter(out, samples_per_shard=manifest.samples_per_shard) as writer:
-        for video, kept in enumerate(counts):
-            if kept:
+        for video, kept in enumerate(kept_of):
+            if len(kept):
                 starts, frame_s, source_index = opened.times(video)
-                writer.begin(_shortened(opened, video, kept), starts[:kept], frame_s, source_index)
-                for arrays in _blocks(opened, opened.rows(video).start, kept):
+                writer.begin(_shortened(opened, video, kept), starts[kept], frame_s, source_index)
+                for arrays in _blocks(opened, opened.rows(video).start + kept):
                     by = {kind: arrays[kind] for kind in ("tracks", "vis", "confidence")}
                     writer.append(by["tracks"], by["vis"], by["confidence"] or None)
         own = saved_header(manifest.header, opened.path / MANIFEST, lost)
@@ -204,20 +200,20 @@ def _write(opened: _Opened, counts: list[int], out: Path, lost: int) -> None:
         writer.finish(own["provenance"], own["policies"], **extra)
 
 
-def _shortened(opened: _Opened, video: int, kept: int) -> TracksHeader:
-    """Return the header of the first windows of a video; a quality is over all windows."""
+def _shortened(opened: _Opened, video: int, kept: NDArray[np.int64]) -> TracksHeader:
+    """Return the header of some windows of a video; a quality is over all windows."""
     header, (starts, frame_s, _) = opened.manifest.videos[video], opened.times(video)
-    if kept == len(starts):
+    if len(kept) == len(starts):
         return header
     views = {view: facts.model_copy(update={"quality": None}) for view, facts in header.views.items()}
-    uncovered = len(frame_s) - int(starts[kept - 1]) - header.horizon
+    uncovered = len(frame_s) - int(starts[kept[-1]]) - header.horizon
     return header.model_copy(update={"views": views, "uncovered_frames": uncovered})
 
 
-def _blocks(opened: _Opened, first: int, count: int) -> Iterator[dict[str, dict[str, NDArray[Any]]]]:
+def _blocks(opened: _Opened, samples: NDArray[np.int64]) -> Iterator[dict[str, dict[str, NDArray[Any]]]]:
     """Yield arrays by kind and view, each compared with its checksum once more."""
-    for begin in range(first, first + count, _BLOCK):
-        rows = range(begin, min(begin + _BLOCK, first + count))
+    for begin in range(0, len(samples), _BLOCK):
+        rows = samples[begin : begin + _BLOCK].tolist()
         found: dict[str, dict[str, NDArray[Any]]] = {"tracks": {}, "vis": {}, "confidence": {}}
         for name, field in opened.manifest.fields.items():
             windows = [np.frombuffer(_payload(opened, row, name), field.dtype).reshape(field.shape) for row in rows]

@@ -22,13 +22,15 @@ from lapsdata.storage.sealed_parquet import parquet_header, write_sealed_parquet
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from lapsdata._repair._choice import Keep
+
 __all__ = ["repair_table"]
 
 _REMAKE = "make it anew from its parents"
 _SEAL = b"lapsdata:seal"
 
 
-def repair_table(path: Path, format: str, out: Path | None) -> Repaired:
+def repair_table(path: Path, format: str, out: Path | None, keep: Keep) -> Repaired:
     """Save the rows of a damaged Parquet file; see `lapsdata._repair.repair`.
 
     Raises
@@ -43,11 +45,14 @@ def repair_table(path: Path, format: str, out: Path | None) -> Repaired:
     if good == len(groups):
         message = "the columns are not those that were sealed, and every page fits its checksum: nothing says which row"
         raise CorruptDataError(Problem("damage-without-place", str(path), message, _REMAKE))
-    if good == 0:
+    if good == 0 and (keep == "prefix" or len(problems) == len(groups)):
         message = f"the first of {len(groups)} row groups is damaged already: {problems[0].message}"
         raise CorruptDataError(Problem("nothing-left", str(path), message, _REMAKE))
-    kept, lost = sum(counts[:good]), sum(counts[good:])
-    behind = sum(count for count, group in zip(counts[good:], groups[good:], strict=True) if group is not None)
+    saved_groups = groups[:good] if keep == "prefix" else groups
+    saved = [number for number, group in enumerate(saved_groups) if group is not None]
+    kept = sum(counts[number] for number in saved)
+    sound = sum(count for count, group in zip(counts, groups, strict=True) if group is not None)
+    lost = sum(counts) - kept
     found = Repaired(
         path,
         format,
@@ -55,16 +60,16 @@ def repair_table(path: Path, format: str, out: Path | None) -> Repaired:
         "rows",
         kept=kept,
         lost=lost,
-        good_after=behind,
-        lost_bytes=sum(sizes[good:]),
+        good_after=sound - kept,
+        lost_bytes=sum(size for number, size in enumerate(sizes) if number not in saved),
         first_bad=f"row group {good}: {problems[0].message}",
     )
     if out is None:
         return found
-    container = _container(header, [group for group in groups[:good] if group is not None], format)
+    container = _container(header, [group for group in saved_groups if group is not None], format)
     changed: Any = container.header.model_copy(update=saved_header(container.header, path, lost))
-    saved: Segments | Boxes = replace(container, header=changed)
-    write(out, saved, format=format)
+    rows: Segments | Boxes = replace(container, header=changed)
+    write(out, rows, format=format)
     return replace(found, state="repaired", output=out)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lapsdata._repair._choice import Keep, chosen, lost_s
 from lapsdata._repair._marks import saved_header
 from lapsdata._repair._report import Repaired
 from lapsdata._repair._scan import WindowScan, scan_windows
@@ -19,7 +20,6 @@ from lapsdata.schema.tokens import TokensHeader
 from lapsdata.schema.tracks import TracksHeader
 from lapsdata.storage.index import ChunkIndex
 from lapsdata.storage.sealed_zarr import find_damage
-from lapsdata.timebase import window_time_s
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,7 +32,7 @@ __all__ = ["repair_tokens", "repair_tracks"]
 _DTYPES = {"tracks": np.dtype(np.float32), "vis": np.dtype(np.bool_), "confidence": np.dtype(np.float32)}
 
 
-def repair_tracks(path: Path, format: str, out: Path | None) -> Repaired:
+def repair_tracks(path: Path, format: str, out: Path | None, keep: Keep) -> Repaired:
     """Save the windows of a damaged tracks file; see `lapsdata._repair.repair`.
 
     Raises
@@ -45,42 +45,43 @@ def repair_tracks(path: Path, format: str, out: Path | None) -> Repaired:
     names = _expected(header, store, path)
     fields = {name: np.dtype((_DTYPES[_array(name)], tuple(store.sources[name].shape[1:]))) for name in names}
     scan = scan_windows(str(path), {name: store.sources[name] for name in names}, fields)
-    found = _found(path, format, scan, store, header.horizon)
+    kept = chosen(scan.good, keep)
+    found = _found(path, format, scan, store, header.horizon, kept)
     if found.state == "whole" or out is None:
         return found
     notes = found.notes
     changed = saved_header(header, path, found.lost)
     if found.lost:
         views, told = _unmeasured(header)
-        changed["views"], notes = views, (*notes, *told)
-    starts, frame_s = store.small["start_index"][: scan.prefix], store.small["frame_s"]
+        changed["views"], notes = views, (*notes, *told, *_gaps(header, kept))
+    starts, frame_s = store.small["start_index"][kept], store.small["frame_s"]
     changed["uncovered_frames"] = len(frame_s) - int(starts[-1]) - header.horizon
-    done = _write_tracks(out, format, header.model_copy(update=changed), scan, store)
+    done = _write_tracks(out, format, header.model_copy(update=changed), scan, store, kept)
     return replace(found, state="repaired", output=done, notes=notes)
 
 
-def _write_tracks(out: Path, format: str, header: TracksHeader, scan: WindowScan, store: Salvage) -> Path:
+def _write_tracks(
+    out: Path, format: str, header: TracksHeader, scan: WindowScan, store: Salvage, kept: NDArray[np.int64]
+) -> Path:
     with tracks_writer(
         out,
         views={view: facts.points for view, facts in header.views.items()},
-        windows=scan.prefix,
+        windows=len(kept),
         horizon=header.horizon,
         confidence=header.confidence,
         format=format,
         **_settings(store),
     ) as writer:
-        for block in scan.kept():
+        for block in scan.blocks(kept):
             for view in header.views:
                 tracks, vis, confidence = (block.get(f"root/{view}/{name}") for name in _DTYPES)
                 if tracks is not None and vis is not None:
                     writer.append(view, tracks, vis, confidence)
         times = store.small
-        return writer.finish(
-            header, times["start_index"][: scan.prefix], times["frame_s"], times.get("source_index")
-        ).path
+        return writer.finish(header, times["start_index"][kept], times["frame_s"], times.get("source_index")).path
 
 
-def repair_tokens(path: Path, format: str, out: Path | None) -> Repaired:
+def repair_tokens(path: Path, format: str, out: Path | None, keep: Keep) -> Repaired:
     """Save the windows of a damaged tokens file; see `lapsdata._repair.repair`.
 
     Raises
@@ -96,13 +97,14 @@ def repair_tokens(path: Path, format: str, out: Path | None) -> Repaired:
         for name, source in store.sources.items()
     }
     scan = scan_windows(str(path), store.sources, fields)
-    found = _found(path, format, scan, store, header.horizon)
+    kept = chosen(scan.good, keep)
+    found = _found(path, format, scan, store, header.horizon, kept)
     if found.state == "whole" or out is None:
         return found
-    blocks = list(scan.kept())
+    blocks = list(scan.blocks(kept))
     arrays = {name: np.concatenate([block[name] for block in blocks]) for name in fields}
     saved = header.model_copy(update=saved_header(header, path, found.lost))
-    times = {"start_index": store.small["start_index"][: scan.prefix], "frame_s": store.small["frame_s"]}
+    times = {"start_index": store.small["start_index"][kept], "frame_s": store.small["frame_s"]}
     profile = store.storage.get("profile", "raw")
     write(out, Tokens(saved, **arrays, **times), format=format, profile=profile)
     return replace(found, state="repaired", output=out)
@@ -130,34 +132,38 @@ def _expect(path: Path, names: set[str], there: set[str]) -> None:
         raise CorruptDataError(Problem("array-missing", str(path), message, "make it anew from its parents"))
 
 
-def _found(path: Path, format: str, scan: WindowScan, store: Salvage, horizon: int) -> Repaired:
+def _found(
+    path: Path, format: str, scan: WindowScan, store: Salvage, horizon: int, chosen: NDArray[np.int64]
+) -> Repaired:
     """Say what was found, before anything is written.
 
     Raises
     ------
     CorruptDataError
-        Not even the first window is sound.
+        No window is sound that is to be kept.
     """
     starts, frame_s = store.small["start_index"], store.small["frame_s"]
-    kept, lost = scan.prefix, len(scan.good) - scan.prefix
+    kept, lost, sound = len(chosen), len(scan.good) - len(chosen), int(scan.good.sum())
     _expect_times(path, starts, frame_s, len(scan.good), horizon)
     damage = "" if scan.first is None else f"{scan.first.where}: {scan.first.message}"
     if kept == 0:
-        message = f"the first window is damaged already ({scan.good_after} of {lost} are sound): {damage}"
-        raise CorruptDataError(Problem("nothing-left", str(path), message, "make it anew from its parents"))
+        message = f"the first window is damaged already ({sound} of {lost} are sound): {damage}"
+        raise CorruptDataError(
+            Problem("nothing-left", str(path), message, "--keep all saves what is sound, or make it anew")
+        )
     refused = None if lost else _refused(path, store)
     if not lost and refused is None:
         return Repaired(path, format, "whole", "windows", kept=kept)
     told = () if refused is None or store.notes else (replace(refused, severity="warning", fix=None),)
-    lost_s = _lost_s(frame_s, starts, horizon, kept) if lost else 0.0
-    numbers: dict[str, Any] = {"kept": kept, "lost": lost, "good_after": scan.good_after, "lost_s": lost_s}
+    seconds = lost_s(frame_s, starts, horizon, chosen)
+    numbers: dict[str, Any] = {"kept": kept, "lost": lost, "good_after": sound - kept, "lost_s": seconds}
     return Repaired(
         path,
         format,
         "damaged",
         "windows",
         **numbers,
-        lost_bytes=scan.lost_bytes if lost else 0,
+        lost_bytes=scan.lost_bytes(chosen),
         first_bad=damage,
         notes=(*store.notes, *told),
     )
@@ -183,12 +189,14 @@ def _expect_times(path: Path, starts: NDArray[Any], frame_s: NDArray[Any], windo
         raise CorruptDataError(Problem("times-damaged", str(path), message, "make it anew from its parents"))
 
 
-def _lost_s(frame_s: NDArray[Any], starts: NDArray[Any], horizon: int, kept: int) -> float | None:
-    """Return how much time, at the end, is in no window any more."""
-    if len(frame_s) < 2:
-        return None
-    ends = window_time_s(frame_s, starts, horizon)[1]
-    return float(ends[-1] - ends[kept - 1])
+def _gaps(header: TracksHeader, kept: NDArray[np.int64]) -> tuple[Problem, ...]:
+    """Say that there are gaps where readers of bare files would not see them."""
+    if len(kept) == kept[-1] + 1 or not header.row_is_source_frame:
+        return ()
+    message = (
+        "row w is not source frame w any more, since windows are missing; readers of bare AMPLIFY files take it so"
+    )
+    return (Problem("row-is-not-frame", "tracks", message, "use lapsdata to read times", "warning"),)
 
 
 def _unmeasured(header: TracksHeader) -> tuple[dict[str, Any], tuple[Problem, ...]]:

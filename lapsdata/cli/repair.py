@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -13,11 +14,19 @@ from lapsdata.verbs import Json, finish
 __all__ = ["PLUGIN"]
 
 
+class _Keep(StrEnum):
+    PREFIX = "prefix"
+    ALL = "all"
+
+
 def repair(
     path: Annotated[Path, typer.Argument(help="A damaged file of ours, or a folder of files; never changed.")],
     out: Annotated[
         Path | None, typer.Option("--out", help="What is written; without it, told only.", metavar="DST")
     ] = None,
+    keep: Annotated[
+        _Keep, typer.Option(help="What comes before the first damage, or all that is verified, with gaps.")
+    ] = _Keep.PREFIX,
     clean: Annotated[
         bool,
         typer.Option("--clean", help="Remove unfinished files of killed writers (.lapsdata-tmp-*)."),
@@ -32,7 +41,7 @@ def repair(
     """
     from lapsdata._repair import repair as repaired
 
-    report = repaired(path, out, clean=clean)
+    report = repaired(path, out, keep=keep.value, clean=clean)
     if json:
         console.write_json(report.as_json(), report.problems)
     else:

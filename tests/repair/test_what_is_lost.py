@@ -333,3 +333,74 @@ def test_files_of_others_carry_no_checksums(tmp_path: Path) -> None:
     for name in ("theirs.h5", "notes.txt"):
         with pytest.raises(UnknownFormatError, match="it carries no checksums"):
             repair(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["tracks-h5", "tracks-zarr-compact", "tokens"])
+def test_all_that_is_verified_keeps_its_own_times(name: str, case_of: CaseOf, stored_at: StoredAt) -> None:
+    case = case_of(name)
+    place = case.copy()
+    for window in (0, 100, 101):
+        if place.is_file():
+            damage(place, stored_at(place, "root/front/tracks", window))
+    if place.is_dir():
+        array = place / "codes" if name == "tokens" else place / "root" / "front" / "tracks"
+        shard = array.joinpath("c", "1", *("0" for _ in range(1 if name == "tokens" else 3)))
+        shard.unlink()
+        damage(array.joinpath("c", "0", *shard.parts[len(array.parts) + 2 :]), 3)
+    lost = [0, 100, 101] if place.is_file() else [0, *range(256, 264)]
+    out = place.parent / f"saved{place.suffix}"
+    [found] = repair(place, out, keep="all").items
+    kept = np.setdiff1d(np.arange(264), lost)
+    assert (found.state, found.kept, found.lost, found.good_after) == ("repaired", len(kept), len(lost), 0)
+    saved = lapsdata.read(out)
+    whole = dict(case.container.arrays())
+    for key, array in saved.arrays():
+        expected = whole[key] if key == "frame_s" else whole[key][kept]
+        assert np.array_equal(array, expected, equal_nan=array.dtype.kind == "f"), key
+    if name == "tracks-h5":
+        # Frames 0 and 101: the others are in the windows around the gap.
+        assert found.lost_s == pytest.approx(0.2)
+        assert codes(found) == ["row-is-not-frame", "lost"]
+
+
+@pytest.mark.parametrize("name", ["segments", "boxes"])
+def test_all_row_groups_that_are_verified(name: str, case_of: CaseOf) -> None:
+    import pyarrow.parquet as pq
+
+    case = case_of(name)
+    place = case.copy()
+    for group in (0, 2):
+        column = pq.ParquetFile(place).metadata.row_group(group).column(1)
+        damage(place, column.data_page_offset + column.total_compressed_size - 3)
+    assert codes(repair(place).items[0]) == ["nothing-left"]
+    out = place.parent / "saved.parquet"
+    [found] = repair(place, out, keep="all").items
+    assert (found.kept, found.lost) == (50, 80)
+    rows = np.r_[40:80, 120:130]
+    whole = dict(case.container.arrays())
+    plain = {key: array for key, array in lapsdata.read(out).arrays() if "[" not in key}
+    assert all(
+        np.array_equal(array, whole[key][rows], equal_nan=array.dtype.kind == "f") for key, array in plain.items()
+    )
+
+
+def test_all_samples_of_shards_that_are_verified(case_of: CaseOf) -> None:
+    case = case_of("shards")
+    place = case.copy()
+    (place / "shard-000001.tar").unlink()
+    out = place.parent / "saved.shards"
+    [found] = repair(place, out, keep="all").items
+    assert (found.kept, found.lost) == (28, 12)
+    first, second = lapsdata.read(out, Shards).tracks
+    kept = np.r_[0:12, 24:30]
+    assert np.array_equal(first.start_index, kept)
+    assert np.array_equal(first.vis["default"], case.container.tracks[0].vis["default"][kept])
+    assert second.equals(case.container.tracks[1])
+
+
+def test_rows_of_energies_behind_a_damage_are_never_verified(case_of: CaseOf) -> None:
+    case = case_of("energies")
+    assert repair(case.path, keep="all").items[0].state == "whole"
+    place = case.copy()
+    place.write_bytes(place.read_bytes()[:-80])
+    assert codes(repair(place, keep="all").items[0]) == ["wrong-option"]
