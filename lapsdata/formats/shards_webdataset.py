@@ -24,6 +24,7 @@ from lapsdata.containers.shards import Shards
 from lapsdata.formats._format import Format, WriteReport, check_container
 from lapsdata.formats._shards_check import stream_shard
 from lapsdata.formats._shards_reader import ShardsFolder, is_shards_folder
+from lapsdata.formats._shards_remote import RemoteShards
 from lapsdata.formats._shards_writer import SAMPLES_PER_SHARD, ShardsWriter
 from lapsdata.provenance import warn_of_other_code
 from lapsdata.storage.seal import check_verify
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from lapsdata.schema.shards import ShardsHeader
     from lapsdata.storage.seal import Verify
 
-__all__ = ["PLUGIN", "ShardsFolder", "ShardsWriter", "read", "read_header", "stream_shard", "write"]
+__all__ = ["PLUGIN", "RemoteShards", "ShardsFolder", "ShardsWriter", "read", "read_header", "stream_shard", "write"]
 
 
 def write(

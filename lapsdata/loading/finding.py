@@ -1,4 +1,4 @@
-"""From what a user names to files of windows: files, folders of files, and lists of both."""
+"""From what a user names to files of windows: files, folders of files, URLs, and lists of these."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from lapsdata.errors import LapsError, Problem, SchemaError, UnknownFormatError
 from lapsdata.formats import recognise
 from lapsdata.loading.foreign import foreign_file
 from lapsdata.loading.items import tracks_file
-from lapsdata.loading.shards import shards_file
+from lapsdata.loading.shards import remote_shards_file, shards_file
 from lapsdata.provenance import one_code_warning
 from lapsdata.storage.atomic import existing
+from lapsdata.storage.remote import RemoteReader, is_url
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,8 +29,9 @@ def find_files(
     *,
     views: Sequence[str] | None,
     rate: FrameRate | float | None,
+    reader: RemoteReader | None = None,
 ) -> list[WindowFile]:
-    """Open everything that a user names, in order.
+    """Open everything that a user names, in order; what lies behind URLs is read by one `reader`.
 
     Raises
     ------
@@ -39,20 +41,22 @@ def find_files(
         All problems of all files at once, of the kind that the first one has.
     """
     places = find_places(path)
+    reader = reader or RemoteReader()
     files, refused = [], []
     with one_code_warning():
         for place in places:
             try:
-                files.append(open_one(place, views, rate))
+                files.append(open_one(place, views, rate, reader))
             except LapsError as error:
                 refused.append(error)
     if refused:
+        reader.close()
         raise type(refused[0])(*(problem for error in refused for problem in error.problems))
     return files
 
 
-def find_places(path: str | PathLike[str] | Sequence[str | PathLike[str]]) -> list[Path]:
-    """Return the files and folders of windows that a user names, in order; none is looked into.
+def find_places(path: str | PathLike[str] | Sequence[str | PathLike[str]]) -> list[Path | str]:
+    """Return the files, folders and URLs of windows that a user names, in order; none is looked into.
 
     Raises
     ------
@@ -62,13 +66,20 @@ def find_places(path: str | PathLike[str] | Sequence[str | PathLike[str]]) -> li
         Something is not there.
     """
     named = [path] if isinstance(path, str | PathLike) else list(path)
-    places = [found for one in named for found in _expanded(existing(Path(one)))]
+    places: list[Path | str] = []
+    for one in named:
+        places += [str(one)] if is_url(one) else _expanded(existing(Path(one)))
     if not places:
         raise SchemaError(Problem("no-files", "path", f"expected tracks files, got none in {named!r}"))
     return places
 
 
-def open_one(path: Path, views: Sequence[str] | None = None, rate: FrameRate | float | None = None) -> WindowFile:
+def open_one(
+    path: Path | str,
+    views: Sequence[str] | None = None,
+    rate: FrameRate | float | None = None,
+    reader: RemoteReader | None = None,
+) -> WindowFile:
     """Open one file or folder of windows, of ours or of other makers.
 
     Raises
@@ -76,14 +87,21 @@ def open_one(path: Path, views: Sequence[str] | None = None, rate: FrameRate | f
     LapsError
         See `lapsdata.read`.
     """
+    if isinstance(path, str):
+        _refuse_rate(path, rate, "shards")
+        return remote_shards_file(path, views, reader or RemoteReader())
     try:
         plugin = recognise(path)
     except UnknownFormatError:
         return foreign_file(path, views, rate)
-    if rate is not None:
-        message = f"expected no rate beside a file that carries its own times ({plugin.name}), got {rate}"
-        raise SchemaError(Problem("rate-given", str(path), message, "leave `rate` out"))
+    _refuse_rate(path, rate, plugin.name)
     return shards_file(path, views) if plugin.record == "shards" else tracks_file(path, views)
+
+
+def _refuse_rate(path: Path | str, rate: FrameRate | float | None, name: str) -> None:
+    if rate is not None:
+        message = f"expected no rate beside a file that carries its own times ({name}), got {rate}"
+        raise SchemaError(Problem("rate-given", str(path), message, "leave `rate` out"))
 
 
 def _expanded(place: Path) -> list[Path]:

@@ -13,6 +13,7 @@ from lapsdata.errors import Problem, SchemaError, UnknownFormatError
 from lapsdata.formats import recognise
 from lapsdata.loading.source import BatchSpec, FieldSpec
 from lapsdata.storage.index import ChunkIndex
+from lapsdata.storage.remote_index import RemoteIndex
 from lapsdata.timebase import window_time_s
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class WindowItem:
 
     Parameters
     ----------
-    path : Path
+    path : Path, or str for a URL
     video : str
     header : TracksHeader or None
         None for a file that carries none.
@@ -66,7 +67,7 @@ class WindowItem:
         Both where the times are a grid laid over the frames of the video: which frame stands for each time.
     """
 
-    path: Path
+    path: Path | str
     video: str
     header: TracksHeader | None
     rows: int
@@ -82,7 +83,7 @@ class WindowFile:
 
     Parameters
     ----------
-    path : Path
+    path : Path, or str for a URL
     items : tuple of WindowItem
         By video, in the order of the windows.
     pieces : tuple of IndexedPiece
@@ -97,7 +98,7 @@ class WindowFile:
         Where each field of all its windows lies.
     """
 
-    path: Path
+    path: Path | str
     items: tuple[WindowItem, ...]
     pieces: tuple[IndexedPiece, ...]
     spec: BatchSpec
@@ -107,13 +108,13 @@ class WindowFile:
 
 
 def window_file(
-    path: Path, items: Sequence[WindowItem], found: Mapping[str, Source], cuts: Sequence[int] | None = None
+    path: Path | str, items: Sequence[WindowItem], found: Mapping[str, Source], cuts: Sequence[int] | None = None
 ) -> WindowFile:
     """Put together a file whose arrays have been found.
 
     Parameters
     ----------
-    path : Path
+    path : Path or str
     items : sequence of WindowItem
     found : mapping of Source
         By field; arrays in memory are times, of which `start_s` is in every batch.
@@ -227,6 +228,6 @@ def rows_of(source: Source, first: int, stop: int) -> Source:
         return source
     if isinstance(source, np.ndarray):
         return source[first:stop]
-    if isinstance(source, ChunkIndex):
+    if isinstance(source, ChunkIndex | RemoteIndex):
         return source.part(first, stop)
     raise TypeError(type(source).__name__)

@@ -10,20 +10,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lapsdata.errors import Problem, SchemaError
-from lapsdata.formats.shards_webdataset import ShardsFolder
+from lapsdata.formats.shards_webdataset import RemoteShards, ShardsFolder
 from lapsdata.loading.items import WindowFile, WindowItem, window_file, window_times
 from lapsdata.storage.seal_list import with_checksums
 from lapsdata.storage.tar_samples import foreign_shards
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from lapsdata.storage.pieces import Source
+    from lapsdata.storage.remote import RemoteReader
 
-__all__ = ["foreign_tar", "shards_file", "tar_arrays"]
+__all__ = ["foreign_tar", "remote_shards_file", "shards_file", "tar_arrays"]
 
 
 def shards_file(path: Path, views: Sequence[str] | None) -> WindowFile:
@@ -37,6 +38,30 @@ def shards_file(path: Path, views: Sequence[str] | None) -> WindowFile:
         See `lapsdata.formats.shards_webdataset.ShardsFolder`.
     """
     folder = ShardsFolder(path)
+    return _file_of(folder, path, views, folder.index, range(0, len(folder), folder.manifest.samples_per_shard))
+
+
+def remote_shards_file(url: str, views: Sequence[str] | None, reader: RemoteReader) -> WindowFile:
+    """Open a folder of shards of ours behind a URL, and read none of its windows.
+
+    Raises
+    ------
+    SchemaError
+        A view that the shards do not have.
+    CorruptDataError, StorageError, FormatTooNewError, MissingExtraError
+        See `lapsdata.formats.shards_webdataset.RemoteShards`.
+    """
+    folder = RemoteShards(url, reader)
+    return _file_of(folder, url, views, folder.remote_index, None)
+
+
+def _file_of(
+    folder: ShardsFolder,
+    path: Path | str,
+    views: Sequence[str] | None,
+    index: Callable[[str], Source],
+    cuts: Sequence[int] | None,
+) -> WindowFile:
     items: list[WindowItem] = []
     parts: list[dict[str, NDArray[np.float64]]] = []
     for video, header in enumerate(folder.headers):
@@ -51,10 +76,9 @@ def shards_file(path: Path, views: Sequence[str] | None) -> WindowFile:
     chosen = _chosen(path, there, views)
     for name, field in folder.fields.items():
         if field.view in chosen:
-            found[field.array if len(chosen) == 1 else f"{field.array}/{field.view}"] = folder.index(name)
+            found[field.array if len(chosen) == 1 else f"{field.array}/{field.view}"] = index(name)
     found |= _joined(parts)
-    per = folder.manifest.samples_per_shard
-    return window_file(path, items, found, range(0, len(folder), per))
+    return window_file(path, items, found, cuts)
 
 
 def foreign_tar(path: Path, views: Sequence[str] | None) -> WindowFile:
@@ -87,7 +111,7 @@ def tar_arrays(path: Path) -> dict[str, Source]:
     return {name: shards.index(name) for name in shards.fields}
 
 
-def _chosen(path: Path, there: list[str], views: Sequence[str] | None) -> list[str]:
+def _chosen(path: Path | str, there: list[str], views: Sequence[str] | None) -> list[str]:
     chosen = there if views is None else list(views)
     strangers = [view for view in chosen if view not in there]
     if strangers or not chosen:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from lapsdata.loading.frames import FrameSource, ImageSteps
     from lapsdata.schema.tracks import TracksHeader
     from lapsdata.storage.open_files import Io
+    from lapsdata.storage.remote import RemoteReader, Transfers
     from lapsdata.storage.seal import Verify
     from lapsdata.timebase import FrameRate
 
@@ -49,7 +50,7 @@ class Location:
     ----------
     id : int
     video : str
-    path : Path
+    path : Path, or str for a URL
     window : int
         Its number in the file.
     start_s, end_s : float or None, seconds
@@ -152,8 +153,8 @@ class WindowDataset:
         return tuple(item.header for item in self._items)
 
     @property
-    def paths(self) -> tuple[Path, ...]:
-        """Files and folders that windows come from, in order."""
+    def paths(self) -> tuple[Path | str, ...]:
+        """Files, folders and URLs that windows come from, in order."""
         return tuple(dict.fromkeys(item.path for item in self._items))
 
     @property
@@ -180,6 +181,11 @@ class WindowDataset:
     def reopened(self) -> int:
         """How many files of a catalog were opened themselves in this process, since its index was made of others."""
         return int(getattr(self._items, "reopened", 0))
+
+    @property
+    def transfers(self) -> Transfers:
+        """What was asked of servers in this process, for windows behind URLs: requests, retries, bytes."""
+        return self._reader.transfers
 
     @property
     def fingerprint(self) -> str:
@@ -444,6 +450,7 @@ def open_windows(
     transform: Transform | None = None,
     rate: FrameRate | float | None = None,
     stale: Stale = "raise",
+    remote: RemoteReader | None = None,
 ) -> WindowDataset:
     """Open windows of tracks for loading; headers and times are read, windows are not, and no video is opened.
 
@@ -493,6 +500,9 @@ def open_windows(
     stale : {"raise", "reopen"}
         What is done about a file that is not the one that the index of a catalog was made of: refuse it; or open it
         itself, compare it with its digest in the catalog, and count it in `reopened`.
+    remote : RemoteReader, optional
+        How files behind URLs are read: what may lie between two ranges of one request, how many requests at once, and
+        when they are made again.
 
     Raises
     ------
@@ -523,7 +533,7 @@ def open_windows(
     if is_catalog(path):
         items, reader, spec, usual = catalog_parts(path, views=views, rate=rate, stale=stale, **settings)
     else:
-        items, reader, spec, usual = _parts(path, views=views, rate=rate, **settings)
+        items, reader, spec, usual = _parts(path, views=views, rate=rate, remote=remote, **settings)
     frames = None
     if "images" in keys:
         frames = open_frames(list(items), spec, views, images)
@@ -537,12 +547,13 @@ def _parts(
     *,
     views: Sequence[str] | None,
     rate: FrameRate | float | None,
+    remote: RemoteReader | None,
     verify: Verify,
     io: Io,
     open_files: int,
 ) -> tuple[ItemTable, RowReader, BatchSpec, Sequence[str]]:
     """Open files: their items, what reads their windows, and what these hold."""
-    files = find_files(path, views=views, rate=rate)
+    files = find_files(path, views=views, rate=rate, reader=remote)
     require_alike({str(file.path): file.spec for file in files})
     spec, usual = files[0].spec, files[0].usual
     bare = [str(file.path) for file in files if not file.summed]

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ELSEWHERE", "Fields", "OpenPieces", "Piece", "Source", "outside"]
 
-Source = ChunkIndex | Slabs | np.ndarray[Any, np.dtype[Any]]
-"""Where an array is: its chunks, something that reads runs of its rows, or the array itself."""
+Source = ChunkIndex | RemoteIndex | Slabs | np.ndarray[Any, np.dtype[Any]]
+"""Where an array is: its chunks, here or behind URLs, something that reads runs of its rows, or the array itself."""
 
 Fields = Mapping[str, np.dtype[Any]]
 """By name, the dtype of one row in a batch, with its shape: `np.dtype((np.float32, (16, 400, 2)))`."""
@@ -76,7 +76,7 @@ class Opened:
     mapped: bool = False
     users: int = 0
 
-    def stored(self, name: str) -> ChunkIndex | Slabs:
+    def stored(self, name: str) -> ChunkIndex | RemoteIndex | Slabs:
         """Return where a field lies that is stored in files.
 
         Raises

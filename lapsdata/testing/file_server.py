@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import re
+import socket
 import threading
 import time
 from contextlib import contextmanager
@@ -69,6 +71,30 @@ class FileServer:
         return sum(kind == method for kind, _, _ in self.requests)
 
 
+class _Server(http.server.ThreadingHTTPServer):
+    """Waits for its threads at the end, which it tells to come to one."""
+
+    daemon_threads = False
+
+    def __init__(self, address: tuple[str, int], handler: type[http.server.BaseHTTPRequestHandler]) -> None:
+        super().__init__(address, handler)
+        self._open: set[socket.socket] = set()
+
+    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as the library spells it
+        self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:  # noqa: ANN401 - as the library spells it
+        self._open.discard(request)
+        super().shutdown_request(request)
+
+    def hang_up(self) -> None:
+        """End connections that clients keep for later."""
+        for connection in list(self._open):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+
 @contextmanager
 def serve_folder(folder: Path, *, delay_s: float = 0.0) -> Iterator[FileServer]:
     """Serve the files of a folder by http, with ranges and ETags.
@@ -119,7 +145,7 @@ def serve_folder(folder: Path, *, delay_s: float = 0.0) -> Iterator[FileServer]:
                 self.wfile.write(answer.body[: answer.sent])
                 self.close_connection = answer.sent is not None
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as serving:
+    with _Server(("127.0.0.1", 0), Handler) as serving:
         told.url = f"http://127.0.0.1:{serving.server_address[1]}"
         thread = threading.Thread(target=serving.serve_forever, args=(0.01,), daemon=True)
         thread.start()
@@ -128,6 +154,7 @@ def serve_folder(folder: Path, *, delay_s: float = 0.0) -> Iterator[FileServer]:
         finally:
             serving.shutdown()
             thread.join()
+            serving.hang_up()
 
 
 def _made(folder: Path, number: int, method: str, path: str, asked: str) -> Answer:

@@ -45,8 +45,8 @@ def _leaves_nothing_behind() -> Iterator[None]:
     before = {thread.ident for thread in threading.enumerate()}, handles(), shared_memory()
     yield
     gc.collect()
-    # zarr-python, which writes, keeps an event loop and its threads for the whole process.
+    # zarr-python, which writes, and fsspec keep an event loop and its threads for the whole process.
     threads = [thread.name for thread in threading.enumerate() if thread.ident not in before[0]]
-    assert [name for name in threads if not name.startswith(("zarr_io", "asyncio_"))] == []
+    assert [name for name in threads if not name.startswith(("zarr_io", "asyncio_", "fsspecIO"))] == []
     assert handles() - before[1] == set()
     assert shared_memory() - before[2] == set()
