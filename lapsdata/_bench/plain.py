@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -28,7 +28,7 @@ def plain_reader(windows: WindowDataset) -> tuple[str, Callable[[NDArray[np.int6
         With `tracks` and `vis` of one view.
     """
     first = windows.locate(0).path
-    if "tracks" not in windows.spec:
+    if "tracks" not in windows.spec or isinstance(first, str):
         return None
     if first.is_dir() and (first / "zarr.json").is_file():
         return "zarr-python, array[i]", _by_item(windows, _open_zarr)
@@ -44,10 +44,11 @@ def _by_item(windows: WindowDataset, opened: Callable[[Path], dict[str, Any]]) -
         parts: dict[str, list[NDArray[Any]]] = {"tracks": [], "vis": []}
         for number in ids.tolist():
             place = windows.locate(number)
-            if place.path not in files:
-                files[place.path] = opened(place.path)
+            path = Path(place.path)
+            if path not in files:
+                files[path] = opened(path)
             for name, found in parts.items():
-                found.append(np.asarray(files[place.path][name][place.window]))
+                found.append(np.asarray(files[path][name][place.window]))
         return {name: np.stack(found) for name, found in parts.items()}
 
     return gather

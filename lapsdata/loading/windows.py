@@ -153,9 +153,9 @@ class WindowDataset:
         return tuple(item.header for item in self._items)
 
     @property
-    def paths(self) -> tuple[Path | str, ...]:
-        """Files, folders and URLs that windows come from, in order."""
-        return tuple(dict.fromkeys(item.path for item in self._items))
+    def paths(self) -> tuple[Path, ...]:
+        """Files and folders on this machine that windows come from, in order."""
+        return tuple(dict.fromkeys(item.path for item in self._items if not isinstance(item.path, str)))
 
     @property
     def views(self) -> tuple[str, ...]:
@@ -456,9 +456,9 @@ def open_windows(
 
     Parameters
     ----------
-    path : path, or sequence of paths
-        A tracks file, a folder of them (in the order of their names), shards, or a list of these; or one catalog
-        (`lapsdata.write_catalog`).
+    path : path or URL, or sequence of them
+        A tracks file, a folder of them (in the order of their names), shards, shards behind a URL, or a list of
+        these; or one catalog (`lapsdata.write_catalog`).
     keys : sequence of {"tracks", "images"}
         What a batch holds by default: the stored fields (`tracks`, `vis` ...), video frames, or both; and `start_s`.
     videos : path, or mapping of path
