@@ -32,12 +32,13 @@ FILES: dict[str, dict[str, Any]] = {
 WINDOWS = 7
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    (tmp_path / "files").mkdir()
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("used") / "files"
+    made.mkdir()
     for seed, (name, options) in enumerate(FILES.items()):
-        lapsdata.write(tmp_path / "files" / name, sample_tracks(windows=WINDOWS, seed=seed), **options)
-    return tmp_path / "files"
+        lapsdata.write(made / name, sample_tracks(windows=WINDOWS, seed=seed), **options)
+    return made
 
 
 def wanted() -> Any:
