@@ -222,7 +222,7 @@ def test_a_report_adds_up_and_names_the_worst() -> None:
         3, 1000, 600, 0.25, unverified=3, filled=2, left_behind=tuple(f"d{n}" for n in range(20)), notes=(note,)
     )
     two = Converted(4, 2000, 500, 0.5)
-    entries = (
+    entries: tuple[Entry[Converted], ...] = (
         Entry("a", Path("a.zarr"), "made", result=one),
         Entry("b", Path("b.zarr"), "changed", result=two),
         Entry("c", Path("c.zarr"), "kept"),

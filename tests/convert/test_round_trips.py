@@ -24,7 +24,7 @@ from lapsdata.testing.strategies import shards, tracks
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-few = settings(max_examples=7, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+few = settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 STORES = ("h5", "zarr", "shards")
 

@@ -25,7 +25,7 @@ NAMES = (
     *("tracks-h5", "tracks-h5-windows", "tracks-h5-compact", "tracks-zarr", "tracks-zarr-compact"),
     *("tokens", "energies", "segments", "boxes", "shards"),
 )
-TIMES = 4
+TIMES = 2
 
 
 def files(path: Path) -> list[Path]:
@@ -105,7 +105,7 @@ def test_nothing_wrong_is_ever_saved(
 def test_most_damage_to_windows_costs_only_what_follows(case_of: CaseOf, is_prefix: IsPrefix) -> None:
     case, moments = case_of("tracks-zarr"), random.Random(3)
     shares = []
-    for _ in range(6):
+    for _ in range(4):
         place = case.copy()
         flip(moments.choice([path for path in files(place) if "c" in path.parts and path.name == "0"]), moments)
         found = outcome(place, case.container, is_prefix)
