@@ -18,7 +18,7 @@ from lapsdata.loading.finding import open_one
 from lapsdata.loading.items import WindowFile, WindowItem, rows_of, window_spec
 from lapsdata.storage.atomic import existing
 from lapsdata.storage.entries import Entry, read_entry
-from lapsdata.storage.index import ChunkIndex, file_key
+from lapsdata.storage.index import file_key
 from lapsdata.storage.seal import REPAIR
 from lapsdata.storage.sealed_groups import GroupedTable
 from lapsdata.storage.sealed_parquet import column_values
@@ -112,7 +112,7 @@ class CatalogItems:
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """Files and folders of the items, each once."""
+        """See `ItemTable`."""
         return tuple(self._path.parent / name for name in self._distinct("path"))
 
     def _distinct(self, name: str) -> list[str]:
@@ -340,8 +340,3 @@ def catalog_spec(items: CatalogItems, names: Mapping[str, str]) -> BatchSpec:
 def all_summed(found: Mapping[str, Source]) -> bool:
     """Say whether every stored field has a checksum for each window."""
     return all(isinstance(source, np.ndarray) or source.row_crc32c is not None for source in found.values())
-
-
-def in_chunks(found: Mapping[str, Source]) -> bool:
-    """Say whether every stored field is known by its chunks."""
-    return all(isinstance(source, np.ndarray | ChunkIndex) for source in found.values())

@@ -38,6 +38,10 @@ class ItemTable(Protocol):
     def videos(self) -> tuple[str, ...]:
         """Names of the videos, each once, in order."""
 
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Files and folders on this machine, each once, in order."""
+
     def place(self, number: int) -> tuple[str, Path | str]:
         """Return video and file of an item."""
 
@@ -80,6 +84,11 @@ class ItemList:
     def videos(self) -> tuple[str, ...]:
         """See `ItemTable`."""
         return tuple(dict.fromkeys(item.video for item in self._items))
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """See `ItemTable`."""
+        return tuple(dict.fromkeys(item.path for item in self._items if not isinstance(item.path, str)))
 
     def place(self, number: int) -> tuple[str, Path | str]:
         """See `ItemTable`."""

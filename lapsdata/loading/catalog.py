@@ -286,7 +286,8 @@ def catalog_parts(
     if items.index is None:
         reader = RowReader(pieces, fields, verify=verify, io=io, open_files=open_files)
     else:
-        reader = EntryReader(pieces, fields, items.index, verify=verify, io=io, open_files=open_files)
+        settings: dict[str, Any] = {"verify": verify, "io": io, "open_files": open_files}
+        reader = EntryReader(pieces, fields, items.index, bare=items.bare, **settings)
     return items, reader, spec, usual
 
 

@@ -149,13 +149,13 @@ class WindowDataset:
 
     @property
     def headers(self) -> tuple[TracksHeader | None, ...]:
-        """Header of each file, in order; None for one that carries none."""
+        """Header of each file, in order; None for one that carries none. Of a catalog, every file is opened for it."""
         return tuple(item.header for item in self._items)
 
     @property
     def paths(self) -> tuple[Path, ...]:
         """Files and folders on this machine that windows come from, in order."""
-        return tuple(dict.fromkeys(item.path for item in self._items if not isinstance(item.path, str)))
+        return self._items.paths
 
     @property
     def views(self) -> tuple[str, ...]:

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,6 +29,7 @@ from lapsdata.storage.seal import REPAIR, crc32c
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -212,6 +212,7 @@ def read_entry(data: bytes, item: int, generation: int, fields: Fields, folder: 
 
     Examples
     --------
+    >>> from pathlib import Path
     >>> times, kinds = {"start_s": np.array([0.0, 0.1])}, {"start_s": np.dtype("f8")}
     >>> made, _ = make_entry(3, 9, times, kinds, Path())
     >>> read_entry(made, 3, 9, kinds, Path(), "an index").sources["start_s"].tolist()

@@ -83,6 +83,8 @@ class EntryReader(RowReader):
     fields : mapping of np.dtype
         In the order of the index.
     index : EntryIndex
+    bare : callable
+        Says which items have no checksums.
     verify, io, open_files
         See `RowReader`; with `io="mmap"`, files are kept open and mapped, however many there are.
 
@@ -93,9 +95,17 @@ class EntryReader(RowReader):
     """
 
     def __init__(
-        self, pieces: Sequence[Piece], fields: Fields, index: EntryIndex, *, verify: Verify, io: Io, open_files: int
+        self,
+        pieces: Sequence[Piece],
+        fields: Fields,
+        index: EntryIndex,
+        *,
+        bare: Callable[[], Sequence[int]],
+        verify: Verify,
+        io: Io,
+        open_files: int,
     ) -> None:
-        self._index = index
+        self._index, self._bare = index, bare
         self._may = io != "mmap" and len(pieces) > open_files
         super().__init__(pieces, fields, verify=verify, io=io, open_files=open_files)
 
@@ -109,15 +119,20 @@ class EntryReader(RowReader):
             self._bits = np.zeros((len(self._fields), len(self) // 8 + 1), np.uint8)
 
     def __getstate__(self) -> dict[str, Any]:
-        return super().__getstate__() | {"_index": self._index, "_may": self._may}
+        return super().__getstate__() | {"_index": self._index, "_bare": self._bare, "_may": self._may}
 
-    def delivered(self, first: int, stop: int) -> int:
-        """Count the rows of a run that were read directly, and were to be verified."""
-        if not self.direct or stop <= first:
-            return 0
+    @property
+    def unverified(self) -> int:
+        """How many rows were delivered in this process that carry no checksum."""
+        opened = super().unverified
+        return opened + (sum(self._delivered(item) for item in self._bare()) if self.direct else 0)
+
+    def _delivered(self, item: int) -> int:
+        """Count the rows of an item that were read directly."""
+        first, stop = self.starts[item : item + 2].tolist()
         bits = np.unpackbits(self._bits[:, first // 8 : stop // 8 + 1], axis=1, bitorder="little")
-        whole: NDArray[np.bool_] = np.logical_or.reduce(bits, axis=0)
-        return int(np.count_nonzero(whole[first % 8 : first % 8 + stop - first]))
+        rows: NDArray[np.uint8] = np.bitwise_or.reduce(bits, axis=0)
+        return int(np.count_nonzero(rows[first % 8 : first % 8 + stop - first]))
 
     def close(self) -> None:
         """Close files and threads; a later `gather` opens what it needs."""
@@ -170,13 +185,14 @@ class EntryReader(RowReader):
         flags = os.O_RDONLY | os.O_CLOEXEC
         items = (self.starts, index.places, entries, index.generation, numbers, len(self._fields), outs, sizes)
         marks = (VERIFY[self.verify], self._bits, self._known, left)
-        layout = np.array(_LINUX, np.int64)
-        for left_tries in reversed(range(_TRIES)):
+        layout, refusals = np.array(_LINUX, np.int64), 0
+        while True:
             code, at, field = copy_entries(ids, order, *items, *marks, self._descriptor(), flags, layout)
             if not code:
-                break
+                return
+            refusals += code == _UNOPENED
             self._settle(code, int(ids[at]), names[field])
-            if not left_tries:
+            if refusals >= _TRIES:
                 message = "expected a file that can be opened, got refusals that do not last"
                 raise StorageError(Problem("input-output", self._where(int(ids[at])), message, "read it again"))
 
