@@ -234,7 +234,14 @@ class RowReader:
         self._require_known([*names, *(out or ())])
         batch = {name: self._buffer(name, len(ids), None if out is None else out.get(name)) for name in names}
         if len(ids) and names:
-            self._serve(ids, names, batch, threads)
+            most: int = self._settings["most_files"]
+            if len(ids) <= most or len(self._open.numbers(ids)) <= most:
+                self._serve(ids, names, batch, threads)
+            else:
+                # A batch of more pieces than may be open at once is filled part by part.
+                for first in range(0, len(ids), most):
+                    part = slice(first, first + most)
+                    self._serve(ids[part], names, {name: batch[name][part] for name in names}, threads)
         return batch
 
     def _serve(self, ids: NDArray[np.int64], names: list[str], batch: dict[str, NDArray[Any]], threads: int) -> None:

@@ -140,8 +140,9 @@ def _require_plausible(source: Source) -> None:
     """Refuse a shape that the file cannot hold: a damaged one asks for any amount of memory, for the index alone."""
     require_plausible(source, Selection((0,) * len(source.shape), source.shape))
     if source.layout == "contiguous" and source.offset is not None:
-        end, size = source.offset + math.prod(source.shape) * source.stored.size, source.path.stat().st_size
-        if end > size and math.prod(source.shape):
+        length = math.prod(source.shape) * source.stored.size
+        end, size = source.offset + length, source.path.stat().st_size
+        if length and end > size:
             message = f"expected elements within {size} bytes, got {source.shape} of them up to byte {end}"
             raise CorruptDataError(Problem("chunk-outside", source.where, message, REPAIR))
 

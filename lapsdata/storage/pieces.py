@@ -169,7 +169,7 @@ class OpenPieces:
                 return []  # all are open, and stay so while somebody reads
         held: list[int] = []
         try:
-            wanted = self._numbers(ids)
+            wanted = self.numbers(ids)
             with self._lock:
                 self._open_all(wanted, held)
         except BaseException:
@@ -177,8 +177,14 @@ class OpenPieces:
             raise
         return held
 
-    def _numbers(self, ids: NDArray[np.int64]) -> list[int]:
-        """Return the pieces that rows lie in, each once."""
+    def numbers(self, ids: NDArray[np.int64]) -> list[int]:
+        """Return the pieces that rows lie in, each once.
+
+        Raises
+        ------
+        IndexError
+            A row outside of all pieces.
+        """
         if ids.min() < 0 or ids.max() >= self.starts[-1]:
             raise outside(ids, int(self.starts[-1]))
         return [int(number) for number in np.unique(np.searchsorted(self.starts, ids, "right") - 1)]

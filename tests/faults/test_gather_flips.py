@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-FLIPS, FLIPS_OF_OTHERS = 200, 60
+FLIPS, FLIPS_OF_OTHERS = 200, 40
 
 Batch = dict[str, "NDArray[Any]"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import pickle
+import resource
 import subprocess
 import sys
 import textwrap
@@ -192,6 +193,22 @@ class TestFork:
                 again.gather([2, 3])
             again.close()
         windows.close()
+
+    @pytest.mark.parametrize("io", ["auto", "mmap"])
+    def test_a_few_handles_are_enough_for_many_files(self, tmp_path: Path, io: Any) -> None:
+        for number in range(30):
+            lapsdata.write(tmp_path / f"{number:02}.h5", sample_tracks(windows=2, seed=number))
+        windows = open_windows(tmp_path, io=io, open_files=10)
+
+        def work() -> list[float]:
+            taken = max(int(entry.name) for entry in os.scandir("/proc/self/fd"))
+            resource.setrlimit(resource.RLIMIT_NOFILE, (taken + 12, taken + 12))
+            for _ in range(40):
+                batch = windows.gather(np.arange(60))
+            return [float(x) for x in batch["tracks"][:, 0, 0, 0]]
+
+        given = [sample_tracks(windows=2, seed=number).tracks["default"][:, 0, 0, 0] for number in range(30)]
+        assert np.array_equal(np.array(in_child(work)), np.concatenate(given), equal_nan=True)
 
     def test_a_child_of_a_child_reads_right(self, used: Any) -> None:
         def right() -> bool:

@@ -418,6 +418,33 @@ class TestSlabs:
         assert sorted(ended) == sorted({0, 1, 2} - {number})
 
 
+def test_a_batch_of_more_files_than_may_be_open_is_filled_part_by_part(
+    tmp_path: Path, reader_of: Callable[..., RowReader]
+) -> None:
+    pieces = []
+    for number in range(12):
+        write(tmp_path / f"{number}.h5", tracks=TRACKS + number)
+        pieces.append(found(tmp_path / f"{number}.h5"))
+    reader, most = reader_of(*pieces, dtypes=DTYPES, open_files=4), list[int]()
+    plain = reader._open.hold
+
+    def hold(ids: NDArray[np.int64]) -> list[int]:
+        held = plain(ids)
+        most.append(int((reader._open.slots >= 0).sum()))
+        return held
+
+    reader._open.hold = hold  # type: ignore[method-assign]  # to look at how many are open
+    ids = np.arange(12 * 9).reshape(12, 9).T.reshape(-1)
+    out = {"tracks": np.empty((len(ids), 4, 3, 2), np.float32)}
+    batch = reader.gather(ids, out=out, threads=2)
+    assert batch["tracks"] is out["tracks"]
+    assert np.array_equal(batch["tracks"], np.concatenate([TRACKS + number for number in range(12)])[ids])
+    assert np.array_equal(batch["vis"], np.concatenate([VIS] * 12)[ids])
+    assert max(most) == 4
+    with pytest.raises(IndexError, match=r"expected 0 to 107, got 108"):
+        reader.gather([*ids, 108])
+
+
 def test_a_closed_reader_leaves_no_threads(reader: RowReader) -> None:
     before = threading.active_count()
     reader.gather(np.arange(9), threads=4)
