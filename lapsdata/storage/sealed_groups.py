@@ -72,7 +72,7 @@ def write_sealed_groups(
     import pyarrow.parquet as pq
 
     per = rows_per_group or ROW_GROUP
-    rows = [min(per, table.num_rows - at) for at in range(0, table.num_rows, per)]
+    rows = [min(per, table.num_rows - at) for at in range(0, table.num_rows, per)] or [0]
     edges = [0, *itertools.accumulate(rows)]
     columns: dict[str, JsonValue] = {}
     for name in table.column_names:
@@ -165,8 +165,6 @@ class GroupedTable:
         import pyarrow as pa
 
         with self._opened(verify=verify) as file:
-            if not groups:
-                return file.schema_arrow.empty_table().select(list(names)).replace_schema_metadata(None)
             parts = []
             for number in groups:
                 # One thread: those of Arrow must not call a Python file while the interpreter ends.
