@@ -200,13 +200,28 @@ class ShardsFolder:
         """
         rows = self._rows(shard, first, stop)
         begin, end = self._extent(rows)
-        return self._take(rows, self._bytes(shard, begin, end), begin, fields, verify, out)
+        (data,) = self._bytes([(shard, begin, end)])
+        return self._take(rows, data, begin, fields, verify, out)
 
-    def _bytes(self, shard: int, begin: int, end: int) -> NDArray[np.uint8]:
-        path = self.shards[shard]
-        with storage_errors(path, "open"), path.open("rb", buffering=0) as file:
-            file.seek(begin)
-            return _read(file, end - begin, begin, str(path))
+    def read_spans(
+        self, spans: Sequence[tuple[int, int, int]], *, fields: Sequence[str] | None = None, verify: bool = True
+    ) -> list[dict[str, NDArray[Any]]]:
+        """Read several spans, `(shard, first, stop)` each; from afar, at once. See `read_span`."""
+        rows = [self._rows(*span) for span in spans]
+        extents = [(shard, *self._extent(one)) for (shard, _, _), one in zip(spans, rows, strict=True)]
+        return [
+            self._take(one, data, begin, fields, verify, None)
+            for one, data, (_, begin, _) in zip(rows, self._bytes(extents), extents, strict=True)
+        ]
+
+    def _bytes(self, extents: Sequence[tuple[int, int, int]]) -> Iterator[NDArray[np.uint8]]:
+        """Yield bytes `begin` to `end` of archives."""
+        for shard, begin, end in extents:
+            path = self.shards[shard]
+            with storage_errors(path, "open"), path.open("rb", buffering=0) as file:
+                file.seek(begin)
+                data = _read(file, end - begin, begin, str(path))
+            yield data
 
     def stream(
         self,

@@ -19,10 +19,12 @@ from lapsdata.storage.remote_index import RemoteIndex
 from lapsdata.storage.seal import REPAIR
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from numpy.typing import NDArray
 
     from lapsdata.schema.shards import ShardFile, ShardsManifest
-    from lapsdata.storage.remote import RemoteFile, RemoteReader
+    from lapsdata.storage.remote import RemoteFile, RemoteReader, Transfers
 
 __all__ = ["RemoteShards"]
 
@@ -108,9 +110,15 @@ class RemoteShards(ShardsFolder):
         """Return where every sample's array lies, with its checksum; see `index`."""
         return RemoteIndex(self.index(field), self._files, self._reader)
 
-    def _bytes(self, shard: int, begin: int, end: int) -> NDArray[np.uint8]:
-        (data,) = self._reader.read([(self._files[shard], begin, end - begin)])
-        return np.frombuffer(data, np.uint8)
+    def _bytes(self, extents: Sequence[tuple[int, int, int]]) -> Iterator[NDArray[np.uint8]]:
+        wanted = [(self._files[shard], begin, end - begin) for shard, begin, end in extents]
+        for data in self._reader.read(wanted):
+            yield np.frombuffer(data, np.uint8)
+
+    @property
+    def transfers(self) -> Transfers:
+        """What was asked of the server in this process."""
+        return self._reader.transfers
 
     def check(self, shard: int) -> None:
         """Compare a whole archive with its digest.

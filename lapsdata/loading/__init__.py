@@ -9,6 +9,7 @@ from lapsdata.loading.loader import EndlessError, Loader
 from lapsdata.loading.mixture import Mixture
 from lapsdata.loading.plan import LoaderPlan
 from lapsdata.loading.source import Batch, BatchSource, BatchSpec, FieldSpec
+from lapsdata.loading.stream import StreamDataset, open_stream
 from lapsdata.loading.windows import Location, WindowDataset, open_windows
 
 __all__ = [
@@ -23,8 +24,10 @@ __all__ = [
     "LoaderPlan",
     "Location",
     "Mixture",
+    "StreamDataset",
     "WindowDataset",
     "check_ledgers",
+    "open_stream",
     "open_windows",
     "write_catalog",
 ]

@@ -31,6 +31,8 @@ Unreadable = Literal["raise", "quarantine"]
 
 _WINDOW_BLOCKS = 16
 
+_STREAMS = 64
+
 
 @dataclass(frozen=True, slots=True)
 class LoaderOptions:
@@ -46,6 +48,7 @@ class LoaderOptions:
     fields: Sequence[str] | None
     block_rows: int | None
     window_blocks: int | None
+    streams: int | None
     rank: int | None
     world_size: int | None
     workers: int
@@ -68,7 +71,8 @@ class LoaderOptions:
         """
         found = Problems("Loader")
         lows = {"seed": 0, "workers": 0, "prefetch": 1}
-        optional = ("batch_size", "global_batch_size", "epochs", "steps_per_epoch", "block_rows", "window_blocks")
+        counts = ("epochs", "steps_per_epoch", "block_rows", "window_blocks", "streams")
+        optional = ("batch_size", "global_batch_size", *counts)
         for name in (*lows, *optional):
             value: Any = getattr(self, name)
             low = lows.get(name, 1)
@@ -89,6 +93,8 @@ class LoaderOptions:
         if self.audit is not None and self.unreadable != "quarantine":
             message = f"expected unreadable='quarantine' for an audit log, got {self.unreadable!r}"
             found.add("wrong-value", "audit", message)
+        if self.streams is not None and self.shuffle != "stream":
+            found.add("wrong-value", "streams", f"expected shuffle='stream' for it, got {self.shuffle!r}")
         if self.to == "numpy" and (self.device is not None or self.pin_memory):
             message = "expected to='torch' for a device or pinned memory, got 'numpy'"
             found.add("wrong-value", "to", message)
@@ -132,7 +138,7 @@ def order_of(source: BatchSource, options: LoaderOptions) -> EpochOrder:
     found = Problems("Loader")
     mixture = source if isinstance(source, Mixture) else None
     shares = mixture.shares if mixture else (1,)
-    parts = []
+    parts, span_rows = [], None
     for share, (name, part) in zip(shares, (mixture.sources if mixture else {"source": source}).items(), strict=True):
         rows = None
         if options.shuffle == "block":
@@ -140,6 +146,13 @@ def order_of(source: BatchSource, options: LoaderOptions) -> EpochOrder:
             if rows is None:
                 message = f"expected the samples of a block for shuffle='block', got none, and none from '{name}'"
                 found.add("no-block", "block_rows", message, "give block_rows")
+        if options.shuffle == "stream":
+            rows, spans = getattr(part, "block_rows", None), getattr(part, "span_rows", None)
+            if spans is None or (span_rows is not None and spans != span_rows):
+                message = "expected a source that is read by spans for shuffle='stream', got "
+                message += "one that is not" if spans is None else f"spans of {span_rows} and of {spans}"
+                found.add("no-stream", name, message, "open shards with lapsdata.open_stream, all alike")
+            span_rows = spans
         if not len(part):
             found.add("empty", name, "expected at least one sample, got none")
         else:
@@ -150,6 +163,8 @@ def order_of(source: BatchSource, options: LoaderOptions) -> EpochOrder:
         seed=options.seed,
         shuffle=options.shuffle or "none",
         window_blocks=window if options.shuffle == "block" else None,
+        streams=(options.streams or _STREAMS) if options.shuffle == "stream" else None,
+        span_rows=span_rows,
         samples=mixture.samples_per_epoch if mixture else len(source),
         sources=tuple(parts),
         exhausted=mixture.exhausted if mixture else None,

@@ -57,9 +57,9 @@ class Loader:
         Samples of a step of this rank.
     global_batch_size : int, optional
         Samples of a step of all ranks; in place of `batch_size`.
-    shuffle : {None, "none", "global", "block"}
-        As the samples lie; any sample at any place; or blocks of neighbours at any place, and their samples within
-        windows of `window_blocks` blocks.
+    shuffle : {None, "none", "global", "block", "stream"}
+        As the samples lie; any sample at any place; blocks of neighbours at any place, and their samples within
+        windows of `window_blocks` blocks; or several streams of archives in turns (see `open_stream`).
     seed : int
         From 0 to 2**53 - 1.
     epochs : int or None
@@ -76,6 +76,8 @@ class Loader:
         Samples of a block; by default the source's.
     window_blocks : int, optional
         Blocks of a window; by default 16.
+    streams : int, optional
+        Streams of a "stream" shuffle, by default 64. Where the number of ranks divides them, each rank has whole ones.
     rank, world_size : int, optional
         By default those of torch.distributed if it is initialised, else of `RANK` and `WORLD_SIZE`, else 0 of 1.
     workers : int
@@ -134,6 +136,7 @@ class Loader:
         fields: Sequence[str] | None = None,
         block_rows: int | None = None,
         window_blocks: int | None = None,
+        streams: int | None = None,
         rank: int | None = None,
         world_size: int | None = None,
         workers: int = 2,
@@ -148,7 +151,7 @@ class Loader:
     ) -> None:
         options = LoaderOptions(
             batch_size, global_batch_size, shuffle, seed, epochs, steps_per_epoch, last, fields, block_rows,
-            window_blocks, rank, world_size, workers, prefetch, to, device, pin_memory, reuse,
+            window_blocks, streams, rank, world_size, workers, prefetch, to, device, pin_memory, reuse,
             None if ledger is None else Path(ledger), unreadable, None if audit is None else Path(audit),
         )  # fmt: skip
         self._set_up(source, options)

@@ -8,6 +8,7 @@ import numpy as np
 
 from lapsdata.errors import Problem, SchemaError
 from lapsdata.loading._hashing import keys_of, sum_of_hashes
+from lapsdata.loading._stream_order import StreamOrder
 from lapsdata.loading.permutation import Permutation, permutation, within_windows
 from lapsdata.loading.schedule import Schedule
 
@@ -69,6 +70,9 @@ def _single(source: OrderedSource, record: EpochOrder, *words: int | str) -> Ord
         return _Plain(source.samples)
     if record.shuffle == "global":
         return _Shuffled(source.samples, record.seed, *words)
+    if record.shuffle == "stream":
+        streams, rows = record.streams or 1, record.span_rows or 1
+        return StreamOrder(source.samples, source.block_rows or 1, streams, rows, record.seed, *words)
     return _Blocks(source.samples, source.block_rows or 1, record.window_blocks or 1, record.seed, *words)
 
 

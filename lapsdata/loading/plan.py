@@ -74,6 +74,8 @@ class LoaderPlan:
         Whether rounds go on from epoch to epoch (`steps_per_epoch`).
     sources : tuple of SourcePlan
         Of a mixture; empty for a single source.
+    streams : int or None
+        Places that are read in turns; a rank has some of them for itself where their number divides by the ranks.
 
     Examples
     --------
@@ -103,6 +105,7 @@ class LoaderPlan:
     block_rows: int | None
     endless_order: bool
     sources: tuple[SourcePlan, ...] = ()
+    streams: int | None = None
 
     @property
     def text(self) -> str:
@@ -136,6 +139,12 @@ class LoaderPlan:
             return "as the samples lie"
         if self.shuffle == "global":
             return "any sample at any place"
+        if self.shuffle == "stream":
+            shared = "" if self.streams and self.streams % self.world_size == 0 else ", which ranks share"
+            return (
+                f"archives of {self.block_rows} neighbours in {self.streams} streams{shared}, "
+                f"samples shuffled among {self.shuffle_window}"
+            )
         return (
             f"blocks of {self.block_rows} neighbours at any place, "
             f"samples shuffled within windows of {self.shuffle_window}"
@@ -156,6 +165,8 @@ def make_plan(sampler: Sampler, place: Place) -> LoaderPlan:
     reached = steps * sampler.step_size
     blocks = [source.block_rows for source in order.sources if source.block_rows is not None]
     windows = {"none": 1, "global": order.samples}
+    if order.streams is not None:
+        windows["stream"] = min(order.samples, order.streams * (order.span_rows or 1))
     window = windows.get(order.shuffle) or min(order.samples, min(blocks, default=1) * (order.window_blocks or 1))
     return LoaderPlan(
         samples=order.samples,
@@ -174,6 +185,7 @@ def make_plan(sampler: Sampler, place: Place) -> LoaderPlan:
         block_rows=min(blocks, default=None),
         endless_order=endless,
         sources=_parts(sampler) if order.exhausted is not None else (),
+        streams=order.streams,
     )
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from lapsdata.storage.pieces import Source
     from lapsdata.storage.remote import RemoteReader
 
-__all__ = ["foreign_tar", "remote_shards_file", "shards_file", "tar_arrays"]
+__all__ = ["folder_file", "foreign_tar", "remote_shards_file", "shards_file", "tar_arrays"]
 
 
 def shards_file(path: Path, views: Sequence[str] | None) -> WindowFile:
@@ -38,7 +38,7 @@ def shards_file(path: Path, views: Sequence[str] | None) -> WindowFile:
         See `lapsdata.formats.shards_webdataset.ShardsFolder`.
     """
     folder = ShardsFolder(path)
-    return _file_of(folder, path, views, folder.index, range(0, len(folder), folder.manifest.samples_per_shard))
+    return folder_file(folder, path, views, folder.index, range(0, len(folder), folder.manifest.samples_per_shard))
 
 
 def remote_shards_file(url: str, views: Sequence[str] | None, reader: RemoteReader) -> WindowFile:
@@ -52,16 +52,17 @@ def remote_shards_file(url: str, views: Sequence[str] | None, reader: RemoteRead
         See `lapsdata.formats.shards_webdataset.RemoteShards`.
     """
     folder = RemoteShards(url, reader)
-    return _file_of(folder, url, views, folder.remote_index, None)
+    return folder_file(folder, url, views, folder.remote_index, None)
 
 
-def _file_of(
+def folder_file(
     folder: ShardsFolder,
     path: Path | str,
     views: Sequence[str] | None,
     index: Callable[[str], Source],
     cuts: Sequence[int] | None,
 ) -> WindowFile:
+    """Put together what an opened folder holds; `index` says where a field lies."""
     items: list[WindowItem] = []
     parts: list[dict[str, NDArray[np.float64]]] = []
     for video, header in enumerate(folder.headers):

@@ -10,8 +10,9 @@ from lapsdata.schema.base import Count, Name, Positive, Record, Text
 
 __all__ = ["EpochOrder", "LoaderState", "OrderedSource", "RunName", "Shuffle"]
 
-Shuffle = Literal["none", "global", "block"]
-"""Ids in their own order; any id at any place; blocks of neighbours at any place, shuffled within windows."""
+Shuffle = Literal["none", "global", "block", "stream"]
+"""Ids in their own order; any id at any place; blocks of neighbours at any place, shuffled within windows; or several
+places of shuffled blocks in turns, each from there on."""
 
 RunName = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 """Names a run by where it begins, with how many ranks, and the run before it: the same for all of its ranks."""
@@ -29,7 +30,7 @@ class OrderedSource(Record):
     share: Share = 1
     """Its part of a mixture, relative to those of the others."""
     block_rows: Positive | None = None
-    """Samples of a block that is shuffled as a whole; null unless `shuffle` is `block`."""
+    """Samples of a block that is shuffled as a whole; null unless `shuffle` is `block` or `stream`."""
 
 
 class EpochOrder(Record):
@@ -43,6 +44,10 @@ class EpochOrder(Record):
     """How the ids of a source are shuffled."""
     window_blocks: Positive | None = None
     """Blocks of a window within which samples are shuffled; null unless `shuffle` is `block`."""
+    streams: Positive | None = None
+    """Places that are read in turns; null unless `shuffle` is `stream`."""
+    span_rows: Positive | None = None
+    """Neighbours that are read at once, and shuffled; null unless `shuffle` is `stream`."""
     samples: Positive
     """Positions of one epoch."""
     sources: Annotated[tuple[OrderedSource, ...], Field(min_length=1)]
