@@ -382,6 +382,28 @@ def _place_of(entry: int, words: int, row: int) -> tuple[int, int, int]:
 
 
 @_loop
+def _fill_table(table: Ints, entry: int, words: int, row: int) -> None:
+    """Say of one row of a field what `_copy_row` wants to know, as if it were the only one."""
+    sums = _word(words, D_SUMS)
+    table[METHOD], table[TAIL] = _word(words, D_METHOD), _word(words, D_TAIL)
+    table[SUMS] = entry + sums + 4 * row if sums else 0
+
+
+@_loop
+def _copy_known(
+    table: Ints, parts: Ints, place: Ints, target: int, size: int, spare: NDArray[np.uint8], room: int, check: bool
+) -> int:
+    """Put a row where it belongs, whose file is open and whose `place` is offset and length."""
+    method, length = table[METHOD], place[1]
+    plain = 4 * size if method == FLAGS else size
+    if length < 0 or (method in (COPY, FLAGS) and length != plain):
+        return UNDECODABLE
+    table[OFFSETS], table[LENGTHS] = place.ctypes.data, place.ctypes.data + 8
+    scratch = spare.ctypes.data
+    return int(_copy_row(table, parts, 0, 0, target, size, scratch, scratch + room, check))
+
+
+@_loop
 def copy_entries(
     ids: Ints,
     order: Ints,
@@ -439,8 +461,7 @@ def copy_entries(
     """
     status = np.empty(512, np.uint8)
     descriptors = np.full(16, -1, np.int32)
-    table, parts, local = np.zeros(TABLE, np.int64), np.zeros((1, PART), np.int64), np.zeros(2, np.int64)
-    table[OFFSETS], table[LENGTHS] = local.ctypes.data, local.ctypes.data + 8
+    table, parts, place = np.zeros(TABLE, np.int64), np.zeros((1, PART), np.int64), np.zeros(2, np.int64)
     spare, room = np.empty(0, np.uint8), 0
     last, count, entry = -1, 0, 0
     code, at, field = GOOD, -1, -1
@@ -465,9 +486,8 @@ def copy_entries(
             continue
         for k in range(len(fields)):
             field = k
-            words = entry + 8 * (E_HEAD + E_FILE * _word(entry, E_FILES) + E_FIELD * fields[k])
-            method, tail = _word(words, D_METHOD), _word(words, D_TAIL)
-            if method == ELSEWHERE:
+            words = entry + 8 * (E_HEAD + E_FILE * count + E_FIELD * fields[k])
+            if _word(words, D_METHOD) == ELSEWHERE:
                 left[at] = 1
                 break
             part, offset, length = _place_of(entry, words, row)
@@ -481,22 +501,15 @@ def copy_entries(
                     code = -opened
                     break
                 descriptors[part] = opened
-            decoded = 4 * size if method in (FLAGS, BLOSC_FLAGS) else size
-            if length < 0 or (method in (COPY, FLAGS) and length != decoded):
-                code = UNDECODABLE
-                break
-            if max(length + 4, decoded) > room:
-                room = (max(length + 4, decoded) // 64 + 1) * 64
+            needed = max(length + 4, 4 * size)
+            if needed > room:
+                room = (needed // 64 + 1) * 64
                 spare = np.empty(2 * room, np.uint8)
             byte, bit = ids[at] >> 3, np.uint8(1 << (ids[at] & 7))
             check = verify == ALWAYS or (verify == FIRST and not seen[fields[k], byte] & bit)
-            sums = _word(words, D_SUMS)
-            table[METHOD], table[TAIL] = method, tail
-            table[SUMS] = entry + sums + 4 * row if sums else 0
-            local[0], local[1] = offset, length
-            parts[0, DESCRIPTOR] = descriptors[part]
-            scratch = spare.ctypes.data
-            code = _copy_row(table, parts, 0, 0, target, size, scratch, scratch + room, check)
+            parts[0, DESCRIPTOR], place[0], place[1] = descriptors[part], offset, length
+            _fill_table(table, entry, words, row)
+            code = _copy_known(table, parts, place, target, size, spare, room, check)
             if code != GOOD:
                 break
             if check:
