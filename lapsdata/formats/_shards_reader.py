@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
@@ -213,6 +214,15 @@ class ShardsFolder:
             self._take(one, data, begin, fields, verify, None)
             for one, data, (_, begin, _) in zip(rows, self._bytes(extents), extents, strict=True)
         ]
+
+    def read_ahead(self, spans: Sequence[tuple[int, int, int]]) -> None:
+        """Tell the system which spans, `(shard, first, stop)` each, are going to be read, where it can be told."""
+        if not hasattr(os, "posix_fadvise"):
+            return
+        for shard, first, stop in spans:
+            path, (begin, end) = self.shards[shard], self._extent(self._rows(shard, first, stop))
+            with storage_errors(path, "open"), path.open("rb", buffering=0) as file:
+                os.posix_fadvise(file.fileno(), begin, end - begin, os.POSIX_FADV_WILLNEED)
 
     def _bytes(self, extents: Sequence[tuple[int, int, int]]) -> Iterator[NDArray[np.uint8]]:
         """Yield bytes `begin` to `end` of archives."""

@@ -1,4 +1,8 @@
-"""Windows of shards read as streams: large reads along the archives, each span of neighbours once in an epoch."""
+"""Windows of shards read as streams: along the archives, each span of neighbours once in an epoch.
+
+From a server a span comes by one request, and is held until each of its samples was handed over. On a disk the system
+is told that a span will be needed, reads it ahead, and rows are copied from where it holds them.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +24,7 @@ from lapsdata.loading._stream_order import Spans
 from lapsdata.loading.shards import folder_file
 from lapsdata.schema.base import canonical_json
 from lapsdata.storage.atomic import existing
+from lapsdata.storage.gather import RowReader
 from lapsdata.storage.remote import RemoteReader, Transfers, is_url
 from lapsdata.storage.seal import check_verify
 
@@ -38,13 +43,16 @@ __all__ = ["StreamDataset", "open_stream"]
 
 _SPAN_ROWS, _CACHE = 64, 1 << 30
 
+_MOST_SPANS = 1 << 14
+"""Spans that are remembered at most: where ranks share one, none of them ever hands over all of it."""
+
 _Key = tuple[int, tuple[str, ...]]
 """Number of a span, and the fields that were read of it."""
 
 
 @dataclass(eq=False)
 class _Span:
-    """Samples that were read at once, until all of them have been handed over."""
+    """Samples that are read at once, until all of them have been handed over."""
 
     first: int
     left: NDArray[np.bool_]
@@ -67,9 +75,8 @@ class _Here:
 class StreamDataset:
     """Windows of a folder of shards, read by spans of neighbours; made by `open_stream`.
 
-    A `BatchSource`, for a `Loader` with `shuffle="stream"` or none: a span is read when a sample of it is first asked
-    for, in one read, verified, and held until each of its samples was handed over. In any other order it gives the
-    right samples too, and reads far too much.
+    A `BatchSource`, for a `Loader` with `shuffle="stream"` or none. In any other order it gives the right samples too,
+    and reads far too much.
 
     Attributes
     ----------
@@ -91,10 +98,13 @@ class StreamDataset:
         *,
         span_rows: int,
         cache_bytes: int,
-        verify: bool,
+        verify: Verify,
     ) -> None:
         self._folder, self._file, self._stored = folder, file, dict(stored)
         self._cache_bytes, self._verify = cache_bytes, verify
+        fields = {name: np.dtype((one.dtype, one.shape)) for name, one in file.spec.items()}
+        remote = isinstance(folder, RemoteShards)
+        self._reader = None if remote else RowReader(file.pieces, fields, verify=verify)
         self.block_rows = folder.manifest.samples_per_shard
         self._grid = Spans(len(folder), self.block_rows, span_rows)
         self.span_rows = self._grid.rows
@@ -149,7 +159,7 @@ class StreamDataset:
 
     @property
     def spans_read(self) -> int:
-        """How many spans were read in this process: beside those of an epoch, by how much reads are amplified."""
+        """How many spans were begun in this process: beside those of an epoch, by how much reads are amplified."""
         return self._here.read
 
     @property
@@ -185,25 +195,32 @@ class StreamDataset:
         batch: Batch = {name: given.get(name) for name in spec}
         batch = {name: spec[name].empty(len(numbers)) if array is None else array for name, array in batch.items()}
         stored = tuple(name for name in spec if name in self._stored)
-        for name in spec:
-            if name not in self._stored:
+        if self._reader is None:
+            for name in set(spec) - set(stored):
                 np.take(self._file.found[name], numbers, axis=0, out=batch[name])  # type: ignore[arg-type]
         if stored and len(numbers):
             self._fill(numbers, stored, batch)
+        elif self._reader is not None:
+            self._reader.gather(numbers, fields=list(spec), out=batch)
         return batch if to == "numpy" else _tensors(batch, to)
 
     def _fill(self, ids: NDArray[np.int64], stored: tuple[str, ...], batch: Batch) -> None:
         numbers, inverse = np.unique(self._grid.of(ids), return_inverse=True)
         order = np.argsort(inverse, kind="stable")
         cuts = np.searchsorted(inverse[order], np.arange(1, len(numbers)))
+        groups = np.split(order, cuts)
         spans = self._spans([(number, stored) for number in numbers.tolist()])
+        if self._reader is not None:
+            self._reader.gather(ids, fields=list(batch), out=batch)
+        else:
+            for (_, span), positions in zip(spans, groups, strict=True):
+                data = span.data.result()
+                for name in stored:
+                    _copy(batch[name], positions, data[name], ids[positions] - span.first)
         here = self._here
-        for (key, span), positions in zip(spans, np.split(order, cuts), strict=True):
-            rows, data = ids[positions] - span.first, span.data.result()
-            for name in stored:
-                _copy(batch[name], positions, data[name], rows)
-            with here.lock:
-                span.left[rows] = False
+        with here.lock:
+            for (key, span), positions in zip(spans, groups, strict=True):
+                span.left[ids[positions] - span.first] = False
                 if not span.left.any() and here.spans.get(key) is span:
                     self._drop(here, key)
 
@@ -228,15 +245,18 @@ class StreamDataset:
     def _announced(self, key: _Key) -> _Span:
         number, stored = key
         block, first, stop = self._grid.bounds(number)
-        size = sum(self._file.spec[name].nbytes for name in stored)
+        size = sum(self._file.spec[name].nbytes for name in stored) if self._reader is None else 0
         return _Span(block * self.block_rows + first, np.ones(stop - first, bool), (stop - first) * size)
 
     def _read(self, here: _Here, spans: Mapping[_Key, _Span]) -> None:
         stored = next(iter(spans))[1]
+        places = [self._grid.bounds(number) for number, _ in spans]
+        if self._reader is not None:
+            self._folder.read_ahead(places)
+            return
         try:
-            places = [self._grid.bounds(number) for number, _ in spans]
             names = [self._stored[name] for name in stored]
-            read = self._folder.read_spans(places, fields=names, verify=self._verify)
+            read = self._folder.read_spans(places, fields=names, verify=self._verify != "never")
         except BaseException as error:
             with here.lock:
                 for key, span in spans.items():
@@ -250,7 +270,8 @@ class StreamDataset:
 
     def _make_room(self, here: _Here, wanted: int) -> None:
         """Let go of spans used longest ago, which are read again if somebody asks; the last so many stay."""
-        while here.held > self._cache_bytes and len(here.spans) > wanted:
+        most = max(wanted, _MOST_SPANS)
+        while here.spans and (len(here.spans) > most or (here.held > self._cache_bytes and len(here.spans) > wanted)):
             self._drop(here, next(iter(here.spans)))
 
     def _drop(self, here: _Here, key: _Key) -> None:
@@ -262,6 +283,8 @@ class StreamDataset:
         with here.lock:
             here.spans.clear()
             here.held = 0
+        if self._reader is not None:
+            self._reader.close()
         if isinstance(self._folder, RemoteShards):
             self._folder.close()
 
@@ -281,7 +304,8 @@ def open_stream(
     `streams` streams of equal length, by default 64, which are read in turns; within a stream, samples change places
     inside spans of `span_rows`. Which sample comes when depends on seed, epoch, streams and position alone; a state
     is one number, and going on from it reads the spans again that are under way. Where the number of ranks divides
-    that of the streams, each rank reads whole streams. Memory of a rank: its streams, times the bytes of a span.
+    that of the streams, each rank reads whole streams. Memory of a rank that reads from a server: its streams, times
+    the bytes of a span.
 
     Parameters
     ----------
@@ -292,9 +316,10 @@ def open_stream(
     span_rows : int
         Windows that are read at once, and shuffled.
     cache_bytes : int
-        Bytes of spans that are held at most; spans that had to go are read again, and counted in `spans_read`.
+        Bytes of spans of a server that are held at most; spans that had to go are read again, and counted in
+        `spans_read`.
     verify : {"first", "always", "never"}
-        Whether windows are compared with their checksums when they are read.
+        When windows are compared with their checksums; those of a server whenever they are read, unless never.
     remote : RemoteReader, optional
         How files behind URLs are read.
 
@@ -325,9 +350,10 @@ def open_stream(
             raise SchemaError(Problem("wrong-value", name, f"expected a whole number from 1 on, got {value!r}"))
     folder = _opened(path, remote)
     chosen = sorted({one.view for one in folder.fields.values()}) if views is None else list(views)
-    file = folder_file(folder, str(path) if is_url(path) else Path(path), views, folder.index, [0])
+    cuts = range(0, len(folder), folder.manifest.samples_per_shard)
+    file = folder_file(folder, str(path) if is_url(path) else Path(path), views, folder.index, cuts)
     stored = dict(_names(folder, chosen))
-    options: dict[str, Any] = {"span_rows": span_rows, "cache_bytes": cache_bytes, "verify": verify != "never"}
+    options: dict[str, Any] = {"span_rows": span_rows, "cache_bytes": cache_bytes, "verify": verify}
     return StreamDataset(folder, file, stored, **options)
 
 
