@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numba
 import pytest
@@ -11,9 +11,6 @@ from lapsdata import compiling
 from lapsdata.compiling import compile_loop
 from lapsdata.errors import LapsWarning, MissingExtraError
 from lapsdata.storage._libraries import add_symbol
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 def twice(number: int) -> int:
@@ -36,10 +33,10 @@ def no_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let Numba find no folder that may be written."""
     plain = numba.njit
 
-    def njit(**options: Any) -> Callable[..., Any]:
-        if options["cache"]:
+    def njit(*function: Any, **options: Any) -> Any:
+        if options.get("cache"):
             raise RuntimeError("cannot cache function 'twice': no locator available")
-        return plain(**options)
+        return plain(*function, **options)  # Numba compiles loops of its own on the way
 
     monkeypatch.setattr(numba, "njit", njit)
     monkeypatch.setattr(compiling, "_told", set())
