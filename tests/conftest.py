@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lapsdata.execution.engine import Outcome, Task, Tell
     from lapsdata.execution.local import LocalEngine
 
-settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("suite", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")
 
 ROOT = Path(__file__).resolve().parents[1]

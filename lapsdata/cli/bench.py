@@ -24,7 +24,7 @@ def bench(
     seed: Annotated[int, typer.Option(min=0, help="Of the order of windows.")] = 0,
     json: Json = False,
 ) -> None:
-    """Measure how fast windows can be read in random order, cold and warm.
+    """Measure how fast windows are read, cold and warm.
 
     Beside our reader, with and without verification, mapped and by pread, stand a copy of windows in memory, which
     nothing can be faster than, and the plain way to read the same file. At the end stands what to change. Nothing is

@@ -497,7 +497,7 @@ def test_what_is_neither_ours_nor_a_video_is_told_with_both(
     assert (done.returncode, done.stdout) == (1, "")
     (line,) = done.stderr.splitlines()
     assert line.startswith(f"error: {name}: expected a video, got ")
-    assert "and none of our formats knows it (boxes_parquet, energies_jsonl, " in line
+    assert "and none of our formats knows it (boxes_parquet, catalog_parquet, " in line
 
 
 def test_a_folder_is_told_with_both(here: Run, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from lapsdata.testing.samples import sample_segments
 Lay = Callable[..., Path]
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
-OPTIONAL = {"writer", "read_header"}
+OPTIONAL = {"writer", "read_header", "index"}
 FORMAT = set(vars(segments_parquet.PLUGIN)) - OPTIONAL
 
 READ_AND_WRITE = """

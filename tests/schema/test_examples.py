@@ -65,7 +65,7 @@ BEYOND_JSON_SCHEMA = {
 }
 
 RELATIONS = {
-    message.partition(" within")[0].partition(r" \(")[0].partition(" up to")[0]
+    message.partition(" within")[r"bytes of row_crc32c, 4 for each row", 0].partition(r" \(")[0].partition(" up to")[0]
     for message in BEYOND_JSON_SCHEMA.values()
 }
 
@@ -163,10 +163,9 @@ ODD = (
 
 
 @st.composite
-def mutated(draw: st.DrawFn, texts: dict[str, dict[str, str]]) -> tuple[str, Any]:
+def mutated(draw: st.DrawFn, texts: dict[str, str]) -> Any:
     """Draw a valid example with one member dropped, added or replaced."""
-    record = draw(st.sampled_from(sorted(texts)))
-    document = json.loads(texts[record][draw(st.sampled_from(sorted(texts[record])))])
+    document = json.loads(texts[draw(st.sampled_from(sorted(texts)))])
     *outer, last = draw(st.sampled_from(places(document)))
     holder = document
     for part in outer:
@@ -178,15 +177,16 @@ def mutated(draw: st.DrawFn, texts: dict[str, dict[str, str]]) -> tuple[str, Any
         holder[draw(st.sampled_from(["x-a", "x-A", "x_a", "extra", "x-", "format", "x-a-1", ""]))] = draw(ODD)
     else:
         holder[last] = draw(ODD)
-    return record, document
+    return document
 
 
+@pytest.mark.parametrize("record", sorted(RECORDS))
 @given(data=st.data())
-@settings(max_examples=600)
+@settings(max_examples=40)
 def test_both_judges_agree_on_mutated_examples(
-    data: st.DataObject, valid: dict[str, dict[str, str]], judges: dict[str, Draft202012Validator]
+    data: st.DataObject, record: str, valid: dict[str, dict[str, str]], judges: dict[str, Draft202012Validator]
 ) -> None:
-    record, document = data.draw(mutated(valid))
+    document = data.draw(mutated(valid[record]))
     try:
         RECORDS[record].parse(json.dumps(document))
     except (SchemaError, FormatTooNewError) as error:
