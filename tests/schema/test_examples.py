@@ -65,9 +65,9 @@ BEYOND_JSON_SCHEMA = {
 }
 
 RELATIONS = {
-    message.partition(" within")[r"bytes of row_crc32c, 4 for each row", 0].partition(r" \(")[0].partition(" up to")[0]
+    message.partition(" within")[0].partition(r" \(")[0].partition(" up to")[0]
     for message in BEYOND_JSON_SCHEMA.values()
-}
+} | {"bytes of row_crc32c, 4 for each row"}
 
 
 def named(path: Path) -> str:
