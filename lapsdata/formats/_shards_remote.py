@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lapsdata.errors import CorruptDataError, Problem, Problems
+from lapsdata.errors import CorruptDataError, Problem, Problems, StorageError
 from lapsdata.formats._shards_reader import ShardsFolder, parse_manifest
 from lapsdata.formats._shards_tables import FrameTable, SampleTable
 from lapsdata.formats._shards_tars import shard_name
@@ -72,7 +72,7 @@ class RemoteShards(ShardsFolder):
     def __init__(self, url: str, reader: RemoteReader) -> None:
         self.where, self._reader = url.rstrip("/"), reader
         place = joined(url, MANIFEST)
-        manifest = parse_manifest(reader.whole(place), place)
+        manifest = parse_manifest(self._manifest(place), place)
         self._files = self._look(manifest)
         samples = SampleTable.parse(self._table(manifest.index), joined(url, INDEX), list(manifest.fields))
         frames = FrameTable.parse(self._table(manifest.frames), joined(url, FRAMES))
@@ -83,6 +83,16 @@ class RemoteShards(ShardsFolder):
     def shards(self) -> tuple[Path, ...]:
         """Names of the archives, in order."""
         return tuple(Path(shard.name) for shard in self.manifest.shards)
+
+    def _manifest(self, place: str) -> bytes:
+        try:
+            return self._reader.whole(place)
+        except StorageError as error:
+            if error.problems[0].code != "not-found":
+                raise
+            message = "cannot open: no such file; of what lies behind URLs, folders of shards are read"
+            fix = "check the URL, or make shards: lapsdata convert SRC DST --to shards"
+            raise StorageError(Problem("not-found", place, message, fix)) from error
 
     def _look(self, manifest: ShardsManifest) -> tuple[RemoteFile, ...]:
         problems = Problems(self.where)

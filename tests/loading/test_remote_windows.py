@@ -220,7 +220,7 @@ def test_a_folder_that_is_not_as_it_was_written_is_refused(tmp_path: Path) -> No
 
         with pytest.raises(SchemaError, match="expected no rate beside a file that carries its own times"):
             open_windows(url, rate=30, remote=reader())
-        with pytest.raises(StorageError, match=r"b.shards/shards.json: cannot open: no such file"):
+        with pytest.raises(StorageError, match=r"b.shards/shards.json: cannot open: no such file; of what .* --to shards \[not-found\]"):
             open_windows(f"{server.url}/b.shards", remote=reader())
         tar = folder / "shard-000001.tar"
         data = tar.read_bytes()
