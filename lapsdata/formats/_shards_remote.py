@@ -63,8 +63,8 @@ class RemoteShards(ShardsFolder):
     >>> from lapsdata.testing.samples import sample_shards
     >>> target = pathlib.Path(tempfile.mkdtemp()) / "clips.shards"
     >>> report = write(target, sample_shards())
-    >>> fsspec.filesystem("memory").put(str(target), "/clips.shards", recursive=True)
-    >>> folder = RemoteShards("memory://clips.shards", RemoteReader())
+    >>> fsspec.filesystem("memory").put(str(target), "/docs/clips.shards", recursive=True)
+    >>> folder = RemoteShards("memory://docs/clips.shards", RemoteReader())
     >>> len(folder), folder.read_span(0, 3, 5)["tracks"].shape
     (5, (2, 4, 5, 2))
     """
