@@ -67,7 +67,7 @@ BEYOND_JSON_SCHEMA = {
 RELATIONS = {
     message.partition(" within")[0].partition(r" \(")[0].partition(" up to")[0]
     for message in BEYOND_JSON_SCHEMA.values()
-} | {"bytes of row_crc32c, 4 for each row"}
+} | {"bytes of row_crc32c, 4 for each row", "usual fields among the fields"}
 
 
 def named(path: Path) -> str:

@@ -214,7 +214,7 @@ def test_damage_in_a_shard_names_window_file_and_bytes(tmp_path: Path, window: i
         content[start + length // 2] ^= 16
         file.write_bytes(content)
         place = (
-            rf"clip.zarr: numbers/c/{shard}/0: window {window} \(bytes {start} to {start + length}\): expected CRC-32C"
+            rf"numbers: window {window} \(numbers/c/{shard}/0, bytes {start} to {start + length}\): expected CRC-32C"
         )
         with pytest.raises(CorruptDataError, match=place):
             SealedZarr(target).read("numbers")
