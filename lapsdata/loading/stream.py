@@ -87,7 +87,15 @@ class StreamDataset:
 
     Examples
     --------
-    See `open_stream`.
+    >>> import pathlib, tempfile
+    >>> import lapsdata
+    >>> from lapsdata.testing.samples import sample_shards
+    >>> target = pathlib.Path(tempfile.mkdtemp()) / "clips.shards"
+    >>> _ = lapsdata.write(target, sample_shards(), samples_per_shard=2)
+    >>> windows = open_stream(target, span_rows=2)
+    >>> len(windows), windows.block_rows
+    (5, 2)
+    >>> windows.close()
     """
 
     def __init__(
