@@ -5,7 +5,9 @@
 40 files of 317 windows of (16, 400, 2) float32 positions and bool visibility, in the page cache. Each reader is a
 process of its own that waits for its turn; turns are interleaved, so that whatever else the machine does falls on all
 alike, and medians are told. The reference is `np.take` of the same arrays in memory into fresh buffers, on one
-thread; ours hands over the same arrays in fresh buffers.
+thread; ours hands over the same arrays in fresh buffers. Our `Loader` reads what others write without a plan, gzip
+HDF5 whose chunks windows share, in blocks and in global order. Then all of them once more, in fresh processes, after
+the system was asked to forget the files.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import peer_env
-from datagen import Data, data_root
+from datagen import FOREIGN, Data, data_root, drop_cache
 from machine import hardware, versions
 from peers import load, names
 
@@ -48,6 +50,9 @@ PROMISES_TIMES_RIVAL = {
     "litdata_arrays": 3.5,
 }
 PROMISE_COMPACT = 20_000
+PROMISE_BLOCKS_TIMES_LOOP = 20
+LOOP = "hdf5_gzip_per_sample"
+COLD_SECONDS = 4.0
 
 
 class Child:
@@ -80,7 +85,7 @@ class Child:
 def measure(repeats: int, root: Path, without: list[str]) -> dict[str, Any]:
     ours = {
         kind: Child([sys.executable, str(HERE / "ours.py"), kind, "--data", str(root)])
-        for kind in ("take", *RAW, *COMPACT)
+        for kind in ("take", *RAW, *COMPACT, FOREIGN)
     }
     rivals = _rivals(root, [name for name in names() if name not in without])
     for child in rivals.values():
@@ -93,7 +98,29 @@ def measure(repeats: int, root: Path, without: list[str]) -> dict[str, Any]:
     told = {name: child.said["versions"] for (name, _), child in rivals.items()}
     for child in (*ours.values(), *rivals.values()):
         child.end()
-    return report(taken, told, repeats)
+    return report(taken, told, repeats) | {"cold": cold(root, [name for name, _ in rivals], repeats)}
+
+
+def cold(root: Path, chosen: list[str], repeats: int) -> dict[str, Any]:
+    """Read from files that are not in memory, in processes that have just begun and have nothing mapped."""
+    folder, found = root / Data().name, {}
+    for _ in range(min(3, repeats)):
+        for kind in (*RAW, *COMPACT):
+            child = Child([sys.executable, str(HERE / "ours.py"), kind, "--data", str(root)])
+            for threads in (1, 2):
+                order = {"cold": COLD_SECONDS, "verify": "first", "io": "auto", "threads": threads, "batch": 64}
+                answer = child.ask(json.dumps(order))
+                found.setdefault(f"{kind}, {threads} threads", []).append(answer["windows_per_s"])
+            child.end()
+        for name in dict.fromkeys(chosen):
+            drop_cache(folder)
+            command = [str(peer_env.interpreter(load(name))), str(HERE / "peers" / "run_peer.py"), name]
+            command += ["--data", str(root), "--seconds", str(COLD_SECONDS), "--warm", "0"]
+            command += ["--workers", str(max(load(name).workers))]
+            answer = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+            found.setdefault(name, []).append(answer["windows_per_s"])
+    rows = {name: round(statistics.median(values), 1) for name, values in found.items()}
+    return {"what": "windows/s, batch 64, files out of memory at the start", "seconds": COLD_SECONDS, "rows": rows}
 
 
 def _rivals(root: Path, chosen: list[str]) -> dict[tuple[str, int], Child]:
@@ -120,6 +147,10 @@ def _turns(ours: dict[str, Child], rivals: dict[tuple[str, int], Child]) -> list
                 for threads in (1, 2):
                     order = common | {"verify": asked["verify"], "epochs": asked["epochs"], "threads": threads}
                     turns.append(((kind, batch, way, threads), ours[kind], json.dumps(order)))
+        if batch == BATCHES[0]:
+            for shuffle in ("block", "global"):
+                wanted = common | {"shuffle": shuffle, "threads": 2, "seconds": 3 * SECONDS}
+                turns.append((("loader", batch, shuffle), ours[FOREIGN], json.dumps(wanted)))
         for (name, workers), child in rivals.items():
             turns.append((("rival", batch, name, workers), child, f"go {batch} {SECONDS}"))
     return turns
@@ -131,7 +162,7 @@ def report(taken: dict[tuple[Any, ...], list[dict[str, Any]]], told: dict[str, A
     take = {batch: median["take", batch] for batch in BATCHES}
     rows = []
     for key, value in median.items():
-        if key[0] in ("take", "rival"):
+        if key[0] in ("take", "rival", "loader"):
             continue
         kind, batch, way, threads = key
         rows.append({
@@ -150,9 +181,25 @@ def report(taken: dict[tuple[Any, ...], list[dict[str, Any]]], told: dict[str, A
         "ours": rows,
         "rivals": _beside(median, speeds),
         "promise_compact_windows_per_s": PROMISE_COMPACT,
+        "shared_chunks": _shared_chunks(median, taken),
         "versions": versions("numpy", "numba", "h5py", "zarr") | {"rivals": told},
         "hardware": hardware(),
     }
+
+
+def _shared_chunks(median: dict[tuple[Any, ...], float], taken: dict[tuple[Any, ...], Any]) -> dict[str, Any]:
+    """Say what a `Loader` makes of gzip HDF5 with automatic chunks, beside a loop that opens a file for each sample."""
+    loop = max((value for key, value in median.items() if key[0] == "rival" and key[2] == LOOP), default=None)
+    rows = {}
+    for shuffle in ("block", "global"):
+        key = ("loader", BATCHES[0], shuffle)
+        rows[shuffle] = {
+            "windows_per_s": median[key],
+            "times_loop": None if loop is None else round(median[key] / loop, 1),
+            "shuffle_window": taken[key][0]["shuffle_window"],
+            "decoded_per_window": statistics.median(answer["decoded_per_window"] for answer in taken[key]),
+        }
+    return {"promise_times_loop": PROMISE_BLOCKS_TIMES_LOOP, "loop_windows_per_s": loop, "rows": rows}
 
 
 def _quartiles(values: list[float]) -> list[int]:
@@ -199,6 +246,7 @@ def main() -> None:
         print(row["kind"], row["batch"], row["verification"], row["threads"], row["windows_per_s"], row["times_take"])
     for row in result["rivals"]:
         print(row["name"], row["batch"], row["workers"], row["windows_per_s"], row["ours_times_this"])
+    print(json.dumps({name: result[name] for name in ("shared_chunks", "cold")}, indent=2))
 
 
 if __name__ == "__main__":

@@ -6,21 +6,27 @@ KIND is one of `datagen.KINDS`, `shards`, or `take`: `np.take` of the same array
 compared with. An order is JSON: {"verify", "io", "threads", "batch", "epochs": [first, last]}; it opens the data anew
 and counts the windows of those epochs, each of which is a global permutation. Epoch 0 is the first one: with
 `verify="first"` each of its windows is verified, and whatever opening put off is paid in it.
+
+Two more orders: {"cold": SECONDS, "verify", "io", "threads", "batch"} asks the system to forget the files, and counts
+the windows of the seconds after opening; {"shuffle", "threads", "batch", "seconds"} counts those that a `Loader` hands
+over, and says among how many windows it shuffles and how many were decoded for each.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import resource
 import sys
 import threading
 import time
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from datagen import KINDS, Data, data_root, ensure, write_ours
+from datagen import KINDS, Data, data_root, drop_cache, ensure, write_ours
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,9 +63,12 @@ def opened(kind: str, folder: Path | None, order: dict[str, Any], data: Data) ->
         return lambda ids: {name: np.take(array, ids, axis=0) for name, array in arrays.items()}
     import lapsdata
 
-    files = folder if kind == "shards" else sorted(path for path in folder.iterdir() if path.suffix in (".h5", ".zarr"))
-    windows = lapsdata.open_windows(files, verify=order["verify"], io=order["io"])
+    windows = lapsdata.open_windows(_files(kind, folder), verify=order["verify"], io=order["io"])
     return lambda ids: windows.gather(ids, fields=FIELDS)
+
+
+def _files(kind: str, folder: Path) -> Path | list[Path]:
+    return folder if kind == "shards" else sorted(path for path in folder.iterdir() if path.suffix in (".h5", ".zarr"))
 
 
 _held: dict[str, NDArray[Any]] = {}
@@ -91,6 +100,57 @@ def measure(kind: str, folder: Path | None, order: dict[str, Any], data: Data) -
         "cpu_s_per_1000": round((time.process_time() - cpu) / windows * 1000, 5),
         "peak_rss_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
     }
+
+
+def measure_cold(kind: str, folder: Path, order: dict[str, Any], data: Data) -> dict[str, Any]:
+    """Time global order from files that are not in memory."""
+    gc.collect()  # what is mapped cannot be forgotten
+    drop_cache(folder)
+    start = time.perf_counter()
+    gather = opened(kind, folder, order, data)
+    ids = np.random.default_rng(5).permutation(len(data))
+    rows = ids[: len(ids) // order["batch"] * order["batch"]].reshape(-1, order["batch"])
+    asked, lock, seen = iter(rows), threading.Lock(), [0]
+
+    def take() -> None:
+        while time.perf_counter() - start < order["cold"]:
+            with lock:
+                row = next(asked, None)
+            if row is None:
+                return
+            gather(row)
+            with lock:
+                seen[0] += len(row)
+
+    parts = [threading.Thread(target=take) for _ in range(order["threads"])]
+    for part in parts:
+        part.start()
+    for part in parts:
+        part.join()
+    return order | {"windows_per_s": round(seen[0] / (time.perf_counter() - start)), "windows": seen[0]}
+
+
+def measure_loader(kind: str, folder: Path, order: dict[str, Any]) -> dict[str, Any]:
+    """Time a `Loader`, whose threads prefetch; rows that share chunks are read together by `shuffle="block"`."""
+    import lapsdata
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", lapsdata.errors.LapsWarning)  # files of others carry no checksums
+        windows = lapsdata.open_windows(_files(kind, folder))
+    options: dict[str, Any] = {"batch_size": order["batch"], "shuffle": order["shuffle"], "workers": order["threads"]}
+    with lapsdata.Loader(windows, epochs=None, **options) as loader:
+        batches = iter(loader)
+        seen, start = len(next(batches)["tracks"]), time.perf_counter()
+        decoded, first = windows.decoded_rows, seen
+        while time.perf_counter() - start < order["seconds"]:
+            seen += len(next(batches)["tracks"])
+        seconds = time.perf_counter() - start
+        decoded = windows.decoded_rows - decoded
+        return order | {
+            "windows_per_s": round((seen - first) / seconds, 1),
+            "shuffle_window": loader.plan().shuffle_window,
+            "decoded_per_window": round(decoded / 2 / (seen - first), 2),
+        }
 
 
 def _epoch(gather: Gather, data: Data, batch: int, threads: int, epoch: int, waits: list[float]) -> int:
@@ -139,7 +199,14 @@ def main() -> None:
     check(asked.kind, folder, data)
     print(json.dumps({"ready": asked.kind, "cores": os.cpu_count()}), flush=True)
     for line in sys.stdin:
-        print(json.dumps(measure(asked.kind, folder, json.loads(line), data)), flush=True)
+        order = json.loads(line)
+        if folder is not None and "cold" in order:
+            told = measure_cold(asked.kind, folder, order, data)
+        elif folder is not None and "shuffle" in order:
+            told = measure_loader(asked.kind, folder, order)
+        else:
+            told = measure(asked.kind, folder, order, data)
+        print(json.dumps(told), flush=True)
 
 
 if __name__ == "__main__":

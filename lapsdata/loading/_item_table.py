@@ -67,12 +67,12 @@ class ItemList:
     Parameters
     ----------
     items : sequence of WindowItem
-    note : str
-        Said of many files; empty for none.
+    notes : sequence of str
+        What whoever plans to load the windows should know.
     """
 
-    def __init__(self, items: Sequence[WindowItem], note: str = "") -> None:
-        self._items, self._note = list(items), note
+    def __init__(self, items: Sequence[WindowItem], notes: Sequence[str] = ()) -> None:
+        self._items, self._notes = list(items), tuple(notes)
         counts = np.fromiter((item.rows for item in items), np.int64, len(items))
         self.starts: NDArray[np.int64] = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
 
@@ -122,7 +122,7 @@ class ItemList:
 
     def notes(self) -> tuple[str, ...]:
         """See `ItemTable`."""
-        return (self._note,) if self._note else ()
+        return self._notes
 
 
 def many_files(files: int, most: int) -> str:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from lapsdata.loading.ranks import Place
     from lapsdata.loading.source import BatchSource, To
 
@@ -140,8 +142,9 @@ def order_of(source: BatchSource, options: LoaderOptions) -> EpochOrder:
     shares = mixture.shares if mixture else (1,)
     parts, span_rows = [], None
     for share, (name, part) in zip(shares, (mixture.sources if mixture else {"source": source}).items(), strict=True):
-        rows = None
+        rows = runs = None
         if options.shuffle == "block":
+            runs = _runs(getattr(part, "part_rows", None))
             rows = options.block_rows or getattr(part, "block_rows", None)
             if rows is None:
                 message = f"expected the samples of a block for shuffle='block', got none, and none from '{name}'"
@@ -156,7 +159,7 @@ def order_of(source: BatchSource, options: LoaderOptions) -> EpochOrder:
         if not len(part):
             found.add("empty", name, "expected at least one sample, got none")
         else:
-            parts.append(OrderedSource(name=name, samples=len(part), share=share, block_rows=rows))
+            parts.append(OrderedSource(name=name, samples=len(part), share=share, block_rows=rows, parts=runs))
     found.raise_as(SchemaError)
     window = options.window_blocks or _WINDOW_BLOCKS
     return EpochOrder(
@@ -169,6 +172,16 @@ def order_of(source: BatchSource, options: LoaderOptions) -> EpochOrder:
         sources=tuple(parts),
         exhausted=mixture.exhausted if mixture else None,
     )
+
+
+def _runs(lengths: NDArray[np.int64] | None) -> tuple[tuple[int, int], ...] | None:
+    """Return the lengths of files as runs of equal ones; None where nobody tells them."""
+    if lengths is None:
+        return None
+    lengths = lengths[lengths > 0]
+    begins = np.flatnonzero(np.diff(lengths, prepend=-1))
+    counts = np.diff(begins, append=len(lengths))
+    return tuple(zip(lengths[begins].tolist(), counts.tolist(), strict=True))
 
 
 def batch_spec(source: BatchSource, fields: Sequence[str] | None) -> tuple[BatchSpec, BatchSpec]:

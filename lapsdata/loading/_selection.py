@@ -72,6 +72,23 @@ class Selection:
         """Return every window, in order."""
         return self.own(np.arange(len(self)))
 
+    def parts(self, starts: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return how many windows follow one another within one item, run by run: int64.
+
+        Examples
+        --------
+        >>> Selection(np.array([1, 0]), np.array([6, 2])).parts(np.array([0, 2, 5, 9])).tolist()
+        [1, 3, 2, 2]
+        """
+        stops = self._first + np.diff(self._starts)
+        begin, end = np.searchsorted(starts, self._first, "right"), np.searchsorted(starts, stops, "left")
+        between = np.maximum(0, end - begin)  # items that begin inside of a run
+        within = np.arange(between.sum()) - np.repeat(np.cumsum(between) - between, between)
+        inside = starts[np.repeat(begin, between) + within]
+        places = np.repeat(self._starts[:-1] - self._first, between) + inside
+        edges = np.unique(np.concatenate([self._starts, places]))
+        return np.diff(edges)
+
     def only(self, starts: NDArray[np.int64], wanted: NDArray[np.bool_]) -> Selection:
         """Return those windows of the selection that lie in some items."""
         own = self.all()

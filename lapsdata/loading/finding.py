@@ -14,6 +14,7 @@ from lapsdata.loading.shards import remote_shards_file, shards_file
 from lapsdata.provenance import one_code_warning
 from lapsdata.storage.atomic import existing
 from lapsdata.storage.remote import RemoteReader, is_url
+from lapsdata.storage.seal_list import SEAL_LIST
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from lapsdata.loading.items import WindowFile
     from lapsdata.timebase import FrameRate
 
-__all__ = ["find_files", "find_places", "open_one"]
+__all__ = ["find_files", "find_places", "open_one", "passed_over"]
 
 
 def find_files(
@@ -74,6 +75,19 @@ def find_places(path: str | PathLike[str] | Sequence[str | PathLike[str]]) -> li
     return places
 
 
+def passed_over(path: str | PathLike[str] | Sequence[str | PathLike[str]]) -> list[Path]:
+    """Return what lies in the folders that a user names and is none of the files of windows; hidden files aside."""
+    named = [path] if isinstance(path, str | PathLike) else list(path)
+    folders = [Path(one) for one in named if not is_url(one)]
+    return [
+        item
+        for folder in folders
+        if folder.is_dir() and not _is_item(folder)
+        for item in sorted(folder.iterdir())
+        if not (item.name.startswith(".") or _is_item(item) or item.name.endswith(SEAL_LIST))
+    ]
+
+
 def open_one(
     path: Path | str,
     views: Sequence[str] | None = None,
@@ -88,19 +102,21 @@ def open_one(
         See `lapsdata.read`.
     """
     if isinstance(path, str):
-        _refuse_rate(path, rate, "shards")
+        _refuse_rate(path, rate, "shards, which carry their own times")
         return remote_shards_file(path, views, reader or RemoteReader())
     try:
         plugin = recognise(path)
     except UnknownFormatError:
+        if path.suffix == ".tar":
+            _refuse_rate(path, rate, "a tar of other makers, whose samples follow each other in no order of time")
         return foreign_file(path, views, rate)
-    _refuse_rate(path, rate, plugin.name)
+    _refuse_rate(path, rate, f"a file that carries its own times ({plugin.name})")
     return shards_file(path, views) if plugin.record == "shards" else tracks_file(path, views)
 
 
-def _refuse_rate(path: Path | str, rate: FrameRate | float | None, name: str) -> None:
+def _refuse_rate(path: Path | str, rate: FrameRate | float | None, what: str) -> None:
     if rate is not None:
-        message = f"expected no rate beside a file that carries its own times ({name}), got {rate}"
+        message = f"expected no rate beside {what}, got {rate}"
         raise SchemaError(Problem("rate-given", str(path), message, "leave `rate` out"))
 
 

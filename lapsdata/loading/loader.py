@@ -52,7 +52,8 @@ class Loader:
     ----------
     source : BatchSource
         What is loaded; a `Mixture` for several. If it has an attribute `fingerprint` (str), states keep it and are
-        refused by a source that has another one; if it has `block_rows` (int), those are the blocks of a block shuffle.
+        refused by a source that has another one; if it has `block_rows` (int), those are the blocks of a block shuffle,
+        which end early where a file does if it has `part_rows` (int64, samples of each file).
     batch_size : int, optional
         Samples of a step of this rank.
     global_batch_size : int, optional
@@ -208,7 +209,7 @@ class Loader:
 
     def plan(self) -> LoaderPlan:
         """Return what a round visits, repeats and drops, for which ranks, and how it is shuffled; it can be printed."""
-        return make_plan(self._sampler, self._place)
+        return make_plan(self._sampler, self._place, getattr(self.source, "notes", ()))
 
     def __len__(self) -> int:
         """Return the steps that are left of this iteration, or of the next one if none is under way.

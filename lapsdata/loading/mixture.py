@@ -107,6 +107,13 @@ class Mixture:
         known: dict[str, JsonValue] = {name: str(text) for name, text in told.items() if text is not None}
         return canonical_json(known).decode() if known else None
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What whoever plans to load the sources should know, each with its name."""
+        return tuple(
+            f"{name}: {note}" for name, source in self.sources.items() for note in getattr(source, "notes", ())
+        )
+
     def locate(self, ids: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the number of the source of each id, and the id within that source.
 

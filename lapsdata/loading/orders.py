@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -73,7 +74,10 @@ def _single(source: OrderedSource, record: EpochOrder, *words: int | str) -> Ord
     if record.shuffle == "stream":
         streams, rows = record.streams or 1, record.span_rows or 1
         return StreamOrder(source.samples, source.block_rows or 1, streams, rows, record.seed, *words)
-    return _Blocks(source.samples, source.block_rows or 1, record.window_blocks or 1, record.seed, *words)
+    rows, window = source.block_rows or 1, record.window_blocks or 1
+    if source.parts is None:
+        return _Blocks(source.samples, rows, window, record.seed, *words)
+    return _BlocksOfParts(source, rows, window, record.seed, *words)
 
 
 class _Plain:
@@ -163,6 +167,51 @@ class _Blocks:
         found = start + shuffle(slots - start - gap * (slots >= gap_at))
         leaped: NDArray[np.int64] = found + gap * (found >= gap_at)
         return leaped
+
+
+class _BlocksOfParts:
+    """Blocks that end where their file ends are shuffled, and their samples within windows of so many whole blocks.
+
+    Memory grows with the number of blocks: where each stands in the line of an epoch is kept.
+    """
+
+    def __init__(self, source: OrderedSource, rows: int, window: int, *words: int | str) -> None:
+        self._source, self._rows, self._window, self._words = source, rows, window * rows, words
+        told = sum(rows * count for rows, count in source.parts or ())
+        if told != source.samples:
+            message = f"expected as many samples as the source has, {source.samples}, got {told}"
+            raise SchemaError(Problem("wrong-value", f"order: {source.name}: parts", message))
+
+    def __len__(self) -> int:
+        return self._source.samples
+
+    def ids(self, epoch: int, positions: NDArray[np.int64]) -> NDArray[np.int64]:
+        windows, offsets = np.divmod(positions, self._window)
+        last, rest = divmod(len(self), self._window)
+        slots = windows * self._window
+        whole = windows < last
+        slots[whole] += within_windows(offsets[whole], self._window, windows[whole], *self._words, "window", epoch)
+        if not whole.all():
+            slots[~whole] += permutation(rest, *self._words, "window", epoch, last)(offsets[~whole])
+        begins, first = _line_of_blocks(self._source.parts or (), self._rows, self._words, epoch)
+        block = np.searchsorted(begins, slots, "right") - 1
+        ids: NDArray[np.int64] = first[block] + (slots - begins[block])
+        return ids
+
+
+@functools.lru_cache(maxsize=4)
+def _line_of_blocks(
+    parts: tuple[tuple[int, int], ...], rows: int, words: tuple[int | str, ...], epoch: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return where each block begins in the line of an epoch, and its first id."""
+    length = np.repeat([size for size, _ in parts], [count for _, count in parts])
+    blocks = -(-length // rows)
+    within = np.arange(blocks.sum()) - np.repeat(np.cumsum(blocks) - blocks, blocks)
+    first = np.repeat(np.cumsum(length) - length, blocks) + within * rows
+    size = np.minimum(rows, np.repeat(length, blocks) - within * rows)
+    shuffled = permutation(len(first), *words, "blocks", epoch)(np.arange(len(first)))
+    size = size[shuffled]
+    return np.cumsum(size) - size, first[shuffled]
 
 
 class _Mixed:

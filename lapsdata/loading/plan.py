@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from lapsdata.loading.schedule import Schedule
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lapsdata.loading.ranks import Place
     from lapsdata.loading.sampler import Sampler
 
@@ -76,6 +78,8 @@ class LoaderPlan:
         Of a mixture; empty for a single source.
     streams : int or None
         Places that are read in turns; a rank has some of them for itself where their number divides by the ranks.
+    notes : tuple of str
+        What the sources say of themselves: what makes them slow, and what was passed over.
 
     Examples
     --------
@@ -106,6 +110,7 @@ class LoaderPlan:
     endless_order: bool
     sources: tuple[SourcePlan, ...] = ()
     streams: int | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
@@ -131,7 +136,7 @@ class LoaderPlan:
             f"{part.left_out} of its {part.samples} left out"
             for part in self.sources
         ]
-        return "\n".join(lines)
+        return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
 
     @property
     def _order(self) -> str:
@@ -158,8 +163,8 @@ class LoaderPlan:
         return asdict(self)
 
 
-def make_plan(sampler: Sampler, place: Place) -> LoaderPlan:
-    """Return the plan of a sampler; see `LoaderPlan`."""
+def make_plan(sampler: Sampler, place: Place, notes: Sequence[str] = ()) -> LoaderPlan:
+    """Return the plan of a sampler, with what its sources say of themselves; see `LoaderPlan`."""
     order, steps = sampler.record, sampler.steps_per_round
     endless = sampler.steps_per_epoch is not None
     reached = steps * sampler.step_size
@@ -186,6 +191,7 @@ def make_plan(sampler: Sampler, place: Place) -> LoaderPlan:
         endless_order=endless,
         sources=_parts(sampler) if order.exhausted is not None else (),
         streams=order.streams,
+        notes=tuple(notes),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,9 +13,17 @@ from lapsdata.errors import Problem, SchemaError, listed, warn
 from lapsdata.loading._item_table import ItemList, many_files, wanted_items
 from lapsdata.loading._open_frames import ImageRequest, open_frames
 from lapsdata.loading._selection import Selection, check_ids
+from lapsdata.loading._window_options import (
+    WindowOptions,
+    check_buffers,
+    checked_lost,
+    checked_offsets,
+    flat_buffers,
+    tensors,
+)
 from lapsdata.loading.catalog import catalog_parts, is_catalog
 from lapsdata.loading.filling import fill_lost
-from lapsdata.loading.finding import find_files
+from lapsdata.loading.finding import find_files, passed_over
 from lapsdata.loading.source import Batch, BatchSpec, FieldSpec, To, require_alike
 from lapsdata.schema.base import canonical_json
 from lapsdata.storage.gather import RowReader
@@ -28,6 +36,7 @@ if TYPE_CHECKING:
 
     from lapsdata.loading._item_table import ItemTable
     from lapsdata.loading._open_frames import Videos
+    from lapsdata.loading._window_options import Transform
     from lapsdata.loading.catalog import Stale
     from lapsdata.loading.filling import Lost
     from lapsdata.loading.frames import FrameSource, ImageSteps
@@ -38,8 +47,6 @@ if TYPE_CHECKING:
     from lapsdata.timebase import FrameRate
 
 __all__ = ["Location", "WindowDataset", "open_windows"]
-
-Transform = Callable[[Batch], Batch]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +76,6 @@ class Location:
     window: int
     start_s: float | None
     end_s: float | None
-
-
-@dataclass(frozen=True)
-class _Options:
-    """What is done with a batch after it was read."""
-
-    offsets: tuple[int, ...] | None = None
-    lost: Lost = "nan"
-    transform: Transform | None = None
-    threads: int = 1
 
 
 class WindowDataset:
@@ -114,7 +111,7 @@ class WindowDataset:
         reader: RowReader,
         spec: BatchSpec,
         usual: Sequence[str],
-        options: _Options,
+        options: WindowOptions,
         frames: FrameSource | None = None,
     ) -> None:
         self._items, self._reader, self._options, self._frames = items, reader, options, frames
@@ -203,6 +200,14 @@ class WindowDataset:
         """Windows that share chunks, and should be read together; 1 where each has its own."""
         return self._reader.block_rows
 
+    @property
+    def part_rows(self) -> NDArray[np.int64] | None:
+        """Windows of each file, where blocks of `block_rows` end early: int64; None where no windows share chunks."""
+        if self.block_rows == 1:
+            return None
+        starts = self._reader.starts
+        return np.diff(starts) if self._chosen is None else self._chosen.parts(starts)
+
     def gather(
         self,
         ids: Any,  # noqa: ANN401 - whatever NumPy makes whole numbers of
@@ -220,7 +225,7 @@ class WindowDataset:
         fields : sequence of str, optional
             Some of `fields`; those of `spec` by default.
         out : mapping of np.ndarray, optional
-            Buffers to fill, by field.
+            Buffers to fill, by field; each must be one that is asked for.
         to : {"numpy", "torch"}
 
         Returns
@@ -241,6 +246,8 @@ class WindowDataset:
             A field, a buffer or `to` at fault; a video that is not the one of the tracks; a step without a frame.
         """
         names = self._names(None if fields is None else tuple(fields))
+        if out is not None:
+            check_buffers(out, names)
         wanted = np.asarray(ids)
         pad = None
         if self._options.offsets is not None:
@@ -248,9 +255,12 @@ class WindowDataset:
         elif self._chosen is not None:
             wanted = self._own(wanted)
         read = [name for name in names if name != "pad"]
-        buffers = None if out is None else {name: out[name] for name in read if name in out}
-        if pad is not None and buffers is not None:
-            buffers = {name: array.reshape(-1, *array.shape[2:]) for name, array in buffers.items()}
+        buffers = out
+        if pad is not None and out is not None:
+            buffers = flat_buffers(out, self._spec(names), len(pad))
+            if "pad" in buffers:
+                np.copyto(out["pad"], pad)
+                pad = out["pad"]
         batch = self._read(wanted, read, buffers)
         if self._options.lost != "nan":
             self.filled += fill_lost(batch, self._options.lost)
@@ -261,7 +271,7 @@ class WindowDataset:
         batch = {name: batch[name] for name in names}
         if self._options.transform is not None:
             batch = self._options.transform(batch)
-        return batch if to == "numpy" else _tensors(batch, to)
+        return batch if to == "numpy" else tensors(batch, to)
 
     def _read(self, ids: NDArray[Any], fields: Sequence[str], out: Mapping[str, NDArray[Any]] | None) -> Batch:
         """Return windows, and the frames of those fields that are images."""
@@ -457,8 +467,8 @@ def open_windows(
     Parameters
     ----------
     path : path or URL, or sequence of them
-        A tracks file, a folder of them (in the order of their names), shards, shards behind a URL, or a list of
-        these; or one catalog (`lapsdata.write_catalog`).
+        A tracks file, a folder of them (in the order of their names; what else lies there is passed over, and told in
+        `notes`), shards, shards behind a URL, or a list of these; or one catalog (`lapsdata.write_catalog`).
     keys : sequence of {"tracks", "images"}
         What a batch holds by default: the stored fields (`tracks`, `vis` ...), video frames, or both; and `start_s`.
     videos : path, or mapping of path
@@ -526,7 +536,7 @@ def open_windows(
     >>> windows.locate(5).path.name
     'b.zarr'
     """
-    options = _Options(_checked_offsets(offsets), _checked_lost(lost), transform, threads)
+    options = WindowOptions(checked_offsets(offsets), checked_lost(lost), transform, threads)
     images = ImageRequest(videos, image_size, image_steps, open_videos, image_cache_bytes, verify != "never", rate)
     images.check(keys)
     settings: dict[str, Any] = {"verify": verify, "io": io, "open_files": open_files}
@@ -562,30 +572,8 @@ def _parts(
         warn(f"{message}; `lapsdata check PATH --seal` makes a list of checksums beside each")
     fields = {name: np.dtype((field.dtype, field.shape)) for name, field in spec.items()}
     pieces = [piece for file in files for piece in file.pieces]
-    note = many_files(len(files), open_files) if len(files) > open_files else ""
-    items = ItemList([item for file in files for item in file.items], note)
+    notes = [many_files(len(files), open_files)] if len(files) > open_files else []
+    if others := passed_over(path):
+        notes.append(f"not files of windows, and passed over: {listed(str(other) for other in others)}")
+    items = ItemList([item for file in files for item in file.items], notes)
     return items, RowReader(pieces, fields, verify=verify, io=io, open_files=open_files), spec, usual
-
-
-def _checked_offsets(offsets: Sequence[int] | None) -> tuple[int, ...] | None:
-    if offsets is None:
-        return None
-    numbers = tuple(offsets)
-    if not numbers or not all(isinstance(n, int | np.integer) for n in numbers):
-        raise SchemaError(Problem("wrong-value", "offsets", f"expected whole numbers, got {offsets!r}"))
-    return tuple(int(n) for n in numbers)
-
-
-def _checked_lost(lost: Lost) -> Lost:
-    known = get_args(Literal["nan", "last", "zero"])
-    if lost not in known:
-        raise SchemaError(Problem("wrong-value", "lost", f"expected one of {known}, got {lost!r}"))
-    return lost
-
-
-def _tensors(batch: Batch, to: str) -> Batch:
-    if to != "torch":
-        raise SchemaError(Problem("wrong-value", "to", f"expected 'numpy' or 'torch', got {to!r}"))
-    from lapsdata.storage.tensors import as_tensor
-
-    return {name: as_tensor(array) if isinstance(array, np.ndarray) else array for name, array in batch.items()}

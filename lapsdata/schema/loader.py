@@ -31,6 +31,9 @@ class OrderedSource(Record):
     """Its part of a mixture, relative to those of the others."""
     block_rows: Positive | None = None
     """Samples of a block that is shuffled as a whole; null unless `shuffle` is `block` or `stream`."""
+    parts: Annotated[tuple[tuple[Positive, Positive], ...], Field(min_length=1)] | None = None
+    """Where blocks end early, since files do: samples of a file, and how many such files follow each other; null where
+    only the last block may be shorter."""
 
 
 class EpochOrder(Record):

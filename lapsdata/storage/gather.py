@@ -388,17 +388,21 @@ class RowReader:
         fetched: NDArray[Any] | None,
     ) -> None:
         piece, number = key
-        source = self._open.opened(piece).stored(name)
-        slab = self._cache.get((name, *key)) if fetched is None else fetched
-        new = slab is None or fetched is not None
-        if slab is None:
-            slab = self._open.opened(piece).slab(name, number)
+        opened, place = self._open.opened(piece), (name, *key)
+        source = opened.stored(name)
+        if fetched is None:
+            slab = self._cache.get_or_make(place, lambda: opened.slab(name, number))
+        else:
+            slab = fetched
+            self._cache.put(place, slab)
         rows = ids[positions] - self.starts[piece]
         values = slab[rows - number * source.slab_rows]
-        self._verify(source, self._open.seen(piece, name), rows, values)
+        try:
+            self._verify(source, self._open.seen(piece, name), rows, values)
+        except CorruptDataError:
+            self._cache.forget(place)  # the next attempt reads anew
+            raise
         out[positions] = _converted(values, out.dtype, source.where)
-        if new:
-            self._cache.put((name, *key), slab)
 
     def _verify(self, source: Any, seen: NDArray[np.uint8], rows: NDArray[np.int64], values: NDArray[Any]) -> None:  # noqa: ANN401
         if self.verify == "never":

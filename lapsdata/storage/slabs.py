@@ -7,6 +7,7 @@ import math
 import os
 import threading
 from collections import OrderedDict
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -156,6 +157,7 @@ class SlabCache:
         self._most, self._held = most_bytes, 0
         self._slabs: OrderedDict[Hashable, NDArray[Any]] = OrderedDict()
         self._lock = threading.Lock()
+        self._making: dict[Hashable, Future[NDArray[Any]]] = {}
         self.decoded = self.decoded_rows = 0
 
     def get(self, key: Hashable) -> NDArray[Any] | None:
@@ -178,6 +180,41 @@ class SlabCache:
             while self._held > self._most:
                 _, gone = self._slabs.popitem(last=False)
                 self._held -= gone.nbytes
+
+    def get_or_make(self, key: Hashable, make: Callable[[], NDArray[Any]]) -> NDArray[Any]:
+        """Return a slab that is held, or make and hold it; a thread that wants what another one makes waits for it.
+
+        Where making it fails, each thread that wants it is told by its own attempt.
+        """
+        while True:
+            with self._lock:
+                slab, other = self._slabs.get(key), self._making.get(key)
+                if slab is not None:
+                    self._slabs.move_to_end(key)
+                    return slab
+                if other is None:
+                    own = self._making[key] = Future()
+                    break
+            if other.exception() is None:
+                return other.result()
+        try:
+            slab = make()
+            self.put(key, slab)
+        except BaseException as error:
+            own.set_exception(error)
+            raise
+        else:
+            own.set_result(slab)
+            return slab
+        finally:
+            with self._lock:
+                del self._making[key]
+
+    def forget(self, key: Hashable) -> None:
+        """Hold a slab no longer."""
+        with self._lock:
+            gone = self._slabs.pop(key, None)
+            self._held -= 0 if gone is None else gone.nbytes
 
     def clear(self) -> None:
         """Hold nothing."""

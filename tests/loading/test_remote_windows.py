@@ -218,7 +218,7 @@ def test_a_folder_that_is_not_as_it_was_written_is_refused(tmp_path: Path) -> No
             with pytest.raises(kind, match=told):
                 open_windows(url, remote=reader())
 
-        with pytest.raises(SchemaError, match="expected no rate beside a file that carries its own times"):
+        with pytest.raises(SchemaError, match="expected no rate beside shards, which carry their own times"):
             open_windows(url, rate=30, remote=reader())
         with pytest.raises(
             StorageError, match=r"b.shards/shards.json: cannot open: no such file; .* --to shards \[not-found\]"

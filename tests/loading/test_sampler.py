@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections import Counter
 from itertools import islice
@@ -19,22 +20,35 @@ from lapsdata.loading.ranks import Place, find_place
 from lapsdata.loading.sampler import Cursor, Draw, Sampler
 from lapsdata.schema.loader import EpochOrder, OrderedSource
 
+Parts = tuple[tuple[int, int], ...]
 
-def record(samples: int, shuffle: Any = "global", seed: int = 0, rows: int = 4, window: int = 2) -> EpochOrder:
+
+def record(
+    samples: int, shuffle: Any = "global", seed: int = 0, rows: int = 4, window: int = 2, parts: Parts | None = None
+) -> EpochOrder:
     block = shuffle == "block"
-    source = OrderedSource(name="source", samples=samples, block_rows=rows if block else None)
+    source = OrderedSource(name="source", samples=samples, block_rows=rows if block else None, parts=parts)
     return EpochOrder(
         seed=seed, shuffle=shuffle, samples=samples, sources=(source,), window_blocks=window if block else None
     )
 
 
-orders = st.builds(
-    record,
-    st.integers(1, 400),
-    st.sampled_from(["none", "global", "block"]),
-    st.integers(0, 2**53 - 1),
-    st.integers(1, 60),
-    st.integers(1, 6),
+def of_files(parts: list[tuple[int, int]], seed: int, rows: int, window: int) -> EpochOrder:
+    return record(sum(size * count for size, count in parts), "block", seed, rows, window, tuple(parts))
+
+
+file_parts = st.lists(st.tuples(st.integers(1, 40), st.integers(1, 4)), min_size=1, max_size=6)
+seeds, block_rows, window_blocks = st.integers(0, 2**53 - 1), st.integers(1, 60), st.integers(1, 6)
+orders = st.one_of(
+    st.builds(
+        record,
+        st.integers(1, 400),
+        st.sampled_from(["none", "global", "block"]),
+        seeds,
+        block_rows,
+        window_blocks,
+    ),
+    st.builds(of_files, file_parts, seeds, block_rows, window_blocks),
 )
 
 
@@ -46,6 +60,7 @@ def epoch_ids(order: EpochOrder, epoch: int) -> list[int]:
 GOLDEN = {
     "global": [1, 9, 6, 7, 5, 2, 8, 3, 0, 4, 10],
     "block": [4, 3, 10, 9, 5, 0, 2, 6, 1, 7, 8],
+    "files": [8, 0, 7, 1, 10, 9, 3, 6, 2, 4, 5],
     "mixture": [1, 6, 11, 12, 7, 9, 4, 12, 3, 3, 7, 2, 10, 5, 8, 0],
 }
 
@@ -54,6 +69,9 @@ class TestPromise:
     @pytest.mark.parametrize("shuffle", ["global", "block"])
     def test_orders_are_the_same_in_every_release(self, shuffle: str) -> None:
         assert epoch_ids(record(11, shuffle, 7, rows=3, window=2), 1) == GOLDEN[shuffle]
+
+    def test_blocks_of_files_are_the_same_in_every_release(self) -> None:
+        assert epoch_ids(of_files([(4, 2), (3, 1)], 7, rows=3, window=2), 1) == GOLDEN["files"]
 
     def test_mixtures_are_the_same_in_every_release(self) -> None:
         parts = (OrderedSource(name="a", samples=9, share=2), OrderedSource(name="b", samples=4))
@@ -107,6 +125,35 @@ class TestOrders:
             left[block] -= 1
         assert set(left.values()) == {0}
         assert sorted(met) == list(range(len(sizes)))
+
+    @given(parts=file_parts, rows=st.integers(1, 20), window=st.integers(1, 5), epoch=st.integers(0, 9))
+    def test_blocks_of_files_end_with_them_and_are_read_one_after_the_other(
+        self, parts: list[tuple[int, int]], rows: int, window: int, epoch: int
+    ) -> None:
+        """Each block is of one file, and its samples come within a window, or within two that follow each other."""
+        ids = np.array(epoch_ids(of_files(parts, 3, rows, window), epoch))
+        block_of, number = np.empty(len(ids), np.int64), itertools.count()
+        at = 0
+        for size in [size for size, count in parts for _ in range(count)]:
+            for first in range(0, size, rows):
+                block_of[at + first : at + min(size, first + rows)] = next(number)
+            at += size
+        met: list[int] = []
+        for begin in range(0, len(ids), window * rows):
+            here = dict.fromkeys(block_of[ids[begin : begin + window * rows]].tolist())
+            begun = [block for block in here if block not in met]
+            again = [block for block in here if block in met]
+            # A block that the last window has begun is ended by this one, and none but that.
+            assert len(again) <= 1
+            assert all(
+                np.isin(np.flatnonzero(block_of == block), ids[: begin + window * rows]).all() for block in again
+            )
+            met += begun
+        assert sorted(met) == list(range(next(number)))
+
+    def test_files_have_to_be_as_long_as_their_source(self) -> None:
+        with pytest.raises(SchemaError, match="order: source: parts: expected as many samples as the source has, 9"):
+            make_order(record(9, "block", parts=((4, 2),)))
 
     def test_the_shortest_block_is_at_any_place(self) -> None:
         """It must not always be what `drop` drops."""

@@ -49,8 +49,9 @@ def test_the_end_of_an_epoch_is_the_begin_of_the_next() -> None:
         (Numbers(20), {"shuffle": "block", "block_rows": 4}, ["shuffle", "source: block_rows", "window_blocks"]),
         (Numbers(20, fingerprint="sha256:1"), {}, ["fingerprint"]),
         (Wider(20), {}, ["fields: more", "fields: number", "fields: row"]),
-        (Mixture({"a": Numbers(20)}), {}, ["a: block_rows", "a: samples", "a: share", "exhausted", "fields: source",
-                                           "source: block_rows", "source: samples", "source: share", "sources"]),
+        (Mixture({"a": Numbers(20)}), {}, ["a: block_rows", "a: parts", "a: samples", "a: share", "exhausted",
+                                           "fields: source", "source: block_rows", "source: parts",
+                                           "source: samples", "source: share", "sources"]),
     ],
 )  # fmt: skip
 def test_a_state_of_something_else_is_refused_with_everything_that_differs(

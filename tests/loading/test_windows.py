@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import pickle
+import tarfile
 from typing import TYPE_CHECKING
 
 import h5py
@@ -20,9 +22,11 @@ from lapsdata.errors import (
 )
 from lapsdata.formats.shards_webdataset import ShardsWriter
 from lapsdata.loading.loader import Loader
+from lapsdata.loading.mixture import Mixture
 from lapsdata.loading.source import BatchSource
 from lapsdata.loading.windows import WindowDataset, open_windows
 from lapsdata.schema.video import SourceVideo
+from lapsdata.storage.slabs import SlabCache
 from lapsdata.testing.samples import sample_energies, sample_provenance, sample_tracks
 
 if TYPE_CHECKING:
@@ -168,6 +172,78 @@ def test_buffers_are_filled_in_place_with_offsets_too(tmp_path: Path) -> None:
     batch = windows.gather([1, 2], out=out)
     np.testing.assert_array_equal(out["tracks"], expected("tracks")[[[1, 2], [2, 3]]])
     assert np.shares_memory(batch["tracks"], out["tracks"])
+    pad = np.ones((2, 2), bool)
+    assert windows.gather([6, 2], out={"pad": pad})["pad"] is pad
+    assert pad.tolist() == [[False, True], [False, False]]
+
+
+@pytest.mark.parametrize(
+    ("buffer", "got"),
+    [
+        (np.empty((4, 1, 4, 5, 2), np.float32), r"\(4, 1, 4, 5, 2\) float32"),
+        (np.empty((2, 2, 4, 5, 2), np.float64), r"\(2, 2, 4, 5, 2\) float64"),
+        (np.empty((2, 4, 2, 5, 2), np.float32).swapaxes(1, 2), r"\(2, 2, 4, 5, 2\) float32"),
+        ([0.0], "list"),
+    ],
+)
+def test_buffers_of_sequences_are_filled_or_refused(tmp_path: Path, buffer: object, got: str) -> None:
+    windows = open_windows(h5(tmp_path), offsets=(0, 1))
+    told = rf"out: tracks: expected \(2, 2, 4, 5, 2\) float32 in C order that may be written, got {got}"
+    with pytest.raises(SchemaError, match=told):
+        windows.gather([1, 2], out={"tracks": buffer})  # type: ignore[dict-item]
+
+
+@pytest.mark.parametrize("name", ["tarcks", "step_s"])
+def test_a_buffer_that_nothing_is_written_to_is_refused(tmp_path: Path, name: str) -> None:
+    windows = open_windows(h5(tmp_path))
+    with pytest.raises(SchemaError, match=rf"out: expected buffers for some of .*, got \['{name}'\]"):
+        windows.gather([1, 2], out={name: np.empty((2, 4))})
+
+
+def test_what_is_passed_over_in_a_folder_is_told_by_the_plan(tmp_path: Path) -> None:
+    folder = h5(tmp_path)
+    assert open_windows(folder).notes == ()
+    (folder / "a.mp4").write_bytes(b"film")
+    (folder / "more").mkdir()
+    (folder / ".hidden").write_bytes(b"")
+    windows = open_windows(folder)
+    (note,) = windows.notes
+    assert note == f"not files of windows, and passed over: '{folder / 'a.mp4'}', '{folder / 'more'}'"
+    loader = Loader(windows, batch_size=4)
+    assert str(loader.plan()).endswith(f"\nnote: {note}")
+    loader.close()
+    mixed_loader = Loader(Mixture({"first": windows, "other": open_windows(folder / "a.h5")}), batch_size=4)
+    assert mixed_loader.plan().notes == (f"first: {note}",)
+    mixed_loader.close()
+
+
+def test_more_files_than_may_be_open_are_told_by_the_plan(tmp_path: Path) -> None:
+    loader = Loader(open_windows(h5(tmp_path), open_files=1), batch_size=4)
+    assert "note: 2 files, of which 1 may be open" in str(loader.plan())
+    assert "write a catalog with an index" in str(loader.plan())
+    loader.close()
+
+
+@pytest.mark.parametrize("chosen", [None, ["a", "c"]])
+def test_a_block_shuffle_decodes_every_shared_chunk_once(tmp_path: Path, chosen: list[str] | None) -> None:
+    """Files whose lengths are no multiples of a chunk: blocks begin with each file, as its chunks do."""
+    for name, rows in (("a", 137), ("b", 98), ("c", 143)):
+        with h5py.File(tmp_path / f"{name}.h5", "w") as file:
+            group = file.create_group("root/default")
+            for field, shape in (("tracks", (rows, 4, 5, 2)), ("vis", (rows, 4, 5))):
+                values = np.random.default_rng(0).random(shape, np.float32) if field == "tracks" else np.ones(shape)
+                group.create_dataset(field, data=values, compression="gzip", chunks=(10, *shape[1:]))
+    with pytest.warns(LapsWarning, match="hold no checksums"):
+        windows = open_windows(tmp_path)
+    part = windows if chosen is None else windows.subset(videos=chosen)
+    assert part.part_rows is not None
+    assert part.part_rows.tolist() == ([137, 98, 143] if chosen is None else [137, 143])
+    windows._reader._cache = SlabCache(8 * 10 * 4 * 5 * 16)  # two windows of 3 blocks, and what they share with others
+    with Loader(part, batch_size=7, shuffle="block", window_blocks=3, workers=1) as loader:
+        seen = np.concatenate([batch["id"] for batch in loader])
+    assert len(set(seen.tolist())) == len(seen) == len(part)
+    assert windows.decoded_rows == 2 * len(part)
+    windows.close()
 
 
 def test_cameras_are_chosen_by_name(tmp_path: Path) -> None:
@@ -287,6 +363,14 @@ def test_a_foreign_file_has_times_if_a_rate_is_given(tmp_path: Path) -> None:
     lapsdata.write(tmp_path / "ours.h5", ONE)
     with pytest.raises(SchemaError, match="expected no rate beside a file that carries its own times"):
         open_windows(tmp_path / "ours.h5", rate=25)
+    with tarfile.open(tmp_path / "theirs.tar", "w") as tar:
+        file = io.BytesIO()
+        np.save(file, ONE.tracks["default"][0])
+        member = tarfile.TarInfo("0.tracks.npy")
+        member.size = len(file.getvalue())
+        tar.addfile(member, io.BytesIO(file.getvalue()))
+    with pytest.raises(SchemaError, match=r"expected no rate beside a tar of other makers, whose samples .* no order"):
+        open_windows(tmp_path / "theirs.tar", rate=25)
 
 
 @pytest.mark.filterwarnings("ignore:.*hold no checksums")

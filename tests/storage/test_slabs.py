@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lapsdata.errors import CorruptDataError
+from lapsdata.errors import CorruptDataError, Problem
 from lapsdata.storage.codecs import Codec
 from lapsdata.storage.index import ABSENT, ChunkIndex, file_key
 from lapsdata.storage.open_files import OpenFile, open_file
@@ -160,6 +162,52 @@ class TestCache:
         cache.put("b", np.zeros(10, np.uint8))
         assert cache.get("b") is not None
         assert cache.decoded == 2
+
+    @pytest.mark.parametrize("most", [50, 0])
+    def test_a_slab_that_many_want_at_once_is_made_once(self, most: int) -> None:
+        cache, made, wanted = SlabCache(most), list[int](), threading.Barrier(5)
+
+        def make() -> Any:
+            wanted.wait(10)
+            time.sleep(0.2)  # until the others have asked for it
+            made.append(1)
+            return np.arange(10, dtype=np.uint8)
+
+        def use() -> Any:
+            wanted.wait(10)
+            return cache.get_or_make("a", make)
+
+        with ThreadPoolExecutor(5) as pool:
+            first = pool.submit(cache.get_or_make, "a", make)
+            found = [task.result() for task in [first, *(pool.submit(use) for _ in range(4))]]
+        assert made == [1]
+        assert all(slab is found[0] for slab in found)
+        assert (cache.decoded, cache.decoded_rows) == (1, 10)
+
+    def test_what_cannot_be_made_is_told_to_all_that_want_it(self) -> None:
+        cache, begun, tried = SlabCache(50), threading.Event(), list[int]()
+
+        def fail() -> Any:
+            tried.append(1)
+            begun.set()
+            time.sleep(0.1)
+            raise CorruptDataError(Problem("x", "y", "expected a, got b"))
+
+        with ThreadPoolExecutor(2) as pool:
+            first = pool.submit(cache.get_or_make, "a", fail)
+            begun.wait(10)
+            second = pool.submit(cache.get_or_make, "a", fail)
+            assert [type(task.exception()) for task in (first, second)] == [CorruptDataError] * 2
+        assert first.exception() is not second.exception()
+        assert len(tried) == 2
+        assert cache.get_or_make("a", lambda: np.zeros(3)).tolist() == [0, 0, 0]
+
+    def test_a_forgotten_slab_is_made_anew(self) -> None:
+        cache = SlabCache(10)
+        cache.put("a", np.zeros(10, np.uint8))
+        cache.forget("a")
+        cache.forget("a")
+        assert cache.get_or_make("a", lambda: np.ones(10, np.uint8)).tolist() == [1] * 10
 
     def test_threads_may_share_it(self) -> None:
         cache, faults = SlabCache(50), list[int]()
