@@ -40,7 +40,7 @@ def check_buffers(out: Mapping[str, NDArray[Any]], names: Sequence[str]) -> None
         raise SchemaError(Problem("unknown-field", "out", message, "name them in `fields`, or leave them out"))
 
 
-def flat_buffers(out: Mapping[str, NDArray[Any]], spec: BatchSpec, count: int) -> dict[str, NDArray[Any]]:
+def flat_buffers(out: Mapping[str, Any], spec: BatchSpec, count: int) -> dict[str, NDArray[Any]]:
     """Return buffers (B, O, ...) of sequences as buffers (B * O, ...) of windows, in the same memory.
 
     Raises

@@ -188,7 +188,7 @@ class _BlocksOfParts:
     def ids(self, epoch: int, positions: NDArray[np.int64]) -> NDArray[np.int64]:
         windows, offsets = np.divmod(positions, self._window)
         last, rest = divmod(len(self), self._window)
-        slots = windows * self._window
+        slots: NDArray[np.int64] = windows * self._window
         whole = windows < last
         slots[whole] += within_windows(offsets[whole], self._window, windows[whole], *self._words, "window", epoch)
         if not whole.all():
@@ -208,7 +208,7 @@ def _line_of_blocks(
     blocks = -(-length // rows)
     within = np.arange(blocks.sum()) - np.repeat(np.cumsum(blocks) - blocks, blocks)
     first = np.repeat(np.cumsum(length) - length, blocks) + within * rows
-    size = np.minimum(rows, np.repeat(length, blocks) - within * rows)
+    size: NDArray[np.int64] = np.minimum(rows, np.repeat(length, blocks) - within * rows)
     shuffled = permutation(len(first), *words, "blocks", epoch)(np.arange(len(first)))
     size = size[shuffled]
     return np.cumsum(size) - size, first[shuffled]

@@ -186,25 +186,28 @@ class SlabCache:
 
         Where making it fails, each thread that wants it is told by its own attempt.
         """
+        own: Future[NDArray[Any]] = Future()
         while True:
             with self._lock:
-                slab, other = self._slabs.get(key), self._making.get(key)
+                slab = self._slabs.get(key)
                 if slab is not None:
                     self._slabs.move_to_end(key)
                     return slab
-                if other is None:
-                    own = self._making[key] = Future()
-                    break
+                other = self._making.setdefault(key, own)
+            if other is own:
+                return self._made(key, make, own)
             if other.exception() is None:
                 return other.result()
+
+    def _made(self, key: Hashable, make: Callable[[], NDArray[Any]], told: Future[NDArray[Any]]) -> NDArray[Any]:
         try:
             slab = make()
             self.put(key, slab)
         except BaseException as error:
-            own.set_exception(error)
+            told.set_exception(error)
             raise
         else:
-            own.set_result(slab)
+            told.set_result(slab)
             return slab
         finally:
             with self._lock:
