@@ -34,7 +34,7 @@ test: $(VENV)/installed $(VENV)/numpy-wheels/done
 bench: $(VENV)/installed
 	$(BIN)/pip install --quiet -c constraints.txt -e '.[bench]'
 	$(BIN)/python benchmarks/peer_env.py
-	$(BIN)/python benchmarks/bench_windows.py
+	for name in windows stream catalog frames feeding; do $(BIN)/python benchmarks/bench_$$name.py || exit 1; done
 	$(BIN)/python benchmarks/table.py
 
 lint: $(VENV)/installed

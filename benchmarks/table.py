@@ -83,12 +83,90 @@ def rows() -> list[tuple[str, str, str]]:
         limit = row["random"]["limit_times_reopening"]
         figure = f"{order:.2f} x, {at_random:.1f} x (decoding and making pictures allow {limit:.1f} x)"
         found.append((f"reading {name} in order beside bare PyAV, at random beside reopening", promise, figure))
+    found += [*loading(), *rivals(), *more_loading()]
     for name, group in compact["groups"].items():
         promise = compact["promise_compact_over_raw"].get(name)
         shares = group["largest_compact_over_raw"]
         figure = f"{max(shares.values()):.1%}"
         found.append((f"`compact` beside `raw`, {name}", f"<= {promise:.0%}" if promise else "", figure))
     return found
+
+
+def loading() -> list[tuple[str, str, str]]:
+    """Our reader beside memory, batches of 64."""
+    measured, found = result("windows"), []
+    ways: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for row in measured["ours"]:
+        if row["batch"] == 64 and row["promise_times_take"] is not None:
+            ways.setdefault((row["verification"], row["threads"], row["promise_times_take"]), []).append(row)
+    for (way, threads, promise), alike in ways.items():
+        figures = ", ".join(f"{row['kind']} {row['times_take']:.2f}" for row in alike)
+        name = f"random windows beside `np.take` in memory, verification {way}, {THREADS[threads]}"
+        found.append((name, f">= {promise} x", figures))
+    for row in measured["ours"]:
+        if row["batch"] == 64 and row["kind"] == "zarr_compact":
+            promise = f">= {measured['promise_compact_windows_per_s']:,} windows/s" if row["threads"] == 2 else ""
+            name = f"random windows of compact Zarr, verified, {THREADS[row['threads']]}"
+            found.append((name, promise, f"{row['windows_per_s']:,} windows/s"))
+    return found
+
+
+def rivals() -> list[tuple[str, str, str]]:
+    """The same windows by others, and how much faster ours are."""
+    measured, found = result("windows"), []
+    for row in measured["rivals"]:
+        if row["batch"] == 64:
+            slow, fast = row["ours_times_this"].values()
+            figure = f"{row['windows_per_s']:,.0f} windows/s; ours {slow:,} x (first epoch) to {fast:,} x"
+            name = f"random windows by {row['title']}, {'verified' if row['verifies'] else 'unverified'}"
+            found.append((name, f">= {row['promise']} x" if row["promise"] else "", figure))
+    shared = measured["shared_chunks"]
+    for shuffle, row in shared["rows"].items():
+        promise = f">= {shared['promise_times_loop']} x" if shuffle == "block" else ""
+        figure = f"{row['windows_per_s']:,.0f} windows/s, {row['times_loop']} x the loop that opens a file per sample"
+        figure += f"; {row['decoded_per_window']} decoded for each"
+        name = f"`Loader` on gzip HDF5 with automatic chunks, shuffled within {row['shuffle_window']:,}"
+        found.append((name, promise, figure))
+    return found
+
+
+def more_loading() -> list[tuple[str, str, str]]:
+    """Streams, catalogs, frames, and a model that waits."""
+    streams, catalog, frames, fed = map(result, ("stream", "catalog", "frames", "feeding"))
+    read, opened = catalog["reading"], catalog["opening"]
+    row, promise = streams["rows"]["archives"], catalog["promise"]
+    found = [
+        (
+            "our tars read along, verified, beside `webdataset` with `.decode()`",
+            f">= {streams['promise_times_webdataset']} x",
+            f"{row['windows_per_s']:,} windows/s, {row['times_webdataset']} x",
+        ),
+        (
+            f"{read['files']:,} files in global order, by a catalog with its index",
+            f">= {promise['windows_per_s']:,} windows/s",
+            f"{read['rows']['catalog with index']['windows_per_s']:,.0f} windows/s",
+        ),
+        (
+            f"opening a catalog of {opened['items']:,} items, {opened['windows']:,} windows",
+            f"<= {promise['open_s']:g} s, {promise['open_mb']:g} MB",
+            f"{opened['open_s']:.2f} s, {opened['peak_mb']:.0f} MB",
+        ),
+    ]
+    for name, video in frames["videos"].items():
+        times = video["rows"]
+        kinds = (
+            "tracks alone",
+            "with frames, nothing kept",
+            "with frames, kept",
+            "with frames, a video for each sample",
+        )
+        figure = "; ".join(f"{kind} {times[kind]['ms_per_batch']:.2f} ms" for kind in kinds)
+        found.append((f"a batch of {frames['batch']} windows, {name}", "", figure))
+    name = "share of its training time for which the small tokenizer waits for a `Loader`"
+    return [*found, (name, f"< {fed['promise']:.0%}", f"{fed['waited_share']:.2%}")]
+
+
+THREADS = {1: "one thread", 2: "two threads"}
 
 
 def table() -> str:

@@ -249,9 +249,29 @@ def copy_rows(
         read,
         `WRONG_SUM`, `UNDECODABLE`, `NO_FLAG` (neither 0 nor 1).
     """
-    sized = np.zeros(len(parts), np.uint8)
     room = (room // 64 + 1) * 64
-    spare = np.empty(2 * room, np.uint8)
+    spare, sized = np.empty(2 * room, np.uint8), np.zeros(len(parts), np.uint8)
+    # In a function of its own: Numba frees an array after the last use of its name, whatever is done at its address.
+    return _copy_into(ids, starts, slots, tables, fields, parts, outs, sizes, verify, spare, room, sized, reads)
+
+
+@_loop
+def _copy_into(
+    ids: Ints,
+    starts: Ints,
+    slots: Ints,
+    tables: Ints,
+    fields: Ints,
+    parts: Ints,
+    outs: Ints,
+    sizes: Ints,
+    verify: int,
+    spare: NDArray[np.uint8],
+    room: int,
+    sized: NDArray[np.uint8],
+    reads: Ints,
+) -> tuple[int, int, int]:
+    """Do what `copy_rows` says, with room for two rows in `spare`, and which of `parts` have their size in `sized`."""
     scratch = spare.ctypes.data
     for i in range(len(ids)):
         if ids[i] < 0 or ids[i] >= starts[-1]:

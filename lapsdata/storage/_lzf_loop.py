@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["expand"]
+__all__ = ["expand", "expand_plain"]
 
 
-def _expand(stored: NDArray[np.uint8], out: NDArray[np.uint8]) -> int:
+def expand_plain(stored: NDArray[np.uint8], out: NDArray[np.uint8]) -> int:
     """Decode into `out`; return the number of bytes made, or -1 where the stream breaks.
 
     A control byte below 32 begins a run of literals, one longer than it says. Others hold three bits of length and
@@ -53,4 +53,4 @@ def _expand(stored: NDArray[np.uint8], out: NDArray[np.uint8]) -> int:
     return made
 
 
-expand = compile_loop(_expand, nogil=True)
+expand = compile_loop(expand_plain, nogil=True)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import zlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from lapsdata.errors import CorruptDataError, Problem, UnknownFormatError
 from lapsdata.storage.decoding import decoding
 from lapsdata.storage.hdf5_decode import fletcher32_payload, unshuffle
+from lapsdata.storage.numpy_install import numpy_problem
 from lapsdata.storage.seal import REPAIR, crc32c
 
 if TYPE_CHECKING:
@@ -18,7 +20,12 @@ if TYPE_CHECKING:
 
     from pydantic import JsonValue
 
-__all__ = ["CODECS", "Codec", "decode"]
+    from lapsdata.storage.hdf5_decode import Filter
+
+__all__ = ["CODECS", "HDF5_FILTERS", "Codec", "decode", "hdf5_codecs"]
+
+HDF5_FILTERS: Final = {1: "deflate", 2: "shuffle", 3: "fletcher32", 32000: "lzf"}
+"""Registered numbers of the filters that are decoded here (HDF5 specification, IV.A.2.l, and h5py's LZF)."""
 
 _BLOSC_HEADER = 16
 
@@ -43,6 +50,18 @@ class Codec:
 
     name: str
     settings: Mapping[str, JsonValue] = field(default_factory=dict)
+
+
+def hdf5_codecs(filters: Sequence[Filter]) -> tuple[Codec, ...]:
+    """Return the codecs of a filter pipeline of HDF5; one that is not decoded here keeps its number.
+
+    Examples
+    --------
+    >>> from lapsdata.storage.hdf5_decode import Filter
+    >>> [codec.name for codec in hdf5_codecs([Filter(2, "shuffle"), Filter(307, "bzip2")])]
+    ['shuffle', 'filter 307 (bzip2)']
+    """
+    return tuple(Codec(HDF5_FILTERS.get(step.id, f"filter {step.id} ({step.name})")) for step in filters)
 
 
 def decode(stored: bytes, codecs: Sequence[Codec], *, size: int, itemsize: int, mask: int, where: str) -> bytes:
@@ -180,14 +199,21 @@ def _crc32c(data: bytes, settings: Mapping[str, Any], itemsize: int, size: int, 
 
 
 def _lzf(data: bytes, settings: Mapping[str, Any], itemsize: int, size: int, where: str) -> bytes:
-    from lapsdata.storage._lzf_loop import expand
-
     out = np.empty(size, np.uint8)
-    done = expand(np.frombuffer(data, np.uint8), out)
+    done = _lzf_loop()(np.frombuffer(data, np.uint8), out)
     if done != size:
         message = f"expected an LZF stream of {size} bytes, got {'one that breaks' if done < 0 else f'{done} bytes'}"
         raise CorruptDataError(Problem("corrupt-chunk", where, message, REPAIR))
     return out.tobytes()
+
+
+@functools.cache
+def _lzf_loop() -> Callable[..., int]:
+    """Return the compiled loop; over arrays of a mixed NumPy install it cannot be called, and the plain one is."""
+    from lapsdata.storage._lzf_loop import expand, expand_plain
+
+    problem = numpy_problem()
+    return expand if problem is None or problem.severity != "error" else expand_plain
 
 
 CODECS: Mapping[str, Callable[..., bytes]] = {

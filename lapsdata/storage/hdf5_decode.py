@@ -1,30 +1,22 @@
-"""Decoding of HDF5 chunks without libhdf5: the core filters deflate, shuffle and fletcher32, each checked.
+"""What libhdf5 does to bytes, undone without it: its own filters, and the types of elements.
 
-Filters undo in the reverse of the order in which the file lists them. Any length that does not come out as
-the file says, and any checksum that does not fit, is a `CorruptDataError`: bytes are never passed on in
-doubt.
+A checksum that does not fit is a `CorruptDataError`: bytes are never passed on in doubt. Streams are undone by
+`lapsdata.storage.codecs`.
 """
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from lapsdata.errors import CorruptDataError, Problem, UnknownFormatError
+from lapsdata.errors import CorruptDataError, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from lapsdata.storage.hdf5_types import StoredType
 
-__all__ = ["Filter", "decode_chunk", "decode_elements", "fletcher32"]
-
-DEFLATE: Final = 1
-SHUFFLE: Final = 2
-FLETCHER32: Final = 3
+__all__ = ["Filter", "decode_elements", "fletcher32", "fletcher32_payload", "unshuffle"]
 
 # Sums of this many 16-bit words, weighted by their position, stay below 2 ** 64.
 _BLOCK: Final = 1 << 16
@@ -65,65 +57,6 @@ def _fold(total: int) -> int:
     return (total - 1) % 65535 + 1 if total else 0
 
 
-def decode_chunk(stored: bytes, filters: Sequence[Filter], mask: int, *, size: int, element: int, where: str) -> bytes:
-    """Undo the filter pipeline of one chunk.
-
-    Parameters
-    ----------
-    stored : bytes
-        The chunk as it lies in the file.
-    filters : sequence of Filter
-        In the order in which the writer applied them.
-    mask : int
-        Bit i is set where filter i was left out for this chunk.
-    size : int
-        Bytes of the decoded chunk.
-    element : int
-        Bytes of one element, for shuffle.
-    where : str
-        File, dataset and chunk, for messages.
-
-    Raises
-    ------
-    CorruptDataError
-        A checksum or a length does not fit.
-    UnknownFormatError
-        A filter that is not decoded here.
-    """
-    data = stored
-    for index in reversed(range(len(filters))):
-        if mask >> index & 1:
-            continue
-        step = filters[index]
-        if step.id == DEFLATE:
-            data = inflate(data, where)
-        elif step.id == SHUFFLE:
-            data = unshuffle(data, element)
-        elif step.id == FLETCHER32:
-            data = fletcher32_payload(data, where)
-        else:
-            message = f"expected only deflate, shuffle and fletcher32, got filter {step.id} ({step.name})"
-            raise UnknownFormatError(Problem("unsupported-filter", where, message, "read it through h5py"))
-    if len(data) != size:
-        message = f"expected {size} bytes after decoding, got {len(data)}"
-        raise CorruptDataError(Problem("wrong-chunk-length", where, message, "restore the file from a copy"))
-    return data
-
-
-def inflate(data: bytes, where: str) -> bytes:
-    try:
-        return zlib.decompress(data)
-    except zlib.error as error:
-        raise CorruptDataError(
-            Problem(
-                "corrupt-chunk",
-                where,
-                f"expected a deflate stream, got {error}",
-                "restore the file from a copy",
-            )
-        ) from error
-
-
 def unshuffle(data: bytes, element: int) -> bytes:
     """Put byte k of every element beside its fellows; bytes past the last whole element lie as they were."""
     whole = len(data) // element
@@ -132,6 +65,7 @@ def unshuffle(data: bytes, element: int) -> bytes:
 
 
 def fletcher32_payload(data: bytes, where: str) -> bytes:
+    """Return the bytes before their checksum, if it is theirs."""
     payload, written = data[:-4], int.from_bytes(data[-4:], "little")
     found = fletcher32(payload)
     # Before 1.6.3 the library wrote the bytes of each half in the other order, and it still accepts both.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from lapsdata.errors import CorruptDataError, Problem, SchemaError, UnknownFormatError
-from lapsdata.storage.codecs import Codec
+from lapsdata.storage.codecs import HDF5_FILTERS, hdf5_codecs
 from lapsdata.storage.hdf5_file import Hdf5File
 from lapsdata.storage.hdf5_ladder import Selection, chunk_positions, fill_value
 from lapsdata.storage.hdf5_refusal import require_plausible
@@ -22,13 +22,11 @@ from lapsdata.storage.seal import REPAIR
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from lapsdata.storage.codecs import Codec
     from lapsdata.storage.hdf5_ladder import Source
     from lapsdata.storage.index import FileKey
 
 __all__ = ["LibrarySlabs", "hdf5_index"]
-
-_CODECS: Final = {1: "deflate", 2: "shuffle", 3: "fletcher32", 32000: "lzf"}
-"""Registered numbers of the filters that are decoded here (HDF5 specification, IV.A.2.l, and h5py's LZF)."""
 
 _MOST: Final = np.iinfo(np.int64).max
 
@@ -105,8 +103,7 @@ def hdf5_index(
     source = file.source(name)
     stored = _numbers(source)
     _require_plausible(source)
-    codecs = tuple(Codec(_CODECS.get(step.id, step.name)) for step in source.filters)
-    known = all(step.id in _CODECS for step in source.filters)
+    known = all(step.id in HDF5_FILTERS for step in source.filters)
     dtype = _plain_dtype(source)
     behind_block = source.layout == "chunked" and source.user_block
     if dtype is None or not known or source.layout not in ("contiguous", "chunked") or behind_block:
@@ -121,7 +118,7 @@ def hdf5_index(
     value = fill_value(source) if source.unwritten_chunks else None
     if source.layout == "contiguous":
         return _contiguous(source, dtype, key, row_crc32c, value)
-    return _chunked(source, dtype, key, codecs, row_crc32c, value)
+    return _chunked(source, dtype, key, hdf5_codecs(source.filters), row_crc32c, value)
 
 
 def _numbers(source: Source) -> np.dtype[Any]:

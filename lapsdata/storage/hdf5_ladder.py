@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 
 from lapsdata.errors import CorruptDataError, Problem
-from lapsdata.storage.hdf5_decode import Filter, decode_chunk, decode_elements
+from lapsdata.storage.codecs import decode, hdf5_codecs
+from lapsdata.storage.hdf5_decode import Filter, decode_elements
 from lapsdata.storage.hdf5_sources import missing_sources
 from lapsdata.storage.hdf5_types import StoredType, memory_type, stored_type
 
@@ -245,12 +246,12 @@ def _chunk(source: Source, info: Any, file: int) -> Array:  # noqa: ANN401
     where = f"{source.where}: chunk at {info.chunk_offset}, byte {info.byte_offset}"
     stored = _pread(file, info.size, info.byte_offset, where)
     element = source.stored.size
-    raw = decode_chunk(
+    raw = decode(
         stored,
-        source.filters,
-        info.filter_mask,
+        hdf5_codecs(source.filters),
         size=math.prod(chunk_shape) * element,
-        element=element,
+        itemsize=element,
+        mask=info.filter_mask,
         where=where,
     )
     return decode_elements(raw, source.stored).reshape(chunk_shape)

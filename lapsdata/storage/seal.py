@@ -45,7 +45,7 @@ CHECKSUMS = "_crc32c"
 
 _LOOP = "lapsdata.storage._copy_loop"
 
-REPAIR = "take it from a copy, or make it anew from its parents"
+REPAIR = "take it from a copy, make it anew from its parents, or save what is whole: lapsdata repair PATH"
 """What to do about damage."""
 
 

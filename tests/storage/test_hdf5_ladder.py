@@ -239,14 +239,12 @@ def test_a_boolean_that_is_neither_is_corrupt(tmp_path: Path, rung: Rung) -> Non
         read(tmp_path / "x.h5", rung)
 
 
-@pytest.mark.parametrize("rung", RUNGS[:3])
-def test_lzf_is_read_by_libhdf5_and_named_by_ours(tmp_path: Path, rung: Rung) -> None:
-    values = np.zeros((8, 8), "f4")
+@pytest.mark.parametrize("rung", RUNGS)
+def test_lzf_is_read_by_every_rung(tmp_path: Path, rung: Rung) -> None:
+    values = np.arange(64, dtype="f4").reshape(8, 8) // 9
     with h5py.File(tmp_path / "x.h5", "w") as file:
         file.create_dataset("x", data=values, chunks=(4, 8), compression="lzf")
     same(read(tmp_path / "x.h5", rung), values)
-    with pytest.raises(UnknownFormatError, match=r"chunk at \(0, 0\), byte \d+: .* got filter 32000 \(lzf\)"):
-        read(tmp_path / "x.h5", "chunks")
 
 
 def test_scale_offset_and_compact_data_are_named_by_the_last_rung(tmp_path: Path) -> None:
@@ -260,7 +258,7 @@ def test_scale_offset_and_compact_data_are_named_by_the_last_rung(tmp_path: Path
     for rung in RUNGS[:3]:
         same(read(tmp_path / "x.h5", rung), values)
         same(read(tmp_path / "x.h5", rung, "c"), values)
-    with pytest.raises(UnknownFormatError, match="got filter 6"):
+    with pytest.raises(UnknownFormatError, match=r"chunk at \(0,\), byte \d+: .* got the codec 'filter 6"):
         read(tmp_path / "x.h5", "chunks")
     with pytest.raises(UnknownFormatError, match=r"the place of compact data .* libhdf5 alone"):
         read(tmp_path / "x.h5", "chunks", "c")
