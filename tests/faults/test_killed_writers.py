@@ -12,7 +12,7 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
-KILLS = 25
+KILLS = 12
 
 # Children are forked from a process that has imported everything and started no thread, so that a kill falls into
 # the writing and not into the imports. Reading also happens in a child: zarr starts threads.

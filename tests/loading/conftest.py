@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 GRACE_S = 5.0
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _quick_searches_for_garbage() -> None:
+    """Leave what other tests have imported out of the searches around each test of this folder."""
+    gc.collect()
+    gc.freeze()
+
+
 def handles() -> set[str]:
     """What this process has open, where the system tells."""
     folder = Path("/proc/self/fd")
