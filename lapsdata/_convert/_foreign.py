@@ -10,6 +10,7 @@ import numpy as np
 
 from lapsdata._convert._windows import Windows
 from lapsdata.errors import LapsError, Problem, Problems, SchemaError, UnknownFormatError
+from lapsdata.loading.foreign import store_of
 from lapsdata.provenance import provenance
 from lapsdata.schema.base import Size, Tool
 from lapsdata.schema.tracks import Area, Grid, TracksHeader, TracksView
@@ -18,6 +19,7 @@ from lapsdata.storage.hdf5_file import Hdf5File
 from lapsdata.storage.hdf5_index import hdf5_index
 from lapsdata.storage.hdf5_open import open_hdf5
 from lapsdata.storage.index import ABSENT
+from lapsdata.storage.npy_index import npy_index
 from lapsdata.storage.zarr_index import zarr_index
 from lapsdata.timebase import FrameRate, frame_to_s
 
@@ -54,11 +56,11 @@ def foreign_windows(path: Path, options: ConvertOptions) -> Windows:
     Raises
     ------
     UnknownFormatError
-        Neither HDF5 nor Zarr, or no such arrays.
+        None of HDF5, Zarr and npy, or no such arrays.
     SchemaError
         Arrays that do not fit each other, or no rate or frame size was given: every one that is missing.
     """
-    found = _zarr(path) if path.is_dir() else _hdf5(path)
+    found = {"npy": _npy, "zarr": _zarr}.get(store_of(path), _hdf5)(path)
     if not found.views:
         message = f"expected a group with the arrays tracks and vis, got {', '.join(found.rest[:6]) or 'nothing'}"
         raise UnknownFormatError(Problem("no-windows", str(path), message, "look at it: lapsdata inspect FILE"))
@@ -194,6 +196,15 @@ def _zarr(path: Path) -> _Found:
     indexes = [source for arrays_of in views.values() for source in arrays_of.values()]
     filled = sum(int((index.offset == ABSENT).sum()) for index in indexes)
     return _Found({view: dict(arrays_of) for view, arrays_of in views.items()}, sizes, tuple(rest), filled)
+
+
+def _npy(path: Path) -> _Found:
+    files = sorted(file.name for file in path.iterdir() if not file.name.startswith("."))
+    wanted = [f"{name}.npy" for name in ("tracks", "vis")]
+    if not set(wanted) <= set(files):
+        return _Found({}, {}, tuple(files), 0)
+    arrays: dict[str, Source] = {name[:-4]: npy_index(path / name, f"{path}: {name[:-4]}") for name in wanted}
+    return _Found({"default": arrays}, {}, tuple(name for name in files if name not in wanted), 0)
 
 
 def zarr_arrays(path: Path) -> tuple[list[str], dict[str, dict[str, Any]]]:

@@ -11,6 +11,7 @@ from lapsdata._convert._windows import Windows
 from lapsdata.errors import LapsError, Problem, SchemaError, UnknownFormatError
 from lapsdata.formats import recognise
 from lapsdata.formats.shards_webdataset import ShardsFolder
+from lapsdata.loading.finding import is_item
 from lapsdata.storage.atomic import existing, storage_errors
 
 if TYPE_CHECKING:
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from lapsdata.storage.pieces import Source
 
 __all__ = ["ConvertSource", "Sources", "find_sources", "open_windows"]
-
-_ITEM = ("zarr.json", ".zgroup", ".zarray", "shards.json")
-"""What makes a folder one item instead of a folder of items."""
 
 _HDF5 = (".h5", ".hdf5")
 
@@ -97,7 +95,7 @@ def find_sources(path: Path) -> Sources:
 
 def _is_item(path: Path) -> bool:
     with storage_errors(path, "open"):
-        return path.is_file() or any((path / name).is_file() for name in _ITEM)
+        return path.is_file() or is_item(path)
 
 
 def _recognised(path: Path) -> Format[Any] | None:

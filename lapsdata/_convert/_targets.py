@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lapsdata.errors import Problem, SchemaError, UnknownFormatError
+from lapsdata.loading.finding import is_item
 from lapsdata.plugins import registry
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def outputs(found: Sources, target: Path, plugin: Format[Any]) -> list[Path]:
 
 
 def _plain_folder(path: Path) -> bool:
-    return path.is_dir() and not any((path / name).exists() for name in ("zarr.json", ".zgroup", "shards.json"))
+    return path.is_dir() and not is_item(path)
 
 
 def expect_apart(source: Path, target: Path) -> None:

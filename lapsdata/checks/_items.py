@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lapsdata.errors import LapsError, Problem
+from lapsdata.loading.finding import is_item
 from lapsdata.plugins import registry
 from lapsdata.storage.atomic import existing, storage_errors
 from lapsdata.storage.seal_list import SEAL_LIST
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = ["FoundItems", "find_items"]
-
-_MARKERS = ("zarr.json", ".zgroup", ".zarray", "shards.json")
-"""Files that make a folder one item."""
 
 _LEDGER = re.compile(r"ledger-rank\d+\.jsonl")
 _HEAD = 1 << 16
@@ -76,7 +74,7 @@ class _Search:
                 self._ledger("", path)
             else:
                 self._item(path, named=True)
-        elif _is_item(path):
+        elif is_item(path):
             self._item(path if path.name else path.resolve(), named=True)
         else:
             before = self._met
@@ -109,7 +107,7 @@ class _Search:
         if path.name.startswith("."):
             self.found.passed_over["hidden"] += 1
         elif existing(path).is_dir():
-            if _is_item(path):
+            if is_item(path):
                 self._item(path, named=False)
             elif path.resolve() not in self._entered:  # else a link that leads back
                 self._walk(path, str(path))
@@ -129,10 +127,6 @@ class _Search:
             message = f"expected '{subject}' beside its list of checksums, got nothing"
             fix = "put it there, or remove the list"
             self.found.problems.append(Problem("seal-list-alone", str(path), message, fix, "warning"))
-
-
-def _is_item(folder: Path) -> bool:
-    return any((folder / name).is_file() for name in _MARKERS)
 
 
 def _is_ledger(path: Path) -> bool:

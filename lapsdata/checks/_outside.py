@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lapsdata.checks._rows import ReadWindows, read_windows, sum_windows
 from lapsdata.checks.outcome import CheckedItem, refused
 from lapsdata.errors import LapsError, Problem, SchemaError, StorageError, UnknownFormatError
-from lapsdata.loading.foreign import foreign_arrays
+from lapsdata.loading.foreign import foreign_arrays, store_of
 from lapsdata.loading.items import WindowItem, window_file
 from lapsdata.schema.base import canonical_json
 from lapsdata.schema.export import RECORDS
@@ -92,8 +92,7 @@ def _without_windows(
         if named:
             return refused(path, kind, unknown)
     else:
-        store = "zarr" if path.is_dir() else "tar" if path.suffix == ".tar" else "hdf5"
-        kind, told = f"{store} of others", error.problems[0]
+        kind, told = f"{store_of(path)} of others", error.problems[0]
         if seal:
             return refused(path, kind, error)
     message = f"nothing of it was read or verified: {told.message}"

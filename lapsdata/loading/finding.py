@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from lapsdata.errors import LapsError, Problem, SchemaError, UnknownFormatError
 from lapsdata.formats import recognise
-from lapsdata.loading.foreign import foreign_file
+from lapsdata.loading.foreign import NPY_TRACKS, foreign_file
 from lapsdata.loading.items import tracks_file
 from lapsdata.loading.shards import remote_shards_file, shards_file
 from lapsdata.provenance import one_code_warning
@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from lapsdata.loading.items import WindowFile
     from lapsdata.timebase import FrameRate
 
-__all__ = ["find_files", "find_places", "open_one", "passed_over"]
+__all__ = ["find_files", "find_places", "is_item", "open_one", "passed_over"]
+
+_MARKERS = ("zarr.json", ".zgroup", ".zarray", "shards.json", NPY_TRACKS)
+"""Files that make a folder one item."""
 
 
 def find_files(
@@ -131,4 +134,9 @@ def _expanded(place: Path) -> list[Path]:
 def _is_item(place: Path) -> bool:
     if place.is_file():
         return place.suffix.lower() in (".h5", ".hdf5", ".tar")
-    return any((place / name).is_file() for name in ("zarr.json", ".zgroup", ".zarray", "shards.json"))
+    return is_item(place)
+
+
+def is_item(folder: Path) -> bool:
+    """Say whether a folder is one item, Zarr, shards or npy files, and no folder of items."""
+    return any((folder / name).is_file() for name in _MARKERS)

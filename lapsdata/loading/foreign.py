@@ -1,4 +1,4 @@
-"""Windows in plain HDF5 and Zarr of other makers: `tracks` and `vis` by their names, without times.
+"""Windows in plain HDF5, Zarr and npy files of other makers: `tracks` and `vis` by their names, without times.
 
 Checksums are those of the list that `lapsdata check PATH --seal` has put beside the file, where there is one.
 """
@@ -16,6 +16,7 @@ from lapsdata.loading.items import WindowFile, WindowItem, window_file
 from lapsdata.loading.shards import foreign_tar, tar_arrays
 from lapsdata.storage.hdf5_file import Hdf5File
 from lapsdata.storage.hdf5_index import hdf5_index
+from lapsdata.storage.npy_index import npy_index
 from lapsdata.storage.seal import CHECKSUMS, REPAIR
 from lapsdata.storage.seal_list import with_checksums
 from lapsdata.storage.zarr_index import zarr_index
@@ -28,9 +29,12 @@ if TYPE_CHECKING:
     from lapsdata.storage.pieces import Source
     from lapsdata.storage.seal_list import Store
 
-__all__ = ["ForeignArrays", "foreign_arrays", "foreign_file"]
+__all__ = ["NPY_TRACKS", "ForeignArrays", "foreign_arrays", "foreign_file", "store_of"]
 
 _FIELDS = ("tracks", "vis")
+
+NPY_TRACKS = "tracks.npy"
+"""The file that makes a folder one of npy files."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +43,7 @@ class ForeignArrays:
 
     Parameters
     ----------
-    store : {"hdf5", "zarr", "tar"}
+    store : {"hdf5", "zarr", "tar", "npy"}
     sources : dict of Source
         By their names in the file; these are what a seal list tells of.
     views : dict of dict of str
@@ -59,26 +63,34 @@ def foreign_arrays(path: Path) -> ForeignArrays:
     """Find the arrays of windows in a file that is none of ours, and read none of its windows.
 
     Arrays are found by their names: `tracks (W, T, N, 2)` and `vis (W, T, N)` in one group, wherever that lies; the
-    group's name is the view (AMPLIFY and LAPS: `root/<view>/tracks`). In a tar of WebDataset samples, every `*.npy`
-    member is a field.
+    group's name is the view (AMPLIFY and LAPS: `root/<view>/tracks`). In a folder of npy files: `tracks.npy` and
+    `vis.npy`. In a tar of WebDataset samples, every `*.npy` member is a field.
 
     Raises
     ------
     UnknownFormatError
-        None of HDF5, Zarr and tar, or no such arrays.
+        None of HDF5, Zarr, npy and tar, or no such arrays.
     SchemaError
         Two groups of one name, or samples that are unlike each other.
     CorruptDataError, StorageError
         The file is damaged, cut short, was one of ours once, or may not be read.
     """
-    if path.suffix == ".tar":
+    store = store_of(path)
+    if store == "tar":
         fields = tar_arrays(path)
         return ForeignArrays("tar", fields, {"default": {name: name for name in fields}})
-    store: Store = "zarr" if path.is_dir() else "hdf5"
-    names = _zarr_names(path) if store == "zarr" else _hdf5_names(path)
-    views = _views(path, names)
-    wanted = [name for fields in views.values() for name in fields.values()]
-    return ForeignArrays(store, _zarr(path, wanted) if store == "zarr" else _hdf5(path, wanted), views)
+    names, find = {"hdf5": (_hdf5_names, _hdf5), "zarr": (_zarr_names, _zarr), "npy": (_npy_names, _npy)}[store]
+    views = _views(path, names(path))
+    return ForeignArrays(store, find(path, [name for fields in views.values() for name in fields.values()]), views)
+
+
+def store_of(path: Path) -> Store:
+    """Return what kind of file or folder of another maker something is, by its name and by what lies in it."""
+    if path.suffix == ".tar":
+        return "tar"
+    if not path.is_dir():
+        return "hdf5"
+    return "npy" if (path / NPY_TRACKS).is_file() else "zarr"
 
 
 def foreign_file(path: Path, views: Sequence[str] | None, rate: FrameRate | float | None) -> WindowFile:
@@ -149,6 +161,14 @@ def _zarr_names(path: Path) -> list[str]:
 
 def _zarr(path: Path, names: Sequence[str]) -> dict[str, Source]:
     return {name: zarr_index(path, name, fill=True) for name in names}
+
+
+def _npy_names(path: Path) -> list[str]:
+    return sorted(file.stem for file in path.glob("*.npy"))
+
+
+def _npy(path: Path, names: Sequence[str]) -> dict[str, Source]:
+    return {name: npy_index(path / f"{name}.npy", f"{path}: {name}") for name in names}
 
 
 def _views(path: Path, names: Sequence[str]) -> dict[str, dict[str, str]]:

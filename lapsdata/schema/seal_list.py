@@ -45,7 +45,7 @@ class SealList(Header):
     """Which format this record belongs to."""
     name: Text
     """What the file was called; the pair of both may be renamed."""
-    store: Literal["hdf5", "zarr", "tar"]
+    store: Literal["hdf5", "zarr", "tar", "npy"]
     """What kind of file it is."""
     files: Positive
     """Number of files that the arrays lie in."""

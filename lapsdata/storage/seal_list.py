@@ -40,7 +40,7 @@ __all__ = [
     "with_checksums",
 ]
 
-Store = Literal["hdf5", "zarr", "tar"]
+Store = Literal["hdf5", "zarr", "tar", "npy"]
 
 SEAL_LIST = ".lapsdata-seal.json"
 """What the name of a list ends with, behind the whole name of its file or folder."""
@@ -107,7 +107,7 @@ def seal_list(
     Parameters
     ----------
     path : Path
-    store : {"hdf5", "zarr", "tar"}
+    store : {"hdf5", "zarr", "tar", "npy"}
     sources : mapping of Source
         By the name of the array in the file.
     checksums : mapping of uint32 (W,)
@@ -145,7 +145,7 @@ def with_checksums(path: Path, store: Store, sources: Mapping[str, Source]) -> d
     Parameters
     ----------
     path : Path
-    store : {"hdf5", "zarr", "tar"}
+    store : {"hdf5", "zarr", "tar", "npy"}
     sources : mapping of Source
         All arrays that a list of this file tells of, by their names in the file.
 

@@ -71,12 +71,19 @@ def write_tar(path: Path, windows: Windows) -> None:
         writer.finish()
 
 
+def write_npy(path: Path, windows: Windows) -> None:
+    path.mkdir(exist_ok=True)
+    for name, values in windows._asdict().items():
+        np.save(path / f"{name}.npy", values)
+
+
 MAKERS: dict[str, tuple[str, Callable[[Path, Windows], None]]] = {
     "contiguous": ("theirs.h5", write_contiguous),
     "gzip": ("theirs.hdf5", write_gzip),
     "big-endian": ("theirs.h5", write_big_endian),
     "zarr": ("theirs.zarr", write_zarr),
     "tar": ("theirs.tar", write_tar),
+    "npy": ("theirs", write_npy),
 }
 
 

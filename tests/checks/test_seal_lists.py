@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     Make = Callable[..., Path]
 
-STORES = ("big-endian", "contiguous", "gzip", "tar", "zarr")
+STORES = ("big-endian", "contiguous", "gzip", "npy", "tar", "zarr")
 
 
 def only(path: Path, *, seal: bool = False, force: bool = False) -> CheckedItem:

@@ -206,6 +206,22 @@ def test_zarr_of_version_2_is_listed_with_its_attributes(tmp_path: Path) -> None
     assert joined(found.blocks(), "cam")["vis"].all()
 
 
+def test_npy_files_beside_each_other_are_the_arrays_of_one_video(tmp_path: Path) -> None:
+    home = tmp_path / "clip"
+    home.mkdir()
+    values = {"tracks": np.random.default_rng(0).random((3, 2, 4, 2), np.float32), "vis": np.ones((3, 2, 4), bool)}
+    for name, array in (values | {"actions": np.zeros((3, 7))}).items():
+        np.save(home / f"{name}.npy", array)
+    options = ConvertOptions.parse(b'{"to": "tracks_hdf5", "rate": "25", "size": {"width": 64, "height": 48}}')
+    found = foreign_windows(home, options)
+    assert (len(found), found.left_behind, found.unverified) == (3, ("actions.npy",), 3)
+    back = joined(found.blocks(), "default")
+    np.testing.assert_array_equal(back["tracks"], values["tracks"])
+    (home / "vis.npy").unlink()
+    with pytest.raises(UnknownFormatError, match=r"expected a group with the arrays tracks and vis, got actions.npy"):
+        foreign_windows(home, options)
+
+
 def test_attributes_that_cannot_be_read_are_named_all_the_same(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "theirs.h5", "w") as file:
         file["a"] = np.zeros(3)

@@ -147,6 +147,11 @@ OTHERS = """
                 array[...] = values
         return make
 
+    def npy(path):
+        path.mkdir()
+        np.save(path / "tracks.npy", TRACKS)
+        np.save(path / "vis.npy", VIS)
+
     blosc = BloscCodec(cname="zstd", typesize=4)
     MADE = {
         "plain.h5": hdf5("earliest"),
@@ -163,6 +168,7 @@ OTHERS = """
         "blosc.zarr": zarrs(3, compressors=[BloscCodec(cname="lz4", typesize=4), Crc32cCodec()]),
         "zstd.zarr": zarrs(3, 3, compressors=[ZstdCodec()]),
         "gzip.zarr": zarrs(3, 3, compressors=[GzipCodec()]),
+        "npy": npy,
         "ours.zarr": lambda path: lapsdata.write(path, sample_tracks(windows=6), profile="compact", round_px="none"),
         "ours.h5": lambda path: lapsdata.write(path, sample_tracks(windows=6)),
     }
@@ -208,5 +214,5 @@ def test_flips_in_files_of_others_end_no_process_and_raise_nothing_else(tmp_path
     done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False, env=os.environ | CHECKED)
     assert done.returncode == 0, done.stdout + done.stderr
     counts = {name: (int(read), int(told)) for name, read, told in map(str.split, done.stdout.splitlines())}
-    assert len(counts) == 16
+    assert len(counts) == 17
     assert all(read + told == FLIPS_OF_OTHERS and read and told for read, told in counts.values()), counts
