@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import ours
 from bench_windows import Child
-from datagen import Data, data_root
+from datagen import Data, data_root, read_all
 from machine import hardware, versions
 from peer_env import interpreter
 from peers import load
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 RESULT = HERE / "results" / "stream.json"
 RIVAL, PROMISE_TIMES = "webdataset_decode", 10
-BATCH, SECONDS, WARM = 64, 2.0, 20
+BATCH, SECONDS, WARM_SECONDS = 64, 2.0, 0.5
 WAYS = ("archives", "loader in order", "loader, 64 streams", "loader, 64 streams, by http")
 
 
@@ -103,8 +103,9 @@ def serve(root: Path, data: Data) -> None:
     print(json.dumps({"ready": WAYS}), flush=True)
     for line in sys.stdin:
         way = json.loads(line)
+        read_all(folder)
         time.sleep(0.1)
-        print(json.dumps(timed(reads(way, folder), seconds=SECONDS, warm=WARM)), flush=True)
+        print(json.dumps(timed(reads(way, folder), seconds=SECONDS, warm=1, warm_seconds=WARM_SECONDS)), flush=True)
 
 
 def measure(repeats: int, root: Path, data: Data) -> dict[str, Any]:
@@ -116,7 +117,9 @@ def measure(repeats: int, root: Path, data: Data) -> dict[str, Any]:
         for way in WAYS:
             taken.setdefault(way, []).append(us.ask(json.dumps(way)))
         for workers, rival in rivals.items():
-            taken.setdefault(f"webdataset, {workers} workers", []).append(rival.ask(f"go {BATCH} {SECONDS} {WARM}"))
+            taken.setdefault(f"webdataset, {workers} workers", []).append(
+                rival.ask(f"go {BATCH} {SECONDS} {WARM_SECONDS}")
+            )
         print(f"{number + 1} of {repeats}", file=sys.stderr, flush=True)
     told = rivals[0].said["versions"]
     for child in (us, *rivals.values()):

@@ -2,7 +2,8 @@
 
     python benchmarks/bench_windows.py [REPEATS] [--data FOLDER] [--without NAME ...]
 
-40 files of 317 windows of (16, 400, 2) float32 positions and bool visibility, in the page cache. Each reader is a
+40 files of 317 windows of (16, 400, 2) float32 positions and bool visibility, in the page cache: whoever has its turn
+reads its files once before the clock starts, and rivals read batches for a second that do not count. Each reader is a
 process of its own that waits for its turn; turns are interleaved, so that whatever else the machine does falls on all
 alike, and medians are told. The reference is `np.take` of the same arrays in memory into fresh buffers, on one
 thread; ours hands over the same arrays in fresh buffers. Our `Loader` reads what others write without a plan, gzip
@@ -31,7 +32,7 @@ RESULT = HERE / "results" / "windows.json"
 RAW = ("zarr_raw", "hdf5_contiguous", "hdf5_windows", "shards")
 COMPACT = ("zarr_compact", "hdf5_compact")
 BATCHES = (64, 8)
-SECONDS = 1.5
+SECONDS, WARM_SECONDS = 1.5, 1.0
 
 # Verification, first and last epoch that count, and what the promise is for one thread and for two.
 WAYS: dict[str, dict[str, Any]] = {
@@ -88,8 +89,6 @@ def measure(repeats: int, root: Path, without: list[str]) -> dict[str, Any]:
         for kind in ("take", *RAW, *COMPACT, FOREIGN)
     }
     rivals = _rivals(root, [name for name in names() if name not in without])
-    for child in rivals.values():
-        child.ask(f"go 64 {SECONDS} 200")  # an epoch, so that what is mapped has its pages
     taken: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for number in range(repeats):
         for key, child, order in _turns(ours, rivals):
@@ -104,7 +103,7 @@ def measure(repeats: int, root: Path, without: list[str]) -> dict[str, Any]:
 def cold(root: Path, chosen: list[str], repeats: int) -> dict[str, Any]:
     """Read from files that are not in memory, in processes that have just begun and have nothing mapped."""
     folder, found = root / Data().name, {}
-    for _ in range(min(3, repeats)):
+    for _ in range(min(2, repeats)):
         for kind in (*RAW, *COMPACT):
             child = Child([sys.executable, str(HERE / "ours.py"), kind, "--data", str(root)])
             for threads in (1, 2):
@@ -152,7 +151,7 @@ def _turns(ours: dict[str, Child], rivals: dict[tuple[str, int], Child]) -> list
                 wanted = common | {"shuffle": shuffle, "threads": 2, "seconds": 3 * SECONDS}
                 turns.append((("loader", batch, shuffle), ours[FOREIGN], json.dumps(wanted)))
         for (name, workers), child in rivals.items():
-            turns.append((("rival", batch, name, workers), child, f"go {batch} {SECONDS}"))
+            turns.append((("rival", batch, name, workers), child, f"go {batch} {SECONDS} {WARM_SECONDS}"))
     return turns
 
 

@@ -15,17 +15,18 @@ if TYPE_CHECKING:
 __all__ = ["cpu_seconds", "timed"]
 
 
-def timed(batches: Iterator[dict[str, Any]], *, seconds: float, warm: int) -> dict[str, Any]:
+def timed(batches: Iterator[dict[str, Any]], *, seconds: float, warm: int, warm_seconds: float = 0.0) -> dict[str, Any]:
     """Take batches for a while: a batch is let go when the next one has come, as a training loop does.
 
-    The first `warm` batches are not counted; `first_batch_s` is the time to the very first one, opening and starting
-    included.
+    The first `warm` batches are not counted, nor those of the first `warm_seconds`; `first_batch_s` is the time to the
+    very first one, opening and starting included.
     """
     start = time.perf_counter()
     held, first = None, None
-    for _ in range(warm):
+    while warm > 0 or time.perf_counter() - start < warm_seconds:
         held = next(batches)
         first = first or time.perf_counter() - start
+        warm -= 1
     busy = cpu_seconds()
     waits, windows, since = [], 0, time.perf_counter()
     begun = since

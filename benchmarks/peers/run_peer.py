@@ -4,9 +4,10 @@
     python benchmarks/peers/run_peer.py NAME --serve
 
 Prints a line of JSON for each repeat. With `--serve` it prints one line when it is ready, then takes lines
-`go BATCH SECONDS [WARM]` (WARM batches come first and are not counted) and answers each with a line; it ends with the
-input. `--prepare` only writes the data, `--check` compares every window with what was written, `--flips COUNT` says
-what flipped bits lead to. It runs in any environment that has NumPy and what the rival needs.
+`go BATCH SECONDS WARM_SECONDS` and answers each with a line: it reads its files once, so that they are in memory, takes
+batches for WARM_SECONDS, and counts those of SECONDS; it ends with the input. `--prepare` only writes the data,
+`--check` compares every window with what was written, `--flips COUNT` says what flipped bits lead to. It runs in any
+environment that has NumPy and what the rival needs.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ if str(HERE.parent) not in sys.path:
     # In place of this folder, whose files must not hide the libraries that they are about.
     sys.path[0] = str(HERE.parent)
 
-from datagen import KINDS, Data, data_root, ensure, write_ours  # noqa: E402 - after the folder is known
+from datagen import KINDS, Data, data_root, ensure, read_all, write_ours  # noqa: E402 - after the folder is known
 
 from peers import load, names  # noqa: E402 - as above
 from peers._peer import Peer, batches  # noqa: E402 - as above
@@ -68,7 +69,7 @@ def repeat(peer: Peer, folder: Path, data: Data, asked: argparse.Namespace, *, s
     """Measure once."""
     batch = min(asked.batch, len(data))
     found = batches(peer, folder, data, epochs(data, batch, seed), batch=batch, workers=asked.workers)
-    measured = timed(found, seconds=asked.seconds, warm=asked.warm)
+    measured = timed(found, seconds=asked.seconds, warm=asked.warm, warm_seconds=asked.warm_seconds)
     return {"peer": peer.name, "batch": batch, "workers": asked.workers} | measured
 
 
@@ -77,10 +78,11 @@ def serve(peer: Peer, folder: Path, data: Data, asked: argparse.Namespace) -> No
     said = {"ready": peer.name, "workers": asked.workers, "versions": versions(peer)}
     print(json.dumps(said), flush=True)
     for number, line in enumerate(sys.stdin):
-        word, size, seconds, *warm = line.split()
-        if word != "go" or len(warm) > 1:
-            raise SystemExit(f"expected `go BATCH SECONDS [WARM]`, got {line!r}")
-        asked.batch, asked.seconds, asked.warm = int(size), float(seconds), int(warm[0]) if warm else WARM
+        word, size, *seconds = line.split()
+        if word != "go" or len(seconds) != 2:
+            raise SystemExit(f"expected `go BATCH SECONDS WARM_SECONDS`, got {line!r}")
+        asked.batch, (asked.seconds, asked.warm_seconds) = int(size), map(float, seconds)
+        read_all(folder)
         print(json.dumps(repeat(peer, folder, data, asked, seed=asked.ids_seed + number)), flush=True)
 
 
@@ -120,6 +122,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--warm", type=int, default=WARM, help="batches before the clock starts")
+    parser.add_argument("--warm-seconds", type=float, default=0.0, help="seconds before the clock starts")
     parser.add_argument("--repeats", type=int, default=1)
     parser.add_argument("--ids-seed", type=int, default=0)
     parser.add_argument("--flips", type=int, metavar="COUNT")

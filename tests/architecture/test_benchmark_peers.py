@@ -54,7 +54,7 @@ def test_a_rival_hands_over_what_was_written(benchmarks: Path, tmp_path: Path, n
 
 @pytest.mark.slow
 def test_a_rival_answers_each_order_with_a_line(benchmarks: Path, tmp_path: Path) -> None:
-    orders = "go 4 0.05\ngo 2 0.05 1\n"
+    orders = "go 4 0.05 0.01\ngo 2 0.05 0\n"
     ready, *answers = run_peer(benchmarks, "h5py_low_level", "--data", tmp_path, *SIZES, "--serve", told=orders)
     assert ready["versions"]["h5py"] == version("h5py")
     assert [answer["batch"] for answer in answers] == [4, 2]
