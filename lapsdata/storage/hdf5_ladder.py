@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 
 from lapsdata.errors import CorruptDataError, Problem
-from lapsdata.storage.codecs import decode, hdf5_codecs
 from lapsdata.storage.hdf5_decode import Filter, decode_elements
 from lapsdata.storage.hdf5_sources import missing_sources
 from lapsdata.storage.hdf5_types import StoredType, memory_type, stored_type
@@ -242,6 +241,9 @@ def _origins(box: Selection, chunk_shape: tuple[int, ...]) -> Iterator[tuple[int
 
 
 def _chunk(source: Source, info: Any, file: int) -> Array:  # noqa: ANN401
+    # At its first use: the doctor reads HDF5 where pydantic, which checksums are sealed with, may not be imported.
+    from lapsdata.storage.codecs import decode, hdf5_codecs
+
     chunk_shape = source.chunk_shape or ()
     where = f"{source.where}: chunk at {info.chunk_offset}, byte {info.byte_offset}"
     stored = _pread(file, info.size, info.byte_offset, where)
