@@ -414,8 +414,9 @@ def test_flow_is_read_in_pixels_of_the_frame(plain: Any, x: float, y: float, sca
     shape = (HEIGHT // scale, WIDTH // scale)
     flow = np.random.default_rng(scale).normal(0, 3, (*shape, 2)).astype(F)
     got = hot.flow_at(flow, F(scale), F(x), F(y))
-    # The last thousandth of a pixel at the far border is not read.
-    np.testing.assert_allclose(got, plain.flow_at(flow, scale, np.array([x, y])), atol=0.01 * scale)
+    # The last thousandth of a pixel at the far border is not read: by that much of what neighbours can differ.
+    atol = 0.001 * scale * float(np.ptp(flow))
+    np.testing.assert_allclose(got, plain.flow_at(flow, scale, np.array([x, y])), atol=atol)
 
 
 def test_flow_of_a_reduced_picture_is_where_its_pixels_are() -> None:
