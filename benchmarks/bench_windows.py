@@ -114,7 +114,7 @@ def cold(root: Path, chosen: list[str], repeats: int) -> dict[str, Any]:
         for name in dict.fromkeys(chosen):
             drop_cache(folder)
             command = [str(peer_env.interpreter(load(name))), str(HERE / "peers" / "run_peer.py"), name]
-            command += ["--data", str(root), "--seconds", str(COLD_SECONDS), "--warm", "0"]
+            command += ["--data", str(root), "--seconds", str(COLD_SECONDS), "--warm", "0", "--once"]
             command += ["--workers", str(max(load(name).workers))]
             answer = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
             found.setdefault(name, []).append(answer["windows_per_s"])

@@ -266,6 +266,7 @@ def installed_package(name: str) -> Package:
     return Package(name=name, version=_version(name), code_digest=code_digest(name))
 
 
+@functools.cache
 def _version(package: str) -> str:
     # Both packages of this project ship in one distribution.
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from pathlib import Path
@@ -15,11 +16,19 @@ if TYPE_CHECKING:
 __all__ = ["cpu_seconds", "timed"]
 
 
-def timed(batches: Iterator[dict[str, Any]], *, seconds: float, warm: int, warm_seconds: float = 0.0) -> dict[str, Any]:
+def timed(
+    batches: Iterator[dict[str, Any]],
+    *,
+    seconds: float,
+    warm: int,
+    warm_seconds: float = 0.0,
+    most: float = math.inf,
+) -> dict[str, Any]:
     """Take batches for a while: a batch is let go when the next one has come, as a training loop does.
 
-    The first `warm` batches are not counted, nor those of the first `warm_seconds`; `first_batch_s` is the time to the
-    very first one, opening and starting included.
+    With `most` windows the clock stops at the latest: from a disk, what is read again comes from memory. The first
+    `warm` batches are not counted, nor those of the first `warm_seconds`; `first_batch_s` is the time to the very first
+    one, opening and starting included.
     """
     start = time.perf_counter()
     held, first = None, None
@@ -30,7 +39,7 @@ def timed(batches: Iterator[dict[str, Any]], *, seconds: float, warm: int, warm_
     busy = cpu_seconds()
     waits, windows, since = [], 0, time.perf_counter()
     begun = since
-    while since - begun < seconds:
+    while since - begun < seconds and windows < most:
         held = next(batches)
         now = time.perf_counter()
         first = first or now - start

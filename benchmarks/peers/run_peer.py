@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import math
 import platform
 import sys
 from functools import partial
@@ -69,7 +70,8 @@ def repeat(peer: Peer, folder: Path, data: Data, asked: argparse.Namespace, *, s
     """Measure once."""
     batch = min(asked.batch, len(data))
     found = batches(peer, folder, data, epochs(data, batch, seed), batch=batch, workers=asked.workers)
-    measured = timed(found, seconds=asked.seconds, warm=asked.warm, warm_seconds=asked.warm_seconds)
+    most = len(data) // batch * batch if asked.once else math.inf
+    measured = timed(found, seconds=asked.seconds, warm=asked.warm, warm_seconds=asked.warm_seconds, most=most)
     return {"peer": peer.name, "batch": batch, "workers": asked.workers} | measured
 
 
@@ -126,6 +128,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=1)
     parser.add_argument("--ids-seed", type=int, default=0)
     parser.add_argument("--flips", type=int, metavar="COUNT")
+    parser.add_argument("--once", action="store_true", help="stop when every window was read, if that comes first")
     for name in ("serve", "prepare", "check"):
         parser.add_argument(f"--{name}", action="store_true")
     return parser.parse_args()

@@ -114,7 +114,7 @@ def open_one(
             _refuse_rate(path, rate, "a tar of other makers, whose samples follow each other in no order of time")
         return foreign_file(path, views, rate)
     _refuse_rate(path, rate, f"a file that carries its own times ({plugin.name})")
-    return shards_file(path, views) if plugin.record == "shards" else tracks_file(path, views)
+    return shards_file(path, views) if plugin.record == "shards" else tracks_file(path, plugin, views)
 
 
 def _refuse_rate(path: Path | str, rate: FrameRate | float | None, what: str) -> None:

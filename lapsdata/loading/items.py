@@ -10,7 +10,6 @@ import numpy as np
 
 from lapsdata.containers.window_times import step_times
 from lapsdata.errors import Problem, SchemaError, UnknownFormatError
-from lapsdata.formats import recognise
 from lapsdata.loading.source import BatchSpec, FieldSpec
 from lapsdata.storage.index import ChunkIndex
 from lapsdata.storage.remote_index import RemoteIndex
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from lapsdata.formats._format import Format
     from lapsdata.formats._tracks_index import TracksIndex
     from lapsdata.schema.tracks import TracksHeader
     from lapsdata.storage.pieces import Source
@@ -137,12 +137,14 @@ def window_spec(found: Mapping[str, Source]) -> BatchSpec:
     return BatchSpec({name: _field(name, found[name]) for name in names})
 
 
-def tracks_file(path: Path, views: Sequence[str] | None) -> WindowFile:
+def tracks_file(path: Path, plugin: Format[Any], views: Sequence[str] | None) -> WindowFile:
     """Open a tracks file of ours, and read none of its windows.
 
     Parameters
     ----------
     path : Path
+    plugin : Format
+        The one that recognises it.
     views : sequence of str or None
         Which cameras; None for all.
 
@@ -155,7 +157,6 @@ def tracks_file(path: Path, views: Sequence[str] | None) -> WindowFile:
     CorruptDataError, StorageError, FormatTooNewError
         See `lapsdata.read`.
     """
-    plugin = recognise(path)
     index = getattr(plugin, "index", None)
     if index is None:
         message = f"expected tracks whose windows can be read one by one, got {plugin.name}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,6 +28,7 @@ from lapsdata.storage.remote import Transfers
 from lapsdata.storage.remote_index import RemoteIndex, fetch_slabs
 from lapsdata.storage.seal import REPAIR, check_verify, row_checksums
 from lapsdata.storage.slabs import SlabCache
+from lapsdata.storage.waits import Waits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -122,6 +124,7 @@ class RowReader:
         self._pool: ThreadPoolExecutor | None = None
         self._pool_lock = threading.Lock()
         self._calls = 0
+        self.waits = Waits()
         self._plans: dict[tuple[str, ...], tuple[NDArray[np.int64], NDArray[np.int64]]] = {}
         problem = numpy_problem()
         self._by_address = problem is not None and problem.severity == "error"
@@ -304,7 +307,7 @@ class RowReader:
             return self._pool.submit(work, *arguments)
 
     def _copy(self, ids: NDArray[np.int64], names: list[str], batch: dict[str, NDArray[Any]], span: slice) -> None:
-        from lapsdata.storage._copy_loop import copy_rows
+        from lapsdata.storage._copy_loop import announce_rows, copy_rows
 
         part, opened = ids[span], self._open
         numbers, sizes = self._plan(tuple(names))
@@ -312,10 +315,14 @@ class RowReader:
         if span.start:
             outs += span.start * sizes
         tables = (opened.starts, opened.slots, opened.tables, numbers, opened.parts)
+        if self.waits.on:
+            announce_rows(part, *tables)
+        start = time.perf_counter()
         if self._by_address:
             code, at, field = _copy_by_address(part, *tables, outs, sizes, VERIFY[self.verify], opened)
         else:
             code, at, field = copy_rows(part, *tables, outs, sizes, VERIFY[self.verify], opened.room, opened.reads)
+            self.waits.note(len(part) * int(sizes.sum()), time.perf_counter() - start)
         if code:
             raise self._fault(code, ids, int(part[at]), names[field])
 

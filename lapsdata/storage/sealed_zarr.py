@@ -26,6 +26,7 @@ from lapsdata.storage.seal import (
     open_seal,
     sealed_by,
 )
+from lapsdata.storage.slabs import decoded
 from lapsdata.storage.zarr_index import zarr_index
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ class SealedZarr:
         open_seal(seal, zarr_manifest(self.header, self.storage, described), str(self.path))
         for name, entry in sealed.items():
             if "digest" in entry:
-                self._small[name] = self._decode(name)
+                self._small[name] = decoded(zarr_index(self.path, name))
                 found = digest(self._small[name])
                 if found != entry["digest"]:
                     message = f"expected digest {entry['digest']} as sealed, got {found}"
@@ -172,7 +173,7 @@ class SealedZarr:
         return values
 
     def _decode(self, name: str) -> NDArray[Any]:
-        import zarr
+        import zarr  # a third of a second, which opening and reading by windows can do without
 
         with decoding(f"{self.path}: {name}", "chunks"):
             array = zarr.open_array(str(self.path / name), mode="r", zarr_format=3)

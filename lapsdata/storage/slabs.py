@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from lapsdata.errors import CorruptDataError, Problem
+from lapsdata.storage.atomic import storage_errors
 from lapsdata.storage.codecs import decode
 from lapsdata.storage.index import ABSENT
 from lapsdata.storage.seal import REPAIR
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from lapsdata.storage.index import ChunkIndex
     from lapsdata.storage.open_files import OpenFile
 
-__all__ = ["SlabCache", "Slabs", "chunk_slab", "chunks_of_slab", "decoded_slab"]
+__all__ = ["SlabCache", "Slabs", "chunk_slab", "chunks_of_slab", "decoded", "decoded_slab"]
 
 
 class Slabs(Protocol):
@@ -65,9 +66,27 @@ def chunk_slab(index: ChunkIndex, number: int, files: Mapping[Path, OpenFile]) -
 
     def stored(chunk: int, where: str) -> bytes:
         file = files[index.files[int(index.file[chunk])]]
-        return read_exactly(file, int(index.offset[chunk]), int(index.length[chunk]), where)
+        return read_exactly(file.descriptor, int(index.offset[chunk]), int(index.length[chunk]), where)
 
     return decoded_slab(index, number, stored)
+
+
+def decoded(index: ChunkIndex) -> NDArray[Any]:
+    """Read and decode a whole array, a small one: its files are opened for each chunk.
+
+    Raises
+    ------
+    CorruptDataError
+        A chunk is missing, cut short, or cannot be decoded.
+    """
+
+    def stored(chunk: int, where: str) -> bytes:
+        path, length = index.files[int(index.file[chunk])], int(index.length[chunk])
+        with storage_errors(path, "open"), path.open("rb", buffering=0) as file:
+            return read_exactly(file.fileno(), int(index.offset[chunk]), length, where)
+
+    slabs = [decoded_slab(index, number, stored) for number in range(-(-index.shape[0] // max(1, index.chunk[0])))]
+    return np.concatenate(slabs) if slabs else np.empty(index.shape, index.dtype)
 
 
 def decoded_slab(index: ChunkIndex, number: int, stored: Callable[[int, str], bytes]) -> NDArray[Any]:
@@ -113,7 +132,7 @@ def _chunk(index: ChunkIndex, number: int, stored: Callable[[int, str], bytes]) 
     return np.frombuffer(raw, index.dtype).reshape(index.chunk)
 
 
-def read_exactly(file: OpenFile, offset: int, length: int, where: str) -> bytes:
+def read_exactly(descriptor: int, offset: int, length: int, where: str) -> bytes:
     """Read bytes of an open file; a file that has become shorter is told, whatever way it is read.
 
     Raises
@@ -123,7 +142,7 @@ def read_exactly(file: OpenFile, offset: int, length: int, where: str) -> bytes:
     """
     parts, done = [], 0
     while done < length:
-        part = os.pread(file.descriptor, length - done, offset + done)
+        part = os.pread(descriptor, length - done, offset + done)
         if not part:
             message = f"expected {length} bytes from byte {offset}, got {done}: the file is cut short"
             raise CorruptDataError(Problem("truncated-data", where, message, REPAIR))

@@ -20,6 +20,7 @@ from lapsdata.errors import (
     UnknownFormatError,
 )
 from lapsdata.formats import boxes_parquet, tracks_hdf5, tracks_zarr
+from lapsdata.storage import slabs
 from lapsdata.storage.hdf5_file import Hdf5File
 from lapsdata.storage.sealed_hdf5 import SealedHdf5
 from lapsdata.storage.sealed_hdf5_writer import write_sealed_hdf5
@@ -30,6 +31,7 @@ from lapsdata.testing.samples import sample_boxes, sample_tokens, sample_tracks
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from lapsdata.storage.index import ChunkIndex
     from lapsdata.testing.contracts import FormatCase
 
 QUICK = {name: case for name, case in format_cases().items() if case.format.read_header is not None}
@@ -96,13 +98,14 @@ def test_no_window_is_read_from_hdf5(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_no_window_is_read_from_zarr(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tracks_zarr.write(tmp_path / "clip.zarr", sample_tracks(views=("front", "wrist"), confidence=True))
     seen: list[str] = []
-    decode = SealedZarr._decode
+    chunk = slabs._chunk
 
-    def noted(store: SealedZarr, name: str) -> Any:
-        seen.append(name)
-        return decode(store, name)
+    def noted(index: ChunkIndex, *place: Any) -> Any:
+        seen.append(index.where.removeprefix(f"{tmp_path / 'clip.zarr'}: "))
+        return chunk(index, *place)
 
-    monkeypatch.setattr(SealedZarr, "_decode", noted)
+    monkeypatch.setattr(slabs, "_chunk", noted)
+    monkeypatch.setattr(SealedZarr, "_decode", lambda store, name: seen.append(name))
     formats.read_header(tmp_path / "clip.zarr")
     assert "frame_s" in seen
     assert not {name for name in seen if name.startswith("root/") and not name.endswith("_crc32c")}

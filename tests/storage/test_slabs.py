@@ -124,8 +124,8 @@ class TestSlab:
         (file,) = opened(index).values()
         plain = os.pread
         monkeypatch.setattr(os, "pread", lambda fd, count, offset: plain(fd, min(count, 7), offset))
-        assert read_exactly(file, 4, 24, "x") == (tmp_path / "x").read_bytes()[4:28]
-        assert read_exactly(file, 4, 0, "x") == b""
+        assert read_exactly(file.descriptor, 4, 24, "x") == (tmp_path / "x").read_bytes()[4:28]
+        assert read_exactly(file.descriptor, 4, 0, "x") == b""
 
 
 class TestCache:
