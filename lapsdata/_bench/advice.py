@@ -80,11 +80,19 @@ def advice(
         found.append(Problem("many-files", "layout", message, fix, "warning"))
     if starved is not None and step_ms is not None and starved > _STARVED:
         message = f"a training with steps of {step_ms:g} ms waits for data {starved:.1%} of its time"
-        found.append(
-            Problem("starved", "loading", message, "more threads: Loader(workers=...); see the rows", "warning")
-        )
+        found.append(Problem("starved", "loading", message, _against_waiting(rows), "warning"))
     return found
 
+
+def _against_waiting(rows: Mapping[str, Timed]) -> str:
+    one, two = rows.get("verified, 1 thread"), rows.get("verified, 2 threads")
+    if one is not None and two is not None and two.windows_per_s < _FASTER * one.windows_per_s:
+        return "fewer bytes per window (fields, views), or the profile raw: a second thread is of no use here"
+    return "more threads: Loader(workers=...); see the rows"
+
+
+_FASTER = 1.1
+"""By how much a second thread must be faster to be worth a word."""
 
 _STARVED = 0.02
 """Share of the time that a training may wait before it is worth a word."""

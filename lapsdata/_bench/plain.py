@@ -27,17 +27,24 @@ def plain_reader(windows: WindowDataset) -> tuple[str, Callable[[NDArray[np.int6
     windows : WindowDataset
         With `tracks` and `vis` of one view.
     """
-    first = windows.locate(0).path
-    if "tracks" not in windows.spec or isinstance(first, str):
+    if "tracks" not in windows.spec or isinstance(windows.locate(0).path, str):
         return None
-    if first.is_dir() and (first / "zarr.json").is_file():
-        return "zarr-python, array[i]", _by_item(windows, _open_zarr)
-    if first.is_file() and first.suffix.lower() in (".h5", ".hdf5"):
-        return "h5py, dataset[i]", _by_item(windows, _open_hdf5)
+    ways = {_way(path) for path in windows.paths}
+    if None in ways:
+        return None
+    return ", ".join(sorted(way for way in ways if way is not None)), _by_item(windows)
+
+
+def _way(path: Path) -> str | None:
+    """Say how a script reads a file; None where no array can be asked for single windows."""
+    if path.is_dir() and (path / "zarr.json").is_file():
+        return "zarr-python array[i]"
+    if path.is_file() and path.suffix.lower() in (".h5", ".hdf5"):
+        return "h5py dataset[i]"
     return None
 
 
-def _by_item(windows: WindowDataset, opened: Callable[[Path], dict[str, Any]]) -> Any:  # noqa: ANN401
+def _by_item(windows: WindowDataset) -> Any:  # noqa: ANN401
     files: dict[Path, dict[str, Any]] = {}
 
     def gather(ids: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
@@ -46,7 +53,7 @@ def _by_item(windows: WindowDataset, opened: Callable[[Path], dict[str, Any]]) -
             place = windows.locate(number)
             path = Path(place.path)
             if path not in files:
-                files[path] = opened(path)
+                files[path] = _open_zarr(path) if path.is_dir() else _open_hdf5(path)
             for name, found in parts.items():
                 found.append(np.asarray(files[path][name][place.window]))
         return {name: np.stack(found) for name, found in parts.items()}

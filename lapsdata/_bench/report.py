@@ -229,6 +229,9 @@ class _Bench:
         windows.close()
 
     def _cold(self, files: list[Path]) -> None:
+        if not files:
+            self._left_out["cold"] = "nothing of it lies on this machine"
+            return
         if not drop_cached(files):
             self._left_out["cold"] = "this system cannot be asked to forget files"
             return
@@ -261,7 +264,7 @@ class _Bench:
     def _plain(self, windows: WindowDataset) -> None:
         plain = plain_reader(windows)
         if plain is None:
-            self._left_out["plain reader"] = "no h5py or zarr-python array of one view to read"
+            self._left_out["plain reader"] = "not all are HDF5 or Zarr files that h5py or zarr-python reads by window"
             return
         name, gather = plain
         self._rows[name] = timed(gather, self._order(windows), seconds=self._seconds, most=len(windows))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,7 +13,9 @@ __all__ = ["PLUGIN"]
 
 
 def bench(
-    paths: Annotated[list[Path], typer.Argument(help="Tracks files, folders of them, or shards.", metavar="PATH...")],
+    paths: Annotated[
+        list[str], typer.Argument(help="Tracks files, folders of them, shards, or URLs of shards.", metavar="PATH...")
+    ],
     batch: Annotated[int, typer.Option(min=1, help="Windows per batch.")] = 64,
     seconds: Annotated[float, typer.Option(min=0.01, help="How long each row is measured.")] = 1.0,
     step_ms: Annotated[

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
-from lapsdata.errors import Problem, Problems, SchemaError
+from lapsdata.errors import Problem, Problems, SchemaError, whole_number
+from lapsdata.loading._catalog_items import Stale
+from lapsdata.loading.filling import Lost
 from lapsdata.loading.source import Batch
+from lapsdata.storage.remote import RemoteReader
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lapsdata.loading.filling import Lost
     from lapsdata.loading.source import BatchSpec
 
-__all__ = ["Transform", "WindowOptions", "check_buffers", "checked_lost", "checked_offsets", "flat_buffers", "tensors"]
+__all__ = [
+    "Transform",
+    "WindowOptions",
+    "check_buffers",
+    "check_opening",
+    "flat_buffers",
+    "listed_names",
+    "tensors",
+    "window_options",
+]
 
 Transform = Callable[[Batch], Batch]
 
@@ -59,20 +70,80 @@ def flat_buffers(out: Mapping[str, Any], spec: BatchSpec, count: int) -> dict[st
     return {name: array.reshape(-1, *array.shape[2:]) for name, array in out.items()}
 
 
-def checked_offsets(offsets: Sequence[int] | None) -> tuple[int, ...] | None:
-    if offsets is None:
-        return None
-    numbers = tuple(offsets)
-    if not numbers or not all(isinstance(n, int | np.integer) for n in numbers):
-        raise SchemaError(Problem("wrong-value", "offsets", f"expected whole numbers, got {offsets!r}"))
-    return tuple(int(n) for n in numbers)
+def window_options(
+    offsets: Sequence[int] | None, lost: Lost, transform: Transform | None, threads: int
+) -> WindowOptions:
+    """Check what is done with batches.
+
+    Raises
+    ------
+    SchemaError
+        All that is wrong.
+    """
+    found = Problems()
+    numbers = None if offsets is None else _numbers(offsets)
+    if offsets is not None and not numbers:
+        found.add("wrong-value", "offsets", f"expected a list of whole numbers, got {offsets!r}")
+    if lost not in get_args(Lost):
+        found.add("wrong-value", "lost", f"expected one of {get_args(Lost)}, got {lost!r}")
+    function: Any = transform
+    if function is not None and not callable(function):
+        found.add("wrong-value", "transform", f"expected a function of a batch, got {transform!r}")
+    count = _at_least(found, "threads", threads, 1)
+    found.raise_as(SchemaError)
+    return WindowOptions(numbers, lost, transform, count)
 
 
-def checked_lost(lost: Lost) -> Lost:
-    known = get_args(Literal["nan", "last", "zero"])
-    if lost not in known:
-        raise SchemaError(Problem("wrong-value", "lost", f"expected one of {known}, got {lost!r}"))
-    return lost
+def check_opening(open_files: int, *, views: Sequence[str] | None, remote: Any, stale: str, catalog: bool) -> None:  # noqa: ANN401 - what a user gives
+    """Check how files are opened; `catalog` says whether what is opened is one.
+
+    Raises
+    ------
+    SchemaError
+        All that is wrong.
+    """
+    found = Problems()
+    _at_least(found, "open_files", open_files, 1)
+    if views is not None:
+        listed_names("views", views)
+    if remote is not None and not isinstance(remote, RemoteReader):
+        found.add("wrong-value", "remote", f"expected a lapsdata.loading.RemoteReader, got {remote!r}")
+    if stale not in get_args(Stale):
+        found.add("wrong-value", "stale", f"expected one of {get_args(Stale)}, got {stale!r}")
+    elif stale != "raise" and not catalog:
+        found.add("wrong-option", "stale", f"expected nothing where no catalog is opened, got {stale!r}")
+    found.raise_as(SchemaError)
+
+
+def listed_names(option: str, names: Sequence[str]) -> tuple[str, ...]:
+    """Return names as a tuple; one name alone would be taken for a list of its letters.
+
+    Raises
+    ------
+    SchemaError
+        A single text, or what is no list.
+    """
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        raise SchemaError(Problem("wrong-value", option, f"expected a list of names, got {names!r}", f"{option}=[...]"))
+    return tuple(names)
+
+
+def _numbers(values: Any) -> tuple[int, ...]:  # noqa: ANN401 - what a user gives
+    """Return whole numbers; none where one of them is something else."""
+    numbers: list[int] = []
+    for value in values if isinstance(values, Iterable) else ():
+        number = whole_number(value)
+        if number is None:
+            return ()
+        numbers.append(number)
+    return tuple(numbers)
+
+
+def _at_least(found: Problems, option: str, value: Any, least: int) -> int:  # noqa: ANN401 - what a user gives
+    number = whole_number(value)
+    if number is None or number < least:
+        found.add("wrong-value", option, f"expected a whole number from {least} on, got {value!r}")
+    return number or least
 
 
 def tensors(batch: Batch, to: str) -> Batch:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from lapsdata.loading._catalog_items import (
     catalog_spec,
     item_digest,
 )
+from lapsdata.loading._named_paths import named_paths
 from lapsdata.loading.finding import find_places, open_one
 from lapsdata.loading.items import rows_of
 from lapsdata.loading.source import require_alike
@@ -236,17 +237,17 @@ def _spelled(path: Path, folder: Path) -> str:
     return whole.relative_to(folder).as_posix() if whole.is_relative_to(folder) else whole.as_posix()
 
 
-def is_catalog(path: object) -> bool:
+def is_catalog(path: Any) -> bool:  # noqa: ANN401 - what a user gives
     """Say whether what a user names is one catalog.
 
     Raises
     ------
     SchemaError
-        It is a list with a catalog in it.
+        It is a list with a catalog in it, or no path.
     """
-    named = [path] if isinstance(path, str | PathLike) else path
-    found = [one for one in named if _is_one(Path(one))] if isinstance(named, Sequence) else []
-    if found and not isinstance(path, str | PathLike) and len(list(named)) > 1:  # type: ignore[call-overload]
+    named = named_paths(path)
+    found = [one for one in named if _is_one(Path(one))]
+    if found and len(named) > 1:
         message = f"expected a catalog alone, got {listed(str(one) for one in found)} in a list"
         fix = "write one catalog of all, or load several with lapsdata.Mixture"
         raise SchemaError(Problem("catalog-in-list", "path", message, fix))
@@ -269,8 +270,6 @@ def catalog_parts(
 ) -> tuple[ItemTable, RowReader, BatchSpec, Sequence[str]]:
     """Open a catalog: its items, what reads their windows, and what these hold; no file of it is opened."""
     place = Path(path if isinstance(path, str | PathLike) else path[0]).absolute()
-    if stale not in get_args(Stale):
-        raise SchemaError(Problem("wrong-value", "stale", f"expected one of {get_args(Stale)}, got {stale!r}"))
     if rate is not None:
         message = f"expected no rate beside a catalog, whose items carry their times, got {rate}"
         raise SchemaError(Problem("rate-given", str(place), message, "leave `rate` out"))

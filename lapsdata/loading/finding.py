@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lapsdata.errors import LapsError, Problem, SchemaError, UnknownFormatError
 from lapsdata.formats import recognise
+from lapsdata.loading._named_paths import named_paths
 from lapsdata.loading.foreign import NPY_TRACKS, foreign_file
 from lapsdata.loading.items import tracks_file
 from lapsdata.loading.shards import remote_shards_file, shards_file
@@ -18,6 +18,7 @@ from lapsdata.storage.seal_list import SEAL_LIST
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from os import PathLike
 
     from lapsdata.loading.items import WindowFile
     from lapsdata.timebase import FrameRate
@@ -65,14 +66,15 @@ def find_places(path: str | PathLike[str] | Sequence[str | PathLike[str]]) -> li
     Raises
     ------
     SchemaError
-        Nothing was named.
+        Nothing was named, or something that is no path.
     StorageError
         Something is not there.
     """
-    named = [path] if isinstance(path, str | PathLike) else list(path)
+    named = named_paths(path)
     places: list[Path | str] = []
     for one in named:
-        places += [str(one)] if is_url(one) else _expanded(existing(Path(one)))
+        # Absolute: files are opened when their windows are wanted, and the process may be in another folder then.
+        places += [str(one)] if is_url(one) else _expanded(existing(Path(one)).absolute())
     if not places:
         raise SchemaError(Problem("no-files", "path", f"expected tracks files, got none in {named!r}"))
     return places
@@ -80,8 +82,7 @@ def find_places(path: str | PathLike[str] | Sequence[str | PathLike[str]]) -> li
 
 def passed_over(path: str | PathLike[str] | Sequence[str | PathLike[str]]) -> list[Path]:
     """Return what lies in the folders that a user names and is none of the files of windows; hidden files aside."""
-    named = [path] if isinstance(path, str | PathLike) else list(path)
-    folders = [Path(one) for one in named if not is_url(one)]
+    folders = [Path(one) for one in named_paths(path) if not is_url(one)]
     return [
         item
         for folder in folders

@@ -14,6 +14,7 @@ from lapsdata.loading.permutation import MOST
 from lapsdata.loading.schedule import Schedule, whole_shares
 from lapsdata.loading.source import Batch, BatchSource, BatchSpec, FieldSpec, To, require_alike
 from lapsdata.schema.base import canonical_json
+from lapsdata.storage.ids import checked_ids
 from lapsdata.storage.tensors import as_tensor
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ class Mixture:
         IndexError
             An id outside of `0 .. len - 1`.
         """
-        ids = np.asarray(ids, np.int64)
+        ids = checked_ids(ids)
         if len(ids) and not 0 <= int(ids.min()) <= int(ids.max()) < len(self):
             raise IndexError(f"expected ids from 0 to {len(self) - 1}, got {ids.min()} .. {ids.max()}")
         sources = np.searchsorted(self._first, ids, side="right") - 1

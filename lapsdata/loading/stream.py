@@ -25,6 +25,7 @@ from lapsdata.loading.shards import folder_file
 from lapsdata.schema.base import canonical_json
 from lapsdata.storage.atomic import existing
 from lapsdata.storage.gather import RowReader
+from lapsdata.storage.ids import checked_ids
 from lapsdata.storage.remote import RemoteReader, Transfers, is_url
 from lapsdata.storage.seal import check_verify
 
@@ -196,7 +197,7 @@ class StreamDataset:
         SchemaError
             A field, or `to`, at fault.
         """
-        numbers = np.asarray(ids, np.int64)
+        numbers = checked_ids(ids)
         check_ids(numbers, len(self))
         spec = self._file.spec.only(self._file.usual if fields is None else fields)
         given = out or {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +16,11 @@ from lapsdata.loading._selection import Selection, check_ids
 from lapsdata.loading._window_options import (
     WindowOptions,
     check_buffers,
-    checked_lost,
-    checked_offsets,
+    check_opening,
     flat_buffers,
+    listed_names,
     tensors,
+    window_options,
 )
 from lapsdata.loading.catalog import catalog_parts, is_catalog
 from lapsdata.loading.filling import fill_lost
@@ -27,8 +28,10 @@ from lapsdata.loading.finding import find_files, passed_over
 from lapsdata.loading.source import Batch, BatchSpec, FieldSpec, To, require_alike
 from lapsdata.schema.base import canonical_json
 from lapsdata.storage.gather import RowReader
+from lapsdata.storage.ids import checked_id, checked_ids
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from os import PathLike
     from pathlib import Path
 
@@ -245,10 +248,10 @@ class WindowDataset:
         SchemaError
             A field, a buffer or `to` at fault; a video that is not the one of the tracks; a step without a frame.
         """
-        names = self._names(None if fields is None else tuple(fields))
+        names = self._names(None if fields is None else listed_names("fields", fields))
         if out is not None:
             check_buffers(out, names)
-        wanted = np.asarray(ids)
+        wanted = checked_ids(ids)
         pad = None
         if self._options.offsets is not None:
             wanted, pad = self._sequence(wanted)
@@ -273,7 +276,7 @@ class WindowDataset:
             batch = self._options.transform(batch)
         return batch if to == "numpy" else tensors(batch, to)
 
-    def _read(self, ids: NDArray[Any], fields: Sequence[str], out: Mapping[str, NDArray[Any]] | None) -> Batch:
+    def _read(self, ids: NDArray[np.int64], fields: Sequence[str], out: Mapping[str, NDArray[Any]] | None) -> Batch:
         """Return windows, and the frames of those fields that are images."""
         frames, threads = self._frames, self._options.threads
         stored = [name for name in fields if frames is None or name not in frames.spec]
@@ -283,14 +286,14 @@ class WindowDataset:
             return batch
         images = [name for name in fields if name in frames.spec]
         step_s = self._reader.gather(ids, fields=["step_s"])["step_s"]
-        return batch | frames.gather(np.asarray(ids, np.int64), step_s, images, out=out, threads=threads)
+        return batch | frames.gather(ids, step_s, images, out=out, threads=threads)
 
-    def _own(self, ids: NDArray[Any]) -> NDArray[Any]:
+    def _own(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
         """Translate numbers of a subset."""
         check_ids(ids, len(self))
         return self._chosen.own(ids) if self._chosen is not None else ids
 
-    def _sequence(self, ids: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    def _sequence(self, ids: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """Return the windows around each, and which of them lie outside of its video: the nearest stands for these."""
         own = self._own(ids)
         check_ids(own, int(self._starts[-1]))
@@ -320,9 +323,12 @@ class WindowDataset:
         """Return one sample, or a batch for a list of ids, as tensors."""
         if isinstance(ids, slice):
             ids = range(len(self))[ids]
-        if isinstance(ids, Sequence) or (isinstance(ids, np.ndarray) and ids.ndim):
-            return self.gather(ids, to="torch")
-        number = int(ids)
+        wanted = np.asarray(ids)
+        if wanted.ndim:
+            return self.gather(wanted, to="torch")
+        number = checked_id(wanted)
+        if not -len(self) <= number < len(self):
+            raise IndexError(f"id: expected {-len(self)} to {len(self) - 1}, got {number}")
         batch = self.gather([number + len(self) if number < 0 else number], to="torch")
         return {name: tensor[0] for name, tensor in batch.items()}
 
@@ -344,6 +350,7 @@ class WindowDataset:
         Parameters
         ----------
         ids : sequence of int, optional
+            Numbers; for a mask: `numpy.flatnonzero(mask)`.
         videos : iterable of str, optional
             Names; each must be there.
         where : callable, optional
@@ -363,8 +370,9 @@ class WindowDataset:
             raise SchemaError(Problem("wrong-value", "subset", message))
         chosen = self._chosen
         if ids is not None:
-            check_ids(np.asarray(ids), len(self))
-            chosen = Selection.of(self._own(np.asarray(ids, np.int64)))
+            numbers = checked_ids(ids)
+            check_ids(numbers, len(self))
+            chosen = Selection.of(self._own(numbers))
         if videos is not None or where is not None or split is not None:
             good = wanted_items(self._items, self._known(videos), where, split)
             chosen = Selection.of_items(self._starts, good) if chosen is None else chosen.only(self._starts, good)
@@ -390,13 +398,14 @@ class WindowDataset:
         IndexError
             No such window.
         """
-        own = int(self._own(np.array([id]))[0]) if self._chosen is not None else int(id)
-        check_ids(np.array([own]), int(self._starts[-1]))
-        number = int(np.searchsorted(self._starts, own, "right")) - 1
-        video, path = self._items.place(number)
-        window = own - int(self._starts[number])
-        start_s, end_s = (None if times is None else float(times[window]) for times in self._items.times(number))
-        return Location(int(id), video, path, window, start_s, end_s)
+        number = checked_id(id)
+        check_ids(np.array([number]), len(self))
+        own = int(self._own(np.array([number]))[0])
+        item = int(np.searchsorted(self._starts, own, "right")) - 1
+        video, path = self._items.place(item)
+        window = own - int(self._starts[item])
+        start_s, end_s = (None if times is None else float(times[window]) for times in self._items.times(item))
+        return Location(number, video, path, window, start_s, end_s)
 
     def at(self, video: str, s: float) -> int:
         """Return the window of a video that started last among those that cover a time.
@@ -536,11 +545,13 @@ def open_windows(
     >>> windows.locate(5).path.name
     'b.zarr'
     """
-    options = WindowOptions(checked_offsets(offsets), checked_lost(lost), transform, threads)
+    options = window_options(offsets, lost, transform, threads)
+    catalog = is_catalog(path)
+    check_opening(open_files, views=views, remote=remote, stale=stale, catalog=catalog)
     images = ImageRequest(videos, image_size, image_steps, open_videos, image_cache_bytes, verify != "never", rate)
     images.check(keys)
     settings: dict[str, Any] = {"verify": verify, "io": io, "open_files": open_files}
-    if is_catalog(path):
+    if catalog:
         items, reader, spec, usual = catalog_parts(path, views=views, rate=rate, stale=stale, **settings)
     else:
         items, reader, spec, usual = _parts(path, views=views, rate=rate, remote=remote, **settings)
@@ -566,6 +577,7 @@ def _parts(
     files = find_files(path, views=views, rate=rate, reader=remote)
     require_alike({str(file.path): file.spec for file in files})
     spec, usual = files[0].spec, files[0].usual
+    twice = [str(path) for path, count in Counter(file.path for file in files).items() if count > 1]
     bare = [str(file.path) for file in files if not file.summed]
     if bare and verify != "never":
         message = f"{listed(bare)} hold no checksums: their windows are delivered unverified, and counted"
@@ -575,5 +587,7 @@ def _parts(
     notes = [many_files(len(files), open_files)] if len(files) > open_files else []
     if others := passed_over(path):
         notes.append(f"not files of windows, and passed over: {listed(str(other) for other in others)}")
+    if twice:
+        notes.append(f"named more than once, and their windows with them: {listed(twice)}")
     items = ItemList([item for file in files for item in file.items], notes)
     return items, RowReader(pieces, fields, verify=verify, io=io, open_files=open_files), spec, usual

@@ -14,12 +14,12 @@ import numpy as np
 from lapsdata.errors import (
     CorruptDataError,
     LapsError,
-    LengthMismatchError,
     Problem,
     Problems,
     SchemaError,
     StorageError,
 )
+from lapsdata.storage.ids import checked_ids
 from lapsdata.storage.index import ChunkIndex
 from lapsdata.storage.numpy_install import numpy_problem
 from lapsdata.storage.open_files import check_io
@@ -232,7 +232,7 @@ class RowReader:
             with _after_fork:
                 if self._process != os.getpid():
                     self._start()  # files, marks and threads are the parent's
-        ids = _checked_ids(ids)
+        ids = checked_ids(ids)
         names = list(self._fields) if fields is None else list(fields)
         self._require_known([*names, *(out or ())])
         batch = {name: self._buffer(name, len(ids), None if out is None else out.get(name)) for name in names}
@@ -485,16 +485,3 @@ def _copy_by_address(
         at[0], shape[0], at[1], at[2], shape[1], at[3], shape[2], shape[3], at[4], at[5], at[6], shape[4], at[7],
         shape[5], verify, opened.room, reads,
     )  # fmt: skip
-
-
-def _checked_ids(ids: Any) -> NDArray[np.int64]:  # noqa: ANN401 - what a user gives
-    array = np.asarray(ids)
-    if array.ndim == 1 and array.dtype == np.int64 and array.flags.carray:
-        return array
-    if array.ndim != 1:
-        message = f"expected one axis of ids, got shape {array.shape}"
-        raise LengthMismatchError(Problem("wrong-shape", "ids", message))
-    if array.dtype.kind not in "iu" and array.size:
-        raise SchemaError(Problem("wrong-dtype", "ids", f"expected whole numbers, got {array.dtype}"))
-    # A copy also of what may not be written: Numba would compile the loop once more for it.
-    return np.array(array, np.int64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import h5py
@@ -15,7 +16,9 @@ from lapsdata._bench.advice import advice
 from lapsdata._bench.cache import drop_cached, files_below, warm_up
 from lapsdata._bench.timing import random_batches, timed
 from lapsdata.errors import SchemaError
-from lapsdata.testing.samples import sample_tracks
+from lapsdata.formats.shards_webdataset import ShardsWriter
+from lapsdata.testing.file_server import serve_folder
+from lapsdata.testing.samples import sample_provenance, sample_tracks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,7 +57,7 @@ def test_every_row_was_measured(clip: Path) -> None:
         "not verified, by pread",
         "verified, 2 threads",
         "Loader, 2 threads",
-        "zarr-python, array[i]",
+        "zarr-python array[i]",
         "memory copy",
     ]
     for row in report.rows.values():
@@ -71,7 +74,34 @@ def test_every_row_was_measured(clip: Path) -> None:
 
 def test_one_window_at_a_time_is_slower(clip: Path) -> None:
     rows = bench(clip, seconds=0.1).rows
-    assert rows["zarr-python, array[i]"].windows_per_s < rows["verified, 1 thread"].windows_per_s
+    assert rows["zarr-python array[i]"].windows_per_s < rows["verified, 1 thread"].windows_per_s
+
+
+def test_files_of_several_kinds_are_each_read_their_plain_way(tmp_path: Path) -> None:
+    for name in ("a.zarr", "b.h5"):
+        lapsdata.write(tmp_path / name, sample_tracks(windows=20))
+    report = bench(tmp_path, seconds=0.02, batch=8)
+    assert report.rows["h5py dataset[i], zarr-python array[i]"].windows > 0
+    write_shards(tmp_path / "c.shards")
+    report = bench(tmp_path, seconds=0.02, batch=8)
+    assert "array[i]" not in "".join(report.rows)
+    assert "not all are HDF5 or Zarr files" in report.left_out["plain reader"]
+
+
+def test_shards_behind_a_url_are_measured_too(tmp_path: Path, inside: Callable[..., Any]) -> None:
+    write_shards(tmp_path / "c.shards")
+    with serve_folder(tmp_path) as served:
+        done = inside("bench", f"{served.url}/c.shards", "--seconds", "0.02", "--batch", "4", "--json")
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert document["rows"]["verified, 1 thread"]["windows"] > 0
+    assert document["left_out"]["cold"] == "nothing of it lies on this machine"
+
+
+def write_shards(path: Path) -> None:
+    with ShardsWriter(path) as out:
+        out.add(sample_tracks(windows=20))
+        out.finish(sample_provenance())
 
 
 @pytest.mark.filterwarnings("ignore:.*hold no checksums")
@@ -79,7 +109,7 @@ def test_shared_chunks_and_missing_checksums_are_told(tmp_path: Path) -> None:
     report = bench(gzipped(tmp_path / "theirs.h5"), seconds=2.0)
     assert {problem.code for problem in report.problems} == {"shared-chunks", "unverified"}
     assert report.amplification == pytest.approx(200 / 256)  # all is held: 4 batches, of which one goes round
-    assert {"verified, by blocks", "h5py, dataset[i]"} <= set(report.rows)
+    assert {"verified, by blocks", "h5py dataset[i]"} <= set(report.rows)
     told = next(problem for problem in report.problems if problem.code == "shared-chunks")
     assert "lapsdata convert SRC DST --profile raw" in (told.fix or "")
 
@@ -95,6 +125,13 @@ def test_shared_chunks_and_missing_checksums_are_told(tmp_path: Path) -> None:
 )
 def test_each_advice_has_its_reason(facts: dict[str, Any], code: str) -> None:
     assert [problem.code for problem in advice({}, **GOOD | facts)] == [code]
+
+
+@pytest.mark.parametrize(("second", "told"), [(1900.0, "more threads"), (1050.0, "fewer bytes per window")])
+def test_threads_are_advised_where_they_help(second: float, told: str) -> None:
+    rows = {"verified, 1 thread": ROW, "verified, 2 threads": replace(ROW, windows_per_s=second)}
+    (found,) = advice(rows, **GOOD | {"step_ms": 10.0, "starved": 0.5})
+    assert told in str(found.fix)
 
 
 def test_decoding_is_told_and_what_lies_plain_is_left_alone() -> None:

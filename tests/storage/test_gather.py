@@ -113,7 +113,7 @@ class TestIds:
             "start_s": (0,),
         }
 
-    @pytest.mark.parametrize("wrong", [-1, 9, 2**62, np.uint64(2**64 - 1), np.uint64(2**63)])
+    @pytest.mark.parametrize("wrong", [-1, 9, 2**62, np.uint64(9), np.uint64(2**63 - 1)])
     @pytest.mark.parametrize("threads", [1, 2])
     @pytest.mark.parametrize("before", [False, True])
     def test_rows_outside_are_an_index_error(self, reader: RowReader, wrong: Any, threads: int, before: bool) -> None:
@@ -122,6 +122,11 @@ class TestIds:
         ids = np.array([1, 2, 3, wrong], type(wrong) if isinstance(wrong, np.generic) else np.int64)
         with pytest.raises(IndexError, match=r"ids: expected 0 to 8, got -?\d+ \(1 such ids\)"):
             reader.gather(ids, threads=threads)
+
+    @pytest.mark.parametrize("wrong", [2**63, 2**64 - 1])
+    def test_numbers_that_no_id_can_have_keep_their_value(self, reader: RowReader, wrong: int) -> None:
+        with pytest.raises(IndexError, match=rf"ids: expected numbers below 2\*\*63, got {wrong}"):
+            reader.gather(np.array([1, wrong], np.uint64))
 
     @pytest.mark.parametrize("ids", [[0.0, 1.0], [True, False], ["0"], [None]], ids=str)
     def test_what_is_no_whole_number_is_refused(self, reader: RowReader, ids: Any) -> None:
