@@ -220,7 +220,8 @@ class CatalogItems:
         data = b"" if index is None else index.entry(number)
         if index is None or not data:
             return None
-        return read_entry(data, number, index.generation, self.stored, self._path.parent, str(index.path))
+        known = (data, number, index.generation, self.stored, self._path.parent, str(index.path))
+        return read_entry(*known, place=str(self.place(number)[1]))
 
     def _changed(self, entry: Entry) -> Path | None:
         """Return a file that is not the one that was indexed; None where all are."""

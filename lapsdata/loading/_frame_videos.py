@@ -65,7 +65,7 @@ class FrameVideo:
         key = self._key()
         if self.digest is not None and (got := source_digest(self.path)) != self.digest:
             message = f"expected the video of the tracks, {self.digest}, got {got}"
-            fix = f"name the {self.name} that was tracked, or open with verify='never'"
+            fix = f"name the {self.name} that was tracked, or, if this one is damaged, a copy; or verify='never'"
             raise SchemaError(Problem("wrong-video", str(self.path), message, fix))
         rate = images_rate(self.path, self.rate)
         plan, session = find_source(self.path, "rgb", stream=None, rate=rate, frame_s=None, times="packets")

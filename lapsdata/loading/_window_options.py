@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
@@ -44,11 +45,15 @@ class WindowOptions:
 
 
 def check_buffers(out: Mapping[str, NDArray[Any]], names: Sequence[str]) -> None:
-    """Refuse buffers that nothing would be written to: whoever reads them takes old values for new ones."""
+    """Refuse buffers that nothing would be written to, whose old values are taken for new ones, and shared ones."""
     strangers = [name for name in out if name not in names]
     if strangers:
         message = f"expected buffers for some of {list(names)}, got {strangers}"
         raise SchemaError(Problem("unknown-field", "out", message, "name them in `fields`, or leave them out"))
+    for (first, one), (second, other) in itertools.combinations(out.items(), 2):
+        if np.may_share_memory(one, other):
+            message = f"expected memory of its own for each field, got the same for {first!r} and {second!r}"
+            raise SchemaError(Problem("wrong-buffer", "out", message))
 
 
 def flat_buffers(out: Mapping[str, Any], spec: BatchSpec, count: int) -> dict[str, NDArray[Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lapsdata.containers.catalog import Catalog
-from lapsdata.errors import LapsError, Problem, SchemaError, listed, warn
+from lapsdata.errors import LapsError, Problem, Problems, SchemaError, listed, warn
 from lapsdata.formats._format import WriteReport, size_on_disk
 from lapsdata.formats.catalog_parquet import PLUGIN, recognises, write
 from lapsdata.loading._catalog_index import EntryWriter, generation_of, index_place, index_writer
@@ -82,12 +83,13 @@ def write_catalog(
     Returns
     -------
     WriteReport
-        Notes say of what kind are files that an index cannot help.
+        Notes say of what kind are files that an index cannot help, and how many items are in no split.
 
     Raises
     ------
     SchemaError
-        Files whose windows are unlike each other, an item that is there twice, or a video or group in two splits.
+        Files whose windows are unlike each other, an item that is there twice, a video or group in two splits, or a
+        mapping with names that no video has.
     StorageError, UnknownFormatError, CorruptDataError, FormatTooNewError
         See `open_windows`: all problems of all files at once.
 
@@ -116,7 +118,7 @@ def write_catalog(
     if not index:
         report = write(place, rows.add_all(places, None), overwrite=overwrite)
         remove(index_place(place))
-        return report
+        return replace(report, notes=rows.notes())
     with index_writer(place, generation_of(_spelled(path, folder) for path in places)) as out:
         catalog = rows.add_all(places, out)
         report = write(place, catalog, overwrite=overwrite)
@@ -154,15 +156,42 @@ class _Rows:
                     refused.append(error)
         if refused:
             raise type(refused[0])(*(problem for error in refused for problem in error.problems))
+        self.refuse_strangers()
         return self._catalog()
 
     def notes(self) -> tuple[Problem, ...]:
         """Return what whoever reads the files should know."""
-        if not self._elsewhere:
-            return ()
-        count = f"{self._elsewhere} of {len(self._columns['path'])} items"
-        message = f"{count} are opened by their formats' libraries, index or not: their windows share chunks"
-        return (Problem("not-indexed", "index", message, "convert them: lapsdata convert SRC DST", severity="info"),)
+        told, items = [], len(self._columns["path"])
+        if self._elsewhere:
+            count = f"{self._elsewhere} of {items} items"
+            message = f"{count} are opened by their formats' libraries, index or not: their windows share chunks"
+            told.append(Problem("not-indexed", "index", message, "convert them: lapsdata convert SRC DST", "info"))
+        left = self._columns["split"].count(None)
+        if left and self._split is not None:
+            names = listed(dict.fromkeys(split for split in self._columns["split"] if split is not None))
+            message = f"{left} of {items} items are in none of the splits {names}"
+            told.append(Problem("in-no-split", "split", message, None, "info"))
+        return tuple(told)
+
+    def refuse_strangers(self) -> None:
+        """Refuse names that no video has: whoever misspells one takes it out of its split.
+
+        Raises
+        ------
+        SchemaError
+            Names all of them.
+        """
+        found = Problems()
+        videos, groups = set(self._columns["video"]), set(self._columns["group"])
+        choices = (
+            ("split", self._split, videos | groups, "videos or groups"),
+            ("group", self._group, videos, "videos"),
+        )
+        for name, choice, known, what in choices:
+            strangers = [str(key) for key in choice if key not in known] if isinstance(choice, Mapping) else []
+            if strangers:
+                found.add("unknown-video", name, f"expected names of {what}, got {listed(strangers)}")
+        found.raise_as(SchemaError)
 
     def _add(self, path: Path, file: WindowFile, out: EntryWriter | None) -> None:
         if self._first is None:
@@ -301,13 +330,12 @@ def _names(place: Path, views: Sequence[str] | None) -> dict[str, str]:
     from lapsdata.formats.catalog_parquet import read_header
 
     fields = [field.name for field in read_header(place).fields]
-    there = sorted({name.partition("/")[2] for name in fields if "/" in name})
-    if views is None:
+    there = sorted({name.partition("/")[2] for name in fields if "/" in name}) or ["default"]
+    if views is None or list(views) == there == ["default"]:
         return {name: name for name in fields}
     strangers = [view for view in views if view not in there]
     if strangers or not views:
         message = f"expected some of the views {there}, got {strangers or 'none'}"
-        fix = None if there else "leave `views` out: items have a single one"
-        raise SchemaError(Problem("wrong-views", str(place), message, fix))
+        raise SchemaError(Problem("wrong-views", str(place), message))
     wanted = [name for name in fields if "/" not in name or name.partition("/")[2] in views]
     return {name: name.partition("/")[0] if len(views) == 1 else name for name in wanted}

@@ -202,8 +202,23 @@ class Entry:
     sources: dict[str, Source]
 
 
-def read_entry(data: bytes, item: int, generation: int, fields: Fields, folder: Path, where: str) -> Entry:
+def read_entry(
+    data: bytes, item: int, generation: int, fields: Fields, folder: Path, where: str, *, place: str | None = None
+) -> Entry:
     """Read an entry; see `make_entry`.
+
+    Parameters
+    ----------
+    data : bytes
+    item, generation : int
+        Which item of which index it should be.
+    fields : mapping of np.dtype
+    folder : Path
+        What the names of files are relative to.
+    where : str
+        The index, for messages about the entry.
+    place : str, optional
+        The item's own file or folder, for messages about its rows; by default `where`.
 
     Raises
     ------
@@ -232,7 +247,7 @@ def read_entry(data: bytes, item: int, generation: int, fields: Fields, folder: 
     sources: dict[str, Source] = {}
     for number, (name, dtype) in enumerate(fields.items()):
         at = _HEAD + _FILE * count + _FIELD * number
-        source = _source(data, words[at : at + _FIELD].tolist(), rows, dtype, files, keys, f"{where}: {name}")
+        source = _source(data, words[at : at + _FIELD].tolist(), rows, dtype, files, keys, f"{place or where}: {name}")
         if source is not None:
             sources[name] = source
     return Entry(rows, files, keys, sources)

@@ -175,6 +175,31 @@ def test_a_group_stands_for_its_videos(home: Path, tmp_path: Path) -> None:
     assert len(open_windows(target).subset(split="test")) == 47, "what was there stays"
 
 
+def test_names_that_no_video_has_are_refused(home: Path, tmp_path: Path) -> None:
+    target = tmp_path / "data.catalog.parquet"
+    with pytest.raises(SchemaError, match=r"split: expected names of videos or groups, got 'clip_1' \[unknown-video\]"):
+        write_catalog(target, home, split={"v1": "test", "clip_1": "train"})
+    with pytest.raises(SchemaError, match=r"group: expected names of videos, got 'left'"):
+        write_catalog(target, home, group={"v1": "left", "left": "x"}, split={"left": "train"})
+    assert not target.exists()
+
+
+def test_videos_in_no_split_are_counted(home: Path, tmp_path: Path) -> None:
+    report = write_catalog(tmp_path / "data.catalog.parquet", home, split={"v1": "test"})
+    (note,) = [note for note in report.notes if note.code == "in-no-split"]
+    assert note.message == "4 of 5 items are in none of the splits 'test'"
+    assert not [note for note in write_catalog(tmp_path / "b.parquet", home).notes if note.code == "in-no-split"]
+
+
+@pytest.mark.parametrize("index", [True, False])
+def test_the_only_view_may_be_named(home: Path, tmp_path: Path, index: bool) -> None:
+    write_catalog(tmp_path / "data.catalog.parquet", home, index=index)
+    windows = open_windows(tmp_path / "data.catalog.parquet", views=["default"])
+    assert (windows.views, len(windows)) == (("default",), len(open_windows(home)))
+    with pytest.raises(SchemaError, match=r"expected some of the views \['default'\], got \['wrist'\]"):
+        open_windows(tmp_path / "data.catalog.parquet", views=["wrist"])
+
+
 def test_a_video_in_two_splits_is_refused(tmp_path: Path) -> None:
     for name in "ab":
         lapsdata.write(tmp_path / f"{name}.h5", made(0))
@@ -201,7 +226,7 @@ def test_unlike_files_and_wrong_options_are_refused(home: Path, tmp_path: Path) 
         catalog(home, stale="ignore")
     with pytest.raises(SchemaError, match="expected no rate beside a catalog"):
         catalog(home, rate=10)
-    with pytest.raises(SchemaError, match=r"expected some of the views \[\], got \['left'\]"):
+    with pytest.raises(SchemaError, match=r"expected some of the views \['default'\], got \['left'\]"):
         catalog(home, views=["left"])
     with pytest.raises(SchemaError, match=r"expected a catalog alone, got .*in a list"):
         open_windows([home / "data.catalog.parquet", home / "f0.h5"])
@@ -351,8 +376,9 @@ def test_a_flipped_bit_in_a_window_is_found(copied: Path, name: str, most: int) 
         file.write(content)
     os.utime(place, ns=(status.st_atime_ns, status.st_mtime_ns))
     windows = catalog(copied, open_files=most)
-    with pytest.raises(CorruptDataError, match=r"row \d+ .*bytes \d+ to \d+"):
+    with pytest.raises(CorruptDataError, match=r"row \d+ .*bytes \d+ to \d+") as caught:
         windows.gather(np.arange(number, number + 20))
+    assert str(caught.value).startswith(str(copied / name.split("/")[0])), "the file, and not the index"
 
 
 def h5_spot(path: Path) -> int:

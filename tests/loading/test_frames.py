@@ -290,7 +290,10 @@ class TestWhichVideo:
         clip(own.videos / "clip_1.mp4", 111)
         windows = own.open()
         windows.gather([0])
-        with pytest.raises(SchemaError, match=r"clip_1\.mp4: .* name the clip_1 that was tracked, or open with verify"):
+        with pytest.raises(
+            SchemaError,
+            match=r"clip_1\.mp4: .* name the clip_1 that was tracked, or, if this one is damaged, a copy; or verify",
+        ):
             windows.gather([0, 30])
         windows.close()
         windows = own.open(verify="never")

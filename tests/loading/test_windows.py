@@ -291,6 +291,18 @@ def test_a_plain_data_loader_gives_right_batches(tmp_path: Path, workers: int) -
     np.testing.assert_array_equal(torch.cat([batch["vis"] for batch in by_batch]).numpy(), expected("vis"))
 
 
+def test_two_fields_in_one_buffer_are_refused(tmp_path: Path) -> None:
+    windows, times = open_windows(h5(tmp_path)), np.empty(3)
+    with pytest.raises(
+        SchemaError, match=r"out: expected memory of its own for each field, got the same for 'start_s'"
+    ):
+        windows.gather([0, 1], fields=["start_s", "end_s"], out={"start_s": times[:2], "end_s": times[1:]})
+    apart = np.empty(4)
+    windows.gather([0, 1], fields=["start_s", "end_s"], out={"start_s": apart[:2], "end_s": apart[2:]})
+    assert apart.tolist() == pytest.approx([0.0, 0.1, 0.4, 0.5])
+    windows.close()
+
+
 def test_single_samples_slices_and_negative_ids(tmp_path: Path) -> None:
     windows = open_windows(h5(tmp_path))
     np.testing.assert_array_equal(windows[-1]["tracks"].numpy(), expected("tracks")[-1])
