@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lapsdata.errors import CorruptDataError, Problem, StorageError, UnknownFormatError
+from lapsdata.errors import CorruptDataError, LapsError, Problem, StorageError, UnknownFormatError
 from lapsdata.schema.base import canonical_json
 from lapsdata.storage.atomic import existing, storage_errors
 from lapsdata.storage.decoding import decoding
@@ -110,10 +110,10 @@ class SealedZarr:
         StorageError
             The folder is another one now; what was read may be of both.
         """
-        damage = None
+        damage: LapsError | None = None
         try:
             yield
-        except CorruptDataError as error:
+        except (CorruptDataError, StorageError) as error:  # the latter: a chunk's file that is gone by now
             damage = error
         if _generation(self.path) != self._generation:
             message = "expected one folder from beginning to end, got another: it was replaced while it was read"
