@@ -50,14 +50,15 @@ def convert(
 ) -> ConvertReport:
     """Write the same windows in another store or profile, in memory that does not grow with their number.
 
-    Every window is compared with its checksum on the way. Headers are carried as they are; their provenance gets the
+    Every window is compared with its checksum on the way, where it has one: those of foreign files stand in the list
+    that `lapsdata check PATH --seal` has put beside them. Headers are carried as they are; their provenance gets the
     source as a parent. What is there already, and was made of the same source in this way, is kept.
 
     Parameters
     ----------
     source : path
-        A tracks file, of ours or a plain HDF5 or Zarr; a folder of such files; a folder of shards; or another record
-        that a second store exists for.
+        A tracks file, of ours or a plain HDF5, Zarr, npy or tar; a folder of such files; a folder of shards; or another
+        record that a second store exists for.
     target : path
         For one file, the file, or a folder that is there; for several, a folder, made if it is not there; for shards,
         the folder of shards.

@@ -1,4 +1,7 @@
-"""Plain HDF5 and Zarr of other makers as windows: `<group>/tracks` and `<group>/vis`, with times that are told."""
+"""HDF5, Zarr, npy and tars of other makers as windows: `tracks` and `vis` by their names, with times that are told.
+
+Where `lapsdata check PATH --seal` has put a list of checksums beside a file, its windows are compared with these.
+"""
 
 from __future__ import annotations
 
@@ -10,25 +13,28 @@ import numpy as np
 
 from lapsdata._convert._windows import Windows
 from lapsdata.errors import LapsError, Problem, Problems, SchemaError, UnknownFormatError
-from lapsdata.loading.foreign import store_of
+from lapsdata.formats._shards_sample import sample_record
+from lapsdata.loading.foreign import ForeignArrays, foreign_arrays, store_of
 from lapsdata.provenance import provenance
 from lapsdata.schema.base import Size, Tool
 from lapsdata.schema.tracks import Area, Grid, TracksHeader, TracksView
 from lapsdata.schema.video import SourceVideo
+from lapsdata.storage.atomic import storage_errors
 from lapsdata.storage.hdf5_file import Hdf5File
-from lapsdata.storage.hdf5_index import hdf5_index
 from lapsdata.storage.hdf5_open import open_hdf5
-from lapsdata.storage.index import ABSENT
-from lapsdata.storage.npy_index import npy_index
-from lapsdata.storage.zarr_index import zarr_index
+from lapsdata.storage.index import ABSENT, ChunkIndex
+from lapsdata.storage.seal_list import with_checksums
+from lapsdata.storage.tar_samples import foreign_shards
+from lapsdata.storage.tarfiles import tar_members
 from lapsdata.timebase import FrameRate, frame_to_s
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from lapsdata._convert._options import ConvertOptions
     from lapsdata.storage.pieces import Source
+    from lapsdata.storage.seal_list import Store
 
 __all__ = ["foreign_windows", "hdf5_attributes", "zarr_arrays"]
 
@@ -37,10 +43,9 @@ _UNKNOWN_VERSION = "unknown"
 
 
 @dataclass(frozen=True)
-class _Found:
-    """What a file holds: windows by view, their frame sizes where it says them, and all the rest by name."""
+class _Beside:
+    """What a file says beside its windows: the frame size of each view, what has no place, what was never written."""
 
-    views: dict[str, dict[str, Source]]
     sizes: dict[str, Size]
     rest: tuple[str, ...]
     filled: int
@@ -49,23 +54,25 @@ class _Found:
 def foreign_windows(path: Path, options: ConvertOptions) -> Windows:
     """Open a file of another maker; none of its windows is read.
 
-    Arrays are found by their names, `tracks (W, T, N, 2)` and `vis (W, T, N)` in one group; the group's name is the
-    view, as in `root/<view>/tracks` of AMPLIFY and LAPS, and its attributes `height` and `width` are its frame, as LAPS
-    writes them. A chunk that was never written is its fill value, as both formats mean it, and is counted.
+    Arrays are found as `lapsdata.loading.foreign.foreign_arrays` finds them; the attributes `height` and `width` of a
+    group are its frame, as LAPS writes them. A chunk that was never written is its fill value, as both formats mean
+    it, and is counted. Where a seal list stands beside the file, each window has its checksum from there.
 
     Raises
     ------
     UnknownFormatError
-        None of HDF5, Zarr and npy, or no such arrays.
+        None of HDF5, Zarr, npy and tar, or no such arrays.
     SchemaError
-        Arrays that do not fit each other, or no rate or frame size was given: every one that is missing.
+        Arrays that do not fit each other, or no rate or frame size was given: every one that is missing; or a tar out
+        of shards of ours.
+    CorruptDataError, StorageError
+        The file or its seal list is damaged, they do not fit each other, or one of them may not be read.
     """
-    found = {"npy": _npy, "zarr": _zarr}.get(store_of(path), _hdf5)(path)
-    if not found.views:
-        message = f"expected a group with the arrays tracks and vis, got {', '.join(found.rest[:6]) or 'nothing'}"
-        raise UnknownFormatError(Problem("no-windows", str(path), message, "look at it: lapsdata inspect FILE"))
-    rows, horizon = _shape(path, found.views)
-    rate, sizes = _told(path, found, options)
+    arrays, beside = _opened(path)
+    sources = with_checksums(path, arrays.store, arrays.sources)
+    views = {view: {field: sources[name] for field, name in fields.items()} for view, fields in arrays.views.items()}
+    rows, horizon = _shape(path, views)
+    rate, sizes = _told(path, views, beside.sizes, options)
     starts = np.arange(rows, dtype=np.int64) * options.stride
     header = TracksHeader(
         provenance=provenance(parameters=options.as_json()),
@@ -74,12 +81,19 @@ def foreign_windows(path: Path, options: ConvertOptions) -> Windows:
         stride=options.stride,
         rate=rate,
         tracker=Tool(name="foreign", version=_UNKNOWN_VERSION),
-        views={view: _view(sizes[view], arrays["tracks"]) for view, arrays in found.views.items()},
+        views={view: _view(sizes[view], fields["tracks"]) for view, fields in views.items()},
     )
     frames = int(starts[-1]) + horizon if rows else 0
     frame_s = np.asarray(frame_to_s(np.arange(frames), rate), np.float64)
-    notes = (_taken(path, options, rate),)
-    return Windows(str(path), header, starts, frame_s, None, found.views, found.rest, notes, found.filled)
+    notes = (_taken(path, arrays.store, options, rate),)
+    return Windows(str(path), header, starts, frame_s, None, views, beside.rest, notes, beside.filled)
+
+
+def _opened(path: Path) -> tuple[ForeignArrays, _Beside]:
+    if store_of(path) == "tar":
+        return _tar(path)
+    arrays = foreign_arrays(path)
+    return arrays, {"hdf5": _hdf5, "zarr": _zarr, "npy": _npy}[arrays.store](path, arrays)
 
 
 def _view(size: Size, tracks: Any) -> TracksView:  # noqa: ANN401 - any kind of source
@@ -88,15 +102,22 @@ def _view(size: Size, tracks: Any) -> TracksView:  # noqa: ANN401 - any kind of 
     return TracksView(size=size, active_area=area, points=int(tracks.shape[2]), grid=grid)
 
 
-def _taken(path: Path, options: ConvertOptions, rate: FrameRate) -> Problem:
+def _taken(path: Path, store: Store, options: ConvertOptions, rate: FrameRate) -> Problem:
+    row = "sample" if store == "tar" else "row"
     message = (
-        f"row w is taken for the window that begins at frame {options.stride} * w, of {rate} frames per second, and "
+        f"{row} w is taken for the window that begins at frame {options.stride} * w, of {rate} frames per second, and "
         "positions for pixel xy of the whole frame: the file says nothing of that"
     )
-    return Problem("taken-for-granted", str(path), message, "give --rate, --size and --stride as it was made", "info")
+    fix = "give --rate, --size and --stride as it was made"
+    if store == "tar":
+        fix += "; where samples were shuffled, or are of several videos, their times are wrong"
+        return Problem("taken-for-granted", str(path), message, fix, "warning")
+    return Problem("taken-for-granted", str(path), message, fix, "info")
 
 
-def _told(path: Path, found: _Found, options: ConvertOptions) -> tuple[FrameRate, dict[str, Size]]:
+def _told(
+    path: Path, views: Mapping[str, object], own_sizes: Mapping[str, Size], options: ConvertOptions
+) -> tuple[FrameRate, dict[str, Size]]:
     """Return rate and frame sizes.
 
     Raises
@@ -107,8 +128,8 @@ def _told(path: Path, found: _Found, options: ConvertOptions) -> tuple[FrameRate
     problems = Problems(str(path))
     if options.rate is None:
         problems.add("no-rate", "", "expected times, got a file without any", "give its frames per second: --rate 30")
-    sizes = dict(found.sizes)
-    for view in sorted(found.views):
+    sizes = dict(own_sizes)
+    for view in sorted(views):
         given, own = options.size, sizes.get(view)
         if given is None and own is None:
             problems.add("no-size", view, "expected a frame size, got none", "give it in pixels: --size WIDTHxHEIGHT")
@@ -140,22 +161,23 @@ def _shape(path: Path, views: Mapping[str, Mapping[str, Any]]) -> tuple[int, int
     return int(rows), int(horizon)
 
 
-def _hdf5(path: Path) -> _Found:
+def _hdf5(path: Path, arrays: ForeignArrays) -> _Beside:
     with Hdf5File(path) as file:
         names = [name.strip("/") for name in file.datasets()]
-        groups = _groups(names)
-        views: dict[str, dict[str, Source]] = {
-            view: {name: hdf5_index(file, f"{group}/{name}".strip("/"), fill=True) for name in ("tracks", "vis")}
-            for view, group in groups.items()
-        }
-        used = {f"{group}/{name}".strip("/") for group in groups.values() for name in ("tracks", "vis")}
-        filled = sum(file.describe(name).unwritten_chunks for name in used)
-    attributes = hdf5_attributes(path)
+        filled = sum(file.describe(name).unwritten_chunks for name in arrays.sources)
+    return _beside(arrays, names, hdf5_attributes(path), filled)
+
+
+def _beside(
+    arrays: ForeignArrays, names: Iterable[str], attributes: Mapping[str, Mapping[str, Any]], filled: int
+) -> _Beside:
+    """Part what a file holds by name into frame sizes, which have a place, and all the rest."""
+    groups = {view: fields["tracks"].rpartition("/")[0] for view, fields in arrays.views.items()}
     sizes = {view: size for view, group in groups.items() if (size := _size(attributes.get(group, {})))}
     own = {f"{groups[view]}@{side}" for view in sizes for side in _SIDES}
     told = [f"{place}@{key}" for place, pairs in sorted(attributes.items()) for key in sorted(pairs)]
-    rest = [*(name for name in names if name not in used), *(name for name in told if name not in own)]
-    return _Found(views, sizes, tuple(rest), filled)
+    rest = [*(name for name in names if name not in arrays.sources), *(name for name in told if name not in own)]
+    return _Beside(sizes, tuple(rest), filled)
 
 
 def hdf5_attributes(path: Path) -> dict[str, dict[str, Any]]:
@@ -181,30 +203,54 @@ def _attribute(item: Any, key: str) -> Any:  # noqa: ANN401 - no types in h5py
         return None  # it is told by its name all the same
 
 
-def _zarr(path: Path) -> _Found:
-    arrays, groups_of = zarr_arrays(path)
-    groups = _groups(arrays)
-    views = {
-        view: {name: zarr_index(path, f"{group}/{name}".strip("/"), fill=True) for name in ("tracks", "vis")}
-        for view, group in groups.items()
-    }
-    sizes = {view: size for view, group in groups.items() if (size := _size(groups_of.get(group, {})))}
-    used = {f"{group}/{name}".strip("/") for group in groups.values() for name in ("tracks", "vis")}
-    own = {f"{groups[view]}@{side}" for view in sizes for side in _SIDES}
-    told = [f"{place}@{key}" for place, pairs in sorted(groups_of.items()) for key in sorted(pairs)]
-    rest = [*(name for name in arrays if name not in used), *(name for name in told if name not in own)]
-    indexes = [source for arrays_of in views.values() for source in arrays_of.values()]
-    filled = sum(int((index.offset == ABSENT).sum()) for index in indexes)
-    return _Found({view: dict(arrays_of) for view, arrays_of in views.items()}, sizes, tuple(rest), filled)
+def _zarr(path: Path, arrays: ForeignArrays) -> _Beside:
+    names, attributes = zarr_arrays(path)
+    indexes = [source for source in arrays.sources.values() if isinstance(source, ChunkIndex)]
+    return _beside(arrays, names, attributes, sum(int((index.offset == ABSENT).sum()) for index in indexes))
 
 
-def _npy(path: Path) -> _Found:
+def _npy(path: Path, arrays: ForeignArrays) -> _Beside:
     files = sorted(file.name for file in path.iterdir() if not file.name.startswith("."))
-    wanted = [f"{name}.npy" for name in ("tracks", "vis")]
-    if not set(wanted) <= set(files):
-        return _Found({}, {}, tuple(files), 0)
-    arrays: dict[str, Source] = {name[:-4]: npy_index(path / name, f"{path}: {name[:-4]}") for name in wanted}
-    return _Found({"default": arrays}, {}, tuple(name for name in files if name not in wanted), 0)
+    return _Beside({}, tuple(name for name in files if name.removesuffix(".npy") not in arrays.sources), 0)
+
+
+def _tar(path: Path) -> tuple[ForeignArrays, _Beside]:
+    """Open a tar of WebDataset samples, of which each is a window.
+
+    Raises
+    ------
+    UnknownFormatError
+        The samples have no `tracks.npy` and `vis.npy`.
+    SchemaError
+        Shards of ours say more than one of their tars: whose windows these are, and when.
+    """
+    shards = foreign_shards([path])
+    if "json" in shards.ignored and _is_ours(path):
+        message = "expected a tar of another maker, got one out of shards of ours: videos and times stand beside it"
+        fix = "name the folder that it lies in; if its shards.json is lost: lapsdata repair FOLDER --out DST"
+        raise SchemaError(Problem("tar-of-shards", str(path), message, fix))
+    if not {"tracks", "vis"} <= set(shards.fields):
+        message = f"expected samples with tracks.npy and vis.npy, got {', '.join(shards.fields)}"
+        fix = "name the members so: KEY.tracks.npy (T, N, 2) and KEY.vis.npy (T, N)"
+        raise UnknownFormatError(Problem("no-windows", str(path), message, fix))
+    # A seal list tells of all arrays, also of those that are none of tracks.
+    sources: dict[str, Source] = {name: shards.index(name) for name in shards.fields}
+    rest = [f"*.{name}.npy" for name in shards.fields if name not in ("tracks", "vis")]
+    rest += [f"*.{ending}" for ending in shards.ignored]
+    return ForeignArrays("tar", sources, {"default": {"tracks": "tracks", "vis": "vis"}}), _Beside({}, tuple(rest), 0)
+
+
+def _is_ours(path: Path) -> bool:
+    """Say whether the first JSON member of a tar is that of a sample of ours."""
+    first = next(member for member in tar_members(path) if member.name.lower().endswith(".json"))
+    with storage_errors(path, "open"), path.open("rb") as file:
+        file.seek(first.offset)
+        data = file.read(first.size)
+    try:
+        sample_record(data, str(path))
+    except LapsError:
+        return False
+    return True
 
 
 def zarr_arrays(path: Path) -> tuple[list[str], dict[str, dict[str, Any]]]:
@@ -235,21 +281,3 @@ def _size(attributes: Mapping[str, Any]) -> Size | None:
         return Size(width=width, height=height)
     except (KeyError, TypeError, ValueError, LapsError):
         return None  # then it must be given
-
-
-def _groups(names: list[str]) -> dict[str, str]:
-    """Return the groups that hold both arrays, by view.
-
-    Raises
-    ------
-    SchemaError
-        Two of them have the same last name.
-    """
-    there = set(names)
-    parents = sorted({name.rpartition("/")[0] for name in names if name.rpartition("/")[2] == "tracks"})
-    good = [group for group in parents if f"{group}/vis".strip("/") in there]
-    views = {group.rpartition("/")[2] or "default": group for group in good}
-    if len(views) < len(good):
-        message = f"expected groups of unlike names, got {', '.join(good)}"
-        raise SchemaError(Problem("same-name", "views", message, "take them apart"))
-    return views

@@ -13,6 +13,7 @@ from lapsdata.formats import recognise
 from lapsdata.formats.shards_webdataset import ShardsFolder
 from lapsdata.loading.finding import is_item
 from lapsdata.storage.atomic import existing, storage_errors
+from lapsdata.storage.seal_list import SEAL_LIST
 
 if TYPE_CHECKING:
     from lapsdata._convert._options import ConvertOptions
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ConvertSource", "Sources", "find_sources", "open_windows"]
 
-_HDF5 = (".h5", ".hdf5")
+_FILES = (".h5", ".hdf5", ".tar")
+"""Endings of the files of windows; all else is a folder."""
 
 _SHARDS = ("shards.json", "index.parquet", "frames.parquet")
 
@@ -99,11 +101,11 @@ def _is_item(path: Path) -> bool:
 
 
 def _recognised(path: Path) -> Format[Any] | None:
-    """Return the format of a file, None where it is HDF5 or Zarr of another maker."""
+    """Return the format of a file, None where it is HDF5, Zarr, npy or a tar of another maker."""
     try:
         return recognise(path)
     except UnknownFormatError:
-        if path.is_dir() or path.suffix.lower() in _HDF5:
+        if path.is_dir() or path.suffix.lower() in _FILES:
             return None
         raise
 
@@ -125,9 +127,10 @@ def _videos(path: Path) -> tuple[ConvertSource, ...]:
 def _of_folder(folder: Path) -> Sources:
     with storage_errors(folder, "open"):
         inside = sorted(item for item in folder.iterdir() if not item.name.startswith("."))
+    inside = [item for item in inside if not _lists_another(item)]
     items, refused, beside = list[ConvertSource](), list[tuple[Path, tuple[Problem, ...]]](), list[str]()
     for path in inside:
-        if path.is_file() and path.suffix.lower() not in _HDF5:
+        if path.is_file() and path.suffix.lower() not in _FILES:
             beside.append(path.name)
             continue
         if path.is_dir() and not _is_item(path):
@@ -146,6 +149,11 @@ def _of_folder(folder: Path) -> Sources:
         message = f"expected tracks files, got {', '.join(beside[:6]) or 'an empty folder'}"
         raise SchemaError(Problem("no-files", str(folder), message, "name a file, or a folder of tracks or shards"))
     return Sources(tuple(items), several=True, refused=tuple(refused), beside=tuple(beside))
+
+
+def _lists_another(path: Path) -> bool:
+    """Say whether something is the seal list of what lies beside it: that is read with it, and not left out."""
+    return path.name.endswith(SEAL_LIST) and path.with_name(path.name.removesuffix(SEAL_LIST)).exists()
 
 
 def open_windows(source: ConvertSource, options: ConvertOptions) -> Windows:

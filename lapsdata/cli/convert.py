@@ -57,9 +57,11 @@ def convert(
 ) -> None:
     """Write the same windows in another store or profile.
 
-    Each window is verified on the way, in memory that does not grow with their number. What cannot be carried over is
-    named, and so is the largest error in pixels. A second call does only what is missing or changed. Foreign files are
-    HDF5 or Zarr of other makers with <view>/tracks and <view>/vis: they carry no times and no checksums.
+    Each window is compared with its checksum on the way, in memory that does not grow with their number. What cannot
+    be carried over is named, and so is the largest error in pixels. A second call does only what is missing or changed.
+    Foreign files are HDF5, Zarr, folders of npy files and WebDataset tars of other makers with tracks and vis. They
+    carry no times, and no checksums but those that lapsdata check --seal has put beside them: windows without any are
+    counted.
     """
     from lapsdata._convert import convert as converted
     from lapsdata.execution.report import Interrupted, show

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
 from typing import TYPE_CHECKING, Any
 
 import h5py
@@ -11,8 +13,11 @@ import zarr
 
 import lapsdata
 from lapsdata._convert import convert
+from lapsdata.checks.integrity import check_integrity
 from lapsdata.containers import Tracks
 from lapsdata.errors import UnknownFormatError
+from lapsdata.storage.seal_list import seal_list_path
+from lapsdata.testing.samples import sample_shards
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -175,3 +180,139 @@ def test_text_is_no_source(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("tracks")
     with pytest.raises(UnknownFormatError, match=r"notes\.txt"):
         convert(tmp_path / "notes.txt", tmp_path / "out.zarr")
+
+
+def write_tar(path: Path, names: tuple[str, str] = ("tracks", "vis"), **beside: bytes) -> None:
+    with tarfile.open(path, "w") as tar:
+        for number, arrays in enumerate(zip(*windows(), strict=True)):
+            members = {}
+            for name, array in zip(names, arrays, strict=True):
+                held = io.BytesIO()
+                np.save(held, array)
+                members[f"{name}.npy"] = held.getvalue()
+            for ending, data in (members | beside).items():
+                entry = tarfile.TarInfo(f"{number:06d}.{ending}")
+                entry.size = len(data)
+                tar.addfile(entry, io.BytesIO(data))
+
+
+def write_theirs(path: Path) -> Path:
+    """Write the windows as another program does, and return the file that holds their positions."""
+    tracks, vis = windows()
+    if path.suffix == ".tar":
+        write_tar(path)
+        return path
+    if path.suffix == ".h5":
+        with h5py.File(path, "w") as file:
+            file["cam/tracks"], file["cam/vis"] = tracks, vis
+        return path
+    if path.suffix == ".zarr":
+        group = zarr.open_group(path, mode="w")
+        for name, array in (("tracks", tracks), ("vis", vis)):
+            group.create_array(f"cam/{name}", data=array, chunks=array.shape, compressors=None)
+        return path / "cam" / "tracks" / "c" / "0" / "0" / "0" / "0"
+    path.mkdir()
+    np.save(path / "tracks.npy", tracks)
+    np.save(path / "vis.npy", vis)
+    return path / "tracks.npy"
+
+
+KINDS = ["a.h5", "a.zarr", "a.tar", "a"]
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_windows_that_fit_their_seal_list_are_verified(name: str, tmp_path: Path) -> None:
+    write_theirs(tmp_path / name)
+    check_integrity([tmp_path / name], seal=True)
+    report = convert(tmp_path / name, tmp_path / "out.h5", **TOLD)
+    assert report.made[0].unverified == 0
+    assert "unverified" not in codes(report)
+    clip = lapsdata.read(tmp_path / "out.h5", Tracks)
+    assert np.array_equal(next(iter(clip.tracks.values())), windows()[0])
+    assert clip.header.policies == {}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_damage_behind_a_seal_list_stops_the_conversion(name: str, tmp_path: Path) -> None:
+    place = write_theirs(tmp_path / name)
+    check_integrity([tmp_path / name], seal=True)
+    data = bytearray(place.read_bytes())
+    data[data.index(windows()[0][3].tobytes()) + 5] ^= 1
+    place.write_bytes(data)
+    report = convert(tmp_path / name, tmp_path / "out.h5", **TOLD)
+    assert codes(report) == ["payload-checksum"]
+    assert "row 3" in the(report, "payload-checksum").where
+    assert report.exit_code == 1
+    assert not (tmp_path / "out.h5").exists()
+
+
+@pytest.mark.parametrize("kind", ["f8", "i2"])
+def test_numbers_of_any_type_are_compared_as_they_are_stored(kind: str, tmp_path: Path) -> None:
+    tracks, vis = windows(dtype=kind)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("a/tracks", data=tracks, chunks=(4, 3, 2, 1), compression="gzip")
+        file["a/vis"] = vis.astype("u1")
+    check_integrity([tmp_path / "a.h5"], seal=True)
+    assert convert(tmp_path / "a.h5", tmp_path / "out.zarr", **TOLD).made[0].unverified == 0
+    assert np.array_equal(lapsdata.read(tmp_path / "out.zarr", Tracks).tracks["a"], tracks.astype("f4"))
+
+
+def test_a_seal_list_that_is_damaged_or_of_another_file_is_not_passed_over(tmp_path: Path) -> None:
+    write_theirs(tmp_path / "a.h5")
+    check_integrity([tmp_path / "a.h5"], seal=True)
+    listed = seal_list_path(tmp_path / "a.h5")
+    whole = listed.read_bytes()
+    listed.write_bytes(whole.replace(b'"hdf5"', b'"zarr"'))
+    assert codes(convert(tmp_path / "a.h5", tmp_path / "out.zarr", **TOLD)) == ["seal-list-damaged"]
+    listed.write_bytes(whole)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["cam/tracks"], file["cam/vis"] = np.zeros((2, 4, 5, 2), "f4"), np.ones((2, 4, 5), bool)
+    assert set(codes(convert(tmp_path / "a.h5", tmp_path / "out.zarr", **TOLD))) == {"seal-list-mismatch"}
+
+
+def test_seal_lists_in_a_folder_are_not_left_out(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    write_theirs(tmp_path / "in" / "a.h5")
+    check_integrity([tmp_path / "in" / "a.h5"], seal=True)
+    (tmp_path / "in" / "gone.h5.lapsdata-seal.json").write_text("{}")
+    assert convert(tmp_path / "in", tmp_path / "out", to="zarr", **TOLD).beside == ("gone.h5.lapsdata-seal.json",)
+
+
+def test_samples_of_a_tar_are_windows_and_their_order_is_warned_of(tmp_path: Path) -> None:
+    write_tar(tmp_path / "a.tar", cls=b"3")
+    report = convert(tmp_path / "a.tar", tmp_path / "out.zarr", **TOLD)
+    clip = lapsdata.read(tmp_path / "out.zarr", Tracks)
+    assert np.array_equal(clip.tracks["default"], windows()[0])
+    assert np.array_equal(clip.vis["default"], windows()[1])
+    assert report.made[0].left_behind == ("*.cls",)
+    taken = the(report, "taken-for-granted")
+    assert (taken.severity, taken.message.partition(" is taken")[0]) == ("warning", "sample w")
+    assert "shuffled" in str(taken.fix)
+
+
+def test_tars_in_a_folder_are_converted_with_the_others(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for name in ("a.h5", "b.tar", "c", "d.zarr"):
+        write_theirs(tmp_path / "in" / name)
+    report = convert(tmp_path / "in", tmp_path / "out", to="hdf5", **TOLD)
+    assert [entry.name for entry in report.entries if entry.fate == "made"] == ["a", "b", "c", "d"]
+    assert report.beside == ()
+
+
+def test_a_tar_of_other_samples_says_what_it_lacks(tmp_path: Path) -> None:
+    write_tar(tmp_path / "a.tar", names=("flow", "mask"))
+    report = convert(tmp_path / "a.tar", tmp_path / "out.zarr", **TOLD)
+    assert "expected samples with tracks.npy and vis.npy, got flow, mask" in the(report, "no-windows").message
+    assert "KEY.tracks.npy" in str(the(report, "no-windows").fix)
+
+
+def test_a_tar_out_of_shards_of_ours_is_not_taken_for_one_of_others(tmp_path: Path) -> None:
+    lapsdata.write(tmp_path / "ours.shards", sample_shards())
+    report = convert(tmp_path / "ours.shards" / "shard-000000.tar", tmp_path / "out.zarr", **TOLD)
+    assert codes(report) == ["tar-of-shards"]
+    assert "name the folder" in str(report.problems[0].fix)
+
+
+def test_a_json_member_of_others_is_no_sample_of_ours(tmp_path: Path) -> None:
+    write_tar(tmp_path / "a.tar", json=b'{"caption": "a kick"}')
+    assert convert(tmp_path / "a.tar", tmp_path / "out.zarr", **TOLD).made[0].left_behind == ("*.json",)
