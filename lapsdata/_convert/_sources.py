@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -89,7 +89,7 @@ def find_sources(path: Path) -> Sources:
     if existing(path).is_dir() and not _is_item(path):
         return _of_folder(path)
     plugin = _recognised(path)
-    if plugin is not None and plugin.record == "shards":
+    if _are_shards(plugin):
         return Sources(_videos(path), several=True)
     source = _source(path, plugin)
     return Sources((source,), "tracks" if plugin is None else plugin.record)
@@ -110,6 +110,10 @@ def _recognised(path: Path) -> Format[Any] | None:
         raise
 
 
+def _are_shards(plugin: Format[Any] | None) -> bool:
+    return plugin is not None and plugin.record == "shards"
+
+
 def _source(path: Path, plugin: Format[Any] | None) -> ConvertSource:
     if plugin is None:
         return ConvertSource(path, path.stem, "foreign")
@@ -122,6 +126,11 @@ def _videos(path: Path) -> tuple[ConvertSource, ...]:
     small = [name.lower() for name in names]
     called = [name if small.count(name.lower()) == 1 else f"video-{n:06d}" for n, name in enumerate(names)]
     return tuple(ConvertSource(path, name, "shards", number) for number, name in enumerate(called))
+
+
+def _videos_beside(path: Path) -> tuple[ConvertSource, ...]:
+    """Return the videos of shards that lie beside other files: the name of the shards keeps theirs apart from these."""
+    return tuple(replace(source, name=f"{path.stem}-{source.name}") for source in _videos(path))
 
 
 def _of_folder(folder: Path) -> Sources:
@@ -138,13 +147,14 @@ def _of_folder(folder: Path) -> Sources:
             continue
         try:
             plugin = _recognised(path)
+            found = _videos_beside(path) if _are_shards(plugin) else (_source(path, plugin),)
         except LapsError as error:
             refused.append((path, error.problems))
             continue
-        if plugin is not None and plugin.record != "tracks":
+        if plugin is not None and plugin.record not in ("tracks", "shards"):
             beside.append(path.name)
         else:
-            items.append(_source(path, plugin))
+            items += found
     if not items and not refused:
         message = f"expected tracks files, got {', '.join(beside[:6]) or 'an empty folder'}"
         raise SchemaError(Problem("no-files", str(folder), message, "name a file, or a folder of tracks or shards"))
@@ -194,7 +204,8 @@ def _shards_video(path: Path, video: int) -> Windows:
     known = {*_SHARDS, *(shard.name for shard in folder.manifest.shards)}
     rest = tuple(sorted(item.name for item in path.iterdir() if item.name not in known))
     where = f"{path}: {folder.headers[video].video.name}"
-    return Windows(where, folder.headers[video], *folder.times(video), sources, rest)
+    part = (first, sum(folder.manifest.windows))
+    return Windows(where, folder.headers[video], *folder.times(video), sources, rest, part=part)
 
 
 def _strangers(path: Path, format: str) -> tuple[str, ...]:

@@ -76,6 +76,8 @@ class Windows:
         What was taken for granted.
     filled : int
         How many chunks were never written, and read as the fill value.
+    part : (int, int) or None
+        In shards: which of their windows is the first of this video, and how many they have in all.
     """
 
     where: str
@@ -87,6 +89,7 @@ class Windows:
     left_behind: tuple[str, ...] = ()
     notes: tuple[Problem, ...] = field(default_factory=tuple)
     filled: int = 0
+    part: tuple[int, int] | None = None
 
     def __len__(self) -> int:
         """Return the number of windows W."""
@@ -99,11 +102,12 @@ class Windows:
         summed = all(getattr(source, "row_crc32c", None) is not None for source in sources)
         return 0 if summed else len(self)
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the windows as they are stored, where that is known: of all chunks."""
-        sources = [source for arrays in self.sources.values() for source in arrays.values()]
-        return sum(int(source.length.sum()) for source in sources if isinstance(source, ChunkIndex))
+    def share_of(self, size: int) -> int:
+        """Return the bytes of the source that belong to this video; the shares of all videos in shards make the sum."""
+        if self.part is None:
+            return size
+        first, total = self.part
+        return size * (first + len(self)) // total - size * first // total
 
     def blocks(self) -> Iterator[Block]:
         """Read all windows in order, each compared with its checksum where there is one.

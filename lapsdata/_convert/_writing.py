@@ -98,7 +98,7 @@ def _to_tracks(work: ConvertWork, target: Path, before: int, tell: Tell, *, over
     notes = (*windows.notes, *done.notes, *_confidence_note(header, options))
     return Converted(
         windows=len(windows),
-        bytes_before=before if source.video is None else windows.nbytes,
+        bytes_before=windows.share_of(before),
         bytes_after=done.nbytes,
         largest_error_px=largest + done.largest_error_px,
         unverified=windows.unverified,

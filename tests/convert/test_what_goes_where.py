@@ -229,3 +229,40 @@ def test_readers_of_bare_files_are_warned_of_strides(tmp_path: Path) -> None:
     lapsdata.write(tmp_path / "clip.zarr", sample_tracks(stride=2))
     report = convert(tmp_path / "clip.zarr", tmp_path / "clip.h5")
     assert [problem.code for problem in report.problems] == ["row-is-not-frame"]
+
+
+def test_shards_in_a_folder_are_converted_with_the_files_beside_them(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    lapsdata.write(tmp_path / "in" / "clip_0.h5", clip(7))
+    lapsdata.write(tmp_path / "in" / "all.shards", sample_shards())
+    report = convert(tmp_path / "in", tmp_path / "out", to="zarr")
+    assert (report.counts["made"], report.beside) == (3, ())
+    assert names(tmp_path / "out") == ["all-clip_0.zarr", "all-clip_1.zarr", "clip_0.zarr", "run.json"]
+    both = [lapsdata.open_windows(tmp_path / name) for name in ("in", "out")]
+    assert len(both[0]) == len(both[1])
+    assert convert(tmp_path / "in", tmp_path / "out", to="zarr").counts["kept"] == 3
+
+
+def test_shards_in_a_folder_become_shards_with_the_files_beside_them(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    lapsdata.write(tmp_path / "in" / "a.h5", clip(7))
+    lapsdata.write(tmp_path / "in" / "b.shards", sample_shards())
+    convert(tmp_path / "in", tmp_path / "out.shards")
+    found: Any = lapsdata.read(tmp_path / "out.shards")
+    assert [video.header.video.name for video in found.tracks] == ["clip_7", "clip_0", "clip_1"]
+    assert [parent.name for parent in found.header.provenance.parents] == ["a.h5", "b.shards"]
+
+
+def test_damaged_shards_in_a_folder_are_told(folder: Path, tmp_path: Path) -> None:
+    lapsdata.write(folder / "b.shards", sample_shards())
+    (folder / "b.shards" / "shards.json").write_text("{}")
+    report = convert(folder, tmp_path / "out", to="zarr")
+    assert (report.counts["made"], report.counts["failed"]) == (3, 1)
+
+
+def test_the_bytes_before_are_all_of_the_source(tmp_path: Path) -> None:
+    lapsdata.write(tmp_path / "in.shards", sample_shards(windows=(3, 2, 8)))
+    report = convert(tmp_path / "in.shards", tmp_path / "out", to="zarr")
+    size = sum(path.stat().st_size for path in (tmp_path / "in.shards").iterdir())
+    assert sum(made.bytes_before for made in report.made) == size
+    assert [round(made.bytes_before * 13 / size) for made in report.made] == [3, 2, 8]
