@@ -16,7 +16,7 @@ from lapsdata._convert._writing import convert_item
 from lapsdata.errors import Problem, SchemaError
 from lapsdata.execution.local import LocalEngine
 from lapsdata.execution.manifest import plan
-from lapsdata.execution.report import Interrupted, carry_out_shown
+from lapsdata.execution.report import FATE_OF, Entry, Interrupted, carry_out_shown
 from lapsdata.formats import recognise
 from lapsdata.formats._rounding import rounding_step
 from lapsdata.schema.base import Size
@@ -52,7 +52,8 @@ def convert(
 
     Every window is compared with its checksum on the way, where it has one: those of foreign files stand in the list
     that `lapsdata check PATH --seal` has put beside them. Headers are carried as they are; their provenance gets the
-    source as a parent. What is there already, and was made of the same source in this way, is kept.
+    source as a parent. What is there already, and was made of the same source in this way, is kept: that is judged by
+    its header, and its windows are not read again. An output that was not finished starts over.
 
     Parameters
     ----------
@@ -124,8 +125,16 @@ def convert(
     return _told(report, found.beside)
 
 
-def _told(report: Report[Converted], beside: tuple[str, ...]) -> ConvertReport:
-    return ConvertReport(report.entries, report.leftovers, beside)
+def _told(report: Report[Converted | None], beside: tuple[str, ...]) -> ConvertReport:
+    return ConvertReport(tuple(_entry(entry) for entry in report.entries), report.leftovers, beside)
+
+
+def _entry(entry: Entry[Converted | None]) -> Entry[Converted]:
+    """Count as kept what a run beside this one has made in the same way."""
+    if entry.result is None and entry.fate in FATE_OF.values():
+        return Entry(entry.name, entry.output, "kept", "another run has made it meanwhile")
+    result, problems, traceback = entry.result, entry.problems, entry.traceback
+    return Entry(entry.name, entry.output, entry.fate, entry.why, result, problems, traceback)
 
 
 def _options(

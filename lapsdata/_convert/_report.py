@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from lapsdata.errors import Problem
@@ -15,6 +15,12 @@ __all__ = ["ConvertReport", "Converted"]
 
 _NAMED = 12
 """Names that a text shows of what was left behind; JSON has all."""
+
+_COMPARED = ("header and seal of the output", "digest of the source", "options", "code")
+"""What decides that an output is kept: its windows are not among it."""
+
+_AGAIN = "run it again: what is done is kept, an output that was not finished starts over"
+"""What an interruption leaves to do: a file, or a folder of shards, is kept only when it is whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +117,8 @@ class ConvertReport(Report[Converted]):
     def facts(self) -> dict[str, str]:
         """The counts of the items, and what was made of them, in words."""
         facts = dict(super().facts)
+        if count := self.counts["kept"]:
+            facts["kept"] = f"{count}, not read again: {self._check()} verifies them"
         if made := self.made:
             before, after = (sum(getattr(one, name) for one in made) for name in ("bytes_before", "bytes_after"))
             facts["windows"] = f"{sum(one.windows for one in made):,}"
@@ -121,6 +129,12 @@ class ConvertReport(Report[Converted]):
             facts["left out"] = f"{len(self.beside)} that are no tracks: {', '.join(self.beside[:_NAMED])}"
         return facts
 
+    def _check(self) -> str:
+        """Return the command that reads what was kept."""
+        kept = [entry.output for entry in self.entries if entry.fate == "kept"]
+        places = kept if len(kept) == 1 else list(dict.fromkeys(output.parent for output in kept))
+        return f"lapsdata check {' '.join(map(str, places))}"
+
     @property
     def problems(self) -> tuple[Problem, ...]:
         """Everything to be told: failures, losses with the item's name in front, what lies about."""
@@ -130,11 +144,19 @@ class ConvertReport(Report[Converted]):
             if entry.result is not None
             for problem in entry.result.problems()
         ]
-        return (*super().problems, *lost)
+        told = [replace(one, fix=_AGAIN) if one.code == "interrupted" else one for one in super().problems]
+        return (*told, *lost)
 
     def as_json(self) -> dict[str, Any]:
         """Return the report as a JSON-ready dictionary; the items tell what was made of them, and lost."""
         document = super().as_json()
         for item, entry in zip(document["items"], self.entries, strict=True):
             item["made"] = None if entry.result is None else entry.result.as_json()
+        if count := self.counts["kept"]:
+            document["kept"] = {
+                "count": count,
+                "compared": list(_COMPARED),
+                "read_again": False,
+                "verify": self._check(),
+            }
         return {**document, "largest_error_px": self.largest_error_px, "beside": list(self.beside)}

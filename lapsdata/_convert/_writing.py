@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lapsdata._convert._keys import marked
+from lapsdata._convert._keys import look, marked
 from lapsdata._convert._report import Converted
 from lapsdata._convert._sources import open_windows
-from lapsdata.errors import Problem
+from lapsdata.errors import Problem, StorageError
 from lapsdata.formats import read, tracks_writer, write
 from lapsdata.formats._format import size_on_disk
 from lapsdata.formats._rounding import ROUND_CONFIDENCE
@@ -53,16 +53,30 @@ class ConvertWork:
     record: str
 
 
-def convert_item(job: Job[ConvertWork], tell: Tell) -> Converted:
-    """Make one output, all or nothing.
+def convert_item(job: Job[ConvertWork], tell: Tell) -> Converted | None:
+    """Make one output, all or nothing; None where another run has made the same one meanwhile.
 
     Raises
     ------
     CorruptDataError
         The source is not what was written.
     StorageError, SchemaError, UnknownFormatError
-        It cannot be read any more, or the output not be written.
+        It cannot be read any more, or the output not be written: something else has its name by now.
     """
+    try:
+        return _made(job, tell)
+    except StorageError as error:
+        if error.problems[0].code != "exists":
+            raise
+        found = look(job.item, force=False)
+        if found.state == "done":
+            return None
+        message = f"expected a free name, got what another run has written there meanwhile ({found.why})"
+        fix = "run it again when that has ended; --force replaces what was converted from another source"
+        raise StorageError(Problem("exists", str(job.item.output), message, fix)) from error
+
+
+def _made(job: Job[ConvertWork], tell: Tell) -> Converted:
     work, target = job.item.payload, job.item.output
     before = sum(size_on_disk(path) for path in {source.path for source in work.sources})
     if work.options.to.startswith("shards_"):

@@ -133,7 +133,7 @@ class Report(Generic[Result]):
             found.append(Problem("interrupted", "", message, "run it again: what is done is kept", severity="warning"))
         for folder, count in Counter(path.parent for path in self.leftovers).items():
             message = f"{count} unfinished files of runs that were killed, or of one that still runs"
-            fix = "remove .lapsdata-tmp-* when nothing writes there"
+            fix = f"when nothing writes there: lapsdata repair {folder} --clean removes them"
             found.append(Problem("leftovers", str(folder), message, fix, severity="info"))
         return tuple(found)
 

@@ -38,7 +38,7 @@ def test_a_file_is_converted_and_said_so(inside: Inside, tmp_path: Path) -> None
     assert 0 < float(error.split()[2]) <= 0.25
     assert (
         inside("convert", "clip.h5", "clip.zarr", "--profile", "compact", "--round-px", "0.5").stdout
-        == "items  1\nkept   1\n"
+        == "items  1\nkept   1, not read again: lapsdata check clip.zarr verifies them\n"
     )
 
 

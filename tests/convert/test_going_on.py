@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -48,6 +48,7 @@ def test_what_is_done_is_kept_until_something_changes(target: str, folder: Path,
     before = content(out)
     again = convert(folder, out, to=to)
     assert (again.counts["kept"], again.made, content(out)) == (count, (), before)
+    assert again.facts["kept"] == f"{count}, not read again: lapsdata check {out} verifies them"
     assert convert(folder, out, to=to, force=True).counts["forced"] == count
     assert content(out) == before
     lapsdata.write(folder / "clip_0.h5", sample_tracks(points=50, seed=9), overwrite=True)
@@ -124,6 +125,43 @@ def test_a_killed_conversion_goes_on_to_the_same_bytes(words: list[str], folder:
     assert found == content(whole)
 
 
+@pytest.mark.parametrize("target", ["clip.zarr", "clip.h5", "clip.shards"])
+def test_what_another_run_has_made_meanwhile_is_kept(
+    target: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def other_first(job: Any, tell: Any) -> Any:
+        monkeypatch.undo()
+        assert convert(folder / "clip_0.h5", tmp_path / target).counts["made"] == 1
+        return _convert._writing.convert_item(job, tell)
+
+    monkeypatch.setattr(_convert, "convert_item", other_first)
+    report = convert(folder / "clip_0.h5", tmp_path / target)
+    assert (report.counts["kept"], report.problems, report.made) == (1, (), ())
+    assert report.entries[0].why == "another run has made it meanwhile"
+
+
+def test_what_has_the_name_meanwhile_and_is_another_is_told_in_words_of_the_command(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def other_first(job: Any, tell: Any) -> Any:
+        monkeypatch.undo()
+        assert convert(folder / "clip_1.h5", tmp_path / "clip.h5").counts["made"] == 1
+        return _convert._writing.convert_item(job, tell)
+
+    monkeypatch.setattr(_convert, "convert_item", other_first)
+    (problem,) = convert(folder / "clip_0.h5", tmp_path / "clip.h5").problems
+    assert problem.code == "exists"
+    assert "another run has written there meanwhile (it was converted from clip_1.h5" in problem.message
+    assert "--force" in str(problem.fix)
+    assert "overwrite" not in str(problem)
+
+
+def test_leftovers_name_the_command_that_removes_them(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / ".lapsdata-tmp-0123456789abcdef.zarr").mkdir()
+    (told,) = convert(folder / "clip_0.h5", tmp_path / "clip.zarr").problems
+    assert f"lapsdata repair {tmp_path} --clean" in str(told.fix)
+
+
 def test_a_full_disk_is_named_and_leaves_nothing(folder: Path, tmp_path: Path) -> None:
     # Loops are compiled, and kept on disk, before there is a limit.
     convert(folder / "clip_0.h5", tmp_path / "before.zarr")
@@ -150,5 +188,5 @@ def test_ctrl_c_ends_with_130_and_says_how_to_go_on(folder: Path, tmp_path: Path
     process.send_signal(signal.SIGINT)
     _, told = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "run it again: what is done is kept" in told
+    assert "run it again: what is done is kept, an output that was not finished starts over" in told
     assert list(tmp_path.glob("out/.lapsdata-tmp-*")) == []

@@ -251,7 +251,7 @@ def test_a_report_adds_up_and_names_the_worst() -> None:
     assert report.facts == {
         "items": "3",
         "made": "1",
-        "kept": "1",
+        "kept": "1, not read again: lapsdata check c.zarr verifies them",
         "made again": "1 (1 changed)",
         "windows": "7",
         "bytes": "3,000 before, 1,100 after",
@@ -265,4 +265,23 @@ def test_a_report_adds_up_and_names_the_worst() -> None:
     document = report.as_json()
     assert json.loads(json.dumps(document)) == document
     assert document["items"][2]["made"] is None
+    assert document["kept"] == {
+        "count": 1,
+        "compared": ["header and seal of the output", "digest of the source", "options", "code"],
+        "read_again": False,
+        "verify": "lapsdata check c.zarr",
+    }
     assert len(document["items"][0]["made"]["left_behind"]) == 20
+
+
+@pytest.mark.parametrize(("outputs", "place"), [(["a/b.h5"], "a/b.h5"), (["a/b.h5", "a/c.h5"], "a")])
+def test_what_was_kept_can_be_read_by_the_command_that_is_named(outputs: list[str], place: str) -> None:
+    entries: tuple[Entry[Converted], ...] = tuple(Entry(name, Path(name), "kept") for name in outputs)
+    report = ConvertReport(entries)
+    assert report.facts["kept"] == f"{len(outputs)}, not read again: lapsdata check {place} verifies them"
+
+
+def test_what_was_not_finished_starts_over_and_that_is_said() -> None:
+    report = ConvertReport((Entry("all", Path("all.shards"), "left"),))
+    (told,) = report.problems
+    assert told.fix == "run it again: what is done is kept, an output that was not finished starts over"
