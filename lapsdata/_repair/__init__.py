@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from lapsdata import console
 from lapsdata._repair._lines import repair_energies
+from lapsdata._repair._others import of_others
 from lapsdata._repair._places import clean as clean_folder
 from lapsdata._repair._places import format_of, is_item, put_back
 from lapsdata._repair._report import Repaired, RepairReport
@@ -26,7 +27,9 @@ from lapsdata.errors import (
     UnknownFormatError,
 )
 from lapsdata.execution.report import leftovers
+from lapsdata.plugins import registry
 from lapsdata.storage.atomic import existing, storage_errors
+from lapsdata.storage.seal_list import SEAL_LIST
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +55,8 @@ def repair(
 ) -> RepairReport:
     """Save the longest verified prefix of a damaged file, or of every file in a folder.
 
-    A file that is whole is told as such, and nothing is written for it. Of shards, the prefix of each video is saved.
+    A file that is whole is told as such, and nothing is written for it; one of another maker is refused, and counted
+    by itself in a folder of files. Of shards, the prefix of each video is saved.
 
     Parameters
     ----------
@@ -74,6 +78,8 @@ def repair(
         Nothing is there, or `out` exists, or cannot be written to.
     UnknownFormatError
         None of ours: such a file carries no checksums.
+    SchemaError
+        The ending of `out` is that of another store.
 
     Examples
     --------
@@ -94,13 +100,14 @@ def repair(
     if is_item(place):
         parent, goal = place.parent, _goal(place, target)
         items: tuple[Repaired, ...] = (_one(place, goal, keep),)
+        beside: tuple[str, ...] = ()
     else:
         parent = place
         _expect_folder(target)
-        items = _all(place, target, keep)
+        items, beside = _all(place, target, keep)
     restored = put_back(parent) if clean else ()
     removed = clean_folder(parent) if clean else ()
-    return RepairReport(items, leftovers([parent]), removed, restored)
+    return RepairReport(items, leftovers([parent]), removed, restored, beside)
 
 
 def _goal(place: Path, target: Path | None) -> Path | None:
@@ -126,32 +133,61 @@ def _expect_folder(target: Path | None) -> None:
             target.mkdir(parents=True, exist_ok=True)
 
 
-def _all(folder: Path, target: Path | None, keep: Keep) -> tuple[Repaired, ...]:
-    """Repair every file of ours in a folder; files of others are none of ours."""
+def _all(folder: Path, target: Path | None, keep: Keep) -> tuple[tuple[Repaired, ...], tuple[str, ...]]:
+    """Repair every file of ours in a folder; return what became of files, also of others, and all other names."""
     with storage_errors(folder, "open"):
         inside = sorted(item for item in folder.iterdir() if not item.name.startswith("."))
-    items = []
+    items, beside = list[Repaired](), list[str]()
     with console.progress("repair", len(inside), unit="files") as advance:
         for place in inside:
-            if is_item(place):
-                try:
-                    items.append(_one(place, _goal(place, target), keep))
-                except UnknownFormatError as error:
-                    if place.is_dir() or place.suffix.lower() in (".h5", ".hdf5"):
-                        items.append(_beyond(place, "", error))
-                except StorageError as error:
-                    items.append(_beyond(place, "", error))
+            found = _inside(place, target, keep) if is_item(place) else None
+            if found is not None:
+                items.append(found)
+            elif not place.name.endswith(SEAL_LIST):
+                beside.append(place.name)
             advance(1)
-    return tuple(items)
+    return tuple(items), tuple(beside)
+
+
+def _inside(place: Path, target: Path | None, keep: Keep) -> Repaired | None:
+    """Repair one file of a folder; None for what is no file of windows, rows or segments at all."""
+    try:
+        return _one(place, _goal(place, target), keep)
+    except UnknownFormatError as error:
+        data = place.is_dir() or place.suffix.lower() in (".h5", ".hdf5", ".tar")
+        return of_others(place, error) if data else None
+    except StorageError as error:
+        return _beyond(place, "", error)
 
 
 def _one(place: Path, goal: Path | None, keep: Keep) -> Repaired:
-    format = ""
     try:
         format = format_of(place)
+    except (CorruptDataError, SchemaError) as error:
+        return _beyond(place, "", error)
+    _expect_ending(place, goal, format)
+    try:
         return _how(place, format)(place, format, goal, keep)
     except (CorruptDataError, SchemaError) as error:
         return _beyond(place, format, error)
+
+
+def _expect_ending(place: Path, goal: Path | None, format: str) -> None:
+    """Refuse an output that says by its ending that it is stored in another way than its source.
+
+    Raises
+    ------
+    SchemaError
+        With what to do.
+    """
+    if goal is None or goal.suffix == place.suffix:
+        return
+    endings = {plugin.name: plugin.suffixes for plugin in registry("formats").load_all().values()}
+    own = endings.get(format, ())
+    if goal.suffix not in own and any(goal.suffix in others for others in endings.values()):
+        message = f"expected {' or '.join(own)}, since what is saved is stored as it was ({format}), got {goal.suffix}"
+        fix = "name it so, then change the store: lapsdata convert"
+        raise SchemaError(Problem("wrong-ending", str(goal), message, fix))
 
 
 def _how(place: Path, format: str) -> Callable[[Path, str, Path | None, Keep], Repaired]:

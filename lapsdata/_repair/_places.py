@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 from lapsdata.errors import CorruptDataError, Problem, UnknownFormatError
 from lapsdata.execution.report import leftovers
 from lapsdata.formats import recognise
+from lapsdata.loading.foreign import NPY_TRACKS
 from lapsdata.storage.atomic import restore_folder, storage_errors
+from lapsdata.storage.seal_list import seal_list_path
 from lapsdata.storage.sealed_zarr import ATTRIBUTE, METADATA
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ def is_item(path: Path) -> bool:
         if path.is_file():
             return True
         inside = {item.name for item in path.iterdir()}
-    return bool(inside & {*_FOREIGN, "shards.json", "index.parquet"}) or path.suffix in (".zarr", ".shards")
+    return bool(inside & {*_FOREIGN, NPY_TRACKS, "shards.json", "index.parquet"}) or path.suffix in (".zarr", ".shards")
 
 
 def format_of(path: Path) -> str:
@@ -81,11 +83,13 @@ def _other(path: Path) -> str:
 
 
 def _foreign(path: Path) -> UnknownFormatError:
+    listed = seal_list_path(path).exists()
     message = (
-        "expected a file of ours, got another one, or one whose first bytes are damaged: it carries no checksums, so "
-        "nothing in it can be verified"
+        "expected a file of ours, got one of another maker, or one whose first bytes are damaged: it carries no "
+        "checksums of its own, and repair saves nothing of such files"
     )
-    fix = "take it from a copy; lapsdata convert gives it checksums from then on"
+    which = "which of its windows fit its seal list" if listed else "whether its windows can be read"
+    fix = f"take it from a copy, or make it anew with what made it; lapsdata check PATH tells {which}"
     return UnknownFormatError(Problem("no-checksums", str(path), message, fix))
 
 

@@ -14,9 +14,12 @@ if TYPE_CHECKING:
 
 __all__ = ["RepairReport", "Repaired", "State"]
 
-State = Literal["whole", "repaired", "damaged", "beyond-repair"]
+State = Literal["whole", "repaired", "damaged", "beyond-repair", "of-others"]
 """As it was written; damaged, and what could be saved is written; the same, and nothing was written since no output was
-named; damaged, and nothing can be saved."""
+named; damaged, and nothing can be saved; of another maker, in a folder of files: not read, and not repaired."""
+
+_NAMED = 12
+"""Names that a text shows of what was left out; JSON has all."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ class Repaired:
     def facts(self) -> dict[str, str]:
         """Return what one wants to know, as name and text."""
         facts = {"file": f"{self.path} ({self.format})", "state": self.state.replace("-", " ")}
-        if self.state == "beyond-repair":
+        if self.state in ("beyond-repair", "of-others"):
             return facts
         facts["kept"] = f"{self.kept:,} {self.unit}"
         if self.lost:
@@ -92,6 +95,9 @@ class Repaired:
             message = f"{self.lost:,} of {self.kept + self.lost:,} {self.unit} are lost"
             fix = "take them from a copy, or make them anew from the parents"
             yield Problem("lost", str(self.path), message, fix)
+        if self.state == "of-others":
+            message = "a file of another maker: repair saves files of ours alone, so none of its windows was read"
+            yield Problem("of-others", str(self.path), message, "lapsdata check PATH reads it", "warning")
         if self.state == "damaged":
             message = f"{self.kept:,} {self.unit} can be saved, nothing was written"
             yield Problem("not-written", str(self.path), message, "name the output: --out FILE")
@@ -116,12 +122,15 @@ class RepairReport:
         Those that were removed.
     restored : tuple of Path
         Folders that a killed writer had moved aside, and that were put back.
+    beside : tuple of str
+        What lies in the folder and is nothing that is repaired.
     """
 
     items: tuple[Repaired, ...]
     leftovers: tuple[Path, ...] = ()
     removed: tuple[Path, ...] = ()
     restored: tuple[Path, ...] = ()
+    beside: tuple[str, ...] = ()
 
     def facts(self) -> dict[str, str]:
         """Return the facts of a single file, or the counts of many."""
@@ -132,6 +141,10 @@ class RepairReport:
             counts = Counter(item.state for item in self.items)
             facts = {"files": str(len(self.items))}
             facts |= {state.replace("-", " "): str(count) for state, count in sorted(counts.items())}
+        if self.beside:
+            more = ", ..." if len(self.beside) > _NAMED else ""
+            told = ", ".join(self.beside[:_NAMED])
+            facts["left out"] = f"{len(self.beside)} that are nothing repair knows: {told}{more}"
         named = {"leftovers": self.leftovers, "removed": self.removed, "put back": self.restored}
         return facts | {name: ", ".join(path.name for path in paths) for name, paths in named.items() if paths}
 
@@ -149,4 +162,4 @@ class RepairReport:
         """Return the report as a JSON-ready dictionary."""
         named = {"leftovers": self.leftovers, "removed": self.removed, "restored": self.restored}
         lists = {name: [str(path) for path in paths] for name, paths in named.items()}
-        return {"items": [item.as_json() for item in self.items], **lists}
+        return {"items": [item.as_json() for item in self.items], "beside": list(self.beside), **lists}
