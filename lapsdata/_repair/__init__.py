@@ -6,10 +6,12 @@ neighbours; on request, everything that is verified, with its own times.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lapsdata import console
+from lapsdata._repair._cut import filled_up
 from lapsdata._repair._lines import repair_energies
 from lapsdata._repair._others import of_others
 from lapsdata._repair._places import clean as clean_folder
@@ -161,15 +163,42 @@ def _inside(place: Path, target: Path | None, keep: Keep) -> Repaired | None:
 
 
 def _one(place: Path, goal: Path | None, keep: Keep) -> Repaired:
+    with filled_up(place, None if goal is None else goal.absolute().parent) as readable:
+        if readable != place:
+            return _of_cut(place, readable, goal, keep)
+        try:
+            format = format_of(place)
+        except (CorruptDataError, SchemaError) as error:
+            return _beyond(place, "", error)
+        _expect_ending(place, goal, format)
+        try:
+            return _how(place, format)(place, format, goal, keep)
+        except (CorruptDataError, SchemaError) as error:
+            return _beyond(place, format, error)
+
+
+def _of_cut(place: Path, readable: Path, goal: Path | None, keep: Keep) -> Repaired:
+    """Repair HDF5 that was cut short, of which a copy can be opened; everything is told of the file itself."""
     try:
-        format = format_of(place)
-    except (CorruptDataError, SchemaError) as error:
-        return _beyond(place, "", error)
+        format = format_of(readable)
+    except (CorruptDataError, SchemaError, UnknownFormatError):
+        message = "expected a whole file, got one that was cut short, and what is left does not say what it was"
+        problem = Problem("truncated-file", str(place), message, "take it from a copy, or make it anew")
+        return _beyond(place, "", CorruptDataError(problem))
     _expect_ending(place, goal, format)
     try:
-        return _how(place, format)(place, format, goal, keep)
+        found = repair_tracks(place, format, goal, keep, readable=readable)
     except (CorruptDataError, SchemaError) as error:
-        return _beyond(place, format, error)
+        found = _beyond(place, format, error)
+    notes = tuple(
+        replace(note, where=_named(note.where, readable, place), message=_named(note.message, readable, place))
+        for note in found.notes
+    )
+    return replace(found, first_bad=_named(found.first_bad, readable, place), notes=notes)
+
+
+def _named(text: str, readable: Path, place: Path) -> str:
+    return text.replace(str(readable), str(place))
 
 
 def _expect_ending(place: Path, goal: Path | None, format: str) -> None:

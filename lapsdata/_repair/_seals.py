@@ -23,14 +23,19 @@ class Seal:
 
     Parameters
     ----------
-    state : {"sound", "damaged", "missing"}
-        It fits its own checksum; it does not; there is none.
+    state : {"sound", "damaged", "missing", "cut"}
+        It fits its own checksum; it does not; there is none; it lay in what was cut off.
     manifest : mapping
         What it says; of a damaged one, what can be read of it.
     """
 
-    state: Literal["sound", "damaged", "missing"]
+    state: Literal["sound", "damaged", "missing", "cut"]
     manifest: Mapping[str, Any]
+
+    @property
+    def silent(self) -> bool:
+        """Whether it says nothing at all."""
+        return self.state in ("missing", "cut")
 
     def expect_header(self, header: bytes, where: str) -> None:
         """Refuse a header that is not the sealed one: every number of the file would be read by it.
@@ -44,7 +49,7 @@ class Seal:
             With what to do.
         """
         found = f"{crc32c(header):08x}"
-        if self.state != "missing" and self.manifest.get("header") != found:
+        if not self.silent and self.manifest.get("header") != found:
             message = f"expected a header with CRC-32C {self.manifest.get('header')} as sealed, got {found}"
             raise CorruptDataError(Problem("header-damaged", where, f"{message}: nothing tells what it said", REMAKE))
 
@@ -59,6 +64,9 @@ class Seal:
         if self.state == "damaged":
             message = "the seal does not fit its own checksum; what it says of the header and the times is so"
             return (Problem("seal-damaged", "seal", message, severity="warning"),)
+        if self.state == "cut":
+            message = "the seal lies in what was cut off: header and times are as they were found"
+            return (Problem("unsealed", "seal", message, "compare them with the source", "warning"),)
         if self.state == "missing":
             message = "there is no seal: the file was not finished; header and times are as they were found"
             return (Problem("unsealed", "seal", message, "compare them with the source", "warning"),)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -62,31 +63,73 @@ class Salvage:
     notes: tuple[Problem, ...]
 
 
-def open_hdf5_salvage(path: Path) -> Salvage:
+def open_hdf5_salvage(path: Path, whole: int | None = None) -> Salvage:
     """Open a damaged HDF5 file of ours.
+
+    Parameters
+    ----------
+    path : Path
+    whole : int, optional
+        Of a file that was cut and filled up with zeros: how many bytes of it are its own.
 
     Raises
     ------
     CorruptDataError
-        Its structure cannot be read, or what vouches for the windows is damaged.
+        Its structure cannot be read, or what vouches for the windows is damaged, or was cut off.
     """
     with Hdf5File(path) as file:
         names = {name.strip("/") for name in file.datasets()}
         if HEADER_PATH not in names:
             message = "expected a header, got none: it is written last, so the file was never finished"
             raise CorruptDataError(Problem("no-header", str(path), message, REMAKE))
-        header, seal = _bytes(file, HEADER_PATH), parse_seal(_bytes(file, SEAL_PATH) if SEAL_PATH in names else None)
-        seal.expect_header(header, str(path))
-        storage, notes = _storage(lambda: _bytes(file, STORAGE_PATH), str(path))
         arrays = names - {HEADER_PATH, SEAL_PATH, STORAGE_PATH}
         big = sorted(name for name in arrays if name + CHECKSUMS in arrays)
         small = sorted(name for name in arrays if name.startswith(_OURS) and name.removeprefix(_OURS) in _TIMES)
+        _expect_inside(file, (HEADER_PATH, *small), whole)
+        header, seal = _bytes(file, HEADER_PATH), _seal(file, names, whole)
+        seal.expect_header(header, str(path))
+        storage, notes = _storage(lambda: _bytes(file, STORAGE_PATH), str(path))
         times = _times(seal, small, file.read, str(path))
         sums, told = _sums(seal, big, file.read, str(path))
         sources = {name: hdf5_index(file, name, row_crc32c=sums[name], fill=True) for name in big}
     others = sorted(arrays - {*big, *small, *(name + CHECKSUMS for name in big)})
-    notes = (*seal.notes(), *notes, *told, *_left_behind(others))
+    notes = (*_cut(path, whole), *seal.notes(), *notes, *told, *_left_behind(others))
     return Salvage(_json(header, str(path)), storage, times, dict(sources), notes)
+
+
+def _seal(file: Hdf5File, names: set[str], whole: int | None) -> Seal:
+    if whole is not None and (SEAL_PATH not in names or not _inside(file, SEAL_PATH, whole)):
+        return Seal("cut", {})
+    return parse_seal(_bytes(file, SEAL_PATH) if SEAL_PATH in names else None)
+
+
+def _inside(file: Hdf5File, name: str, whole: int) -> bool:
+    """Say whether a dataset lies in the bytes that a cut file still has, as far as it says where it lies."""
+    told = file.describe(name)
+    count = math.prod(told.shape or ())
+    return told.problem is None and told.offset is not None and told.offset + count * told.size <= whole
+
+
+def _expect_inside(file: Hdf5File, names: Iterable[str], whole: int | None) -> None:
+    """Refuse a header, or times, of which zeros may stand for what was cut off: a seal may have gone with them.
+
+    Raises
+    ------
+    CorruptDataError
+        Names the first one.
+    """
+    for name in names:
+        if whole is not None and not _inside(file, name, whole):
+            message = f"expected it in the {whole:,} bytes that the file still has, got it behind them: it was cut off"
+            raise CorruptDataError(Problem("cut-off", f"{file.path}: {name}", message, REMAKE))
+
+
+def _cut(path: Path, whole: int | None) -> tuple[Problem, ...]:
+    if whole is None:
+        return ()
+    end = path.stat().st_size
+    message = f"{end - whole:,} of {end:,} bytes are missing at the end: what lies in them is not there"
+    return (Problem("truncated-file", "", message, "copy it again from where it is whole, if it is", "warning"),)
 
 
 def _left_behind(names: list[str]) -> tuple[Problem, ...]:
@@ -151,7 +194,7 @@ def _times(
     found = {}
     for name in names:
         values = read(name)
-        if seal.state != "missing" and seal.digest(name) != digest(values):
+        if not seal.silent and seal.digest(name) != digest(values):
             message = f"expected digest {seal.digest(name)} as sealed, got {digest(values)}: the times are lost"
             raise CorruptDataError(Problem("times-damaged", f"{where}: {name}", message, REMAKE))
         found[name.rpartition("/")[2]] = values
@@ -174,7 +217,7 @@ def _sums(
     sums, notes = {}, list[Problem]()
     for name in names:
         values = read(name + CHECKSUMS)
-        if seal.state != "missing" and seal.digest(name + CHECKSUMS) != digest(values):
+        if not seal.silent and seal.digest(name + CHECKSUMS) != digest(values):
             message = "the list of checksums is damaged itself; a window that fits its entry is as it was written"
             notes.append(Problem("checksums-damaged", name, message, severity="warning"))
         if values.dtype != np.uint32 or values.ndim != 1:

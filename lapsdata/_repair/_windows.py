@@ -32,15 +32,22 @@ __all__ = ["repair_tokens", "repair_tracks"]
 _DTYPES = {"tracks": np.dtype(np.float32), "vis": np.dtype(np.bool_), "confidence": np.dtype(np.float32)}
 
 
-def repair_tracks(path: Path, format: str, out: Path | None, keep: Keep) -> Repaired:
+def repair_tracks(path: Path, format: str, out: Path | None, keep: Keep, *, readable: Path | None = None) -> Repaired:
     """Save the windows of a damaged tracks file; see `lapsdata._repair.repair`.
+
+    Parameters
+    ----------
+    path, format, out, keep
+        See there.
+    readable : Path, optional
+        Of HDF5 that was cut short: its copy, filled up with zeros.
 
     Raises
     ------
     CorruptDataError
         Nothing can be saved; says why.
     """
-    store = _open(path, format)
+    store = _open(path, format) if readable is None else open_hdf5_salvage(readable, path.stat().st_size)
     header = open_header(TracksHeader, store.header, path)
     names = _expected(header, store, path)
     fields = {name: np.dtype((_DTYPES[_array(name)], tuple(store.sources[name].shape[1:]))) for name in names}
