@@ -227,7 +227,7 @@ def _tar(path: Path) -> tuple[ForeignArrays, _Beside]:
     shards = foreign_shards([path])
     if "json" in shards.ignored and _is_ours(path):
         message = "expected a tar of another maker, got one out of shards of ours: videos and times stand beside it"
-        fix = "name the folder that it lies in; if its shards.json is lost: lapsdata repair FOLDER --out DST"
+        fix = "name the folder that it lies in; if that is damaged: lapsdata repair FOLDER tells what can be saved"
         raise SchemaError(Problem("tar-of-shards", str(path), message, fix))
     if not {"tracks", "vis"} <= set(shards.fields):
         message = f"expected samples with tracks.npy and vis.npy, got {', '.join(shards.fields)}"

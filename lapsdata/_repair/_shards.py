@@ -10,6 +10,7 @@ import numpy as np
 from lapsdata._repair._choice import Keep, chosen, lost_s
 from lapsdata._repair._marks import saved_header
 from lapsdata._repair._report import Repaired
+from lapsdata._repair._shards_index import UNKNOWN, found_samples
 from lapsdata.errors import CorruptDataError, LapsError, Problem
 from lapsdata.formats._shards_tables import FrameTable, SampleTable
 from lapsdata.formats._shards_tars import digest_of
@@ -26,22 +27,28 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from lapsdata.schema.shards import ShardFile
     from lapsdata.schema.tracks import TracksHeader
 
 __all__ = ["repair_shards"]
 
 _REMAKE = "make them anew from their tracks"
+_BARE = (
+    f"{_REMAKE}: lapsdata convert TRACKS DST --to shards; the arrays alone, without times and unverified, can be read "
+    "from each shard-*.tar: lapsdata.open_windows"
+)
 _BLOCK = 256
 
 
 @dataclass(frozen=True, eq=False)
 class _Opened:
-    """What stands beside the archives; all of it fits its seal."""
+    """What stands beside the archives; all of it fits its seal, but for an index that was found anew."""
 
     path: Path
     manifest: ShardsManifest
     samples: SampleTable
     frames: FrameTable
+    notes: tuple[Problem, ...] = ()
 
     def rows(self, video: int) -> range:
         """Return the numbers of the samples of a video."""
@@ -69,7 +76,7 @@ def repair_shards(path: Path, format: str, out: Path | None, keep: Keep) -> Repa
     kept_of = [chosen(good[own.start : own.stop], keep) for own in rows]
     counts = [len(own) for own in kept_of]
     kept, total = sum(counts), len(good)
-    notes += _of_files(opened)
+    notes = [*opened.notes, *notes, *_of_files(opened)]
     if kept == total and not notes:
         return Repaired(path, format, "whole", "windows", kept=kept)
     if kept == 0:
@@ -96,23 +103,30 @@ def repair_shards(path: Path, format: str, out: Path | None, keep: Keep) -> Repa
 
 
 def _open(path: Path) -> _Opened:
-    """Open what stands beside the archives; what it says can be found nowhere else."""
+    """Open what stands beside the archives; videos and the times of frames can be found nowhere else."""
     try:
         manifest = read_sealed_json(path / MANIFEST, ShardsManifest)
-        for file in (manifest.index, manifest.frames):
-            with storage_errors(path / file.name, "open"):
-                found = digest_of(path / file.name)
-            if found != file.digest:
-                message = f"expected {file.digest}, got {found}"
-                raise CorruptDataError(Problem("shard-digest", file.name, message))
-        return _Opened(
-            path, manifest, SampleTable.read(path / INDEX, list(manifest.fields)), FrameTable.read(path / FRAMES)
-        )
+        _expect_digest(path, manifest.frames)
+        frames = FrameTable.read(path / FRAMES)
     except LapsError as error:
-        named = f"{MANIFEST}, {INDEX} and {FRAMES}"
-        message = f"{named} say what the samples are, and one of them is damaged: {error.problems[0]}"
-        fix = f"{_REMAKE}; stream_shard reads what the archives hold"
-        raise CorruptDataError(Problem("tables-damaged", str(path), message, fix)) from error
+        message = f"{MANIFEST} and {FRAMES} say what the samples are and when, and one is damaged: {error.problems[0]}"
+        raise CorruptDataError(Problem("tables-damaged", str(path), message, _BARE)) from error
+    try:
+        _expect_digest(path, manifest.index)
+        return _Opened(path, manifest, SampleTable.read(path / INDEX, list(manifest.fields)), frames)
+    except LapsError as error:
+        message = (
+            f"it is missing or damaged, and was found anew by the JSON of each sample: {error.problems[0].message}"
+        )
+        note = Problem("index-damaged", INDEX, message, severity="warning")
+        return _Opened(path, manifest, found_samples(path, manifest, frames), frames, (note,))
+
+
+def _expect_digest(path: Path, file: ShardFile) -> None:
+    with storage_errors(path / file.name, "open"):
+        found = digest_of(path / file.name)
+    if found != file.digest:
+        raise CorruptDataError(Problem("shard-digest", file.name, f"expected {file.digest}, got {found}"))
 
 
 def _scan(opened: _Opened) -> tuple[NDArray[np.bool_], str, list[Problem]]:
@@ -137,6 +151,8 @@ def _bad_field(opened: _Opened, file: BinaryIO, row: int) -> str | None:
     """Return the first array of a sample that is not as it was written, and its bytes."""
     for name, lies in opened.samples.fields.items():
         offset, length = int(lies.offset[row]), int(lies.length[row])
+        if length == 0:
+            return "no sample whose JSON fits its checksum"
         file.seek(offset)
         if crc32c(file.read(length)) != int(lies.crc32c[row]):
             return f"{name}, bytes {offset} to {offset + length}"
@@ -170,7 +186,9 @@ def _of_videos(opened: _Opened, counts: list[int]) -> list[Problem]:
     return notes
 
 
-def _lost_s(opened: _Opened, kept_of: list[NDArray[np.int64]]) -> float:
+def _lost_s(opened: _Opened, kept_of: list[NDArray[np.int64]]) -> float | None:
+    if (opened.samples.start_index == UNKNOWN).any():
+        return None  # a window that was not found does not say when it was
     total = 0.0
     for video, kept in enumerate(kept_of):
         starts, frame_s, _ = opened.times(video)

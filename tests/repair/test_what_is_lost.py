@@ -307,7 +307,7 @@ def test_damage_between_the_arrays_of_shards_costs_nothing(case_of: CaseOf) -> N
     assert len(lapsdata.read(out)) == 40
 
 
-@pytest.mark.parametrize("name", ["shards.json", "index.parquet", "frames.parquet"])
+@pytest.mark.parametrize("name", ["shards.json", "frames.parquet"])
 def test_tables_of_shards_cannot_be_replaced(name: str, case_of: CaseOf) -> None:
     place = case_of("shards").copy()
     damage(place / name, 200)
