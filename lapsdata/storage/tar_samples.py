@@ -150,7 +150,7 @@ class _Scan:
         place = f"{where}: {member.name}"
         begin = os.pread(handle, min(_BEGIN, member.size), member.offset)
         ends = 10 + int.from_bytes(begin[8:10], "little")
-        if begin[6:7] == b"\2":
+        if begin[6:7] in (b"\2", b"\3"):
             ends = 12 + int.from_bytes(begin[8:12], "little")
         if ends > len(begin):
             begin = os.pread(handle, min(ends, member.size), member.offset)

@@ -23,7 +23,7 @@ plain = st.sampled_from(["<f4", ">f8", "|u1", "<i8", "|b1"]).flatmap(
 )
 
 
-@given(values=plain, version=st.sampled_from([(1, 0), (2, 0)]))
+@given(values=plain, version=st.sampled_from([(1, 0), (2, 0), (3, 0)]))
 def test_rows_lie_where_numpy_finds_them(values: Any, version: tuple[int, int], tmp_path_factory: Any) -> None:
     path = tmp_path_factory.mktemp("npy") / "a.npy"
     with path.open("wb") as file:
@@ -52,6 +52,18 @@ def test_a_file_of_another_length_is_told(tmp_path: Path) -> None:
         (np.asfortranarray(VALUES), SchemaError, "expected plain numbers in C order, got Fortran order"),
         (np.float32(3), SchemaError, "expected rows, got a single number"),
         (np.array([{}]), SchemaError, "expected plain numbers in C order, got dtype object"),
+        *(
+            (np.zeros(2, dtype), SchemaError, rf"expected plain numbers in C order, got dtype {told}")
+            for dtype, told in {
+                "c8": "complex64",
+                "M8[s]": r"datetime64\[s\]",
+                "m8[s]": r"timedelta64\[s\]",
+                "S4": r"\|S4",
+                "U3": "<U3",
+                "V4": r"\|V4",
+                "f4, f4": r"\[\('f0', '<f4'\), \('f1', '<f4'\)\]",
+            }.items()
+        ),
     ],
 )
 def test_what_has_no_plain_rows_is_refused(tmp_path: Path, values: Any, kind: type[Exception], message: str) -> None:
@@ -62,7 +74,7 @@ def test_what_has_no_plain_rows_is_refused(tmp_path: Path, values: Any, kind: ty
 
 def test_what_is_no_npy_file_is_told(tmp_path: Path) -> None:
     (tmp_path / "a.npy").write_bytes(b"no numbers")
-    with pytest.raises(CorruptDataError, match="x: expected an npy header of version 1 or 2"):
+    with pytest.raises(CorruptDataError, match="x: expected an npy header of version 1, 2 or 3"):
         npy_index(tmp_path / "a.npy", "x")
     with pytest.raises(StorageError, match="cannot open"):
         npy_index(tmp_path / "b.npy", "x")

@@ -131,7 +131,8 @@ def test_what_webdataset_would_mix_up_is_an_error(tmp_path: Path) -> None:
 
 
 def test_arrays_that_are_not_plain_are_refused(tmp_path: Path) -> None:
-    for array in (np.zeros((2, 3), order="F"), np.zeros(2, [("a", "f4")])):
+    unplain = [np.zeros(2, dtype) for dtype in ([("a", "f4")], "c8", "M8[s]", "m8[s]", "S4", "U3", "V4")]
+    for array in (np.zeros((2, 3), order="F"), *unplain):
         with pytest.raises(SchemaError, match=r"a\.tar: a\.x\.npy: expected plain numbers in C order"):
             foreign_shards([tar(tmp_path / "a.tar", [("a.x.npy", npy(array))])])
     objects = io.BytesIO()
@@ -147,9 +148,10 @@ def test_damaged_arrays_are_named(tmp_path: Path) -> None:
             foreign_shards([tar(tmp_path / "a.tar", [("a.x.npy", content)])])
 
 
-def test_headers_of_version_2_and_long_ones(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", [(2, 0), (3, 0)])
+def test_headers_of_later_versions_and_long_ones(tmp_path: Path, version: tuple[int, int]) -> None:
     file = io.BytesIO()
-    np.lib.format.write_array(file, np.zeros((1,) * 32), version=(2, 0))
+    np.lib.format.write_array(file, np.zeros((1,) * 32), version=version)
     assert foreign_shards([tar(tmp_path / "a.tar", [("a.x.npy", file.getvalue())])]).fields["x"][0] == (1,) * 32
 
 
