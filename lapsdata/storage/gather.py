@@ -409,7 +409,7 @@ class RowReader:
         except CorruptDataError:
             self._cache.forget(place)  # the next attempt reads anew
             raise
-        out[positions] = _converted(values, out.dtype, source.where)
+        out[positions] = _converted(values, out.dtype, source.where, rows)
 
     def _verify(self, source: Any, seen: NDArray[np.uint8], rows: NDArray[np.int64], values: NDArray[Any]) -> None:  # noqa: ANN401
         if self.verify == "never":
@@ -453,13 +453,29 @@ def _place(source: Any, row: int) -> str:  # noqa: ANN401 - an index or slabs
     return f" ({source.place(row)})" if isinstance(source, ChunkIndex) else ""
 
 
-def _converted(values: NDArray[Any], dtype: np.dtype[Any], where: str) -> NDArray[Any]:
+def _converted(values: NDArray[Any], dtype: np.dtype[Any], where: str, rows: NDArray[np.int64]) -> NDArray[Any]:
+    """Return rows in the dtype of a batch; refuse those that it cannot hold."""
     if dtype != np.dtype(bool) or values.dtype == dtype:
-        return values.astype(dtype, copy=False)
+        return _narrowed(values, dtype, where, rows) if values.dtype != dtype else values
     flags = values.astype(bool)
     if not np.array_equal(values, flags):
         raise CorruptDataError(Problem("wrong-visibility", where, "expected 0 or 1 everywhere, got other values"))
     return flags
+
+
+def _narrowed(values: NDArray[Any], dtype: np.dtype[Any], where: str, rows: NDArray[np.int64]) -> NDArray[Any]:
+    """Return numbers in another dtype; an infinity may only stand where the file has one."""
+    with np.errstate(over="ignore"):  # what overflows is refused below
+        narrow = values.astype(dtype)
+    # Whole numbers of 64 bits, and floats as short as float32, are never too large for it.
+    if dtype.kind != "f" or values.dtype.kind != "f" or values.dtype.itemsize <= dtype.itemsize:
+        return narrow
+    grown = np.isinf(narrow)
+    if grown.any() and (grown := grown & np.isfinite(values)).any():
+        row = int(rows[np.argmax(grown.reshape(len(rows), -1).any(axis=1))])
+        message = f"expected numbers that {dtype} can hold, got larger ones"
+        raise CorruptDataError(Problem("not-finite", f"{where}: row {row}", message, "give positions in pixels"))
+    return narrow
 
 
 def _copy_by_address(

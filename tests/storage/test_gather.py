@@ -364,6 +364,44 @@ class TestVerification:
         assert half_again.unverified == 0
 
 
+class TestNumbersTooLarge:
+    """Files of float64, of which a batch has float32."""
+
+    @pytest.mark.parametrize("layout", LAYOUTS)
+    @pytest.mark.parametrize("large", [1e39, -1.7e308])
+    @pytest.mark.parametrize("verify", ["first", "never"])
+    def test_what_float32_cannot_hold_is_told_and_never_made_infinite(
+        self, tmp_path: Path, reader_of: Callable[..., RowReader], layout: str, large: float, verify: str
+    ) -> None:
+        tracks = TRACKS.astype("<f8")
+        tracks[6, 1, 0, 1] = large
+        write(tmp_path / "x.h5", layout, tracks)
+        reader = reader_of(found(tmp_path / "x.h5"), dtypes=DTYPES, verify=verify)
+        for _ in range(2):  # also from the slab that is held by then
+            with pytest.raises(
+                CorruptDataError, match=r"x\.h5: /?tracks: row 6: expected numbers that float32 can hold, got larger"
+            ):
+                reader.gather(np.array([0, 6, 2]))
+        assert np.array_equal(reader.gather(np.array([5, 0]))["tracks"], TRACKS[[5, 0]])
+
+    @pytest.mark.parametrize("layout", LAYOUTS)
+    def test_what_is_no_number_in_the_file_stays_what_it_is(
+        self, tmp_path: Path, reader_of: Callable[..., RowReader], layout: str
+    ) -> None:
+        tracks = TRACKS.astype("<f8")
+        tracks[4, 0, 0] = np.inf, -np.inf
+        tracks[4, 1, 0] = np.nan, np.finfo("f4").max
+        write(tmp_path / "x.h5", layout, tracks)
+        reader = reader_of(found(tmp_path / "x.h5"), dtypes=DTYPES)
+        assert np.array_equal(reader.gather(np.array([4]))["tracks"], tracks[[4]].astype("f4"), equal_nan=True)
+
+    def test_whole_numbers_are_never_too_large(self, tmp_path: Path, reader_of: Callable[..., RowReader]) -> None:
+        tracks = np.full(TRACKS.shape, np.iinfo("u8").max, "<u8")
+        write(tmp_path / "x.h5", tracks=tracks)
+        batch = reader_of(found(tmp_path / "x.h5"), dtypes=DTYPES).gather(np.array([0]))
+        assert np.array_equal(batch["tracks"], tracks[:1].astype("f4"))
+
+
 class TestSlabs:
     @pytest.fixture
     def path(self, tmp_path: Path) -> Path:
