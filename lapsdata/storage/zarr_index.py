@@ -36,6 +36,12 @@ _MOST_CHUNKS: Final = 1 << 27
 _CODECS: Final = ("blosc", "crc32c", "fletcher32", "gzip", "lz4", "shuffle", "zlib", "zstd")
 """Codecs from bytes to bytes: those of the core, and those of numcodecs, under which names Zarr v2 has them all."""
 
+_KEYS: Final = frozenset({
+    "attributes", "chunk_grid", "chunk_key_encoding", "codecs", "data_type", "dimension_names", "fill_value",
+    "node_type", "shape", "storage_transformers", "zarr_format",
+})  # fmt: skip
+"""What version 3 says of an array; whatever else stands there must be understood, unless it says that it need not."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
@@ -205,6 +211,10 @@ def _layout(place: Path, where: str) -> _Layout:
 
 
 def _layout_v3(document: dict[str, Any], where: str) -> _Layout:
+    _require(document["zarr_format"] == 3, f"Zarr version {document['zarr_format']!r} in a zarr.json", where)
+    for key in sorted(document.keys() - _KEYS):
+        needless = isinstance(document[key], dict) and document[key].get("must_understand") is False
+        _require(needless, f"the extension {key!r}, which must be understood", where)
     shape = _sizes(document["shape"], 0)
     grid, encoding = document["chunk_grid"], _named(document["chunk_key_encoding"])
     _require(grid["name"] == "regular", f"the chunk grid {grid['name']!r}", where)
@@ -274,6 +284,7 @@ def _fill(value: Any, dtype: np.dtype[Any]) -> NDArray[Any]:  # noqa: ANN401 - J
 
 
 def _layout_v2(document: dict[str, Any], where: str) -> _Layout:
+    _require(document["zarr_format"] == 2, f"Zarr version {document['zarr_format']!r} in a .zarray", where)
     shape = _sizes(document["shape"], 0)
     outer = _sizes(document["chunks"], 1, len(shape))
     _require(document.get("order", "C") == "C", "Fortran order", where)

@@ -328,6 +328,33 @@ class TestRefused:
         with pytest.raises(UnknownFormatError, match=r"expected plain numbers .*, got the data type"):
             zarr_index(tmp_path, "x")
 
+    @pytest.mark.parametrize("version", [4, 2, "3", None])
+    def test_another_version_is_named(self, tmp_path: Path, version: Any) -> None:
+        place = make(tmp_path / "x")
+        edit(place, lambda found: found.update(zarr_format=version))
+        with pytest.raises(UnknownFormatError, match=rf"got Zarr version {version!r} in a zarr\.json"):
+            zarr_index(place, "")
+
+    def test_another_version_in_metadata_of_version_2_is_named(self, tmp_path: Path) -> None:
+        place = make(tmp_path / "x", zarr_format=2)
+        edit(place, lambda found: found.update(zarr_format=3), ".zarray")
+        with pytest.raises(UnknownFormatError, match=r"got Zarr version 3 in a \.zarray"):
+            zarr_index(place, "")
+
+    @pytest.mark.parametrize("extension", [{"must_understand": True, "by": 2}, {"by": 2}, {}, 7, None, ["x"]], ids=str)
+    def test_extensions_that_must_be_understood_are_named(self, tmp_path: Path, extension: Any) -> None:
+        place = make(tmp_path / "x")
+        edit(place, lambda found: found.update(scaled=extension))
+        with pytest.raises(UnknownFormatError, match="got the extension 'scaled', which must be understood"):
+            zarr_index(place, "")
+
+    def test_extensions_that_need_not_be_understood_are_passed_by(
+        self, tmp_path: Path, rows_of: Callable[..., NDArray[Any]]
+    ) -> None:
+        place = make(tmp_path / "x", dimension_names=("w", None, "n"), attributes={"of": "anybody"})
+        edit(place, lambda found: found.update(scaled={"must_understand": False, "by": 2}))
+        assert alike(rows_of(zarr_index(place, "")), VALUES)
+
     @pytest.mark.parametrize(
         ("codecs", "named"),
         [
