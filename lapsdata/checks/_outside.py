@@ -16,7 +16,7 @@ from lapsdata.schema.export import RECORDS
 from lapsdata.storage.atomic import storage_errors
 from lapsdata.storage.index import ChunkIndex, FileKey, file_key
 from lapsdata.storage.seal import REPAIR
-from lapsdata.storage.seal_list import seal_list, seal_list_path, with_checksums
+from lapsdata.storage.seal_list import existing_seal_list, seal_list, seal_list_path, with_checksums
 from lapsdata.storage.sealed_json import unsealed_json, write_sealed_json
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def check_foreign(
     named, seal, force : bool
         Whether the user named it; whether a list is written where there is none; whether also where there is one.
     """
-    listed = os.path.lexists(seal_list_path(path))
+    listed = existing_seal_list(path) is not None
     try:
         arrays = foreign_arrays(path)
     except (UnknownFormatError, SchemaError) as error:
@@ -151,9 +151,9 @@ def _make_list(path: Path, arrays: ForeignArrays, advance: Advance, *, replace: 
     SchemaError
         Arrays of something else than plain numbers.
     """
-    place = seal_list_path(path)
+    place = existing_seal_list(path) or seal_list_path(path)
     # Told before hours of reading, and not after them.
-    if not os.access(path.absolute().parent, os.W_OK):
+    if not os.access(place.absolute().parent, os.W_OK):
         message = "cannot write: no permission, and a list stands beside its file"
         fix = "copy the file to a folder that you may write to"
         raise StorageError(Problem("no-permission", str(place), message, fix))

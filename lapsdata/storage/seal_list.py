@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "SEAL_LIST",
     "Store",
+    "existing_seal_list",
     "list_differences",
     "read_seal_list",
     "seal_list",
@@ -66,8 +67,21 @@ def seal_list_path(path: Path) -> Path:
     return path.with_name(path.name + SEAL_LIST)
 
 
+def existing_seal_list(path: Path) -> Path | None:
+    """Return the list beside a file or folder or, where none is beside a link, beside what it leads to; None for none.
+
+    Examples
+    --------
+    >>> import pathlib
+    >>> existing_seal_list(pathlib.Path("clip.h5")) is None
+    True
+    """
+    places = (seal_list_path(path), seal_list_path(path.resolve()))
+    return next((place for place in places if os.path.lexists(place)), None)
+
+
 def read_seal_list(path: Path) -> SealList | None:
-    """Read the list beside a file or folder; None where there is none.
+    """Read the list of a file or folder, see `existing_seal_list`; None where there is none.
 
     Raises
     ------
@@ -84,8 +98,8 @@ def read_seal_list(path: Path) -> SealList | None:
     >>> read_seal_list(pathlib.Path("clip.h5")) is None
     True
     """
-    place = seal_list_path(path)
-    if not os.path.lexists(place):
+    place = existing_seal_list(path)
+    if place is None:
         return None
     try:
         return read_sealed_json(place, SealList)
@@ -183,8 +197,8 @@ def list_differences(found: SealList, path: Path, store: Store, sources: Mapping
     told = {array.name: f"{array.shape} {array.dtype}" for array in found.arrays}
     now = {name: f"{tuple(source.shape)} {stored_dtype(source).str}" for name, source in sources.items()}
     facts += [(name, told.get(name, "no such array"), now.get(name, "none")) for name in sorted({*told, *now})]
-    problems = Problems(str(seal_list_path(path)))
-    of = "" if found.name == shown(path.name) else f", when it was called '{found.name}'"
+    problems = Problems(str(existing_seal_list(path) or seal_list_path(path)))
+    of = "" if found.name in (shown(path.name), shown(path.resolve().name)) else f", when it was called '{found.name}'"
     for what, sealed, here in facts:
         if sealed != here:
             message = f"expected {sealed} as sealed{of}, got {here} in {path.name}"

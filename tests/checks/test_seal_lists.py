@@ -338,6 +338,43 @@ class TestOtherFiles:
             open_windows(path)
 
 
+class TestLinks:
+    """A link is another name of a file, and need not bring the list along."""
+
+    def test_the_list_beside_the_target_is_found(self, make: Make, store: str, tmp_path: Path) -> None:
+        path = make(store)
+        place = sealed(path)
+        before = place.read_bytes()
+        link = tmp_path / "elsewhere" / f"link{path.suffix}"
+        link.parent.mkdir()
+        link.symlink_to(path)
+        assert gathered(link) == gathered(path)
+        assert only(link).note == "20 windows verified by its list"
+        assert only(link, seal=True).note == "20 windows verified by its list; the list stays"
+        assert only(link, seal=True, force=True).note == "20 windows, list rewritten"
+        assert not seal_list_path(link).exists()
+        assert json.loads(place.read_text())["arrays"] == json.loads(before)["arrays"]
+
+    def test_a_list_beside_the_link_comes_first(self, make: Make, tmp_path: Path) -> None:
+        path = make("contiguous")
+        sealed(path)
+        link = tmp_path / "link.h5"
+        link.symlink_to(path)
+        seal_list_path(link).write_bytes(b"{}")
+        with pytest.raises(CorruptDataError, match=r"link\.h5\.lapsdata-seal\.json: .*seal-list-damaged"):
+            open_windows(link)
+
+    def test_the_list_of_another_file_is_told_by_its_own_place(self, make: Make, tmp_path: Path) -> None:
+        place = sealed(make("contiguous"))
+        link = tmp_path / "link.h5"
+        link.symlink_to(make("contiguous", count=19))
+        with pytest.raises(
+            CorruptDataError, match=r"theirs\.h5\.lapsdata-seal\.json: size: expected \d+ bytes as sealed,"
+        ):
+            open_windows(link)
+        assert codes(only(link)) == codes(only(place.with_name("theirs.h5")))
+
+
 class TestDamagedLists:
     def test_a_flip_of_any_byte_is_noticed_or_harmless(self, make: Make) -> None:
         path = make("contiguous", count=2)
