@@ -163,7 +163,8 @@ def hdf5_header(path: Path) -> dict[str, JsonValue] | None:
         An HDF5 file whose structure, or whose header, cannot be read.
     """
     with storage_errors(path, "open"):
-        if path.is_dir():
+        # Of an empty tar, those tell who read tars.
+        if path.is_dir() or (path.suffix.lower() == ".tar" and not path.stat().st_size):
             return None
     try:
         opened = Hdf5File(path)

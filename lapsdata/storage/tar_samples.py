@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lapsdata.errors import CorruptDataError, Problem, SchemaError
+from lapsdata.errors import CorruptDataError, Problem, SchemaError, listed
 from lapsdata.storage.atomic import storage_errors
 from lapsdata.storage.index import ChunkIndex, FileKey, file_key
 from lapsdata.storage.seal import REPAIR
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from lapsdata.storage.tarfiles import TarMember
 
-__all__ = ["ForeignShards", "foreign_shards"]
+__all__ = ["ForeignShards", "first_json", "foreign_shards"]
 
 # The folder and everything up to the first dot of the name are the key, as WebDataset has it.
 _NAME = re.compile(r"((?:.*/)?[^./][^./]*)\.([^/]*)", re.DOTALL)
@@ -35,6 +35,9 @@ _META = re.compile(r"__[^/]*__($|/)")
 _ARRAY = ".npy"
 _BEGIN = 256
 """Bytes in which an npy header nearly always ends."""
+
+_FIRST, _MOST_JSON = 256, 1 << 20
+"""Members among which the first sample is looked for, and bytes that are read of its JSON."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,6 +122,21 @@ def foreign_shards(paths: Sequence[Path]) -> ForeignShards:
     return scan.finish(tuple(Path(path) for path in paths))
 
 
+def first_json(path: Path) -> bytes:
+    """Return the JSON of the first sample of a tar; no bytes where it has none.
+
+    Raises
+    ------
+    StorageError, CorruptDataError, SchemaError
+        See `foreign_shards`.
+    """
+    _, parts = next(_samples(tar_members(path, _FIRST), str(path)), ("", {}))
+    if "json" not in parts:
+        return b""
+    with storage_errors(path, "open"), path.open("rb", buffering=0) as file:
+        return os.pread(file.fileno(), min(parts["json"].size, _MOST_JSON), parts["json"].offset)
+
+
 class _Scan:
     """Samples found so far."""
 
@@ -143,6 +161,8 @@ class _Scan:
                         arrays[ending.removesuffix(_ARRAY)] = self._array(file.fileno(), member, str(path))
                     else:
                         self._ignored[ending] = self._ignored.get(ending, 0) + 1
+                if not arrays and not self._keys:
+                    raise _no_arrays(f"{path}: {key}", parts)
                 self._sample(f"{path}: {key}", key, number, arrays)
 
     def _array(self, handle: int, member: TarMember, where: str) -> tuple[tuple[int, ...], np.dtype[Any], int]:
@@ -172,7 +192,7 @@ class _Scan:
         if not self._keys:
             self._fields, self._first = fields, where
             self._offsets = {name: [] for name in fields}
-        if fields != self._fields or not fields:
+        if fields != self._fields:
             message = f"expected {_spelled(self._fields)} as in {self._first}, got {_spelled(fields)}"
             raise SchemaError(Problem("unlike-samples", where, message, "leave it out, or store all samples alike"))
         self._keys.append(key)
@@ -229,6 +249,11 @@ def _samples(members: list[TarMember], where: str) -> Iterator[tuple[str, dict[s
         parts[ending] = member
     if parts:
         yield key, parts
+
+
+def _no_arrays(where: str, parts: dict[str, TarMember]) -> SchemaError:
+    message = f"expected samples with arrays (<key>.<field>.npy), got one with {listed(parts)} alone"
+    return SchemaError(Problem("no-arrays", where, message, "store what is to be read as npy"))
 
 
 def _spelled(fields: dict[str, tuple[tuple[int, ...], np.dtype[Any]]]) -> str:

@@ -7,6 +7,7 @@ that pax and GNU keep outside of the header, want a checksum from elsewhere.
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from dataclasses import dataclass
@@ -105,10 +106,16 @@ class TarWriter:
         return self.at
 
 
-def tar_members(path: Path) -> list[TarMember]:
+def tar_members(path: Path, most: int | None = None) -> list[TarMember]:
     """Find every file of an archive: one seek and one small read for each.
 
     Folders are left out, as they hold nothing.
+
+    Parameters
+    ----------
+    path : Path
+    most : int, optional
+        Files to stop after; what stands behind these is not looked at.
 
     Raises
     ------
@@ -131,7 +138,7 @@ def tar_members(path: Path) -> list[TarMember]:
     [TarMember(name='0.txt', offset=512, size=5), TarMember(name='1.txt', offset=1536, size=0)]
     """
     with storage_errors(path, "open"), path.open("rb", buffering=0) as file:
-        return list(_walk(_Seekable(file.fileno(), str(path))))
+        return list(itertools.islice(_walk(_Seekable(file.fileno(), str(path))), most))
 
 
 def stream_members(file: BinaryIO, where: str) -> Iterator[tuple[TarMember, bytes]]:

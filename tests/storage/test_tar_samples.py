@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import tarfile
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ import webdataset
 from lapsdata.errors import CorruptDataError, SchemaError, StorageError
 from lapsdata.storage.gather import RowReader
 from lapsdata.storage.tar_arrays import npy_header, parse_npy_header, plain_bytes
-from lapsdata.storage.tar_samples import foreign_shards
+from lapsdata.storage.tar_samples import first_json, foreign_shards
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -117,7 +118,7 @@ def test_what_webdataset_would_mix_up_is_an_error(tmp_path: Path) -> None:
         ("a.x.npy", "a.X.npy"): "sample-twice",
         ("a.x.npy", "folder/noending"): "no-key",
         ("a.x.npy", ".hidden.npy"): "no-key",
-        ("a.txt", "b.txt"): "unlike-samples",
+        ("a.txt", "b.txt"): "no-arrays",
     }.items():
         path = tar(tmp_path / "a.tar", [(name, one) for name in names])
         with pytest.raises((SchemaError, CorruptDataError), match=rf"a\.tar: .*\[{code}\]"):
@@ -165,3 +166,19 @@ def test_our_npy_files_are_those_of_numpy(shape: tuple[int, ...], dtype: str) ->
     assert np.array_equal(back, array)
     assert back.dtype == array.dtype.newbyteorder("<")
     assert parse_npy_header(header, "a") == (shape, array.dtype.newbyteorder("<"), len(header))
+
+
+@pytest.mark.parametrize("endings", [("npz",), ("pyd", "cls"), ("tracks.npz",)], ids=str)
+def test_samples_of_other_kinds_are_told_by_what_they_hold(tmp_path: Path, endings: tuple[str, ...]) -> None:
+    path = tar(tmp_path / "a.tar", [(f"{key}.{ending}", b"x") for key in ("0", "1") for ending in endings])
+    named = re.escape(", ".join(map(repr, endings)))
+    with pytest.raises(SchemaError, match=rf"a\.tar: 0: expected samples with arrays .*, got one with {named} alone;"):
+        foreign_shards([path])
+
+
+def test_the_json_of_the_first_sample_is_found(tmp_path: Path) -> None:
+    one = npy(np.zeros(2))
+    members = [("__meta__", b"x"), ("a.x.npy", one), ("a.JSON", b"{1}"), ("b.json", b"{2}")]
+    assert first_json(tar(tmp_path / "a.tar", members)) == b"{1}"
+    assert first_json(tar(tmp_path / "a.tar", [("a.x.npy", one), ("b.json", b"{2}")])) == b""
+    assert first_json(tar(tmp_path / "a.tar", [])) == b""
