@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from lapsdata.checks._rows import ReadWindows, read_windows, sum_windows
 from lapsdata.checks.outcome import CheckedItem, refused
 from lapsdata.errors import LapsError, Problem, SchemaError, StorageError, UnknownFormatError
-from lapsdata.loading.foreign import foreign_arrays, store_of
+from lapsdata.loading.foreign import OTHER_KIND, foreign_arrays, require_fit, store_of
 from lapsdata.loading.items import WindowItem, window_file
+from lapsdata.loading.shards import PART_OF_SHARDS
 from lapsdata.schema.base import canonical_json
 from lapsdata.schema.export import RECORDS
 from lapsdata.storage.atomic import storage_errors
@@ -57,7 +58,7 @@ def check_foreign(
     try:
         arrays = foreign_arrays(path)
     except (UnknownFormatError, SchemaError) as error:
-        if listed:
+        if listed or error.problems[0].code == PART_OF_SHARDS:
             return refused(path, "unknown", error)
         return _without_windows(path, unknown, error, named=named, seal=seal)
     except LapsError as error:
@@ -65,6 +66,7 @@ def check_foreign(
     kind = f"{arrays.store} of others"
     views = f", {len(arrays.views)} views" if len(arrays.views) > 1 else ""
     try:
+        require_fit(path, arrays, sorted(arrays.views))
         if seal and (force or not listed):
             windows = _make_list(path, arrays, advance, replace=force)
             return CheckedItem(path, kind, windows, 0, f"{windows} windows{views}, list {'re' * listed}written")
@@ -84,7 +86,10 @@ def _without_windows(
     path: Path, unknown: UnknownFormatError, error: LapsError, *, named: bool, seal: bool
 ) -> CheckedItem:
     """Say what becomes of a file without windows: nothing of it can be verified or listed."""
-    if error.problems[0].code == "not-hdf5":
+    code = error.problems[0].code
+    if code == OTHER_KIND and named:
+        return refused(path, "unknown", error)
+    if code in ("not-hdf5", OTHER_KIND):
         # Its name says that it was one: then its first bytes are damaged.
         if path.suffix.lower() in (".h5", ".hdf5"):
             return refused(path, "hdf5 of others", error)

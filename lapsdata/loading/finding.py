@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lapsdata.errors import LapsError, Problem, SchemaError, UnknownFormatError
+from lapsdata.errors import LapsError, Problem, SchemaError, UnknownFormatError, listed
 from lapsdata.formats import recognise
 from lapsdata.loading._named_paths import named_paths
-from lapsdata.loading.foreign import NPY_TRACKS, foreign_file
+from lapsdata.loading.foreign import MARKERS, foreign_file, store_of
 from lapsdata.loading.items import tracks_file
 from lapsdata.loading.shards import remote_shards_file, shards_file
 from lapsdata.provenance import one_code_warning
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from lapsdata.loading.items import WindowFile
     from lapsdata.timebase import FrameRate
 
-__all__ = ["find_files", "find_places", "is_item", "open_one", "passed_over"]
+__all__ = ["find_files", "find_places", "is_item", "left_out_notes", "open_one", "passed_over"]
 
-_MARKERS = ("zarr.json", ".zgroup", ".zarray", "shards.json", NPY_TRACKS)
-"""Files that make a folder one item."""
+_MOST = 6
+"""Arrays that a note names."""
 
 
 def find_files(
@@ -56,7 +56,8 @@ def find_files(
                 refused.append(error)
     if refused:
         reader.close()
-        raise type(refused[0])(*(problem for error in refused for problem in error.problems))
+        # Each archive of a folder without its list says the same of that folder.
+        raise type(refused[0])(*dict.fromkeys(problem for error in refused for problem in error.problems))
     return files
 
 
@@ -92,6 +93,15 @@ def passed_over(path: str | PathLike[str] | Sequence[str | PathLike[str]]) -> li
     ]
 
 
+def left_out_notes(files: Sequence[WindowFile]) -> list[str]:
+    """Say of files what else lies in them and is not read; files that leave out the same are told together."""
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for file in files:
+        if file.left_out:
+            alike.setdefault(file.left_out, []).append(str(file.path))
+    return [f"not read of {listed(paths)}: {listed(left_out, _MOST)}" for left_out, paths in alike.items()]
+
+
 def open_one(
     path: Path | str,
     views: Sequence[str] | None = None,
@@ -111,7 +121,7 @@ def open_one(
     try:
         plugin = recognise(path)
     except UnknownFormatError:
-        if path.suffix == ".tar":
+        if store_of(path) == "tar":
             _refuse_rate(path, rate, "a tar of other makers, whose samples follow each other in no order of time")
         return foreign_file(path, views, rate)
     _refuse_rate(path, rate, f"a file that carries its own times ({plugin.name})")
@@ -140,4 +150,4 @@ def _is_item(place: Path) -> bool:
 
 def is_item(folder: Path) -> bool:
     """Say whether a folder is one item, Zarr, shards or npy files, and no folder of items."""
-    return any((folder / name).is_file() for name in _MARKERS)
+    return any((folder / name).is_file() for name in MARKERS)

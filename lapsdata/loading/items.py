@@ -96,6 +96,8 @@ class WindowFile:
         Whether each window has a checksum.
     found : mapping of Source
         Where each field of all its windows lies.
+    left_out : tuple of str
+        What else lies in it and is not read, each with the reason.
     """
 
     path: Path | str
@@ -105,10 +107,15 @@ class WindowFile:
     usual: tuple[str, ...]
     summed: bool
     found: Mapping[str, Source]
+    left_out: tuple[str, ...] = ()
 
 
 def window_file(
-    path: Path | str, items: Sequence[WindowItem], found: Mapping[str, Source], cuts: Sequence[int] | None = None
+    path: Path | str,
+    items: Sequence[WindowItem],
+    found: Mapping[str, Source],
+    cuts: Sequence[int] | None = None,
+    left_out: Sequence[str] = (),
 ) -> WindowFile:
     """Put together a file whose arrays have been found.
 
@@ -120,6 +127,8 @@ def window_file(
         By field; arrays in memory are times, of which `start_s` is in every batch.
     cuts : sequence of int, optional
         First row of each piece, where the arrays say where they are best parted.
+    left_out : sequence of str
+        See `WindowFile`.
     """
     stored = [name for name, source in found.items() if not isinstance(source, np.ndarray)]
     spec = window_spec(found)
@@ -127,7 +136,7 @@ def window_file(
     summed = all(getattr(found[name], "row_crc32c", None) is not None for name in stored)
     rows = sum(item.rows for item in items)
     pieces = tuple(_pieces(str(path), rows, found, cuts))
-    return WindowFile(path, tuple(items), pieces, spec, usual, summed, found)
+    return WindowFile(path, tuple(items), pieces, spec, usual, summed, found, tuple(left_out))
 
 
 def window_spec(found: Mapping[str, Source]) -> BatchSpec:

@@ -5,15 +5,18 @@ Shards of others are verified where `lapsdata check PATH --seal` has put a list 
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lapsdata.errors import Problem, SchemaError
+from lapsdata.errors import CorruptDataError, LapsError, Problem, SchemaError, UnknownFormatError
+from lapsdata.formats._shards_writer import MANIFEST
 from lapsdata.formats.shards_webdataset import RemoteShards, ShardsFolder
 from lapsdata.loading.items import WindowFile, WindowItem, window_file, window_times
+from lapsdata.storage.seal import REPAIR
 from lapsdata.storage.seal_list import with_checksums
-from lapsdata.storage.tar_samples import foreign_shards
+from lapsdata.storage.tar_samples import first_json, foreign_shards
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,7 +27,20 @@ if TYPE_CHECKING:
     from lapsdata.storage.pieces import Source
     from lapsdata.storage.remote import RemoteReader
 
-__all__ = ["folder_file", "foreign_tar", "remote_shards_file", "shards_file", "tar_arrays"]
+__all__ = [
+    "PART_OF_SHARDS",
+    "folder_file",
+    "foreign_tar",
+    "remote_shards_file",
+    "shards_file",
+    "tar_arrays",
+]
+
+PART_OF_SHARDS = "part-of-shards"
+"""Code of the problem of an archive of ours that is named alone."""
+
+_OUR_JSON = re.compile(rb'"x-seal":"crc32c:|"video_number":\d+,"window":\d')
+"""Either of the marks of a sample of ours: where one is damaged, there is the other."""
 
 
 def shards_file(path: Path, views: Sequence[str] | None) -> WindowFile:
@@ -89,27 +105,47 @@ def foreign_tar(path: Path, views: Sequence[str] | None) -> WindowFile:
     ------
     SchemaError
         Samples that are unlike each other, or `views` are named.
+    UnknownFormatError
+        An archive of shards of ours.
     CorruptDataError, StorageError
         The archive is damaged or cut short, or may not be read; or its seal list is damaged, or tells of another one.
     """
     if views is not None:
         message = "expected no views for a tar of other makers, whose fields are named by its members"
         raise SchemaError(Problem("wrong-views", str(path), message, "leave `views` out"))
-    found = with_checksums(path, "tar", tar_arrays(path))
+    arrays, left_out = tar_arrays(path)
+    found = with_checksums(path, "tar", arrays)
     rows = next(iter(found.values())).shape[0]
-    return window_file(path, [WindowItem(path, path.stem, None, rows, None, None)], found)
+    return window_file(path, [WindowItem(path, path.stem, None, rows, None, None)], found, left_out=left_out)
 
 
-def tar_arrays(path: Path) -> dict[str, Source]:
-    """Say where the arrays of all samples of a tar lie, by the endings of their members; without checksums.
+def tar_arrays(path: Path) -> tuple[dict[str, Source], tuple[str, ...]]:
+    """Say where the arrays of all samples of a tar lie, without checksums, and which other members these have.
 
     Raises
     ------
+    UnknownFormatError, CorruptDataError
+        An archive of shards of ours, whose checksums and times only the whole folder tells.
     SchemaError, CorruptDataError, StorageError
         See `lapsdata.storage.tar_samples.foreign_shards`.
     """
+    if _OUR_JSON.search(first_json(path)):
+        raise _part_of_ours(path)
     shards = foreign_shards([path])
-    return {name: shards.index(name) for name in shards.fields}
+    left_out = tuple(f"*.{ending} (no npy, {count} times)" for ending, count in sorted(shards.ignored.items()))
+    return {name: shards.index(name) for name in shards.fields}, left_out
+
+
+def _part_of_ours(path: Path) -> LapsError:
+    """Say what to do about an archive of ours that is named alone, or whose folder has lost its list."""
+    folders = [path.parent, path.resolve().parent]
+    whole = next((folder for folder in folders if (folder / MANIFEST).is_file()), None)
+    if whole is None:
+        message = f"expected {MANIFEST} beside archives of shards of ours, got none: checksums and times are told there"
+        return CorruptDataError(Problem("header-gone", str(path.parent), message, REPAIR))
+    message = "expected a whole folder of shards of ours, got one archive of it, which alone has no checksums and times"
+    fix = f"open the folder, {whole}; for some of its windows, `subset` of that; for those of a rank, a `Loader`"
+    return UnknownFormatError(Problem(PART_OF_SHARDS, str(path), message, fix))
 
 
 def _chosen(path: Path | str, there: list[str], views: Sequence[str] | None) -> list[str]:

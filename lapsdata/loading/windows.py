@@ -24,7 +24,7 @@ from lapsdata.loading._window_options import (
 )
 from lapsdata.loading.catalog import catalog_parts, is_catalog
 from lapsdata.loading.filling import fill_lost
-from lapsdata.loading.finding import find_files, passed_over
+from lapsdata.loading.finding import find_files, left_out_notes, passed_over
 from lapsdata.loading.source import Batch, BatchSpec, FieldSpec, To, require_alike
 from lapsdata.schema.base import canonical_json
 from lapsdata.storage.gather import RowReader
@@ -585,6 +585,7 @@ def _parts(
     fields = {name: np.dtype((field.dtype, field.shape)) for name, field in spec.items()}
     pieces = [piece for file in files for piece in file.pieces]
     notes = [many_files(len(files), open_files)] if len(files) > open_files else []
+    notes += left_out_notes(files)
     if others := passed_over(path):
         notes.append(f"not files of windows, and passed over: {listed(str(other) for other in others)}")
     if twice:
