@@ -89,16 +89,15 @@ class Quarantine:
             try:
                 batch = self._source.gather(wanted, fields=fields, out=out)
             except CorruptDataError:
-                before = len(self.damaged)
-                self._look_for_damage(wanted, fields)
-                if len(self.damaged) == before:
+                if not self._look_for_damage(wanted, fields):
                     raise
                 continue
             for place in np.flatnonzero(wanted != ids).tolist():
                 self._note(int(ids[place]), int(epochs[place]), int(wanted[place]))
             return wanted, batch
 
-    def _look_for_damage(self, ids: NDArray[np.int64], fields: Sequence[str]) -> None:
+    def _look_for_damage(self, ids: NDArray[np.int64], fields: Sequence[str]) -> bool:
+        """List which of the samples are damaged; say whether any is, whoever has found it."""
         for number in np.unique(ids).tolist():
             if number in self.damaged:
                 continue
@@ -106,6 +105,8 @@ class Quarantine:
                 self._source.gather(np.array([number]), fields=fields)
             except CorruptDataError as error:
                 self.damaged[number] = str(error)
+        # Not what this call has added: another thread may have met the same sample, and have been quicker.
+        return any(number in self.damaged for number in ids.tolist())
 
     def _without_damaged(self, ids: NDArray[np.int64], epochs: NDArray[np.int64]) -> NDArray[np.int64]:
         if not self.damaged:

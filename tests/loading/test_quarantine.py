@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -133,3 +134,53 @@ def test_a_flipped_bit_of_a_real_file_is_quarantined(tmp_path: Path) -> None:
             np.testing.assert_array_equal(batch["tracks"], tracks.tracks["default"][batch["id"]])
         assert list(loader.damaged) == [17]
         assert "row 17" in loader.damaged[17]
+
+
+class MetTogether(Damaged):
+    """Numbers whose damage several threads meet at once: none goes on before each has had its error."""
+
+    def __init__(self, length: int, threads: int) -> None:
+        super().__init__(length)
+        self._all, self._met = threading.Barrier(threads), threading.local()
+        self._one, self._listed = threading.Lock(), threading.Event()
+        self._first = True
+
+    def gather(self, ids: Any, **options: Any) -> Any:
+        try:
+            return super().gather(ids, **options)
+        except CorruptDataError:
+            if not getattr(self._met, "yet", False):
+                self._met.yet = True
+                self._all.wait(10)
+                with self._one:
+                    first, self._first = self._first, False
+                if not first:
+                    assert self._listed.wait(10)
+            raise
+
+
+def test_two_batches_that_meet_the_same_damage_at_once_are_both_delivered() -> None:
+    """What the quicker thread has listed is damage to the slower one as well."""
+    source = MetTogether(8, threads=2)
+    source.bad = frozenset({3})
+    quarantine = Quarantine(source, seed=0, audit=None)
+    listed: dict[int, str] = quarantine.damaged
+    got: list[Any] = []
+
+    def one() -> None:
+        ids = np.array([3, 5])
+        try:
+            got.append(quarantine.gather(ids, epochs=np.zeros(2, np.int64), fields=["number"], out=None)[0].tolist())
+        except CorruptDataError as error:
+            got.append(error)
+        source._listed.set()
+
+    threads = [threading.Thread(target=one) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert set(listed) == {3}
+    assert len(got) == 2
+    assert got[0] == got[1]
+    assert 3 not in got[0]
