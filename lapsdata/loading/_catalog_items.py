@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import json
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, overload
@@ -39,6 +40,9 @@ Stale = Literal["raise", "reopen"]
 """What is done about a file that is not the one that an index was made of."""
 
 _ROW = ("path", "video", "first", "windows", "digest")
+_TELLING = ("video", "first", "windows", "digest")
+"""Columns that say which items these are, whatever their place."""
+
 _GROUPS = 4
 """Groups of rows of a catalog that are held."""
 
@@ -168,8 +172,12 @@ class CatalogItems:
         return np.asarray(found.to_numpy(zero_copy_only=False) if isinstance(found, pa.Array) else found, bool)
 
     def facts(self) -> JsonValue:
-        """See `ItemTable`: the seal, which holds digests of all columns."""
-        return {"catalog": hashlib.sha256(self.table.seal).hexdigest()}
+        """See `ItemTable`: what the seal says of the columns that tell items; none of these is read for it.
+
+        Not where the files lie, nor who wrote the catalog: data that were moved and catalogued again are the same.
+        """
+        columns = json.loads(self.table.seal)["manifest"]["columns"]
+        return {"columns": {name: columns[name] for name in _TELLING}}
 
     def notes(self) -> tuple[str, ...]:
         """See `ItemTable`."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from lapsdata.errors import Problem, SchemaError, listed
+from lapsdata.loading.items import content_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from lapsdata.loading.items import WindowItem
     from lapsdata.schema.tracks import TracksHeader
+    from lapsdata.storage.pieces import Source
 
 __all__ = ["ItemList", "ItemTable", "Times"]
 
@@ -69,12 +71,22 @@ class ItemList:
     items : sequence of WindowItem
     notes : sequence of str
         What whoever plans to load the windows should know.
+    found : sequence of mapping of Source
+        Of each file, where its fields lie: what tells its content from another's.
     """
 
-    def __init__(self, items: Sequence[WindowItem], notes: Sequence[str] = ()) -> None:
+    def __init__(
+        self, items: Sequence[WindowItem], notes: Sequence[str] = (), found: Sequence[Mapping[str, Source]] = ()
+    ) -> None:
         self._items, self._notes = list(items), tuple(notes)
+        self._found = tuple(found)
+        self._contents: tuple[str, ...] | None = None
         counts = np.fromiter((item.rows for item in items), np.int64, len(items))
         self.starts: NDArray[np.int64] = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return everything but where fields lie: digests say as much of their content."""
+        return {**self.__dict__, "_contents": self.contents, "_found": ()}
 
     def __iter__(self) -> Iterator[WindowItem]:
         """Yield each item."""
@@ -115,10 +127,18 @@ class ItemList:
 
     def facts(self) -> JsonValue:
         """See `ItemTable`."""
-        return [
+        items: list[JsonValue] = [
             {"video": item.video, "rows": item.rows, "header": None if item.header is None else item.header.as_json()}
             for item in self._items
         ]
+        return {"items": items, "contents": list(self.contents)}
+
+    @property
+    def contents(self) -> tuple[str, ...]:
+        """Digest of what is known of the values in each file; made when it is first asked for, not at opening."""
+        if self._contents is None:
+            self._contents = tuple(content_digest(found) for found in self._found)
+        return self._contents
 
     def notes(self) -> tuple[str, ...]:
         """See `ItemTable`."""

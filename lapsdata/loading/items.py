@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
     from lapsdata.schema.tracks import TracksHeader
     from lapsdata.storage.pieces import Source
 
-__all__ = ["IndexedPiece", "WindowFile", "WindowItem", "tracks_file", "window_file", "window_times"]
+__all__ = [
+    "IndexedPiece", "WindowFile", "WindowItem", "content_digest", "tracks_file", "window_file", "window_times",
+]  # fmt: skip
 
 _UNITS = {"tracks": "pixel xy", "start_s": "seconds", "end_s": "seconds", "step_s": "seconds"}
 _DTYPES = {"tracks": np.dtype(np.float32), "vis": np.dtype(np.bool_), "confidence": np.dtype(np.float32)}
@@ -144,6 +147,21 @@ def window_spec(found: Mapping[str, Source]) -> BatchSpec:
     stored = [name for name, source in found.items() if not isinstance(source, np.ndarray)]
     names = dict.fromkeys([*sorted(stored, key=_order), *(["start_s"] if "start_s" in found else []), *found])
     return BatchSpec({name: _field(name, found[name]) for name in names})
+
+
+def content_digest(found: Mapping[str, Source]) -> str:
+    """Return the digest of what opening has told of the values of windows: times, and the checksum of each window.
+
+    None of the windows is read. Of an array without checksums nothing is known: it is told by its name alone.
+    """
+    digest = hashlib.sha256()
+    for name in sorted(found):
+        source = found[name]
+        values = source if isinstance(source, np.ndarray) else source.row_crc32c
+        known = b"" if values is None else values.astype(values.dtype.newbyteorder("<")).tobytes()
+        digest.update(f"{name}\0{len(known)}\0".encode())
+        digest.update(known)
+    return f"sha256:{digest.hexdigest()}"
 
 
 def tracks_file(path: Path, plugin: Format[Any], views: Sequence[str] | None) -> WindowFile:

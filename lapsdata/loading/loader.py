@@ -309,7 +309,8 @@ class Loader:
         Raises
         ------
         SchemaError
-            It is no state, or one of other data, another seed or another order; everything that differs is named.
+            It is no state, or one of other data, another seed or another order; everything that differs is named. Data
+            are told by the source's `fingerprint`, and by fields and lengths alone where it has none.
         """
         cursor, run = read_state(state, self._sampler.record, self.source.spec, self._fingerprint)
         self._end_iteration()

@@ -21,6 +21,7 @@ from lapsdata.errors import Problem, SchemaError, whole_number
 from lapsdata.formats.shards_webdataset import RemoteShards, ShardsFolder
 from lapsdata.loading._selection import check_ids
 from lapsdata.loading._stream_order import Spans
+from lapsdata.loading.items import content_digest
 from lapsdata.loading.shards import folder_file
 from lapsdata.schema.base import canonical_json
 from lapsdata.storage.atomic import existing
@@ -155,10 +156,11 @@ class StreamDataset:
 
     @property
     def fingerprint(self) -> str:
-        """What tells these windows from others: 16 hex digits of headers, counts and spec."""
+        """What tells these windows from others: 16 hex digits of headers, counts, spec, times and checksums."""
         facts: list[JsonValue] = [header.as_json() for header in self.headers]
         told: dict[str, JsonValue] = {"videos": facts, "spec": repr(self.spec)}
         told["windows"] = list(self._folder.manifest.windows)
+        told["content"] = content_digest(self._file.found)
         return hashlib.sha256(canonical_json(told)).hexdigest()[:16]
 
     @property

@@ -189,9 +189,12 @@ class WindowDataset:
 
     @property
     def fingerprint(self) -> str:
-        """What tells these windows from others: 16 hex digits of videos, headers, counts and choice of windows.
+        """What tells these windows from others: 16 hex digits of videos, headers, counts, content, choice of windows.
 
-        A `Loader` keeps it in its state, and refuses the state of other windows.
+        A `Loader` keeps it in its state, and refuses the state of other windows. The content is told by times and by
+        the checksums of windows, which opening has read: those of files of ours, and those of the list that `lapsdata
+        check PATH --seal` puts beside files of others. Of files of others without such a list nothing but names and
+        shapes is known: other values in them are not noticed. Neither path nor date nor machine has a part in it.
         """
         digest = hashlib.sha256(canonical_json({"items": self._items.facts(), "spec": repr(self.spec)}))
         if self._chosen is not None:
@@ -590,5 +593,5 @@ def _parts(
         notes.append(f"not files of windows, and passed over: {listed(str(other) for other in others)}")
     if twice:
         notes.append(f"named more than once, and their windows with them: {listed(twice)}")
-    items = ItemList([item for file in files for item in file.items], notes)
+    items = ItemList([item for file in files for item in file.items], notes, [file.found for file in files])
     return items, RowReader(pieces, fields, verify=verify, io=io, open_files=open_files), spec, usual

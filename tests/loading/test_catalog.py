@@ -481,3 +481,13 @@ def test_a_catalog_written_again_takes_the_place_of_both(copied: Path) -> None:
     write_catalog(target, [copied / "f1.h5"], index=False, overwrite=True)
     assert not index_place(target).exists()
     assert len(catalog(copied)) == 21
+
+
+def test_a_fingerprint_is_that_of_the_items_and_of_no_place(copied: Path, tmp_path: Path) -> None:
+    before = open_windows(copied / "data.catalog.parquet").fingerprint
+    moved = copied.rename(tmp_path / "moved")
+    write_catalog(tmp_path / "outside.catalog.parquet", moved)
+    assert open_windows(tmp_path / "outside.catalog.parquet").fingerprint == before
+    lapsdata.write(moved / "f0.h5", sample_tracks(windows=20, seed=99, video=SourceVideo(name="v0")), overwrite=True)
+    write_catalog(tmp_path / "outside.catalog.parquet", moved, overwrite=True)
+    assert open_windows(tmp_path / "outside.catalog.parquet").fingerprint != before

@@ -31,10 +31,12 @@ SIZES |= {"rows": st.integers(1, 60), "seed": st.integers(0, 3)}
 WINDOWS = 23
 
 
-def write(folder: Path, *, per: int = 9, **options: Any) -> Path:
+def write(folder: Path, *, per: int = 9, first: int = 0, **options: Any) -> Path:
     with ShardsWriter(folder, samples_per_shard=per) as out:
         for number in range(2):
-            tracks = sample_tracks(windows=WINDOWS, seed=number, video=SourceVideo(name=f"c{number}"), **options)
+            tracks = sample_tracks(
+                windows=WINDOWS, seed=first + number, video=SourceVideo(name=f"c{number}"), **options
+            )
             out.add(tracks)
         out.finish(sample_provenance())
     return folder
@@ -369,5 +371,6 @@ def test_it_travels_and_tells_what_it_holds(place: Path, tmp_path: Path) -> None
     assert windows.transfers.requests == 0
     # However the samples are cut into files, it is the same content.
     assert open_stream(write(tmp_path / "a.shards", per=5)).fingerprint == windows.fingerprint
+    assert open_stream(write(tmp_path / "b.shards", first=7)).fingerprint != windows.fingerprint
     windows.close()
     assert windows._here.held == 0

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import itertools
 import pickle
+import shutil
 import tarfile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
@@ -13,6 +15,8 @@ import pytest
 import torch
 
 import lapsdata
+from lapsdata.checks.integrity import check_integrity
+from lapsdata.containers import Tracks
 from lapsdata.errors import (
     CorruptDataError,
     LapsWarning,
@@ -32,8 +36,6 @@ from lapsdata.testing.samples import sample_energies, sample_provenance, sample_
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-    from lapsdata.containers import Tracks
 
 ONE = sample_tracks(windows=7, seed=1)
 TWO = sample_tracks(windows=5, seed=2, video=SourceVideo(name="clip_1"))
@@ -423,6 +425,73 @@ def test_a_fingerprint_tells_windows_from_others(tmp_path: Path) -> None:
     others = [windows.subset(ids=[1, 0]), windows.subset(ids=[0, 1]), open_windows(tmp_path / "a.h5")]
     assert len({windows.fingerprint, *(other.fingerprint for other in others)}) == 4
     assert open_windows(tmp_path).fingerprint == windows.fingerprint
+
+
+def changed(tracks: Tracks, kind: str) -> Tracks:
+    """The same header over other values."""
+    moved = {view: values + 1 if kind == "positions" else values for view, values in tracks.tracks.items()}
+    later = tracks.frame_s + 3 if kind == "times" else tracks.frame_s
+    return Tracks(tracks.header, moved, tracks.vis, tracks.start_index, later)
+
+
+def state_of(path: Path) -> dict[str, Any]:
+    loader = Loader(open_windows(path), batch_size=2, shuffle="global", workers=0)
+    next(iter(loader))
+    return loader.state_dict()
+
+
+@pytest.mark.parametrize(
+    ("ending", "kind"),
+    [*itertools.product([".h5", ".zarr", ".shards"], ["positions", "times"]), (".h5", "profile"), (".zarr", "profile")],
+)
+def test_a_state_is_refused_by_other_values_under_the_same_header(tmp_path: Path, ending: str, kind: str) -> None:
+    place = tmp_path / f"a{ending}"
+
+    def write(tracks: Tracks, **how: Any) -> None:
+        if ending == ".shards":
+            shutil.rmtree(place, ignore_errors=True)
+            with ShardsWriter(place, samples_per_shard=3) as out:
+                out.add(tracks)
+                out.finish(sample_provenance())
+        else:
+            lapsdata.write(place, tracks, overwrite=True, **how)
+
+    write(ONE)
+    saved, before = state_of(place), open_windows(place).fingerprint
+    write(ONE)
+    assert open_windows(place).fingerprint == before
+    write(changed(ONE, kind), **({"profile": "compact"} if kind == "profile" else {}))
+    loader = Loader(open_windows(place), batch_size=2, shuffle="global", workers=0)
+    with pytest.raises(SchemaError, match=r"fingerprint: expected .* as this loader's source says, got .*belongs to"):
+        loader.load_state_dict(saved)
+
+
+def test_a_fingerprint_is_no_matter_of_place_date_or_process(tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+    windows = open_windows(h5(tmp_path / "old"))
+    shutil.copytree(tmp_path / "old", tmp_path / "new", copy_function=shutil.copyfile)
+    moved = open_windows(tmp_path / "new")
+    assert moved.fingerprint == windows.fingerprint
+    assert pickle.loads(pickle.dumps(windows)).fingerprint == windows.fingerprint
+    assert pickle.loads(pickle.dumps(windows))._items._found == ()
+
+
+def test_the_values_of_files_of_others_are_told_by_their_list_of_checksums(tmp_path: Path) -> None:
+    place = tmp_path / "plain.h5"
+
+    def fingerprint(*, sealed: bool, value: float) -> str:
+        with h5py.File(place, "w") as file:
+            file["root/default/tracks"] = np.full((4, 3, 2, 2), value, np.float32)
+            file["root/default/vis"] = np.ones((4, 3, 2), bool)
+        if sealed:
+            assert check_integrity([place], seal=True, force=True).problems == []
+            return open_windows(place).fingerprint
+        with pytest.warns(LapsWarning, match="hold no checksums"):
+            return open_windows(place).fingerprint
+
+    # Without one nothing is known of them, and the docstring says so.
+    assert fingerprint(sealed=False, value=0) == fingerprint(sealed=False, value=1)
+    assert fingerprint(sealed=True, value=0) != fingerprint(sealed=True, value=1)
 
 
 def test_a_loader_delivers_each_window_once(tmp_path: Path) -> None:
