@@ -25,6 +25,7 @@ __all__ = [
     "WindowOptions",
     "check_buffers",
     "check_opening",
+    "fitting_buffers",
     "flat_buffers",
     "listed_names",
     "tensors",
@@ -56,14 +57,15 @@ def check_buffers(out: Mapping[str, NDArray[Any]], names: Sequence[str]) -> None
             raise SchemaError(Problem("wrong-buffer", "out", message))
 
 
-def flat_buffers(out: Mapping[str, Any], spec: BatchSpec, count: int) -> dict[str, NDArray[Any]]:
-    """Return buffers (B, O, ...) of sequences as buffers (B * O, ...) of windows, in the same memory.
+def fitting_buffers(out: Mapping[str, Any], spec: BatchSpec, count: int) -> None:
+    """Refuse buffers that do not hold exactly a batch: what they are cast to, and rows that stay, nobody would see.
 
     Raises
     ------
     SchemaError
-        A buffer of another shape or type, or whose memory is not in one piece: all of them.
+        A buffer of no field, of another shape or type, or whose memory is not in one piece: all of them.
     """
+    check_buffers(out, list(spec))
     problems = Problems("out")
     for name, array in out.items():
         shape, dtype = (count, *spec[name].shape), spec[name].dtype
@@ -72,6 +74,17 @@ def flat_buffers(out: Mapping[str, Any], spec: BatchSpec, count: int) -> dict[st
             got = f"{array.shape} {array.dtype}" if isinstance(array, np.ndarray) else type(array).__name__
             problems.add("wrong-buffer", name, f"expected {shape} {dtype} in C order that may be written, got {got}")
     problems.raise_as(SchemaError)
+
+
+def flat_buffers(out: Mapping[str, Any], spec: BatchSpec, count: int) -> dict[str, NDArray[Any]]:
+    """Return buffers (B, O, ...) of sequences as buffers (B * O, ...) of windows, in the same memory.
+
+    Raises
+    ------
+    SchemaError
+        See `fitting_buffers`.
+    """
+    fitting_buffers(out, spec, count)
     return {name: array.reshape(-1, *array.shape[2:]) for name, array in out.items()}
 
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import math
 from numbers import Real
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
 from lapsdata.errors import Problem, Problems, SchemaError
+from lapsdata.loading._window_options import fitting_buffers, tensors
 from lapsdata.loading.buffers import BufferPool
 from lapsdata.loading.permutation import MOST
 from lapsdata.loading.schedule import Schedule, whole_shares
 from lapsdata.loading.source import Batch, BatchSource, BatchSpec, FieldSpec, To, require_alike
 from lapsdata.schema.base import canonical_json
 from lapsdata.storage.ids import checked_ids
-from lapsdata.storage.tensors import as_tensor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -89,16 +89,18 @@ class Mixture:
         self._first = np.cumsum([0, *self.lengths])
         self._spec = next(iter(self.sources.values())).spec
         self._pools: dict[tuple[str, ...], tuple[int, BufferPool]] = {}
+        # By fields asked for, what the first source has returned.
+        self._returned: dict[tuple[str, ...], tuple[str, BatchSpec]] = {}
 
     def __len__(self) -> int:
         return int(self._first[-1])
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_pools": {}}
+        return {**self.__dict__, "_pools": {}, "_returned": {}}
 
     @property
     def spec(self) -> BatchSpec:
-        """The common fields, and `source`: int64, the number of the source."""
+        """The common fields, as they are before any `transform` of the sources; and `source`, int64: its number."""
         return BatchSpec({**self._spec, SOURCE: FieldSpec((), np.dtype(np.int64))})
 
     @property
@@ -145,23 +147,84 @@ class Mixture:
         out: Mapping[str, NDArray[Any]] | None = None,
         to: To = "numpy",
     ) -> Batch:
-        """Return the samples `ids (B,)`, each from its source; see `BatchSource.gather`."""
+        """Return the samples `ids (B,)`, each from its source; see `BatchSource.gather`.
+
+        A batch holds what the sources return: transforms of theirs may leave out fields, add some and change them, but
+        all of them alike.
+
+        Raises
+        ------
+        IndexError
+            An id outside of `0 .. len - 1`.
+        SchemaError
+            A field, a buffer or `to` at fault; or sources that return fields, shapes or dtypes unlike each other.
+        """
         numbers, places = self.locate(ids)
         spec = self.spec.only(fields)
-        batch: Batch = {name: field.empty(len(ids)) for name, field in spec.items()} if out is None else dict(out)
-        inner = [name for name in spec if name != SOURCE]
-        for number, source in enumerate(self.sources.values()):
+        if out is not None:
+            fitting_buffers(out, spec, len(numbers))
+        parts = self._parts(numbers, places, spec, out or {})
+        batch = self._assembled(parts, len(numbers), out or {})
+        if SOURCE in spec:
+            batch[SOURCE] = (out or {}).get(SOURCE, numbers)
+            np.copyto(batch[SOURCE], numbers)
+        batch = {name: batch[name] for name in dict.fromkeys([*spec, *batch]) if name in batch}
+        return batch if to == "numpy" else tensors(batch, to)
+
+    def _parts(
+        self, numbers: NDArray[np.int64], places: NDArray[np.int64], spec: BatchSpec, out: Mapping[str, NDArray[Any]]
+    ) -> list[_Part]:
+        """Return what the sources return, each for its places in the batch."""
+        inner = tuple(name for name in spec if name != SOURCE)
+        parts = []
+        for number, (name, source) in enumerate(self.sources.items()):
             here = np.flatnonzero(numbers == number)
-            if len(here) == len(ids):
-                # All of one source: straight into the batch.
-                batch.update(source.gather(places, fields=inner, out={name: batch[name] for name in inner}))
-            elif len(here):
-                buffers = self._buffers(tuple(inner), len(here), len(ids))
-                for name, values in source.gather(places[here], fields=inner, out=buffers).items():
-                    batch[name][here] = values
-        if SOURCE in batch:
-            batch[SOURCE][...] = numbers
-        return batch if to == "numpy" else {name: as_tensor(array) for name, array in batch.items()}
+            whole = len(here) == len(numbers)
+            if not len(here) and not (whole and number == 0):
+                continue
+            # All of one source: straight into the batch.
+            buffers = self._given(inner, len(here), out) if whole else self._buffers(inner, len(here), len(numbers))
+            part = _Part(name, here, source.gather(places[here], fields=list(inner), out=buffers))
+            self._agree(inner, part)
+            parts.append(part)
+            if whole:
+                break
+        return parts
+
+    def _agree(self, fields: tuple[str, ...], part: _Part) -> None:
+        """Refuse what a source returns if it is unlike what the first one has returned for the same fields.
+
+        Raises
+        ------
+        SchemaError
+            Names each field, with what is expected and what there is.
+        """
+        got = part.spec()
+        first, expected = self._returned.setdefault(fields, (part.name, got))
+        if dict(expected) != dict(got):
+            require_alike({first if first != part.name else f"{first}, before": expected, part.name: got})
+
+    def _assembled(self, parts: list[_Part], rows: int, out: Mapping[str, NDArray[Any]]) -> Batch:
+        """Put parts together, which are alike and leave no row out; in `out` where it fits what they hold."""
+        if len(parts) == 1:
+            return dict(parts[0].batch)
+        batch: Batch = {}
+        for name, field in parts[0].spec().items():
+            own = out.get(name)
+            fits = own is not None and own.shape[1:] == field.shape and own.dtype == field.dtype
+            values = own if own is not None and fits else field.empty(rows)
+            for part in parts:
+                values[part.here] = part.batch[name]
+            batch[name] = values
+        return batch
+
+    def _given(
+        self, fields: tuple[str, ...], rows: int, out: Mapping[str, NDArray[Any]]
+    ) -> dict[str, NDArray[Any]] | None:
+        """Return the buffers that a user gives, and new ones beside them; None where none are given."""
+        if not out:
+            return None
+        return {name: out[name] if name in out else self._spec[name].empty(rows) for name in fields}
 
     def _buffers(self, fields: tuple[str, ...], rows: int, most: int) -> dict[str, NDArray[Any]]:
         """Return buffers for the part of a batch that is of one source."""
@@ -170,6 +233,33 @@ class Mixture:
             pool = BufferPool(self._spec.only(fields), most)
             self._pools[fields] = most, pool
         return pool.take(rows)
+
+
+class _Part(NamedTuple):
+    """What one source returns for its places in a batch."""
+
+    name: str
+    here: NDArray[np.int64]
+    batch: Batch
+
+    def spec(self) -> BatchSpec:
+        """Return what it holds.
+
+        Raises
+        ------
+        SchemaError
+            Something that is no array with a row for each place, or a field that mixtures add.
+        """
+        found = Problems("Mixture")
+        for field, values in self.batch.items():
+            where, rows = f"{self.name}: {field}", len(self.here)
+            if field == SOURCE:
+                found.add("same-name", where, "expected no such field: mixtures add it", "rename it")
+            elif not isinstance(values, np.ndarray) or values.shape[:1] != (rows,):
+                got = f"shape {values.shape}" if isinstance(values, np.ndarray) else type(values).__name__
+                found.add("wrong-batch", where, f"expected an array of {rows} rows, got {got}", "see its transform")
+        found.raise_as(SchemaError)
+        return BatchSpec({name: FieldSpec(values.shape[1:], values.dtype) for name, values in self.batch.items()})
 
 
 def _refuse(sources: dict[str, BatchSource], weights: Mapping[str, float] | None, exhausted: str) -> None:

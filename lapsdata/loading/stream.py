@@ -21,6 +21,7 @@ from lapsdata.errors import Problem, SchemaError, whole_number
 from lapsdata.formats.shards_webdataset import RemoteShards, ShardsFolder
 from lapsdata.loading._selection import check_ids
 from lapsdata.loading._stream_order import Spans
+from lapsdata.loading._window_options import fitting_buffers, tensors
 from lapsdata.loading.items import content_digest
 from lapsdata.loading.shards import folder_file
 from lapsdata.schema.base import canonical_json
@@ -197,12 +198,13 @@ class StreamDataset:
         StorageError
             An archive is gone, was replaced, or cannot be read.
         SchemaError
-            A field, or `to`, at fault.
+            A field, a buffer or `to` at fault.
         """
         numbers = checked_ids(ids)
         check_ids(numbers, len(self))
         spec = self._file.spec.only(self._file.usual if fields is None else fields)
         given = out or {}
+        fitting_buffers(given, spec, len(numbers))
         batch: Batch = {name: given.get(name) for name in spec}
         batch = {name: spec[name].empty(len(numbers)) if array is None else array for name, array in batch.items()}
         stored = tuple(name for name in spec if name in self._stored)
@@ -213,7 +215,7 @@ class StreamDataset:
             self._fill(numbers, stored, batch)
         elif self._reader is not None:
             self._reader.gather(numbers, fields=list(spec), out=batch)
-        return batch if to == "numpy" else _tensors(batch, to)
+        return batch if to == "numpy" else tensors(batch, to)
 
     def _fill(self, ids: NDArray[np.int64], stored: tuple[str, ...], batch: Batch) -> None:
         numbers, inverse = np.unique(self._grid.of(ids), return_inverse=True)
@@ -394,11 +396,3 @@ def _copy(target: NDArray[Any], positions: NDArray[np.int64], source: NDArray[An
         return
     for position, row in zip(positions.tolist(), rows.tolist(), strict=True):
         target[position] = source[row]
-
-
-def _tensors(batch: Batch, to: str) -> Batch:
-    if to != "torch":
-        raise SchemaError(Problem("wrong-value", "to", f"expected 'numpy' or 'torch', got {to!r}"))
-    from lapsdata.storage.tensors import as_tensor
-
-    return {name: as_tensor(array) for name, array in batch.items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 from collections import Counter
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -16,8 +16,11 @@ from lapsdata.errors import SchemaError
 from lapsdata.loading.loader import Loader
 from lapsdata.loading.mixture import Mixture, mixed_samples
 from lapsdata.loading.schedule import Schedule, whole_shares
-from lapsdata.loading.source import BatchSource, BatchSpec, FieldSpec
+from lapsdata.loading.source import Batch, BatchSource, BatchSpec, FieldSpec
 from lapsdata.testing.numbers import Numbers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 shares = st.lists(st.integers(1, 50), min_size=1, max_size=6).map(tuple)
 
@@ -239,3 +242,124 @@ class Sourced(Numbers):
 def test_what_cannot_be_mixed_is_refused(sources: Any, options: Any, message: str) -> None:
     with pytest.raises(SchemaError, match=message):
         Mixture(sources, **options)
+
+
+class Transformed(Numbers):
+    """Numbers whose batches are changed on their way out, as a data set's `transform` does."""
+
+    def __init__(self, length: int, change: Callable[[Batch], Batch]) -> None:
+        super().__init__(length)
+        self._change = change
+
+    def gather(self, ids: Any, **options: Any) -> Batch:
+        return self._change(super().gather(ids, **options))
+
+
+def less(batch: Batch) -> Batch:
+    return {"number": batch["number"]}
+
+
+def more(batch: Batch) -> Batch:
+    return batch | {"extra": batch["number"] * 2}
+
+
+def shorter(batch: Batch) -> Batch:
+    return batch | {"row": batch["row"][:, :2]}
+
+
+def finer(batch: Batch) -> Batch:
+    return batch | {"row": batch["row"] / np.float64(2)}
+
+
+class TestTransforms:
+    """A batch holds what the sources return, and nothing else."""
+
+    IDS = np.array([6, 0, 4, 2, 1])
+
+    @pytest.mark.parametrize(
+        ("change", "fields"),
+        [
+            (less, {"number": ((5,), "int64")}),
+            (more, {"number": ((5,), "int64"), "row": ((5, 3), "float32"), "extra": ((5,), "int64")}),
+            (shorter, {"number": ((5,), "int64"), "row": ((5, 2), "float32")}),
+            (finer, {"number": ((5,), "int64"), "row": ((5, 3), "float64")}),
+        ],
+    )
+    @pytest.mark.parametrize("buffers", [False, True])
+    def test_what_transforms_make_is_delivered(self, change: Any, fields: dict[str, Any], buffers: bool) -> None:
+        mixture = Mixture({"a": Transformed(4, change), "b": Transformed(3, change)})
+        out = {name: field.empty(5) for name, field in mixture.spec.items()} if buffers else None
+        batch = mixture.gather(self.IDS, out=out)
+        found = {name: (values.shape, str(values.dtype)) for name, values in batch.items()}
+        assert found == fields | {"source": ((5,), "int64")}
+        plain = change(Mixture({"a": Numbers(4), "b": Numbers(3)}).gather(self.IDS))
+        for name in fields:
+            np.testing.assert_array_equal(batch[name], plain[name])
+        with Loader(mixture, batch_size=5, shuffle="global") as loader:
+            assert set(next(iter(loader))) == {*fields, "source", "id", "valid"}
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            (less, r"b: row: expected \(3,\) float32 as in a, got no such field"),
+            (more, r"b: extra: expected no such field as in a, got \(\) int64"),
+            (shorter, r"b: row: expected \(3,\) float32 as in a, got \(2,\) float32"),
+            (finer, r"b: row: expected \(3,\) float32 as in a, got \(3,\) float64"),
+        ],
+    )
+    def test_sources_that_return_unlike_batches_are_refused(self, change: Any, message: str) -> None:
+        mixture = Mixture({"a": Numbers(4), "b": Transformed(3, change)})
+        with pytest.raises(SchemaError, match=message):
+            mixture.gather(self.IDS)
+        assert mixture.gather(np.array([3, 0]))["number"].tolist() == [3, 0]
+        # Also where a batch is of one source alone.
+        with pytest.raises(SchemaError, match=message):
+            mixture.gather(np.array([5, 6]))
+
+    def test_a_source_that_changes_its_mind_is_refused(self) -> None:
+        turns = iter([less, more])
+        mixture = Mixture({"a": Transformed(4, lambda batch: next(turns)(batch))})
+        mixture.gather(np.array([0]))
+        with pytest.raises(SchemaError, match="a: row: expected no such field as in a, before, got"):
+            mixture.gather(np.array([0]))
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            (lambda batch: {"number": batch["number"].tolist()}, "a: number: expected an array of 3 rows, got list"),
+            (
+                lambda batch: {"number": batch["number"][:1]},
+                r"a: number: expected an array of 3 rows, got shape \(1,\)",
+            ),
+            (lambda batch: {"source": batch["number"]}, "a: source: expected no such field: mixtures add it"),
+        ],
+    )
+    def test_what_is_no_batch_is_refused(self, change: Any, message: str) -> None:
+        with pytest.raises(SchemaError, match=message):
+            Mixture({"a": Transformed(4, change), "b": Numbers(4)}).gather(np.array([0, 5, 1, 2]))
+
+
+@pytest.mark.parametrize(
+    ("out", "options", "message"),
+    [
+        ({"number": np.zeros(2, "i4")}, {}, r"out: number: expected \(2,\) int64 in C order .*, got \(2,\) int32"),
+        ({"number": np.zeros(5, "i8")}, {}, r"out: number: expected \(2,\) int64 in C order .*, got \(5,\) int64"),
+        ({"source": np.zeros(2, "i4")}, {}, r"out: source: expected \(2,\) int64 in C order .*, got \(2,\) int32"),
+        ({"number": [0, 0]}, {}, r"out: number: expected \(2,\) int64 in C order .*, got list"),
+        ({"row": np.zeros((2, 3), "f4")}, {"fields": ["number"]}, r"buffers for some of \['number'\], got \['row'\]"),
+        ({"nope": np.zeros(2)}, {}, r"expected buffers for some of .*, got \['nope'\]"),
+        (None, {"to": "jax"}, "to: expected 'numpy' or 'torch', got 'jax'"),
+    ],
+)
+def test_buffers_of_another_kind_are_refused(out: Any, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(SchemaError, match=message):
+        Mixture({"a": Numbers(3), "b": Numbers(2)}).gather(np.array([0, 4]), out=out, **options)
+
+
+@pytest.mark.parametrize("ids", [[0, 4], [0, 1]])
+def test_buffers_for_some_of_the_fields_are_filled(ids: list[int]) -> None:
+    out = {"row": np.full((2, 3), -1, "f4")}
+    batch = Mixture({"a": Numbers(3), "b": Numbers(2)}).gather(np.array(ids), out=out)
+    assert batch["row"] is out["row"]
+    assert set(batch) == {"number", "row", "source"}
+    assert out["row"][:, 1].tolist() == (batch["number"] + 1).tolist()

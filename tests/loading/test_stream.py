@@ -350,6 +350,10 @@ def test_what_is_asked_wrongly_is_refused(place: Path) -> None:
         windows.gather([0], fields=["images"])
     with pytest.raises(SchemaError, match="expected 'numpy' or 'torch', got 'jax'"):
         windows.gather([0], to="jax")  # type: ignore[arg-type]
+    with pytest.raises(SchemaError, match=r"expected buffers for some of .*, got \['nope'\]"):
+        windows.gather([0], out={"nope": np.zeros(1)})
+    with pytest.raises(SchemaError, match=r"out: start_s: expected \(1,\) float64 in C order .*, got \(2,\) float64"):
+        windows.gather([0], out={"start_s": np.zeros(2)})
     with pytest.raises(SchemaError, match="span_rows: expected a whole number from 1 on, got 0"):
         open_stream(place, span_rows=0)
     with pytest.raises(SchemaError, match="expected some of the views"):
