@@ -60,7 +60,7 @@ class Fetch:
         if self._quarantine is None:
             batch = self._source.gather(ids, fields=self._fields, out=out)
         else:
-            epochs = np.full(len(ids), draw.after.epoch)
+            epochs = np.full(len(ids), draw.spans[-1].epoch)  # of repeats that fill the last step, too
             for span in draw.spans:
                 epochs[span.rows] = span.epoch
             ids, batch = self._quarantine.gather(ids, epochs=epochs, fields=self._fields, out=out)

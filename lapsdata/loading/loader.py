@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 import weakref
 from pathlib import Path
@@ -41,9 +42,10 @@ class Loader:
     """Loads a source in batches; `for batch in loader` is one round, and the next `for` is the next one.
 
     A round is an epoch, or `steps_per_epoch` steps. A loop that is left early is gone on with by the next one, so that
-    no sample is passed over. Every batch has the fields of the source, and `id (B,)` int64 and `valid (B,)` bool: the
-    source's own where it has fields of these names, else ids of the source, and where a sample is no repeat that only
-    fills the last step. A source that has `valid` itself gets these marked in it.
+    no sample is passed over. A loop is for one thread: hand its batches over, not the loop. Every batch has the fields
+    of the source, and `id (B,)` int64 and `valid (B,)` bool: the source's own where it has fields of these names, else
+    ids of the source, and where a sample is no repeat that only fills the last step. A source that has `valid` itself
+    gets these marked in it.
 
     Which id comes when depends on data, seed, epoch and position alone: not on the number of ranks, threads or
     restarts. In a step at position p, rank r of W gets the positions p + r, p + r + W ...
@@ -64,7 +66,8 @@ class Loader:
     seed : int
         From 0 to 2**53 - 1.
     epochs : int or None
-        Rounds of one iteration; None never ends.
+        Rounds of the whole run, counted from its start, whatever states it went on from: a loop over a loader that has
+        had them has no batches. With 1, the default, every loop is one round; None never ends.
     steps_per_epoch : int, optional
         Steps of a round. They go on in the endless order of epochs, whatever the number of ranks; nothing is masked
         or dropped.
@@ -212,7 +215,7 @@ class Loader:
         return make_plan(self._sampler, self._place, getattr(self.source, "notes", ()))
 
     def __len__(self) -> int:
-        """Return the steps that are left of this iteration, or of the next one if none is under way.
+        """Return the steps that are left of this loop, 0 in its last step; or of the next one if none is under way.
 
         Raises
         ------
@@ -223,14 +226,20 @@ class Loader:
         if rounds is None:
             message = "expected a number of epochs, got None: it never ends"
             raise EndlessError(Problem("endless", "Loader: epochs", message, "see plan() for the steps of an epoch"))
-        return self._sampler.steps_left(self._cursor, rounds)
+        return self._sampler.steps_left(self._standing, rounds)
+
+    @property
+    def _standing(self) -> Cursor:
+        """Where the loop under way stands, at its end as well; where the next one begins once it is left."""
+        left = self._under_way is not None and self._under_way() is None
+        return self._sampler.settled(self._cursor) if left else self._cursor
 
     def _rounds(self) -> int | None:
-        """Return how many rounds there are when the iteration that comes next has ended."""
-        epochs = self._options.epochs
-        if epochs is None:
-            return None
-        return (self._sampler.settled(self._cursor).round // epochs + 1) * epochs
+        """Return how many rounds there are when the loop under way, or the next one, has ended."""
+        epochs, cursor = self._options.epochs, self._standing
+        if epochs != 1:
+            return epochs
+        return (cursor if self._sampler.ended(cursor) else self._sampler.settled(cursor)).round + 1
 
     def __iter__(self) -> Iterator[Batch]:
         """Begin an iteration where the last one has stopped; that one is ended."""
@@ -253,7 +262,7 @@ class Loader:
             self._begin_run()
         if self._ledger is not None:
             self._ledger.note(draw.spans, draw.ids)
-            if draw.after.round > self._cursor.round:
+            if self._sampler.settled(draw.after).round > self._cursor.round:
                 self._ledger.flush()
         self._cursor = draw.after
         self.batches += 1
@@ -291,7 +300,7 @@ class Loader:
 
     def state_dict(self) -> dict[str, JsonValue]:
         """Return how far the user has come, as JSON-ready values: what was only fetched in advance does not count."""
-        return write_state(self._sampler.record, self.source.spec, self._fingerprint, self._cursor, self._run)
+        return write_state(self._sampler.record, self.source.spec, self._fingerprint, self._standing, self._run)
 
     @property
     def _fingerprint(self) -> str | None:
@@ -300,6 +309,9 @@ class Loader:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go to where a state was saved; ranks, batch size and workers may have been others.
+
+        The next loop goes on with the one that it was saved in, be it to its end: one whose last batch had been
+        delivered has none left. A state that was saved between two loops goes on with the next, if `epochs` has one.
 
         Parameters
         ----------
@@ -318,6 +330,8 @@ class Loader:
 
     def _end_iteration(self) -> None:
         under_way = self._under_way() if self._under_way is not None else None
+        if self._under_way is not None:
+            self._cursor = self._sampler.settled(self._cursor)
         self._under_way = None
         if under_way is not None:
             under_way.close()
@@ -336,7 +350,7 @@ class Loader:
         self.close()
 
     def __getstate__(self) -> tuple[BatchSource, LoaderOptions, Cursor, str | None]:
-        return self.source, self._options, self._cursor, self._run
+        return self.source, self._options, self._standing, self._run
 
     def __setstate__(self, state: tuple[BatchSource, LoaderOptions, Cursor, str | None]) -> None:
         """Set up anew, in whichever process this is: a rank that was not given is looked for again."""
@@ -351,12 +365,23 @@ class _Iteration:
     def __init__(self, loader: Loader, fetch: Fetch, draws: Iterator[Draw]) -> None:
         options = loader._options
         self._loader, self._fetch, self._ended = loader, fetch, False
+        self._one = threading.Lock()
         self._found = Prefetch(fetch, draws, threads=options.workers, depth=options.prefetch)
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> Batch:
+        if not self._one.acquire(blocking=False):
+            message = "expected one thread per iterator, got a second one that asks while the first waits for its batch"
+            fix = "hand batches over through a queue, or make a Loader for each thread, of its own rank"
+            raise LapsError(Problem("two-threads", "Loader", message, fix))
+        try:
+            return self._next()
+        finally:
+            self._one.release()
+
+    def _next(self) -> Batch:
         if self._ended:
             raise StopIteration
         loader = self._loader
@@ -369,9 +394,11 @@ class _Iteration:
             loader.waited_s += time.perf_counter() - began
             loader._deliver(draw)
             return self._fetch.receive(batch)
-        except BaseException:
+        except BaseException as error:
             self._ended = True
             self.close()
+            if isinstance(error, StopIteration):
+                loader._end_iteration()
             raise
 
     def close(self) -> None:

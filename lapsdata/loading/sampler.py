@@ -158,10 +158,17 @@ class Sampler:
     def settled(self, cursor: Cursor) -> Cursor:
         """Return where the next step begins: behind what is left of an epoch or a round if that holds no step."""
         if self.steps_per_epoch is not None:
-            over = cursor.step >= self.steps_per_epoch
-            return replace(cursor, round=cursor.round + 1, step=0) if over else cursor
+            epochs, position = divmod(cursor.position, self.samples)
+            cursor = replace(cursor, epoch=cursor.epoch + epochs, position=position)
+            return replace(cursor, round=cursor.round + 1, step=0) if self.ended(cursor) else cursor
         over = self._steps_in(self.samples - cursor.position) == 0
         return Cursor(cursor.epoch + 1, 0, cursor.round + 1, 0) if over else cursor
+
+    def ended(self, cursor: Cursor) -> bool:
+        """Say whether a cursor stands behind the last step of a round, and the next round has not begun."""
+        if self.steps_per_epoch is not None:
+            return cursor.step >= self.steps_per_epoch
+        return cursor.position >= self.samples
 
     def steps_left(self, cursor: Cursor, rounds: int) -> int:
         """Return how many steps there are until so many rounds are done, counted from the first."""
@@ -185,6 +192,7 @@ class Sampler:
         Yields
         ------
         Draw
+            After the last of them, the run stands at the end of its round; after any other, where the next one begins.
         """
         ahead = max(1, _AHEAD // self.batch_size)
         cursor = self.settled(cursor)
@@ -192,8 +200,10 @@ class Sampler:
             steps = min(ahead, self.steps_left(cursor, cursor.round + 1))
             ids, valid = self._ids(cursor, steps)
             for step in range(steps):
-                after, spans = self._after(cursor), self._spans(cursor)
-                yield Draw(ids[step], valid[step], spans, after)
+                moved = self._moved(cursor)
+                after, spans = self.settled(moved), self._spans(cursor)
+                last = rounds is not None and after.round >= rounds
+                yield Draw(ids[step], valid[step], spans, self._end(moved) if last else after)
                 cursor = after
             cursor = self.settled(cursor)
 
@@ -214,15 +224,17 @@ class Sampler:
         shape = (steps, self.batch_size)
         return ids.reshape(shape), valid.reshape(shape)
 
-    def _after(self, cursor: Cursor) -> Cursor:
-        """Return where a run stands after one more step."""
+    def _moved(self, cursor: Cursor) -> Cursor:
+        """Return where a run stands after one more step, in the same round."""
         line = cursor.position + self.step_size
         if self.steps_per_epoch is not None:
             epochs, position = divmod(line, self.samples)
-            moved = Cursor(cursor.epoch + epochs, position, cursor.round, cursor.step + 1)
-        else:
-            moved = Cursor(cursor.epoch, min(line, self.samples), cursor.round, cursor.step + 1)
-        return self.settled(moved)
+            return Cursor(cursor.epoch + epochs, position, cursor.round, cursor.step + 1)
+        return Cursor(cursor.epoch, min(line, self.samples), cursor.round, cursor.step + 1)
+
+    def _end(self, moved: Cursor) -> Cursor:
+        """Return the end of a round after its last step: what was dropped lies behind it as well."""
+        return moved if self.steps_per_epoch is not None else replace(moved, position=self.samples)
 
     def _spans(self, cursor: Cursor) -> tuple[Span, ...]:
         """Return the epochs that the next step has a part in."""

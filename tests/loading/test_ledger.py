@@ -90,6 +90,20 @@ class TestProof:
         assert (epoch.whole, epoch.received, epoch.dropped) == (True, 50 - dropped, dropped)
         assert "1 of 1 epochs seen exactly once; 0 samples taken back" in report.text
 
+    @pytest.mark.parametrize("last", ["mask", "drop"])
+    @pytest.mark.parametrize("steps", [None, 3])
+    def test_a_run_that_goes_on_behind_its_last_step_is_proven(self, tmp_path: Path, last: Any, steps: Any) -> None:
+        options: dict[str, Any] = {"batch_size": 4, "last": last, "steps_per_epoch": steps, "ledger": tmp_path}
+        with Loader(Numbers(10), epochs=2, **options) as loader:
+            for _ in loader:
+                state = loader.state_dict()
+        with Loader(Numbers(10), epochs=3, **options) as loader:
+            loader.load_state_dict(state)
+            assert len(list(loader)) == loader.plan().steps
+        report = check_ledgers([tmp_path])
+        assert errors(report) == []
+        assert [epoch.whole for epoch in report.epochs[:3]] == [True, True, True]
+
     @given(
         plan=st.lists(
             st.tuples(st.integers(1, 4), st.integers(1, 6), st.integers(1, 9), st.integers(0, 2)),

@@ -169,7 +169,93 @@ class TestIteration:
             assert len(loader) == left
         assert len(loader) == 4
         assert len(list(loader)) == 4
-        assert len(loader) == 6
+        assert len(loader) == 0
+
+    @pytest.mark.parametrize("steps", [None, 3])
+    def test_the_length_is_none_in_the_last_step_and_that_of_the_next_loop_behind_it(self, steps: int | None) -> None:
+        loader = Loader(Numbers(9), batch_size=2, workers=0, steps_per_epoch=steps)
+        whole = steps or 5
+        for _ in range(2):
+            assert [len(loader) for _ in loader] == list(range(whole))[::-1]
+            assert len(loader) == whole
+
+    @pytest.mark.parametrize("steps", [None, 3])
+    @pytest.mark.parametrize("last", ["mask", "drop"])
+    def test_epochs_count_from_the_start_of_the_run(self, steps: int | None, last: Any) -> None:
+        """A finished run that is started again with its state trains no more, wherever the state was saved."""
+
+        def made(epochs: int) -> Loader:
+            return Loader(Numbers(9), batch_size=2, epochs=epochs, steps_per_epoch=steps, last=last, workers=0)
+
+        loader, inside = made(2), []
+        every = []
+        for batch in loader:
+            inside.append(loader.state_dict())
+            every.append(batch["id"].tolist())
+        for state in (inside[-1], loader.state_dict()):
+            again = made(2)
+            again.load_state_dict(json.loads(json.dumps(state)))
+            assert len(again) == 0
+            assert [list(again), list(again)] == [[], []]
+            more = made(3)
+            more.load_state_dict(state)
+            assert len(list(more)) == len(every) / 2
+            assert more.state_dict()["round"] == 3
+        amid = made(2)
+        amid.load_state_dict(inside[0])
+        assert [batch["id"].tolist() for batch in amid] == every[1:]
+
+    @pytest.mark.parametrize("steps", [None, 3])
+    @pytest.mark.parametrize("last", ["mask", "drop"])
+    def test_a_state_of_the_last_step_goes_on_with_the_loop_it_was_saved_in(self, steps: int | None, last: Any) -> None:
+        """With a loop for each epoch: no epoch is trained twice, and none is passed over."""
+
+        def made() -> Loader:
+            return Loader(Numbers(9), batch_size=2, shuffle="global", steps_per_epoch=steps, last=last, workers=0)
+
+        loader, states = made(), []
+        for batch in loader:
+            states.append(loader.state_dict())
+            del batch
+        between = loader.state_dict()
+        second = ids_of(loader)
+        inside = made()
+        inside.load_state_dict(states[-1])
+        assert [ids_of(inside), ids_of(inside)] == [[], second]
+        behind = made()
+        behind.load_state_dict(between)
+        assert ids_of(behind) == second
+
+    def test_a_loop_that_is_left_in_its_last_step_is_over(self) -> None:
+        loader = Loader(Numbers(9), batch_size=2, workers=0)
+        for number, _ in enumerate(loader):
+            if number == 4:
+                break
+        assert len(loader) == 5
+        assert loader.state_dict()["round"] == 1
+        assert len(list(loader)) == 5
+
+    @pytest.mark.parametrize("workers", [0, 2])
+    def test_a_second_thread_in_a_loop_is_refused_and_the_first_goes_on(self, workers: int) -> None:
+        begun, go = threading.Event(), threading.Event()
+
+        class Slow(Numbers):
+            def gather(self, ids: Any, **options: Any) -> Any:
+                begun.set()
+                assert go.wait(20)
+                return super().gather(ids, **options)
+
+        loader = Loader(Slow(20), batch_size=4, workers=workers)
+        batches, got = iter(loader), []
+        first = threading.Thread(target=lambda: got.extend(next(batches)["id"].tolist()))
+        first.start()
+        assert begun.wait(20)
+        with pytest.raises(LapsError, match="Loader: expected one thread per iterator, got a second one"):
+            next(batches)
+        go.set()
+        first.join(20)
+        assert got == [0, 1, 2, 3]
+        assert [batch["id"].tolist()[0] for batch in batches] == [4, 8, 12, 16]
 
     def test_an_endless_loader_has_no_length(self) -> None:
         loader = Loader(Numbers(5), batch_size=2, epochs=None)
