@@ -227,7 +227,7 @@ def warn(message: str, category: type[LapsWarning] = LapsWarning) -> None:
 
 
 def whole_number(value: Any) -> int | None:  # noqa: ANN401 - anything may be asked about
-    """Return an integer of any library as an int; None for everything else, a bool included.
+    """Return an integer of any library as an int; None for everything else, a bool of any library included.
 
     Parameters
     ----------
@@ -242,7 +242,8 @@ def whole_number(value: Any) -> int | None:  # noqa: ANN401 - anything may be as
     >>> [whole_number(value) for value in (16, 16.0, True, "16")]
     [16, None, None, None]
     """
-    if isinstance(value, bool):
+    # Tensors of booleans give an index as well.
+    if isinstance(value, bool) or str(getattr(value, "dtype", "")).endswith("bool"):
         return None
     try:
         return operator.index(value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -11,7 +11,7 @@ from lapsdata.errors import Problems, SchemaError, whole_number
 from lapsdata.loading.mixture import Mixture
 from lapsdata.loading.permutation import MOST
 from lapsdata.loading.sampler import Last
-from lapsdata.loading.source import BatchSpec, FieldSpec
+from lapsdata.loading.source import BatchSpec, FieldSpec, spec_of
 from lapsdata.schema.loader import EpochOrder, OrderedSource, Shuffle
 
 if TYPE_CHECKING:
@@ -34,6 +34,14 @@ Unreadable = Literal["raise", "quarantine"]
 _WINDOW_BLOCKS = 16
 
 _STREAMS = 64
+
+
+_LOWS = {"seed": 0, "workers": 0, "prefetch": 1}
+"""Whole numbers that always are one, and the least of each."""
+
+_COUNTS = ("epochs", "steps_per_epoch", "block_rows", "window_blocks", "streams")
+
+_NUMBERS = (*_LOWS, "batch_size", "global_batch_size", *_COUNTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,23 +71,26 @@ class LoaderOptions:
     unreadable: Unreadable
     audit: Path | None
 
-    def refuse(self) -> None:
-        """Raise for everything that is wrong in itself.
+    def checked(self) -> LoaderOptions:
+        """Return the same with integers of other libraries as Python's; raise for everything that is wrong in itself.
 
         Raises
         ------
         SchemaError
             Names each argument at fault.
         """
+        self._refuse()
+        numbers: dict[str, Any] = {name: whole_number(getattr(self, name)) for name in _NUMBERS}
+        return replace(self, **numbers)
+
+    def _refuse(self) -> None:
         found = Problems("Loader")
-        lows = {"seed": 0, "workers": 0, "prefetch": 1}
-        counts = ("epochs", "steps_per_epoch", "block_rows", "window_blocks", "streams")
-        optional = ("batch_size", "global_batch_size", *counts)
-        for name in (*lows, *optional):
+        for name in _NUMBERS:
             value: Any = getattr(self, name)
-            low = lows.get(name, 1)
+            low = _LOWS.get(name, 1)
             number = whole_number(value)
-            if not (value is None and name in optional) and (number is None or not low <= number <= MOST):
+            optional = name not in _LOWS
+            if not (value is None and optional) and (number is None or not low <= number <= MOST):
                 found.add("wrong-value", name, f"expected a whole number from {low} on, got {value!r}")
         if (self.batch_size is None) == (self.global_batch_size is None):
             message = f"expected one of batch_size and global_batch_size, got {self.batch_size!r} and "
@@ -145,12 +156,12 @@ def order_of(source: BatchSource, options: LoaderOptions) -> EpochOrder:
         rows = runs = None
         if options.shuffle == "block":
             runs = _runs(getattr(part, "part_rows", None))
-            rows = options.block_rows or getattr(part, "block_rows", None)
+            rows = options.block_rows or _told(part, "block_rows")
             if rows is None:
                 message = f"expected the samples of a block for shuffle='block', got none, and none from '{name}'"
                 found.add("no-block", "block_rows", message, "give block_rows")
         if options.shuffle == "stream":
-            rows, spans = getattr(part, "block_rows", None), getattr(part, "span_rows", None)
+            rows, spans = _told(part, "block_rows"), _told(part, "span_rows")
             if spans is None or (span_rows is not None and spans != span_rows):
                 message = "expected a source that is read by spans for shuffle='stream', got "
                 message += "one that is not" if spans is None else f"spans of {span_rows} and of {spans}"
@@ -172,6 +183,11 @@ def order_of(source: BatchSource, options: LoaderOptions) -> EpochOrder:
         sources=tuple(parts),
         exhausted=mixture.exhausted if mixture else None,
     )
+
+
+def _told(source: BatchSource, name: str) -> int | None:
+    """Return a number that a source says of itself."""
+    return whole_number(getattr(source, name, None))
 
 
 def _runs(lengths: NDArray[np.int64] | None) -> tuple[tuple[int, int], ...] | None:
@@ -199,7 +215,6 @@ def batch_spec(source: BatchSource, fields: Sequence[str] | None) -> tuple[Batch
             message = f"expected {expected.shape} {expected.dtype}, got {own.shape} {own.dtype}"
             found.add("wrong-field", name, message, "rename it: batches have a field of this name")
     found.raise_as(SchemaError)
-    asked = source.spec.only(
-        None if fields is None else [name for name in fields if name not in ADDED or name in source.spec]
-    )
+    names = None if fields is None else [name for name in fields if name not in ADDED or name in source.spec]
+    asked = spec_of(source, names)
     return asked, BatchSpec({**asked, **{name: spec for name, spec in ADDED.items() if name not in asked}})

@@ -75,7 +75,7 @@ class Loader:
         Where an epoch does not fill its last step: fill it with repeats whose `valid` is False, or leave its samples
         out of this epoch.
     fields : sequence of str, optional
-        Which fields; by default all.
+        Which fields, of all that the source can give; by default those of its `spec`.
     block_rows : int, optional
         Samples of a block; by default the source's.
     window_blocks : int, optional
@@ -161,7 +161,7 @@ class Loader:
         self._set_up(source, options)
 
     def _set_up(self, source: BatchSource, options: LoaderOptions) -> None:
-        options.refuse()
+        options = options.checked()
         self.source, self._options = source, options
         self._place = find_place(options.rank, options.world_size)
         self._asked, self._spec = batch_spec(source, options.fields)

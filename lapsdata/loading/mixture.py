@@ -13,7 +13,7 @@ from lapsdata.loading._window_options import fitting_buffers, tensors
 from lapsdata.loading.buffers import BufferPool
 from lapsdata.loading.permutation import MOST
 from lapsdata.loading.schedule import Schedule, whole_shares
-from lapsdata.loading.source import Batch, BatchSource, BatchSpec, FieldSpec, To, require_alike
+from lapsdata.loading.source import Batch, BatchSource, BatchSpec, FieldSpec, To, require_alike, spec_of
 from lapsdata.schema.base import canonical_json
 from lapsdata.storage.ids import checked_ids
 
@@ -89,6 +89,7 @@ class Mixture:
         self._first = np.cumsum([0, *self.lengths])
         self._spec = next(iter(self.sources.values())).spec
         self._pools: dict[tuple[str, ...], tuple[int, BufferPool]] = {}
+        self._specs: dict[tuple[str, ...], BatchSpec] = {}
         # By fields asked for, what the first source has returned.
         self._returned: dict[tuple[str, ...], tuple[str, BatchSpec]] = {}
 
@@ -102,6 +103,23 @@ class Mixture:
     def spec(self) -> BatchSpec:
         """The common fields, as they are before any `transform` of the sources; and `source`, int64: its number."""
         return BatchSpec({**self._spec, SOURCE: FieldSpec((), np.dtype(np.int64))})
+
+    def spec_of(self, fields: Sequence[str]) -> BatchSpec:
+        """Return what a batch holds when some fields are asked for, which every source has to give alike.
+
+        Raises
+        ------
+        SchemaError
+            A field that a source does not have, or that differs from that of another.
+        """
+        asked = tuple(fields)
+        if asked not in self._specs:
+            inner = [name for name in asked if name != SOURCE]
+            specs = {name: spec_of(source, inner) for name, source in self.sources.items()}
+            require_alike(specs)
+            known = {**next(iter(specs.values())), SOURCE: FieldSpec((), np.dtype(np.int64))}
+            self._specs[asked] = BatchSpec(known).only(asked)
+        return self._specs[asked]
 
     @property
     def fingerprint(self) -> str | None:
@@ -160,7 +178,7 @@ class Mixture:
             A field, a buffer or `to` at fault; or sources that return fields, shapes or dtypes unlike each other.
         """
         numbers, places = self.locate(ids)
-        spec = self.spec.only(fields)
+        spec = self.spec if fields is None else self.spec_of(fields)
         if out is not None:
             fitting_buffers(out, spec, len(numbers))
         parts = self._parts(numbers, places, spec, out or {})
@@ -175,7 +193,7 @@ class Mixture:
         self, numbers: NDArray[np.int64], places: NDArray[np.int64], spec: BatchSpec, out: Mapping[str, NDArray[Any]]
     ) -> list[_Part]:
         """Return what the sources return, each for its places in the batch."""
-        inner = tuple(name for name in spec if name != SOURCE)
+        inside = BatchSpec({name: field for name, field in spec.items() if name != SOURCE})
         parts = []
         for number, (name, source) in enumerate(self.sources.items()):
             here = np.flatnonzero(numbers == number)
@@ -183,9 +201,9 @@ class Mixture:
             if not len(here) and not (whole and number == 0):
                 continue
             # All of one source: straight into the batch.
-            buffers = self._given(inner, len(here), out) if whole else self._buffers(inner, len(here), len(numbers))
-            part = _Part(name, here, source.gather(places[here], fields=list(inner), out=buffers))
-            self._agree(inner, part)
+            buffers = _given(inside, len(here), out) if whole else self._buffers(inside, len(here), len(numbers))
+            part = _Part(name, here, source.gather(places[here], fields=list(inside), out=buffers))
+            self._agree(tuple(inside), part)
             parts.append(part)
             if whole:
                 break
@@ -218,21 +236,21 @@ class Mixture:
             batch[name] = values
         return batch
 
-    def _given(
-        self, fields: tuple[str, ...], rows: int, out: Mapping[str, NDArray[Any]]
-    ) -> dict[str, NDArray[Any]] | None:
-        """Return the buffers that a user gives, and new ones beside them; None where none are given."""
-        if not out:
-            return None
-        return {name: out[name] if name in out else self._spec[name].empty(rows) for name in fields}
-
-    def _buffers(self, fields: tuple[str, ...], rows: int, most: int) -> dict[str, NDArray[Any]]:
+    def _buffers(self, spec: BatchSpec, rows: int, most: int) -> dict[str, NDArray[Any]]:
         """Return buffers for the part of a batch that is of one source."""
+        fields = tuple(spec)
         known, pool = self._pools.get(fields, (0, None))
         if pool is None or known < most:
-            pool = BufferPool(self._spec.only(fields), most)
+            pool = BufferPool(spec, most)
             self._pools[fields] = most, pool
         return pool.take(rows)
+
+
+def _given(spec: BatchSpec, rows: int, out: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]] | None:
+    """Return the buffers that a user gives, and new ones beside them; None where none are given."""
+    if not out:
+        return None
+    return {name: out[name] if name in out else field.empty(rows) for name, field in spec.items()}
 
 
 class _Part(NamedTuple):

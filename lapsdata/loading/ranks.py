@@ -43,6 +43,8 @@ class Place:
         if rank is None or size is None or not 0 <= rank < size:
             message = f"expected a rank from 0 below the world size, got {self.rank!r} of {self.world_size!r}"
             raise SchemaError(Problem("wrong-value", "rank", f"{message} ({self.told_by} said so)"))
+        object.__setattr__(self, "rank", rank)
+        object.__setattr__(self, "world_size", size)
 
 
 def find_place(rank: int | None = None, world_size: int | None = None) -> Place:

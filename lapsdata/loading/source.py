@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Batch", "BatchSource", "BatchSpec", "FieldSpec", "To", "require_alike"]
+__all__ = ["Batch", "BatchSource", "BatchSpec", "FieldSpec", "To", "require_alike", "spec_of"]
 
 Batch = dict[str, Any]
 """Arrays (or tensors) by field, each with the batch as its first axis."""
@@ -136,6 +136,35 @@ class BatchSource(Protocol):
         to: To = "numpy",
     ) -> Batch:
         """Return the samples `ids (B,)` as one batch, in `out` where buffers are given."""
+
+
+def spec_of(source: BatchSource, fields: Sequence[str] | None) -> BatchSpec:
+    """Return what a batch of a source holds when these fields are asked of it.
+
+    A source that can give more fields than those of its `spec` says so with a method `spec_of(fields)`.
+
+    Parameters
+    ----------
+    source : BatchSource
+    fields : sequence of str or None
+        None for those of its `spec`.
+
+    Raises
+    ------
+    SchemaError
+        A name that is none of the fields.
+
+    Examples
+    --------
+    >>> from lapsdata.testing.numbers import Numbers
+    >>> spec_of(Numbers(3), ["row"])
+    BatchSpec(row: (B, 3) float32 metre)
+    """
+    if fields is None:
+        return source.spec
+    own = getattr(source, "spec_of", None)
+    found: BatchSpec = source.spec.only(fields) if own is None else own(fields)
+    return found
 
 
 def require_alike(specs: Mapping[str, BatchSpec]) -> None:

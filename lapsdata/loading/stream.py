@@ -150,6 +150,10 @@ class StreamDataset:
         """Every field that can be asked for, `spec` and more."""
         return tuple(self._file.spec)
 
+    def spec_of(self, fields: Sequence[str]) -> BatchSpec:
+        """Return what a batch holds when some of `fields` are asked for."""
+        return self._file.spec.only(fields)
+
     @property
     def headers(self) -> tuple[TracksHeader, ...]:
         """The header of each video's tracks."""

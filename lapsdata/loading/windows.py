@@ -142,6 +142,10 @@ class WindowDataset:
         """Every field that can be asked for, `spec` and more."""
         return tuple(self._all)
 
+    def spec_of(self, fields: Sequence[str]) -> BatchSpec:
+        """Return what a batch holds when some of `fields` are asked for."""
+        return self._spec(fields)
+
     @property
     def videos(self) -> tuple[str, ...]:
         """Names of the videos that windows come from, in order."""

@@ -240,6 +240,11 @@ def test_a_name_that_only_begins_alike_is_outside(package: str) -> None:
     assert [item.filename for item in seen] == ["plugin.py"]
 
 
+def test_a_tensor_of_booleans_is_no_whole_number() -> None:
+    torch = pytest.importorskip("torch")
+    assert [whole_number(torch.tensor(value)) for value in (True, 8, 8.0)] == [None, 8, None]
+
+
 @pytest.mark.parametrize(
     ("value", "whole"),
     [

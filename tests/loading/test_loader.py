@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -447,6 +448,35 @@ class TestPlan:
     def test_all_wrong_arguments_are_named_at_once(self) -> None:
         with pytest.raises(SchemaError, match="3 problems:"):
             Loader(Numbers(10), batch_size=0, seed=-1, last="no")  # type: ignore[arg-type]  # the refusal is the test
+
+    @pytest.mark.parametrize("kind", [np.int64, np.uint8, np.array, torch.tensor])
+    def test_integers_of_any_library_are_taken(self, kind: Any, tmp_path: Path) -> None:
+        options: dict[str, Any] = {"shuffle": "block", "ledger": tmp_path / "ledgers"}
+        numbers: dict[str, Any] = {
+            "seed": 1, "epochs": 2, "steps_per_epoch": 3, "block_rows": 4, "window_blocks": 2, "rank": 0,
+            "world_size": 2, "workers": 0, "prefetch": 2,
+        }  # fmt: skip
+        for size in ({"batch_size": 3}, {"global_batch_size": 6}):
+            with Loader(Numbers(40), **numbers, **size, **options) as plain:
+                expected = ids_of(plain), json.dumps(plain.plan().as_json()), json.dumps(plain.state_dict())
+            told = {name: kind(value) for name, value in (numbers | size).items()}
+            with Loader(Numbers(40), **told, **options) as loader:
+                assert (
+                    ids_of(loader),
+                    json.dumps(loader.plan().as_json()),
+                    json.dumps(loader.state_dict()),
+                ) == expected
+
+    @pytest.mark.parametrize("name", ["batch_size", "seed", "rank", "epochs", "steps_per_epoch", "prefetch"])
+    @pytest.mark.parametrize("value", [True, np.True_, torch.tensor(True), 2.0, np.float64(2), "2"])
+    def test_what_is_no_integer_is_refused(self, name: str, value: Any) -> None:
+        options = {"batch_size": 2, "rank": 1, "world_size": 4, name: value}
+        with pytest.raises(SchemaError, match=rf"{name}: expected a (whole number|rank) from [01]"):
+            Loader(Numbers(40), **options)
+
+    def test_a_source_may_say_its_block_in_integers_of_numpy(self) -> None:
+        loader = Loader(Numbers(40, block_rows=np.int64(8)), batch_size=4, shuffle="block")  # type: ignore[arg-type]
+        assert json.loads(json.dumps(loader.plan().as_json()))["block_rows"] == 8
 
     def test_an_empty_source_is_refused(self) -> None:
         with pytest.raises(SchemaError, match="Loader: source: expected at least one sample, got none"):

@@ -28,6 +28,7 @@ from lapsdata.formats.shards_webdataset import ShardsWriter
 from lapsdata.loading.loader import Loader
 from lapsdata.loading.mixture import Mixture
 from lapsdata.loading.source import BatchSource
+from lapsdata.loading.stream import open_stream
 from lapsdata.loading.windows import WindowDataset, open_windows
 from lapsdata.schema.video import SourceVideo
 from lapsdata.storage.slabs import SlabCache
@@ -505,3 +506,33 @@ def test_a_loader_delivers_each_window_once(tmp_path: Path) -> None:
             order = np.concatenate(ids)
             assert sorted(order) == list(range(12))
             np.testing.assert_array_equal(np.concatenate(tracks), expected("tracks")[order])
+
+
+@pytest.mark.parametrize("kind", ["files", "sequences", "shards", "stream", "mixture", "subset"])
+def test_a_loader_gives_every_field_that_gather_gives(tmp_path: Path, kind: str) -> None:
+    place = shards(tmp_path) if kind in ("shards", "stream") else h5(tmp_path)
+    source: Any = open_stream(place) if kind == "stream" else open_windows(place)
+    if kind == "sequences":
+        source = open_windows(place, offsets=(0, 1))
+    elif kind == "subset":
+        source = source.subset(ids=np.arange(12)[::-1])
+    fields = [*source.fields, *(["pad"] if kind == "sequences" else [])]
+    assert {"step_s", "end_s"} < set(fields)
+    source = Mixture({"a": source}) if kind == "mixture" else source
+    expected = source.gather(np.arange(12), fields=fields)
+    with Loader(source, batch_size=12, fields=fields) as loader:
+        (batch,) = loader
+    assert set(batch) == {*fields, "id", "valid"} == set(loader.spec)
+    for name in fields:
+        np.testing.assert_array_equal(batch[name], expected[name])
+        assert (batch[name].shape[1:], batch[name].dtype) == (loader.spec[name].shape, loader.spec[name].dtype)
+    with pytest.raises(SchemaError, match=r"fields: expected some of \[.*'step_s'.*\], got \['nope'\]"):
+        Loader(source, batch_size=4, fields=["tracks", "nope"])
+
+
+def test_fields_beside_the_usual_ones_have_to_be_alike_in_a_mixture(tmp_path: Path) -> None:
+    one = open_windows(h5(tmp_path))
+    mixture = Mixture({"a": one, "b": open_windows(tmp_path / "a.h5")})
+    batch = mixture.gather([0, 12, 5], fields=["step_s", "source"])
+    assert batch["step_s"].shape == (3, 4)
+    assert batch["source"].tolist() == [0, 1, 0]
