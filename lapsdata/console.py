@@ -298,7 +298,7 @@ def report(problems: Iterable[Problem]) -> None:
 
 @contextmanager
 def progress(
-    title: str, total: int | None = None, *, unit: str = "items", every_s: float = 10.0
+    title: str, total: int | None = None, *, unit: str = "items", every_s: float = 10.0, none: bool = True
 ) -> Iterator[Callable[[int], None]]:
     """Show how far some work is, on standard error: a bar on a terminal, elsewhere a line now and then.
 
@@ -314,6 +314,8 @@ def progress(
         What is counted, in the plural.
     every_s : float, second
         Least time between two plain lines.
+    none : bool
+        Whether a plain line is written in the end where no unit was done.
 
     Yields
     ------
@@ -331,7 +333,7 @@ def progress(
         with _bar(terminal, title, total, unit) as advance:
             yield advance
         return
-    lines = _PlainProgress(title, total, unit, every_s)
+    lines = _PlainProgress(title, total, unit, every_s, none=none)
     try:
         yield lines.advance
     except BaseException:
@@ -343,7 +345,8 @@ def progress(
 class _PlainProgress:
     """Lines for a log file: counts, rate, remaining time."""
 
-    def __init__(self, title: str, total: int | None, unit: str, every_s: float) -> None:
+    def __init__(self, title: str, total: int | None, unit: str, every_s: float, *, none: bool) -> None:
+        self._none = none
         self._title, self._total, self._unit, self._every_s = title, total, unit, every_s
         self._start = self._told = monotonic()
         self._done = 0
@@ -370,6 +373,8 @@ class _PlainProgress:
         return f", {_rate(rate, self._unit)}{left}"
 
     def end(self, how: str) -> None:
+        if not self._done and not self._none:
+            return
         elapsed = monotonic() - self._start
         rate = f", {_rate(self._done / elapsed, self._unit)}" if elapsed > 0 else ""
         note(f"{self._title}: {how} {self._count()} in {_duration(elapsed)}{rate}")

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from lapsdata.errors import Problem
+
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lapsdata.errors import LapsError, Problem, Severity
+    from lapsdata.errors import LapsError, Severity
     from lapsdata.loading.ledger_check import LedgerReport
 
 __all__ = ["CheckedItem", "CheckedLedgers", "IntegrityReport", "refused"]
@@ -88,6 +90,20 @@ class CheckedLedgers:
     paths: tuple[Path, ...]
     report: LedgerReport
 
+    @property
+    def problems(self) -> list[Problem]:
+        """Those of the report; and that nothing is proven, where it has no error that says why."""
+        found = list(self.report.problems)
+        if not self.report.proven and all(problem.severity != "error" for problem in found):
+            message = f"expected at least one epoch seen exactly once, got 0 of {len(self.report.epochs)}"
+            found.append(Problem("no-proof", ", ".join(map(str, self.paths)), message, "check again behind an epoch"))
+        return found
+
+    @property
+    def summary(self) -> str:
+        """How many epochs are proven, in words."""
+        return f"{self.report.whole_epochs} of {len(self.report.epochs)} epochs seen exactly once"
+
     def as_json(self) -> dict[str, Any]:
         """Return everything but the problems."""
         found = self.report
@@ -97,6 +113,8 @@ class CheckedLedgers:
             "runs": found.runs,
             "world_sizes": list(found.world_sizes),
             "taken_back": found.taken_back,
+            "absent": list(found.absent),
+            "proven": found.proven,
             "epochs": [
                 {
                     "epoch": epoch.epoch,
@@ -140,18 +158,19 @@ class IntegrityReport:
     def problems(self) -> list[Problem]:
         """All of them."""
         items = [problem for item in self.items for problem in item.problems]
-        ledgers = [problem for group in self.ledgers for problem in group.report.problems]
+        ledgers = [problem for group in self.ledgers for problem in group.problems]
         return [*self.stray, *items, *ledgers]
 
     @property
     def summary(self) -> str:
-        """How many items there are, and how they are, in words."""
+        """How many items there are, and how they are, and how many epochs are proven, in words."""
         counts = {word: sum(item.status == word for item in self.items) for word in ("ok", "warning", "error")}
         words = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
         passed = ", ".join(f"{count} {ending}" for ending, count in sorted(self.passed_over.items()))
         count = len(self.items)
-        items = f"{count} item{'s' * (count != 1)}: {words}" if count else "no items"
-        return items + (f"; passed over: {passed}" if passed else "")
+        told = [f"{count} item{'s' * (count != 1)}: {words}"] if count else []
+        told += [f"ledgers: {', '.join(group.summary for group in self.ledgers)}"] if self.ledgers else []
+        return "; ".join([*(told or ["no items"]), *([f"passed over: {passed}"] if passed else [])])
 
     def as_json(self) -> dict[str, Any]:
         """Return everything but the problems."""

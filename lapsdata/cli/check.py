@@ -24,13 +24,15 @@ def check(
     Files of ours are compared with their seal and with the checksum of every window. HDF5, Zarr and tars of others
     carry none: they are read whole, and compared with the list of checksums that --seal puts beside them
     (NAME.lapsdata-seal.json); from then on, loading compares with it too. The file itself is never touched.
-    Ledgers of all ranks prove together that each epoch was seen exactly once.
+    Ledgers of all ranks prove together that each epoch was seen exactly once. They are a proof, and the exit code is 0,
+    where at least one epoch was and no error speaks against another; an epoch after it that is not finished yet is a
+    warning. Where no epoch is whole yet, nothing is proven, and the exit code is 1.
     """
     if force and not seal:
         raise typer.BadParameter("only with --seal", param_hint="--force")
     from lapsdata.checks.integrity import check_integrity
 
-    with console.progress("check", unit="windows") as advance:
+    with console.progress("check", unit="windows", none=False) as advance:
         report = check_integrity(paths, seal=seal, force=force, advance=advance)
     if json:
         console.write_json(report.as_json(), report.problems)

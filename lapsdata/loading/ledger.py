@@ -13,7 +13,7 @@ import weakref
 from typing import TYPE_CHECKING
 
 from lapsdata.errors import LapsError, Problem, StorageError, warn
-from lapsdata.loading._hashing import EVERY_BIT, extended_crc32c, sum_of_hashes
+from lapsdata.loading._hashing import EVERY_BIT, extended_crc32c, keys_of, sum_of_hashes
 from lapsdata.storage.atomic import storage_errors
 from lapsdata.storage.seal import crc32c
 from lapsdata.storage.sealed_json import sealed_json
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from lapsdata.loading.sampler import Span
     from lapsdata.schema.ledger import LedgerRun
 
-__all__ = ["Ledger", "ledger_name"]
+__all__ = ["Ledger", "ledger_name", "run_name"]
 
 # A line is begun anew after so many steps: more than that is never lost with one damaged line.
 _STEPS = 4096
@@ -44,6 +44,32 @@ def ledger_name(rank: int) -> str:
     return f"ledger-rank{rank:04d}.jsonl"
 
 
+def run_name(
+    parent: str | None,
+    *,
+    epoch: int,
+    position: int,
+    world_size: int,
+    global_batch_size: int,
+    last: str,
+    steps_per_epoch: int | None,
+) -> str:
+    """Return the name of a run, by what the line that opens it says: the same for all ranks, and again when checked.
+
+    Examples
+    --------
+    >>> where = {"epoch": 0, "position": 0, "world_size": 1, "global_batch_size": 4}
+    >>> run_name(None, **where, last="mask", steps_per_epoch=None)
+    'f7c2331172c55e76'
+    """
+    words = (parent or "", epoch, position, world_size, global_batch_size, last, steps_per_epoch or 0)
+    return f"{keys_of(('run', *words), 1)[0]:016x}"
+
+
+_OPEN: weakref.WeakSet[Ledger] = weakref.WeakSet()
+"""The ledgers of this process, to tell whose lock it is that stands in the way."""
+
+
 class Ledger:
     """The file of one rank, open for writing; nobody else writes to it meanwhile.
 
@@ -57,7 +83,7 @@ class Ledger:
     Raises
     ------
     StorageError
-        The file system refuses, or another process writes to the file.
+        The file system refuses, or another process or another Loader of this one writes to the file.
 
     Examples
     --------
@@ -93,14 +119,18 @@ class Ledger:
         except BaseException:
             self._close()
             raise
+        _OPEN.add(self)
 
     def _take_over(self) -> None:
         """Lock the file and go to its end; a line that a crash has torn is ended, and told."""
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            message = "expected a ledger of its own for each process, got one that another process writes to"
-            fix = "end that process, give each its rank, or name another folder"
+            who, end = "another process", "end that process"
+            if self._is_ours():
+                who, end = "another Loader of this process", "close() that Loader"
+            message = f"expected a ledger of its own for each Loader, got one that {who} writes to"
+            fix = f"{end}, give each its rank, or name another folder"
             raise StorageError(Problem("in-use", str(self.path), message, fix)) from error
         except OSError as error:
             warn(f"{self.path}: the file system has no locks ({error.strerror}): let no other process write to it")
@@ -110,6 +140,13 @@ class Ledger:
                 warn(f"{self.path}: its last line was torn by a crash; it is kept, and counts as damaged")
                 self._write(b"\n")
                 self._end += 1
+
+    def _is_ours(self) -> bool:
+        """Say whether this process has the file open for writing already."""
+        return any(
+            other._close.alive and other._process == self._process and os.path.sameopenfile(other._handle, self._handle)
+            for other in list(_OPEN)
+        )
 
     def begin(self, run: LedgerRun) -> None:
         """Open a run: what comes next begins at its position."""

@@ -17,6 +17,7 @@ import numpy as np
 from lapsdata.errors import Problem, shown
 from lapsdata.loading._hashing import EVERY_BIT, extended_crc32c, sum_of_hashes
 from lapsdata.loading._ledger_lines import NotedRun, NotedSpan, ledger_files, read_runs
+from lapsdata.loading.ledger import run_name
 from lapsdata.loading.orders import make_order, position_ranges, sum_of_epoch
 from lapsdata.loading.state import order_differences
 
@@ -93,6 +94,8 @@ class LedgerReport:
         Those that the ledgers speak of.
     taken_back : int
         Samples that were received and then received again, because a run went back to a checkpoint.
+    absent : tuple of int
+        Ranks that no ledger is there of: what they received counts as missing.
     problems : list of Problem
 
     Examples
@@ -106,12 +109,18 @@ class LedgerReport:
     world_sizes: tuple[int, ...] = ()
     epochs: tuple[EpochReceived, ...] = ()
     taken_back: int = 0
+    absent: tuple[int, ...] = ()
     problems: list[Problem] = field(default_factory=list)
 
     @property
     def whole_epochs(self) -> int:
         """Epochs that were seen exactly once."""
         return sum(epoch.whole for epoch in self.epochs)
+
+    @property
+    def proven(self) -> bool:
+        """Whether something is proven: at least one epoch was seen exactly once, and no error speaks against any."""
+        return self.whole_epochs > 0 and not any(problem.severity == "error" for problem in self.problems)
 
     @property
     def text(self) -> str:
@@ -122,6 +131,9 @@ class LedgerReport:
             f"{self.whole_epochs} of {len(self.epochs)} epochs seen exactly once; "
             f"{self.taken_back} samples taken back by restarts",
         ]
+        if self.absent:
+            ranks = f"rank {self.absent[0]}" if len(self.absent) == 1 else f"ranks {_ranges(list(self.absent))}"
+            lines.append(f"no ledger of {ranks}: what was received there counts as missing")
         for epoch in self.epochs:
             state = "exactly once" if epoch.whole else "not whole"
             lines.append(
@@ -143,7 +155,8 @@ def check_ledgers(paths: Sequence[Path]) -> LedgerReport:
     -------
     LedgerReport
         Problems: errors are samples that are missing, seen twice or not those of the order, damaged lines, absent
-        ranks; a warning tells of a line that a crash has torn, and of an epoch that was not finished.
+        ranks, runs that are not what their names say; a warning tells of a line that a crash has torn, of an epoch that
+        was not finished, and of a run that goes on from one whose ledgers are not there.
 
     Raises
     ------
@@ -166,6 +179,7 @@ def check_ledgers(paths: Sequence[Path]) -> LedgerReport:
     if not runs or not _of_one_order(runs, problems):
         return LedgerReport(len(files), problems=problems)
     _refuse_twins(runs, problems)
+    _refuse_other_begins(runs, problems)
     lives = _lineage(runs, problems)
     if not lives:
         return LedgerReport(len(files), problems=problems)
@@ -196,6 +210,20 @@ def _refuse_twins(runs: list[NotedRun], problems: list[Problem]) -> None:
             problems.append(Problem("same-rank", f"rank {rank}", message, "name the ledgers of one training run alone"))
 
 
+def _refuse_other_begins(runs: list[NotedRun], problems: list[Problem]) -> None:
+    """Tell of runs that do not begin where their names say, or that begin late and go on from none."""
+    for run in runs:
+        head = run.head
+        told = {"epoch", "position", "world_size", "global_batch_size", "last", "steps_per_epoch"}
+        name = run_name(head.parent, **head.model_dump(include=told))
+        if name != head.run:
+            message = f"expected the name {name} for a run of this begin, these ranks and this parent, got {head.run}"
+            problems.append(Problem("wrong-run", run.place, message, "take the ledger from a copy"))
+        if head.parent is None and (head.epoch, head.position) != (0, 0):
+            message = f"expected epoch 0, position 0 where no run came before, got {head.epoch}, {head.position}"
+            problems.append(Problem("begins-late", run.place, message, "take the ledger from a copy"))
+
+
 def _lineage(runs: list[NotedRun], problems: list[Problem]) -> list[dict[int, NotedRun]]:
     """Return the last run and those whose states it goes on from, the first one first, each by rank.
 
@@ -221,6 +249,14 @@ def _lineage(runs: list[NotedRun], problems: list[Problem]) -> list[dict[int, No
         name = found[0][0].head.parent
     for life in found:
         _refuse_absent(life, ranks, problems)
+    if name is not None:
+        head = found[0][0].head
+        message = (
+            f"expected the ledgers of run {name}, which it goes on from, got none: "
+            f"nothing is proven of what came before epoch {head.epoch}, position {head.position}"
+        )
+        fix = "name the ledgers of all runs"
+        problems.append(Problem("run-missing", found[0][0].place, message, fix, "warning"))
     return found
 
 
@@ -234,7 +270,7 @@ def _refuse_absent(life: dict[int, NotedRun], ranks: set[int], problems: list[Pr
     size = life[0].head.world_size
     absent = [rank for rank in range(size) if rank not in life]
     if absent:
-        message = f"expected {size} ranks in this run, got no word of {_ranges(absent)}"
+        message = f"expected {size} ranks in this run, got no word of rank {_ranges(absent)}"
         # A rank that has a ledger may have died before its first sample of a run.
         severity: Severity = "error" if set(absent) - ranks else "warning"
         fix = "name the ledgers of all ranks"
@@ -249,6 +285,7 @@ class _Check:
         self._record: EpochOrder = runs[0].head.order
         self._order: Order = make_order(self._record)
         self._samples = self._record.samples
+        self._ranks = {run.head.rank for run in runs}
 
     def report(self, files: int) -> LedgerReport:
         every = [noted for run in self._runs for noted in run.spans]
@@ -259,7 +296,13 @@ class _Check:
         received = sum(len(range(noted.span.first, noted.span.stop, noted.world_size)) for noted in every)
         worlds = tuple(run.head.world_size for run in self._runs if run.head.rank == 0)
         stands = sum(part.samples for parts in kept.values() for part in parts)
-        return LedgerReport(files, len(worlds), worlds, epochs, received - stands, self._problems)
+        return LedgerReport(files, len(worlds), worlds, epochs, received - stands, self._absent, self._problems)
+
+    @property
+    def _absent(self) -> tuple[int, ...]:
+        """Ranks that no ledger is there of."""
+        every = {rank for life in self._lives for rank in range(life[0].head.world_size)}
+        return tuple(sorted(every - self._ranks))
 
     def _epochs(self, kept: dict[int, list[_Kept]]) -> range:
         """Return the epochs between the first that a run began in, and the last that a sample was received of."""
@@ -309,11 +352,12 @@ class _Check:
             self._problems.append(Problem("wrong-ids", noted.place, message, fix))
 
     def _frontier(self) -> Mark:
-        """Return what the slowest rank of the last run has reached."""
+        """Return what the slowest rank of the last run has reached; one without a ledger is taken to be no slower."""
         life = self._lives[-1]
         head = life[0].head
         begin = Mark(head.epoch, head.position)
-        return min(_reached(life[rank]) if rank in life else begin for rank in range(head.world_size))
+        ranks = [rank for rank in range(head.world_size) if rank in self._ranks]
+        return min(_reached(life[rank]) if rank in life else begin for rank in ranks)
 
     def _epoch(self, epoch: int, kept: list[_Kept]) -> EpochReceived:
         frontier, dropped = self._frontier(), 0

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from lapsdata.errors import LapsError, Problem, SchemaError
 from lapsdata.loading._fetch import Fetch
-from lapsdata.loading._hashing import keys_of
 from lapsdata.loading._options import LoaderOptions, Unreadable, batch_spec, order_of, rank_batch
-from lapsdata.loading.ledger import Ledger
+from lapsdata.loading.ledger import Ledger, run_name
 from lapsdata.loading.plan import LoaderPlan, make_plan
 from lapsdata.loading.prefetch import Prefetch
 from lapsdata.loading.quarantine import Quarantine
@@ -273,8 +272,15 @@ class Loader:
             return
         # As it was loaded: what the first step leaves out of its epoch is this run's doing.
         cursor, sampler = self._cursor, self._sampler
-        words = (self._run or "", cursor.epoch, cursor.position, sampler.world_size, sampler.step_size)
-        name = f"{keys_of(('run', *words, sampler.last, sampler.steps_per_epoch or 0), 1)[0]:016x}"
+        name = run_name(
+            self._run,
+            epoch=cursor.epoch,
+            position=cursor.position,
+            world_size=sampler.world_size,
+            global_batch_size=sampler.step_size,
+            last=sampler.last,
+            steps_per_epoch=sampler.steps_per_epoch,
+        )
         if self._options.ledger is not None:
             head = self._ledger_head(name, cursor)
             if self._ledger is None:

@@ -87,7 +87,7 @@ def test_a_person_sees_each_item_the_ledgers_and_a_line_for_all(inside: Inside, 
         ["warning", "data/theirs.h5", "hdf5 of others: 6 windows read, unverified"],
     ]
     assert "epoch 0: exactly once: 20 of 20 samples received" in done.stdout
-    assert done.stdout.splitlines()[-1] == "2 items: 1 ok, 1 warning"
+    assert done.stdout.splitlines()[-1] == "2 items: 1 ok, 1 warning; ledgers: 1 of 1 epochs seen exactly once"
     assert told(done) == [
         "warning: data/theirs.h5: expected checksums, got none: nothing says whether its 6 windows are what was "
         "written; make a list of checksums beside it: lapsdata check PATH --seal [unverified]"
@@ -202,3 +202,24 @@ def test_the_options_are_handed_on(inside: Inside, folder: Path, monkeypatch: py
     done = inside("check", "data", "--seal", "--force")
     assert lines(done.stdout) == [["no items"]]
     assert [(call["paths"], call["seal"], call["force"]) for call in asked] == [([Path("data")], True, True)]
+
+
+def test_a_proof_ends_with_its_own_count(inside: Inside, folder: Path) -> None:
+    done = inside("check", "data/ledger-rank0000.jsonl")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[-1] == "ledgers: 1 of 1 epochs seen exactly once"
+
+
+@pytest.mark.parametrize(("steps", "code"), [(2, 1), (4, 0), (6, 0)])
+def test_where_no_epoch_is_whole_nothing_is_proven(inside: Inside, tmp_path: Path, steps: int, code: int) -> None:
+    with Loader(Numbers(20), batch_size=5, epochs=None, workers=0, ledger=tmp_path / "run") as loader:
+        for _, _ in zip(range(steps), loader, strict=False):
+            pass
+    done = inside("check", "run")
+    assert done.returncode == code
+    assert ("expected at least one epoch seen exactly once, got 0 of 1" in done.stderr) == (code == 1)
+    assert ("[unfinished]" in done.stderr) == (steps % 4 > 0)
+    (group,) = json.loads(inside("check", "run", "--json").stdout)["ledgers"]
+    assert (group["proven"], group["absent"]) == (code == 0, [])
+    # How the exit code comes about stands in the help.
+    assert "at least one epoch" in " ".join(inside("check", "--help").stdout.replace("│", " ").split())

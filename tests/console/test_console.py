@@ -251,6 +251,15 @@ def test_progress_in_no_time_has_no_rate(capsys: pytest.CaptureFixture[str], clo
     assert capsys.readouterr().err.splitlines() == ["read: 0/1 items", "read: done: 0/1 items in 0 s"]
 
 
+@pytest.mark.parametrize(("none", "units", "lines"), [(False, 0, 0), (False, 2, 1), (True, 0, 1)])
+def test_a_line_about_no_units_can_be_left_out(
+    capsys: pytest.CaptureFixture[str], none: bool, units: int, lines: int
+) -> None:
+    with console.progress("check", unit="windows", none=none) as advance:
+        advance(units)
+    assert len(capsys.readouterr().err.splitlines()) == lines
+
+
 def test_interrupted_work_does_not_claim_to_be_done(capsys: pytest.CaptureFixture[str], clock: Clock) -> None:
     def interrupted() -> None:
         with console.progress("track", 4) as advance:

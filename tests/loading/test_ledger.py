@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from lapsdata.errors import LapsWarning, StorageError
 from lapsdata.loading import ledger as ledger_module
 from lapsdata.loading import ledger_check
-from lapsdata.loading.ledger import Ledger, ledger_name
+from lapsdata.loading.ledger import Ledger, ledger_name, run_name
 from lapsdata.loading.ledger_check import LedgerReport, check_ledgers
 from lapsdata.loading.loader import Loader
 from lapsdata.loading.mixture import Mixture
@@ -74,6 +74,25 @@ def codes(report: LedgerReport) -> list[str]:
 
 def errors(report: LedgerReport) -> list[str]:
     return [problem.code for problem in report.problems if problem.severity == "error"]
+
+
+def forge(path: Path, **changed: Any) -> None:
+    """Change the line that opens a run, leave out what it hides, and seal it anew."""
+    lines = [json.loads(line) for line in path.read_bytes().splitlines()]
+    lines[0] |= changed
+    lines = [lines[0], *(line for line in lines[1:] if line["epoch"] >= lines[0]["epoch"])]
+    written = b""
+    for line in lines:
+        line.pop("x-seal")
+        kind = LedgerRun if "format" in line else LedgerSpan
+        written += sealed_json(kind.parse(canonical_json(line)))
+    path.write_bytes(written)
+
+
+def first_run(order: EpochOrder) -> LedgerRun:
+    """The line that opens the run of one rank, of steps of 9."""
+    begin: dict[str, Any] = {"epoch": 0, "position": 0, "world_size": 1, "global_batch_size": 9, "last": "mask"}
+    return LedgerRun(order=order, run=run_name(None, **begin, steps_per_epoch=None), rank=0, **begin)
 
 
 class TestProof:
@@ -201,7 +220,61 @@ class TestFaults:
         (tmp_path / ledger_name(2)).unlink()
         report = check_ledgers([tmp_path])
         assert "rank-missing" in errors(report)
-        assert any("expected 3 ranks in this run, got no word of 2" in problem.message for problem in report.problems)
+        first, second = report.problems
+        assert "expected 3 ranks in this run, got no word of rank 2" in first.message
+        assert second.message == "expected every position before 50, got 16 missing: 2, 5, 8, 11, 14 and others"
+        (epoch,) = report.epochs
+        assert (epoch.received, epoch.missing, epoch.whole, report.proven) == (34, 16, False, False)
+        assert "no ledger of rank 2: what was received there counts as missing" in report.text
+
+    def test_several_absent_ranks_are_told_as_ranges(self, tmp_path: Path) -> None:
+        run(tmp_path, None, world=4)
+        for rank in (1, 2):
+            (tmp_path / ledger_name(rank)).unlink()
+        report = check_ledgers([tmp_path])
+        assert report.absent == (1, 2)
+        assert "no ledger of ranks 1 .. 2: what" in report.text
+        assert report.epochs[0].received + report.epochs[0].missing == 50
+
+    def test_a_rank_that_died_before_its_first_step_is_not_absent(self, tmp_path: Path) -> None:
+        state = run(tmp_path, 2, world=2)
+        with Loader(Numbers(50), batch_size=4, shuffle="global", rank=0, world_size=2, ledger=tmp_path) as loader:
+            loader.load_state_dict(state)
+            next(iter(loader))
+        report = check_ledgers([tmp_path])
+        assert [(p.code, p.severity) for p in report.problems] == [
+            ("rank-missing", "warning"),
+            ("unfinished", "warning"),
+        ]
+        assert (report.absent, report.epochs[0].missing) == ((), 0)
+
+    def test_an_epoch_that_a_forged_head_hides_is_found(self, tmp_path: Path) -> None:
+        """Both heads say epoch 1, the lines of epoch 0 are gone, and every seal is right."""
+        run(tmp_path, 14, world=2)
+        for rank in range(2):
+            forge(tmp_path / ledger_name(rank), epoch=1)
+        report = check_ledgers([tmp_path])
+        assert errors(report) == ["wrong-run", "begins-late"] * 2
+        assert report.proven is False
+        assert "expected epoch 0, position 0 where no run came before, got 1, 0" in str(report.problems[1])
+
+    @pytest.mark.parametrize(
+        "change",
+        [{"epoch": 1}, {"position": 8}, {"world_size": 2}, {"global_batch_size": 8}, {"last": "drop"},
+         {"steps_per_epoch": 3}, {"parent": "0" * 16}, {"run": "0" * 16}],
+    )  # fmt: skip
+    def test_a_head_that_is_not_what_its_name_says_is_found(self, tmp_path: Path, change: dict[str, Any]) -> None:
+        run(tmp_path, None)
+        forge(tmp_path / ledger_name(0), **change)
+        assert "wrong-run" in errors(check_ledgers([tmp_path]))
+
+    def test_a_run_whose_parent_is_not_there_is_told(self, tmp_path: Path) -> None:
+        state = run(tmp_path / "lost", 13)
+        run(tmp_path / "kept", None, state=state)
+        report = check_ledgers([tmp_path / "kept"])
+        assert [(p.code, p.severity) for p in report.problems] == [("run-missing", "warning")]
+        assert "nothing is proven of what came before epoch 1, position 0" in report.problems[0].message
+        assert report.proven
 
     def test_without_rank_0_nothing_is_proven(self, tmp_path: Path) -> None:
         run(tmp_path, None, world=2)
@@ -243,9 +316,7 @@ class TestFaults:
     def test_ids_of_another_order_are_found(self, tmp_path: Path) -> None:
         """Positions are right, and the samples were not those of the order."""
         order = EpochOrder(seed=0, shuffle="global", samples=9, sources=(OrderedSource(name="source", samples=9),))
-        head = LedgerRun(
-            order=order, run="0" * 16, rank=0, world_size=1, global_batch_size=9, last="mask", epoch=0, position=0
-        )
+        head = first_run(order)
         ids = np.arange(9, dtype="<i8")
         ids[3] = 4
         span = LedgerSpan(
@@ -258,9 +329,7 @@ class TestFaults:
 
     def test_positions_beyond_the_epoch_are_refused(self, tmp_path: Path) -> None:
         order = EpochOrder(seed=0, shuffle="none", samples=5, sources=(OrderedSource(name="source", samples=5),))
-        head = LedgerRun(
-            order=order, run="0" * 16, rank=0, world_size=1, global_batch_size=9, last="mask", epoch=0, position=0
-        )
+        head = first_run(order)
         span = LedgerSpan(epoch=0, start=0, stop=9, first=0, count=9, ids_sum="0" * 16, ids_crc32c="0" * 8)
         (tmp_path / ledger_name(0)).write_bytes(sealed_json(head) + sealed_json(span))
         assert "expected positions below 5, got 0 .. 9" in str(check_ledgers([tmp_path]).problems[0])
@@ -277,7 +346,8 @@ class TestFaults:
         state = run(tmp_path / "lost", 3)
         run(tmp_path / "kept", None, state=state)
         report = check_ledgers([tmp_path / "kept"])
-        assert "got 12 missing: 0 .. 11 (the ledgers begin amid this epoch)" in str(report.problems[0])
+        assert codes(report) == ["run-missing", "missing", "unfinished"]
+        assert "got 12 missing: 0 .. 11 (the ledgers begin amid this epoch)" in str(report.problems[1])
 
     def test_an_epoch_that_was_not_finished_is_a_warning(self, tmp_path: Path) -> None:
         run(tmp_path, 5, world=2, ragged=2)
@@ -337,10 +407,19 @@ class TestWriting:
     def test_one_process_at_a_time_writes_to_a_ledger(self, tmp_path: Path) -> None:
         first = Loader(Numbers(50), batch_size=4, ledger=tmp_path)
         next(iter(first))
-        with pytest.raises(StorageError, match="expected a ledger of its own for each process, got one that another"):
+        with pytest.raises(
+            StorageError, match=r"got one that another Loader of this process writes to; close\(\) that"
+        ):
             next(iter(Loader(Numbers(50), batch_size=4, ledger=tmp_path)))
+        program = (
+            "import sys; from lapsdata.loading.loader import Loader; from lapsdata.testing.numbers import Numbers\n"
+        )
+        program += "next(iter(Loader(Numbers(50), batch_size=4, ledger=sys.argv[1])))"
+        done = subprocess.run([sys.executable, "-c", program, tmp_path], capture_output=True, text=True, check=False)
+        assert "got one that another process writes to; end that process" in done.stderr
         first.close()
-        next(iter(Loader(Numbers(50), batch_size=4, ledger=tmp_path)))
+        with Loader(Numbers(50), batch_size=4, ledger=tmp_path) as second:
+            next(iter(second))
 
     def test_a_state_that_is_loaded_amid_a_run_opens_another(self, tmp_path: Path) -> None:
         loader = Loader(Numbers(50), batch_size=4, ledger=tmp_path)
@@ -393,9 +472,7 @@ class TestWriting:
 
     def test_a_closed_ledger_takes_no_more(self, tmp_path: Path) -> None:
         order = EpochOrder(seed=0, shuffle="none", samples=5, sources=(OrderedSource(name="source", samples=5),))
-        head = LedgerRun(
-            order=order, run="0" * 16, rank=0, world_size=1, global_batch_size=9, last="mask", epoch=0, position=0
-        )
+        head = first_run(order)
         ledger = Ledger(tmp_path, head)
         ledger.close()
         ledger.close()
