@@ -191,7 +191,7 @@ class Loader:
 
     @property
     def spec(self) -> BatchSpec:
-        """What a batch holds."""
+        """What a batch holds, before any `transform` of the source."""
         return self._spec
 
     @property
