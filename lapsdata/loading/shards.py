@@ -14,7 +14,6 @@ from lapsdata.errors import CorruptDataError, LapsError, Problem, SchemaError, U
 from lapsdata.formats._shards_writer import MANIFEST
 from lapsdata.formats.shards_webdataset import RemoteShards, ShardsFolder
 from lapsdata.loading.items import WindowFile, WindowItem, window_file, window_times
-from lapsdata.storage.seal import REPAIR
 from lapsdata.storage.seal_list import with_checksums
 from lapsdata.storage.tar_samples import first_json, foreign_shards
 
@@ -142,7 +141,10 @@ def _part_of_ours(path: Path) -> LapsError:
     whole = next((folder for folder in folders if (folder / MANIFEST).is_file()), None)
     if whole is None:
         message = f"expected {MANIFEST} beside archives of shards of ours, got none: checksums and times are told there"
-        return CorruptDataError(Problem("header-gone", str(path.parent), message, REPAIR))
+        fix = (
+            "take it from a copy, or make the shards anew from their tracks; what can be saved: lapsdata repair FOLDER"
+        )
+        return CorruptDataError(Problem("header-gone", str(path.parent), message, fix))
     message = "expected a whole folder of shards of ours, got one archive of it, which alone has no checksums and times"
     fix = f"open the folder, {whole}; for some of its windows, `subset` of that; for those of a rank, a `Loader`"
     return UnknownFormatError(Problem(PART_OF_SHARDS, str(path), message, fix))
