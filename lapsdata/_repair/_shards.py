@@ -35,7 +35,7 @@ __all__ = ["repair_shards"]
 _REMAKE = "make them anew from their tracks"
 _BARE = (
     f"{_REMAKE}: lapsdata convert TRACKS DST --to shards; the arrays alone, without times and unverified, can be read "
-    "from each shard-*.tar: lapsdata.open_windows"
+    "from each shard-*.tar by the webdataset library"
 )
 _BLOCK = 256
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lapsdata.errors import LapsError, Problem, SchemaError, UnknownFormatError, listed
 from lapsdata.formats import recognise
+from lapsdata.loading._item_table import many_files
 from lapsdata.loading._named_paths import named_paths
 from lapsdata.loading.foreign import MARKERS, foreign_file, store_of
 from lapsdata.loading.items import tracks_file
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from lapsdata.loading.items import WindowFile
     from lapsdata.timebase import FrameRate
 
-__all__ = ["find_files", "find_places", "is_item", "left_out_notes", "open_one", "passed_over"]
+__all__ = ["find_files", "find_places", "is_item", "notes_on", "open_one", "passed_over"]
 
 _MOST = 6
 """Arrays that a note names."""
@@ -93,13 +95,32 @@ def passed_over(path: str | PathLike[str] | Sequence[str | PathLike[str]]) -> li
     ]
 
 
-def left_out_notes(files: Sequence[WindowFile]) -> list[str]:
-    """Say of files what else lies in them and is not read; files that leave out the same are told together."""
+def notes_on(
+    path: str | PathLike[str] | Sequence[str | PathLike[str]], files: Sequence[WindowFile], open_files: int
+) -> list[str]:
+    """Say of open files what whoever loads them should know.
+
+    Parameters
+    ----------
+    path : path or URL, or sequence of them
+        What the user named.
+    files : sequence of WindowFile
+        What was found there.
+    open_files : int
+        How many of them may be open at once.
+    """
+    notes = [many_files(len(files), open_files)] if len(files) > open_files else []
     alike: dict[tuple[str, ...], list[str]] = {}
     for file in files:
         if file.left_out:
             alike.setdefault(file.left_out, []).append(str(file.path))
-    return [f"not read of {listed(paths)}: {listed(left_out, _MOST)}" for left_out, paths in alike.items()]
+    # Files that leave out the same are told together.
+    notes += [f"not read of {listed(paths)}: {listed(left_out, _MOST)}" for left_out, paths in alike.items()]
+    if others := passed_over(path):
+        notes.append(f"not files of windows, and passed over: {listed(str(other) for other in others)}")
+    if twice := [str(place) for place, count in Counter(file.path for file in files).items() if count > 1]:
+        notes.append(f"named more than once, and their windows with them: {listed(twice)}")
+    return notes
 
 
 def open_one(

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lapsdata.errors import Problem, SchemaError, listed, warn
-from lapsdata.loading._item_table import ItemList, many_files, wanted_items
+from lapsdata.loading._item_table import ItemList, wanted_items
 from lapsdata.loading._open_frames import ImageRequest, open_frames
 from lapsdata.loading._selection import Selection, check_ids
 from lapsdata.loading._window_options import (
@@ -24,7 +23,7 @@ from lapsdata.loading._window_options import (
 )
 from lapsdata.loading.catalog import catalog_parts, is_catalog
 from lapsdata.loading.filling import fill_lost
-from lapsdata.loading.finding import find_files, left_out_notes, passed_over
+from lapsdata.loading.finding import find_files, notes_on
 from lapsdata.loading.source import Batch, BatchSpec, FieldSpec, To, require_alike
 from lapsdata.schema.base import canonical_json
 from lapsdata.storage.gather import RowReader
@@ -584,18 +583,12 @@ def _parts(
     files = find_files(path, views=views, rate=rate, reader=remote)
     require_alike({str(file.path): file.spec for file in files})
     spec, usual = files[0].spec, files[0].usual
-    twice = [str(path) for path, count in Counter(file.path for file in files).items() if count > 1]
     bare = [str(file.path) for file in files if not file.summed]
     if bare and verify != "never":
         message = f"{listed(bare)} hold no checksums: their windows are delivered unverified, and counted"
         warn(f"{message}; `lapsdata check PATH --seal` makes a list of checksums beside each")
     fields = {name: np.dtype((field.dtype, field.shape)) for name, field in spec.items()}
     pieces = [piece for file in files for piece in file.pieces]
-    notes = [many_files(len(files), open_files)] if len(files) > open_files else []
-    notes += left_out_notes(files)
-    if others := passed_over(path):
-        notes.append(f"not files of windows, and passed over: {listed(str(other) for other in others)}")
-    if twice:
-        notes.append(f"named more than once, and their windows with them: {listed(twice)}")
+    notes = notes_on(path, files, open_files)
     items = ItemList([item for file in files for item in file.items], notes, [file.found for file in files])
     return items, RowReader(pieces, fields, verify=verify, io=io, open_files=open_files), spec, usual
