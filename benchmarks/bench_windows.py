@@ -29,6 +29,7 @@ from peers import load, names
 HERE = Path(__file__).parent
 RESULT = HERE / "results" / "windows.json"
 
+LIMITED = ("zarr_raw", "hdf5_contiguous")
 RAW = ("zarr_raw", "hdf5_contiguous", "hdf5_windows", "shards")
 COMPACT = ("zarr_compact", "hdf5_compact")
 BATCHES = (64, 8)
@@ -88,14 +89,15 @@ def measure(repeats: int, root: Path, without: list[str]) -> dict[str, Any]:
         kind: Child([sys.executable, str(HERE / "ours.py"), kind, "--data", str(root)])
         for kind in ("take", *RAW, *COMPACT, FOREIGN)
     }
+    limits = {kind: Child([sys.executable, str(HERE / "limits.py"), kind, "--data", str(root)]) for kind in LIMITED}
     rivals = _rivals(root, [name for name in names() if name not in without])
     taken: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for number in range(repeats):
-        for key, child, order in _turns(ours, rivals):
+        for key, child, order in (*_turns(ours, rivals), *_limits(limits)):
             taken.setdefault(key, []).append(child.ask(order))
         print(f"{number + 1} of {repeats}", file=sys.stderr, flush=True)
     told = {name: child.said["versions"] for (name, _), child in rivals.items()}
-    for child in (*ours.values(), *rivals.values()):
+    for child in (*ours.values(), *limits.values(), *rivals.values()):
         child.end()
     return report(taken, told, repeats) | {"cold": cold(root, [name for name, _ in rivals], repeats)}
 
@@ -155,13 +157,23 @@ def _turns(ours: dict[str, Child], rivals: dict[tuple[str, int], Child]) -> list
     return turns
 
 
+def _limits(children: dict[str, Child]) -> list[tuple[tuple[Any, ...], Child, str]]:
+    """What the system takes for the same bytes; see `limits.py`."""
+    return [
+        (("limit", kind, limit, threads), child, json.dumps({"limit": limit, "threads": threads}))
+        for kind, child in children.items()
+        for limit in ("pread", "map", "copy", "sum")
+        for threads in (1, 2)
+    ]
+
+
 def report(taken: dict[tuple[Any, ...], list[dict[str, Any]]], told: dict[str, Any], repeats: int) -> dict[str, Any]:
     speeds = {key: [answer["windows_per_s"] for answer in answers] for key, answers in taken.items()}
     median = {key: statistics.median(values) for key, values in speeds.items()}
     take = {batch: median["take", batch] for batch in BATCHES}
     rows = []
     for key, value in median.items():
-        if key[0] in ("take", "rival", "loader"):
+        if key[0] in ("take", "rival", "loader", "limit"):
             continue
         kind, batch, way, threads = key
         rows.append({
@@ -179,11 +191,32 @@ def report(taken: dict[tuple[Any, ...], list[dict[str, Any]]], told: dict[str, A
         "take_windows_per_s": {str(batch): round(value) for batch, value in take.items()},
         "ours": rows,
         "rivals": _beside(median, speeds),
+        "limits": _allowed(median, take[BATCHES[0]]),
         "promise_compact_windows_per_s": PROMISE_COMPACT,
         "shared_chunks": _shared_chunks(median, taken),
         "versions": versions("numpy", "numba", "h5py", "zarr") | {"rivals": told},
         "hardware": hardware(),
     }
+
+
+def _allowed(median: dict[tuple[Any, ...], float], take: float) -> list[dict[str, Any]]:
+    """What the system allows, were nothing done but reading, copying and comparing the bytes of each window."""
+    rows = []
+    for kind in LIMITED:
+        for threads in (1, 2):
+            found = {limit: median["limit", kind, limit, threads] for limit in ("pread", "map", "copy", "sum")}
+            reading = max(found["pread"], 1 / (1 / found["map"] + 1 / found["copy"]))
+            first = 1 / (1 / reading + 1 / found["sum"])
+            rows.append({
+                "kind": kind, "threads": threads,
+                "windows_per_s": {name: round(value) for name, value in found.items()},
+                "times_take": {
+                    "never": round(found["copy"] / take, 3),
+                    "always": round(1 / (1 / found["copy"] + 1 / found["sum"]) / take, 3),
+                    "first epoch": round(first / take, 3),
+                },
+            })  # fmt: skip
+    return rows
 
 
 def _shared_chunks(median: dict[tuple[Any, ...], float], taken: dict[tuple[Any, ...], Any]) -> dict[str, Any]:
