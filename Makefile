@@ -27,8 +27,9 @@ $(VENV)/numpy-wheels/done: $(VENV)/installed
 	$(BIN)/pip download --quiet --no-deps --only-binary :all: -d $(VENV)/numpy-wheels numpy==1.26.4
 	touch $@
 
+# Threads of OpenBLAS that have nothing to do wait by turning round: in hundreds of short processes a minute or two.
 test: $(VENV)/installed $(VENV)/numpy-wheels/done
-	LAPSDATA_NUMPY_WHEELS=$(CURDIR)/$(VENV)/numpy-wheels $(BIN)/python -m pytest -n 2 --dist worksteal
+	OPENBLAS_THREAD_TIMEOUT=4 LAPSDATA_NUMPY_WHEELS=$(CURDIR)/$(VENV)/numpy-wheels $(BIN)/python -m pytest -n 2 --dist worksteal
 
 # The reader beside every rival, on data written once; rivals that clash with ours get environments of their own.
 bench: $(VENV)/installed

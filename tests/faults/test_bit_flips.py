@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lapsdata.containers import Container
     from lapsdata.testing.contracts import FormatCase
 
-FLIPS = 120
+FLIPS = 100
 
 
 def outcome(case: FormatCase, path: Path, *, by_name: bool) -> str:
