@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
     from lapsdata.loading import WindowDataset
 
+    Gather = Callable[[NDArray[np.int64]], dict[str, NDArray[Any]]]
+
 __all__ = ["plain_reader"]
 
-Gather = "Callable[[NDArray[np.int64]], dict[str, NDArray[Any]]]"
 
-
-def plain_reader(windows: WindowDataset) -> tuple[str, Callable[[NDArray[np.int64]], dict[str, NDArray[Any]]]] | None:
+def plain_reader(windows: WindowDataset) -> tuple[str, Gather] | None:
     """Return the name of the plain way to read these windows, and the way; None where there is none.
 
     Parameters
@@ -44,7 +44,7 @@ def _way(path: Path) -> str | None:
     return None
 
 
-def _by_item(windows: WindowDataset) -> Any:  # noqa: ANN401
+def _by_item(windows: WindowDataset) -> Gather:
     files: dict[Path, dict[str, Any]] = {}
 
     def gather(ids: NDArray[np.int64]) -> dict[str, NDArray[Any]]:

@@ -13,19 +13,15 @@ import numpy as np
 
 from lapsdata._convert._windows import Windows
 from lapsdata.errors import LapsError, Problem, Problems, SchemaError, UnknownFormatError
-from lapsdata.formats._shards_sample import sample_record
-from lapsdata.loading.foreign import ForeignArrays, foreign_arrays, store_of
+from lapsdata.loading.foreign import ForeignArrays, foreign_arrays, require_fit
 from lapsdata.provenance import provenance
 from lapsdata.schema.base import Size, Tool
 from lapsdata.schema.tracks import Area, Grid, TracksHeader, TracksView
 from lapsdata.schema.video import SourceVideo
-from lapsdata.storage.atomic import storage_errors
 from lapsdata.storage.hdf5_file import Hdf5File
 from lapsdata.storage.hdf5_open import open_hdf5
 from lapsdata.storage.index import ABSENT, ChunkIndex
 from lapsdata.storage.seal_list import with_checksums
-from lapsdata.storage.tar_samples import foreign_shards
-from lapsdata.storage.tarfiles import tar_members
 from lapsdata.timebase import FrameRate, frame_to_s
 
 if TYPE_CHECKING:
@@ -33,13 +29,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lapsdata._convert._options import ConvertOptions
-    from lapsdata.storage.pieces import Source
     from lapsdata.storage.seal_list import Store
 
 __all__ = ["foreign_windows", "hdf5_attributes", "zarr_arrays"]
 
 _SIDES = ("height", "width")
 _UNKNOWN_VERSION = "unknown"
+_FIELDS = ("tracks", "vis")
 
 
 @dataclass(frozen=True)
@@ -61,17 +57,18 @@ def foreign_windows(path: Path, options: ConvertOptions) -> Windows:
     Raises
     ------
     UnknownFormatError
-        None of HDF5, Zarr, npy and tar, or no such arrays.
+        None of HDF5, Zarr, npy and tar, or no such arrays; or a tar out of shards of ours.
     SchemaError
-        Arrays that do not fit each other, or no rate or frame size was given: every one that is missing; or a tar out
-        of shards of ours.
+        Arrays that do not fit each other, or no rate or frame size was given: every one that is missing.
     CorruptDataError, StorageError
         The file or its seal list is damaged, they do not fit each other, or one of them may not be read.
     """
-    arrays, beside = _opened(path)
+    arrays = foreign_arrays(path)
+    beside = {"hdf5": _hdf5, "zarr": _zarr, "npy": _npy, "tar": _tar}[arrays.store](path, arrays)
+    rows, horizon = _shape(path, arrays)
+    # A seal list tells of all arrays, also of those of a tar that are none of tracks.
     sources = with_checksums(path, arrays.store, arrays.sources)
-    views = {view: {field: sources[name] for field, name in fields.items()} for view, fields in arrays.views.items()}
-    rows, horizon = _shape(path, views)
+    views = {view: {field: sources[fields[field]] for field in _FIELDS} for view, fields in arrays.views.items()}
     rate, sizes = _told(path, views, beside.sizes, options)
     starts = np.arange(rows, dtype=np.int64) * options.stride
     header = TracksHeader(
@@ -87,13 +84,6 @@ def foreign_windows(path: Path, options: ConvertOptions) -> Windows:
     frame_s = np.asarray(frame_to_s(np.arange(frames), rate), np.float64)
     notes = (_taken(path, arrays.store, options, rate),)
     return Windows(str(path), header, starts, frame_s, None, views, beside.rest, notes, beside.filled)
-
-
-def _opened(path: Path) -> tuple[ForeignArrays, _Beside]:
-    if store_of(path) == "tar":
-        return _tar(path)
-    arrays = foreign_arrays(path)
-    return arrays, {"hdf5": _hdf5, "zarr": _zarr, "npy": _npy}[arrays.store](path, arrays)
 
 
 def _view(size: Size, tracks: Any) -> TracksView:  # noqa: ANN401 - any kind of source
@@ -142,22 +132,19 @@ def _told(
     return FrameRate.parse(options.rate or 1), sizes
 
 
-def _shape(path: Path, views: Mapping[str, Mapping[str, Any]]) -> tuple[int, int]:
-    """Return W and T, which all arrays have in common."""
+def _shape(path: Path, arrays: ForeignArrays) -> tuple[int, int]:
+    """Return W and T, which all arrays have in common; of each axis there is at least one."""
+    require_fit(path, arrays, sorted(arrays.views))
     problems = Problems(str(path))
-    first = next(iter(views.values()))["tracks"]
-    rows, horizon = (*first.shape, 0, 0)[:2]
-    for view, arrays in views.items():
-        points = (*arrays["tracks"].shape, 0, 0, 0)[2]
-        for name, expected in (("tracks", (rows, horizon, points, 2)), ("vis", (rows, horizon, points))):
-            source = arrays[name]
-            if source.shape != expected or 0 in expected:
-                spelled = "(W, T, N, 2)" if name == "tracks" else "(W, T, N)"
-                message = f"expected {spelled} = {expected} of at least 1 each, got {source.shape}"
-                problems.add("wrong-shape", f"{view}/{name}", message)
-            elif source.dtype.kind not in "fiub":
-                problems.add("wrong-dtype", f"{view}/{name}", f"expected numbers, got {source.dtype}")
+    used = [fields[field] for fields in arrays.views.values() for field in _FIELDS]
+    for name in used:
+        source = arrays.sources[name]
+        if 0 in source.shape:
+            problems.add("wrong-shape", name, f"expected at least one along each axis, got {source.shape}")
+        elif source.dtype.kind not in "fiub":
+            problems.add("wrong-dtype", name, f"expected numbers, got {source.dtype}")
     problems.raise_as(SchemaError)
+    rows, horizon = arrays.sources[used[0]].shape[:2]
     return int(rows), int(horizon)
 
 
@@ -214,43 +201,20 @@ def _npy(path: Path, arrays: ForeignArrays) -> _Beside:
     return _Beside({}, tuple(name for name in files if name.removesuffix(".npy") not in arrays.sources), 0)
 
 
-def _tar(path: Path) -> tuple[ForeignArrays, _Beside]:
-    """Open a tar of WebDataset samples, of which each is a window.
+def _tar(path: Path, arrays: ForeignArrays) -> _Beside:
+    """Expect a tar of WebDataset samples to have those of which each is a window.
 
     Raises
     ------
     UnknownFormatError
         The samples have no `tracks.npy` and `vis.npy`.
-    SchemaError
-        Shards of ours say more than one of their tars: whose windows these are, and when.
     """
-    shards = foreign_shards([path])
-    if "json" in shards.ignored and _is_ours(path):
-        message = "expected a tar of another maker, got one out of shards of ours: videos and times stand beside it"
-        fix = "name the folder that it lies in; if that is damaged: lapsdata repair FOLDER tells what can be saved"
-        raise SchemaError(Problem("tar-of-shards", str(path), message, fix))
-    if not {"tracks", "vis"} <= set(shards.fields):
-        message = f"expected samples with tracks.npy and vis.npy, got {', '.join(shards.fields)}"
+    if not set(_FIELDS) <= set(arrays.sources):
+        message = f"expected samples with tracks.npy and vis.npy, got {', '.join(arrays.sources)}"
         fix = "name the members so: KEY.tracks.npy (T, N, 2) and KEY.vis.npy (T, N)"
         raise UnknownFormatError(Problem("no-windows", str(path), message, fix))
-    # A seal list tells of all arrays, also of those that are none of tracks.
-    sources: dict[str, Source] = {name: shards.index(name) for name in shards.fields}
-    rest = [f"*.{name}.npy" for name in shards.fields if name not in ("tracks", "vis")]
-    rest += [f"*.{ending}" for ending in shards.ignored]
-    return ForeignArrays("tar", sources, {"default": {"tracks": "tracks", "vis": "vis"}}), _Beside({}, tuple(rest), 0)
-
-
-def _is_ours(path: Path) -> bool:
-    """Say whether the first JSON member of a tar is that of a sample of ours."""
-    first = next(member for member in tar_members(path) if member.name.lower().endswith(".json"))
-    with storage_errors(path, "open"), path.open("rb") as file:
-        file.seek(first.offset)
-        data = file.read(first.size)
-    try:
-        sample_record(data, str(path))
-    except LapsError:
-        return False
-    return True
+    rest = [f"*.{name}.npy" for name in arrays.sources if name not in _FIELDS]
+    return _Beside({}, (*rest, *arrays.left_out), 0)
 
 
 def zarr_arrays(path: Path) -> tuple[list[str], dict[str, dict[str, Any]]]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lapsdata.loading.items import WindowFile
     from lapsdata.timebase import FrameRate
 
-__all__ = ["find_files", "find_places", "is_item", "notes_on", "open_one", "passed_over"]
+__all__ = ["find_files", "find_places", "is_item", "notes_on", "open_one"]
 
 _MOST = 6
 """Arrays that a note names."""
@@ -83,7 +83,7 @@ def find_places(path: str | PathLike[str] | Sequence[str | PathLike[str]]) -> li
     return places
 
 
-def passed_over(path: str | PathLike[str] | Sequence[str | PathLike[str]]) -> list[Path]:
+def _passed_over(path: str | PathLike[str] | Sequence[str | PathLike[str]]) -> list[Path]:
     """Return what lies in the folders that a user names and is none of the files of windows; hidden files aside."""
     folders = [Path(one) for one in named_paths(path) if not is_url(one)]
     return [
@@ -116,7 +116,7 @@ def notes_on(
             alike.setdefault(file.left_out, []).append(str(file.path))
     # Files that leave out the same are told together.
     notes += [f"not read of {listed(paths)}: {listed(left_out, _MOST)}" for left_out, paths in alike.items()]
-    if others := passed_over(path):
+    if others := _passed_over(path):
         notes.append(f"not files of windows, and passed over: {listed(str(other) for other in others)}")
     if twice := [str(place) for place, count in Counter(file.path for file in files).items() if count > 1]:
         notes.append(f"named more than once, and their windows with them: {listed(twice)}")

@@ -146,7 +146,7 @@ def _part_of_ours(path: Path) -> LapsError:
         )
         return CorruptDataError(Problem("header-gone", str(path.parent), message, fix))
     message = "expected a whole folder of shards of ours, got one archive of it, which alone has no checksums and times"
-    fix = f"open the folder, {whole}; for some of its windows, `subset` of that; for those of a rank, a `Loader`"
+    fix = f"name the folder, {whole}; for some of its windows, `subset` of that; for those of a rank, a `Loader`"
     return UnknownFormatError(Problem(PART_OF_SHARDS, str(path), message, fix))
 
 

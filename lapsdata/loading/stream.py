@@ -6,6 +6,7 @@ is told that a span will be needed, reads it ahead, and rows are copied from whe
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import threading
@@ -159,7 +160,7 @@ class StreamDataset:
         """The header of each video's tracks."""
         return self._folder.headers
 
-    @property
+    @functools.cached_property
     def fingerprint(self) -> str:
         """What tells these windows from others: 16 hex digits of headers, counts, spec, times and checksums."""
         facts: list[JsonValue] = [header.as_json() for header in self.headers]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -190,7 +191,7 @@ class WindowDataset:
         """What was asked of servers in this process, for windows behind URLs: requests, retries, bytes."""
         return self._reader.transfers
 
-    @property
+    @functools.cached_property
     def fingerprint(self) -> str:
         """What tells these windows from others: 16 hex digits of videos, headers, counts, content, choice of windows.
 

@@ -284,7 +284,7 @@ def test_samples_of_a_tar_are_windows_and_their_order_is_warned_of(tmp_path: Pat
     clip = lapsdata.read(tmp_path / "out.zarr", Tracks)
     assert np.array_equal(clip.tracks["default"], windows()[0])
     assert np.array_equal(clip.vis["default"], windows()[1])
-    assert report.made[0].left_behind == ("*.cls",)
+    assert report.made[0].left_behind == ("*.cls (no npy, 6 times)",)
     taken = the(report, "taken-for-granted")
     assert (taken.severity, taken.message.partition(" is taken")[0]) == ("warning", "sample w")
     assert "shuffled" in str(taken.fix)
@@ -309,10 +309,11 @@ def test_a_tar_of_other_samples_says_what_it_lacks(tmp_path: Path) -> None:
 def test_a_tar_out_of_shards_of_ours_is_not_taken_for_one_of_others(tmp_path: Path) -> None:
     lapsdata.write(tmp_path / "ours.shards", sample_shards())
     report = convert(tmp_path / "ours.shards" / "shard-000000.tar", tmp_path / "out.zarr", **TOLD)
-    assert codes(report) == ["tar-of-shards"]
+    assert codes(report) == ["part-of-shards"]
     assert "name the folder" in str(report.problems[0].fix)
 
 
 def test_a_json_member_of_others_is_no_sample_of_ours(tmp_path: Path) -> None:
     write_tar(tmp_path / "a.tar", json=b'{"caption": "a kick"}')
-    assert convert(tmp_path / "a.tar", tmp_path / "out.zarr", **TOLD).made[0].left_behind == ("*.json",)
+    (made,) = convert(tmp_path / "a.tar", tmp_path / "out.zarr", **TOLD).made
+    assert made.left_behind == ("*.json (no npy, 6 times)",)

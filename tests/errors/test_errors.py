@@ -241,7 +241,8 @@ def test_a_name_that_only_begins_alike_is_outside(package: str) -> None:
 
 
 def test_a_tensor_of_booleans_is_no_whole_number() -> None:
-    torch = pytest.importorskip("torch")
+    import torch
+
     assert [whole_number(torch.tensor(value)) for value in (True, 8, 8.0)] == [None, 8, None]
 
 

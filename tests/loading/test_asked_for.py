@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import torch
 
 import lapsdata
 from lapsdata.errors import LengthMismatchError, SchemaError
@@ -87,7 +88,6 @@ class TestKindsOfIds:
         assert windows[kind([4, 1])]["start_s"].tolist() == [0.4, 0.1]
 
     def test_tensors_too(self, file: Path) -> None:
-        torch = pytest.importorskip("torch")
         windows = open_windows(file)
         assert windows[torch.tensor([4, 1])]["start_s"].tolist() == [0.4, 0.1]
         assert windows[torch.tensor(3)]["start_s"].item() == pytest.approx(0.3)

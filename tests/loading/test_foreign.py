@@ -188,7 +188,7 @@ class TestArchivesOfOurs:
         (tmp_path / "link.tar").symlink_to(one)
         for named in (one, [one], sorted(folder.glob("*.tar")), tmp_path / "link.tar"):
             with pytest.raises(
-                UnknownFormatError, match=r"got one archive of it, .*; open the folder, .*part-of-shards"
+                UnknownFormatError, match=r"got one archive of it, .*; name the folder, .*part-of-shards"
             ):
                 open_windows(named)
         for seal in (False, True):
