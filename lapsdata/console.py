@@ -285,10 +285,18 @@ def _draw(
 def report(problems: Iterable[Problem]) -> None:
     """Write problems to standard error: most severe first, then by place; 20 of them and a count.
 
+    What was written to standard output comes before them, also where both go to one file.
+
+    Raises
+    ------
+    OutputRefusedError, BrokenPipeError
+        See `flush`.
+
     Examples
     --------
     >>> report([Problem("wrong-dtype", "clip.h5: vis", "expected bool, got int64")])
     """
+    flush()
     ordered = _sorted(problems)
     for problem in ordered[:_SHOWN]:
         _labelled(problem.severity, str(problem))

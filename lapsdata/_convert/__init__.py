@@ -53,7 +53,8 @@ def convert(
     Every window is compared with its checksum on the way, where it has one: those of foreign files stand in the list
     that `lapsdata check PATH --seal` has put beside them. Headers are carried as they are; their provenance gets the
     source as a parent. What is there already, and was made of the same source in this way, is kept: that is judged by
-    its header, and its windows are not read again. An output that was not finished starts over.
+    its header, and its windows are not read again. Shards that were not finished go on behind the last archive that is
+    whole, which is told by its digest; a file that was not finished starts over.
 
     Parameters
     ----------

@@ -19,8 +19,11 @@ _NAMED = 12
 _COMPARED = ("header and seal of the output", "digest of the source", "options", "code")
 """What decides that an output is kept: its windows are not among it."""
 
-_AGAIN = "run it again: what is done is kept, an output that was not finished starts over"
-"""What an interruption leaves to do: a file, or a folder of shards, is kept only when it is whole."""
+_AGAIN = (
+    "run it again: what is done is kept, shards go on behind their last whole archive, and a file that was not "
+    "finished starts over"
+)
+"""What an interruption leaves to do."""
 
 
 @dataclass(frozen=True, slots=True)

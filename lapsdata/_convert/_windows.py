@@ -109,8 +109,8 @@ class Windows:
         first, total = self.part
         return size * (first + len(self)) // total - size * first // total
 
-    def blocks(self) -> Iterator[Block]:
-        """Read all windows in order, each compared with its checksum where there is one.
+    def blocks(self, begin: int = 0) -> Iterator[Block]:
+        """Read all windows from `begin` on in order, each compared with its checksum where there is one.
 
         Raises
         ------
@@ -128,7 +128,7 @@ class Windows:
             _pieces(self.where, len(self), found), fields, verify="always", io="pread", slab_bytes=_SLABS
         )
         try:
-            for first in range(0, len(self), BLOCK):
+            for first in range(begin, len(self), BLOCK):
                 yield _block(reader.gather(np.arange(first, min(first + BLOCK, len(self)))), self.where)
         finally:
             reader.close()

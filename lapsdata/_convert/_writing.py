@@ -80,7 +80,7 @@ def _made(job: Job[ConvertWork], tell: Tell) -> Converted:
     work, target = job.item.payload, job.item.output
     before = sum(size_on_disk(path) for path in {source.path for source in work.sources})
     if work.options.to.startswith("shards_"):
-        return _to_shards(work, target, before, tell, overwrite=job.overwrite)
+        return _to_shards(job, before, tell)
     if work.sources[0].kind == "whole":
         return _whole(work, target, before, tell, overwrite=job.overwrite)
     return _to_tracks(work, target, before, tell, overwrite=job.overwrite)
@@ -144,26 +144,25 @@ def _confidence_note(header: TracksHeader, options: ConvertOptions) -> tuple[Pro
     return (Problem("confidence-rounded", "tracks", message, "--round-px none keeps it", "info"),)
 
 
-def _to_shards(work: ConvertWork, target: Path, before: int, tell: Tell, *, overwrite: bool) -> Converted:
-    options = work.options
+def _to_shards(job: Job[ConvertWork], before: int, tell: Tell) -> Converted:
+    work, options = job.item.payload, job.item.payload.options
     settings = {} if options.samples_per_shard is None else {"samples_per_shard": options.samples_per_shard}
     opened = [open_windows(source, options) for source in work.sources]
-    largest = 0.0
-    with ShardsWriter(target, overwrite=overwrite, **settings) as writer:
+    with ShardsWriter(job.item.output, overwrite=job.overwrite, resume=job.item.key, **settings) as writer:
         for windows in opened:
             told = windows.header.model_copy(update={"policies": _policies(windows)})
-            writer.begin(told, windows.start_index, windows.frame_s, windows.source_index)
-            for block in windows.blocks():
-                writer.append(block.tracks, block.vis, block.confidence)
-                largest = max(largest, block.largest_error_px)
+            there = writer.begin(told, windows.start_index, windows.frame_s, windows.source_index)
+            tell(there)
+            for block in windows.blocks(there):
+                writer.append(block.tracks, block.vis, block.confidence, largest_error_px=block.largest_error_px)
                 tell(len(block))
         made = marked(provenance(parameters=options.as_json()), options, work.parents)
         done = writer.finish(made)
-    return _of_shards(opened, work.sources, done, before, largest)
+    return _of_shards(opened, work.sources, done, before)
 
 
 def _of_shards(
-    opened: Sequence[Windows], sources: Sequence[ConvertSource], done: WriteReport, before: int, largest: float
+    opened: Sequence[Windows], sources: Sequence[ConvertSource], done: WriteReport, before: int
 ) -> Converted:
     capitals = sorted(view for view in opened[0].header.views if view != view.lower())
     message = f"members are named in small letters, as WebDataset reads them; shards.json spells {', '.join(capitals)}"
@@ -174,7 +173,7 @@ def _of_shards(
         windows=sum(len(one) for one in opened),
         bytes_before=before,
         bytes_after=done.nbytes,
-        largest_error_px=largest,
+        largest_error_px=done.largest_error_px,
         unverified=sum(one.unverified for one in opened),
         filled=sum(one.filled for one in opened),
         left_behind=tuple(rest),

@@ -12,8 +12,8 @@ from lapsdata._repair._marks import saved_header
 from lapsdata._repair._report import Repaired
 from lapsdata._repair._shards_index import UNKNOWN, found_samples
 from lapsdata.errors import CorruptDataError, LapsError, Problem
+from lapsdata.formats._shards_files import digest_of
 from lapsdata.formats._shards_tables import FrameTable, SampleTable
-from lapsdata.formats._shards_tars import digest_of
 from lapsdata.formats._shards_writer import FRAMES, INDEX, MANIFEST
 from lapsdata.formats.shards_webdataset import ShardsWriter
 from lapsdata.schema.shards import ShardsManifest

@@ -59,7 +59,8 @@ def convert(
 
     Each window is compared with its checksum on the way, in memory that does not grow with their number. What cannot
     be carried over is named, and so is the largest error in pixels. A second call does only what is missing or changed:
-    what is kept is judged by its header and not read again, and an output that was not finished starts over.
+    what is kept is judged by its header and not read again, shards that were not finished go on behind their last whole
+    archive, and a file that was not finished starts over.
     Foreign files are HDF5, Zarr, folders of npy files and WebDataset tars of other makers with tracks and vis. They
     carry no times, and no checksums but those that lapsdata check --seal has put beside them: windows without any are
     counted.

@@ -97,6 +97,7 @@ def _run(settings: Settings) -> None:
         except OSError as error:  # from help, which is not printed by us, or from a verb of another distribution
             from lapsdata.storage.atomic import storage_errors
 
+            console.flush()  # where it is standard output that takes no more, that is told, and once
             with storage_errors(Path(str(error.filename or "lapsdata")), "go on"):
                 raise
     except console.OutputRefusedError:

@@ -11,8 +11,8 @@ import numpy as np
 from lapsdata.containers.tracks import Tracks
 from lapsdata.errors import CorruptDataError, Problem, Problems, SchemaError
 from lapsdata.formats._shards_check import check_shard
+from lapsdata.formats._shards_files import digest_of, shard_name
 from lapsdata.formats._shards_tables import FrameTable, SampleTable
-from lapsdata.formats._shards_tars import digest_of, shard_name
 from lapsdata.formats._shards_writer import FRAMES, INDEX, MANIFEST
 from lapsdata.schema.shards import ShardedArray, ShardsHeader, ShardsManifest
 from lapsdata.storage.atomic import existing, storage_errors

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lapsdata.errors import CorruptDataError, Problem, Problems, StorageError
+from lapsdata.formats._shards_files import shard_name
 from lapsdata.formats._shards_reader import ShardsFolder, parse_manifest
 from lapsdata.formats._shards_tables import FrameTable, SampleTable
-from lapsdata.formats._shards_tars import shard_name
 from lapsdata.formats._shards_writer import FRAMES, INDEX, MANIFEST
 from lapsdata.storage.index import FileKey
 from lapsdata.storage.remote import joined

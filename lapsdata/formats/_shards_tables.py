@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy as np
+    import pyarrow as pa
     from numpy.typing import NDArray
     from pydantic import JsonValue
 
@@ -72,6 +73,10 @@ class SampleTable:
 
     def write(self, path: Path) -> None:
         """Write the table, sealed."""
+        write_sealed_parquet(path, _INDEX, self.table())
+
+    def table(self) -> pa.Table:
+        """Return the columns as they are stored."""
         import pyarrow as pa
 
         columns: dict[str, Any] = {"shard": self.shard}
@@ -79,7 +84,7 @@ class SampleTable:
         columns |= {name: getattr(self, name) for name in _PLAIN[1:]}
         for name, rows in self.fields.items():
             columns |= {f"{name}:{part}": getattr(rows, part) for part in _PARTS}
-        write_sealed_parquet(path, _INDEX, pa.table(columns))
+        return pa.table(columns)
 
     @classmethod
     def read(cls, path: Path, fields: Sequence[str]) -> SampleTable:

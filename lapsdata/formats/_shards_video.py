@@ -8,13 +8,17 @@ import numpy as np
 
 from lapsdata.containers.track_windows import check_windows
 from lapsdata.containers.window_times import step_times
+from lapsdata.errors import CorruptDataError, Problem
 from lapsdata.formats._shards_tables import NOT_RESAMPLED, FrameTable
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
     from pydantic import JsonValue
 
     from lapsdata.containers.base import ArrayCheck
+    from lapsdata.formats._shards_tables import SampleTable
     from lapsdata.schema.tracks import TracksHeader
 
 __all__ = ["ShardedVideo", "frame_table"]
@@ -37,6 +41,24 @@ class ShardedVideo:
     def progress(self) -> str:
         """How many of its windows are written, for messages."""
         return f"{self.written} of {len(self.start_index)} windows of '{self.header.video.name}'"
+
+    def left_of(self, kept: SampleTable, number: int, where: Path) -> int:
+        """Return how many windows of this video stand in samples that an earlier writer has left.
+
+        Raises
+        ------
+        CorruptDataError
+            They are not its first ones.
+        """
+        rows = np.flatnonzero(kept.video == number)
+        starts = self.start_index[: len(rows)]
+        expected = (np.arange(len(rows)), starts, self.frame_s[starts])
+        found = (kept.window[rows], kept.start_index[rows], kept.start_s[rows])
+        if not all(map(np.array_equal, expected, found)):
+            message = f"expected the first windows of '{self.header.video.name}' as an earlier writer left, got others"
+            fix = "remove what it left: lapsdata repair FOLDER --clean"
+            raise CorruptDataError(Problem("other-windows", f"{where}: video {number}", message, fix))
+        return len(rows)
 
     def check(self, check: ArrayCheck, tracks: Any, vis: Any, confidence: Any) -> None:  # noqa: ANN401 - unchecked
         """Note what is wrong with a block of windows."""

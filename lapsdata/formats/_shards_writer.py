@@ -9,11 +9,14 @@ from lapsdata.containers.base import ArrayCheck, checked_header
 from lapsdata.containers.track_windows import check_beside_windows
 from lapsdata.errors import LengthMismatchError, Problem, SchemaError, StorageError, warn, whole_number
 from lapsdata.formats._format import WriteReport, size_on_disk
-from lapsdata.formats._shards_tars import SampleTars, digest_of
+from lapsdata.formats._shards_files import digest_of
+from lapsdata.formats._shards_parts import drop_parts
+from lapsdata.formats._shards_tars import SampleTars
 from lapsdata.formats._shards_video import ShardedVideo, frame_table
 from lapsdata.schema.shards import ShardFile, ShardsHeader, ShardsManifest, fields_of
 from lapsdata.schema.tracks import TracksHeader
 from lapsdata.storage.atomic import atomic_folder, storage_errors
+from lapsdata.storage.resumable import resumable_folder
 from lapsdata.storage.sealed_json import write_sealed_json
 
 if TYPE_CHECKING:
@@ -55,6 +58,10 @@ class ShardsWriter:
         Windows in every archive but the last.
     overwrite : bool
         Whether an existing folder of shards may be replaced.
+    resume : str, optional
+        In one word, all that the shards follow from. With it, a writer that is stopped leaves its whole archives in a
+        hidden folder; the next one of the same word takes over those that are as they were written (see `begin`), and
+        the shards are to the byte those of a writer that was not stopped.
 
     Raises
     ------
@@ -71,8 +78,8 @@ class ShardsWriter:
     >>> target, clip = pathlib.Path(tempfile.mkdtemp()) / "clips", sample_tracks(windows=3)
     >>> with ShardsWriter(target, samples_per_shard=4) as out:
     ...     out.add(clip)
-    ...     out.begin(clip.header, clip.start_index, clip.frame_s)
-    ...     for w in range(3):
+    ...     there = out.begin(clip.header, clip.start_index, clip.frame_s)
+    ...     for w in range(there, 3):
     ...         out.append({"default": clip.tracks["default"][w : w + 1]}, {"default": clip.vis["default"][w : w + 1]})
     ...     report = out.finish(sample_provenance())
     >>> sorted(item.name for item in target.iterdir())
@@ -81,12 +88,19 @@ class ShardsWriter:
     True
     """
 
-    def __init__(self, path: Path, *, samples_per_shard: int = SAMPLES_PER_SHARD, overwrite: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        samples_per_shard: int = SAMPLES_PER_SHARD,
+        overwrite: bool = False,
+        resume: str | None = None,
+    ) -> None:
         count = whole_number(samples_per_shard)
         if count is None or count < 1:
             message = f"expected an integer of at least 1, got {samples_per_shard!r}"
             raise SchemaError(Problem("wrong-option", f"{path}: samples_per_shard", message))
-        self._path, self._per_shard, self._overwrite = path, count, overwrite
+        self._path, self._per_shard, self._overwrite, self._resume = path, count, overwrite, resume
         self._opened: AbstractContextManager[Path] | None = None
         self._folder = path
         self._state = _NEW
@@ -98,7 +112,11 @@ class ShardsWriter:
             self._refuse()
         if self._overwrite:
             _refuse_foreign(self._path)
-        opened = atomic_folder(self._path, overwrite=self._overwrite)
+        opened = (
+            atomic_folder(self._path, overwrite=self._overwrite)
+            if self._resume is None
+            else resumable_folder(self._path, self._resume, overwrite=self._overwrite)
+        )
         self._folder, self._opened = opened.__enter__(), opened
         self._state = "open"
         return self
@@ -124,7 +142,7 @@ class ShardsWriter:
         start_index: NDArray[np.int64],
         frame_s: NDArray[np.float64],
         source_index: NDArray[np.int64] | None = None,
-    ) -> None:
+    ) -> int:
         """Say whose windows come next: all of the video before must be there.
 
         Parameters
@@ -135,21 +153,28 @@ class ShardsWriter:
         source_index : int64 (F,) or None
             As in `lapsdata.containers.Tracks`.
 
+        Returns
+        -------
+        int
+            How many of its windows an earlier writer has left, which are not appended again.
+
         Raises
         ------
         SchemaError
             Everything of these that `Tracks` refuses; a video with other views, points or horizon than the first.
         LengthMismatchError
             The video before has fewer windows than it said.
+        CorruptDataError
+            The windows that an earlier writer has left are not those of this video.
         """
         self._check_complete()
         header = checked_header(header, TracksHeader)
         check = ArrayCheck(f"{self._path}: video {len(self._videos)}")
         check_beside_windows(check, header, start_index, frame_s, source_index)
         check.finish()
-        self._begin(ShardedVideo(header, start_index, frame_s, source_index))
+        return self._begin(ShardedVideo(header, start_index, frame_s, source_index))
 
-    def _begin(self, video: ShardedVideo) -> None:
+    def _begin(self, video: ShardedVideo) -> int:
         if self._state != "open":
             self._refuse()
         first = self._videos[0].header if self._videos else video.header
@@ -157,14 +182,21 @@ class ShardsWriter:
         ShardsHeader(provenance=video.header.provenance, videos=(first, video.header))
         self._videos.append(video)
         if self._tars is None:
-            self._tars = SampleTars(self._folder, fields_of(video.header), self._per_shard)
-        self._tars.next_video()
+            with storage_errors(self._path, "write"):
+                resumable = self._resume is not None
+                self._tars = SampleTars(self._folder, fields_of(video.header), self._per_shard, resumable=resumable)
+        number = len(self._videos) - 1
+        self._tars.next_video(video.facts(number, 1)[0])
+        video.written = video.left_of(self._tars.kept, number, self._path)
+        return video.written
 
     def append(
         self,
         tracks: Mapping[str, NDArray[np.float32]],
         vis: Mapping[str, NDArray[np.bool_]],
         confidence: Mapping[str, NDArray[np.float32]] | None = None,
+        *,
+        largest_error_px: float = 0.0,
     ) -> None:
         """Write the next windows of the video that was begun: of all its views, at least one window.
 
@@ -175,6 +207,8 @@ class ShardsWriter:
         vis : dict of bool (n, T, N)
         confidence : dict of float32 (n, T, N) or None, 0 to 1
             Given exactly where the header says so.
+        largest_error_px : float
+            By how much a position differs from its source at most; for the report.
 
         Raises
         ------
@@ -194,6 +228,8 @@ class ShardsWriter:
         check = ArrayCheck(f"{self._path}: video {len(self._videos) - 1}: windows from {video.written}")
         video.check(check, tracks, vis, confidence)
         check.finish()
+        if self._tars is not None:
+            self._tars.largest_error_px = max(self._tars.largest_error_px, largest_error_px)
         self._put(tracks, vis, confidence)
 
     def add(self, tracks: Tracks) -> None:
@@ -209,18 +245,20 @@ class ShardsWriter:
             The file system refused.
         """
         self._check_complete()
-        self._begin(ShardedVideo(tracks.header, tracks.start_index, tracks.frame_s, tracks.source_index))
-        self._put(tracks.tracks, tracks.vis, tracks.confidence)
+        begin = self._begin(ShardedVideo(tracks.header, tracks.start_index, tracks.frame_s, tracks.source_index))
+        self._put(tracks.tracks, tracks.vis, tracks.confidence, begin)
 
     def _put(
         self,
         tracks: Mapping[str, NDArray[np.float32]],
         vis: Mapping[str, NDArray[np.bool_]],
         confidence: Mapping[str, NDArray[np.float32]] | None,
+        begin: int = 0,
     ) -> None:
         number, video, tars = len(self._videos) - 1, self._videos[-1], self._tars
         given: dict[str, Mapping[str, NDArray[Any]]] = {"tracks": tracks, "vis": vis, "confidence": confidence or {}}
-        arrays = {name: given[field.array][field.view] for name, field in fields_of(video.header).items()}
+        fields = fields_of(video.header)
+        arrays = {name: given[field.array][field.view][begin:] for name, field in fields.items()}
         count = len(next(iter(arrays.values())))
         facts = video.facts(number, count)
         with storage_errors(self._path, "write"):
@@ -271,7 +309,17 @@ class ShardsWriter:
                 stack.callback(self._tars.abandon)
                 self._write_rest(self._tars, provenance, policies, own)
         self._state = "finished"
-        return WriteReport(self._path, NAME, size_on_disk(self._path))
+        return WriteReport(self._path, NAME, size_on_disk(self._path), self._tars.largest_error_px, self._notes())
+
+    def _notes(self) -> tuple[Problem, ...]:
+        if self._tars is None or not len(self._tars.kept.shard):
+            return ()
+        kept = self._tars.kept.shard
+        message = (
+            f"{len(kept):,} of {sum(video.written for video in self._videos):,} windows, in {int(kept[-1]) + 1} whole "
+            "archives, are those that a writer which was stopped had left"
+        )
+        return (Problem("went-on", "shards", message, severity="info"),)
 
     def _write_rest(
         self, tars: SampleTars, provenance: Provenance, policies: Mapping[str, int] | None, own: dict[str, JsonValue]
@@ -291,6 +339,7 @@ class ShardsWriter:
             "frames": _table_file(self._folder / FRAMES, len(frames.video)),
         }
         write_sealed_json(self._folder / MANIFEST, ShardsManifest(**(own | manifest)))
+        drop_parts(self._folder)
 
     def _refuse(self) -> NoReturn:
         message = f"expected a writer that is open, and opened once, got one that is {self._state}"

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["atomic_file", "atomic_folder", "existing", "restore_folder", "storage_errors"]
 
-_TEMPORARY = ".lapsdata-tmp-"
+TEMPORARY = ".lapsdata-tmp-"
 """Prefix of unfinished names: hidden, and never mistaken for an item."""
 
 _READ_ADVICE = "ask for the right to read it"
@@ -99,7 +99,7 @@ def existing(path: Path) -> Path:
     Traceback (most recent call last):
     lapsdata.errors.StorageError: nothing.h5: cannot open: no such file or folder; check the path [not-found]
     """
-    _refuse_name(path)
+    refuse_name(path)
     with storage_errors(path, "open"):
         mode = path.stat().st_mode
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
@@ -108,7 +108,7 @@ def existing(path: Path) -> Path:
     return path
 
 
-def _refuse_name(path: Path) -> None:
+def refuse_name(path: Path) -> None:
     if not path.name or "\0" in str(path):
         message = f"expected a name, got {str(path)!r}"
         raise StorageError(Problem("wrong-name", repr(str(path)), message, "name a file or folder"))
@@ -152,13 +152,13 @@ def atomic_file(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
         temporary.touch(exist_ok=False)
         try:
             yield temporary
-            _flush(temporary)
+            flush(temporary)
             refuse_existing(path, overwrite)
             temporary.replace(path)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-        _flush(path.parent)
+        flush(path.parent)
 
 
 @contextlib.contextmanager
@@ -194,7 +194,7 @@ def atomic_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     >>> [item.name for item in target.iterdir()]
     ['zarr.json']
     """
-    _refuse_name(path)
+    refuse_name(path)
     with storage_errors(path, "write"):
         restore_folder(path)
         refuse_existing(path, overwrite)
@@ -202,14 +202,27 @@ def atomic_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
         temporary.mkdir()
         try:
             yield temporary
-            for item in sorted(temporary.rglob("*")):
-                _flush(item)
-            _flush(temporary)
-            refuse_existing(path, overwrite)
-            _swap(temporary, path)
+            commit_folder(temporary, path, overwrite=overwrite)
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
+
+
+def commit_folder(temporary: Path, path: Path, *, overwrite: bool) -> None:
+    """Flush a folder with all that is in it, and give it its final name.
+
+    Raises
+    ------
+    StorageError
+        The name is taken by now.
+    OSError
+        The file system refused.
+    """
+    for item in sorted(temporary.rglob("*")):
+        flush(item)
+    flush(temporary)
+    refuse_existing(path, overwrite)
+    _swap(temporary, path)
 
 
 def restore_folder(path: Path) -> bool:
@@ -228,7 +241,7 @@ def restore_folder(path: Path) -> bool:
         remove(aside)
         return False
     aside.rename(path)
-    _flush(path.parent)
+    flush(path.parent)
     return True
 
 
@@ -236,7 +249,7 @@ def _swap(temporary: Path, path: Path) -> None:
     """Let `temporary` take the name of `path`, and remove what had it before."""
     if not _taken(path):
         temporary.rename(path)
-        _flush(path.parent)
+        flush(path.parent)
         return
     if _exchange(temporary, path):
         before = temporary
@@ -247,7 +260,7 @@ def _swap(temporary: Path, path: Path) -> None:
         remove(before)
         path.rename(before)
         temporary.rename(path)
-    _flush(path.parent)
+    flush(path.parent)
     remove(before)
 
 
@@ -275,16 +288,16 @@ def _exchange(one: Path, other: Path) -> bool:
 
 
 def _temporary_name(path: Path) -> Path:
-    return path.with_name(f"{_TEMPORARY}{secrets.token_hex(8)}{path.suffix}")
+    return path.with_name(f"{TEMPORARY}{secrets.token_hex(8)}{path.suffix}")
 
 
 def _aside_name(path: Path) -> Path:
-    return path.with_name(f"{_TEMPORARY}aside-{path.name}")
+    return path.with_name(f"{TEMPORARY}aside-{path.name}")
 
 
 def refuse_existing(path: Path, overwrite: bool) -> None:
     """Refuse a name that is taken, unless what has it may be replaced."""
-    _refuse_name(path)
+    refuse_name(path)
     if not overwrite and _taken(path):
         raise StorageError(
             Problem(
@@ -296,7 +309,7 @@ def refuse_existing(path: Path, overwrite: bool) -> None:
         )
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
     """Wait until the content (of a file) or the names (of a folder) are on the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:

@@ -204,8 +204,12 @@ def test_a_closed_output_changes_no_exit_code(arguments: str) -> None:
     assert shell(f"lapsdata {arguments} >/dev/null 2>&-").returncode == ENDS[arguments]
 
 
+@pytest.mark.parametrize("buffered", [True, False], ids=["buffered", "unbuffered"])
 @pytest.mark.parametrize("arguments", ["--help", "--version", "plugins", "plugins --json", "inspect absent.h5 --json"])
-def test_an_output_that_takes_no_more_is_told_in_one_line(arguments: str) -> None:
+def test_an_output_that_takes_no_more_is_told_in_one_line(
+    arguments: str, buffered: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONUNBUFFERED", "" if buffered else "1")
     done = shell(f"lapsdata {arguments} >/dev/full")
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()

@@ -111,6 +111,19 @@ def test_twenty_problems_are_shown_and_the_rest_counted(
     assert lines[20:] == ([] if last is None else [f"... and {last} more problems"])
 
 
+def test_results_stand_before_the_problems_that_follow_them_in_one_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Python keeps what is written to a file for later, unless this says otherwise.
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+    script = (
+        "from lapsdata import console; from lapsdata.errors import Problem;"
+        "console.write('the result'); console.report([Problem('c', 'w', 'm')])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True
+    )
+    assert done.stdout.splitlines() == ["the result", "error: w: m [c]"]
+
+
 def test_no_problem_writes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     console.report([])
     assert capsys.readouterr() == ("", "")

@@ -188,5 +188,59 @@ def test_ctrl_c_ends_with_130_and_says_how_to_go_on(folder: Path, tmp_path: Path
     process.send_signal(signal.SIGINT)
     _, told = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "run it again: what is done is kept, an output that was not finished starts over" in told
+    assert "run it again: what is done is kept" in told
     assert list(tmp_path.glob("out/.lapsdata-tmp-*")) == []
+
+
+def archives(place: Path) -> list[Path]:
+    """Return the archives that a conversion to shards has written down as whole."""
+    return sorted(place.glob(".lapsdata-tmp-*/part-*.parquet"))
+
+
+def run_until_archives(count: int, signal_number: int, folder: Path, out: Path) -> str:
+    process = subprocess.Popen(
+        [sys.executable, "-c", CONVERT, "convert", folder, out, "--samples-per-shard", "20", "--workers", "1"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    until = time.monotonic() + 60
+    while time.monotonic() < until and process.poll() is None and len(archives(out.parent)) < count:
+        time.sleep(0.001)
+    process.send_signal(signal_number)
+    return process.communicate(timeout=60)[1]
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=["killed", "ctrl-c"])
+def test_shards_go_on_behind_the_last_whole_archive(
+    number: signal.Signals, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for clip in range(FILES):
+        long = sample_tracks(windows=300, points=200, seed=clip, video=SourceVideo(name=f"clip_{clip}"))
+        lapsdata.write(folder / f"clip_{clip}.h5", long, overwrite=True)
+    convert(folder, tmp_path / "whole.shards", samples_per_shard=20)
+    out = tmp_path / "out" / "all.shards"
+    out.parent.mkdir()
+    told = run_until_archives(3, number, folder, out)
+    assert not out.exists()
+    there = len(archives(out.parent))
+    assert there >= 3
+    if number == signal.SIGINT:
+        assert "shards go on behind their last whole archive" in told
+    report = convert(folder, out, samples_per_shard=20)
+    message = f"{20 * there:,} of 1,200 windows, in {there} whole archives"
+    assert [problem.message[: len(message)] for problem in report.problems] == [message]
+    assert (report.exit_code, report.facts["windows"]) == (0, "1,200")
+    assert content(out) == content(tmp_path / "whole.shards")
+    assert [item.name for item in out.parent.iterdir()] == ["all.shards"]
+
+
+def test_shards_of_another_source_do_not_go_on(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out" / "all.shards"
+    out.parent.mkdir()
+    run_until_archives(2, signal.SIGKILL, folder, out)
+    lapsdata.write(folder / "clip_0.h5", sample_tracks(windows=60, points=50, seed=9), overwrite=True)
+    report = convert(folder, out, samples_per_shard=20)
+    assert (report.exit_code, report.problems) == (0, ())
+    convert(folder, tmp_path / "whole.shards", samples_per_shard=20)
+    assert content(out) == content(tmp_path / "whole.shards")

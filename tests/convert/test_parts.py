@@ -284,4 +284,7 @@ def test_what_was_kept_can_be_read_by_the_command_that_is_named(outputs: list[st
 def test_what_was_not_finished_starts_over_and_that_is_said() -> None:
     report = ConvertReport((Entry("all", Path("all.shards"), "left"),))
     (told,) = report.problems
-    assert told.fix == "run it again: what is done is kept, an output that was not finished starts over"
+    assert told.fix == (
+        "run it again: what is done is kept, shards go on behind their last whole archive, and a file that was not "
+        "finished starts over"
+    )
