@@ -129,7 +129,10 @@ class Record(BaseModel, metaclass=_RecordType):
         json_schema_extra=_close_to_extras,
         validate_default=True,
     )
-    __pydantic_extra__: dict[Annotated[str, Field(pattern=EXTRA_KEY)], Annotated[JsonValue, AfterValidator(_spellable)]]
+    # Checkers without pydantic's own rules would take it for an argument that is missing.
+    __pydantic_extra__: dict[
+        Annotated[str, Field(pattern=EXTRA_KEY)], Annotated[JsonValue, AfterValidator(_spellable)]
+    ] = Field(init=False)
 
     def as_json(self) -> dict[str, JsonValue]:
         """Return the record as JSON-ready values, `x-` keys included."""
