@@ -33,9 +33,12 @@ def train(
     batch: Annotated[int | None, typer.Option(min=1, help="Windows per step; 32 by default.")] = None,
     rate: Annotated[float | None, typer.Option(help="Highest learning rate; 0.001 by default.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Of weights, order and points; 0 by default.")] = None,
-    fitted: Annotated[
-        bool, typer.Option("--fitted/--as-published", help="Scale velocities and classes to the data, or do not.")
-    ] = True,
+    corrected: Annotated[
+        bool | None,
+        typer.Option(
+            "--corrected/--as-published", help="Mend what AMPLIFY's training gets wrong; by default as the preset."
+        ),
+    ] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Processor threads; by default all.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Train again what is done.")] = False,
     json: Json = False,
@@ -48,11 +51,14 @@ def train(
     from lapsdata.stages.energies import energy_files
     from lapsmodels.stages.train import codebook_problems, train_tokenizer
     from lapsmodels.stages.train_options import TrainStageOptions
+    from lapsmodels.tokenizer.corrections import AS_PUBLISHED, Corrections
 
     patient_threads()
     given: dict[str, Any] = {"steps": steps, "batch": batch, "rate": rate, "seed": seed, "threads": threads}
     told = {name: value for name, value in given.items() if value is not None}
-    options = TrainStageOptions(**told, preset=preset.value, fitted=fitted)
+    if corrected is not None:
+        told |= (Corrections() if corrected else AS_PUBLISHED).model_dump()
+    options = TrainStageOptions(**told, preset=preset.value)
     output = train_tokenizer(energy_files(files), out, options, force=force)
     problems = codebook_problems(output.content)
     facts = {"out": str(out), **tokenizer_facts(output.content), "done": output.fate}
@@ -82,11 +88,12 @@ def tokenizer_facts(header: TokenizerHeader) -> dict[str, str]:
     facts = {"model": f"{config.codes} codes, windows of {config.horizon} frames and {config.points} points"}
     if trained is None:
         return facts
-    unseen = f", {trained.unseen_share:.1%} of the positions unseen, {trained.clipped:,} beyond the frame"
+    unseen = f", {trained.unseen_share:.1%} of the positions unseen, {trained.outside:,} beyond the frame"
     return {
         **facts,
         "trained": f"{trained.steps} steps on {trained.windows:,} windows{unseen}",
         "loss": f"{trained.first_loss:.3f} to {trained.last_loss:.3f}",
+        "classes": str(trained.classes),
         "codes": str(trained.codebook),
     }
 

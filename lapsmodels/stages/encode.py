@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from lapsdata.containers.tracks import Tracks
     from lapsdata.schema.base import Parent
     from lapsmodels.tokenizer.checkpoint import Checkpoint
+    from lapsmodels.tokenizer.config import TokenizerConfig
+    from lapsmodels.training.windows import MotionWindows
 
 __all__ = ["Latents", "encode_tracks"]
 
@@ -25,7 +27,7 @@ Latents = Literal["none", "quantized", "both"]
 """Which latents are stored beside the codes."""
 
 # Changes of these change what the same weights make of the same tracks.
-_NAME, _VERSION = "motion_tokenizer", "1"
+_NAME, _VERSION = "motion_tokenizer", "2"
 
 
 def encode_tracks(
@@ -74,16 +76,16 @@ def encode_tracks(
     model, about = checkpoint
     _refuse_other_shapes(tracks, checkpoint)
     windows = motion_windows([tracks], about.views)
-    parts = []
+    parts, still = [], 0
     with torch.no_grad():
         for first in range(0, len(windows), batch):
-            velocities = torch.from_numpy(windows.positions[first : first + batch]).diff(dim=2)
-            parts.append([part.numpy() for part in model.encode(velocities)])
-    prequant, quantized, codes = (np.concatenate([part[k] for part in parts]) for k in range(3))
+            steps = windows.steps(slice(first, first + batch), about.config)
+            still += int(np.count_nonzero(~steps.known))
+            parts.append([part.numpy() for part in model.encode(torch.from_numpy(steps.velocities))])
+    codes, quantized, prequant = (np.concatenate([part[k] for part in parts]) for k in range(3))
     header = TokensHeader(
         provenance=provenance("lapsmodels", parameters={"latents": latents}, parents=parents),
-        # Positions that were not seen stay where they were; those beyond the frame are moved to its border.
-        policies={"held_positions": int((~windows.seen).sum()), "clipped_positions": windows.clipped},
+        policies=_policies(windows, about.config, still),
         video=tracks.header.video,
         horizon=tracks.header.horizon,
         stride=tracks.header.stride,
@@ -107,6 +109,17 @@ def encode_tracks(
         prequant=prequant if latents == "both" else None,
         quantized=None if latents == "none" else quantized,
     )
+
+
+def _policies(windows: MotionWindows, config: TokenizerConfig, still: int) -> dict[str, int]:
+    """Count what was made up: steps that are not known are no motion; where all are, positions are made for them."""
+    counts = {"still_steps": still} if config.seen_only or config.inside_only else {}
+    # Where only what was seen counts, nothing comes of a position that was not given.
+    if not config.seen_only:
+        counts["held_positions"] = windows.lost
+    if not config.inside_only:
+        counts["clipped_positions"] = windows.outside
+    return counts
 
 
 def _refuse_other_shapes(tracks: Tracks, checkpoint: Checkpoint) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lapsdata import console
-from lapsdata.errors import Problem, UnknownFormatError
+from lapsdata.errors import Problem, SchemaError, UnknownFormatError
 from lapsdata.execution.manifest import work_key
 from lapsdata.provenance import code_digest, parent, provenance, warn_of_other_code
 from lapsdata.stages import Output, settle
@@ -22,6 +22,7 @@ from lapsmodels.tokenizer.checkpoint import (
     weights_digest,
 )
 from lapsmodels.tokenizer.config import PRESETS
+from lapsmodels.tokenizer.corrections import class_grid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -36,7 +37,9 @@ if TYPE_CHECKING:
 __all__ = ["codebook_problems", "state_file", "train_tokenizer"]
 
 # Changes of it change what the same options make of the same tracks.
-_STAGE, _VERSION = "train", "1"
+_STAGE, _VERSION = "train", "2"
+# Medians of variable rates are never quite equal.
+_SAME_RATE = 1.01
 
 
 def train_tokenizer(
@@ -144,7 +147,7 @@ def _trained(
     *,
     overwrite: bool,
 ) -> TokenizerHeader:
-    from lapsmodels.training.loop import begin, train, use_of
+    from lapsmodels.training.loop import begin, classes_of, train, use_of
     from lapsmodels.training.state import load_state, save_state
     from lapsmodels.training.windows import motion_windows
 
@@ -172,7 +175,9 @@ def _trained(
         trained=Trained(
             windows=len(windows),
             unseen_share=windows.filled_share,
-            clipped=windows.clipped,
+            outside=windows.outside,
+            corrections=options.corrections,
+            classes=classes_of(windows, config),
             steps=options.steps,
             first_loss=_mean(training, slice(0, tenth)),
             last_loss=_mean(training, slice(-tenth, None)),
@@ -194,13 +199,26 @@ def _config(
 ) -> TokenizerConfig:
     header = tracks[0].header
     shape = {"views": len(views), "points": header.views[views[0]].points, "horizon": header.horizon}
-    config = PRESETS[options.preset].model_copy(update=shape)
-    if not options.fitted:
-        return config
-    sizes = [view.size for one in tracks for view in one.header.views.values()]
-    # Of unlike videos the finest grid: in none of them is a class more than a pixel.
-    grid = max(size.height for size in sizes), max(size.width for size in sizes)
-    return config.model_copy(update={"class_size": grid, "scale": windows.scale})
+    changes: dict[str, object] = {"seen_only": options.seen_only, "inside_only": options.inside_only}
+    config = PRESETS[options.preset].model_copy(update={**shape, **changes, "rounding": options.rounding})
+    if options.window_per_s is not None:
+        grid = class_grid(options.window_per_s, _rate_hz(tracks), config.reach)
+        config = config.model_copy(update={"class_size": grid})
+    return config.model_copy(update={"scale": windows.scale}) if options.scaled else config
+
+
+def _rate_hz(tracks: Sequence[Tracks]) -> float:
+    """Return the rate of all tracks; where it is variable, that of the median interval between frames."""
+    rates = [
+        (one.header.rate.hz if one.header.rate else 1 / float(np.median(np.diff(one.frame_s))), one.header.video.name)
+        for one in tracks
+    ]
+    (low, slow), (high, fast) = min(rates), max(rates)
+    if high > _SAME_RATE * low:
+        message = f"expected tracks of one rate, got {low:.4g} Hz of {slow} and {high:.4g} Hz of {fast}"
+        fix = "track all videos alike (--rate), or set window_per_s to null: the classes are then of steps, not of time"
+        raise SchemaError(Problem("unlike-rates", "tracks", message, fix))
+    return high
 
 
 def _mean(training: Training, steps: slice) -> float:

@@ -1,18 +1,24 @@
-"""Weights of AMPLIFY's own checkpoints, under the names that this library has for them."""
+"""Checkpoints of AMPLIFY: their weights under the names that this library has for them, and their configuration.
+
+A checkpoint is a dictionary: `model` holds the weights, `config` the whole configuration as plain values, beside the
+states of optimiser, scaler and schedule, counters and losses (pairlab/AMPLIFY, amplify/utils/train.py,
+save_checkpoint). Weights of a compiled model (`compile: true`) are named `_orig_mod.` first; upstream trains on one
+device, so that `module.` comes from the wrappers of others, as `state_dict` in place of `model` does.
+"""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
 
-from lapsdata.errors import Problem, SchemaError
+from lapsdata.errors import Problem, Problems, SchemaError
+from lapsmodels.tokenizer.config import TokenizerConfig, fsq_levels
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from torch import Tensor
 
-__all__ = ["from_amplify"]
+__all__ = ["amplify_config", "amplify_weights"]
 
 _NAMES = (
     (r"encoder\.encoder_proj\.", "project."),
@@ -42,34 +48,113 @@ _PARTS = (
 )
 # Masks follow from the configuration, and the sinusoids are never used.
 _NOT_WEIGHTS = re.compile(r".*\.attn_mask|decoder\.fixed_positional_emb\.inv_freq")
+_HOLDERS = ("model", "state_dict")
+_WRAPPERS = re.compile(r"^(?:module\.|_orig_mod\.)+")
+_ATTENTION: dict[object, Literal["causal", "full", "step"]] = {True: "causal", False: "full", "diag": "step"}
 
 
-def from_amplify(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the weights of a motion tokenizer of pairlab/AMPLIFY; give the result to `load_state_dict`.
+def amplify_weights(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Rename the weights of a motion tokenizer of pairlab/AMPLIFY.
+
+    Parameters
+    ----------
+    checkpoint : mapping
+        The weights by their names upstream, or a whole checkpoint that has them as `model` or `state_dict`. The names
+        may begin with `module.` or `_orig_mod.`.
 
     Raises
     ------
     SchemaError
-        A name that AMPLIFY's motion tokenizer does not have.
+        A name that AMPLIFY's motion tokenizer does not have, or two that are one without what they begin with.
 
     Examples
     --------
     >>> import torch
-    >>> list(from_amplify({"decoder.decoder_proj.bias": torch.zeros(225)}))
+    >>> list(amplify_weights({"model": {"_orig_mod.decoder.decoder_proj.bias": torch.zeros(225)}, "epoch": 3}))
     ['classify.bias']
     """
-    renamed, unknown = {}, []
+    state = next((checkpoint[key] for key in _HOLDERS if isinstance(checkpoint.get(key), Mapping)), checkpoint)
+    renamed: dict[str, Tensor] = {}
+    unknown = []
     for name, value in state.items():
-        if _NOT_WEIGHTS.fullmatch(name):
+        bare = _WRAPPERS.sub("", name)
+        if _NOT_WEIGHTS.fullmatch(bare):
             continue
-        ours = next((re.sub(f"^{old}", new, name) for old, new in _NAMES if re.match(old, name)), None)
-        if ours is None:
+        ours = _our_name(bare)
+        if ours is None or ours in renamed:
             unknown.append(name)
-            continue
-        for old, new in _PARTS:
-            ours = re.sub(old, new, ours)
-        renamed[ours] = value
+        else:
+            renamed[ours] = value
     if unknown:
         message = f"expected the weights of a motion tokenizer of AMPLIFY, got {len(unknown)} others: {unknown[:3]}"
         raise SchemaError(Problem("wrong-weights", "state", message, "image-conditioned tokenizers are not read"))
     return renamed
+
+
+def _our_name(name: str) -> str | None:
+    ours = next((re.sub(f"^{old}", new, name) for old, new in _NAMES if re.match(old, name)), None)
+    if ours is not None:
+        for old, new in _PARTS:
+            ours = re.sub(old, new, ours)
+    return ours
+
+
+def amplify_config(told: Mapping[str, Any]) -> TokenizerConfig:
+    """Return the configuration that a checkpoint of pairlab/AMPLIFY has as `config`.
+
+    Parameters
+    ----------
+    told : mapping
+        As cfg/train_motion_tokenizer.yaml upstream has it.
+
+    Raises
+    ------
+    SchemaError
+        A part is missing, or is of a kind that is not read: conditioned on images, another loss, a codebook without
+        levels, classes that are no square around no displacement, or classes on another grid than velocities.
+
+    Examples
+    --------
+    >>> amplify_config({"hidden_dim": 768})
+    Traceback (most recent call last):
+    lapsdata.errors.SchemaError: config: expected a configuration of AMPLIFY's motion tokenizer, got none of ...
+    """
+    try:
+        _refuse_other_kinds(told)
+        return TokenizerConfig(
+            views=len(told["cond_cameraviews"]),
+            points=told["num_tracks"],
+            horizon=told["track_pred_horizon"],
+            width=told["hidden_dim"],
+            heads=told["num_heads"],
+            encoder_layers=told["num_layers"],
+            decoder_layers=int(told["num_layers"] / 2),
+            head_width=told["decoder_mlp_hidden_dim"],
+            levels=fsq_levels(told["codebook_size"]),
+            attention=_ATTENTION[told["causal_encoder"]],
+            per_view=told["per_view"],
+            dropout=told["attn_pdrop"],
+            reach=(told["loss"]["rel_cls_img_size"][0] - 1) // 2,
+            class_size=tuple(told["loss"]["cls_img_size"]),
+        )
+    except KeyError as error:
+        message = f"expected a configuration of AMPLIFY's motion tokenizer, got none of {error.args[0]!r}"
+        raise SchemaError(Problem("wrong-config", "config", message)) from error
+
+
+def _refuse_other_kinds(told: Mapping[str, Any]) -> None:
+    problems, loss = Problems(), told["loss"]
+    window = list(loss["rel_cls_img_size"])
+    wanted = {
+        "type": (told["type"], "transformer"),
+        "cond_on_img": (told["cond_on_img"], False),
+        "point_dim": (told["point_dim"], 2),
+        "loss.loss_fn": (loss["loss_fn"], "relative_ce"),
+        "loss.rel_cls_img_size": (window, [window[0] | 1] * 2),
+        # Upstream counts classes in one grid and makes velocities of them in the other.
+        "loss.cls_img_size": (list(loss["cls_img_size"]), list(told["img_shape"])),
+    }
+    for key, (got, expected) in wanted.items():
+        if got != expected:
+            problems.add("wrong-config", f"config.{key}", f"expected {expected!r}, got {got!r}")
+    problems.raise_as(SchemaError)

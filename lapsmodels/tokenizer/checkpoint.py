@@ -12,8 +12,10 @@ from lapsdata.errors import CorruptDataError, Problem, SchemaError, StorageError
 from lapsdata.schema.base import Count, Digest, Header, Name, Positive, Record
 from lapsdata.storage.atomic import atomic_folder
 from lapsdata.storage.sealed_json import read_sealed_json, sealed_json
+from lapsmodels.tokenizer.class_use import ClassUse
 from lapsmodels.tokenizer.codebook import CodebookUse
 from lapsmodels.tokenizer.config import TokenizerConfig
+from lapsmodels.tokenizer.corrections import Corrections
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -40,14 +42,18 @@ class Trained(Record):
     """Windows that were learned from."""
     unseen_share: Annotated[float, Field(ge=0, le=1)]
     """Share of their positions that were not seen."""
-    clipped: Count
-    """Positions beyond the frame, which were moved to its border."""
+    outside: Count
+    """Positions beyond the frame."""
+    corrections: Corrections
+    """What was done otherwise than as published."""
+    classes: ClassUse
+    """How the classes of displacement fit all windows."""
     steps: Positive
     """Steps of the optimiser."""
     first_loss: float
-    """Mean loss of the first tenth of the steps."""
+    """Mean of what was made small over the first tenth of the steps; see `LossOptions`."""
     last_loss: float
-    """Mean loss of the last tenth."""
+    """The same over the last tenth."""
     codebook: CodebookUse
     """How the codes are used over all windows."""
 

@@ -86,6 +86,12 @@ class TokenizerConfig(Record):
     """Largest displacement, in pixels of the class grid, that has a class of its own."""
     class_size: tuple[Annotated[int, Field(ge=2)], Annotated[int, Field(ge=2)]] = (128, 128)
     """Height and width of the frame in pixels of the class grid."""
+    rounding: Literal["displacements", "positions"] = "positions"
+    """What is rounded to whole pixels of the class grid; see `Corrections.rounding`."""
+    seen_only: bool = False
+    """Whether a step with an end that was not seen is no motion: velocity 0, and no class."""
+    inside_only: bool = False
+    """The same for an end beyond the frame; where it is not so, such positions are moved to the border first."""
 
     @model_validator(mode="after")
     def _heads_divide_the_width(self) -> TokenizerConfig:

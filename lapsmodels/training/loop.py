@@ -10,8 +10,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from lapsmodels.tokenizer.class_use import class_use
 from lapsmodels.tokenizer.codebook import codebook_use
-from lapsmodels.tokenizer.losses import UNSEEN, displacement_classes, displacement_loss
+from lapsmodels.tokenizer.losses import (
+    UNSEEN,
+    code_information,
+    displacement_classes,
+    displacement_loss,
+    whole_displacements,
+)
 from lapsmodels.tokenizer.model import MotionTokenizer
 
 if TYPE_CHECKING:
@@ -19,6 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from lapsmodels.tokenizer.class_use import ClassUse
     from lapsmodels.tokenizer.codebook import CodebookUse
     from lapsmodels.tokenizer.config import TokenizerConfig
     from lapsmodels.training.options import TrainOptions
@@ -27,7 +35,7 @@ if TYPE_CHECKING:
     Save = Callable[["Training"], None]
     Tell = Callable[[int], None]
 
-__all__ = ["Training", "begin", "train", "use_of"]
+__all__ = ["Training", "begin", "classes_of", "train", "use_of"]
 
 _WARM_SHARE, _LAST_RATE = 0.05, 0.01
 
@@ -151,16 +159,16 @@ def _loss(
     points: NDArray[np.int64] | None,
     options: TrainOptions,
 ) -> torch.Tensor:
-    config = model.config
-    positions = torch.from_numpy(windows.positions[rows])
+    config, steps = model.config, windows.steps(rows, model.config)
     chosen = slice(None) if points is None else points
-    classes = displacement_classes(positions[..., chosen, :], config.class_size, config.reach)
-    if options.seen_only:
-        seen = torch.from_numpy(windows.seen[rows][..., chosen])
-        classes = classes.masked_fill(~(seen[:, :, 1:] & seen[:, :, :-1]), UNSEEN)
-    encoded = model.encode(positions.diff(dim=2))
-    logits = model.decode(encoded.quantized, None if points is None else torch.from_numpy(points))
-    return displacement_loss(logits, classes)
+    positions = torch.from_numpy(steps.positions[..., chosen, :])
+    classes = displacement_classes(positions, config.class_size, config.reach, config.rounding)
+    classes = classes.masked_fill(~torch.from_numpy(steps.known[..., chosen]), UNSEEN)
+    made = model(torch.from_numpy(steps.velocities), None if points is None else torch.from_numpy(points))
+    loss = displacement_loss(made.logits, classes, options=options)
+    if options.diversity:
+        loss = loss + options.diversity * (1 - code_information(model.bounded(made.prequant), config.levels))
+    return loss
 
 
 def _share_of_rate(step: int, steps: int) -> float:
@@ -186,6 +194,29 @@ def use_of(model: MotionTokenizer, windows: MotionWindows, batch: int = 256) -> 
     """
     codes: list[Any] = []
     for first in range(0, len(windows), batch):
-        positions = torch.from_numpy(windows.positions[first : first + batch])
-        codes.append(model.encode(positions.diff(dim=2)).codes.numpy())
+        velocities = windows.steps(slice(first, first + batch), model.config).velocities
+        codes.append(model.encode(torch.from_numpy(velocities)).indices.numpy())
     return codebook_use(np.concatenate(codes), model.config.codes)
+
+
+def classes_of(windows: MotionWindows, config: TokenizerConfig, batch: int = 256) -> ClassUse:
+    """Return how the classes of a configuration fit the motion of all windows.
+
+    Examples
+    --------
+    >>> from lapsdata.testing.samples import sample_tracks
+    >>> from lapsmodels.tokenizer.config import TokenizerConfig
+    >>> from lapsmodels.training.windows import motion_windows
+    >>> classes_of(motion_windows([sample_tracks(windows=8)], ["default"]), TokenizerConfig()).displacements
+    120
+    """
+    each = (windows.steps(slice(first, first + batch), config) for first in range(0, len(windows), batch))
+    return class_use(
+        (
+            whole_displacements(torch.from_numpy(steps.positions), config.class_size, config.rounding).numpy()[
+                steps.known
+            ]
+            for steps in each
+        ),
+        config.reach,
+    )

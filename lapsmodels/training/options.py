@@ -6,12 +6,13 @@ from typing import Annotated
 
 from pydantic import Field
 
-from lapsdata.schema.base import Count, Positive, Record
+from lapsdata.schema.base import Count, Positive
+from lapsmodels.tokenizer.corrections import LossOptions
 
 __all__ = ["TrainOptions"]
 
 
-class TrainOptions(Record):
+class TrainOptions(LossOptions):
     """Everything that decides which weights come out, beside the model and the windows.
 
     Examples
@@ -34,8 +35,6 @@ class TrainOptions(Record):
     """Of AdamW."""
     clip: Annotated[float, Field(gt=0)] | None = 1.0
     """Largest norm of the gradient; null for none."""
-    seen_only: bool = True
-    """Learn nothing from points that were not seen. (Upstream learns that they stand still.)"""
     seed: Count = 0
     """Of weights, order and points."""
     save_every: Positive = 100

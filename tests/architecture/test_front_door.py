@@ -39,6 +39,8 @@ FROZEN = (
     "write",
     "write_catalog",
 )
+FROZEN_MODELS = ("Encoded", "MotionTokenizer", "TokenizerConfig")
+DOORS = [(lapsdata, name) for name in FROZEN] + [(lapsmodels, name) for name in FROZEN_MODELS]
 
 
 def names_of(package: ModuleType) -> list[str]:
@@ -52,29 +54,32 @@ ROOMS = [name for name in PUBLIC if name.count(".") == 1 and name.startswith("la
 
 
 def offered() -> list[tuple[str, str]]:
-    """Every name that the front door or a room offers, with the room."""
+    """Every name that a front door or a room of the data layer offers, with the room."""
     return [
         (room, name)
-        for room in ("lapsdata", *ROOMS)
+        for room in ("lapsdata", "lapsmodels", *ROOMS)
         for name in getattr(importlib.import_module(room), "__all__", ())
         if not isinstance(getattr(importlib.import_module(room), name, None), ModuleType)
     ]
 
 
-def test_the_front_door_is_frozen() -> None:
+def test_the_front_doors_are_frozen() -> None:
     assert tuple(lapsdata.__all__) == FROZEN
+    assert tuple(lapsmodels.__all__) == FROZEN_MODELS
     assert len(FROZEN) <= 25
 
 
-@pytest.mark.parametrize("name", FROZEN)
-def test_every_name_of_the_front_door_opens(name: str) -> None:
-    assert getattr(lapsdata, name).__name__ == name
-    assert name in dir(lapsdata)
+@pytest.mark.parametrize(("door", "name"), DOORS)
+def test_every_name_of_a_front_door_opens(door: ModuleType, name: str) -> None:
+    assert getattr(door, name).__name__ == name
+    assert name in dir(door)
 
 
 def test_another_name_is_an_attribute_error_that_shows_the_known_ones() -> None:
     with pytest.raises(AttributeError, match="module 'lapsdata' has no attribute 'reed'; it has AmbiguousFormatError"):
         lapsdata.reed  # noqa: B018 - the access is the test
+    with pytest.raises(AttributeError, match="'lapsmodels' has no attribute 'Tokenizer'; it has Encoded, MotionToken"):
+        lapsmodels.Tokenizer  # noqa: B018 - the access is the test
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -37,14 +37,21 @@ def test_layers_are_kept(root: Path) -> None:
 
 def test_no_import_cycles() -> None:
     graph = grimp.build_graph("lapsdata", "lapsmodels", cache_dir=None)
-    # The front door names what it offers for type checkers and imports it when it is first used.
-    imports = {name: graph.find_modules_directly_imported_by(name) for name in graph.modules if name != "lapsdata"}
+    # The front doors name what they offer for type checkers and import it when it is first used.
+    rooms = graph.modules - {"lapsdata", "lapsmodels"}
+    imports = {name: graph.find_modules_directly_imported_by(name) for name in rooms}
     assert len(imports) > 20
     graphlib.TopologicalSorter(imports).prepare()
 
 
 def test_the_front_door_imports_nothing_heavy() -> None:
-    assert loaded_by("import lapsdata, lapsdata.errors, lapsdata.console, lapsdata.plugins").isdisjoint(HEAVY)
+    light = "import lapsdata, lapsdata.errors, lapsdata.console, lapsdata.plugins, lapsmodels"
+    assert loaded_by(light).isdisjoint(HEAVY)
+
+
+def test_a_configuration_of_a_model_needs_no_torch() -> None:
+    assert loaded_by("import lapsmodels; lapsmodels.TokenizerConfig()").isdisjoint({"torch", "numba", "cv2", "av"})
+    assert "torch" in loaded_by("import lapsmodels; lapsmodels.MotionTokenizer")
 
 
 def test_the_probe_sees_what_is_imported() -> None:

@@ -11,7 +11,10 @@ import pytest
 GOOD = """
 from pathlib import Path
 
+import torch
+
 import lapsdata
+import lapsmodels
 from lapsdata import Segments, Tracks
 
 
@@ -36,6 +39,11 @@ def again(path: Path) -> str:
         return error.problems[0].code
 
 
+def recoded(velocities: torch.Tensor) -> torch.Tensor:
+    model = lapsmodels.MotionTokenizer(lapsmodels.TokenizerConfig(views=2))
+    return model.encode(velocities).indices
+
+
 rate: lapsdata.FrameRate = lapsdata.FrameRate(30000, 1001)
 """
 
@@ -43,6 +51,8 @@ rate: lapsdata.FrameRate = lapsdata.FrameRate(30000, 1001)
 BAD = {
     "lapsdata.nope": ("attr-defined", 'Module has no attribute "nope"'),
     "lapsdata.Tracs": ("attr-defined", 'Module has no attribute "Tracs"'),
+    "lapsmodels.Tokenizer": ("attr-defined", 'Module has no attribute "Tokenizer"'),
+    'lapsmodels.TokenizerConfig(views="two")': ("arg-type", 'expected "int"'),
     "from lapsdata import reed": ("attr-defined", 'Module "lapsdata" has no attribute "reed"'),
     'lapsdata.read("clip.h5").tracks': ("attr-defined", '"Container" has no attribute "tracks"'),
     'lapsdata.read("clip.h5", lapsdata.Tokens).tracks': ("attr-defined", '"Tokens" has no attribute "tracks"'),
@@ -59,7 +69,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     """Let mypy look at both programs from outside of the checkout; return what it says, by file and line."""
     folder = tmp_path_factory.mktemp("user")
     (folder / "good.py").write_text(GOOD)
-    (folder / "bad.py").write_text("\n".join(["import lapsdata", *BAD]) + "\n")
+    (folder / "bad.py").write_text("\n".join(["import lapsdata, lapsmodels", *BAD]) + "\n")
     command = [sys.executable, "-m", "mypy", "--strict", "--hide-error-context", "good.py", "bad.py"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stdout + done.stderr

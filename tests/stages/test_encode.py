@@ -33,10 +33,10 @@ def checkpoint_of(views: tuple[str, ...] = ("default",), **changes: Any) -> Chec
 def test_codes_are_those_of_the_model(batch: int) -> None:
     tracks, checkpoint = sample_tracks(windows=9), checkpoint_of()
     tokens = encode_tracks(tracks, checkpoint, latents="both", batch=batch)
-    positions = torch.from_numpy(motion_windows([tracks], ["default"]).positions)
+    steps = motion_windows([tracks], ["default"]).steps(slice(None), checkpoint.model.config)
     with torch.no_grad():
-        expected = checkpoint.model.encode(positions.diff(dim=2))
-    np.testing.assert_array_equal(tokens.codes, expected.codes.numpy())
+        expected = checkpoint.model.encode(torch.from_numpy(steps.velocities))
+    np.testing.assert_array_equal(tokens.codes, expected.indices.numpy())
     np.testing.assert_allclose(tokens.prequant, expected.prequant.numpy(), atol=1e-5)
     np.testing.assert_allclose(tokens.quantized, expected.quantized.numpy(), atol=1e-5)
     assert len(np.unique(tokens.codes)) > 1
@@ -67,8 +67,23 @@ def test_the_header_says_what_made_them() -> None:
     assert (made.levels, made.codes, made.checkpoint) == ((5, 3), 15, checkpoint.header.weights)
     assert made.parameters["horizon"] == 4
     assert tokens.header.provenance.parents == tuple(parents)
-    unseen = int((~sample_tracks(windows=3).vis["default"]).sum())
-    assert tokens.header.policies == {"held_positions": unseen, "clipped_positions": 0}
+
+
+@pytest.mark.parametrize("seen_only", [False, True])
+@pytest.mark.parametrize("inside_only", [False, True])
+def test_what_was_made_up_is_counted(seen_only: bool, inside_only: bool) -> None:
+    tracks = sample_tracks(windows=3)
+    seen, given = tracks.vis["default"], np.isfinite(tracks.tracks["default"]).all(axis=-1)
+    expected: dict[str, int] = {}
+    if seen_only or inside_only:
+        expected["still_steps"] = int((~(seen[:, 1:] & seen[:, :-1])).sum()) if seen_only else 0
+    if not seen_only:
+        expected["held_positions"] = int((~given).sum())
+    if not inside_only:
+        expected["clipped_positions"] = 0
+    tokens = encode_tracks(tracks, checkpoint_of(seen_only=seen_only, inside_only=inside_only))
+    assert tokens.header.policies == expected
+    assert not given.all()
 
 
 @pytest.mark.parametrize("per_view", [False, True])

@@ -13,11 +13,14 @@ from lapsdata import formats
 from lapsdata.containers import Tokens, Tracks
 from lapsdata.errors import CorruptDataError, SchemaError, StorageError
 from lapsdata.testing.samples import sample_tracks
+from lapsdata.timebase import FrameRate
 from lapsmodels.stages.encode import encode_tracks
 from lapsmodels.stages.encode_many import EncodeOptions, encode_files
 from lapsmodels.stages.train import codebook_problems, state_file, train_tokenizer
-from lapsmodels.stages.train_options import TrainStageOptions
+from lapsmodels.stages.train_options import PLUGIN, TrainStageOptions
 from lapsmodels.tokenizer.checkpoint import load_tokenizer
+from lapsmodels.tokenizer.config import PRESETS
+from lapsmodels.tokenizer.corrections import AS_PUBLISHED, Corrections
 from lapsmodels.training import loop
 
 if TYPE_CHECKING:
@@ -50,17 +53,57 @@ def whole(folder: Path) -> dict[str, bytes]:
 
 def test_a_tokenizer_fits_its_data(files: list[Path], tmp_path: Path) -> None:
     output = train_tokenizer(files, tmp_path / "t", QUICK)
-    header, size = output.content, formats.read(files[0], Tracks).header.views["default"].size
+    header = output.content
     assert (header.config.points, header.config.horizon) == (9, 6)
-    assert header.config.class_size == (size.height, size.width)
+    # 0.5 of the frame per second at 10 frames per second, in 7 pixels.
+    assert header.config.class_size == (140, 140)
     assert header.config.scale > 1
+    assert (header.config.seen_only, header.config.inside_only, header.config.rounding) == (True, True, "displacements")
     assert header.trained is not None
     assert (header.trained.windows, header.trained.steps) == (18, 6)
+    assert header.trained.corrections == Corrections()
     assert header.trained.codebook.seen == 18 * 5
+    read = [formats.read(path, Tracks) for path in files]
+    both = [one.vis["default"][:, 1:] & one.vis["default"][:, :-1] for one in read]
+    assert header.trained.classes.displacements == sum(int(known.sum()) for known in both)
+    assert header.trained.classes.beyond_share > 0.5
     assert [parent.name for parent in header.provenance.parents] == ["clip_0.h5", "clip_1.h5"]
     assert load_tokenizer(tmp_path / "t").header == header
-    published = train_tokenizer(files, tmp_path / "p", QUICK.model_copy(update={"fitted": False})).content.config
-    assert (published.class_size, published.scale) == ((128, 128), 1.0)
+
+
+def test_the_preset_amplify_corrects_nothing_but_what_it_is_told_to(
+    files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny = PRESETS["amplify"].model_copy(update={"width": 16, "heads": 2, "head_width": 8, "levels": (5, 3)})
+    monkeypatch.setitem(PRESETS, "amplify", tiny)
+    options = TrainStageOptions(preset="amplify", steps=2, batch=4)
+    assert options.corrections == AS_PUBLISHED
+    header = train_tokenizer(files, tmp_path / "p", options).content
+    assert header.config == tiny.model_copy(update={"points": 9, "horizon": 6})
+    assert header.trained is not None
+    assert header.trained.corrections == AS_PUBLISHED
+    some = TrainStageOptions(preset="amplify", window_per_s=2.0, scaled=True, diversity=0.3)
+    differ = AS_PUBLISHED.model_copy(update={"window_per_s": 2.0, "scaled": True, "diversity": 0.3})
+    assert some.corrections == differ
+    assert PLUGIN.options("amplify", {"diversity": 0.3}) == TrainStageOptions(preset="amplify", diversity=0.3)
+    assert TrainStageOptions().corrections == Corrections()
+
+
+def test_a_window_in_time_needs_one_rate(files: list[Path], tmp_path: Path) -> None:
+    slow = sample_tracks(windows=3, horizon=6, points=9)
+    header = slow.header.model_copy(update={"rate": FrameRate(20)})
+    formats.write(tmp_path / "fast.h5", replace(slow, header=header, frame_s=slow.frame_s / 2))
+    unlike = [files[0], tmp_path / "fast.h5"]
+    with pytest.raises(
+        SchemaError, match=r"expected tracks of one rate, got 10 Hz of clip_0 and 20 Hz of clip_0; track"
+    ):
+        train_tokenizer(unlike, tmp_path / "t", QUICK)
+    free = train_tokenizer(unlike, tmp_path / "t", QUICK.model_copy(update={"window_per_s": None})).content
+    assert free.config.class_size == (128, 128)
+    # A variable rate is that of the median interval.
+    odd = slow.header.model_copy(update={"rate": None})
+    formats.write(tmp_path / "odd.h5", replace(slow, header=odd, frame_s=slow.frame_s * 2))
+    assert train_tokenizer([tmp_path / "odd.h5"], tmp_path / "v", QUICK).content.config.class_size == (70, 70)
 
 
 def test_what_is_done_is_kept_and_what_is_changed_is_trained_anew(files: list[Path], tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def test_what_was_written_is_read(saved: Path) -> None:
     assert header.weights == weights_digest((saved / "weights.safetensors").read_bytes())
     assert not model.training
     given = torch.randn(2, 1, 4, 9, 2)
-    assert torch.equal(model.encode(given).codes, model_of().eval().encode(given).codes)
+    assert torch.equal(model.encode(given).indices, model_of().eval().encode(given).indices)
 
 
 def test_equal_weights_are_equal_bytes(saved: Path, tmp_path: Path) -> None:

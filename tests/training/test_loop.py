@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lapsdata.errors import CorruptDataError
-from lapsmodels.tokenizer.losses import displacement_classes
-from lapsmodels.training.loop import _points, _rows, begin, train, use_of
+from lapsmodels.tokenizer.corrections import AS_PUBLISHED, LossOptions
+from lapsmodels.tokenizer.losses import code_information, displacement_classes, displacement_loss
+from lapsmodels.training.loop import _loss, _points, _rows, begin, classes_of, train, use_of
 from lapsmodels.training.options import TrainOptions
 from lapsmodels.training.state import load_state, save_state
 from lapsmodels.training.windows import MotionWindows
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lapsmodels.tokenizer.config import TokenizerConfig
+
+
+PLAIN = {name: getattr(AS_PUBLISHED, name) for name in LossOptions.model_fields}
 
 
 def weights(training: Any) -> dict[str, Any]:
@@ -32,14 +36,14 @@ def assert_equal(one: dict[str, Any], other: dict[str, Any]) -> None:
 
 
 def test_it_learns_what_there_is_to_learn(config: TokenizerConfig, steady: MotionWindows) -> None:
-    options = TrainOptions(steps=400, batch=16, rate=3e-3, points=None)
+    options = TrainOptions(steps=400, batch=16, rate=3e-3, points=None, **PLAIN)
     training = train(begin(config, options), steady, options)
     assert np.mean(training.losses[:3]) > 5
     # Without the codes, one of four ways is as likely as another: ln 4 = 1.39; telling two pairs apart leaves ln 2.
     assert np.mean(training.losses[-5:]) < 0.75
     positions = torch.from_numpy(steady.positions)
     with torch.no_grad():
-        logits = training.model.decode(training.model.encode(positions.diff(dim=2)).quantized)
+        logits = training.model(positions.diff(dim=2)).logits
     classes = displacement_classes(positions, config.class_size, config.reach)
     assert float((logits.argmax(dim=-1) == classes).float().mean()) > 0.45
     use = use_of(training.model, steady)
@@ -106,17 +110,50 @@ def test_points_are_drawn_anew_each_step(config: TokenizerConfig) -> None:
     assert _points(config, TrainOptions(points=None), np.random.default_rng(0)) is None
 
 
-def test_what_was_not_seen_teaches_nothing(config: TokenizerConfig, steady: MotionWindows) -> None:
-    """The same windows with nonsense where nothing was seen give the same weights; upstream's way gives others."""
-    seen = np.random.default_rng(1).random(steady.seen.shape) < 0.7
+@pytest.mark.parametrize("by", ["seen_only", "inside_only"])
+def test_steps_that_are_not_known_teach_nothing(config: TokenizerConfig, steady: MotionWindows, by: str) -> None:
+    """Nonsense in their place gives the same weights; as published, it gives others."""
+    hidden = np.random.default_rng(1).random(steady.seen.shape) < 0.3
+    noise = np.random.default_rng(2).normal(size=(2, *steady.positions.shape)).astype(np.float32)
+    if by == "inside_only":
+        noise = np.sign(noise) * (1 + abs(noise))
     made = {}
-    for only in (True, False):
-        options = TrainOptions(steps=3, batch=8, seen_only=only, points=None)
-        for name, mask in (("partly", seen), ("all", np.ones_like(seen))):
-            given_windows = MotionWindows(steady.positions, mask, steady.video, 0)
-            made[only, name] = train(begin(config, options), given_windows, options).losses
-    assert made[True, "partly"] != made[True, "all"]
-    assert made[False, "partly"] == made[False, "all"]
+    for corrected in (True, False):
+        chosen, options = config.model_copy(update={by: corrected}), TrainOptions(steps=3, batch=8, points=None)
+        for number in (0, 1):
+            positions = np.where(hidden[..., None], noise[number], steady.positions)
+            seen = np.where(by == "seen_only", ~hidden, True)
+            nonsense = MotionWindows(positions, seen, steady.video, 0)
+            made[corrected, number] = train(begin(chosen, options), nonsense, options).losses
+    assert made[True, 0] == made[True, 1]
+    assert made[False, 0] != made[False, 1]
+
+
+def test_every_part_of_what_is_made_small_counts(config: TokenizerConfig, windows: MotionWindows) -> None:
+    """One step from the same weights: the cost by hand, and the information of codes beside it by its weight."""
+    positions = torch.from_numpy(windows.steps(np.arange(6), config).positions)
+    classes = displacement_classes(positions, config.class_size, config.reach)
+    for options in (TrainOptions(points=None, diversity=0.7), TrainOptions(points=None, **PLAIN)):
+        model = begin(config, options).model.eval()
+        with torch.no_grad():
+            ours = float(_loss(model, windows, np.arange(6), None, options))
+            made = model(positions.diff(dim=2))
+            by_hand = float(displacement_loss(made.logits, classes, None, options))
+            told = float(code_information(model.bounded(made.prequant), config.levels))
+        assert ours == pytest.approx(by_hand + options.diversity * (1 - told), rel=1e-5)
+    assert options.diversity == 0
+
+
+def test_classes_are_counted_over_all_windows(config: TokenizerConfig, windows: MotionWindows) -> None:
+    config = config.model_copy(update={"seen_only": True, "class_size": (64, 48)})
+    use = classes_of(windows, config, batch=3)
+    pixels = np.rint((windows.positions.clip(-1, 1) + 1) * (32, 24)).clip(0, (63, 47))
+    known = windows.seen[:, :, 1:] & windows.seen[:, :, :-1]
+    moved = np.diff(pixels, axis=2)[known]
+    assert use.displacements == len(moved) == known.sum()
+    assert use.centre_share == pytest.approx(float((moved == 0).all(axis=-1).mean()))
+    assert use.beyond_share == pytest.approx(float((abs(moved) > 7).any(axis=-1).mean()))
+    assert use.beyond_share > 0
 
 
 def test_a_state_of_another_training_is_not_taken(config: TokenizerConfig, tmp_path: Path) -> None:
