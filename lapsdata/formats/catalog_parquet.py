@@ -22,13 +22,16 @@ from lapsdata.storage.sealed_parquet import column_values, parquet_header
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pyarrow as pa
+
     from lapsdata.storage.seal import Verify
 
-__all__ = ["PLUGIN", "read", "read_header", "write"]
+__all__ = ["COLUMNS", "PLUGIN", "read", "read_header", "write"]
 
 _TEXTS = ("path", "video", "group", "split", "rate", "digest")
 _NUMBERS = ("first", "windows")
-_ORDER = ("path", "video", "group", "split", "first", "windows", "duration_s", "rate", "digest")
+COLUMNS = ("path", "video", "group", "split", "first", "windows", "duration_s", "rate", "digest")
+"""Columns of the table, in its order."""
 
 
 def write(path: Path, container: Catalog, *, overwrite: bool = False) -> WriteReport:
@@ -60,10 +63,7 @@ def write(path: Path, container: Catalog, *, overwrite: bool = False) -> WriteRe
     import pyarrow as pa
 
     check_container(container, Catalog, path)
-    columns: dict[str, Any] = {name: pa.array(getattr(container, name), pa.string()) for name in _TEXTS}
-    columns |= {name: pa.array(getattr(container, name)) for name in _NUMBERS}
-    columns["duration_s"] = nullable(container.duration_s)
-    table = pa.table({name: columns[name] for name in _ORDER})
+    table = pa.table({name: column_of(name, getattr(container, name)) for name in COLUMNS})
     write_sealed_groups(path, container.header.as_json(), table, overwrite=overwrite)
     return WriteReport(path, PLUGIN.name, size_on_disk(path))
 
@@ -75,10 +75,28 @@ def read(path: Path, *, verify: Verify = "first") -> Catalog:
     """
     check_verify(verify)
     table = GroupedTable(path)
-    header = catalog_header(table)
-    found = table.columns(_ORDER, verify=verify != "never")
-    columns: dict[str, Any] = {name: texts(found[name]) for name in _TEXTS}
-    columns |= {name: np.asarray(column_values(found[name])) for name in (*_NUMBERS, "duration_s")}
+    return catalog_of(catalog_header(table), table.columns(COLUMNS, verify=verify != "never"))
+
+
+def column_of(name: str, values: Any) -> pa.Array:  # noqa: ANN401 - texts, or an array of numbers
+    """Return a column as a catalog stores it.
+
+    Examples
+    --------
+    >>> column_of("duration_s", [0.5, np.nan]).null_count, column_of("windows", [3]).type
+    (1, DataType(int64))
+    """
+    import pyarrow as pa
+
+    if name in _TEXTS:
+        return pa.array(values, pa.string())
+    return pa.array(np.asarray(values, np.int64)) if name in _NUMBERS else nullable(np.asarray(values, np.float64))
+
+
+def catalog_of(header: CatalogHeader, table: pa.Table) -> Catalog:
+    """Return the catalog that a table with all columns spells."""
+    columns: dict[str, Any] = {name: texts(table[name]) for name in _TEXTS}
+    columns |= {name: np.asarray(column_values(table[name])) for name in (*_NUMBERS, "duration_s")}
     return Catalog(header, **columns)
 
 
@@ -98,8 +116,8 @@ def catalog_header(table: GroupedTable) -> CatalogHeader:
         It has other columns than a catalog.
     """
     header = open_header(CatalogHeader, table.header, table.path)
-    if set(table.names) != set(_ORDER):
-        message = f"expected the columns {list(_ORDER)}, got {list(table.names)}"
+    if set(table.names) != set(COLUMNS):
+        message = f"expected the columns {list(COLUMNS)}, got {list(table.names)}"
         raise CorruptDataError(Problem("wrong-columns", str(table.path), message, REPAIR))
     return header
 

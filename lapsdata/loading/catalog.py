@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
@@ -13,7 +13,7 @@ import numpy as np
 from lapsdata.containers.catalog import Catalog
 from lapsdata.errors import LapsError, Problem, Problems, SchemaError, listed, warn
 from lapsdata.formats._format import WriteReport, size_on_disk
-from lapsdata.formats.catalog_parquet import PLUGIN, recognises, write
+from lapsdata.formats.catalog_parquet import COLUMNS, PLUGIN, recognises, write
 from lapsdata.loading._catalog_index import EntryWriter, generation_of, index_place, index_writer
 from lapsdata.loading._catalog_items import (
     CatalogItems,
@@ -37,13 +37,14 @@ from lapsdata.storage.sealed_groups import GroupedTable
 
 if TYPE_CHECKING:
     from lapsdata.loading._item_table import ItemTable
-    from lapsdata.loading.items import WindowFile, WindowItem
+    from lapsdata.loading.items import WindowFile
     from lapsdata.loading.source import BatchSpec
     from lapsdata.storage.open_files import Io
+    from lapsdata.storage.pieces import Source
     from lapsdata.storage.seal import Verify
     from lapsdata.timebase import FrameRate
 
-__all__ = ["Choice", "Stale", "write_catalog"]
+__all__ = ["Choice", "Stale", "item_rows", "spelled_path", "write_catalog"]
 
 Choice = Mapping[str, str] | Callable[[str], str | None]
 """A name for each video: by its name in a mapping, or what a function of its name returns."""
@@ -119,7 +120,7 @@ def write_catalog(
         report = write(place, rows.add_all(places, None), overwrite=overwrite)
         remove(index_place(place))
         return replace(report, notes=rows.notes())
-    with index_writer(place, generation_of(_spelled(path, folder) for path in places)) as out:
+    with index_writer(place, generation_of(spelled_path(path, folder) for path in places)) as out:
         catalog = rows.add_all(places, out)
         report = write(place, catalog, overwrite=overwrite)
         out.finish(catalog.header, GroupedTable(place).seal)
@@ -141,7 +142,7 @@ class _Rows:
 
     def __init__(self, folder: Path, split: Choice | None, group: Choice | None) -> None:
         self._folder, self._split, self._group = folder, split, group
-        self._columns: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
+        self._columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
         self._first: WindowFile | None = None
         self._elsewhere = 0
 
@@ -198,36 +199,20 @@ class _Rows:
             self._first = file
         require_alike({str(self._first.path): self._first.spec, str(path): file.spec})
         fields = {name: np.dtype((field.dtype, field.shape)) for name, field in self._first.spec.items()}
-        first = 0
-        for item in file.items:
-            found = {name: rows_of(source, first, first + item.rows) for name, source in file.found.items()}
+        for row, found in item_rows(path, file, self._folder):
             number = len(self._columns["path"])
-            self._add_item(path, item, first, item_digest(item, found) if all_summed(found) else None)
+            self._add_item(row)
             if out is not None:
                 entry, whole = make_entry(number, out.generation, found, fields, self._folder)
                 out.add(entry)
                 self._elsewhere += not whole
-            first += item.rows
 
-    def _add_item(self, path: Path, item: WindowItem, first: int, digest: str | None) -> None:
-        group = _chosen(self._group, item.video)
-        split = _chosen(self._split, item.video)
+    def _add_item(self, row: dict[str, Any]) -> None:
+        group = _chosen(self._group, row["video"])
+        split = _chosen(self._split, row["video"])
         if split is None and group is not None:
             split = _chosen(self._split, group) if isinstance(self._split, Mapping) else None
-        known = item.start_s is not None and item.end_s is not None
-        rate = None if item.header is None or item.header.rate is None else str(item.header.rate)
-        row = {
-            "path": _spelled(path, self._folder),
-            "video": item.video,
-            "group": group,
-            "split": split,
-            "first": first,
-            "windows": item.rows,
-            "duration_s": float(item.end_s[-1] - item.start_s[0]) if known else np.nan,  # type: ignore[index]
-            "rate": rate,
-            "digest": digest,
-        }
-        for name, value in row.items():
+        for name, value in (row | {"group": group, "split": split}).items():
             self._columns[name].append(value)
 
     def _catalog(self) -> Catalog:
@@ -252,7 +237,32 @@ class _Rows:
         return Catalog(header, **made)
 
 
-_COLUMNS = ("path", "video", "group", "split", "first", "windows", "duration_s", "rate", "digest")
+def item_rows(path: Path, file: WindowFile, folder: Path) -> Iterator[tuple[dict[str, Any], Mapping[str, Source]]]:
+    """Yield what a catalog in a folder says of each item of a file, but for group and split, and where its fields lie.
+
+    Parameters
+    ----------
+    path : Path
+    file : WindowFile
+        That file, opened.
+    folder : Path
+        Absolute.
+    """
+    first = 0
+    for item in file.items:
+        found = {name: rows_of(source, first, first + item.rows) for name, source in file.found.items()}
+        known = item.start_s is not None and item.end_s is not None
+        row = {
+            "path": spelled_path(path, folder),
+            "video": item.video,
+            "first": first,
+            "windows": item.rows,
+            "duration_s": float(item.end_s[-1] - item.start_s[0]) if known else np.nan,  # type: ignore[index]
+            "rate": None if item.header is None or item.header.rate is None else str(item.header.rate),
+            "digest": item_digest(item, found) if all_summed(found) else None,
+        }
+        yield row, found
+        first += item.rows
 
 
 def _chosen(choice: Choice | None, name: str) -> str | None:
@@ -261,7 +271,14 @@ def _chosen(choice: Choice | None, name: str) -> str | None:
     return choice.get(name) if isinstance(choice, Mapping) else choice(name)
 
 
-def _spelled(path: Path, folder: Path) -> str:
+def spelled_path(path: Path, folder: Path) -> str:
+    """Return a path as a catalog in a folder spells it: relative where it is within, else absolute.
+
+    Examples
+    --------
+    >>> spelled_path(Path("/data/train/a.h5"), Path("/data")), spelled_path(Path("/other/a.h5"), Path("/data"))
+    ('train/a.h5', '/other/a.h5')
+    """
     whole = path.absolute()
     return whole.relative_to(folder).as_posix() if whole.is_relative_to(folder) else whole.as_posix()
 

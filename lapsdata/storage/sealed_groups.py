@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pydantic import JsonValue
 
-__all__ = ["GroupedTable", "write_sealed_groups"]
+__all__ = ["GroupedTable", "group_digest", "write_sealed_groups"]
 
 _HEADER, _SEAL = b"lapsdata:header", b"lapsdata:seal"
 
@@ -77,7 +77,7 @@ def write_sealed_groups(
     columns: dict[str, JsonValue] = {}
     for name in table.column_names:
         parts = [table[name].slice(at, count) for at, count in zip(edges, rows, strict=False)]
-        columns[name] = {"type": str(table.schema.field(name).type), "digests": [_digest(part) for part in parts]}
+        columns[name] = {"type": str(table.schema.field(name).type), "digests": [group_digest(part) for part in parts]}
     seal = make_seal(_manifest(header, rows, columns))
     sealed = table.replace_schema_metadata({_HEADER: canonical_json(dict(header)), _SEAL: seal})
     with atomic_file(path, overwrite=overwrite) as temporary, temporary.open("wb") as raw:
@@ -180,7 +180,7 @@ class GroupedTable:
 
     def _compare(self, number: int, name: str, column: pa.ChunkedArray) -> None:
         with decoding(str(self.path), "columns"):
-            found = _digest(column)
+            found = group_digest(column)
         if found != self._digests[name][number]:
             message = f"expected digest {self._digests[name][number]} as sealed, got {found}"
             raise CorruptDataError(Problem("seal-mismatch", f"{self.path}: {name}: group {number}", message, REPAIR))
@@ -220,8 +220,18 @@ def _manifest(
     return {"header": f"{crc32c(canonical_json(dict(header))):08x}", "rows": list(rows), "columns": columns}
 
 
-def _digest(column: pa.ChunkedArray) -> str:
-    """Return the CRC-32C of what a column says, however Arrow laid it out: nulls, lengths, values."""
+def group_digest(column: pa.ChunkedArray) -> str:
+    """Return the digest that the seal holds of a column of one group of rows.
+
+    It is the CRC-32C of what the column says, however Arrow laid it out: nulls, lengths, values.
+
+    Examples
+    --------
+    >>> import pyarrow
+    >>> whole = pyarrow.chunked_array([["a", None], ["c"]])
+    >>> group_digest(whole) == group_digest(pyarrow.chunked_array([["a", None, "c"]]))
+    True
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 
