@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["RepairReport", "Repaired", "State"]
+__all__ = ["NAMED", "RepairReport", "Repaired", "State"]
 
 State = Literal["whole", "repaired", "damaged", "beyond-repair", "of-others"]
 """As it was written; damaged, and what could be saved is written; the same, and nothing was written since no output was
 named; damaged, and nothing can be saved; of another maker, in a folder of files: not read, and not repaired."""
 
-_NAMED = 12
+NAMED = 12
 """Names that a text shows of what was left out; JSON has all."""
 
 
@@ -33,9 +33,11 @@ class Repaired:
         Registry name.
     state : State
     unit : str
-        What is counted: `windows`, `rows`.
+        What is counted: `windows`, `rows`, `items`.
     kept, lost : int
         How many of them are saved, and how many are not.
+    remade : int
+        Of those that are kept: how many were lost in part, and made anew from something else that proves them.
     good_after : int
         Of those that are lost: how many behind the damage are sound by themselves.
     lost_s : float or None, second
@@ -68,6 +70,7 @@ class Repaired:
     first_bad: str = ""
     output: Path | None = None
     notes: tuple[Problem, ...] = field(default_factory=tuple)
+    remade: int = 0
 
     def facts(self) -> dict[str, str]:
         """Return what one wants to know, as name and text."""
@@ -75,6 +78,8 @@ class Repaired:
         if self.state in ("beyond-repair", "of-others"):
             return facts
         facts["kept"] = f"{self.kept:,} {self.unit}"
+        if self.remade:
+            facts["remade"] = f"{self.remade:,} of these"
         if self.lost:
             behind = f", {self.good_after:,} of them sound, but behind the damage" if self.good_after else ""
             facts["lost"] = f"{self.lost:,} {self.unit}{behind}"
@@ -90,7 +95,8 @@ class Repaired:
 
     def problems(self) -> Iterator[Problem]:
         """Yield what is to be told: what is lost is an error, whatever could be saved."""
-        yield from (note.within(str(self.path)) for note in self.notes)
+        own = str(self.path)
+        yield from (note if note.where.startswith(own) else note.within(own) for note in self.notes)
         if self.lost:
             message = f"{self.lost:,} of {self.kept + self.lost:,} {self.unit} are lost"
             fix = "take them from a copy, or make them anew from the parents"
@@ -142,8 +148,8 @@ class RepairReport:
             facts = {"files": str(len(self.items))}
             facts |= {state.replace("-", " "): str(count) for state, count in sorted(counts.items())}
         if self.beside:
-            more = ", ..." if len(self.beside) > _NAMED else ""
-            told = ", ".join(self.beside[:_NAMED])
+            more = ", ..." if len(self.beside) > NAMED else ""
+            told = ", ".join(self.beside[:NAMED])
             facts["left out"] = f"{len(self.beside)} that are nothing repair knows: {told}{more}"
         named = {"leftovers": self.leftovers, "removed": self.removed, "put back": self.restored}
         return facts | {name: ", ".join(path.name for path in paths) for name, paths in named.items() if paths}

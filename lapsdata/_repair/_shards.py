@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 import numpy as np
 
 from lapsdata._repair._choice import Keep, chosen, lost_s
 from lapsdata._repair._marks import saved_header
 from lapsdata._repair._report import Repaired
+from lapsdata._repair._shards_frames import FROM_A_COPY, found_frames, notes_on_frames
 from lapsdata._repair._shards_index import UNKNOWN, found_samples
 from lapsdata.errors import CorruptDataError, LapsError, Problem
 from lapsdata.formats._shards_files import digest_of
@@ -22,7 +23,7 @@ from lapsdata.storage.seal import crc32c
 from lapsdata.storage.sealed_json import read_sealed_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -32,28 +33,43 @@ if TYPE_CHECKING:
 
 __all__ = ["repair_shards"]
 
+T = TypeVar("T")
+
 _REMAKE = "make them anew from their tracks"
 _BARE = (
-    f"{_REMAKE}: lapsdata convert TRACKS DST --to shards; the arrays alone, without times and unverified, can be read "
-    "from each shard-*.tar by the webdataset library"
+    f"{_REMAKE}: lapsdata convert TRACKS DST --to shards; until then each shard-*.tar can be read by itself, verified "
+    "and with its times: lapsdata.formats.shards_webdataset.stream_shard"
 )
 _BLOCK = 256
+
+_TIMES = "lost_frame_times"
+"""Policy: frames whose times no sample says are left out, with the windows behind them."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Opened:
-    """What stands beside the archives; all of it fits its seal, but for an index that was found anew."""
+    """What stands beside the archives; all of it fits its seal, but for tables that were found anew."""
 
     path: Path
     manifest: ShardsManifest
     samples: SampleTable
     frames: FrameTable
     notes: tuple[Problem, ...] = ()
+    lost_times: int | None = None
+    """Frames whose times are not known any more; None where the table of times is as it was."""
 
     def rows(self, video: int) -> range:
         """Return the numbers of the samples of a video."""
         first = sum(self.manifest.windows[:video])
         return range(first, first + self.manifest.windows[video])
+
+    def placed(self) -> NDArray[np.bool_]:
+        """Say of each sample whether the times of all its frames are known: bool (W,)."""
+        frames = np.bincount(self.frames.video, minlength=len(self.manifest.videos))
+        placed: NDArray[np.bool_] = (
+            self.samples.start_index + self.manifest.videos[0].horizon <= frames[self.samples.video]
+        )
+        return placed
 
     def times(self, video: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]:
         """Return `start_index`, `frame_s` and `source_index` of a video."""
@@ -73,15 +89,17 @@ def repair_shards(path: Path, format: str, out: Path | None, keep: Keep) -> Repa
     opened = _open(path)
     good, first, notes = _scan(opened)
     rows = [opened.rows(video) for video in range(len(opened.manifest.videos))]
-    kept_of = [chosen(good[own.start : own.stop], keep) for own in rows]
+    usable = good & opened.placed()
+    kept_of = [chosen(usable[own.start : own.stop], keep) for own in rows]
     counts = [len(own) for own in kept_of]
     kept, total = sum(counts), len(good)
     notes = [*opened.notes, *notes, *_of_files(opened)]
     if kept == total and not notes:
         return Repaired(path, format, "whole", "windows", kept=kept)
     if kept == 0:
-        message = f"no video has a sound first window ({int(good.sum())} windows are sound): {first}"
-        raise CorruptDataError(Problem("nothing-left", str(path), message, _REMAKE))
+        message = f"no video has a sound first window with its times ({int(good.sum())} windows are sound)"
+        fix = _REMAKE if opened.lost_times is None else FROM_A_COPY
+        raise CorruptDataError(Problem("nothing-left", str(path), f"{message}: {first or FRAMES}", fix), *opened.notes)
     notes += _of_videos(opened, counts)
     found = Repaired(
         path,
@@ -93,7 +111,7 @@ def repair_shards(path: Path, format: str, out: Path | None, keep: Keep) -> Repa
         good_after=int(good.sum()) - kept,
         lost_s=_lost_s(opened, kept_of),
         lost_bytes=_lost_bytes(opened, kept_of),
-        first_bad=first,
+        first_bad=first or (FRAMES if kept < total else ""),
         notes=tuple(notes),
     )
     if out is None:
@@ -103,23 +121,34 @@ def repair_shards(path: Path, format: str, out: Path | None, keep: Keep) -> Repa
 
 
 def _open(path: Path) -> _Opened:
-    """Open what stands beside the archives; videos and the times of frames can be found nowhere else."""
+    """Open what stands beside the archives; what the samples are is said in `shards.json` alone."""
     try:
         manifest = read_sealed_json(path / MANIFEST, ShardsManifest)
-        _expect_digest(path, manifest.frames)
-        frames = FrameTable.read(path / FRAMES)
     except LapsError as error:
-        message = f"{MANIFEST} and {FRAMES} say what the samples are and when, and one is damaged: {error.problems[0]}"
+        message = f"{MANIFEST} alone says what the samples are, and is missing or damaged: {error.problems[0].message}"
         raise CorruptDataError(Problem("tables-damaged", str(path), message, _BARE)) from error
+    frames, no_frames = _table(path, manifest.frames, FrameTable.read)
+    samples, no_index = _table(path, manifest.index, lambda place: SampleTable.read(place, list(manifest.fields)))
+    notes = []
+    if samples is None:
+        samples = found_samples(path, manifest, frames)
+        message = f"it is missing or damaged ({no_index}), and was found anew by the JSON of each sample"
+        notes.append(Problem("index-damaged", INDEX, message, severity="warning"))
+    if frames is not None:
+        return _Opened(path, manifest, samples, frames, tuple(notes))
+    opened = _Opened(path, manifest, samples, found_frames(path, manifest, samples))
+    unplaced = np.bincount(samples.video[~opened.placed()], minlength=len(manifest.videos)).tolist()
+    notes += notes_on_frames(manifest, opened.frames, unplaced, str(no_frames))
+    return replace(opened, notes=tuple(notes), lost_times=manifest.frames.rows - len(opened.frames.video))
+
+
+def _table(path: Path, file: ShardFile, read: Callable[[Path], T]) -> tuple[T | None, str | None]:
+    """Return a table that is to the byte what it was; or None, and what is wrong with it."""
     try:
-        _expect_digest(path, manifest.index)
-        return _Opened(path, manifest, SampleTable.read(path / INDEX, list(manifest.fields)), frames)
+        _expect_digest(path, file)
+        return read(path / file.name), None
     except LapsError as error:
-        message = (
-            f"it is missing or damaged, and was found anew by the JSON of each sample: {error.problems[0].message}"
-        )
-        note = Problem("index-damaged", INDEX, message, severity="warning")
-        return _Opened(path, manifest, found_samples(path, manifest, frames), frames, (note,))
+        return None, error.problems[0].message
 
 
 def _expect_digest(path: Path, file: ShardFile) -> None:
@@ -187,8 +216,8 @@ def _of_videos(opened: _Opened, counts: list[int]) -> list[Problem]:
 
 
 def _lost_s(opened: _Opened, kept_of: list[NDArray[np.int64]]) -> float | None:
-    if (opened.samples.start_index == UNKNOWN).any():
-        return None  # a window that was not found does not say when it was
+    if (opened.samples.start_index == UNKNOWN).any() or not opened.placed().all():
+        return None  # a window that was not found, or whose times were lost, does not say when it was
     total = 0.0
     for video, kept in enumerate(kept_of):
         starts, frame_s, _ = opened.times(video)
@@ -214,6 +243,8 @@ def _write(opened: _Opened, kept_of: list[NDArray[np.int64]], out: Path, lost: i
                     by = {kind: arrays[kind] for kind in ("tracks", "vis", "confidence")}
                     writer.append(by["tracks"], by["vis"], by["confidence"] or None)
         own = saved_header(manifest.header, opened.path / MANIFEST, lost)
+        if opened.lost_times:
+            own["policies"][_TIMES] = own["policies"].get(_TIMES, 0) + opened.lost_times
         extra = {name: value for name, value in (manifest.model_extra or {}).items() if name != "x-seal"}
         writer.finish(own["provenance"], own["policies"], **extra)
 
@@ -221,11 +252,11 @@ def _write(opened: _Opened, kept_of: list[NDArray[np.int64]], out: Path, lost: i
 def _shortened(opened: _Opened, video: int, kept: NDArray[np.int64]) -> TracksHeader:
     """Return the header of some windows of a video; a quality is over all windows."""
     header, (starts, frame_s, _) = opened.manifest.videos[video], opened.times(video)
-    if len(kept) == len(starts):
-        return header
-    views = {view: facts.model_copy(update={"quality": None}) for view, facts in header.views.items()}
     uncovered = len(frame_s) - int(starts[kept[-1]]) - header.horizon
-    return header.model_copy(update={"views": views, "uncovered_frames": uncovered})
+    changed: dict[str, Any] = {"uncovered_frames": uncovered}
+    if len(kept) < len(starts):
+        changed["views"] = {view: facts.model_copy(update={"quality": None}) for view, facts in header.views.items()}
+    return header.model_copy(update=changed)
 
 
 def _blocks(opened: _Opened, samples: NDArray[np.int64]) -> Iterator[dict[str, dict[str, NDArray[Any]]]]:

@@ -39,8 +39,8 @@ class _Sample:
     members: Mapping[str, TarMember]
 
 
-def found_samples(path: Path, manifest: ShardsManifest, frames: FrameTable) -> SampleTable:
-    """Return where every sample lies, by what the archives hold.
+def found_samples(path: Path, manifest: ShardsManifest, frames: FrameTable | None) -> SampleTable:
+    """Return where every sample lies, by what the archives hold; its time is compared with `frames` where it is known.
 
     A sample whose JSON is damaged, or is not of these shards, has no bytes, and `UNKNOWN` as its start. An archive
     that is damaged is read up to there. Arrays are not compared here.
@@ -48,7 +48,7 @@ def found_samples(path: Path, manifest: ShardsManifest, frames: FrameTable) -> S
     table = _empty(manifest)
     names = [header.video.name for header in manifest.videos]
     first = np.concatenate([[0], np.cumsum(manifest.windows)])
-    times = [frames.frame_s[frames.video == video] for video in range(len(names))]
+    times = [None if frames is None else frames.frame_s[frames.video == video] for video in range(len(names))]
     for number, shard in enumerate(manifest.shards):
         for sample in _samples(path / shard.name):
             told = sample.record
@@ -107,11 +107,13 @@ def _record(content: bytes, key: str, where: str) -> ShardSample | None:
     return record if record.key == key == sample_key(record.video_number, record.window) else None
 
 
-def _fits(told: ShardSample, manifest: ShardsManifest, frame_s: NDArray[np.float64]) -> bool:
+def _fits(told: ShardSample, manifest: ShardsManifest, frame_s: NDArray[np.float64] | None) -> bool:
     """Say whether a sample has the arrays of these shards, and its time is that of its frame."""
     arrays = {name: (one.shape, one.dtype) for name, one in told.arrays.items()}
     own = {name: (one.shape, one.dtype) for name, one in manifest.fields.items()}
-    return arrays == own and told.start_index < len(frame_s) and frame_s[told.start_index] == told.start_s
+    if frame_s is not None and frame_s[told.start_index : told.start_index + 1].tolist() != [told.start_s]:
+        return False
+    return arrays == own
 
 
 def _enter(table: SampleTable, row: int, sample: _Sample) -> None:

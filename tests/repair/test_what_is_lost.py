@@ -307,10 +307,9 @@ def test_damage_between_the_arrays_of_shards_costs_nothing(case_of: CaseOf) -> N
     assert len(lapsdata.read(out)) == 40
 
 
-@pytest.mark.parametrize("name", ["shards.json", "frames.parquet"])
-def test_tables_of_shards_cannot_be_replaced(name: str, case_of: CaseOf) -> None:
+def test_what_shards_are_stands_in_one_file(case_of: CaseOf) -> None:
     place = case_of("shards").copy()
-    damage(place / name, 200)
+    damage(place / "shards.json", 200)
     assert codes(saved(place)[0]) == ["tables-damaged"]
 
 
