@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lapsdata import console
+from lapsdata._repair._catalogs import WRITE_AGAIN, repair_catalog
 from lapsdata._repair._cut import filled_up
 from lapsdata._repair._lines import repair_energies
 from lapsdata._repair._others import of_others
 from lapsdata._repair._places import clean as clean_folder
 from lapsdata._repair._places import format_of, is_item, put_back
 from lapsdata._repair._report import Repaired, RepairReport
+from lapsdata._repair._seals import REMAKE
 from lapsdata._repair._shards import repair_shards
 from lapsdata._repair._tables import repair_table
 from lapsdata._repair._windows import repair_tokens, repair_tracks
@@ -29,8 +31,10 @@ from lapsdata.errors import (
     UnknownFormatError,
 )
 from lapsdata.execution.report import leftovers
+from lapsdata.loading._catalog_index import index_place
 from lapsdata.plugins import registry
 from lapsdata.storage.atomic import existing, storage_errors
+from lapsdata.storage.seal import REPAIR
 from lapsdata.storage.seal_list import SEAL_LIST
 
 if TYPE_CHECKING:
@@ -49,6 +53,7 @@ _HOW: dict[str, Callable[[Path, str, Path | None, Keep], Repaired]] = {
     "segments_parquet": repair_table,
     "boxes_parquet": repair_table,
     "shards_webdataset": repair_shards,
+    "catalog_parquet": repair_catalog,
 }
 
 
@@ -58,7 +63,8 @@ def repair(
     """Save the longest verified prefix of a damaged file, or of every file in a folder.
 
     A file that is whole is told as such, and nothing is written for it; one of another maker is refused, and counted
-    by itself in a folder of files. Of shards, the prefix of each video is saved.
+    by itself in a folder of files. Of shards, the prefix of each video is saved. Of a catalog, items are saved, and
+    what is lost of them is asked of their files; its index is not: `lapsdata.write_catalog` writes that.
 
     Parameters
     ----------
@@ -139,13 +145,14 @@ def _all(folder: Path, target: Path | None, keep: Keep) -> tuple[tuple[Repaired,
     """Repair every file of ours in a folder; return what became of files, also of others, and all other names."""
     with storage_errors(folder, "open"):
         inside = sorted(item for item in folder.iterdir() if not item.name.startswith("."))
+    indexes = {index_place(place) for place in inside if place.suffix == ".parquet"}
     items, beside = list[Repaired](), list[str]()
     with console.progress("repair", len(inside), unit="files") as advance:
         for place in inside:
             found = _inside(place, target, keep) if is_item(place) else None
             if found is not None:
                 items.append(found)
-            elif not place.name.endswith(SEAL_LIST):
+            elif not place.name.endswith(SEAL_LIST) and place not in indexes:
                 beside.append(place.name)
             advance(1)
     return tuple(items), tuple(beside)
@@ -227,4 +234,8 @@ def _how(place: Path, format: str) -> Callable[[Path, str, Path | None, Keep], R
 
 
 def _beyond(place: Path, format: str, error: LapsError) -> Repaired:
-    return Repaired(place, format or "unknown", "beyond-repair", "windows", notes=error.problems)
+    """Say what is wrong, and what else can be done: a reader's advice to repair it does not help any more."""
+    catalog = format == "catalog_parquet" or place.name.endswith(".catalog.parquet") or index_place(place).is_dir()
+    anew = WRITE_AGAIN if catalog else REMAKE
+    notes = tuple(replace(note, fix=anew) if note.fix in (REPAIR, REMAKE) else note for note in error.problems)
+    return Repaired(place, format or "unknown", "beyond-repair", "windows", notes=notes)

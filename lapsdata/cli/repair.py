@@ -36,8 +36,9 @@ def repair(
     """Save what can be saved of a damaged file.
 
     What is saved is the longest run of windows, or rows, from the first on that are verified; of shards, that of each
-    video. What is lost is told: windows, seconds, bytes, the first bad byte, and how many sound windows stand behind
-    it. Ends with 1 if anything is lost. A file that is whole is told as such, and nothing is written.
+    video; of a catalog, the items, with what their files can say again. What is lost is told: windows, seconds, bytes,
+    the first bad byte, and how many sound windows stand behind it. Ends with 1 if anything is lost. A file that is
+    whole is told as such, and nothing is written.
     Files of other makers carry no checksums of their own: one is refused, and in a folder they are counted as such.
     """
     from lapsdata._repair import repair as repaired
