@@ -43,6 +43,8 @@ __all__ = ["WRITE_AGAIN", "repair_catalog"]
 WRITE_AGAIN = "write it again from its files: lapsdata.write_catalog(PATH, FILES, split=..., group=...)"
 """What to do where a catalog cannot be saved."""
 
+_SPLITS = "pyarrow.parquet.read_table(PATH, columns=['video', 'split', 'group'])"
+
 _POLICY = "remade_items"
 
 
@@ -71,7 +73,7 @@ def repair_catalog(path: Path, format: str, out: Path | None, keep: Keep) -> Rep
     if len(kept) == 0:
         sound = f"{int(good.sum())} of {len(good)} items are sound, or proved by their files"
         more = "; --keep all saves them" if good.any() else ""
-        nothing = Problem("nothing-left", str(path), f"the first item is lost: {sound}{more}", WRITE_AGAIN)
+        nothing = Problem("nothing-left", str(path), f"the first item is lost: {sound}{more}", _again(groups))
         raise CorruptDataError(nothing, *notes)
     remade = len(set(kept.tolist()) & _remade(groups))
     found = Repaired(
@@ -85,7 +87,7 @@ def repair_catalog(path: Path, format: str, out: Path | None, keep: Keep) -> Rep
         lost_s=_lost_s([rows[n] for n in _others(rows, kept)]),
         first_bad=_first_bad(groups),
         remade=remade,
-        notes=(*notes, *_of_rows(rows, kept, remade, header.windows)),
+        notes=(*notes, *_of_rows(rows, kept, remade, header.windows, _again(groups))),
     )
     if out is None:
         return found
@@ -156,7 +158,18 @@ def _of_files(files: CatalogFiles) -> list[Problem]:
     return notes
 
 
-def _of_rows(rows: Sequence[dict[str, Any]], kept: NDArray[np.int64], remade: int, windows: int) -> list[Problem]:
+def _again(groups: Sequence[RowGroup]) -> str:
+    """Return what gives back the items that are lost; splits and groups, which no file says, may still be read."""
+    lost = {name for group in groups for name in group.damaged}
+    told = any(row.get("split") or row.get("group") for group in groups for row in group.rows)
+    if lost & {"video", *OURS} or not told:
+        return WRITE_AGAIN
+    return f"{WRITE_AGAIN}; splits and groups are as sealed, and can be read: {_SPLITS}"
+
+
+def _of_rows(
+    rows: Sequence[dict[str, Any]], kept: NDArray[np.int64], remade: int, windows: int, again: str
+) -> list[Problem]:
     """Say how many rows were made anew, and name the items that are lost."""
     notes = []
     if remade:
@@ -166,7 +179,7 @@ def _of_rows(rows: Sequence[dict[str, Any]], kept: NDArray[np.int64], remade: in
     if lost:
         names = [rows[n].get("video") or rows[n].get("path") or f"item {n}" for n in lost]
         message = f"{listed(names, NAMED)}, with {windows - sum(rows[n]['windows'] for n in kept):,} windows"
-        notes.append(Problem("items-lost", "", message, WRITE_AGAIN, "warning"))
+        notes.append(Problem("items-lost", "", message, again, "warning"))
     return notes
 
 

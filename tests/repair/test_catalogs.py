@@ -181,9 +181,19 @@ def test_a_file_that_is_another_one_proves_nothing(data: Path) -> None:
 def test_without_digests_one_file_that_changed_leaves_its_group_unproved(data: Path) -> None:
     other = sample_tracks(windows=9, seed=99, video=SourceVideo(name="v4"))
     lapsdata.write(data / "f4.h5", other, overwrite=True)
+    whole = lapsdata.read(data / NAME, Catalog)
     flip(data / NAME, "digest")
     found, _ = saved(data / NAME)
     assert (found.kept, found.lost, found.good_after) == (3, 5, 2)
+    (note,) = [note for note in found.notes if note.code == "items-lost"]
+    assert "read_table(PATH, columns=['video', 'split', 'group'])" in str(note.fix)
+    table = pq.read_table(data / NAME, columns=["video", "split", "group"])
+    told = {
+        name: dict(zip(table["video"].to_pylist(), table[name].to_pylist(), strict=True)) for name in table.column_names
+    }
+    write_catalog(data / "again.parquet", data, split=told["split"], group=told["group"])
+    again = lapsdata.read(data / "again.parquet", Catalog)
+    assert (again.split, again.group) == (whole.split, whole.group)
 
 
 def test_a_lost_first_group_says_how_to_save_the_others(data: Path) -> None:
