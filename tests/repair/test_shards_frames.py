@@ -199,7 +199,7 @@ def test_archives_of_other_shards_do_not_say_the_times_of_these(tmp_path: Path) 
     broken=st.sets(st.integers(0, 6)),
     both=st.booleans(),
 )
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_no_frame_is_given_a_time_that_it_did_not_have(
     windows: int, horizon: int, stride: int, uncovered: int, broken: set[int], both: bool, tmp_path_factory: Any
 ) -> None:
