@@ -6,11 +6,12 @@ Anything with a length, a `spec` and `gather` can be loaded (`BatchSource`); `op
 from lapsdata.loading.catalog import write_catalog
 from lapsdata.loading.ledger_check import EpochReceived, LedgerReport, check_ledgers
 from lapsdata.loading.loader import EndlessError, Loader
+from lapsdata.loading.location import Location
 from lapsdata.loading.mixture import Mixture
 from lapsdata.loading.plan import LoaderPlan
 from lapsdata.loading.source import Batch, BatchSource, BatchSpec, FieldSpec
 from lapsdata.loading.stream import StreamDataset, open_stream
-from lapsdata.loading.windows import Location, WindowDataset, open_windows
+from lapsdata.loading.windows import WindowDataset, open_windows
 
 __all__ = [
     "Batch",

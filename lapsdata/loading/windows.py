@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +24,7 @@ from lapsdata.loading._window_options import (
 from lapsdata.loading.catalog import catalog_parts, is_catalog
 from lapsdata.loading.filling import fill_lost
 from lapsdata.loading.finding import find_files, notes_on
+from lapsdata.loading.location import Location
 from lapsdata.loading.source import Batch, BatchSpec, FieldSpec, To, require_alike
 from lapsdata.schema.base import canonical_json
 from lapsdata.storage.gather import RowReader
@@ -49,36 +49,7 @@ if TYPE_CHECKING:
     from lapsdata.storage.seal import Verify
     from lapsdata.timebase import FrameRate
 
-__all__ = ["Location", "WindowDataset", "open_windows"]
-
-
-@dataclass(frozen=True, slots=True)
-class Location:
-    """Where one window comes from.
-
-    Parameters
-    ----------
-    id : int
-    video : str
-    path : Path, or str for a URL
-    window : int
-        Its number in the file.
-    start_s, end_s : float or None, seconds
-        Half-open; None where the file carries no time.
-
-    Examples
-    --------
-    >>> import pathlib
-    >>> Location(7, "clip_0", pathlib.Path("clip_0.zarr"), 3, 0.3, 0.7).window
-    3
-    """
-
-    id: int
-    video: str
-    path: Path | str
-    window: int
-    start_s: float | None
-    end_s: float | None
+__all__ = ["WindowDataset", "open_windows"]
 
 
 class WindowDataset:
@@ -406,13 +377,22 @@ class WindowDataset:
             No such window.
         """
         number = checked_id(id)
-        check_ids(np.array([number]), len(self))
         own = int(self._own(np.array([number]))[0])
-        item = int(np.searchsorted(self._starts, own, "right")) - 1
+        item = int(self.files_of([number])[0])
         video, path = self._items.place(item)
         window = own - int(self._starts[item])
         start_s, end_s = (None if times is None else float(times[window]) for times in self._items.times(item))
         return Location(number, video, path, window, start_s, end_s)
+
+    def files_of(self, ids: Any) -> NDArray[np.int64]:  # noqa: ANN401 - whatever NumPy makes whole numbers of
+        """Return the number of the file of each window, as in `headers`: int64 (B,).
+
+        Raises
+        ------
+        IndexError
+            No such window.
+        """
+        return np.searchsorted(self._starts, self._own(checked_ids(ids)), "right") - 1
 
     def at(self, video: str, s: float) -> int:
         """Return the window of a video that started last among those that cover a time.

@@ -4,7 +4,7 @@ A stage is one public module here, or in `lapsmodels.stages`; its attribute `PLU
 Stages of other distributions join by the entry point `lapsdata.stages`.
 """
 
-from lapsdata.stages._output import Output, settle
+from lapsdata.stages._output import Output, settle, standing
 from lapsdata.stages._stage import Stage
 
-__all__ = ["Output", "Stage", "settle"]
+__all__ = ["Output", "Stage", "settle", "standing"]

@@ -55,6 +55,48 @@ class Output(Generic[T]):
         return self.fate != "kept"
 
 
+def standing(
+    path: Path, key: str, *, read: Callable[[Path], tuple[str | None, T]], force: bool = False
+) -> Output[T] | Job[None]:
+    """Return what stands in the place of an output, where it is just that; else what is to be done.
+
+    Parameters
+    ----------
+    path, key, read, force
+        See `settle`.
+
+    Raises
+    ------
+    StorageError
+        Something is there that this stage has not made: it is never replaced.
+
+    Examples
+    --------
+    >>> import pathlib
+    >>> standing(pathlib.Path("nothing.txt"), "sha256:00", read=lambda path: (None, None)).found.state
+    'missing'
+    """
+    seen: list[T] = []
+
+    def key_of(path: Path) -> str | None:
+        found, content = read(path)
+        seen.append(content)
+        return found
+
+    def look(item: WorkItem[None]) -> Found:
+        with warnings.catch_warnings():
+            # Whether other code matters is said by the key.
+            warnings.simplefilter("ignore", CodeDigestWarning)
+            return judge(item, key_of)
+
+    (job,) = plan([WorkItem(path.name, path, key, None)], look, force=force).jobs
+    if not isinstance(job, Job):
+        raise StorageError(*job.problems)
+    if job.found.state == "done" and not force:
+        return Output(path, "kept", job.found.why, seen[0])
+    return job
+
+
 def settle(
     path: Path,
     key: str,
@@ -94,22 +136,7 @@ def settle(
     >>> [settle(path, "sha256:00", read=read, make=make).fate for _ in range(2)]
     ['made', 'kept']
     """
-    seen: list[T] = []
-
-    def key_of(path: Path) -> str | None:
-        found, content = read(path)
-        seen.append(content)
-        return found
-
-    def look(item: WorkItem[None]) -> Found:
-        with warnings.catch_warnings():
-            # Whether other code matters is said by the key.
-            warnings.simplefilter("ignore", CodeDigestWarning)
-            return judge(item, key_of)
-
-    (job,) = plan([WorkItem(path.name, path, key, None)], look, force=force).jobs
-    if not isinstance(job, Job):
-        raise StorageError(*job.problems)
-    if job.found.state == "done" and not force:
-        return Output(path, "kept", job.found.why, seen[0])
+    job = standing(path, key, read=read, force=force)
+    if isinstance(job, Output):
+        return job
     return Output(path, FATE_OF[job.found.state], job.found.why, make(job.overwrite))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,14 +14,39 @@ from lapsdata.verbs import Json, finish, output_folder
 from lapsmodels.commands._threads import patient_threads
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lapsmodels.tokenizer.checkpoint import TokenizerHeader
 
 __all__ = ["PLUGIN", "tokenizer_facts"]
+
+_QUICK = {"steps": 4, "batch": 4, "points": 16, "save_every": 2, "picture_every": 4, "log_every": 1}
 
 
 class _Preset(StrEnum):
     SMALL = "small"
     AMPLIFY = "amplify"
+
+
+class _Schedule(StrEnum):
+    COSINE = "cosine"
+    CONSTANT = "constant"
+
+
+class _Precision(StrEnum):
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+
+
+class _Device(StrEnum):
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+class _Logger(StrEnum):
+    TENSORBOARD = "tensorboard"
+    WANDB = "wandb"
 
 
 def train(
@@ -30,23 +56,44 @@ def train(
     ],
     preset: Annotated[_Preset, typer.Option(help="Shapes of the model.")] = _Preset.SMALL,
     steps: Annotated[int | None, typer.Option(min=1, help="Steps of the optimiser; 400 by default.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="In place of steps: how often each window is met.")] = None,
+    val: Annotated[
+        list[str] | None,
+        typer.Option(help="Share of the videos to judge by, `none`, or tracks of others; 0.1 by default."),
+    ] = None,
     batch: Annotated[int | None, typer.Option(min=1, help="Windows per step; 32 by default.")] = None,
+    accumulate: Annotated[int | None, typer.Option(min=1, help="Parts of a step, one after the other.")] = None,
     rate: Annotated[float | None, typer.Option(help="Highest learning rate; 0.001 by default.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Of weights, order and points; 0 by default.")] = None,
+    schedule: Annotated[_Schedule | None, typer.Option(help="How the rate goes on after its rise.")] = None,
+    precision: Annotated[_Precision | None, typer.Option(help="Of the products of matrices.")] = None,
+    average: Annotated[float | None, typer.Option(help="Keep moving averages of the weights: 0.999, say.")] = None,
+    train_only: Annotated[
+        list[str] | None, typer.Option(help="Train these parameters alone: `decoder_blocks.*`, say.")
+    ] = None,
     corrected: Annotated[
         bool | None,
         typer.Option(
             "--corrected/--as-published", help="Mend what AMPLIFY's training gets wrong; by default as the preset."
         ),
     ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of weights, order and points; 0 by default.")] = None,
+    device: Annotated[_Device | None, typer.Option(help="By default a GPU if there is one.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Processor threads; by default all.")] = None,
+    save_every: Annotated[int | None, typer.Option(min=1, help="Steps between two states; 100 by default.")] = None,
+    keep: Annotated[int | None, typer.Option(min=1, help="States that stay; 2 by default, and the best.")] = None,
+    picture_every: Annotated[
+        int | None, typer.Option(min=0, help="Steps between two pictures; 200 by default, 0 for none.")
+    ] = None,
+    log: Annotated[list[_Logger] | None, typer.Option(help="A logger beside log.jsonl.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="A few small steps, to see whether all of it works.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Train again what is done.")] = False,
     json: Json = False,
 ) -> None:
     """Train a motion tokenizer on tracks.
 
-    A training that was stopped goes on from its last state, to the same weights. How the codes are used is told at the
-    end: where nearly everything has one code, they say nothing.
+    A training that was stopped goes on from its last state, to the same weights. Some of the videos are not learned
+    from, and judge it: --val says how many, or which. How the codes are used is told after each epoch in log.jsonl, and
+    at the end: where nearly everything has one code, they say nothing. Several processes: torchrun -m lapsdata train.
     """
     from lapsdata.stages.energies import energy_files
     from lapsmodels.stages.train import codebook_problems, train_tokenizer
@@ -54,12 +101,28 @@ def train(
     from lapsmodels.tokenizer.corrections import AS_PUBLISHED, Corrections
 
     patient_threads()
-    given: dict[str, Any] = {"steps": steps, "batch": batch, "rate": rate, "seed": seed, "threads": threads}
-    told = {name: value for name, value in given.items() if value is not None}
+    given: dict[str, Any] = {
+        "steps": steps, "epochs": epochs, "batch": batch, "accumulate": accumulate, "rate": rate, "schedule": schedule,
+        "precision": precision, "average": average, "seed": seed, "device": device, "threads": threads,
+        "save_every": save_every, "keep": keep, "picture_every": picture_every,
+    }  # fmt: skip
+    told: dict[str, Any] = {name: str(value) if isinstance(value, StrEnum) else value for name, value in given.items()}
+    told = (_QUICK if quick else {}) | {name: value for name, value in told.items() if value is not None}
     if corrected is not None:
         told |= (Corrections() if corrected else AS_PUBLISHED).model_dump()
-    options = TrainStageOptions(**told, preset=preset.value)
-    output = train_tokenizer(energy_files(files), out, options, force=force)
+    share, judged_by = _judges(val)
+    options = TrainStageOptions(
+        **told,
+        preset=preset.value,
+        val=share,
+        train_only=tuple(train_only or ()),
+        log=tuple(one.value for one in log or ()),
+    )
+    if quick:
+        console.note(f"train: quick: {options.steps} steps, to see whether all of it works: the weights are of no use")
+    output = train_tokenizer(energy_files(files), out, options, judged_by=judged_by, force=force)
+    if os.environ.get("RANK", "0") != "0":  # the first of several processes tells
+        return
     problems = codebook_problems(output.content)
     facts = {"out": str(out), **tokenizer_facts(output.content), "done": output.fate}
     if json:
@@ -68,6 +131,23 @@ def train(
         console.write_facts(facts)
         console.report(problems)
     finish(problems)
+
+
+def _judges(val: Sequence[str] | None) -> tuple[float | None, list[Path]]:
+    """Return the share of the videos that judge, and the tracks that do."""
+    from lapsdata.stages.energies import energy_files
+
+    if not val:
+        return 0.1, []
+    if list(val) == ["none"]:
+        return None, []
+    try:
+        (share,) = map(float, val)
+    except ValueError:
+        return None, energy_files([Path(name) for name in val])
+    if not 0 < share < 1:
+        raise typer.BadParameter(f"expected a share above 0 and below 1, `none`, or tracks, got {share:g}")
+    return share, []
 
 
 def tokenizer_facts(header: TokenizerHeader) -> dict[str, str]:
@@ -88,14 +168,24 @@ def tokenizer_facts(header: TokenizerHeader) -> dict[str, str]:
     facts = {"model": f"{config.codes} codes, windows of {config.horizon} frames and {config.points} points"}
     if trained is None:
         return facts
-    unseen = f", {trained.unseen_share:.1%} of the positions unseen, {trained.outside:,} beyond the frame"
-    return {
+    use, val = trained.train, trained.val
+    told = {
         **facts,
-        "trained": f"{trained.steps} steps on {trained.windows:,} windows{unseen}",
+        "trained": f"{trained.steps} steps ({trained.epochs:.3g} epochs) on {trained.windows:,} windows",
+        "parameters": str(trained.share),
+        "positions": f"{use.unseen_share or 0:.1%} unseen, {use.outside or 0:,} beyond the frame",
+        "classes": str(use.classes),
         "loss": f"{trained.first_loss:.3f} to {trained.last_loss:.3f}",
-        "classes": str(trained.classes),
-        "codes": str(trained.codebook),
+        "right classes": f"{use.accuracy:.1%}, where {use.majority_share:.1%} are the most common one",
+        "codes": str(use.codebook),
+        "judged": "by none (--val none)",
     }
+    if val is not None:
+        told["judged"] = (
+            f"{val.windows:,} windows of other videos: {val.accuracy:.1%} right, {val.codebook}, after step "
+            f"{trained.taken_from}"
+        )
+    return told
 
 
 PLUGIN = train

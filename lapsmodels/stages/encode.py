@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -10,16 +11,16 @@ from lapsdata.containers.tokens import Tokens
 from lapsdata.errors import Problem, SchemaError
 from lapsdata.provenance import provenance
 from lapsdata.schema.tokens import Tokenizer, TokensHeader
-from lapsmodels.training.windows import motion_windows
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    from torch import Tensor
 
     from lapsdata.containers.tracks import Tracks
     from lapsdata.schema.base import Parent
     from lapsmodels.tokenizer.checkpoint import Checkpoint
     from lapsmodels.tokenizer.config import TokenizerConfig
-    from lapsmodels.training.windows import MotionWindows
 
 __all__ = ["Latents", "encode_tracks"]
 
@@ -73,19 +74,20 @@ def encode_tracks(
     """
     import torch
 
+    from lapsmodels.training.motion import motion
+
     model, about = checkpoint
     _refuse_other_shapes(tracks, checkpoint)
-    windows = motion_windows([tracks], about.views)
-    parts, still = [], 0
+    parts, made_up = [], Counter[str]()
     with torch.no_grad():
-        for first in range(0, len(windows), batch):
-            steps = windows.steps(slice(first, first + batch), about.config)
-            still += int(np.count_nonzero(~steps.known))
-            parts.append([part.numpy() for part in model.encode(torch.from_numpy(steps.velocities))])
+        for first in range(0, len(tracks), batch):
+            moved, counts = motion(*_windows(tracks, about.views, slice(first, first + batch)), about.config)
+            made_up.update({name: int(count) for name, count in counts._asdict().items()})
+            parts.append([part.numpy() for part in model.encode(moved.velocities)])
     codes, quantized, prequant = (np.concatenate([part[k] for part in parts]) for k in range(3))
     header = TokensHeader(
         provenance=provenance("lapsmodels", parameters={"latents": latents}, parents=parents),
-        policies=_policies(windows, about.config, still),
+        policies=_policies(made_up, about.config),
         video=tracks.header.video,
         horizon=tracks.header.horizon,
         stride=tracks.header.stride,
@@ -111,14 +113,25 @@ def encode_tracks(
     )
 
 
-def _policies(windows: MotionWindows, config: TokenizerConfig, still: int) -> dict[str, int]:
+def _windows(tracks: Tracks, views: Sequence[str], rows: slice) -> tuple[Tensor, Tensor, Tensor]:
+    """Return tracks, vis and size of some windows; see `lapsmodels.training.motion.motion`."""
+    import torch
+
+    xy = torch.stack([torch.tensor(tracks.tracks[view][rows]) for view in views], dim=1)
+    vis = torch.stack([torch.tensor(tracks.vis[view][rows]) for view in views], dim=1)
+    sizes = [tracks.header.views[view].size for view in views]
+    size = torch.tensor([[float(one.width), float(one.height)] for one in sizes])
+    return xy, vis, size.expand(len(xy), -1, -1)
+
+
+def _policies(made_up: Mapping[str, int], config: TokenizerConfig) -> dict[str, int]:
     """Count what was made up: steps that are not known are no motion; where all are, positions are made for them."""
-    counts = {"still_steps": still} if config.seen_only or config.inside_only else {}
+    counts = {"still_steps": made_up["still"]} if config.seen_only or config.inside_only else {}
     # Where only what was seen counts, nothing comes of a position that was not given.
     if not config.seen_only:
-        counts["held_positions"] = windows.lost
+        counts["held_positions"] = made_up["lost"]
     if not config.inside_only:
-        counts["clipped_positions"] = windows.outside
+        counts["clipped_positions"] = made_up["outside"]
     return counts
 
 

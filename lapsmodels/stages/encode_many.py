@@ -12,15 +12,15 @@ from lapsdata.execution.here import HereEngine
 from lapsdata.execution.manifest import Refused, WorkItem, plan, work_key
 from lapsdata.execution.report import carry_out, carry_out_shown
 from lapsdata.formats import read, read_header, write
-from lapsdata.provenance import parent
-from lapsdata.schema.base import Positive, Record
+from lapsdata.provenance import parent, path_digest
+from lapsdata.schema.base import Parent, Positive, Record
 from lapsdata.schema.tokens import TokensHeader
 from lapsdata.stages import Stage
 from lapsdata.storage.atomic import storage_errors
 from lapsmodels.stages._other_code import judged, tell_other_code
 from lapsmodels.stages._threads import threads
 from lapsmodels.stages.encode import encode_tracks
-from lapsmodels.tokenizer.checkpoint import load_tokenizer, read_tokenizer_header
+from lapsmodels.tokenizer.checkpoint import TOKENIZER_HEADER, load_tokenizer, read_tokenizer_header
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from lapsdata.execution.engine import Tell
     from lapsdata.execution.manifest import Job
     from lapsdata.execution.report import Report
-    from lapsdata.schema.base import Parent
     from lapsmodels.tokenizer.checkpoint import Checkpoint
 
 __all__ = ["PLUGIN", "EncodeOptions", "encode_files"]
@@ -116,7 +115,9 @@ def encode_files(
     read_tokenizer_header(tokenizer)
     with storage_errors(out, "make the folder"):
         out.mkdir(parents=True, exist_ok=True)
-    of_tokenizer = parent("tokenizer", tokenizer)
+    # The folder holds a log and states beside it, which are nothing that tokens are made from.
+    digest = path_digest(tokenizer / TOKENIZER_HEADER)
+    of_tokenizer = Parent(role="tokenizer", name=tokenizer.resolve().name, digest=digest)
     items: list[WorkItem[_Work] | Refused] = []
     for path in files:
         output = out / f"{path.stem}.zarr"

@@ -244,7 +244,7 @@ class _Run:
             options = cast("TrainStageOptions", self._recipe.options("train"))
             trained = train_tokenizer(tracks, tokenizer, options, force=self._force)
             header = trained.content
-            codes = str(header.trained.codebook) if header.trained else f"{header.config.codes} codes"
+            codes = str(header.trained.train.codebook) if header.trained else f"{header.config.codes} codes"
             self._tell("train", trained.fate, codes, tokenizer)
             self.pipeline.problems += codebook_problems(header)
         report = encode_files(

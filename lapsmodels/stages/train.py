@@ -2,72 +2,112 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import contextlib
+import os
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
 from lapsdata import console
 from lapsdata.errors import Problem, SchemaError, UnknownFormatError
 from lapsdata.execution.manifest import work_key
+from lapsdata.execution.report import FATE_OF
 from lapsdata.provenance import code_digest, parent, provenance, warn_of_other_code
-from lapsdata.stages import Output, settle
-from lapsdata.storage.atomic import storage_errors
+from lapsdata.schema.base import Header, Name, Positive
+from lapsdata.stages import Output, standing
+from lapsdata.storage.atomic import atomic_file
+from lapsdata.storage.sealed_json import read_sealed_json, write_sealed_json
 from lapsmodels.stages._threads import threads
-from lapsmodels.stages.train_options import TrainStageOptions
+from lapsmodels.stages.train_options import TrainStageOptions, deciding
 from lapsmodels.tokenizer.checkpoint import (
     TokenizerHeader,
-    Trained,
     read_tokenizer_header,
-    save_tokenizer,
+    tokenizer_files,
     weights_digest,
 )
 from lapsmodels.tokenizer.config import PRESETS
 from lapsmodels.tokenizer.corrections import class_grid
+from lapsmodels.tokenizer.trained import EpochUse, Trained, collapse_problems
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
-    from lapsdata.containers import Tracks
+    from lapsdata.execution.manifest import Job
     from lapsdata.schema.base import Parent
     from lapsmodels.tokenizer.config import TokenizerConfig
-    from lapsmodels.training.loop import Training
-    from lapsmodels.training.windows import MotionWindows
+    from lapsmodels.training.ranks import Ranks
+    from lapsmodels.training.run import Planned, TrainingRun
+    from lapsmodels.training.source import MotionSource
 
-__all__ = ["codebook_problems", "state_file", "train_tokenizer"]
+__all__ = ["FINISHED", "TrainingHeader", "codebook_problems", "train_tokenizer"]
 
 # Changes of it change what the same options make of the same tracks.
-_STAGE, _VERSION = "train", "2"
+_STAGE, _VERSION = "train", "3"
+
+FINISHED, _TRAINING = "finished.json", "training.json"
+
 # Medians of variable rates are never quite equal.
 _SAME_RATE = 1.01
+# Windows from which scale and rate are taken: spread evenly over all of them.
+_SAMPLE = 4096
+
+
+class TrainingHeader(Header):
+    """What a training is: `training.json`, written before its first step."""
+
+    RECORD: ClassVar[str] = "training"
+
+    format: Literal["lapsdata.training"] = "lapsdata.training"
+    """Which format this header belongs to."""
+    key: str
+    """What the weights depend on, but for the code."""
+    train: tuple[Name, ...]
+    """Videos that are learned from."""
+    val: tuple[Name, ...]
+    """Videos that it is judged by."""
+    steps: Positive
+    """Steps that are planned."""
+    steps_per_epoch: Positive
+    """Steps in which each window is met once."""
 
 
 def train_tokenizer(
-    files: Sequence[Path], out: Path, options: TrainStageOptions | None = None, *, force: bool = False
+    files: Sequence[Path],
+    out: Path,
+    options: TrainStageOptions | None = None,
+    *,
+    judged_by: Sequence[Path] = (),
+    force: bool = False,
 ) -> Output[TokenizerHeader]:
-    """Train a tokenizer on files of tracks, all of one horizon and number of points.
+    """Train a tokenizer on tracks, all of one horizon and number of points.
 
     One that was trained on these files in this way is kept. A training that was stopped goes on from its last state
-    and comes to the same weights. All windows are held in memory.
+    and comes to the same weights. Windows are read as they are needed, and no more of them is held than a few batches.
+    Where `torchrun` has started several processes, each learns from its share of every step.
 
     Parameters
     ----------
     files : sequence of Path
-        One per video.
+        Whatever `lapsdata.open_windows` opens.
     out : Path
-        Folder of the tokenizer.
+        Folder of the tokenizer, its states and its log.
     options : TrainStageOptions, optional
+    judged_by : sequence of Path
+        Tracks of other videos; by default some of `files` are left out, if `options.val` says so.
     force : bool
-        Train again what is done.
+        Train again what is done, and from the start what was stopped.
 
     Raises
     ------
     SchemaError
-        No tracks, or tracks that are not alike.
+        No tracks, tracks that are not alike, or a video that is learned from and judged by.
     CorruptDataError
         A file of tracks, or the state of a training that was stopped, is damaged.
     StorageError
         Something else is in the place of the output, or it cannot be written.
+    LapsError
+        The loss became no number.
 
     Examples
     --------
@@ -82,39 +122,59 @@ def train_tokenizer(
     ('made', 5, 8)
     """
     chosen = options or TrainStageOptions()
-    parents = [parent("tracks", path) for path in files]
-    key = work_key(_STAGE, _VERSION, chosen.as_json(), parents)
 
-    def known(path: Path) -> tuple[str | None, TokenizerHeader]:
-        if not (path / "tokenizer.json").exists():
-            raise UnknownFormatError(Problem("unknown-format", str(path), "expected a tokenizer, got something else"))
-        header = read_tokenizer_header(path)
-        made = header.provenance
-        ours = made.producer == "lapsmodels"
-        return work_key(_STAGE, _VERSION, made.parameters, made.parents) if ours else None, header
+    def look() -> tuple[list[Parent], str, Output[TokenizerHeader | None] | Job[None]]:
+        parents = _parents(files, judged_by)
+        key = work_key(_STAGE, _VERSION, deciding(chosen.as_json()), parents)
+        return parents, key, standing(out, key, read=_known, force=force)
 
-    def make(overwrite: bool) -> TokenizerHeader:
-        return _trained(files, out, chosen, parents, key, overwrite=overwrite)
+    # One process alone need not load torch to see that all is done.
+    seen = look() if os.environ.get("WORLD_SIZE", "1") == "1" else None
+    if seen is None or not isinstance(seen[2], Output):
+        from lapsmodels.training.ranks import joined
+        from lapsmodels.training.run import clear
 
-    output = settle(out, key, read=known, make=make, force=force)
-    if not output.made:
-        warn_of_other_code(output.content.provenance, str(out))
-    # A process that was killed between its last two steps has left it.
-    with storage_errors(state_file(out), "remove"):
-        state_file(out).unlink(missing_ok=True)
-    return output
+        with joined(chosen.device) as ranks, threads(chosen.threads):
+            parents, key, found = seen or ranks.told(look)
+            if not isinstance(found, Output):
+                if force and ranks.first:
+                    clear(out)
+                ranks.wait()
+                return _output(out, found, _trained(files, judged_by, out, chosen, parents, key, ranks))
+    else:
+        found = seen[2]
+    kept: Any = found.content  # what was kept is a tokenizer
+    warn_of_other_code(kept.provenance, str(out))
+    return Output(out, found.fate, found.why, kept)
 
 
-def state_file(out: Path) -> Path:
-    """Return where the state of a training stands until its tokenizer does.
+def _parents(files: Sequence[Path], judged_by: Sequence[Path]) -> list[Parent]:
+    return [*(parent("tracks", path) for path in files), *(parent("val", path) for path in judged_by)]
 
-    Examples
-    --------
-    >>> import pathlib
-    >>> state_file(pathlib.Path("run/tokenizer")).name
-    'tokenizer.training'
-    """
-    return out.with_name(f"{out.name}.training")
+
+def _known(path: Path) -> tuple[str | None, TokenizerHeader | None]:
+    """Return the key of what stands in a folder; of a training that was not finished, none that is ever asked for."""
+    if not (path / FINISHED).exists():
+        if (path / _TRAINING).exists():
+            read_sealed_json(path / _TRAINING, TrainingHeader)
+            return "unfinished", None
+        if path.is_dir() and not any(path.iterdir()):
+            return "empty", None
+        raise UnknownFormatError(Problem("unknown-format", str(path), "expected a tokenizer, got something else"))
+    header = read_tokenizer_header(path)
+    made = header.provenance
+    ours = made.producer == "lapsmodels"
+    return work_key(_STAGE, _VERSION, deciding(made.parameters), made.parents) if ours else None, header
+
+
+def _output(out: Path, found: Job[None], header: TokenizerHeader) -> Output[TokenizerHeader]:
+    why = found.found.why
+    begun = found.found.state == "changed" and any(f"made of {word}," in why for word in ("unfinished", "empty"))
+    return (
+        Output(out, "made", "it was not finished", header)
+        if begun
+        else Output(out, FATE_OF[found.found.state], why, header)
+    )
 
 
 def codebook_problems(header: TokenizerHeader) -> tuple[Problem, ...]:
@@ -130,96 +190,147 @@ def codebook_problems(header: TokenizerHeader) -> tuple[Problem, ...]:
     >>> codebook_problems(header)
     ()
     """
-    trained = header.trained
-    if trained is None or not trained.codebook.collapsed:
-        return ()
-    message = f"expected codes that tell motions apart, got a collapsed codebook: {trained.codebook}"
-    fix = "where something moves, train for more steps (steps), or look at the tracks"
-    return (Problem("collapsed-codebook", "tokenizer", message, fix, "warning"),)
+    return () if header.trained is None else collapse_problems(header.trained.train, "tokenizer")
 
 
 def _trained(
     files: Sequence[Path],
+    judged_by: Sequence[Path],
     out: Path,
     options: TrainStageOptions,
     parents: Sequence[Parent],
     key: str,
-    *,
-    overwrite: bool,
+    ranks: Ranks,
 ) -> TokenizerHeader:
-    from lapsmodels.training.loop import begin, classes_of, train, use_of
-    from lapsmodels.training.state import load_state, save_state
-    from lapsmodels.training.windows import motion_windows
+    from lapsmodels.training.judging import judge
+    from lapsmodels.training.run import Planned, TrainingRun
 
-    tracks = list(_read(files))
-    views = sorted(tracks[0].header.views) if tracks else []
-    windows = motion_windows(tracks, views)
-    config = _config(tracks, windows, views, options)
-    del tracks
-    state, state_key = state_file(out), f"{key} {code_digest('lapsmodels')}"
-    with threads(options.threads):
-        training = load_state(state, config, options, state_key)
-        if training is None:
-            training = begin(config, options)
-        else:
-            console.note(f"train: goes on from step {training.step} of {options.steps}, where it was stopped")
-        with console.progress("train", options.steps - training.step, unit="steps") as advance:
-            train(training, windows, options, save=lambda now: save_state(state, now, state_key), tell=advance)
-        use = use_of(training.model, windows)
-    tenth = max(1, options.steps // 10)
+    source, val = _sources(files, judged_by, options)
+    if val is None and ranks.first:
+        console.note("train: no video judges it (--val none): nothing says how it does on others")
+    config = ranks.told(lambda: _config(source, options))
     header = TokenizerHeader(
         provenance=provenance("lapsmodels", parameters=options.as_json(), parents=parents),
         config=config,
-        views=tuple(views),
+        views=source.views,
         weights=weights_digest(b""),
-        trained=Trained(
-            windows=len(windows),
-            unseen_share=windows.filled_share,
-            outside=windows.outside,
-            corrections=options.corrections,
-            classes=classes_of(windows, config),
-            steps=options.steps,
-            first_loss=_mean(training, slice(0, tenth)),
-            last_loss=_mean(training, slice(-tenth, None)),
-            codebook=use,
-        ),
     )
-    return save_tokenizer(out, training.model, header, overwrite=overwrite)
+    planned = Planned(config, options, options, source, val, header, f"{key} {code_digest('lapsmodels')}", out)
+    run = TrainingRun(planned, ranks, lambda: _announce(planned, key))
+    left = planned.steps - len(run.losses)
+    shown = console.progress("train", left, unit="steps", none=False)
+    with shown if ranks.first else contextlib.nullcontext(lambda _: None) as advance:
+        model = run.finish(advance)
+    used = judge(model, source, options, ranks)
+    whole = header.model_copy(update={"trained": _told(planned, run, used, options)})
+    if ranks.first:
+        whole = _finish(planned, model, whole)
+    ranks.wait()
+    return whole
 
 
-def _read(files: Sequence[Path]) -> Iterator[Tracks]:
-    from lapsdata.containers import Tracks
-    from lapsdata.formats import read
+def _sources(
+    files: Sequence[Path], judged_by: Sequence[Path], options: TrainStageOptions
+) -> tuple[MotionSource, MotionSource | None]:
+    """Return what is learned from, and what it is judged by."""
+    from lapsdata.loading import open_windows
+    from lapsmodels.training.source import MotionSource
+    from lapsmodels.training.split import refuse_shared, split_videos
 
-    return (read(path, Tracks) for path in files)
+    if not files:
+        raise SchemaError(Problem("no-tracks", "tracks", "expected tracks, got none"))
+    source = MotionSource(open_windows(list(files)))
+    if judged_by:
+        val = MotionSource(open_windows(list(judged_by)))
+        refuse_shared(source.videos, val.videos)
+        source.require_like(val)
+        return source, val
+    if options.val is None:
+        return source, None
+    names, judging = split_videos(source.videos, options.val, options.seed)
+    return source.only(names), source.only(judging)
 
 
-def _config(
-    tracks: Sequence[Tracks], windows: MotionWindows, views: Sequence[str], options: TrainStageOptions
-) -> TokenizerConfig:
-    header = tracks[0].header
-    shape = {"views": len(views), "points": header.views[views[0]].points, "horizon": header.horizon}
-    changes: dict[str, object] = {"seen_only": options.seen_only, "inside_only": options.inside_only}
+def _config(source: MotionSource, options: TrainStageOptions) -> TokenizerConfig:
+    shape = {"views": len(source.views), "points": source.points, "horizon": source.horizon}
+    changes: dict[str, Any] = {"seen_only": options.seen_only, "inside_only": options.inside_only}
     config = PRESETS[options.preset].model_copy(update={**shape, **changes, "rounding": options.rounding})
     if options.window_per_s is not None:
-        grid = class_grid(options.window_per_s, _rate_hz(tracks), config.reach)
+        grid = class_grid(options.window_per_s, _rate_hz(source), config.reach)
         config = config.model_copy(update={"class_size": grid})
-    return config.model_copy(update={"scale": windows.scale}) if options.scaled else config
+    return config.model_copy(update={"scale": _scale(source, config)}) if options.scaled else config
 
 
-def _rate_hz(tracks: Sequence[Tracks]) -> float:
+def _rate_hz(source: MotionSource) -> float:
     """Return the rate of all tracks; where it is variable, that of the median interval between frames."""
-    rates = [
-        (one.header.rate.hz if one.header.rate else 1 / float(np.median(np.diff(one.frame_s))), one.header.video.name)
-        for one in tracks
-    ]
-    (low, slow), (high, fast) = min(rates), max(rates)
-    if high > _SAME_RATE * low:
-        message = f"expected tracks of one rate, got {low:.4g} Hz of {slow} and {high:.4g} Hz of {fast}"
+    rates, files = [], source.windows.files_of(np.arange(len(source)))
+    for number in np.unique(files).tolist():
+        header = source.headers[number]
+        if header.rate is not None:
+            rates.append((header.rate.hz, header.video.name))
+        else:
+            ids = np.flatnonzero(files == number)[:_SAMPLE]
+            step_s = source.windows.gather(ids, fields=["step_s"])["step_s"]
+            rates.append((1 / float(np.median(np.diff(step_s, axis=1))), header.video.name))
+    low, high = min(rates), max(rates)
+    if high[0] > _SAME_RATE * low[0]:
+        message = f"expected tracks of one rate, got {low[0]:.4g} Hz of {low[1]} and {high[0]:.4g} Hz of {high[1]}"
         fix = "track all videos alike (--rate), or set window_per_s to null: the classes are then of steps, not of time"
         raise SchemaError(Problem("unlike-rates", "tracks", message, fix))
-    return high
+    return float(high[0])
 
 
-def _mean(training: Training, steps: slice) -> float:
-    return float(np.mean(training.losses[steps]))
+def _scale(source: MotionSource, config: TokenizerConfig) -> float:
+    """Return what makes the root mean square of the velocities that are known 1; 1 where nothing moves."""
+    import torch
+
+    from lapsmodels.training.motion import motion
+    from lapsmodels.training.source import stacked
+
+    ids = np.unique(np.linspace(0, len(source) - 1, min(len(source), _SAMPLE)).round().astype(np.int64))
+    squares = known = 0.0
+    for first in range(0, len(ids), 256):
+        batch = {name: torch.from_numpy(array) for name, array in source.gather(ids[first : first + 256]).items()}
+        moved, _ = motion(*stacked(batch, source.views), config)
+        squares += float(moved.velocities.double().square().sum())
+        known += 2 * int(moved.known.sum())
+    return float(np.sqrt(known / squares)) if squares > 0 else 1.0
+
+
+def _announce(planned: Planned, key: str) -> None:
+    """Write down what the training is, before its first step."""
+    header = TrainingHeader(
+        provenance=planned.header.provenance,
+        key=key,
+        train=planned.source.videos,
+        val=() if planned.judged_by is None else planned.judged_by.videos,
+        steps=planned.steps,
+        steps_per_epoch=planned.per_epoch,
+    )
+    write_sealed_json(planned.folder / _TRAINING, header, overwrite=True)
+
+
+def _told(planned: Planned, run: TrainingRun, used: EpochUse, options: TrainStageOptions) -> Trained:
+    tenth = max(1, planned.steps // 10)
+    return Trained(
+        windows=len(planned.source),
+        corrections=options.corrections,
+        steps=planned.steps,
+        epochs=planned.steps / planned.per_epoch,
+        taken_from=run.taken_from,
+        share=run.share,
+        first_loss=float(np.mean(run.losses[:tenth])),
+        last_loss=float(np.mean(run.losses[-tenth:])),
+        train=used,
+        val=run.judged,
+    )
+
+
+def _finish(planned: Planned, model: Any, header: TokenizerHeader) -> TokenizerHeader:  # noqa: ANN401 - imported late
+    """Write the tokenizer, and then that it is finished: as many epochs are done as were planned."""
+    files, whole = tokenizer_files(model, header)
+    for name, content in files.items():
+        with atomic_file(planned.folder / name, overwrite=True) as temporary:
+            temporary.write_bytes(content)
+    write_sealed_json(planned.folder / FINISHED, whole.trained, overwrite=True)  # type: ignore[arg-type]  # just set
+    return whole

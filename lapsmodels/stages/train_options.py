@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import model_validator
 
 from lapsdata.schema.base import Positive, Record
 from lapsdata.stages import Stage
 from lapsmodels.tokenizer.corrections import AS_PUBLISHED, Corrections
-from lapsmodels.training.options import TrainOptions
+from lapsmodels.training.options import TrainOptions, TrainReports
 
-__all__ = ["PLUGIN", "NoTraining", "TrainStageOptions"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic import JsonValue
+
+__all__ = ["PLUGIN", "NoTraining", "TrainStageOptions", "deciding"]
 
 
-class TrainStageOptions(TrainOptions, Corrections):
+class TrainStageOptions(TrainOptions, TrainReports, Corrections):
     """Which tokenizer is trained, and how.
 
     Examples
@@ -31,17 +36,29 @@ class TrainStageOptions(TrainOptions, Corrections):
     threads: Positive | None = None
     """Processor threads; null takes all. Sums over other numbers of threads differ in their last bits."""
 
-    @model_validator(mode="before")
-    @classmethod
-    def _as_the_preset_has_it(cls, given: object) -> object:
-        if isinstance(given, dict) and given.get("preset") == "amplify":
-            return {**AS_PUBLISHED.model_dump(), **given}
-        return given
+    @model_validator(mode="after")
+    def _as_the_preset_has_it(self) -> Self:
+        if self.preset == "amplify":
+            # Before it is frozen for its user; a validator that ran first would see a list of JSON in place of a tuple.
+            for name in Corrections.model_fields.keys() - self.model_fields_set:
+                object.__setattr__(self, name, getattr(AS_PUBLISHED, name))
+        return self
 
     @property
     def corrections(self) -> Corrections:
         """What is done otherwise than as published."""
         return Corrections(**{name: getattr(self, name) for name in Corrections.model_fields})
+
+
+def deciding(parameters: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """Return those options on which the weights depend: not what is left and told on the way.
+
+    Examples
+    --------
+    >>> sorted(deciding({"steps": 4, "log_every": 10}))
+    ['steps']
+    """
+    return {name: value for name, value in parameters.items() if name not in TrainReports.model_fields}
 
 
 class NoTraining(Record):

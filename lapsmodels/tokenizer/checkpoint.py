@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, NamedTuple
 from pydantic import Field
 
 from lapsdata.errors import CorruptDataError, Problem, SchemaError, StorageError
-from lapsdata.schema.base import Count, Digest, Header, Name, Positive, Record
+from lapsdata.schema.base import Digest, Header, Name
 from lapsdata.storage.atomic import atomic_folder
 from lapsdata.storage.sealed_json import read_sealed_json, sealed_json
-from lapsmodels.tokenizer.class_use import ClassUse
-from lapsmodels.tokenizer.codebook import CodebookUse
 from lapsmodels.tokenizer.config import TokenizerConfig
-from lapsmodels.tokenizer.corrections import Corrections
+from lapsmodels.tokenizer.trained import Trained
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -23,39 +21,17 @@ if TYPE_CHECKING:
     from lapsmodels.tokenizer.model import MotionTokenizer
 
 __all__ = [
+    "TOKENIZER_HEADER",
     "Checkpoint",
     "TokenizerHeader",
-    "Trained",
     "load_tokenizer",
     "read_tokenizer_header",
     "save_tokenizer",
+    "tokenizer_files",
     "weights_digest",
 ]
 
-_WEIGHTS, _HEADER = "weights.safetensors", "tokenizer.json"
-
-
-class Trained(Record):
-    """What a training has come to."""
-
-    windows: Positive
-    """Windows that were learned from."""
-    unseen_share: Annotated[float, Field(ge=0, le=1)]
-    """Share of their positions that were not seen."""
-    outside: Count
-    """Positions beyond the frame."""
-    corrections: Corrections
-    """What was done otherwise than as published."""
-    classes: ClassUse
-    """How the classes of displacement fit all windows."""
-    steps: Positive
-    """Steps of the optimiser."""
-    first_loss: float
-    """Mean of what was made small over the first tenth of the steps; see `LossOptions`."""
-    last_loss: float
-    """The same over the last tenth."""
-    codebook: CodebookUse
-    """How the codes are used over all windows."""
+_WEIGHTS, TOKENIZER_HEADER = "weights.safetensors", "tokenizer.json"
 
 
 class TokenizerHeader(Header):
@@ -134,6 +110,15 @@ def save_tokenizer(
     >>> load_tokenizer(target).header.config == config
     True
     """
+    files, whole = tokenizer_files(model, header)
+    with atomic_folder(Path(path), overwrite=overwrite) as folder:
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
+    return whole
+
+
+def tokenizer_files(model: MotionTokenizer, header: TokenizerHeader) -> tuple[dict[str, bytes], TokenizerHeader]:
+    """Return the files of a tokenizer by name, and the header in them; see `save_tokenizer`."""
     from safetensors.torch import save
 
     if header.config != model.config or len(header.views) != model.config.views:
@@ -141,10 +126,7 @@ def save_tokenizer(
         raise SchemaError(Problem("wrong-config", "header", message))
     weights = save({name: value.detach().cpu().contiguous() for name, value in sorted(model.state_dict().items())})
     whole = header.model_copy(update={"weights": weights_digest(weights)})
-    with atomic_folder(Path(path), overwrite=overwrite) as folder:
-        (folder / _WEIGHTS).write_bytes(weights)
-        (folder / _HEADER).write_bytes(sealed_json(whole))
-    return whole
+    return {_WEIGHTS: weights, TOKENIZER_HEADER: sealed_json(whole)}, whole
 
 
 def load_tokenizer(path: str | PathLike[str]) -> Checkpoint:
@@ -200,16 +182,16 @@ def read_tokenizer_header(path: str | PathLike[str]) -> TokenizerHeader:
 
 
 def _read(folder: Path) -> tuple[TokenizerHeader, bytes]:
-    if not (folder / _HEADER).exists():
+    if not (folder / TOKENIZER_HEADER).exists():
         got = "another" if folder.is_dir() else "a file" if folder.exists() else "nothing"
-        message = f"expected a folder with {_HEADER} and {_WEIGHTS}, got {got}"
+        message = f"expected a folder with {TOKENIZER_HEADER} and {_WEIGHTS}, got {got}"
         fix = "train one: lapsdata train TRACKS --out FOLDER"
         raise StorageError(Problem("no-tokenizer", str(folder), message, fix))
-    header = read_sealed_json(folder / _HEADER, TokenizerHeader)
+    header = read_sealed_json(folder / TOKENIZER_HEADER, TokenizerHeader)
     try:
         weights = (folder / _WEIGHTS).read_bytes()
     except OSError as error:
-        message = f"expected {_WEIGHTS} beside {_HEADER}, got: {error.strerror or error}"
+        message = f"expected {_WEIGHTS} beside {TOKENIZER_HEADER}, got: {error.strerror or error}"
         raise CorruptDataError(
             Problem("no-weights", str(folder), message, "copy it again, or train it again")
         ) from error

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
-import numpy as np
 from pydantic import Field
 
 from lapsdata.schema.base import Count, Record
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from numpy.typing import NDArray
-
-__all__ = ["ClassUse", "class_use"]
+__all__ = ["ClassUse"]
 
 _Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -24,7 +18,7 @@ class ClassUse(Record):
 
     Examples
     --------
-    >>> str(class_use([np.array([[0, 0], [0, 3], [-9, 1], [0, 0]])], reach=7))
+    >>> str(ClassUse(displacements=4, centre_share=0.5, beyond_share=0.25))
     '50.0% of 4 displacements are none, 25.0% are beyond the window'
     """
 
@@ -41,25 +35,3 @@ class ClassUse(Record):
             f"{self.centre_share:.1%} of {self.displacements:,} displacements are none, "
             f"{self.beyond_share:.1%} are beyond the window"
         )
-
-
-def class_use(moved: Iterable[NDArray[Any]], reach: int) -> ClassUse:
-    """Count over some displacements; shares of none are 0.
-
-    Parameters
-    ----------
-    moved : iterable of (K, 2)
-        In whole pixels of the class grid; see `losses.whole_displacements`.
-    reach : int
-
-    Examples
-    --------
-    >>> class_use([np.zeros((0, 2))], reach=7).displacements
-    0
-    """
-    known = centre = beyond = 0
-    for part in moved:
-        known += len(part)
-        centre += int(np.count_nonzero((part == 0).all(axis=-1)))
-        beyond += int(np.count_nonzero((np.abs(part) > reach).any(axis=-1)))
-    return ClassUse(displacements=known, centre_share=centre / max(1, known), beyond_share=beyond / max(1, known))

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from pydantic import Field
 
 from lapsdata.errors import Problem, SchemaError
-from lapsdata.schema.base import Positive, Record
+from lapsdata.schema.base import Count, Positive, Record
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["CodebookUse", "codebook_use"]
+__all__ = ["CodebookUse", "codebook_use", "codebook_use_of"]
 
 # Fewer codes than this tell windows apart only where nearly nothing moves.
 _COLLAPSED_PERPLEXITY = 1.5
@@ -35,6 +35,10 @@ class CodebookUse(Record):
     """Codes that were counted, with repeats."""
     used: Positive
     """Different ones among them."""
+    dead: Count
+    """Codes that were never met."""
+    entropy_bits: Annotated[float, Field(ge=0)]
+    """Entropy of all codes together, bits."""
     perplexity: Annotated[float, Field(ge=1)]
     """2 to the entropy in bits: so many codes, equally often used, would be as uncertain. At most `codes`."""
     per_step_perplexity: Annotated[float, Field(ge=1)]
@@ -82,23 +86,40 @@ def codebook_use(found: ArrayLike, codes: int) -> CodebookUse:
         got = f"{values.min()} to {values.max()}" if values.size else "none"
         message = f"expected codes from 0 to {codes - 1} by window and step, got {got} in {values.ndim} dimensions"
         raise SchemaError(Problem("code-outside", "codes", message))
-    counts = np.unique(values, return_counts=True)[1]
+    length = values.shape[1]
+    flat = values.astype(np.int64) + np.arange(length) * codes
+    return codebook_use_of(np.bincount(flat.ravel(), minlength=length * codes).reshape(length, codes))
+
+
+def codebook_use_of(counts: NDArray[np.int64]) -> CodebookUse:
+    """Return how codes are used, from how often each was met.
+
+    Parameters
+    ----------
+    counts : int64 (L, codes)
+        By place in the window, and by code; at least one of them is not 0.
+
+    Examples
+    --------
+    >>> codebook_use_of(np.array([[1, 1, 0], [2, 0, 0]])).used
+    2
+    """
+    whole = counts.sum(axis=0)
+    used = int(np.count_nonzero(whole))
     return CodebookUse(
-        codes=codes,
-        seen=values.size,
-        used=len(counts),
-        perplexity=_perplexity(values),
-        per_step_perplexity=_perplexity(*values.T),
-        most_common_share=float(counts.max() / values.size),
+        codes=counts.shape[1],
+        seen=int(whole.sum()),
+        used=used,
+        dead=counts.shape[1] - used,
+        entropy_bits=max(0.0, _entropy(whole)),
+        # Rounding may leave the entropy of one code just below 0.
+        perplexity=max(1.0, 2.0 ** _entropy(whole)),
+        per_step_perplexity=max(1.0, float(2.0 ** np.mean([_entropy(row) for row in counts]))),
+        most_common_share=float(whole.max() / whole.sum()),
     )
 
 
-def _perplexity(*samples: NDArray[Any]) -> float:
-    """Return 2 to the mean entropy of some samples."""
-    entropies = []
-    for sample in samples:
-        counts = np.unique(sample, return_counts=True)[1]
-        shares = counts / counts.sum()
-        entropies.append(-(shares * np.log2(shares)).sum())
-    # Rounding may leave the entropy of one code just below 0.
-    return max(1.0, float(2.0 ** np.mean(entropies)))
+def _entropy(counts: NDArray[np.int64]) -> float:
+    """Return the entropy of a sample, bits."""
+    shares = counts[counts > 0] / counts.sum()
+    return float(-(shares * np.log2(shares)).sum())

@@ -21,6 +21,7 @@ __all__ = [
     "class_costs",
     "code_information",
     "displacement_classes",
+    "displacement_costs",
     "displacement_loss",
     "displacements",
     "whole_displacements",
@@ -136,14 +137,27 @@ def displacement_loss(
     >>> round(float(displacement_loss(even, torch.zeros(1, 1, 2, 3, dtype=torch.int64))), 3)
     5.416
     """
+    costs = displacement_costs(logits, classes, options)
+    each = costs / (classes != UNSEEN).sum(dim=(0, 2, 3)).clamp(min=1)
+    return each.mean() if view_weights is None else (each * view_weights).sum() / view_weights.sum()
+
+
+def displacement_costs(logits: Tensor, classes: Tensor, options: LossOptions | None = None) -> Tensor:
+    """Return what the displacements of each view cost, added up: (V,); see `displacement_loss`.
+
+    Examples
+    --------
+    >>> even = torch.zeros(1, 2, 2, 3, 225)
+    >>> [round(cost, 3) for cost in displacement_costs(even, torch.zeros(1, 2, 2, 3, dtype=torch.int64)).tolist()]
+    [32.497, 32.497]
+    """
     costs = functional.cross_entropy(logits.movedim(-1, 1), classes, ignore_index=UNSEEN, reduction="none")
     if options is not None:
         weights = options.focal_alpha * class_costs((math.isqrt(logits.shape[-1]) - 1) // 2, options).to(costs)
         # p = exp(-cross-entropy), and 1 - p is not to lose its digits where p is nearly 1.
         unlikely = -torch.expm1(-costs) if options.focal_gamma else torch.ones_like(costs)
         costs = unlikely**options.focal_gamma * costs * weights[classes.clamp(min=0)]
-    each = costs.sum(dim=(0, 2, 3)) / (classes != UNSEEN).sum(dim=(0, 2, 3)).clamp(min=1)
-    return each.mean() if view_weights is None else (each * view_weights).sum() / view_weights.sum()
+    return costs.sum(dim=(0, 2, 3))
 
 
 def code_information(bounded: Tensor, levels: Sequence[int]) -> Tensor:

@@ -1,105 +1,53 @@
-"""A state that training is resumed from: weights, moments of the optimiser, step and losses, in one file."""
+"""All that a training goes on from, as tensors: weights, moments of the optimiser, averages, counts, losses."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lapsdata.errors import CorruptDataError, Problem
-from lapsdata.storage.atomic import atomic_file
-from lapsmodels.training.loop import begin
+import torch
 
 if TYPE_CHECKING:
-    from os import PathLike
-
     from torch import Tensor
 
-    from lapsmodels.tokenizer.config import TokenizerConfig
     from lapsmodels.training.loop import Training
-    from lapsmodels.training.options import TrainOptions
 
-__all__ = ["load_state", "save_state"]
+__all__ = ["restored", "state_tensors"]
 
-_MODEL, _MOMENTS = "model/", "optimizer/"
+_MODEL, _MOMENTS, _AVERAGE, _COUNTS, _LOSSES = "model/", "optimizer/", "average/", "counts/", "losses"
 
 
-def save_state(path: str | PathLike[str], training: Training, key: str) -> None:
-    """Write a state, all or nothing, in place of an earlier one.
-
-    Parameters
-    ----------
-    path : path-like
-    training : Training
-    key : str
-        What the training depends on, in one word: the digest of options, model and windows.
-
-    Raises
-    ------
-    StorageError
-        It may not be written.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from lapsmodels.tokenizer.config import TokenizerConfig
-    >>> from lapsmodels.training.options import TrainOptions
-    >>> config = TokenizerConfig(points=9, horizon=5, width=16, heads=2, head_width=8, levels=(5, 3))
-    >>> path = Path(tempfile.mkdtemp()) / "state.safetensors"
-    >>> save_state(path, begin(config, TrainOptions()), "key")
-    >>> load_state(path, config, TrainOptions(), "key").step
-    0
-    >>> load_state(path, config, TrainOptions(), "another") is None
-    True
-    """
-    from safetensors.torch import save
-
+def state_tensors(training: Training) -> dict[str, Tensor]:
+    """Return everything of a training, by name; see `restored`."""
     tensors = {_MODEL + name: value for name, value in training.model.state_dict().items()}
     for number, moments in training.optimizer.state_dict()["state"].items():
         tensors |= {f"{_MOMENTS}{number}/{name}": value for name, value in moments.items()}
-    about = {"key": key, "step": str(training.step), "losses": json.dumps(training.losses)}
-    with atomic_file(Path(path), overwrite=True) as temporary:
-        temporary.write_bytes(save({name: value.detach().contiguous() for name, value in tensors.items()}, about))
+    tensors |= {_AVERAGE + name: value for name, value in (training.average or {}).items()}
+    tensors |= {_COUNTS + name: value for name, value in training.meter.tensors.items()}
+    return tensors | {_LOSSES: torch.tensor(training.losses, dtype=torch.float64)}
 
 
-def load_state(path: str | PathLike[str], config: TokenizerConfig, options: TrainOptions, key: str) -> Training | None:
-    """Read a state; None where there is none, or where it is that of another training.
+def restored(training: Training, step: int, tensors: dict[str, Tensor]) -> Training:
+    """Put a training that has just begun where another of the same options stood.
 
-    Raises
-    ------
-    CorruptDataError
-        The file is damaged.
-
-    Examples
-    --------
-    See `save_state`.
-
-    >>> from lapsmodels.tokenizer.config import TokenizerConfig
-    >>> from lapsmodels.training.options import TrainOptions
-    >>> load_state("nowhere.safetensors", TokenizerConfig(), TrainOptions(), "key") is None
-    True
+    Parameters
+    ----------
+    training : Training
+        Changed, and returned.
+    step : int
+    tensors : dict of Tensor
+        From `state_tensors`.
     """
-    from safetensors import SafetensorError, safe_open
-
-    if not Path(path).exists():
-        return None
-    try:
-        with safe_open(str(path), "pt") as stored:
-            about = stored.metadata() or {}
-            tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 - no mapping
-    except SafetensorError as error:
-        message = f"the state of the training is damaged: {error}"
-        raise CorruptDataError(Problem("damaged", str(path), message, "remove it, and train anew")) from error
-    if about.get("key") != key:
-        return None
-    training = begin(config, options)
+    device = next(training.model.parameters()).device
     training.model.load_state_dict(_under(tensors, _MODEL))
     moments: dict[int, dict[str, Tensor]] = {}
     for name, value in _under(tensors, _MOMENTS).items():
         number, _, part = name.partition("/")
         moments.setdefault(int(number), {})[part] = value
     training.optimizer.load_state_dict({**training.optimizer.state_dict(), "state": moments})
-    training.step, training.losses = int(about["step"]), json.loads(about["losses"])
+    if training.average is not None:
+        training.average = {name: value.to(device) for name, value in _under(tensors, _AVERAGE).items()}
+    training.meter.tensors = {name: value.to(device) for name, value in _under(tensors, _COUNTS).items()}
+    training.step, training.losses = step, tensors[_LOSSES].tolist()
     return training
 
 

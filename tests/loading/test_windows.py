@@ -536,3 +536,16 @@ def test_fields_beside_the_usual_ones_have_to_be_alike_in_a_mixture(tmp_path: Pa
     batch = mixture.gather([0, 12, 5], fields=["step_s", "source"])
     assert batch["step_s"].shape == (3, 4)
     assert batch["source"].tolist() == [0, 1, 0]
+
+
+def test_each_window_knows_its_file(tmp_path: Path) -> None:
+    for name, count in (("a", 3), ("b", 5), ("c", 2)):
+        clip = sample_tracks(windows=count, video=SourceVideo(name=name))
+        lapsdata.write(tmp_path / f"{name}.zarr", clip)
+    windows = lapsdata.open_windows(tmp_path)
+    assert windows.files_of(range(10)).tolist() == [0, 0, 0, 1, 1, 1, 1, 1, 2, 2]
+    late = windows.subset(ids=[9, 3, 0, 9])
+    assert late.files_of([0, 1, 2, 3]).tolist() == [2, 1, 0, 2]
+    assert [windows.headers[file].video.name for file in windows.files_of([2, 3])] == ["a", "b"]  # type: ignore[union-attr]
+    with pytest.raises(IndexError, match="ids"):
+        late.files_of([4])

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from lapsdata.geometry import FrameSize, pixel_to_amplify
 from lapsmodels import MotionTokenizer
 from lapsmodels.tokenizer.amplify import amplify_config
 from lapsmodels.tokenizer.corrections import AS_PUBLISHED
 from lapsmodels.tokenizer.losses import displacement_classes, displacement_loss, displacements
-from lapsmodels.training.windows import MotionWindows
+from lapsmodels.training.motion import motion
+from lapsmodels.training.reconstruction import path_scores, reconstructed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,13 +79,22 @@ def test_positions_and_velocities(golden: Golden, model: MotionTokenizer) -> Non
     height, width = golden.told["config"]["img_shape"]
     xy = np.ascontiguousarray(golden.arrays["pixel_tracks_row_col"][..., ::-1])
     assert np.isfinite(xy).all()
-    ours = pixel_to_amplify(xy, FrameSize(width=width, height=height), outside="keep").row_col
-    windows = MotionWindows(ours, np.zeros(ours.shape[:-1], bool), np.zeros(len(ours), np.int64), 0)
-    assert windows.outside > 0
-    steps = windows.steps(slice(None), model.config)
-    assert steps.known.all()
-    np.testing.assert_allclose(steps.positions, golden.arrays["traj_normalised"], rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(steps.velocities, golden.arrays["velocities"], rtol=1e-5, atol=1e-6)
+    size = torch.tensor([float(width), float(height)]).expand(*xy.shape[:2], 2)
+    moved, counts = motion(torch.from_numpy(xy), torch.zeros(xy.shape[:-1], dtype=torch.bool), size, model.config)
+    assert int(counts.outside) > 0
+    assert bool(moved.known.all())
+    np.testing.assert_allclose(moved.positions, golden.arrays["traj_normalised"], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(moved.velocities, golden.arrays["velocities"], rtol=1e-5, atol=1e-6)
+
+
+def test_paths_are_judged_as_upstream_judges_them(golden: Golden, model: MotionTokenizer) -> None:
+    true = golden.tensor("traj_normalised")
+    known = torch.ones(true[:, :, 1:].shape[:-1], dtype=torch.bool)
+    made = reconstructed(true, golden.tensor("recon_velocities"))
+    scores = path_scores(made, true, known, model.config.class_size)
+    theirs, count = golden.told["metrics"], int(scores.coordinates)
+    assert int(scores.within_half) / count == pytest.approx(theirs["normalized_accuracy"], rel=1e-6)
+    assert float(scores.within.double().mean()) / count == pytest.approx(theirs["delta_auc"], rel=1e-6)
 
 
 def test_encoded(golden: Golden, model: MotionTokenizer) -> None:

@@ -16,7 +16,7 @@ from lapsmodels.stages.encode import encode_tracks
 from lapsmodels.tokenizer.checkpoint import Checkpoint, TokenizerHeader, weights_digest
 from lapsmodels.tokenizer.config import TokenizerConfig
 from lapsmodels.tokenizer.model import MotionTokenizer
-from lapsmodels.training.windows import motion_windows
+from lapsmodels.training.motion import motion
 
 
 def checkpoint_of(views: tuple[str, ...] = ("default",), **changes: Any) -> Checkpoint:
@@ -33,9 +33,10 @@ def checkpoint_of(views: tuple[str, ...] = ("default",), **changes: Any) -> Chec
 def test_codes_are_those_of_the_model(batch: int) -> None:
     tracks, checkpoint = sample_tracks(windows=9), checkpoint_of()
     tokens = encode_tracks(tracks, checkpoint, latents="both", batch=batch)
-    steps = motion_windows([tracks], ["default"]).steps(slice(None), checkpoint.model.config)
+    xy, vis = (torch.tensor(arrays["default"])[:, None] for arrays in (tracks.tracks, tracks.vis))
+    moved, _ = motion(xy, vis, torch.tensor([[[64.0, 48.0]]]).expand(9, -1, -1), checkpoint.model.config)
     with torch.no_grad():
-        expected = checkpoint.model.encode(torch.from_numpy(steps.velocities))
+        expected = checkpoint.model.encode(moved.velocities)
     np.testing.assert_array_equal(tokens.codes, expected.indices.numpy())
     np.testing.assert_allclose(tokens.prequant, expected.prequant.numpy(), atol=1e-5)
     np.testing.assert_allclose(tokens.quantized, expected.quantized.numpy(), atol=1e-5)

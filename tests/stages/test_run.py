@@ -68,8 +68,8 @@ def command(scenes: Path, out: Path, *more: str) -> list[str]:
 
 
 def content(out: Path) -> dict[str, bytes]:
-    """Return all outputs but the clock times of `run.json`, and what killed writers have left beside them."""
-    files = (path for path in out.rglob("*") if path.is_file() and path.name != "run.json")
+    """Return all outputs but clock times (`run.json`, `log.jsonl`), and what killed writers have left beside them."""
+    files = (path for path in out.rglob("*") if path.is_file() and path.name not in {"run.json", "log.jsonl"})
     return {
         str(path.relative_to(out)): path.read_bytes()
         for path in files

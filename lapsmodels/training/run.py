@@ -1,0 +1,281 @@
+"""A training in its folder: states are left, the log is written, windows that it does not learn from judge it.
+
+The folder, the log and a first state are there before the first step: what cannot be written is told then, and not
+after an epoch. Of several processes the first one writes.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from lapsdata import console
+from lapsdata.errors import LapsError, Problem
+from lapsdata.storage.atomic import storage_errors
+from lapsmodels.tokenizer.trained import collapse_problems
+from lapsmodels.training.checkpoints import Checkpoints, Progress
+from lapsmodels.training.journal import LOG, Journal
+from lapsmodels.training.judging import judge
+from lapsmodels.training.loop import begin, loader_of, steps_per_epoch, train
+from lapsmodels.training.meter import EpochMeter
+from lapsmodels.training.picture import write_reconstruction
+from lapsmodels.training.reconstruction import reconstruction
+from lapsmodels.training.source import stacked
+from lapsmodels.training.state import restored, state_tensors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from lapsdata.loading import Loader
+    from lapsmodels.tokenizer.checkpoint import TokenizerHeader
+    from lapsmodels.tokenizer.config import TokenizerConfig
+    from lapsmodels.tokenizer.model import MotionTokenizer
+    from lapsmodels.tokenizer.trained import EpochUse, TrainedShare
+    from lapsmodels.training.loop import StepFacts, Training
+    from lapsmodels.training.options import TrainOptions, TrainReports
+    from lapsmodels.training.ranks import Ranks
+    from lapsmodels.training.source import MotionSource
+
+__all__ = ["CHECKPOINTS", "PICTURES", "Planned", "TrainingRun", "clear"]
+
+CHECKPOINTS, PICTURES = "checkpoints", "pictures"
+
+_SHOWN = 3
+"""Windows of a picture."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Planned:
+    """A training before it begins.
+
+    Parameters
+    ----------
+    config : TokenizerConfig
+    options : TrainOptions
+    reports : TrainReports
+    source : MotionSource
+        What is learned from.
+    judged_by : MotionSource or None
+        What it is judged by.
+    header : TokenizerHeader
+        What states say of themselves.
+    key : str
+        What the weights depend on; see `Progress`.
+    folder : Path
+    """
+
+    config: TokenizerConfig
+    options: TrainOptions
+    reports: TrainReports
+    source: MotionSource
+    judged_by: MotionSource | None
+    header: TokenizerHeader
+    key: str
+    folder: Path
+
+    @property
+    def steps(self) -> int:
+        """Steps in all."""
+        options = self.options
+        return (options.epochs or 0) * self.per_epoch if options.steps is None else options.steps
+
+    @property
+    def per_epoch(self) -> int:
+        """Steps of an epoch."""
+        return steps_per_epoch(len(self.source), self.options)
+
+
+class TrainingRun:
+    """A training that is under way.
+
+    Parameters
+    ----------
+    planned : Planned
+    ranks : Ranks
+    announce : callable
+        Writes what the training is, into the folder that has just been made for it.
+
+    Raises
+    ------
+    StorageError
+        The folder may not be written to.
+    CorruptDataError
+        The state that it would go on from is damaged.
+    """
+
+    def __init__(self, planned: Planned, ranks: Ranks, announce: Callable[[], None]) -> None:
+        self._planned, self._ranks = planned, ranks
+        self._training: Training = begin(planned.config, planned.options, ranks)
+        self._loader: Loader = loader_of(planned.source, planned.options, ranks)
+        self._checkpoints = Checkpoints(planned.folder / CHECKPOINTS, planned.reports.keep)
+        self._warned = False
+        self.judged: EpochUse | None = None
+        self.used: EpochUse | None = None
+        """What the last epoch of training came to."""
+        self.taken_from = planned.steps
+        """Step after which the weights were taken."""
+        self._rate = 0.0
+        there = self._restore()
+        ranks.wait()
+        if there:
+            return
+        if ranks.first:
+            clear(planned.folder)
+            self._checkpoints = Checkpoints(planned.folder / CHECKPOINTS, planned.reports.keep)
+            with storage_errors(planned.folder, "make the folder"):
+                planned.folder.mkdir(parents=True, exist_ok=True)
+            announce()
+        ranks.wait()
+        self._save()
+
+    @property
+    def share(self) -> TrainedShare:
+        """How much of the model is trained."""
+        return self._training.share
+
+    @property
+    def losses(self) -> list[float]:
+        """Loss of each step."""
+        return self._training.losses
+
+    def _restore(self) -> bool:
+        """Go on from the newest state of the same training, if there is one."""
+        found = self._checkpoints.load()
+        if found is None or found[0].key != self._planned.key:
+            return False
+        progress, tensors = found
+        self._training = restored(self._training, progress.step, tensors)
+        self._loader.load_state_dict(progress.loader)
+        self._rate = progress.rate
+        if self._ranks.first and progress.step:
+            console.note(f"train: goes on from step {progress.step} of {progress.steps}, where it was stopped")
+        return True
+
+    def finish(self, tell: Callable[[int], None]) -> MotionTokenizer:
+        """Train to the end; return the model that was judged best, or else the last one.
+
+        Raises
+        ------
+        LapsError
+            It did not come to its end.
+        """
+        planned, ranks, training = self._planned, self._ranks, self._training
+        if ranks.first and planned.options.train_only:
+            console.note(f"train: {training.share}")
+        with self._journal() as journal:
+            for facts in train(training, self._loader, planned.options, ranks, planned.steps):
+                self._rate = facts.rate
+                self._after(facts, journal)
+                tell(1)
+        if training.step != planned.steps:
+            message = f"expected {planned.steps} steps, got {training.step}"
+            raise LapsError(Problem("unfinished", "train", message, "run it again: it goes on from its last state"))
+        return self._chosen()
+
+    def _journal(self) -> Journal:
+        planned, first = self._planned, self._ranks.first
+        about = {"config": planned.config.as_json(), "options": planned.options.as_json()}
+        folder = planned.folder if first else None
+        return Journal(folder, self._training.step, planned.reports.log if first else (), about)
+
+    def _after(self, facts: StepFacts, journal: Journal) -> None:
+        """Do what is due after a step."""
+        planned, reports, step = self._planned, self._planned.reports, facts.step
+        last = step == planned.steps
+        epoch_ends = last or step % planned.per_epoch == 0
+        if step % reports.log_every == 0 or last:
+            journal.tell("step", step, self._told(facts))
+        score = None
+        if epoch_ends:
+            score = self._epoch(step, journal, judged=last or self._is_due(step // planned.per_epoch))
+        if (epoch_ends and score is not None) or last or step % reports.save_every == 0:
+            self._save(score)
+        if reports.picture_every and (last or step % reports.picture_every == 0):
+            self._picture(step, journal)
+
+    def _is_due(self, epoch: int) -> bool:
+        return epoch % self._planned.options.judge_every == 0
+
+    def _told(self, facts: StepFacts) -> dict[str, Any]:
+        return {
+            "epoch": facts.step / self._planned.per_epoch,
+            "loss": facts.loss,
+            "rate": facts.rate,
+            "gradient_norm": facts.gradient_norm if np.isfinite(facts.gradient_norm) else None,
+            "windows_per_s": self._planned.options.batch / facts.took_s,
+            "wait_share": facts.waited_s / facts.took_s,
+        }
+
+    def _epoch(self, step: int, journal: Journal, *, judged: bool) -> float | None:
+        """Tell what an epoch has come to; return its score, less is better, where it was judged."""
+        planned, ranks = self._planned, self._ranks
+        self.used = self._training.meter.result(ranks)
+        self._training.meter = EpochMeter(planned.config, ranks.device)
+        told: dict[str, Any] = {"epoch": step / planned.per_epoch, "train": self.used.as_json()}
+        score = None
+        if planned.judged_by is not None and judged:
+            self.judged = judge(self._training.averaged(), planned.judged_by, planned.options, ranks)
+            told["val"], score = self.judged.as_json(), self.judged.loss
+        journal.tell("epoch", step, told)
+        found = collapse_problems(self.used, f"epoch {-(-step // planned.per_epoch)}")
+        if found and not self._warned and ranks.first and step < planned.steps:
+            console.report(found)
+        self._warned = self._warned or bool(found)
+        return score
+
+    def _save(self, score: float | None = None) -> None:
+        if self._ranks.first:
+            training, planned = self._training, self._planned
+            progress = Progress(
+                key=planned.key,
+                step=training.step,
+                steps=planned.steps,
+                epoch=training.step / planned.per_epoch,
+                rate=self._rate,
+                loader=self._loader.state_dict(),
+                state=planned.header.weights,
+            )
+            self._checkpoints.save(training.averaged(), planned.header, state_tensors(training), progress, score)
+        self._ranks.wait()
+
+    def _picture(self, step: int, journal: Journal) -> None:
+        if not self._ranks.first:
+            return
+        source = self._planned.judged_by or self._planned.source
+        ids = np.unique(np.linspace(0, len(source) - 1, _SHOWN).round().astype(np.int64))
+        batch = {name: torch.from_numpy(values).to(self._ranks.device) for name, values in source.gather(ids).items()}
+        found = reconstruction(self._training.averaged(), *stacked(batch, source.views))
+        places = [source.windows.locate(int(id)) for id in ids]
+        names = [f"{place.video}, window {place.window}" for place in places]
+        folder = self._planned.folder / PICTURES
+        with storage_errors(folder, "make the folder"):
+            folder.mkdir(exist_ok=True)
+        write_reconstruction(folder / f"step-{step:08d}.png", found, source.views, names)
+        journal.picture(step, folder / f"step-{step:08d}.png")
+
+    def _chosen(self) -> MotionTokenizer:
+        """Return the model of the best state, where states were judged; else the last one."""
+        from safetensors.torch import load_file
+
+        left = self._checkpoints.left
+        model = self._training.averaged()
+        if left is not None and left.best is not None and left.best != left.last:
+            model.load_state_dict(load_file(self._checkpoints.place(left.best) / "weights.safetensors"))
+            self.taken_from = int(left.best.removeprefix("step-"))
+        return model
+
+
+def clear(folder: Path) -> None:
+    """Remove what a training has written to a folder, and nothing else."""
+    for name in (CHECKPOINTS, PICTURES, "tensorboard"):
+        if (folder / name).is_dir():
+            with storage_errors(folder / name, "remove"):
+                shutil.rmtree(folder / name)
+    for name in (LOG, "training.json", "finished.json", "tokenizer.json", "weights.safetensors"):
+        with storage_errors(folder / name, "remove"):
+            (folder / name).unlink(missing_ok=True)

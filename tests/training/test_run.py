@@ -1,0 +1,291 @@
+"""A training in its folder: what stands there before the first step, on the way, and at the end."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+
+import lapsdata
+from lapsdata.errors import CorruptDataError, LapsError, SchemaError, StorageError
+from lapsdata.schema import SourceVideo
+from lapsdata.testing.samples import sample_tracks
+from lapsmodels.stages.train import FINISHED, train_tokenizer
+from lapsmodels.stages.train_options import TrainStageOptions
+from lapsmodels.tokenizer.checkpoint import load_tokenizer
+from lapsmodels.training import run as run_module
+from lapsmodels.training.checkpoints import Checkpoints
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+USUAL: dict[str, Any] = {
+    "steps": 20, "batch": 4, "points": 5, "threads": 1, "device": "cpu", "log_every": 1, "save_every": 10,
+    "picture_every": 0,
+}  # fmt: skip
+
+
+def options(**changes: Any) -> TrainStageOptions:
+    return TrainStageOptions(**(USUAL | changes))
+
+
+def logged(out: Path, kind: str = "step") -> list[dict[str, Any]]:
+    return [told for told in map(json.loads, (out / "log.jsonl").read_text().splitlines()) if told["kind"] == kind]
+
+
+def losses(out: Path) -> list[float]:
+    return [step["loss"] for step in logged(out)]
+
+
+class Stop(BaseException):
+    """What ends a program in the middle."""
+
+
+@pytest.fixture
+def stop_after(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return what makes the next trainings end after some steps, as a kill would."""
+    true = run_module.train
+    limit = [0]
+
+    def stopping(*arguments: Any) -> Any:
+        for facts in true(*arguments):
+            yield facts
+            if limit[0] and facts.step == limit[0]:
+                raise Stop
+
+    monkeypatch.setattr(run_module, "train", stopping)
+
+    def set_limit(steps: int) -> None:
+        limit[0] = steps
+
+    return set_limit
+
+
+def whole(out: Path) -> dict[str, bytes]:
+    """Return what does not say how long it took."""
+    return {
+        name: (out / name).read_bytes() for name in ("tokenizer.json", "weights.safetensors", FINISHED, "training.json")
+    }
+
+
+@pytest.mark.parametrize("changes", [{}, {"average": 0.9, "val": 0.5}], ids=["plain", "averages, judged"])
+def test_twenty_steps_are_ten_and_ten_more(
+    files: list[Path], tmp_path: Path, changes: dict[str, Any], stop_after: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train_tokenizer(files, tmp_path / "whole", options(**changes))
+    stop_after(13)
+    with pytest.raises(Stop, match=r"^$"):
+        train_tokenizer(files, tmp_path / "parts", options(**changes))
+    assert not (tmp_path / "parts" / FINISHED).exists()
+    assert not (tmp_path / "parts" / "tokenizer.json").exists()
+    stop_after(0)
+    torch.manual_seed(99)
+    capsys.readouterr()
+    output = train_tokenizer(files, tmp_path / "parts", options(**changes, keep=5, log_every=1))
+    assert (output.fate, output.why) == ("made", "it was not finished")
+    assert "goes on from step 1" in capsys.readouterr().err
+    assert losses(tmp_path / "parts") == losses(tmp_path / "whole")
+    assert len(losses(tmp_path / "whole")) == 20
+    epochs = (logged(tmp_path / name, "epoch") for name in ("parts", "whole"))
+    assert next(epochs) == next(epochs)
+    one, other = whole(tmp_path / "parts"), whole(tmp_path / "whole")
+    assert one["weights.safetensors"] == other["weights.safetensors"]
+    assert one[FINISHED] == other[FINISHED]
+
+
+def test_a_first_state_stands_before_the_first_step(files: list[Path], tmp_path: Path, stop_after: Any) -> None:
+    stop_after(1)
+    with pytest.raises(Stop, match=r"^$"):
+        train_tokenizer(files, tmp_path / "new" / "deep" / "out", options())
+    out = tmp_path / "new" / "deep" / "out"
+    assert [item.name for item in (out / "checkpoints").iterdir() if item.is_dir()] == ["step-00000000"]
+    assert load_tokenizer(out / "checkpoints" / "step-00000000").header.trained is None
+    told = json.loads((out / "training.json").read_text())
+    assert (told["steps"], told["steps_per_epoch"], told["train"], told["val"]) == (20, 4, ["clip_0", "clip_1"], [])
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_the_first_step(
+    files: list[Path], tmp_path: Path, stop_after: Any
+) -> None:
+    stop_after(1)
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(StorageError, match=r"a part of the path is not a folder"):
+        train_tokenizer(files, tmp_path / "file" / "out", options())
+
+
+def test_a_state_says_where_it_stands(files: list[Path], tmp_path: Path, stop_after: Any) -> None:
+    stop_after(13)
+    with pytest.raises(Stop, match=r"^$"):
+        train_tokenizer(files, tmp_path / "out", options(schedule="constant"))
+    told = json.loads((tmp_path / "out/checkpoints/step-00000010/progress.json").read_text())
+    assert (told["step"], told["steps"], told["epoch"], told["rate"]) == (10, 20, 2.5, 1e-3)
+
+
+def test_the_newest_states_stay_and_the_best(files: list[Path], tmp_path: Path) -> None:
+    # A rate that ruins the model: what is judged first is the best.
+    made = options(save_every=2, keep=2, val=0.5, rate=30.0, schedule="constant", clip=None, warm_share=0.5, steps=12)
+    header = train_tokenizer(files, tmp_path / "out", made).content
+    there = sorted(item.name for item in (tmp_path / "out/checkpoints").iterdir() if item.is_dir())
+    judged = {epoch["step"]: epoch["val"]["loss"] for epoch in logged(tmp_path / "out", "epoch")}
+    best = min(judged, key=judged.__getitem__)
+    assert best < 10
+    assert there == [f"step-{step:08d}" for step in (best, 10, 12)]
+    assert header.trained is not None
+    assert header.trained.taken_from == best
+    state = load_tokenizer(tmp_path / "out/checkpoints" / f"step-{best:08d}").model.state_dict()
+    assert all(
+        torch.equal(value, state[name]) for name, value in load_tokenizer(tmp_path / "out").model.state_dict().items()
+    )
+    left = Checkpoints(tmp_path / "out/checkpoints", keep=2).left
+    assert left is not None
+    assert (left.last, left.best) == ("step-00000012", f"step-{best:08d}")
+
+
+def test_none_judge_and_that_is_said(files: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    header = train_tokenizer(files, tmp_path / "out", options(steps=2)).content
+    assert "no video judges it (--val none)" in capsys.readouterr().err
+    assert header.trained is not None
+    assert header.trained.val is None
+    assert header.trained.taken_from == 2
+    assert all("val" not in epoch for epoch in logged(tmp_path / "out", "epoch"))
+
+
+def test_videos_are_split_and_never_shared(files: list[Path], tmp_path: Path) -> None:
+    train_tokenizer(files, tmp_path / "out", options(steps=2, val=0.5))
+    told = json.loads((tmp_path / "out/training.json").read_text())
+    assert sorted([*told["train"], *told["val"]]) == ["clip_0", "clip_1"]
+    assert len(told["val"]) == 1
+    with pytest.raises(SchemaError, match=r"val: expected two videos or more .*--val none"):
+        train_tokenizer(files[:1], tmp_path / "one", options(val=0.5))
+    with pytest.raises(SchemaError, match=r"expected other videos than .*, got 1 of them: 'clip_1'"):
+        train_tokenizer(files, tmp_path / "shared", options(), judged_by=files[1:])
+    header = train_tokenizer(files[:1], tmp_path / "apart", options(steps=2), judged_by=files[1:]).content
+    assert header.trained is not None
+    assert header.trained.val is not None
+    assert header.trained.val.windows == header.trained.train.windows == 7
+    assert [parent.role for parent in header.provenance.parents] == ["tracks", "val"]
+
+
+def test_other_reports_change_nothing_and_other_options_begin_anew(files: list[Path], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert train_tokenizer(files, out, options(steps=2)).fate == "made"
+    assert train_tokenizer(files, out, options(steps=2, log_every=5, keep=9, save_every=1)).fate == "kept"
+    assert train_tokenizer(files, out, options(steps=3)).fate == "changed"
+    assert len(losses(out)) == 3
+    assert train_tokenizer(files, out, options(steps=3), force=True).fate == "forced"
+
+
+def test_an_unfinished_training_of_other_options_begins_anew(
+    files: list[Path], tmp_path: Path, stop_after: Any
+) -> None:
+    stop_after(13)
+    with pytest.raises(Stop, match=r"^$"):
+        train_tokenizer(files, tmp_path / "out", options(seed=1))
+    stop_after(0)
+    train_tokenizer(files, tmp_path / "out", options(steps=3))
+    assert len(losses(tmp_path / "out")) == 3
+
+
+def test_an_end_before_its_time_is_an_error_and_marks_nothing(
+    files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    true = run_module.train
+    monkeypatch.setattr(run_module, "train", lambda *given: itertools.islice(true(*given), 6))
+    with pytest.raises(LapsError, match=r"expected 20 steps, got 6; run it again: it goes on from its last state"):
+        train_tokenizer(files, tmp_path / "out", options())
+    assert not (tmp_path / "out" / FINISHED).exists()
+
+
+def test_a_damaged_state_is_told(files: list[Path], tmp_path: Path, stop_after: Any) -> None:
+    stop_after(13)
+    with pytest.raises(Stop, match=r"^$"):
+        train_tokenizer(files, tmp_path / "out", options())
+    state = tmp_path / "out/checkpoints/step-00000010/state.safetensors"
+    data = bytearray(state.read_bytes())
+    data[len(data) // 2] ^= 1
+    state.write_bytes(data)
+    with pytest.raises(CorruptDataError, match=r"it is not what was written; copy .* again, or train anew: --force"):
+        train_tokenizer(files, tmp_path / "out", options())
+    stop_after(0)
+    assert train_tokenizer(files, tmp_path / "out", options(steps=2), force=True).content.trained is not None
+
+
+def test_files_of_others_in_the_folder_stay(files: list[Path], tmp_path: Path) -> None:
+    train_tokenizer(files, tmp_path / "out", options(steps=2))
+    (tmp_path / "out" / "notes.txt").write_text("mine")
+    train_tokenizer(files, tmp_path / "out", options(steps=3))
+    assert (tmp_path / "out" / "notes.txt").read_text() == "mine"
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / "notes.txt").write_text("mine")
+    with pytest.raises(StorageError, match="it is left as it is"):
+        train_tokenizer(files, tmp_path / "theirs", options(steps=2))
+
+
+def test_pictures_show_true_and_reconstructed_tracks(files: list[Path], tmp_path: Path) -> None:
+    import cv2
+
+    train_tokenizer(files, tmp_path / "out", options(steps=5, picture_every=2))
+    names = sorted(item.name for item in (tmp_path / "out/pictures").iterdir())
+    assert names == ["step-00000002.png", "step-00000004.png", "step-00000005.png"]
+    picture = cv2.imread(str(tmp_path / "out/pictures" / names[-1]))
+    assert picture is not None
+    assert picture.shape[1] > 900
+    assert np.unique(picture.reshape(-1, 3), axis=0).shape[0] > 20
+
+
+def test_each_epoch_is_told(files: list[Path], tmp_path: Path) -> None:
+    header = train_tokenizer(files, tmp_path / "out", options(epochs=3, steps=None, val=0.5)).content
+    told = logged(tmp_path / "out", "epoch")
+    assert [epoch["epoch"] for epoch in told] == [1.0, 2.0, 3.0]
+    for epoch in told:
+        for part in ("train", "val"):
+            book = epoch[part]["codebook"]
+            assert book["codes"] == 240
+            assert book["used"] + book["dead"] == 240
+            assert 2 ** book["entropy_bits"] == pytest.approx(book["perplexity"])
+            assert epoch[part]["windows"] == 7
+            assert 0 <= epoch[part]["accuracy"] <= 1
+            assert 0 <= epoch[part]["classes"]["centre_share"] <= 1
+        assert epoch["val"]["delta_auc"] is not None
+    assert header.trained is not None
+    assert header.trained.epochs == 3
+    step = logged(tmp_path / "out")[-1]
+    assert {"epoch", "loss", "rate", "gradient_norm", "windows_per_s", "wait_share"} <= step.keys()
+
+
+def test_a_collapsed_codebook_is_told_once_on_the_way(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from dataclasses import replace
+
+    still = sample_tracks(windows=8, horizon=5, points=9, video=SourceVideo(name="still"))
+    xy, seen = np.full((8, 5, 9, 2), 20, np.float32), np.ones((8, 5, 9), bool)
+    lapsdata.write(tmp_path / "still.zarr", replace(still, tracks={"default": xy}, vis={"default": seen}))
+    header = train_tokenizer([tmp_path / "still.zarr"], tmp_path / "out", options(steps=8)).content
+    told = capsys.readouterr().err
+    assert told.count("got a collapsed codebook") == 1
+    assert "epoch 1: expected codes that tell motions apart" in told
+    assert header.trained is not None
+    assert header.trained.train.collapsed
+    assert header.config.scale == 1
+
+
+def test_shards_and_several_views_are_learned_from(tmp_path: Path) -> None:
+    from lapsdata.formats.shards_webdataset import ShardsWriter
+    from lapsdata.testing.samples import sample_provenance
+
+    clips = [sample_tracks(windows=6, horizon=5, points=9, views=("left", "right"), seed=seed,
+                           video=SourceVideo(name=f"clip_{seed}")) for seed in (0, 1)]  # fmt: skip
+    with ShardsWriter(tmp_path / "all.shards") as out:
+        for clip in clips:
+            out.add(clip)
+        out.finish(sample_provenance())
+    for clip in clips:
+        lapsdata.write(tmp_path / f"{clip.header.video.name}.h5", clip)
+    files = sorted(tmp_path.glob("*.h5"))
+    train_tokenizer([tmp_path / "all.shards"], tmp_path / "a", options(steps=3))
+    header = train_tokenizer(files, tmp_path / "b", options(steps=3)).content
+    assert header.views == ("left", "right")
+    assert losses(tmp_path / "a") == losses(tmp_path / "b")
