@@ -14,14 +14,15 @@ from lapsdata.verbs import Json
 __all__ = ["PLUGIN"]
 
 
-class _Latents(StrEnum):
+class _Source(StrEnum):
+    VELOCITY = "velocity"
     QUANTIZED = "quantized"
     PREQUANT = "prequant"
 
 
-class _Camera(StrEnum):
-    KEEP = "keep"
-    MEDIAN = "median"
+class _Motion(StrEnum):
+    RAW = "raw"
+    RESIDUAL = "residual"
 
 
 def energies(
@@ -35,10 +36,12 @@ def energies(
             "token_diff_l2_mean, l2_mean.",
         ),
     ] = "velocity_step",
-    latents: Annotated[_Latents, typer.Option(help="Of tokens: which latents.")] = _Latents.QUANTIZED,
-    camera: Annotated[
-        _Camera, typer.Option(help="Of tracks: take off the motion that the whole picture shares, or do not.")
-    ] = _Camera.KEEP,
+    source: Annotated[
+        _Source | None, typer.Option(help="Velocity of tracks, or latents of tokens: quantized, unless MODE says else.")
+    ] = None,
+    motion: Annotated[
+        _Motion, typer.Option(help="Of tracks: residual takes off the motion of the camera.")
+    ] = _Motion.RAW,
     view: Annotated[str | None, typer.Option(help="Of tracks with several views: this one.", metavar="NAME")] = None,
     gate: Annotated[
         float | None, typer.Option(min=0, help="Values below it are gated: too little motion to measure.")
@@ -57,7 +60,8 @@ def energies(
     from lapsdata.stages.energies import EnergyStageOptions, energy_files, energy_problems, measure_files
 
     # The record knows the words, and names them.
-    told: dict[str, Any] = {"mode": mode, "latents": latents.value, "camera": camera.value, "view": view, "gate": gate}
+    told: dict[str, Any] = {"mode": mode, "motion": motion.value, "view": view, "gate": gate}
+    told["source"] = None if source is None else source.value
     if smooth is not None:
         told["smoothing"], told["smoothing_s"] = _smoothing(smooth)
     output = measure_files(energy_files(files), out, EnergyStageOptions(**told), force=force)

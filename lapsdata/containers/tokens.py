@@ -97,6 +97,7 @@ class Tokens(Container):
         return {
             "video": self.header.video.name,
             "windows": f"{len(self)} of {self.header.horizon} frames, every {self.header.stride}",
+            **({"gated": f"{self.header.gated_windows} windows left out"} if self.header.gated_windows else {}),
             "time": f"{self.frame_s[0]:.3f} to {self.frame_s[-1]:.3f} s, rate {self.header.rate or 'variable'}",
             "tokenizer": f"{tokenizer.name} {tokenizer.version}, {tokenizer.codes} codes, "
             f"{len(np.unique(self.codes))} used",

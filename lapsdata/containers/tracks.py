@@ -141,6 +141,7 @@ class Tracks(Container):
             + (", cut out of one tracking" if header.continuous else ""),
             "time": f"{times[self.start_index[0]]:.3f} to {end_s:.3f} s, {len(times)} frames, rate {rate}",
             "tracker": f"{header.tracker.name} {header.tracker.version}",
+            **({"gated": f"{len(header.gated_starts)} windows left out"} if header.gated_starts else {}),
             "source": f"{header.duplicated_frames} frames duplicated, {header.dropped_frames} dropped, "
             f"{header.uncovered_frames} uncovered at the end",
         }

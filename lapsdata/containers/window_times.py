@@ -47,6 +47,17 @@ def check_window_times(
         broken,
         f"expected rising starts, multiples of stride {stride} apart",
     )
+    _check_gated(check, header, start_index, len(frame_s))
+
+
+def _check_gated(
+    check: ArrayCheck, header: TracksHeader | TokensHeader, start_index: NDArray[np.int64], frames: int
+) -> None:
+    gated = np.array(header.gated_starts, np.int64)
+    beyond = gated > frames - header.horizon
+    where, message = "header.gated_starts", "expected windows inside of the frames, rising, and none that is there too"
+    check.rows("gated-window", where, beyond | np.isin(gated, start_index), message)
+    check.steps("gated-window", where, np.diff(gated) <= 0, message)
 
 
 def _check_rate(check: ArrayCheck, frame_s: NDArray[np.float64], rate: FrameRate) -> None:

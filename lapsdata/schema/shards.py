@@ -22,10 +22,11 @@ class ShardsHeader(Header):
     """What shards hold, however they are cut into files: the windows of many videos, all of one shape."""
 
     RECORD: ClassVar[str] = "shards"
+    MINOR: ClassVar[int] = 1
 
     format: Literal["lapsdata.shards"] = "lapsdata.shards"
     """Which format this header belongs to."""
-    format_version: FormatVersion = "1.0"
+    format_version: FormatVersion = "1.1"
     """Major and minor version of the format; readers refuse a newer major version."""
     videos: Annotated[tuple[TracksHeader, ...], Field(min_length=1)]
     """The header of each video's tracks, whole: video number v is the v-th, from 0."""

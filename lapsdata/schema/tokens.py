@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lapsdata.schema.base import LARGEST_WHOLE, Count, Digest, Header, Positive, Rate, Tool
+from lapsdata.schema.base import LARGEST_WHOLE, Count, Digest, FormatVersion, Header, Positive, Rate, Tool
 from lapsdata.schema.video import SourceVideo
 
 __all__ = ["Tokenizer", "TokensHeader"]
@@ -36,9 +36,12 @@ class TokensHeader(Header):
     """Header of `codes (W, L)` int32 and optional `prequant`, `quantized (W, L, D)` float32."""
 
     RECORD: ClassVar[str] = "tokens"
+    MINOR: ClassVar[int] = 1
 
     format: Literal["lapsdata.tokens"] = "lapsdata.tokens"
     """Which format this header belongs to."""
+    format_version: FormatVersion = "1.1"
+    """Major and minor version of the format; readers refuse a newer major version."""
     video: SourceVideo
     """The source."""
     horizon: Annotated[int, Field(ge=2, le=LARGEST_WHOLE)]
@@ -55,6 +58,14 @@ class TokensHeader(Header):
     """What made the codes."""
     gated_windows: Count = 0
     """Windows that a gate left out before encoding."""
+    gated_starts: tuple[Count, ...] = ()
+    """Their first frames, rising; none where a file of version 1.0 tells their number alone."""
+
+    @model_validator(mode="after")
+    def _gated_counted(self) -> Self:
+        if self.gated_starts and len(self.gated_starts) != self.gated_windows:
+            raise ValueError(f"expected gated_windows = {len(self.gated_starts)}, the number of gated_starts")
+        return self
 
     @property
     def length(self) -> int:

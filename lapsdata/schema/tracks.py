@@ -126,11 +126,11 @@ class TracksHeader(Header):
     """
 
     RECORD: ClassVar[str] = "tracks"
-    MINOR: ClassVar[int] = 1
+    MINOR: ClassVar[int] = 2
 
     format: Literal["lapsdata.tracks"] = "lapsdata.tracks"
     """Which format this header belongs to."""
-    format_version: FormatVersion = "1.1"
+    format_version: FormatVersion = "1.2"
     """Major and minor version of the format; readers refuse a newer major version."""
     video: SourceVideo
     """The source."""
@@ -147,17 +147,19 @@ class TracksHeader(Header):
     dropped_frames: Count = 0
     """Source frames that no grid time shows."""
     uncovered_frames: Count = 0
-    """Frames at the end that no window covers; windows are never padded."""
+    """Frames at the end that no window of the file covers; windows are never padded."""
     tracker: Tool
     """What made the tracks."""
     continuous: bool = False
     """Whether the windows are cut out of one tracking of the whole video, instead of each starting afresh."""
     confidence: bool = False
     """Whether each view has a confidence for each position."""
+    gated_starts: tuple[Count, ...] = ()
+    """First frames of the windows that a gate left out before tracking; rising."""
     views: Annotated[dict[ViewName, TracksView], Field(min_length=1, json_schema_extra={"additionalProperties": False})]
     """Views by name; `default` for a single camera."""
 
     @property
     def row_is_source_frame(self) -> bool:
         """Whether window w starts at source frame w, as readers of bare AMPLIFY files assume."""
-        return self.stride == 1 and not self.resampled
+        return self.stride == 1 and not self.resampled and not self.gated_starts

@@ -34,6 +34,13 @@ _STAGE = "energies"
 
 # Of 30 real clips and 8 scenes one repeats frames, and has 16 % of such dips; the others have up to 5 %.
 _DIP, _MOST_DIPS, _LEAST_STEPS = 0.25, 0.1, 20
+# What the policies of `lapsdata.transforms.energies` have done, in words.
+_TOLD = {
+    "ego_motion_few_points": "frame pairs of windows have no residual: fewer than 3 points are seen in both frames",
+    "ego_motion_collinear": "frame pairs of windows have no residual: the points that agree lie on one line",
+    "mode_ignored": "windows have the mean speed of their points: velocities have one energy, whatever the mode",
+    "l2_mean_of_single_steps": "windows of one step have l2_mean: there is no step before it to differ from",
+}
 
 
 class EnergyStageOptions(EnergyOptions):
@@ -149,7 +156,7 @@ def repeated_frames(energies: Energies) -> tuple[Problem, ...]:
 
 
 def energy_problems(energies: Energies) -> tuple[Problem, ...]:
-    """Say what looks wrong about energies: repeated frames, and steps without a value.
+    """Say what looks wrong about energies: repeated frames, steps without a value, and what policies have touched.
 
     Examples
     --------
@@ -157,12 +164,18 @@ def energy_problems(energies: Energies) -> tuple[Problem, ...]:
     >>> [problem.code for problem in energy_problems(sample_energies())]
     ['missing-energies']
     """
+    mode = energies.header.mode
+    told = [
+        Problem(name.replace("_", "-"), mode, f"{count} {_TOLD[name]}", None, "info")
+        for name, count in energies.header.policies.items()
+        if count and name in _TOLD
+    ]
     missing = int((energies.state == ENERGY_STATES.index("missing")).sum())
-    if not missing:
-        return repeated_frames(energies)
-    message = f"{missing} of {len(energies)} have no value: no window speaks of them, or no point was seen there"
-    fix = "where windows leave steps out between them, track with a stride below the horizon - 1 (track.stride)"
-    return (*repeated_frames(energies), Problem("missing-energies", energies.header.mode, message, fix, "warning"))
+    if missing:
+        message = f"{missing} of {len(energies)} have no value: no window speaks of them, or no point was seen there"
+        fix = "where windows leave steps out between them, track with a stride below the horizon - 1 (track.stride)"
+        told.insert(0, Problem("missing-energies", mode, message, fix, "warning"))
+    return (*repeated_frames(energies), *told)
 
 
 def energy_files(given: Sequence[Path]) -> list[Path]:

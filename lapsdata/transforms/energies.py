@@ -2,14 +2,18 @@
 
 A value per window is a mean over all of its length: with perfect motion it cannot tell a boundary to a quarter of a
 second. It is there for comparison; segmentation takes values per step.
+
+LAPS (arXiv 2511.21428) has three sources, the latents before and after quantisation and the velocity of the points, and
+two modes for each: `l2_mean`, the mean length, and `token_diff_l2_mean`, the mean distance from one to the next within
+the window. Velocities have one energy, whichever mode is named.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from lapsdata.containers.energies import ENERGY_STATES, Energies
 from lapsdata.errors import Problem, Problems, SchemaError
@@ -17,7 +21,7 @@ from lapsdata.provenance import provenance
 from lapsdata.schema.base import Record
 from lapsdata.schema.energies import EnergiesHeader
 from lapsdata.transforms.latent_energy import latent_change, latent_size
-from lapsdata.transforms.track_speed import window_speed
+from lapsdata.transforms.track_speed import Motion, window_speed
 from lapsdata.transforms.window_steps import step_means
 
 if TYPE_CHECKING:
@@ -29,7 +33,7 @@ if TYPE_CHECKING:
     from lapsdata.containers.tracks import Tracks
     from lapsdata.schema.base import Parent
 
-__all__ = ["EnergyMode", "EnergyOptions", "token_energies", "track_energies"]
+__all__ = ["EnergyMode", "EnergyOptions", "EnergySource", "token_energies", "track_energies"]
 
 _MEASURED, _GATED, _MISSING = (ENERGY_STATES.index(state) for state in ("measured", "gated", "missing"))
 
@@ -39,6 +43,12 @@ EnergyMode = Literal[
 ]
 """`velocity_step`: mean speed of the visible points; `token_diff_step`: distance of a latent from the one before;
 `token_size_step`: its length. `velocity_mean`, `token_diff_l2_mean`, `l2_mean`: the same, over whole windows."""
+
+EnergySource = Literal["velocity", "quantized", "prequant"]
+"""What is measured: the points of tracks, or the latents of tokens after or before quantisation."""
+
+# LAPS's modes; of velocities both are `velocity_mean`.
+_OF_WINDOWS = ("l2_mean", "token_diff_l2_mean")
 
 
 class EnergyOptions(Record):
@@ -53,20 +63,43 @@ class EnergyOptions(Record):
     mode: EnergyMode = "velocity_step"
     """What is measured: of tracks velocity_step or velocity_mean, of tokens token_diff_step, token_size_step, or
     token_diff_l2_mean, l2_mean over whole windows."""
-    latents: Literal["quantized", "prequant"] = "quantized"
-    """Which latents, where tokens are measured."""
-    camera: Literal["keep", "median"] = "keep"
-    """`median` takes off the motion that the whole picture shares, where tracks are measured."""
+    source: EnergySource | None = None
+    """Of what: velocity (tracks), or quantized or prequant latents (tokens); null is velocity for the modes velocity_*,
+    and quantized for the others."""
+    motion: Motion = "raw"
+    """Of tracks: `residual` takes off the motion of the camera, fitted to each pair of frames."""
     view: Annotated[str, Field(min_length=1)] | None = None
     """View of the tracks; needed where there are several."""
     gate: Annotated[float, Field(ge=0)] | None = None
     """Values below it are gated: too little motion to measure anything. In the unit of the mode, pixel per second or
     length of latents; null gates nothing."""
 
+    @model_validator(mode="after")
+    def _mode_of_source(self) -> Self:
+        of_speed = self.mode.startswith("velocity")
+        if self.source == "velocity" and not of_speed and self.mode not in _OF_WINDOWS:
+            raise ValueError(f"expected a mode of velocities (velocity_step, velocity_mean), got {self.mode!r}")
+        if self.source is not None and self.source != "velocity" and of_speed:
+            raise ValueError(f"expected a mode of latents, as token_diff_step, for {self.source!r}, got {self.mode!r}")
+        if self.motion == "residual" and not self.of_tracks:
+            message = "expected motion 'residual' for tracks alone; encode with it to have it in tokens"
+            raise ValueError(message)
+        return self
+
+    @property
+    def of(self) -> EnergySource:
+        """What is measured, where that is left to the mode too."""
+        return self.source or ("velocity" if self.mode.startswith("velocity") else "quantized")
+
     @property
     def of_tracks(self) -> bool:
         """Whether tracks are measured, and not tokens."""
-        return self.mode.startswith("velocity")
+        return self.of == "velocity"
+
+    @property
+    def measured(self) -> EnergyMode:
+        """The mode that counts: velocities ignore LAPS's modes, which are both `velocity_mean` for them."""
+        return "velocity_mean" if self.of_tracks and self.mode in _OF_WINDOWS else self.mode
 
     @property
     def per(self) -> Literal["step", "window"]:
@@ -82,8 +115,10 @@ class _Series(NamedTuple):
     start_s: NDArray[np.float64]
     end_s: NDArray[np.float64]
     value: NDArray[np.float64]
+    gated: NDArray[np.bool_]
     support_s: float
     hop_s: float | None
+    policies: dict[str, int]
 
 
 def track_energies(
@@ -121,7 +156,7 @@ def track_energies(
     if not options.of_tracks:
         message = f"expected velocity_step or velocity_mean for tracks, got {options.mode!r}"
         raise SchemaError(Problem("wrong-mode", "mode", message, "measure the tokens"))
-    return _joined("velocity", [_of_tracks(one, options) for one in tracks], options, parents)
+    return _joined([_of_tracks(one, options) for one in tracks], options, parents)
 
 
 def token_energies(tokens: Iterable[Tokens], options: EnergyOptions, *, parents: Sequence[Parent] = ()) -> Energies:
@@ -142,38 +177,50 @@ def token_energies(tokens: Iterable[Tokens], options: EnergyOptions, *, parents:
     if options.of_tracks:
         message = f"expected a mode for tokens, got {options.mode!r}"
         raise SchemaError(Problem("wrong-mode", "mode", message, "measure the tracks"))
-    return _joined(options.latents, [_of_tokens(one, options) for one in tokens], options, parents)
+    return _joined([_of_tokens(one, options) for one in tokens], options, parents)
 
 
 def _of_tracks(tracks: Tracks, options: EnergyOptions) -> _Series:
     view = _view_of(tracks, options.view)
-    speed = window_speed(tracks.tracks[view], tracks.vis[view], tracks.step_s, camera=options.camera)
+    speed = window_speed(tracks.tracks[view], tracks.vis[view], tracks.step_s, motion=options.motion)
+    unfitted = {"ego_motion_few_points": speed.few_points, "ego_motion_collinear": speed.collinear}
+    policies = unfitted if options.motion == "residual" else {}
     if options.per == "window":
-        return _per_window(speed, tracks, tracks.header.horizon)
-    means = step_means(speed, tracks.start_index, len(tracks.frame_s) - 1)
-    covered = _covered(tracks.start_index, tracks.header.horizon - 1, len(tracks.frame_s) - 1)
-    return _per_step(tracks, means.value, tracks.frame_s, covered, support_steps=1)
+        ignored = {"mode_ignored": len(tracks)} if options.mode in _OF_WINDOWS else {}
+        # Over all points of all steps at once: a step at which more points are seen counts for more.
+        return _per_window(speed.value, tracks, {**policies, **ignored}, weights=speed.points)
+    steps = len(tracks.frame_s) - 1
+    means = step_means(speed.value, tracks.start_index, steps)
+    covers = _covers(tracks, tracks.header.horizon - 1, steps)
+    return _per_step(tracks, means.value, tracks.frame_s, covers, policies, support_steps=1)
 
 
 def _of_tokens(tokens: Tokens, options: EnergyOptions) -> _Series:
-    latents: NDArray[np.float32] | None = getattr(tokens, options.latents)
+    latents: NDArray[np.float32] | None = getattr(tokens, options.of)
+    name = tokens.header.video.name
     if latents is None:
-        message = f"{tokens.header.video.name}: expected {options.latents} latents, got codes alone"
-        raise SchemaError(Problem("no-latents", options.latents, message, "encode again, and store the latents"))
+        message = f"{name}: expected {options.of} latents, got codes alone"
+        raise SchemaError(Problem("no-latents", options.of, message, "encode again, and store the latents"))
     horizon, streams, frames = tokens.header.horizon, tokens.header.streams, len(tokens.frame_s)
-    change = "diff" in options.mode
+    change, policies = "diff" in options.mode, {}
+    if change and horizon == 2:
+        if options.per == "step":
+            message = f"{name}: expected windows of two steps or more for {options.mode}, got one step"
+            raise SchemaError(Problem("single-step", "mode", message, "measure token_size_step"))
+        # As LAPS has it: of a single latent nothing is before it.
+        change, policies = False, {"l2_mean_of_single_steps": len(tokens)}
     values = latent_change(latents, streams) if change else latent_size(latents, streams)
     if options.per == "window":
-        return _per_window(values, tokens, horizon)
+        return _per_window(values, tokens, policies)
     if not change:
         means = step_means(values, tokens.start_index, frames - 1)
-        covered = _covered(tokens.start_index, horizon - 1, frames - 1)
-        return _per_step(tokens, means.value, tokens.frame_s, covered, support_steps=horizon - 1)
+        covers = _covers(tokens, horizon - 1, frames - 1)
+        return _per_step(tokens, means.value, tokens.frame_s, covers, policies, support_steps=horizon - 1)
     # A change from one step to the next has its time around the frame between them.
     means = step_means(values, tokens.start_index, frames - 2)
-    covered = _covered(tokens.start_index, horizon - 2, frames - 2)
+    covers = _covers(tokens, horizon - 2, frames - 2)
     middles = (tokens.frame_s[1:] + tokens.frame_s[:-1]) / 2
-    return _per_step(tokens, means.value, middles, covered, support_steps=horizon - 1)
+    return _per_step(tokens, means.value, middles, covers, policies, support_steps=horizon - 1)
 
 
 def _view_of(tracks: Tracks, wanted: str | None) -> str:
@@ -187,46 +234,70 @@ def _view_of(tracks: Tracks, wanted: str | None) -> str:
     return wanted
 
 
-def _covered(start_index: NDArray[np.int64], length: int, steps: int) -> NDArray[np.bool_]:
-    """Return which steps have a row: from the first that a window speaks of to the last.
+class _Covers(NamedTuple):
+    """Which steps have a row, and at which of them a window lies that a gate has left out."""
+
+    row: NDArray[np.bool_]
+    gated: NDArray[np.bool_]
+
+
+def _covers(windows: Tracks | Tokens, length: int, steps: int) -> _Covers:
+    """Return which steps have a row: from the first that a window speaks of, gated or not, to the last.
 
     Between windows that do not overlap there are steps of which none speaks; their values are missing.
     """
-    covered = np.zeros(steps, bool)
-    covered[int(start_index.min()) : int(start_index.max()) + length] = True
-    return covered
+    left_out = np.array(windows.header.gated_starts, np.int64)
+    starts = np.concatenate([windows.start_index, left_out])
+    row, gated = np.zeros(steps, bool), np.zeros(steps, bool)
+    row[int(starts.min()) : int(starts.max()) + length] = True
+    gated[left_out[:, None] + np.arange(length)] = True
+    return _Covers(row, gated)
 
 
 def _per_step(
     windows: Tracks | Tokens,
     value: NDArray[np.float64],
     edges: NDArray[np.float64],
-    covered: NDArray[np.bool_],
+    covers: _Covers,
+    policies: dict[str, int],
     *,
     support_steps: int,
 ) -> _Series:
-    index = np.flatnonzero(covered)
+    index = np.flatnonzero(covers.row)
     step_s = float(np.median(np.diff(edges)))
     constant = np.allclose(np.diff(edges), step_s, rtol=0, atol=1e-6)
     hop_s = step_s if constant else None
-    name = windows.header.video.name
-    return _Series(name, index, edges[:-1][index], edges[1:][index], value[index], support_steps * step_s, hop_s)
+    name, gated = windows.header.video.name, covers.gated[index]
+    support_s = support_steps * step_s
+    return _Series(name, index, edges[:-1][index], edges[1:][index], value[index], gated, support_s, hop_s, policies)
 
 
-def _per_window(values: NDArray[np.float64], windows: Tracks | Tokens, horizon: int) -> _Series:
+def _per_window(
+    values: NDArray[np.float64],
+    windows: Tracks | Tokens,
+    policies: dict[str, int],
+    *,
+    weights: NDArray[np.int64] | None = None,
+) -> _Series:
     known = ~np.isnan(values)
+    weight = known if weights is None else np.where(known, weights, 0)
     with np.errstate(invalid="ignore"):
-        mean = np.where(known, values, 0).sum(axis=1) / known.sum(axis=1)
-    starts = windows.frame_s[windows.start_index]
-    ends = windows.frame_s[windows.start_index + horizon - 1]
+        mean = (np.where(known, values, 0) * weight).sum(axis=1) / weight.sum(axis=1)
+    left_out = np.array(windows.header.gated_starts, np.int64)
+    first = np.concatenate([windows.start_index, left_out])
+    order = np.argsort(first)
+    starts = windows.frame_s[first[order]]
+    ends = windows.frame_s[first[order] + windows.header.horizon - 1]
     hops = np.diff(starts)
     constant = len(hops) > 0 and np.allclose(hops, hops[0], rtol=0, atol=1e-6)
     index = np.arange(len(starts), dtype=np.int64)
+    value = np.concatenate([mean, np.full(len(left_out), np.nan)])[order]
     support_s, hop_s = float(np.median(ends - starts)), float(hops[0]) if constant else None
-    return _Series(windows.header.video.name, index, starts, ends, mean, support_s, hop_s)
+    gated = order >= len(mean)
+    return _Series(windows.header.video.name, index, starts, ends, value, gated, support_s, hop_s, policies)
 
 
-def _joined(source: str, series: Sequence[_Series], options: EnergyOptions, parents: Sequence[Parent]) -> Energies:
+def _joined(series: Sequence[_Series], options: EnergyOptions, parents: Sequence[Parent]) -> Energies:
     names = [one.video for one in series]
     problems = Problems()
     if not series:
@@ -240,15 +311,17 @@ def _joined(source: str, series: Sequence[_Series], options: EnergyOptions, pare
     problems.raise_as(SchemaError)
     hops = {None if one.hop_s is None else round(one.hop_s, 6) for one in series}
     value = np.concatenate([one.value for one in series])
-    state = np.where(np.isnan(value), _MISSING, _MEASURED).astype(np.uint8)
+    without = np.where(np.concatenate([one.gated for one in series]), _GATED, _MISSING)
+    state = np.where(np.isnan(value), without, _MEASURED).astype(np.uint8)
     if options.gate is not None:
         # NaN compares as false: what is missing stays missing.
         state[value < options.gate] = _GATED
     header = EnergiesHeader(
         provenance=provenance(parameters=options.as_json(), parents=parents),
         per=options.per,
-        source=source,
-        mode=options.mode,
+        policies={name: sum(one.policies[name] for one in series) for name in series[0].policies},
+        source=options.of,
+        mode=options.measured,
         support_s=series[0].support_s,
         hop_s=series[0].hop_s if len(hops) == 1 else None,
         videos=tuple(names),

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
 from lapsdata.errors import Problem, SchemaError
+from lapsdata.transforms.ego_motion import ego_motion
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Camera", "window_speed"]
+__all__ = ["Motion", "WindowSpeed", "window_speed"]
 
-Camera = Literal["keep", "median"]
-"""What becomes of motion that the whole picture shares."""
+Motion = Literal["raw", "residual"]
+"""Whether the motion that a moving camera gives to the picture is measured too, or taken off first."""
 
 # Fewer points than this say nothing of a frame.
 _FEWEST_POINTS = 4
@@ -23,9 +24,28 @@ _FEWEST_POINTS = 4
 _BLOCK = 64
 
 
+class WindowSpeed(NamedTuple):
+    """How fast the points of windows move, and how many of them that was measured of.
+
+    Parameters
+    ----------
+    value : float64 (W, T - 1), pixel per second
+        NaN where fewer than 4 points are visible on both sides, or the camera's motion is not known.
+    points : int64 (W, T - 1)
+        Points that are visible on both sides; 0 where the value is NaN.
+    few_points, collinear : int
+        Frame pairs for which the camera's motion is not known, and why; see `EgoMotion`.
+    """
+
+    value: NDArray[np.float64]
+    points: NDArray[np.int64]
+    few_points: int = 0
+    collinear: int = 0
+
+
 def window_speed(
-    tracks: NDArray[np.float32], vis: NDArray[np.bool_], seconds: NDArray[np.float64], *, camera: Camera = "keep"
-) -> NDArray[np.float64]:
+    tracks: NDArray[np.float32], vis: NDArray[np.bool_], seconds: NDArray[np.float64], *, motion: Motion = "raw"
+) -> WindowSpeed:
     """Return the mean speed of the points that are visible before and after each step.
 
     Parameters
@@ -34,40 +54,43 @@ def window_speed(
     vis : bool (W, T, N)
     seconds : float64 (W, T)
         Time of each frame of each window.
-    camera : {"keep", "median"}
-        `median` takes the median motion of the visible points off each point's own: a camera that shakes or pans, as
-        far as it moves the picture as a whole. Where most of the picture moves by itself, that is lost.
-
-    Returns
-    -------
-    float64 (W, T - 1), pixel per second
-        NaN where fewer than 4 points are visible on both sides.
+    motion : {"raw", "residual"}
+        `residual` takes the camera's motion off, as `ego_motion` finds it. Where most of the picture moves by itself,
+        that is lost.
 
     Raises
     ------
     SchemaError
-        An unknown word for `camera`.
+        An unknown word for `motion`.
 
     Examples
     --------
     >>> tracks = np.zeros((1, 3, 4, 2), np.float32)
     >>> tracks[0, 2, :, 0] = 5
-    >>> window_speed(tracks, np.ones((1, 3, 4), bool), np.array([[0, 0.1, 0.2]])).round(3)
+    >>> window_speed(tracks, np.ones((1, 3, 4), bool), np.array([[0, 0.1, 0.2]])).value.round(3)
     array([[ 0., 50.]])
     """
-    if camera not in {"keep", "median"}:
-        raise SchemaError(Problem("unknown-choice", "camera", f"expected 'keep' or 'median', got {camera!r}"))
+    if motion not in {"raw", "residual"}:
+        raise SchemaError(Problem("unknown-choice", "motion", f"expected 'raw' or 'residual', got {motion!r}"))
     speed = np.empty(np.diff(seconds, axis=1).shape)
+    points = np.zeros(speed.shape, np.int64)
+    few = collinear = 0
     for first in range(0, len(tracks), _BLOCK):
         some = slice(first, first + _BLOCK)
         moved = np.diff(tracks[some], axis=1).astype(np.float64)
         both = vis[some, 1:] & vis[some, :-1]
+        if motion == "residual":
+            camera = ego_motion(tracks[some], vis[some])
+            place = tracks[some, :-1].astype(np.float64)
+            moved -= np.einsum("wtij,wtnj->wtni", camera.affine[..., :2] - np.eye(2), place)
+            moved -= camera.affine[:, :, None, :, 2]
+            few, collinear = few + camera.few_points, collinear + camera.collinear
         moved[~both] = np.nan
         with warnings.catch_warnings():
             # Steps at which nothing is visible; what comes out is NaN, as it is told.
-            warnings.filterwarnings("ignore", "All-NaN slice|Mean of empty slice", RuntimeWarning)
-            if camera == "median":
-                moved -= np.nanmedian(moved, axis=2, keepdims=True)
+            warnings.filterwarnings("ignore", "Mean of empty slice", RuntimeWarning)
             speed[some] = np.nanmean(np.hypot(moved[..., 0], moved[..., 1]), axis=2)
-        speed[some][both.sum(axis=2) < _FEWEST_POINTS] = np.nan
-    return speed / np.diff(seconds, axis=1)
+        points[some] = both.sum(axis=2)
+    speed[points < _FEWEST_POINTS] = np.nan
+    points[np.isnan(speed)] = 0
+    return WindowSpeed(speed / np.diff(seconds, axis=1), points, few, collinear)

@@ -162,7 +162,7 @@ def test_the_row_of_a_constant_energy(inside: Run, folder: Path, tmp_path: Path)
 
 def test_energies_of_tokens_and_windows(inside: Run, tmp_path: Path, folder: Path) -> None:
     formats.write(tmp_path / "clip.zarr", sample_tokens(latent=3, windows=9))
-    well(inside("energies", "clip.zarr", "--out", "t.jsonl", "--mode", "token_diff_step", "--latents", "prequant"))
+    well(inside("energies", "clip.zarr", "--out", "t.jsonl", "--mode", "token_diff_step", "--source", "prequant"))
     header = formats.read(tmp_path / "t.jsonl", Energies).header
     assert (header.source, header.mode, header.per) == ("prequant", "token_diff_step", "step")
     well(inside("energies", folder / "one.h5", "--out", "w.jsonl", "--mode", "velocity_mean", "--gate", "3"))

@@ -24,7 +24,7 @@ def check_tracks(tracks: Container, fraction: float) -> None:
     assert isinstance(tracks, Tracks)
     header = tracks.header
     # Files of every minor version are read as of this release's.
-    assert (header.format_version, header.horizon, header.stride, str(header.rate)) == ("1.1", 4, 2, "8")
+    assert (header.format_version, header.horizon, header.stride, str(header.rate)) == ("1.2", 4, 2, "8")
     assert header.video.rate is not None
     assert Fraction(header.video.rate.numerator, header.video.rate.denominator) == Fraction(30000, 1001)
     assert (header.video.name, header.video.frames, header.resampled) == ("Käse 1", 12, True)
