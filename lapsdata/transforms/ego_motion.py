@@ -42,6 +42,9 @@ class EgoMotion(NamedTuple):
     ----------
     affine : float64 (W, T - 1, 2, 3)
         Takes (x, y, 1) in pixel of a frame to (x, y) of the next; NaN where there is no fit.
+    follows_px : float64 (W, T - 1), pixel
+        Points whose residual is below this follow the camera, as far as their noise lets one tell: 4.685 deviations,
+        as the median residual tells them. NaN where there is no fit.
     few_points : int
         Frame pairs without a fit because fewer than 3 points are visible on both sides.
     collinear : int
@@ -49,6 +52,7 @@ class EgoMotion(NamedTuple):
     """
 
     affine: FloatArray
+    follows_px: FloatArray
     few_points: int
     collinear: int
 
@@ -94,6 +98,7 @@ def ego_motion(tracks: NDArray[np.float32], vis: NDArray[np.bool_]) -> EgoMotion
     """
     windows, frames = tracks.shape[:2]
     affine = np.empty((windows, max(frames - 1, 0), 2, 3))
+    follows_px = np.empty(affine.shape[:2])
     few = collinear = 0
     for first in range(0, windows, _BLOCK):
         some = slice(first, first + _BLOCK)
@@ -103,13 +108,14 @@ def ego_motion(tracks: NDArray[np.float32], vis: NDArray[np.bool_]) -> EgoMotion
         place = np.where(known, tracks[some, :-1], 0).astype(np.float64)
         moved = np.where(known, tracks[some, 1:], 0) - place
         pairs = (-1, *both.shape[2:])
-        fitted, thin = _fit(place.reshape(*pairs, 2), moved.reshape(*pairs, 2), both.reshape(pairs))
+        fitted, scale, thin = _fit(place.reshape(*pairs, 2), moved.reshape(*pairs, 2), both.reshape(pairs))
         too_few = both.reshape(pairs).sum(axis=1) < _FEWEST_POINTS
         fitted[too_few | thin] = np.nan
         affine[some] = fitted.reshape(*both.shape[:2], 2, 3)
+        follows_px[some] = np.where(np.isnan(affine[some, :, 0, 0]), np.nan, _CUT * scale.reshape(both.shape[:2]))
         few += int(too_few.sum())
         collinear += int((thin & ~too_few).sum())
-    return EgoMotion(affine, few, collinear)
+    return EgoMotion(affine, follows_px, few, collinear)
 
 
 def residual_tracks(tracks: NDArray[np.float32], vis: NDArray[np.bool_]) -> ResidualTracks:
@@ -152,8 +158,10 @@ def _inverse(maps: FloatArray) -> FloatArray:
     return inverse
 
 
-def _fit(place: FloatArray, moved: FloatArray, seen: NDArray[np.bool_]) -> tuple[FloatArray, NDArray[np.bool_]]:
-    """Return maps (P, 2, 3) of points (P, N, 2), and which of them rest on points of one line."""
+def _fit(
+    place: FloatArray, moved: FloatArray, seen: NDArray[np.bool_]
+) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:
+    """Return maps (P, 2, 3) of points (P, N, 2), the scale of what is left, and which rest on points of one line."""
     count = np.maximum(seen.sum(axis=1), 1)[:, None]
     middle = place.sum(axis=1, where=seen[..., None]) / count
     apart = np.where(seen[..., None], place - middle[:, None], 0)
@@ -168,7 +176,8 @@ def _fit(place: FloatArray, moved: FloatArray, seen: NDArray[np.bool_]) -> tuple
         change = _solved(design, moved, weight)
     linear = change[:, :2].transpose(0, 2, 1) / spread[:, None, None]
     shift = change[:, 2] - np.einsum("pij,pj->pi", linear, middle)
-    return np.concatenate([linear + np.eye(2), shift[..., None]], axis=2), _thin(design[..., :2], weight)
+    affine = np.concatenate([linear + np.eye(2), shift[..., None]], axis=2)
+    return affine, _scale(moved - design @ change, seen), _thin(design[..., :2], weight)
 
 
 def _start(design: FloatArray, moved: FloatArray, seen: NDArray[np.bool_]) -> FloatArray:

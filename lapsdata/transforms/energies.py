@@ -183,8 +183,12 @@ def token_energies(tokens: Iterable[Tokens], options: EnergyOptions, *, parents:
 def _of_tracks(tracks: Tracks, options: EnergyOptions) -> _Series:
     view = _view_of(tracks, options.view)
     speed = window_speed(tracks.tracks[view], tracks.vis[view], tracks.step_s, motion=options.motion)
-    unfitted = {"ego_motion_few_points": speed.few_points, "ego_motion_collinear": speed.collinear}
-    policies = unfitted if options.motion == "residual" else {}
+    camera = {
+        "ego_motion_followed": speed.followed,
+        "ego_motion_few_points": speed.few_points,
+        "ego_motion_collinear": speed.collinear,
+    }
+    policies = camera if options.motion == "residual" else {}
     if options.per == "window":
         ignored = {"mode_ignored": len(tracks)} if options.mode in _OF_WINDOWS else {}
         # Over all points of all steps at once: a step at which more points are seen counts for more.

@@ -33,12 +33,15 @@ class WindowSpeed(NamedTuple):
         NaN where fewer than 4 points are visible on both sides, or the camera's motion is not known.
     points : int64 (W, T - 1)
         Points that are visible on both sides; 0 where the value is NaN.
+    followed : int
+        Points of frame pairs that follow the camera, and count as still.
     few_points, collinear : int
         Frame pairs for which the camera's motion is not known, and why; see `EgoMotion`.
     """
 
     value: NDArray[np.float64]
     points: NDArray[np.int64]
+    followed: int = 0
     few_points: int = 0
     collinear: int = 0
 
@@ -55,8 +58,9 @@ def window_speed(
     seconds : float64 (W, T)
         Time of each frame of each window.
     motion : {"raw", "residual"}
-        `residual` takes the camera's motion off, as `ego_motion` finds it. Where most of the picture moves by itself,
-        that is lost.
+        `residual` takes the camera's motion off, as `ego_motion` finds it; a point that follows the camera as closely
+        as its noise lets one tell (`EgoMotion.follows_px`) counts as still. The mean length of noise is not 0: without
+        that, a shaking camera would hide slow motion. Where most of the picture moves by itself, that is lost.
 
     Raises
     ------
@@ -74,23 +78,30 @@ def window_speed(
         raise SchemaError(Problem("unknown-choice", "motion", f"expected 'raw' or 'residual', got {motion!r}"))
     speed = np.empty(np.diff(seconds, axis=1).shape)
     points = np.zeros(speed.shape, np.int64)
-    few = collinear = 0
+    followed = few = collinear = 0
     for first in range(0, len(tracks), _BLOCK):
         some = slice(first, first + _BLOCK)
         moved = np.diff(tracks[some], axis=1).astype(np.float64)
         both = vis[some, 1:] & vis[some, :-1]
+        follows_px: NDArray[np.float64] | None = None
         if motion == "residual":
             camera = ego_motion(tracks[some], vis[some])
             place = tracks[some, :-1].astype(np.float64)
             moved -= np.einsum("wtij,wtnj->wtni", camera.affine[..., :2] - np.eye(2), place)
             moved -= camera.affine[:, :, None, :, 2]
-            few, collinear = few + camera.few_points, collinear + camera.collinear
+            few, collinear, follows_px = few + camera.few_points, collinear + camera.collinear, camera.follows_px
         moved[~both] = np.nan
+        length = np.hypot(moved[..., 0], moved[..., 1])
+        if follows_px is not None:
+            # NaN compares as false: where there is no fit, nothing follows.
+            follows = length < follows_px[..., None]
+            length[follows] = 0
+            followed += int(follows.sum())
         with warnings.catch_warnings():
             # Steps at which nothing is visible; what comes out is NaN, as it is told.
             warnings.filterwarnings("ignore", "Mean of empty slice", RuntimeWarning)
-            speed[some] = np.nanmean(np.hypot(moved[..., 0], moved[..., 1]), axis=2)
+            speed[some] = np.nanmean(length, axis=2)
         points[some] = both.sum(axis=2)
     speed[points < _FEWEST_POINTS] = np.nan
     points[np.isnan(speed)] = 0
-    return WindowSpeed(speed / np.diff(seconds, axis=1), points, few, collinear)
+    return WindowSpeed(speed / np.diff(seconds, axis=1), points, followed, few, collinear)

@@ -186,7 +186,9 @@ def test_residual_energies_say_where_the_camera_is_not_known() -> None:
     vis[2, 1, 2:] = False
     hidden = dataclasses.replace(tracks, vis={"default": vis})
     energies = track_energies([hidden], EnergyOptions(motion="residual"))
-    assert energies.header.policies == {"ego_motion_few_points": 2, "ego_motion_collinear": 0}
+    unfitted = {name: energies.header.policies[f"ego_motion_{name}"] for name in ("few_points", "collinear")}
+    assert unfitted == {"few_points": 2, "collinear": 0}
+    assert energies.header.policies["ego_motion_followed"] > 0
     assert [one.code for one in energy_problems(energies)] == ["ego-motion-few-points"]
     assert track_energies([hidden]).header.policies == {}
     raw = track_energies([tracks], EnergyOptions(motion="raw"))
