@@ -53,12 +53,14 @@ _FORMAT = {
     "read": Callable,
     "write": Callable,
 }
+_ADAPTER = {"name": str, "title": str, "recognises": Callable, "read": Callable}
 _TRACKER = {"name": str, "version": str, "windows": Callable}
 # What makes a segmenter of parameters; most simply its class.
 _SEGMENTER = {"name": str, "version": str, "__call__": Callable}
 _STAGE = {"name": str, "title": str, "default": str, "kinds": Callable, "options": Callable}
 _PLACES: dict[Kind, _Place] = {
     "formats": _Place("lapsdata.formats", requires=_FORMAT),
+    "adapters": _Place("lapsdata.adapters", requires=_ADAPTER),
     # By name alone: nothing here imports the models.
     "trackers": _Place("lapsmodels.trackers", requires=_TRACKER),
     "segmenters": _Place("lapsdata.segmenters", helpers=frozenset({"smoothing", "thresholds"}), requires=_SEGMENTER),

@@ -44,7 +44,10 @@ def convert(
     samples_per_shard: int | None = None,
     rate: FrameRate | float | str | None = None,
     size: tuple[int, int] | None = None,
-    stride: int = 1,
+    stride: int | None = None,
+    horizon: int | None = None,
+    duration_s: float | None = None,
+    zeros: Literal["measured", "gated"] = "measured",
     force: bool = False,
     workers: int | None = None,
 ) -> ConvertReport:
@@ -74,7 +77,10 @@ def convert(
         For shards: windows in every archive but the last.
     rate, size, stride
         Of foreign files: frames per second, (width, height) of the frame in pixels, and frames from one window to the
-        next.
+        next (of tracks 1 by default).
+    horizon, duration_s, zeros
+        Of energies of others: frames of a window, how long the video is, and what a value of exactly 0.0 is; see
+        `lapsdata.adapters.laps`.
     force : bool
         Convert again what is done, and replace what was converted from another source; never what others have made.
     workers : int, optional
@@ -109,6 +115,7 @@ def convert(
     plugin = target_format(found.record, to, out)
     expect_apart(place, out)
     options = _options(plugin, profile, round_px, samples_per_shard, rate, size, stride)
+    options = _of_others(found, options, horizon, duration_s, zeros)
     if plugin.record == "shards":
         items: list[Any] = [shards_item(found, out, options)]
         folder = None
@@ -145,7 +152,7 @@ def _options(
     samples_per_shard: int | None,
     rate: FrameRate | float | str | None,
     size: tuple[int, int] | None,
-    stride: int,
+    stride: int | None,
 ) -> ConvertOptions:
     """Put together what was said, and refuse what would have no effect."""
     rounding_step(profile, round_px)
@@ -166,6 +173,24 @@ def _options(
     )
 
 
+def _of_others(
+    found: Sources,
+    options: ConvertOptions,
+    horizon: int | None,
+    duration_s: float | None,
+    zeros: Literal["measured", "gated"],
+) -> ConvertOptions:
+    """Add what is said about energies of others, and refuse it for anything else."""
+    said = {"horizon": horizon, "duration_s": None if duration_s is None else float(duration_s), "zeros": zeros}
+    given = [name for name, value in said.items() if value not in (None, "measured")]
+    if given and found.items[0].kind != "adapted":
+        message = (
+            f"expected none with {found.record} of ours or of foreign windows, got one: only for energies of others"
+        )
+        raise SchemaError(Problem("wrong-option", given[0], message))
+    return ConvertOptions(**{**options.model_dump(), "rate": options.rate, "size": options.size, **said})
+
+
 def _expect_another(found: Sources, plugin: Format[Any], options: ConvertOptions) -> None:
     """Refuse what would be the same file again, where there is no other store to convert to.
 
@@ -174,7 +199,7 @@ def _expect_another(found: Sources, plugin: Format[Any], options: ConvertOptions
     SchemaError
         Names the one that there is.
     """
-    if found.record in ("tracks", "shards") or options.profile != "raw":
+    if found.record in ("tracks", "shards") or options.profile != "raw" or found.items[0].kind == "adapted":
         return
     path = found.items[0].path
     if recognise(path).name == plugin.name:

@@ -70,12 +70,12 @@ def foreign_windows(path: Path, options: ConvertOptions) -> Windows:
     sources = with_checksums(path, arrays.store, arrays.sources)
     views = {view: {field: sources[fields[field]] for field in _FIELDS} for view, fields in arrays.views.items()}
     rate, sizes = _told(path, views, beside.sizes, options)
-    starts = np.arange(rows, dtype=np.int64) * options.stride
+    starts = np.arange(rows, dtype=np.int64) * options.window_stride
     header = TracksHeader(
         provenance=provenance(parameters=options.as_json()),
         video=SourceVideo(name=path.stem, rate=rate),
         horizon=horizon,
-        stride=options.stride,
+        stride=options.window_stride,
         rate=rate,
         tracker=Tool(name="foreign", version=_UNKNOWN_VERSION),
         views={view: _view(sizes[view], fields["tracks"]) for view, fields in views.items()},
@@ -95,8 +95,8 @@ def _view(size: Size, tracks: Any) -> TracksView:  # noqa: ANN401 - any kind of 
 def _taken(path: Path, store: Store, options: ConvertOptions, rate: FrameRate) -> Problem:
     row = "sample" if store == "tar" else "row"
     message = (
-        f"{row} w is taken for the window that begins at frame {options.stride} * w, of {rate} frames per second, and "
-        "positions for pixel xy of the whole frame: the file says nothing of that"
+        f"{row} w is taken for the window that begins at frame {options.window_stride} * w, of {rate} frames per second, "
+        "and positions for pixel xy of the whole frame: the file says nothing of that"
     )
     fix = "give --rate, --size and --stride as it was made"
     if store == "tar":

@@ -32,5 +32,16 @@ class ConvertOptions(Record):
     """Of foreign files: frames per second."""
     size: Size | None = None
     """Of foreign files: the frame that their positions refer to, where they do not say it themselves."""
-    stride: Positive = 1
-    """Of foreign files: frames from the start of a window to the start of the next."""
+    stride: Positive | None = None
+    """Of foreign files: frames from the start of a window to the start of the next; null is 1 for tracks."""
+    horizon: Positive | None = None
+    """Of energies of others: frames of a window; null is what that project uses."""
+    duration_s: Annotated[float, Field(gt=0)] | None = None
+    """Of energies of others: seconds that the video lasts, to compare the number of rows with."""
+    zeros: Literal["measured", "gated"] = "measured"
+    """Of energies of others: what a value of exactly 0.0 is."""
+
+    @property
+    def window_stride(self) -> int:
+        """Frames from one window of foreign tracks to the next."""
+        return 1 if self.stride is None else self.stride

@@ -34,7 +34,7 @@ def single_items(
     with console.progress("look at sources", len(found.items), unit="sources") as advance:
         for source, output in zip(found.items, outputs, strict=True):
             try:
-                rows = None if source.kind == "whole" else len(open_windows(source, options))
+                rows = None if source.kind in ("whole", "adapted") else len(open_windows(source, options))
                 made_of = (_parent(source.path, digests),)
             except LapsError as error:
                 items.append(Refused(source.name, output, error.problems))

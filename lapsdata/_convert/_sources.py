@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from lapsdata._convert._foreign import foreign_windows, hdf5_attributes, zarr_arrays
 from lapsdata._convert._windows import Windows
+from lapsdata.adapters import find_adapter
 from lapsdata.errors import LapsError, Problem, SchemaError, UnknownFormatError
 from lapsdata.formats import recognise
 from lapsdata.formats.shards_webdataset import ShardsFolder
@@ -38,15 +39,15 @@ class ConvertSource:
         The file, or the folder of shards.
     name : str
         What the output is called, without ending.
-    kind : {"tracks", "shards", "foreign", "whole"}
-        "whole": read and written at once, since its format has no windows.
+    kind : {"tracks", "shards", "foreign", "whole", "adapted"}
+        "whole": read and written at once, since its format has no windows; "adapted": so too, through an adapter.
     video : int or None
         Number of the video in shards.
     """
 
     path: Path
     name: str
-    kind: Literal["tracks", "shards", "foreign", "whole"]
+    kind: Literal["tracks", "shards", "foreign", "whole", "adapted"]
     video: int | None = None
 
 
@@ -87,12 +88,26 @@ def find_sources(path: Path) -> Sources:
         A folder without tracks.
     """
     if existing(path).is_dir() and not _is_item(path):
-        return _of_folder(path)
-    plugin = _recognised(path)
+        try:
+            return _of_folder(path)
+        except SchemaError as error:
+            return _adapted(path, error)
+    try:
+        plugin = _recognised(path)
+    except UnknownFormatError as error:
+        return _adapted(path, error)
     if _are_shards(plugin):
         return Sources(_videos(path), several=True)
     source = _source(path, plugin)
     return Sources((source,), "tracks" if plugin is None else plugin.record)
+
+
+def _adapted(path: Path, unknown: LapsError) -> Sources:
+    """Return what an adapter reads, where no format of ours knows it; else raise what was found wrong with it."""
+    found = find_adapter(path)
+    if found is None:
+        raise unknown
+    return Sources((ConvertSource(path, path.stem, "adapted"),), found[1])
 
 
 def _is_item(path: Path) -> bool:

@@ -10,7 +10,8 @@ import numpy as np
 from lapsdata._convert._keys import look, marked
 from lapsdata._convert._report import Converted
 from lapsdata._convert._sources import open_windows
-from lapsdata.errors import Problem, StorageError
+from lapsdata.adapters import find_adapter
+from lapsdata.errors import Problem, StorageError, UnknownFormatError
 from lapsdata.formats import read, tracks_writer, write
 from lapsdata.formats._format import size_on_disk
 from lapsdata.formats._rounding import ROUND_CONFIDENCE
@@ -81,6 +82,8 @@ def _made(job: Job[ConvertWork], tell: Tell) -> Converted:
     before = sum(size_on_disk(path) for path in {source.path for source in work.sources})
     if work.options.to.startswith("shards_"):
         return _to_shards(job, before, tell)
+    if work.sources[0].kind == "adapted":
+        return _through_adapter(work, target, before, tell, overwrite=job.overwrite)
     if work.sources[0].kind == "whole":
         return _whole(work, target, before, tell, overwrite=job.overwrite)
     return _to_tracks(work, target, before, tell, overwrite=job.overwrite)
@@ -179,6 +182,23 @@ def _of_shards(
         left_behind=tuple(rest),
         notes=tuple(dict.fromkeys((*notes, *done.notes, *(note for one in opened for note in one.notes)))),
     )
+
+
+def _through_adapter(work: ConvertWork, target: Path, before: int, tell: Tell, *, overwrite: bool) -> Converted:
+    """Read files of others, with what was said of them, and write their record."""
+    (source,), options = work.sources, work.options
+    found = find_adapter(source.path)
+    if found is None:
+        message = "expected a file that an adapter knows, as it did before, got another"
+        raise UnknownFormatError(Problem("changed-meanwhile", str(source.path), message, "run this again"))
+    said = options.model_dump(include={"rate", "stride", "horizon", "duration_s", "zeros"})
+    container, notes = found[0].read(source.path, **{**said, "rate": options.rate})
+    header: Header = container.header
+    made = marked(header.provenance, options, work.parents)
+    container = replace(container, header=header.model_copy(update={"provenance": made}))
+    done = write(target, container, format=options.to, overwrite=overwrite)
+    tell(len(container))
+    return Converted(len(container), before, done.nbytes, unverified=len(container), notes=(*notes, *done.notes))
 
 
 def _whole(work: ConvertWork, target: Path, before: int, tell: Tell, *, overwrite: bool) -> Converted:

@@ -22,6 +22,11 @@ class _Profile(StrEnum):
     COMPACT = "compact"
 
 
+class _Zeros(StrEnum):
+    MEASURED = "measured"
+    GATED = "gated"
+
+
 def convert(
     context: typer.Context,
     source: Annotated[
@@ -47,8 +52,15 @@ def convert(
         str | None, typer.Option(help="Of foreign files: the frame, in pixels.", metavar="WIDTHxHEIGHT")
     ] = None,
     stride: Annotated[
-        int, typer.Option(min=1, help="Of foreign files: frames from one window to the next.", metavar="N")
-    ] = 1,
+        int | None, typer.Option(min=1, help="Of foreign files: frames from one window to the next.", metavar="N")
+    ] = None,
+    horizon: Annotated[
+        int | None, typer.Option(min=2, help="Of energies of others: frames of a window; of LAPS 15.", metavar="T")
+    ] = None,
+    duration: Annotated[
+        float | None, typer.Option(help="Of energies of others: length of the video, to compare.", metavar="S")
+    ] = None,
+    zeros: Annotated[_Zeros, typer.Option(help="Of energies of others: what exactly 0.0 is.")] = _Zeros.MEASURED,
     force: Annotated[
         bool, typer.Option("--force", help="Convert again what is done; never replaces what others made.")
     ] = False,
@@ -63,7 +75,7 @@ def convert(
     archive, and a file that was not finished starts over.
     Foreign files are HDF5, Zarr, folders of npy files and WebDataset tars of other makers with tracks and vis. They
     carry no times, and no checksums but those that lapsdata check --seal has put beside them: windows without any are
-    counted.
+    counted. Energies of LAPS (stream_energy_*.jsonl, energy_split1) carry no times either: give --rate and --stride.
     """
     from lapsdata._convert import convert as converted
     from lapsdata.execution.report import Interrupted, show
@@ -82,6 +94,9 @@ def convert(
             rate=rate,
             size=_size(size),
             stride=stride,
+            horizon=horizon,
+            duration_s=duration,
+            zeros=zeros.value,
             force=force,
             workers=workers,
         )

@@ -90,3 +90,16 @@ def test_none_is_lossless(inside: Inside, tmp_path: Path) -> None:
     front_door.write(tmp_path / "clip.h5", sample_tracks())
     done = inside("convert", "clip.h5", "clip.zarr", "--profile", "compact", "--round-px", "none")
     assert "none: every position is the same" in done.stdout
+
+
+def test_energies_of_laps_are_converted_with_what_was_said(inside: Inside, tmp_path: Path, root: Path) -> None:
+    theirs = root / "tests" / "samples" / "laps" / "S1_Tea_C1" / "stream_energy_quantized_token_diff_l2_mean.jsonl"
+    refused = inside("convert", theirs, "out.jsonl")
+    assert refused.returncode == 1
+    assert "a row has the number of its window and no time" in refused.stderr
+    said = ("--rate", "10", "--stride", "4", "--duration", "20", "--zeros", "gated", "--horizon", "15")
+    done = inside("convert", theirs, "out.jsonl", *said)
+    assert done.returncode == 0
+    assert "3 of 10 energies are 0.0" in done.stderr
+    assert "expected 47 windows of 20 s" in done.stderr
+    assert "10 (6 measured, 3 gated, 1 missing)" in inside("inspect", "out.jsonl").stdout

@@ -1,0 +1,11 @@
+"""Files of other people: each adapter reads those of one project into containers, and asks for what they cannot say.
+
+An adapter is one module of this package, `PLUGIN` in it an `Adapter`; that of another distribution is an entry point of
+`lapsdata.adapters`. `lapsdata convert` reads through them whatever no format of ours knows.
+"""
+
+from __future__ import annotations
+
+from lapsdata.adapters._adapter import Adapted, Adapter, find_adapter
+
+__all__ = ["Adapted", "Adapter", "find_adapter"]
