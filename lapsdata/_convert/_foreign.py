@@ -95,8 +95,8 @@ def _view(size: Size, tracks: Any) -> TracksView:  # noqa: ANN401 - any kind of 
 def _taken(path: Path, store: Store, options: ConvertOptions, rate: FrameRate) -> Problem:
     row = "sample" if store == "tar" else "row"
     message = (
-        f"{row} w is taken for the window that begins at frame {options.window_stride} * w, of {rate} frames per second, "
-        "and positions for pixel xy of the whole frame: the file says nothing of that"
+        f"{row} w is taken for the window that begins at frame {options.window_stride} * w, of {rate} frames per "
+        "second, and positions for pixel xy of the whole frame: the file says nothing of that"
     )
     fix = "give --rate, --size and --stride as it was made"
     if store == "tar":

@@ -7,6 +7,7 @@ move otherwise, as hands and objects do. Which three points are tried is fixed: 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -14,9 +15,11 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from lapsdata.containers.tracks import Tracks
+
     FloatArray = NDArray[np.float64]
 
-__all__ = ["EgoMotion", "ResidualTracks", "ego_motion", "residual_tracks"]
+__all__ = ["EgoMotion", "ResidualTracks", "ego_motion", "residual_tracks", "without_ego_motion"]
 
 # An affine map has three unknowns for each axis.
 _FEWEST_POINTS = 3
@@ -148,6 +151,32 @@ def residual_tracks(tracks: NDArray[np.float32], vis: NDArray[np.bool_]) -> Resi
         still[:, frame] = np.einsum("wij,wnj->wni", back[:, :, :2], place) + back[:, None, :, 2]
     known = ~np.isnan(still).any(axis=-1)
     return ResidualTracks(still, vis & known, motion, int((vis & ~known).sum()))
+
+
+def without_ego_motion(tracks: Tracks) -> Tracks:
+    """Return tracks as a camera at rest would have seen them, each view by itself; see `residual_tracks`.
+
+    The header counts, under `ego_motion_...`, the frame pairs without a fit and the positions that are lost by that.
+
+    Examples
+    --------
+    >>> from lapsdata.testing.samples import sample_tracks
+    >>> without_ego_motion(sample_tracks()).header.policies["ego_motion_few_points"]
+    0
+    """
+    found = {view: residual_tracks(tracks.tracks[view], tracks.vis[view]) for view in tracks.tracks}
+    policies = {
+        **tracks.header.policies,
+        "ego_motion_few_points": sum(one.motion.few_points for one in found.values()),
+        "ego_motion_collinear": sum(one.motion.collinear for one in found.values()),
+        "ego_motion_lost_positions": sum(one.lost for one in found.values()),
+    }
+    return replace(
+        tracks,
+        header=tracks.header.model_copy(update={"policies": policies}),
+        tracks={view: one.tracks for view, one in found.items()},
+        vis={view: one.vis for view, one in found.items()},
+    )
 
 
 def _inverse(maps: FloatArray) -> FloatArray:

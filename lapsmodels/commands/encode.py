@@ -21,12 +21,24 @@ class _Latents(StrEnum):
     BOTH = "both"
 
 
+class _Motion(StrEnum):
+    RAW = "raw"
+    RESIDUAL = "residual"
+
+
 def encode(
     context: typer.Context,
     files: Annotated[list[Path], typer.Argument(help="Tracks, one file per video; or a folder of them.")],
     tokenizer: Annotated[Path, typer.Option(help="Folder that `lapsdata train` has written.", metavar="FOLDER")],
     out: Annotated[Path, typer.Option("--out", parser=output_folder, help="Folder of the tokens.", metavar="FOLDER")],
     latents: Annotated[_Latents, typer.Option(help="What is stored beside the codes.")] = _Latents.QUANTIZED,
+    motion: Annotated[
+        _Motion, typer.Option(help="Residual takes the motion of the camera off; for a tokenizer trained so.")
+    ] = _Motion.RAW,
+    gate_speed: Annotated[
+        float | None, typer.Option(min=0, metavar="V", help="Leave out windows that stand still; LAPS has 0.02.")
+    ] = None,
+    gate_share: Annotated[float, typer.Option(min=0, max=1, metavar="S", help="Share of points above V.")] = 0.025,
     force: Annotated[bool, typer.Option("--force", help="Encode again what is done.")] = False,
     json: Json = False,
 ) -> None:
@@ -39,9 +51,10 @@ def encode(
     from lapsdata.stages.energies import energy_files
     from lapsmodels.stages.encode_many import EncodeOptions, encode_files
 
+    options = EncodeOptions(latents=latents.value, motion=motion.value, gate_speed=gate_speed, gate_share=gate_share)
     stopped: Interrupted | None = None
     try:
-        report = encode_files(energy_files(files), tokenizer, out, EncodeOptions(latents=latents.value), force=force)
+        report = encode_files(energy_files(files), tokenizer, out, options, force=force)
     except Interrupted as stop:
         stopped, report = stop, stop.report
     if json:

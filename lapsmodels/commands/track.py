@@ -61,6 +61,16 @@ def track(
         bool,
         typer.Option("--continuous/--reinit", help="Follow one set of points, or begin each window with new ones."),
     ] = False,
+    gate_mad: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, metavar="D", help="Leave out windows whose pixels stand still; LAPS has 0.005."),
+    ] = None,
+    gate_active: Annotated[
+        float, typer.Option(min=0, max=1, metavar="S", help="With --gate-mad: unless a share S of the pixels differs.")
+    ] = 0.05,
+    gate_pixel_diff: Annotated[
+        float, typer.Option(min=0, max=1, metavar="D", help="With --gate-mad: from which difference on a pixel does.")
+    ] = 0.02,
     active_area: Annotated[_ActiveArea, typer.Option(help="Leave constant borders out, or do not.")] = _ActiveArea.AUTO,
     confidence: Annotated[bool, typer.Option("--confidence", help="Store a confidence per position too.")] = False,
     view: Annotated[str, typer.Option(help="Name of the view in the files.")] = "default",
@@ -103,6 +113,9 @@ def track(
         stride=stride,
         query=layout,
         continuous=continuous,
+        gate_mad=gate_mad,
+        gate_active=gate_active,
+        gate_pixel_diff=gate_pixel_diff,
         active_area=active_area.value,
         confidence=confidence,
         view=view,

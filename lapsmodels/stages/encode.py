@@ -11,14 +11,20 @@ from lapsdata.containers.tokens import Tokens
 from lapsdata.errors import Problem, SchemaError
 from lapsdata.provenance import provenance
 from lapsdata.schema.tokens import Tokenizer, TokensHeader
+from lapsdata.transforms.ego_motion import without_ego_motion
+from lapsdata.transforms.gates import gated_by_motion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from torch import Tensor
 
+    from numpy.typing import NDArray
+    from pydantic import JsonValue
+
     from lapsdata.containers.tracks import Tracks
     from lapsdata.schema.base import Parent
+    from lapsdata.transforms.track_speed import Motion
     from lapsmodels.tokenizer.checkpoint import Checkpoint
     from lapsmodels.tokenizer.config import TokenizerConfig
 
@@ -36,6 +42,9 @@ def encode_tracks(
     checkpoint: Checkpoint,
     *,
     latents: Latents = "quantized",
+    motion: Motion = "raw",
+    gate_speed: float | None = None,
+    gate_share: float = 0.025,
     batch: int = 64,
     parents: Sequence[Parent] = (),
 ) -> Tokens:
@@ -48,6 +57,12 @@ def encode_tracks(
         See `lapsmodels.tokenizer.checkpoint.load_tokenizer`.
     latents : {"none", "quantized", "both"}
         `both` stores the latents before quantisation too.
+    motion : {"raw", "residual"}
+        `residual` encodes tracks without the motion of the camera; see `lapsdata.transforms.ego_motion`.
+    gate_speed : float, optional
+        Leave out windows whose points stand still, before they are encoded; see `lapsdata.transforms.gates`.
+    gate_share : float
+        Of the same rule.
     batch : int
         Windows at a time.
     parents : sequence of Parent, optional
@@ -56,7 +71,7 @@ def encode_tracks(
     Raises
     ------
     SchemaError
-        The tokenizer is made for other windows, points or views.
+        The tokenizer is made for other windows, points or views; or the gate leaves no window.
 
     Examples
     --------
@@ -74,20 +89,37 @@ def encode_tracks(
     """
     import torch
 
-    from lapsmodels.training.motion import motion
+    from lapsmodels.training.motion import motion as motion_of
 
     model, about = checkpoint
     _refuse_other_shapes(tracks, checkpoint)
-    parts, made_up = [], Counter[str]()
+    given = without_ego_motion(tracks) if motion == "residual" else tracks
+    parts, made_up, kept = [], Counter[str](), []
     with torch.no_grad():
         for first in range(0, len(tracks), batch):
-            moved, counts = motion(*_windows(tracks, about.views, slice(first, first + batch)), about.config)
+            moved, counts = motion_of(*_windows(given, about.views, slice(first, first + batch)), about.config)
             made_up.update({name: int(count) for name, count in counts._asdict().items()})
-            parts.append([part.numpy() for part in model.encode(moved.velocities)])
+            rows = _moving(moved.velocities, gate_speed, gate_share)
+            kept.append(first + rows)
+            if len(rows):
+                parts.append([part.numpy() for part in model.encode(moved.velocities[torch.from_numpy(rows)])])
+    if not parts:
+        message = f"expected at least one window in which something moves, got {len(tracks)} that the gate leaves out"
+        fix = "lower gate_speed, or encode without a gate"
+        raise SchemaError(Problem("all-gated", tracks.header.video.name, message, fix))
     codes, quantized, prequant = (np.concatenate([part[k] for part in parts]) for k in range(3))
+    told: dict[str, JsonValue] = {
+        "latents": latents,
+        "motion": motion,
+        "gate_speed": gate_speed,
+        "gate_share": gate_share,
+    }
+    starts = tracks.start_index[np.concatenate(kept)]
+    gated = np.setdiff1d(tracks.start_index, starts)
+    gated_starts = tuple(sorted((*tracks.header.gated_starts, *gated.tolist())))
     header = TokensHeader(
-        provenance=provenance("lapsmodels", parameters={"latents": latents}, parents=parents),
-        policies=_policies(made_up, about.config),
+        provenance=provenance("lapsmodels", parameters=told, parents=parents),
+        policies=_policies(given, made_up, about.config, len(gated) if gate_speed is not None else None),
         video=tracks.header.video,
         horizon=tracks.header.horizon,
         stride=tracks.header.stride,
@@ -102,11 +134,13 @@ def encode_tracks(
             codes=about.config.codes,
             checkpoint=about.weights,
         ),
+        gated_windows=len(gated_starts),
+        gated_starts=gated_starts,
     )
     return Tokens(
         header,
         codes.astype(np.int32, copy=False),
-        tracks.start_index,
+        starts,
         tracks.frame_s,
         prequant=prequant if latents == "both" else None,
         quantized=None if latents == "none" else quantized,
@@ -124,15 +158,28 @@ def _windows(tracks: Tracks, views: Sequence[str], rows: slice) -> tuple[Tensor,
     return xy, vis, size.expand(len(xy), -1, -1)
 
 
-def _policies(made_up: Mapping[str, int], config: TokenizerConfig) -> dict[str, int]:
-    """Count what was made up: steps that are not known are no motion; where all are, positions are made for them."""
+def _moving(velocities: Tensor, gate_speed: float | None, gate_share: float) -> NDArray[np.int64]:
+    """Return the windows in which something moves; all of them without a gate."""
+    if gate_speed is None:
+        return np.arange(len(velocities))
+    return np.flatnonzero(~gated_by_motion(velocities.numpy(), speed=gate_speed, share=gate_share))
+
+
+def _policies(
+    given: Tracks, made_up: Mapping[str, int], config: TokenizerConfig, gated: int | None
+) -> dict[str, int]:
+    """Count what was done to positions, and how many windows the gate has left out, if there was one.
+
+    Steps that are not known are no motion; where all are, positions are made for them.
+    """
     counts = {"still_steps": made_up["still"]} if config.seen_only or config.inside_only else {}
     # Where only what was seen counts, nothing comes of a position that was not given.
     if not config.seen_only:
         counts["held_positions"] = made_up["lost"]
     if not config.inside_only:
         counts["clipped_positions"] = made_up["outside"]
-    return counts
+    camera = {name: count for name, count in given.header.policies.items() if name.startswith("ego_motion_")}
+    return {**counts, **camera, **({} if gated is None else {"motion_gate": gated})}
 
 
 def _refuse_other_shapes(tracks: Tracks, checkpoint: Checkpoint) -> None:

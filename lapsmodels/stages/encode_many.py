@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
 
 from lapsdata.containers.tracks import Tracks
 from lapsdata.errors import LapsError
@@ -17,6 +19,7 @@ from lapsdata.schema.base import Parent, Positive, Record
 from lapsdata.schema.tokens import TokensHeader
 from lapsdata.stages import Stage
 from lapsdata.storage.atomic import storage_errors
+from lapsdata.transforms.track_speed import Motion
 from lapsmodels.stages._other_code import judged, tell_other_code
 from lapsmodels.stages._threads import threads
 from lapsmodels.stages.encode import encode_tracks
@@ -37,6 +40,8 @@ __all__ = ["PLUGIN", "EncodeOptions", "encode_files"]
 
 # Changes of it change what the same tokenizer makes of the same tracks.
 _STAGE, _VERSION = "encode", "1"
+# What decides which tokens come out; the size of a batch does not.
+_DECIDE = ("latents", "motion", "gate_speed", "gate_share")
 
 
 class EncodeOptions(Record):
@@ -50,6 +55,13 @@ class EncodeOptions(Record):
 
     latents: Literal["none", "quantized", "both"] = "quantized"
     """Latents beside the codes; `both` are those before quantisation too."""
+    motion: Motion = "raw"
+    """`residual` takes the motion of the camera off first; for a tokenizer that was trained on such tracks."""
+    gate_speed: Annotated[float, Field(ge=0)] | None = None
+    """Leave out, before encoding, windows whose points stand still: mean speed below this, where the frame is 2 high
+    and 2 wide, and few points above it; null leaves none out. LAPS has 0.02."""
+    gate_share: Annotated[float, Field(ge=0, le=1)] = 0.025
+    """Share of the points above `gate_speed` from which on a window stays."""
     batch: Positive = 64
     """Windows at a time."""
 
@@ -138,14 +150,14 @@ def _item(path: Path, output: Path, tokenizer: Path, options: EncodeOptions, of_
     return WorkItem(
         name=path.stem,
         output=output,
-        key=_key({"latents": options.latents}, parents),
+        key=_key(options.as_json(), parents),
         payload=_Work(path, tokenizer, options, parents),
         units=1,
     )
 
 
 def _key(parameters: Mapping[str, JsonValue], parents: Sequence[Parent]) -> str:
-    return work_key(_STAGE, _VERSION, {"latents": parameters.get("latents")}, parents)
+    return work_key(_STAGE, _VERSION, {name: parameters.get(name) for name in _DECIDE}, parents)
 
 
 def _key_of(path: Path) -> str | None:
@@ -162,6 +174,9 @@ def _encode(job: Job[_Work], tell: Tell) -> int:
         read(work.tracks, Tracks),
         _loaded(work.tokenizer),
         latents=work.options.latents,
+        motion=work.options.motion,
+        gate_speed=work.options.gate_speed,
+        gate_share=work.options.gate_share,
         batch=work.options.batch,
         parents=work.parents,
     )

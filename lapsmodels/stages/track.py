@@ -15,6 +15,7 @@ from lapsdata.schema.tracks import Area, Grid, TracksHeader, TracksView
 from lapsdata.schema.video import SourceVideo
 from lapsdata.video.reader import open_video
 from lapsdata.video.sources import images_rate, source_digest
+from lapsmodels.stages._pixel_gate import still_windows, window_runs
 from lapsmodels.stages.timeline import Timeline, timeline
 from lapsmodels.stages.track_options import TrackOptions
 from lapsmodels.stages.track_report import Tracked
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 
     from lapsdata.video.facts import VideoFacts
     from lapsdata.video.reader import VideoReader
-    from lapsmodels.trackers import TrackedWindow, Tracker
+    from lapsmodels.stages._pixel_gate import Run
+    from lapsmodels.trackers import QueryLayout, TrackedWindow, Tracker
 
 __all__ = ["PRODUCER", "track_parents", "track_video", "working_size"]
 
@@ -100,25 +102,20 @@ def track_video(
     with open_video(video, pixels=tracker.pixels, rate=images_rate(video, options.rate)) as reader:
         facts = reader.facts
         frames = timeline(facts, options.rate)
-        starts, uncovered = frames.windows(options.horizon, options.stride, str(video))
+        starts, _ = frames.windows(options.horizon, options.stride, str(video))
         area = _active_area(reader, options)
         to_working = PixelMap.resized(facts.size, working_size(facts.size, options.resize_shorter))
+        still = still_windows(reader, frames.source_index, starts, options, str(video))
+        runs = window_runs(starts, still, options.horizon)
         layout = query_points(
             options.query, facts.size, count=options.points, area=area, seed=options.seed, file=query_file
-        )
-        plan = WindowPlan(
-            size=to_working.working,
-            starts=starts,
-            horizon=options.horizon,
-            queries=lambda number: to_working.to_working(layout.points(number)),
-            continuous=options.continuous,
         )
         meter = QualityMeter()
         points = len(layout.points(0))
         with tracks_writer(
             target,
             views={options.view: points},
-            windows=len(starts),
+            windows=int((~still).sum()),
             horizon=options.horizon,
             confidence=options.confidence,
             format=options.format,
@@ -126,12 +123,20 @@ def track_video(
             profile=options.profile,
             round_px=options.round_px,
         ) as writer:
-            images = _judged(_images(reader, frames.source_index[: plan.frames], to_working, tell), plan, meter)
-            for window in tracker.windows(images, plan):
-                in_source = _in_source(window, to_working)
-                meter.add(in_source)
-                confidence = in_source.confidence[None] if options.confidence else None
-                writer.append(options.view, in_source.tracks[None], in_source.vis[None], confidence)
+            tracked = 0
+            for run in runs:
+                plan = _plan(run, starts, layout, to_working, options)
+                shown = frames.source_index[run.first : run.first + plan.frames]
+                images = _judged(_images(reader, shown, to_working, tell), plan, meter)
+                for window in tracker.windows(images, plan):
+                    in_source = _in_source(window, to_working)
+                    meter.add(in_source)
+                    confidence = in_source.confidence[None] if options.confidence else None
+                    writer.append(options.view, in_source.tracks[None], in_source.vis[None], confidence)
+                tracked += plan.frames
+            untracked = int(starts[-1]) + options.horizon - tracked
+            if untracked:
+                tell(untracked)
             view = TracksView(
                 size=_size(facts.size),
                 active_area=Area(x=area.x, y=area.y, width=area.width, height=area.height),
@@ -139,9 +144,27 @@ def track_video(
                 grid=Grid(kind=layout.kind, order=layout.order),
                 quality=meter.quality(),
             )
-            header = _header(facts, name or facts.name, digest, frames, uncovered, tracker, options, view, query_file)
-            done = writer.finish(header, starts, frames.frame_s, frames.source_index if frames.resampled else None)
-    return Tracked(done.nbytes, len(starts), len(frames), frames.duplicated, frames.dropped, uncovered)
+            kept, gated = starts[~still], tuple(starts[still].tolist())
+            uncovered = len(frames) - int(kept[-1]) - options.horizon
+            header = _header(
+                facts, name or facts.name, digest, frames, uncovered, tracker, options, view, query_file, gated
+            )
+            done = writer.finish(header, kept, frames.frame_s, frames.source_index if frames.resampled else None)
+    counts = len(frames), frames.duplicated, frames.dropped, uncovered, len(gated), untracked
+    return Tracked(done.nbytes, len(kept), *counts)
+
+
+def _plan(
+    run: Run, starts: NDArray[np.int64], layout: QueryLayout, to_working: PixelMap, options: TrackOptions
+) -> WindowPlan:
+    """Return the plan of a run; its windows have the points that they have without a gate."""
+    return WindowPlan(
+        size=to_working.working,
+        starts=starts[run.windows] - run.first,
+        horizon=options.horizon,
+        queries=lambda number: to_working.to_working(layout.points(int(run.windows[number]))),
+        continuous=options.continuous,
+    )
 
 
 def working_size(size: FrameSize, shorter: int | None) -> FrameSize:
@@ -230,6 +253,7 @@ def _header(
     options: TrackOptions,
     view: TracksView,
     query_file: Path | None,
+    gated: tuple[int, ...],
 ) -> TracksHeader:
     return TracksHeader(
         video=SourceVideo(
@@ -249,6 +273,8 @@ def _header(
         duplicated_frames=frames.duplicated,
         dropped_frames=frames.dropped,
         uncovered_frames=uncovered,
+        gated_starts=gated,
+        policies={} if options.gate_mad is None else {"pixel_gate": len(gated)},
         tracker=Tool(name=tracker.name, version=tracker.version, parameters=dict(tracker.parameters)),
         views={options.view: view},
         continuous=options.continuous,

@@ -45,6 +45,13 @@ class TrackOptions(Record):
     """Seed of the random layout."""
     continuous: bool = False
     """Follow one set of points through the whole video and cut windows out of its paths, instead of beginning anew."""
+    gate_mad: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Leave out, before tracking, windows whose pixels stand still: the mean difference from frame to frame is below
+    this share of the range, and few pixels differ; null leaves none out. LAPS has 0.005."""
+    gate_active: Annotated[float, Field(ge=0, le=1)] = 0.05
+    """Share of the pixels that differ from which on a window stays."""
+    gate_pixel_diff: Annotated[float, Field(ge=0, le=1)] = 0.02
+    """Difference, as a share of the range, from which on a pixel differs."""
     active_area: Literal["auto", "full"] = "auto"
     """`auto` leaves constant borders out of the layout; `full` does not look for them."""
     confidence: bool = False

@@ -24,6 +24,10 @@ class Tracked:
         Frames that show one of the source once more, and frames of the source that none shows.
     uncovered : int
         Frames at the end that are in no window.
+    gated : int
+        Windows that the gate has left out.
+    untracked : int
+        Frames that were not tracked, since only such windows hold them.
 
     Examples
     --------
@@ -37,6 +41,8 @@ class Tracked:
     duplicated: int
     dropped: int
     uncovered: int
+    gated: int = 0
+    untracked: int = 0
 
 
 @dataclass(frozen=True)
@@ -79,6 +85,8 @@ class TrackReport(Report[Tracked]):
         if sums["duplicated"] or sums["dropped"] or sums["uncovered"]:
             told = "{duplicated:,} frames duplicated, {dropped:,} dropped, {uncovered:,} uncovered at the end"
             facts["source"] = told.format(**sums)
+        if sums["gated"]:
+            facts["gated"] = "{gated:,} windows left out, {untracked:,} frames not tracked".format(**sums)
         left_out = {"match": self.unmatched, "limit": self.beyond_limit}
         if any(left_out.values()):
             facts["left out"] = ", ".join(f"{count} by {name}" for name, count in left_out.items() if count)
