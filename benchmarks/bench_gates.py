@@ -6,7 +6,8 @@ Four scenes of `MEASURE_SEEDS`, six actions each, 20 frames per second, as h264 
 something moves nearly all the time, and once followed by its last picture for as long as it lasts: half of that stands
 still. Tracked by `lapsmodels.stages.track` and encoded by `lapsmodels.stages.encode` with a tokenizer of the preset
 `small`, in this process and on one thread, without a gate and with LAPS's constants. The pixel gate decodes every frame
-once more: where nothing stands still, that is its cost.
+once more, which is counted. An arm fills a small part of these pictures: what the constants leave out of scenes in
+which something moves nearly all the time is motion.
 """
 
 from __future__ import annotations

@@ -25,6 +25,12 @@ class Adapted(NamedTuple):
     container : Container
     notes : tuple of Problem
         At severity "warning" or "info": what looks wrong, was counted, or could not be checked.
+
+    Examples
+    --------
+    >>> from lapsdata.testing.samples import sample_energies
+    >>> Adapted(sample_energies()).notes
+    ()
     """
 
     container: Container

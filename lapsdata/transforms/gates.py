@@ -1,7 +1,8 @@
 """Windows in which nothing moves, found before the work on them is done: by their pixels, or by their tracks.
 
 Both rules and their constants are LAPS's (arXiv 2511.21428): a window is left out where the mean is low *and* few
-pixels or points are above a limit. What is left out has no energy; it is never 0.0.
+pixels or points are above a limit. What is left out has no energy; it is never 0.0. The constants are made for pictures
+that move in large parts: of scenes in which an arm alone moves they leave out most (`benchmarks/results/gates.json`).
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ def test_json_is_one_document_on_standard_output(
     assert code == 1
     document = json.loads(out)
     assert list(document) == ["counts", "items", "leftovers", "left_out", "problems"]
-    made = {"windows": 5, "frames": 24, "duplicated": 0, "dropped": 0, "uncovered": 0}
+    made = {"windows": 5, "frames": 24, "duplicated": 0, "dropped": 0, "uncovered": 0, "gated": 0, "untracked": 0}
     for item in document["items"][:2]:
         assert item["made"] == {"nbytes": (tmp_path / item["output"]).stat().st_size, **made}
     assert document["items"][2]["made"] is None
