@@ -161,7 +161,7 @@ def without_ego_motion(tracks: Tracks) -> Tracks:
     Examples
     --------
     >>> from lapsdata.testing.samples import sample_tracks
-    >>> without_ego_motion(sample_tracks()).header.policies["ego_motion_few_points"]
+    >>> without_ego_motion(sample_tracks(points=30)).header.policies["ego_motion_few_points"]
     0
     """
     found = {view: residual_tracks(tracks.tracks[view], tracks.vis[view]) for view in tracks.tracks}
