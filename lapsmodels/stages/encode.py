@@ -17,10 +17,9 @@ from lapsdata.transforms.gates import gated_by_motion
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from torch import Tensor
-
     from numpy.typing import NDArray
     from pydantic import JsonValue
+    from torch import Tensor
 
     from lapsdata.containers.tracks import Tracks
     from lapsdata.schema.base import Parent
@@ -165,9 +164,7 @@ def _moving(velocities: Tensor, gate_speed: float | None, gate_share: float) -> 
     return np.flatnonzero(~gated_by_motion(velocities.numpy(), speed=gate_speed, share=gate_share))
 
 
-def _policies(
-    given: Tracks, made_up: Mapping[str, int], config: TokenizerConfig, gated: int | None
-) -> dict[str, int]:
+def _policies(given: Tracks, made_up: Mapping[str, int], config: TokenizerConfig, gated: int | None) -> dict[str, int]:
     """Count what was done to positions, and how many windows the gate has left out, if there was one.
 
     Steps that are not known are no motion; where all are, positions are made for them.
