@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from lapsmodels.trackers._protocol import Pixels, WindowPlan
 
-__all__ = ["Follower", "Seen", "checked_frames", "first_seen", "follow_windows"]
+__all__ = ["Follower", "Seen", "checked_frames", "checked_queries", "first_seen", "follow_windows"]
 
 
 class Seen(NamedTuple):
@@ -106,7 +106,14 @@ def _wrong_frame(index: int, image: NDArray[np.uint8], shape: tuple[int, ...]) -
     return Problem("wrong-frame", f"frame {index}", message, fix)
 
 
-def _checked_queries(plan: WindowPlan, number: int, count: int | None) -> NDArray[np.float32]:
+def checked_queries(plan: WindowPlan, number: int, count: int | None) -> NDArray[np.float32]:
+    """Return the query points of a window, as many as the windows before had.
+
+    Raises
+    ------
+    SchemaError
+        `wrong-queries`.
+    """
     points = plan.queries(number)
     place = f"queries of window {number}"
     if points.dtype != np.float32 or points.ndim != 2 or points.shape[1] != 2 or not len(points):
@@ -149,7 +156,7 @@ def follow_windows(
         if number < len(plan) and plan.starts[number] == index:
             points = shared
             if points is None:
-                queries = _checked_queries(plan, number, count)
+                queries = checked_queries(plan, number, count)
                 count, points = len(queries), follower.start(queries)
             if plan.continuous:
                 shared = points
