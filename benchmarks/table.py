@@ -45,6 +45,15 @@ def rows() -> list[tuple[str, str, str]]:
             f"{speed['times_dense_flow']['lucas_kanade']} x",
         ),
     ]
+    expected = result("expected_error")
+    found += [
+        (
+            f"error of `{name}` told without a truth, rank correlation with the true one, {row['videos']} scenes",
+            f">= {expected['promise_rank_correlation']}",
+            "alone {alone:.2f}, beside another tracker {beside_another:.2f}".format(**row["rank_correlation"]),
+        )
+        for name, row in expected["trackers"].items()
+    ]
     robot, killed = job["gr00t"], job["kills"]
     found += [
         (

@@ -131,8 +131,10 @@ def _check_measured(check: ArrayCheck, header: TracksHeader, windows: int) -> No
             continue
         measured, points = view.quality.measured, windows * view.points
         most = {"windows": windows, "points": points, "steps": points * header.horizon}
-        for key, limit in most.items():
-            got = getattr(measured, key)
+        told = {f"measured.{key}": (getattr(measured, key), limit) for key, limit in most.items()}
+        if view.quality.agreement is not None:
+            told["agreement.positions"] = view.quality.agreement.positions, points * header.horizon
+        for key, (got, limit) in told.items():
             if got > limit:
-                where = f"header.views.{name}.quality.measured.{key}"
+                where = f"header.views.{name}.quality.{key}"
                 check.problems.add("wrong-count", where, f"expected at most {limit}, as the arrays have, got {got}")

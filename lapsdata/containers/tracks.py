@@ -155,8 +155,13 @@ class Tracks(Container):
 
 def _spelled(quality: TrackQuality) -> dict[str, str]:
     """Return a quality in short lines; what was not measured is left out."""
-    error, static = quality.back_error_px, quality.static
+    error, static, other = quality.back_error_px, quality.static, quality.agreement
+    expected = quality.expected_error_px
     parts = {
+        "expected": (
+            None if expected is None else f"{expected:.2f} px from the truth, as estimated",
+            None if other is None else f"{other.mean_px:.2f} px from {other.tracker} ({other.share:.0%} compared)",
+        ),
         "quality": (
             None if error is None else f"error {error.median:.2f} px (95 %: {error.p95:.2f})",
             None if quality.survival is None else f"{quality.survival:.1%} survive",

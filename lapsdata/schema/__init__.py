@@ -25,11 +25,12 @@ from lapsdata.schema.seal_list import SealedArray, SealList
 from lapsdata.schema.segments import EndReason, SegmentedVideo, SegmentsHeader
 from lapsdata.schema.shards import ShardSample, ShardsHeader, ShardsManifest
 from lapsdata.schema.tokens import Tokenizer, TokensHeader
-from lapsdata.schema.tracks import Area, BackError, Grid, Measured, TrackQuality, TracksHeader, TracksView
+from lapsdata.schema.tracks import Agreement, Area, BackError, Grid, Measured, TrackQuality, TracksHeader, TracksView
 from lapsdata.schema.video import SourceVideo
 
 __all__ = [
     "RECORDS",
+    "Agreement",
     "Area",
     "BackError",
     "BoundaryCounting",

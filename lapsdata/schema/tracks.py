@@ -10,7 +10,7 @@ from lapsdata.geometry import PixelArea
 from lapsdata.schema.base import Count, FormatVersion, Header, Name, Positive, Rate, Record, Size, Tool, ViewName
 from lapsdata.schema.video import SourceVideo
 
-__all__ = ["Area", "BackError", "Grid", "Measured", "TrackQuality", "TracksHeader", "TracksView"]
+__all__ = ["Agreement", "Area", "BackError", "Grid", "Measured", "TrackQuality", "TracksHeader", "TracksView"]
 
 
 class Area(Record):
@@ -70,6 +70,23 @@ class BackError(Record):
         return self
 
 
+class Agreement(Record):
+    """How near another tracker comes, that was given the same frames and points."""
+
+    tracker: Name
+    """Registry name of the other tracker."""
+    version: str
+    """Its version."""
+    positions: Positive
+    """Positions after the first frame of their window that both call visible."""
+    share: Share
+    """Their share of the positions that this tracker calls visible."""
+    mean_px: Annotated[float, Field(ge=0)]
+    """Mean distance between both, in source pixels; each counts as no more than `at_most_px`."""
+    at_most_px: Annotated[float, Field(gt=0)]
+    """What a distance counts as at most, in source pixels."""
+
+
 class TrackQuality(Record):
     """What can be said of tracks without a truth; what was not measured, or is over nothing, is null."""
 
@@ -87,6 +104,11 @@ class TrackQuality(Record):
     """Distance that `static` was measured with, in source pixels; null exactly where `static` is."""
     untextured: Share | None
     """Share of the query points whose neighbourhood has no texture to hold on to."""
+    agreement: Agreement | None = None
+    """How near another tracker comes; null where none was asked."""
+    expected_error_px: Annotated[float, Field(ge=0)] | None = None
+    """How far visible positions are from the truth, as estimated, in source pixels: their mean distance, where each
+    counts as no more than 8 working pixels. Null where no tracker that is calibrated can say."""
 
     @model_validator(mode="after")
     def _null_together(self) -> Self:

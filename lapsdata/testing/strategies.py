@@ -14,6 +14,7 @@ import numpy as np
 from lapsdata.containers import END_REASONS, ENERGY_STATES, Boxes, Catalog, Energies, Segments, Shards, Tokens, Tracks
 from lapsdata.errors import MissingExtraError, Problem
 from lapsdata.schema import (
+    Agreement,
     Area,
     BackError,
     BoxesHeader,
@@ -163,6 +164,21 @@ def _quality(draw: DrawFn, points: int) -> TrackQuality:
         static=static,
         static_below_px=None if static is None else draw(st.floats(1e-3, 10)),
         untextured=draw(st.none() | share),
+        agreement=draw(st.none() | _agreement(points)),
+        expected_error_px=draw(st.none() | st.floats(0, 1e4)),
+    )
+
+
+@st.composite
+def _agreement(draw: DrawFn, points: int) -> Agreement:
+    """Draw how near another tracker comes, in one window."""
+    return Agreement(
+        tracker=draw(names()),
+        version=draw(st.sampled_from(["1", "2.0"])),
+        positions=draw(st.integers(1, points)),
+        share=draw(st.floats(0, 1)),
+        mean_px=draw(st.floats(0, 16)),
+        at_most_px=16.0,
     )
 
 

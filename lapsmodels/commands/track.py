@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json as decoder
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
@@ -75,6 +76,15 @@ def track(
     confidence: Annotated[bool, typer.Option("--confidence", help="Store a confidence per position too.")] = False,
     view: Annotated[str, typer.Option(help="Name of the view in the files.")] = "default",
     tracker: Annotated[str, typer.Option(help="See `lapsdata plugins`.")] = "dense_flow",
+    tracker_option: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE", help="An option of the tracker itself, as checkpoint=FILE; may be repeated."
+        ),
+    ] = None,
+    compare_with: Annotated[
+        str | None, typer.Option(metavar="TRACKER", help="Also follow the points by it, to tell how far both agree.")
+    ] = None,
     recursive: Annotated[bool, typer.Option("--recursive", help="Also look into the folders of folders.")] = False,
     match: Annotated[str | None, typer.Option(metavar="PATTERN", help="Only names like 'S2_*'.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first N videos.")] = None,
@@ -120,6 +130,8 @@ def track(
         confidence=confidence,
         view=view,
         tracker=tracker,
+        tracker_options=_tracker_options(tracker_option or []),
+        compare_with=compare_with,
         resize_shorter=_number_or_none(resize_shorter, "--resize-shorter", int),
         format=tracks_format(to).name,
         profile=profile.value,
@@ -156,6 +168,22 @@ def _layout(
     if points is not None:
         raise typer.BadParameter("a file of points has its own number of them", param_hint="--points")
     return "file", Path(query)
+
+
+def _tracker_options(given: list[str]) -> dict[str, Any]:
+    """Return options by name; what is a number, `true` or `false` is one, and everything else is a text."""
+    found: dict[str, Any] = {}
+    for option in given:
+        name, equals, text = option.partition("=")
+        if not (name and equals) or name in found:
+            message = f"expected NAME=VALUE, each name once, got {option!r}"
+            raise typer.BadParameter(message, param_hint="--tracker-option")
+        try:
+            value = decoder.loads(text)
+        except ValueError:
+            value = text
+        found[name] = value if isinstance(value, (bool, int, float)) else text
+    return found
 
 
 def _number_or_none(text: str | None, option: str, kind: Callable[[str], N]) -> N | None:

@@ -13,7 +13,6 @@ from lapsdata.errors import Problem, SchemaError, StorageError
 from lapsdata.execution.manifest import WorkItem, work_key
 from lapsdata.formats import read_header
 from lapsdata.geometry import FrameSize, PixelArea
-from lapsdata.plugins import registry
 from lapsdata.schema.base import Parent
 from lapsdata.schema.tracks import TracksHeader
 from lapsdata.storage.atomic import existing
@@ -21,8 +20,8 @@ from lapsdata.video.probe import probe
 from lapsdata.video.sources import images_rate, source_digest
 from lapsmodels.stages._other_code import judged
 from lapsmodels.stages.timeline import own_rate_hz, timeline
-from lapsmodels.stages.track import PRODUCER, track_parents
-from lapsmodels.trackers import query_points
+from lapsmodels.stages.track import PRODUCER, chosen_trackers, track_parents
+from lapsmodels.trackers import query_points, weights_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -121,11 +120,12 @@ def prepared(video: VideoItem, output: Path, options: TrackOptions, query_file: 
         _expect_points_inside(query_file, facts.size)
     digest = source_digest(video.path)
     _expect_plain_name(video, digest)
-    tracker = registry("trackers").load(options.tracker)
+    tracker, _ = chosen_trackers(options)
+    parents = track_parents(video.name, digest, query_file, weights_of(tracker))
     item = WorkItem(
         name=video.name,
         output=output,
-        key=work_key(tracker.name, tracker.version, options.as_json(), track_parents(video.name, digest, query_file)),
+        key=work_key(tracker.name, tracker.version, options.as_json(), parents),
         payload=TrackWork(video.path, video.name, digest, facts.size, options, query_file),
         units=int(starts[-1]) + options.horizon,
     )

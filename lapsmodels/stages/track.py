@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lapsdata.errors import Problem, SchemaError
 from lapsdata.formats import tracks_writer
 from lapsdata.geometry import FrameSize, PixelArea, PixelMap
 from lapsdata.plugins import registry
@@ -19,10 +22,18 @@ from lapsmodels.stages._pixel_gate import still_windows, window_runs
 from lapsmodels.stages.timeline import Timeline, timeline
 from lapsmodels.stages.track_options import TrackOptions
 from lapsmodels.stages.track_report import Tracked
-from lapsmodels.trackers import QualityMeter, WindowPlan, active_area, query_points, textured
+from lapsmodels.trackers import (
+    QualityMeter,
+    WindowPlan,
+    active_area,
+    configured,
+    query_points,
+    textured,
+    weights_of,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -32,7 +43,7 @@ if TYPE_CHECKING:
     from lapsmodels.stages._pixel_gate import Run
     from lapsmodels.trackers import QueryLayout, TrackedWindow, Tracker
 
-__all__ = ["PRODUCER", "track_parents", "track_video", "working_size"]
+__all__ = ["PRODUCER", "chosen_trackers", "track_parents", "track_video", "working_size"]
 
 PRODUCER = "lapsmodels"
 """What headers call the maker of tracks; those of others are never replaced."""
@@ -97,7 +108,7 @@ def track_video(
     16
     """
     options = options or TrackOptions()
-    tracker: Tracker = registry("trackers").load(options.tracker)
+    tracker, other = chosen_trackers(options)
     digest = digest or source_digest(video)
     with open_video(video, pixels=tracker.pixels, rate=images_rate(video, options.rate)) as reader:
         facts = reader.facts
@@ -110,7 +121,7 @@ def track_video(
         layout = query_points(
             options.query, facts.size, count=options.points, area=area, seed=options.seed, file=query_file
         )
-        meter = QualityMeter()
+        meter = QualityMeter(getattr(tracker, "calibration", None), _length_scale(to_working))
         points = len(layout.points(0))
         with tracks_writer(
             target,
@@ -128,21 +139,25 @@ def track_video(
                 plan = _plan(run, starts, layout, to_working, options)
                 shown = frames.source_index[run.first : run.first + plan.frames]
                 images = _judged(_images(reader, shown, to_working, tell), plan, meter)
-                for window in tracker.windows(images, plan):
-                    in_source = _in_source(window, to_working)
-                    meter.add(in_source)
-                    confidence = in_source.confidence[None] if options.confidence else None
-                    writer.append(options.view, in_source.tracks[None], in_source.vis[None], confidence)
+                with contextlib.closing(_compared(video, other, options, plan, shown, to_working)) as compared:
+                    for window, second in zip(tracker.windows(images, plan), compared, strict=True):
+                        in_source = _in_source(window, to_working)
+                        meter.add(in_source)
+                        if second is not None:
+                            meter.compare(in_source, _in_source(second, to_working))
+                        confidence = in_source.confidence[None] if options.confidence else None
+                        writer.append(options.view, in_source.tracks[None], in_source.vis[None], confidence)
                 tracked += plan.frames
             untracked = int(starts[-1]) + options.horizon - tracked
             if untracked:
                 tell(untracked)
+            quality = meter.quality(other)
             view = TracksView(
                 size=_size(facts.size),
                 active_area=Area(x=area.x, y=area.y, width=area.width, height=area.height),
                 points=points,
                 grid=Grid(kind=layout.kind, order=layout.order),
-                quality=meter.quality(),
+                quality=quality,
             )
             kept, gated = starts[~still], tuple(starts[still].tolist())
             uncovered = len(frames) - int(kept[-1]) - options.horizon
@@ -151,7 +166,8 @@ def track_video(
             )
             done = writer.finish(header, kept, frames.frame_s, frames.source_index if frames.resampled else None)
     counts = len(frames), frames.duplicated, frames.dropped, uncovered, len(gated), untracked
-    return Tracked(done.nbytes, len(kept), *counts)
+    expected = None if quality is None else quality.expected_error_px
+    return Tracked(done.nbytes, len(kept), *counts, expected)
 
 
 def _plan(
@@ -184,7 +200,33 @@ def working_size(size: FrameSize, shorter: int | None) -> FrameSize:
     return FrameSize(width=width, height=height)
 
 
-def track_parents(name: str, digest: str, query_file: Path | None) -> tuple[Parent, ...]:
+def chosen_trackers(options: TrackOptions) -> tuple[Tracker, Tracker | None]:
+    """Return the tracker that is asked for, with its options, and the one that it is compared with, if any.
+
+    Raises
+    ------
+    PluginError
+        No such tracker.
+    SchemaError
+        Options that the tracker has not, or a tracker that is to be compared with itself.
+
+    Examples
+    --------
+    >>> tracker, other = chosen_trackers(TrackOptions(compare_with="lucas_kanade"))
+    >>> tracker.name, other.name
+    ('dense_flow', 'lucas_kanade')
+    """
+    known = registry("trackers")
+    tracker: Tracker = configured(known.load(options.tracker), options.tracker_options)
+    if options.compare_with is None:
+        return tracker, None
+    if options.compare_with == options.tracker:
+        message = f"expected another tracker than the one that tracks, got {options.compare_with!r} twice"
+        raise SchemaError(Problem("same-tracker", "compare_with", message, "name another, or leave it out"))
+    return tracker, known.load(options.compare_with)
+
+
+def track_parents(name: str, digest: str, query_file: Path | None, weights: Path | None = None) -> tuple[Parent, ...]:
     """Return what the tracks of a video are made from, as their header tells it.
 
     Examples
@@ -192,10 +234,12 @@ def track_parents(name: str, digest: str, query_file: Path | None) -> tuple[Pare
     >>> [parent.role for parent in track_parents("clip", "sha256:" + 64 * "0", None)]
     ['video']
     """
-    video = Parent(role="video", name=name, digest=digest)
-    if query_file is None:
-        return (video,)
-    return video, parent("queries", query_file)
+    parents = [Parent(role="video", name=name, digest=digest)]
+    if query_file is not None:
+        parents.append(parent("queries", query_file))
+    if weights is not None:
+        parents.append(parent("weights", weights))
+    return tuple(parents)
 
 
 def _active_area(reader: VideoReader, options: TrackOptions) -> PixelArea:
@@ -223,9 +267,30 @@ def _images(
         yield image
 
 
+def _length_scale(to_working: PixelMap) -> float:
+    """Return the source pixels per working pixel, the mean of both axes."""
+    return float(np.sqrt(float(to_working.scale_x * to_working.scale_y)))
+
+
+def _compared(
+    video: Path | str,
+    other: Tracker | None,
+    options: TrackOptions,
+    plan: WindowPlan,
+    indices: NDArray[np.int64],
+    to_working: PixelMap,
+) -> Generator[TrackedWindow | None, None, None]:
+    """Yield the windows as the other tracker follows them, which decodes the video once more; None without one."""
+    if other is None:
+        yield from itertools.repeat(None, len(plan))
+        return
+    with open_video(video, pixels=other.pixels, rate=images_rate(video, options.rate)) as reader:
+        yield from other.windows(_images(reader, indices, to_working, lambda frames: None), plan)
+
+
 def _in_source(window: TrackedWindow, to_working: PixelMap) -> TrackedWindow:
     """Return a window in source pixels; its errors are lengths and take the mean of both scales."""
-    scale = np.float32(np.sqrt(float(to_working.scale_x * to_working.scale_y)))
+    scale = np.float32(_length_scale(to_working))
     return window._replace(tracks=to_working.to_source(window.tracks), back_error_px=window.back_error_px * scale)
 
 
@@ -255,6 +320,7 @@ def _header(
     query_file: Path | None,
     gated: tuple[int, ...],
 ) -> TracksHeader:
+    parents = track_parents(name, digest, query_file, weights_of(tracker))
     return TracksHeader(
         video=SourceVideo(
             name=name,
@@ -279,5 +345,5 @@ def _header(
         views={options.view: view},
         continuous=options.continuous,
         confidence=options.confidence,
-        provenance=provenance(PRODUCER, parameters=options.as_json(), parents=track_parents(name, digest, query_file)),
+        provenance=provenance(PRODUCER, parameters=options.as_json(), parents=parents),
     )

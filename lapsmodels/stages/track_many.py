@@ -19,8 +19,9 @@ from lapsdata.video.sources import FoundVideos, doubled_names
 from lapsmodels.stages._other_code import tell_other_code
 from lapsmodels.stages._prepared import TrackWork, expect_own_name, expect_points, prepared
 from lapsmodels.stages.timeline import RepeatedFramesWarning
-from lapsmodels.stages.track import track_video, working_size
+from lapsmodels.stages.track import chosen_trackers, track_video, working_size
 from lapsmodels.stages.track_options import TrackOptions
+from lapsmodels.trackers import notice_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from lapsdata.video.sources import VideoItem
     from lapsmodels.stages._prepared import Prepared, Repeated
     from lapsmodels.stages.track_report import Tracked
+    from lapsmodels.trackers import Tracker
 
 __all__ = ["track_videos", "tracks_format"]
 
@@ -94,7 +96,7 @@ def track_videos(
     1
     """
     options = options or TrackOptions()
-    registry("trackers").load(options.tracker)
+    trackers = chosen_trackers(options)
     ending = tracks_format(options.format).suffixes[0]
     if query_file is not None:
         expect_points(query_file)
@@ -119,6 +121,8 @@ def track_videos(
             _expect_one_rate(ready)
         todo = plan(items, lambda item: ready[item.name].found, force=force)
         tell_other_code(todo, "tracks")
+        if todo.to_do:
+            _tell_notices(trackers)
         _tell_repeated({job.item.name: ready[job.item.name].repeated for job in todo.to_do}, options)
         return carry_out_shown(todo, _track, LocalEngine(workers), title="track", unit="frames")
 
@@ -145,6 +149,14 @@ def tracks_format(name: str) -> Format[Tracks]:
         message = f"expected one of {', '.join(f'{key} ({plugin.store})' for key, plugin in known.items())}, got {got}"
         raise UnknownFormatError(Problem("unknown-format", "format", message))
     return fitting[0]
+
+
+def _tell_notices(trackers: Sequence[Tracker | None]) -> None:
+    """Say once, for all videos and processes, what whoever has chosen these trackers has to know."""
+    for tracker in trackers:
+        notice = None if tracker is None else notice_of(tracker)
+        if notice is not None:
+            console.note(f"track: {notice}")
 
 
 def _expect_one_rate(ready: Mapping[str, Prepared]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from lapsdata.plugins import registry
-from lapsdata.schema.base import Count, Name, Positive, Rate, Record, ViewName
+from lapsdata.schema.base import Count, Name, Parameters, Positive, Rate, Record, ViewName
 from lapsdata.stages import Stage
 
 if TYPE_CHECKING:
@@ -29,6 +29,10 @@ class TrackOptions(Record):
 
     tracker: Name = "dense_flow"
     """Registry name of the tracker."""
+    tracker_options: Parameters = Field(default_factory=dict)
+    """What the tracker itself is told, by the names of its fields: the file of its weights, say."""
+    compare_with: Name | None = None
+    """Registry name of a second tracker that follows the same points, to tell how far both agree; null asks none."""
     rate: Rate | None = None
     """Frames per second of the windows; null keeps the source's own frames and times."""
     resize_shorter: Positive | None = 480

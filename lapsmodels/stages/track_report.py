@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -28,6 +29,8 @@ class Tracked:
         Windows that the gate has left out.
     untracked : int
         Frames that were not tracked, since only such windows hold them.
+    expected_error_px : float, source pixel, optional
+        See `lapsdata.schema.TrackQuality`.
 
     Examples
     --------
@@ -43,6 +46,10 @@ class Tracked:
     uncovered: int
     gated: int = 0
     untracked: int = 0
+    expected_error_px: float | None = None
+
+
+_COUNTS = tuple(name for name in Tracked.__slots__ if name != "expected_error_px")
 
 
 @dataclass(frozen=True)
@@ -71,9 +78,9 @@ class TrackReport(Report[Tracked]):
 
     @property
     def sums(self) -> dict[str, int]:
-        """Every number of `Tracked`, over the files that this run has made."""
+        """Every count of `Tracked`, over the files that this run has made."""
         made = [asdict(entry.result) for entry in self.entries if entry.result is not None]
-        return {name: sum(one[name] for one in made) for name in Tracked.__slots__}
+        return {name: sum(one[name] for one in made) for name in _COUNTS}
 
     @property
     def facts(self) -> dict[str, str]:
@@ -82,6 +89,8 @@ class TrackReport(Report[Tracked]):
         facts = dict(super().facts)
         if sums["windows"]:
             facts |= {"windows": f"{sums['windows']:,}", "written": f"{sums['nbytes']:,} bytes"}
+        if error := self._expected_error():
+            facts["quality"] = error
         if sums["duplicated"] or sums["dropped"] or sums["uncovered"]:
             told = "{duplicated:,} frames duplicated, {dropped:,} dropped, {uncovered:,} uncovered at the end"
             facts["source"] = told.format(**sums)
@@ -91,6 +100,20 @@ class TrackReport(Report[Tracked]):
         if any(left_out.values()):
             facts["left out"] = ", ".join(f"{count} by {name}" for name, count in left_out.items() if count)
         return facts
+
+    def _expected_error(self) -> str | None:
+        """Return how far visible positions are from the truth, as estimated; the video where it is most by name."""
+        known = {
+            entry.name: entry.result.expected_error_px
+            for entry in self.entries
+            if entry.result is not None and entry.result.expected_error_px is not None
+        }
+        if not known:
+            return None
+        worst = max(known, key=lambda name: known[name])
+        usual, most = f"{statistics.median(known.values()):.2f} px", f"{known[worst]:.2f} px"
+        told = f"{usual} from the truth, as estimated"
+        return told if most == usual else f"{told}; {most} in {worst}"
 
     def as_json(self) -> dict[str, Any]:
         """Return the report as a JSON-ready dictionary; the items tell what was made of them."""

@@ -16,7 +16,7 @@ import numpy as np
 
 from lapsdata.errors import Problem, SchemaError
 from lapsmodels.trackers._points import begin, empty_as
-from lapsmodels.trackers._quality import textured
+from lapsmodels.trackers._quality import Calibration, textured
 from lapsmodels.trackers._windows import Seen, first_seen, follow_windows
 
 if TYPE_CHECKING:
@@ -58,6 +58,8 @@ class DenseFlow:
     # Rises with every change of what it computes.
     version: ClassVar[str] = "1"
     pixels: ClassVar[Pixels] = "gray"
+
+    calibration: ClassVar[Calibration] = Calibration(2.06, 0.83, 0.42)
 
     back_error_px: float = 3.0
 

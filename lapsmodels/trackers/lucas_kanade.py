@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from lapsdata.geometry import FrameSize, inside_frame
+from lapsmodels.trackers._quality import Calibration
 from lapsmodels.trackers._windows import Seen, first_seen, follow_windows
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ class LucasKanade:
     # Rises with every change of what it computes.
     version: ClassVar[str] = "1"
     pixels: ClassVar[Pixels] = "gray"
+
+    calibration: ClassVar[Calibration] = Calibration(5.01, 0.73, 0.08)
 
     back_error_px: float = 1.0
     window_px: int = 21

@@ -205,6 +205,7 @@ def test_what_was_repeated_or_dropped_is_told_in_words(track_here: Verb, folder:
         "made     2",
         "windows  8",
         f"written  {size:,} bytes",
+        "quality  0.05 px from the truth, as estimated",
         "source   24 frames duplicated, 0 dropped, 2 uncovered at the end",
     ]
     assert track_here(folder, "--out", "out", "--fps", 15, "--points", 24, "--horizon", 8, "--stride", 9).out == (

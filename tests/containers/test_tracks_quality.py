@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 
 from lapsdata.errors import SchemaError
-from lapsdata.schema import BackError, Measured, TrackQuality
+from lapsdata.schema import Agreement, BackError, Measured, TrackQuality
 from lapsdata.testing import strategies
 from lapsdata.testing.samples import sample_tracks
 
@@ -35,6 +35,8 @@ QUALITY = TrackQuality(
     static_below_px=0.5,
     untextured=0.0,
 )
+
+AGREEMENT = Agreement(tracker="lucas_kanade", version="1", positions=60, share=0.826, mean_px=0.75, at_most_px=16)
 
 
 def with_quality(tracks: Tracks, quality: TrackQuality | None) -> Tracks:
@@ -143,6 +145,13 @@ class TestQuality:
         expected = f"tracks: header.views.default.quality.measured.{place}"
         assert [(p.code, p.where) for p in caught.value.problems] == [("wrong-count", expected)]
 
+    def test_agreement_over_more_positions_than_there_are_is_of_other_tracks(self) -> None:
+        with_quality(TRACKS, QUALITY.model_copy(update={"agreement": AGREEMENT}))
+        many = AGREEMENT.model_copy(update={"positions": 61})
+        message = r"quality\.agreement\.positions: expected at most 60, as the arrays have, got 61 \[wrong-count\]"
+        with pytest.raises(SchemaError, match=message):
+            with_quality(TRACKS, QUALITY.model_copy(update={"agreement": many}))
+
     def test_of_less_than_there_is_is_taken(self) -> None:
         few = QUALITY.model_copy(update={"measured": Measured(windows=1, points=1, steps=1)})
         assert with_quality(TRACKS, few).header.views["default"].quality == few
@@ -161,6 +170,18 @@ class TestQuality:
         facts = with_quality(TRACKS, QUALITY).facts()
         assert facts["quality default"] == "error 0.12 px (95 %: 1.50), 87.5% survive"
         assert facts["points default"] == "25.0% static (< 0.5 px), 0.0% untextured"
+        assert "expected default" not in facts
+
+    def test_the_expected_error_stands_first(self) -> None:
+        told = QUALITY.model_copy(update={"expected_error_px": 0.456, "agreement": AGREEMENT})
+        facts = with_quality(TRACKS, told).facts()
+        lines = [name for name in facts if name.endswith(" default") and name != "view default"]
+        assert lines == ["expected default", "quality default", "points default"]
+        assert facts["expected default"] == (
+            "0.46 px from the truth, as estimated, 0.75 px from lucas_kanade (83% compared)"
+        )
+        alone = with_quality(TRACKS, QUALITY.model_copy(update={"expected_error_px": 0.456})).facts()
+        assert alone["expected default"] == "0.46 px from the truth, as estimated"
 
     def test_shows_only_what_was_measured(self) -> None:
         bare = TrackQuality(
