@@ -183,7 +183,8 @@ def fit() -> dict[str, list[float]]:
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["fit"]:
-        sys.exit(json.dumps(fit(), indent=2))
-    result = measure()
-    RESULT.write_text(json.dumps(result, indent=2) + "\n")
-    print(json.dumps(result["trackers"], indent=2))
+        print(json.dumps(fit(), indent=2))
+    else:
+        result = measure()
+        RESULT.write_text(json.dumps(result, indent=2) + "\n")
+        print(json.dumps(result["trackers"], indent=2))

@@ -102,7 +102,7 @@ ALL = tuple(trackers(""))
 class TestContract(TrackerContract):
     """The whole contract, with models that answer by what they see."""
 
-    # Seconds for each process that loads torch: one of the three is enough, and stands below.
+    # A process loads torch for seconds; tests/commands/test_models.py has a model in processes of its own.
     test_another_process_changes_no_bit = None  # type: ignore[assignment]
 
     @pytest.fixture(autouse=True, params=["cotracker", "bootstapir", "tapnext"])
@@ -115,14 +115,6 @@ class TestContract(TrackerContract):
         self.tracker = made[request.param]
         # The registry has it without weights.
         monkeypatch.setitem(registry("trackers")._objects, request.param, self.tracker)
-
-
-def test_another_process_changes_no_bit() -> None:
-    class Suite(TrackerContract):
-        tracker = CoTracker(repo=HUB)
-
-    Suite().test_another_process_changes_no_bit()
-    assert cotracker._predictor.cache_info().currsize == 1
 
 
 @pytest.mark.parametrize("which", ALL)
