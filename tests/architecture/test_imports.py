@@ -15,8 +15,9 @@ HOT_LOOPS = {f"lapsmodels.trackers.{name}" for name in ("_patches", "_beliefs", 
 HOT_LOOPS |= {"lapsdata.storage._copy_loop", "lapsdata.storage._lzf_loop"}
 
 # Models are torch through and through.
-MODELS = {f"lapsmodels.{name}" for name in ("tokenizer.blocks", "tokenizer.model", "tokenizer.losses",
-                                            "training.loop", "training.state")}  # fmt: skip
+MODELS = {f"lapsmodels.tokenizer.{name}" for name in ("blocks", "model", "losses")}
+MODELS |= {f"lapsmodels.training.{name}" for name in ("judging", "loop", "meter", "motion", "objective", "ranks",
+                                                      "reconstruction", "run", "state")}  # fmt: skip
 
 HEAVY = ("torch", "h5py", "zarr", "pyarrow", "cv2", "av", "numba", "scipy", "typer", "rich", "numpy", "pydantic")
 
