@@ -21,6 +21,11 @@ class _Latents(StrEnum):
     BOTH = "both"
 
 
+class _Device(StrEnum):
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
 class _Motion(StrEnum):
     RAW = "raw"
     RESIDUAL = "residual"
@@ -39,6 +44,8 @@ def encode(
         float | None, typer.Option(min=0, metavar="V", help="Leave out windows that stand still; LAPS has 0.02.")
     ] = None,
     gate_share: Annotated[float, typer.Option(min=0, max=1, metavar="S", help="Share of points above V.")] = 0.025,
+    device: Annotated[_Device, typer.Option(help="Where windows are encoded; cuda takes all GPUs.")] = _Device.CPU,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; by default all in this one.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Encode again what is done.")] = False,
     json: Json = False,
 ) -> None:
@@ -51,10 +58,16 @@ def encode(
     from lapsdata.stages.energies import energy_files
     from lapsmodels.stages.encode_many import EncodeOptions, encode_files
 
-    options = EncodeOptions(latents=latents.value, motion=motion.value, gate_speed=gate_speed, gate_share=gate_share)
+    options = EncodeOptions(
+        latents=latents.value,
+        motion=motion.value,
+        gate_speed=gate_speed,
+        gate_share=gate_share,
+        device=device.value,
+    )
     stopped: Interrupted | None = None
     try:
-        report = encode_files(energy_files(files), tokenizer, out, options, force=force)
+        report = encode_files(energy_files(files), tokenizer, out, options, force=force, workers=workers)
     except Interrupted as stop:
         stopped, report = stop, stop.report
     if json:

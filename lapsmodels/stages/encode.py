@@ -53,7 +53,7 @@ def encode_tracks(
     ----------
     tracks : Tracks
     checkpoint : Checkpoint
-        See `lapsmodels.tokenizer.checkpoint.load_tokenizer`.
+        See `lapsmodels.tokenizer.checkpoint.load_tokenizer`; windows are encoded where the model is.
     latents : {"none", "quantized", "both"}
         `both` stores the latents before quantisation too.
     motion : {"raw", "residual"}
@@ -91,17 +91,20 @@ def encode_tracks(
     from lapsmodels.training.motion import motion as motion_of
 
     model, about = checkpoint
+    device = next(model.parameters()).device
     _refuse_other_shapes(tracks, checkpoint)
     given = without_ego_motion(tracks) if motion == "residual" else tracks
     parts, made_up, kept = [], Counter[str](), []
     with torch.no_grad():
         for first in range(0, len(tracks), batch):
-            moved, counts = motion_of(*_windows(given, about.views, slice(first, first + batch)), about.config)
+            xy, vis, size = (part.to(device) for part in _windows(given, about.views, slice(first, first + batch)))
+            moved, counts = motion_of(xy, vis, size, about.config)
             made_up.update({name: int(count) for name, count in counts._asdict().items()})
             rows = _moving(moved.velocities, gate_speed, gate_share)
             kept.append(first + rows)
             if len(rows):
-                parts.append([part.numpy() for part in model.encode(moved.velocities[torch.from_numpy(rows)])])
+                moving = moved.velocities[torch.from_numpy(rows).to(device)]
+                parts.append([part.cpu().numpy() for part in model.encode(moving)])
     if not parts:
         message = f"expected at least one window in which something moves, got {len(tracks)} that the gate leaves out"
         fix = "lower gate_speed, or encode without a gate"
@@ -112,6 +115,7 @@ def encode_tracks(
         "motion": motion,
         "gate_speed": gate_speed,
         "gate_share": gate_share,
+        "device": device.type,
     }
     starts = tracks.start_index[np.concatenate(kept)]
     gated = np.setdiff1d(tracks.start_index, starts)
@@ -161,7 +165,7 @@ def _moving(velocities: Tensor, gate_speed: float | None, gate_share: float) -> 
     """Return the windows in which something moves; all of them without a gate."""
     if gate_speed is None:
         return np.arange(len(velocities))
-    return np.flatnonzero(~gated_by_motion(velocities.numpy(), speed=gate_speed, share=gate_share))
+    return np.flatnonzero(~gated_by_motion(velocities.cpu().numpy(), speed=gate_speed, share=gate_share))
 
 
 def _policies(given: Tracks, made_up: Mapping[str, int], config: TokenizerConfig, gated: int | None) -> dict[str, int]:

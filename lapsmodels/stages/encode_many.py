@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
 from lapsdata.containers.tracks import Tracks
-from lapsdata.errors import LapsError
+from lapsdata.errors import LapsError, Problem, SchemaError
 from lapsdata.execution.here import HereEngine
+from lapsdata.execution.local import LocalEngine
 from lapsdata.execution.manifest import Refused, WorkItem, plan, work_key
 from lapsdata.execution.report import carry_out, carry_out_shown
 from lapsdata.formats import read, read_header, write
@@ -41,7 +42,7 @@ __all__ = ["PLUGIN", "EncodeOptions", "encode_files"]
 # Changes of it change what the same tokenizer makes of the same tracks.
 _STAGE, _VERSION = "encode", "1"
 # What decides which tokens come out; the size of a batch does not.
-_DECIDE = ("latents", "motion", "gate_speed", "gate_share")
+_DECIDE = ("latents", "motion", "gate_speed", "gate_share", "device")
 
 
 class EncodeOptions(Record):
@@ -62,6 +63,9 @@ class EncodeOptions(Record):
     and 2 wide, and few points above it; null leaves none out. LAPS has 0.02."""
     gate_share: Annotated[float, Field(ge=0, le=1)] = 0.025
     """Share of the points above `gate_speed` from which on a window stays."""
+    device: Literal["cpu", "cuda"] = "cpu"
+    """Where windows are encoded: `cuda` takes all GPUs in turns. Sums of another kind of device differ in their last
+    bits, and now and then a code does."""
     batch: Positive = 64
     """Windows at a time."""
 
@@ -72,6 +76,8 @@ class _Work:
     tokenizer: Path
     options: EncodeOptions
     parents: tuple[Parent, ...]
+    device: str
+    weights: str
 
 
 def encode_files(
@@ -81,10 +87,11 @@ def encode_files(
     options: EncodeOptions | None = None,
     *,
     force: bool = False,
+    workers: int | None = None,
 ) -> Report[int]:
     """Encode files of tracks; tokens that were made of these by this tokenizer are kept.
 
-    In this process, one file after the other, on one thread: the bits do not depend on the number of cores.
+    One file after the other, each on one thread: the bits do not depend on the number of cores or of processes.
 
     Parameters
     ----------
@@ -97,6 +104,8 @@ def encode_files(
     options : EncodeOptions, optional
     force : bool
         Encode again what is done.
+    workers : int, optional
+        Processes that share the files; by default all is done in this one.
 
     Returns
     -------
@@ -124,36 +133,53 @@ def encode_files(
     1
     """
     chosen = options or EncodeOptions()
-    read_tokenizer_header(tokenizer)
+    weights = read_tokenizer_header(tokenizer).weights
     with storage_errors(out, "make the folder"):
         out.mkdir(parents=True, exist_ok=True)
     # The folder holds a log and states beside it, which are nothing that tokens are made from.
     digest = path_digest(tokenizer / TOKENIZER_HEADER)
     of_tokenizer = Parent(role="tokenizer", name=tokenizer.resolve().name, digest=digest)
     items: list[WorkItem[_Work] | Refused] = []
-    for path in files:
+    places = _devices(chosen.device)
+    for number, path in enumerate(files):
         output = out / f"{path.stem}.zarr"
+        work = _Work(path, tokenizer, chosen, (), places[number % len(places)], weights)
         try:
-            items.append(_item(path, output, tokenizer, chosen, of_tokenizer))
+            items.append(_item(output, work, of_tokenizer))
         except LapsError as error:
             items.append(Refused(path.stem, output, error.problems))
     todo = plan(items, lambda item: judged(item, _key_of), force=force)
     tell_other_code(todo, "tokens")
     if not todo.to_do:
         return carry_out(todo, _encode, HereEngine())
+    if workers is not None:
+        return carry_out_shown(todo, _encode_alone, LocalEngine(workers), title="encode", unit="videos")
     with threads(1):
         return carry_out_shown(todo, _encode, HereEngine(), title="encode", unit="videos")
 
 
-def _item(path: Path, output: Path, tokenizer: Path, options: EncodeOptions, of_tokenizer: Parent) -> WorkItem[_Work]:
-    parents = (parent("tracks", path), of_tokenizer)
-    return WorkItem(
-        name=path.stem,
-        output=output,
-        key=_key(options.as_json(), parents),
-        payload=_Work(path, tokenizer, options, parents),
-        units=1,
-    )
+def _devices(device: Literal["cpu", "cuda"]) -> list[str]:
+    """Return the places that take files in turns.
+
+    Raises
+    ------
+    SchemaError
+        GPUs are asked for, and there are none.
+    """
+    if device == "cpu":
+        return ["cpu"]
+    import torch
+
+    if not torch.cuda.is_available():
+        message = "expected a GPU that torch can use, got none"
+        raise SchemaError(Problem("no-gpu", "device", message, "encode on the processor: device cpu"))
+    return [f"cuda:{number}" for number in range(torch.cuda.device_count())]
+
+
+def _item(output: Path, work: _Work, of_tokenizer: Parent) -> WorkItem[_Work]:
+    parents = (parent("tracks", work.tracks), of_tokenizer)
+    whole = replace(work, parents=parents)
+    return WorkItem(work.tracks.stem, output, _key(work.options.as_json(), parents), whole, units=1)
 
 
 def _key(parameters: Mapping[str, JsonValue], parents: Sequence[Parent]) -> str:
@@ -168,11 +194,17 @@ def _key_of(path: Path) -> str | None:
     return _key(made.parameters, made.parents)
 
 
+def _encode_alone(job: Job[_Work], tell: Tell) -> int:
+    """Encode in a process of its own, of which others stand beside."""
+    with threads(1):
+        return _encode(job, tell)
+
+
 def _encode(job: Job[_Work], tell: Tell) -> int:
     work = job.item.payload
     tokens = encode_tracks(
         read(work.tracks, Tracks),
-        _loaded(work.tokenizer),
+        _loaded(work.tokenizer, work.weights, work.device),
         latents=work.options.latents,
         motion=work.options.motion,
         gate_speed=work.options.gate_speed,
@@ -185,10 +217,11 @@ def _encode(job: Job[_Work], tell: Tell) -> int:
     return len(tokens)
 
 
-@functools.lru_cache(maxsize=1)
-def _loaded(tokenizer: Path) -> Checkpoint:
-    """Return a tokenizer, read once per process."""
-    return load_tokenizer(tokenizer)
+@functools.lru_cache(maxsize=8)
+def _loaded(tokenizer: Path, weights: str, device: str) -> Checkpoint:
+    """Return a tokenizer, read once per process, digest of its weights, and device."""
+    found = load_tokenizer(tokenizer)
+    return found._replace(model=found.model.to(device))
 
 
 PLUGIN = Stage(

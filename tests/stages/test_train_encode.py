@@ -195,3 +195,36 @@ def test_no_tokenizer_is_told_at_once(files: list[Path], tmp_path: Path) -> None
     with pytest.raises(StorageError, match=r"expected a folder with tokenizer.json and weights.safetensors, got noth"):
         encode_files(files, tmp_path / "nowhere", tmp_path / "tokens")
     assert not (tmp_path / "tokens").exists()
+
+
+def test_a_tokenizer_that_was_trained_anew_is_read_anew(files: list[Path], tmp_path: Path) -> None:
+    made = []
+    for seed in (0, 1):
+        train_tokenizer(files, tmp_path / "t", QUICK.model_copy(update={"seed": seed}))
+        encode_files(files[:1], tmp_path / "t", tmp_path / "tokens", EncodeOptions(latents="both"))
+        made.append(formats.read(tmp_path / "tokens" / "clip_0.zarr", Tokens))
+    weights = load_tokenizer(tmp_path / "t").header.weights
+    assert made[1].header.tokenizer.checkpoint == weights != made[0].header.tokenizer.checkpoint
+    assert not np.array_equal(made[0].prequant, made[1].prequant)
+
+
+def test_processes_that_share_the_files_make_the_same_bytes(files: list[Path], tmp_path: Path) -> None:
+    train_tokenizer(files, tmp_path / "t", QUICK)
+    encode_files(files, tmp_path / "t", tmp_path / "alone")
+    report = encode_files(files, tmp_path / "t", tmp_path / "shared", workers=2)
+    assert report.counts["made"] == 2
+    one, other = (
+        {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        for folder in (tmp_path / "alone", tmp_path / "shared")
+    )
+    assert one == other
+    assert encode_files(files, tmp_path / "t", tmp_path / "shared", workers=2).counts["kept"] == 2
+
+
+def test_a_gpu_that_is_not_there_is_told(files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    train_tokenizer(files, tmp_path / "t", QUICK)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(SchemaError, match=r"device: expected a GPU that torch can use, got none; encode on the"):
+        encode_files(files, tmp_path / "t", tmp_path / "tokens", EncodeOptions(device="cuda"))
+    with pytest.raises(SchemaError, match=r"device: expected a GPU that torch can use, got none; train on the"):
+        train_tokenizer(files, tmp_path / "u", QUICK.model_copy(update={"device": "cuda"}))
