@@ -22,6 +22,7 @@ from lapsmodels.training.journal import LOG, Journal
 from lapsmodels.training.judging import judge
 from lapsmodels.training.loop import begin, loader_of, steps_per_epoch, train
 from lapsmodels.training.meter import EpochMeter
+from lapsmodels.training.motion import motion
 from lapsmodels.training.picture import write_reconstruction
 from lapsmodels.training.reconstruction import reconstruction
 from lapsmodels.training.source import stacked
@@ -45,8 +46,8 @@ __all__ = ["CHECKPOINTS", "PICTURES", "Planned", "TrainingRun", "clear"]
 
 CHECKPOINTS, PICTURES = "checkpoints", "pictures"
 
-_SHOWN = 3
-"""Windows of a picture."""
+_SHOWN, _AMONG = 3, 64
+"""Windows of a picture: those that move most, of so many that are spread over all."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -247,10 +248,14 @@ class TrainingRun:
         if not self._ranks.first:
             return
         source = self._planned.judged_by or self._planned.source
-        ids = np.unique(np.linspace(0, len(source) - 1, _SHOWN).round().astype(np.int64))
+        ids = np.unique(np.linspace(0, len(source) - 1, _AMONG).round().astype(np.int64))
         batch = {name: torch.from_numpy(values).to(self._ranks.device) for name, values in source.gather(ids).items()}
-        found = reconstruction(self._training.averaged(), *stacked(batch, source.views))
-        places = [source.windows.locate(int(id)) for id in ids]
+        tracks, vis, size = stacked(batch, source.views)
+        moved, _ = motion(tracks, vis, size, self._planned.config)
+        speed = moved.velocities.square().sum(dim=-1).mean(dim=(1, 2, 3))
+        shown = torch.argsort(speed, descending=True, stable=True)[:_SHOWN]
+        found = reconstruction(self._training.averaged(), tracks[shown], vis[shown], size[shown])
+        places = [source.windows.locate(int(ids[number])) for number in shown.tolist()]
         names = [f"{place.video}, window {place.window}" for place in places]
         folder = self._planned.folder / PICTURES
         with storage_errors(folder, "make the folder"):
