@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from lapsmodels.tokenizer.config import TokenizerConfig
 
-__all__ = ["Motion", "MotionCounts", "motion"]
+__all__ = ["Motion", "MotionCounts", "motion", "reference_motion"]
 
 
 class Motion(NamedTuple):
@@ -72,6 +72,13 @@ def motion(tracks: Tensor, vis: Tensor, size: Tensor, config: TokenizerConfig) -
     >>> made.positions[0, 0, :, 0].tolist(), made.known.ravel().tolist(), int(counts.lost)
     ([[0.0, -0.5], [0.0, 0.0], [0.0, 0.0]], [True, False], 1)
     """
+    if tracks.device.type == "cpu":
+        return _compiled(tracks, vis, size, config)
+    return reference_motion(tracks, vis, size, config)
+
+
+def reference_motion(tracks: Tensor, vis: Tensor, size: Tensor, config: TokenizerConfig) -> tuple[Motion, MotionCounts]:
+    """Return the same by operations of torch: what GPUs do, and what the loop of processors is compared with."""
     given = torch.isfinite(tracks).all(dim=-1)
     positions = _placed(_held(tracks, given), size)
     seen, inside = vis & given, (positions.abs() <= 1).all(dim=-1)
@@ -85,6 +92,20 @@ def motion(tracks: Tensor, vis: Tensor, size: Tensor, config: TokenizerConfig) -
     total = torch.tensor(seen.numel(), device=seen.device)
     counts = MotionCounts(total, (~seen).sum(), (~given).sum(), (~inside).sum(), (~known).sum())
     return Motion(positions, velocities, known), counts
+
+
+def _compiled(tracks: Tensor, vis: Tensor, size: Tensor, config: TokenizerConfig) -> tuple[Motion, MotionCounts]:
+    from lapsmodels.training._motion_loop import motion_loop
+
+    windows, views, frames, points, _ = tracks.shape
+    positions = torch.empty(tracks.shape)
+    velocities = torch.empty(windows, views, frames - 1, points, 2)
+    known = torch.empty(velocities.shape[:-1], dtype=torch.bool)
+    counts = torch.zeros(4, dtype=torch.int64)
+    xy, seen, sizes = (values.contiguous().flatten(0, 1).numpy() for values in (tracks, vis, size))
+    placed, steps, both = (values.flatten(0, 1).numpy() for values in (positions, velocities, known))
+    motion_loop(xy, seen, sizes, config.seen_only, config.inside_only, placed, steps, both, counts.numpy())
+    return Motion(positions, velocities, known), MotionCounts(torch.tensor(vis.numel()), *counts)
 
 
 def _placed(tracks: Tensor, size: Tensor) -> Tensor:

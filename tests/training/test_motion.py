@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lapsdata.geometry import FrameSize, pixel_to_amplify
 from lapsdata.testing.samples import sample_tracks
 from lapsmodels.tokenizer.config import TokenizerConfig
-from lapsmodels.training.motion import Motion, MotionCounts, motion
+from lapsmodels.training.motion import Motion, MotionCounts, motion, reference_motion
 
 SIZE = FrameSize(width=64, height=48)
 
@@ -90,3 +92,27 @@ def test_every_window_has_the_size_of_its_own_frame() -> None:
     tracks, seen = torch.from_numpy(xy)[:, None], torch.ones(2, 1, 2, 1, dtype=torch.bool)
     found, _ = motion(tracks, seen, size, TokenizerConfig())
     assert found.positions[:, 0, 0, 0].tolist() == [[0.0, 0.0], [1.0, -0.5]]
+
+
+@settings(max_examples=40)
+@given(
+    shape=st.tuples(*(st.integers(1, high) for high in (3, 2, 5, 4))),
+    seed=st.integers(0, 999),
+    seen_only=st.booleans(),
+    inside_only=st.booleans(),
+)
+def test_the_compiled_loop_gives_the_bits_of_the_reference(
+    shape: tuple[int, ...], seed: int, seen_only: bool, inside_only: bool
+) -> None:
+    random = np.random.default_rng(seed)
+    tracks = random.uniform(-20, 90, (*shape, 2)).astype(np.float32)
+    tracks[random.random(shape) < 0.3] = np.nan
+    tracks[..., 0][random.random(shape) < 0.05] = np.inf
+    vis = random.random(shape) < 0.7
+    size = torch.from_numpy(random.uniform(20, 90, (*shape[:2], 2)).astype(np.float32))
+    config = TokenizerConfig(seen_only=seen_only, inside_only=inside_only)
+    found, expected = (make(torch.from_numpy(tracks), torch.from_numpy(vis), size, config)
+                       for make in (motion, reference_motion))  # fmt: skip
+    for one, other in zip((*found[0], *found[1]), (*expected[0], *expected[1]), strict=True):
+        assert one.dtype == other.dtype
+        assert torch.equal(one, other)
