@@ -120,7 +120,7 @@ class TrainingRun:
         """What the last epoch of training came to."""
         self.taken_from = planned.steps
         """Step after which the weights were taken."""
-        self._rate = 0.0
+        self._rate, self._saved = 0.0, 0
         there = self._restore()
         ranks.wait()
         if there:
@@ -152,7 +152,7 @@ class TrainingRun:
         progress, tensors = found
         self._training = restored(self._training, progress.step, tensors)
         self._loader.load_state_dict(progress.loader)
-        self._rate = progress.rate
+        self._rate, self._saved = progress.rate, progress.step
         if self._ranks.first and progress.step:
             console.note(f"train: goes on from step {progress.step} of {progress.steps}, where it was stopped")
         return True
@@ -169,10 +169,15 @@ class TrainingRun:
         if ranks.first and planned.options.train_only:
             console.note(f"train: {training.share}")
         with self._journal() as journal:
-            for facts in train(training, self._loader, planned.options, ranks, planned.steps):
-                self._rate = facts.rate
-                self._after(facts, journal)
-                tell(1)
+            try:
+                for facts in train(training, self._loader, planned.options, ranks, planned.steps):
+                    self._rate = facts.rate
+                    self._after(facts, journal)
+                    tell(1)
+            except KeyboardInterrupt:
+                if ranks.first:
+                    console.note(f"train: run it again: it goes on from step {self._saved}")
+                raise
         if training.step != planned.steps:
             message = f"expected {planned.steps} steps, got {training.step}"
             raise LapsError(Problem("unfinished", "train", message, "run it again: it goes on from its last state"))
@@ -242,6 +247,7 @@ class TrainingRun:
                 state=planned.header.weights,
             )
             self._checkpoints.save(training.averaged(), planned.header, state_tensors(training), progress, score)
+            self._saved = training.step
         self._ranks.wait()
 
     def _picture(self, step: int, journal: Journal) -> None:

@@ -41,7 +41,7 @@ def losses(out: Path) -> list[float]:
     return [step["loss"] for step in logged(out)]
 
 
-class Stop(BaseException):
+class Stop(KeyboardInterrupt):
     """What ends a program in the middle."""
 
 
@@ -80,6 +80,7 @@ def test_twenty_steps_are_ten_and_ten_more(
     stop_after(13)
     with pytest.raises(Stop, match=r"^$"):
         train_tokenizer(files, tmp_path / "parts", options(**changes))
+    assert "train: run it again: it goes on from step 1" in capsys.readouterr().err
     assert not (tmp_path / "parts" / FINISHED).exists()
     assert not (tmp_path / "parts" / "tokenizer.json").exists()
     stop_after(0)
