@@ -86,6 +86,7 @@ def rows() -> list[tuple[str, str, str]]:
         promise = f">= {cut['promise']['f_at_0.25_s']}" if title == "per step" else ""
         figure = f"F {row['f']['0.25']:.3f} (best row of chance: {best['f']:.3f})"
         found.append((f"boundaries of 24 scenes within 0.25 s, energies {title}", promise, figure))
+    found += [*by_codes(), *shaken()]
     for name, row in video["videos"].items():
         order, at_random = row["in_order"]["rgb"]["times_bare"], row["random"]["times_reopening"]
         promise = f">= {video['promise']['in_order_times_bare']} x, >= {video['promise']['random_times_reopening']} x"
@@ -99,6 +100,37 @@ def rows() -> list[tuple[str, str, str]]:
         figure = f"{max(shares.values()):.1%}"
         found.append((f"`compact` beside `raw`, {name}", f"<= {promise:.0%}" if promise else "", figure))
     return found
+
+
+def by_codes() -> list[tuple[str, str, str]]:
+    """Boundaries found by the codes of a tokenizer."""
+    told = result("tokens")
+    rows = {name: f"{row['f']['0.25']:.3f}" for name, row in told["rows"].items()}
+    support = told["rows"]["quantized"]["support_s"]
+    scenes = told["scenes"]
+    what = (
+        f"boundaries of {scenes['measured on']} scenes within 0.25 s, by latents of a small tokenizer, "
+        f"{told['steps']} steps on {scenes['trained on']} other scenes"
+    )
+    figure = (
+        f"F {rows['quantized']} (quantized), {rows['prequant']} (before); speed of points over the same "
+        f"{support:.2g} s {rows['velocity, equal support']}, over one step {rows['velocity']}"
+    )
+    return [(what, ">= speed of points over the same time", figure)]
+
+
+def shaken() -> list[tuple[str, str, str]]:
+    """What a shaking camera costs."""
+    told = result("ego_motion")
+    return [
+        (
+            f"F within 0.25 s lost by a camera that shakes by {shake} px, {told['scenes']} scenes",
+            f"<= {told['promise']['residual_loses_at_most']}",
+            f"{lost['residual']:.3f} with its motion taken off, {lost['raw']:.3f} without",
+        )
+        for shake, lost in told["lost_f_at_0.25_s"].items()
+        if shake != "0"
+    ]
 
 
 def loading() -> list[tuple[str, str, str]]:
