@@ -50,7 +50,7 @@ class _Logger(StrEnum):
 
 
 def train(
-    files: Annotated[list[Path], typer.Argument(help="Tracks, one file per video; or a folder of them.")],
+    files: Annotated[list[Path], typer.Argument(help="Tracks: files, folders of them, shards, a catalog.")],
     out: Annotated[
         Path, typer.Option("--out", parser=output_folder, help="Folder of the tokenizer.", metavar="FOLDER")
     ],
@@ -95,7 +95,6 @@ def train(
     from, and judge it: --val says how many, or which. How the codes are used is told after each epoch in log.jsonl, and
     at the end: where nearly everything has one code, they say nothing. Several processes: torchrun -m lapsdata train.
     """
-    from lapsdata.stages.energies import energy_files
     from lapsmodels.stages.train import codebook_problems, train_tokenizer
     from lapsmodels.stages.train_options import TrainStageOptions
     from lapsmodels.tokenizer.corrections import AS_PUBLISHED, Corrections
@@ -120,7 +119,7 @@ def train(
     )
     if quick:
         console.note(f"train: quick: {options.steps} steps, to see whether all of it works: the weights are of no use")
-    output = train_tokenizer(energy_files(files), out, options, judged_by=judged_by, force=force)
+    output = train_tokenizer(_tracks(files), out, options, judged_by=judged_by, force=force)
     if os.environ.get("RANK", "0") != "0":  # the first of several processes tells
         return
     problems = codebook_problems(output.content)
@@ -135,8 +134,6 @@ def train(
 
 def _judges(val: Sequence[str] | None) -> tuple[float | None, list[Path]]:
     """Return the share of the videos that judge, and the tracks that do."""
-    from lapsdata.stages.energies import energy_files
-
     if not val:
         return 0.1, []
     if list(val) == ["none"]:
@@ -144,10 +141,18 @@ def _judges(val: Sequence[str] | None) -> tuple[float | None, list[Path]]:
     try:
         (share,) = map(float, val)
     except ValueError:
-        return None, energy_files([Path(name) for name in val])
+        return None, _tracks([Path(name) for name in val])
     if not 0 < share < 1:
         raise typer.BadParameter(f"expected a share above 0 and below 1, `none`, or tracks, got {share:g}")
     return share, []
+
+
+def _tracks(given: Sequence[Path]) -> list[Path]:
+    """Return files of tracks, those of a folder one by one; shards and catalogs as they are."""
+    from lapsdata.loading.finding import is_item
+    from lapsdata.stages.energies import energy_files
+
+    return [file for path in given for file in ([path] if path.is_dir() and is_item(path) else energy_files([path]))]
 
 
 def tokenizer_facts(header: TokenizerHeader) -> dict[str, str]:

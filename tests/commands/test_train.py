@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import lapsdata
 from lapsdata import formats
 from lapsdata.schema import SourceVideo
 from lapsdata.testing.samples import sample_tracks
@@ -111,3 +112,19 @@ def test_what_is_trained_alone_is_said(inside: Callable[..., Any], clips: Path, 
     assert refused.returncode == 1
     assert "'head.*', which none has" in refused.stderr
     assert not (tmp_path / "u").exists()
+
+
+def test_shards_and_catalogs_are_learned_from_as_files_are(
+    inside: Callable[..., Any], clips: Path, tmp_path: Path
+) -> None:
+    assert inside("convert", clips, tmp_path / "all.shards").returncode == 0
+    lapsdata.write_catalog(tmp_path / "all.catalog.parquet", clips)
+    losses = []
+    for number, given in enumerate((clips, tmp_path / "all.shards", tmp_path / "all.catalog.parquet")):
+        out = tmp_path / str(number)
+        done = inside("train", given, "--out", out, *QUICK, "--val", "0.4")
+        assert done.returncode == 0, done.stderr
+        lines = map(json.loads, (out / "log.jsonl").read_text().splitlines())
+        losses.append([told["loss"] for told in lines if told["kind"] == "step"])
+    assert losses[0] == losses[1] == losses[2]
+    assert len(losses[0]) == 1
