@@ -202,9 +202,11 @@ def _trained(
     key: str,
     ranks: Ranks,
 ) -> TokenizerHeader:
+    from lapsmodels.training.journal import require_loggers
     from lapsmodels.training.judging import judge
     from lapsmodels.training.run import Planned, TrainingRun
 
+    require_loggers(options.log if ranks.first else ())
     source, val = _sources(files, judged_by, options)
     if val is None and ranks.first:
         console.note("train: no video judges it (--val none): nothing says how it does on others")

@@ -181,8 +181,18 @@ def read_tokenizer_header(path: str | PathLike[str]) -> TokenizerHeader:
     return _read(Path(path))[0]
 
 
+def _refuse_unfinished(folder: Path) -> None:
+    """Refuse the folder of a training that has not come to its end; its states can be used."""
+    if (folder / "training.json").exists():
+        states = sorted(path.parent for path in folder.glob(f"checkpoints/step-*/{TOKENIZER_HEADER}"))
+        fix = "run its training again: it goes on where it was stopped" + f"; or take {states[-1]}" * bool(states)
+        message = "expected a tokenizer, got a training that is not finished"
+        raise StorageError(Problem("unfinished", str(folder), message, fix))
+
+
 def _read(folder: Path) -> tuple[TokenizerHeader, bytes]:
     if not (folder / TOKENIZER_HEADER).exists():
+        _refuse_unfinished(folder)
         got = "another" if folder.is_dir() else "a file" if folder.exists() else "nothing"
         message = f"expected a folder with {TOKENIZER_HEADER} and {_WEIGHTS}, got {got}"
         fix = "train one: lapsdata train TRACKS --out FOLDER"

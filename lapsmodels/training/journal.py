@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import TextIO
 
-__all__ = ["LOG", "Journal", "Logger"]
+__all__ = ["LOG", "Journal", "Logger", "require_loggers"]
 
 Logger = Literal["tensorboard", "wandb"]
 """What tells beside the lines of JSON."""
@@ -26,6 +26,7 @@ Logger = Literal["tensorboard", "wandb"]
 LOG = "log.jsonl"
 
 _EXTRA = "pip install 'lapsdata[log]'"
+_MODULES: dict[Logger, str] = {"tensorboard": "torch.utils.tensorboard", "wandb": "wandb"}
 
 
 class Journal:
@@ -105,6 +106,18 @@ class Journal:
             other.picture(step, path)
 
 
+def require_loggers(loggers: Sequence[Logger]) -> None:
+    """Refuse loggers that are not installed, before anything is done.
+
+    Raises
+    ------
+    SchemaError
+        Names the first one that is missing, and what to install.
+    """
+    for name in loggers:
+        _module(_MODULES[name], name)
+
+
 def _take_back(path: Path, step: int) -> None:
     """Remove the lines of later steps, and a last one that was cut short."""
     if not path.exists():
@@ -150,7 +163,7 @@ class _Other(Protocol):
 
 class _TensorBoard:
     def __init__(self, folder: Path, about: Mapping[str, Any]) -> None:
-        self._writer = _module("torch.utils.tensorboard", "tensorboard").SummaryWriter(str(folder / "tensorboard"))
+        self._writer = _module(_MODULES["tensorboard"], "tensorboard").SummaryWriter(str(folder / "tensorboard"))
         self._writer.add_text("about", f"```json\n{json.dumps(about, indent=1)}\n```")
 
     def numbers(self, step: int, values: Mapping[str, float]) -> None:
@@ -170,7 +183,7 @@ class _TensorBoard:
 
 class _WandB:
     def __init__(self, folder: Path, about: Mapping[str, Any]) -> None:
-        self._wandb = _module("wandb", "wandb")
+        self._wandb = _module(_MODULES["wandb"], "wandb")
         mode = os.environ.get("WANDB_MODE")
         if mode is None and not self._wandb.api.api_key:
             console.note("wandb: nobody is logged in: it is written for later (offline); `wandb sync` sends it")

@@ -12,7 +12,7 @@ import pytest
 
 from lapsdata.errors import CorruptDataError, SchemaError, StorageError
 from lapsdata.report.png import write_png
-from lapsmodels.training.journal import LOG, Journal
+from lapsmodels.training.journal import LOG, Journal, require_loggers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,8 +64,12 @@ def test_a_logger_that_is_not_installed_names_the_extra(
 ) -> None:
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     monkeypatch.setitem(sys.modules, "wandb", None)
-    with pytest.raises(SchemaError, match=rf"expected {name}, which is asked for, .*pip install 'lapsdata\[log\]'"):
+    told = rf"expected {name}, which is asked for, .*pip install 'lapsdata\[log\]'"
+    with pytest.raises(SchemaError, match=told):
         Journal(tmp_path, 0, (name,), {})
+    with pytest.raises(SchemaError, match=told):
+        require_loggers((name,))
+    require_loggers(())
 
 
 class Told:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -107,6 +108,27 @@ def test_a_first_state_stands_before_the_first_step(files: list[Path], tmp_path:
     assert load_tokenizer(out / "checkpoints" / "step-00000000").header.trained is None
     told = json.loads((out / "training.json").read_text())
     assert (told["steps"], told["steps_per_epoch"], told["train"], told["val"]) == (20, 4, ["clip_0", "clip_1"], [])
+
+
+def test_an_unfinished_training_is_no_tokenizer_but_its_states_are(
+    files: list[Path], tmp_path: Path, stop_after: Any
+) -> None:
+    stop_after(13)
+    with pytest.raises(Stop, match=r"^$"):
+        train_tokenizer(files, tmp_path / "out", options())
+    told = r"got a training that is not finished; run its training again.*; or take .*step-00000010 \[unfinished\]"
+    with pytest.raises(StorageError, match=told):
+        load_tokenizer(tmp_path / "out")
+    assert load_tokenizer(tmp_path / "out" / "checkpoints" / "step-00000010").model.config.points == 9
+
+
+def test_a_logger_that_is_not_there_is_told_before_anything_is_made(
+    files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    with pytest.raises(SchemaError, match="expected wandb, which is asked for, to be installed"):
+        train_tokenizer(files, tmp_path / "out", options(log=("wandb",)))
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_folder_that_cannot_be_written_is_told_before_the_first_step(
