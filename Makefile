@@ -28,8 +28,9 @@ $(VENV)/numpy-wheels/done: $(VENV)/installed
 	touch $@
 
 # Threads of OpenBLAS that have nothing to do wait by turning round: in hundreds of short processes a minute or two.
+# Hundreds of processes import the package: bytecode is kept, whatever the machine is set to.
 test: $(VENV)/installed $(VENV)/numpy-wheels/done
-	OPENBLAS_THREAD_TIMEOUT=4 LAPSDATA_NUMPY_WHEELS=$(CURDIR)/$(VENV)/numpy-wheels $(BIN)/python -m pytest -n 2 --dist worksteal
+	PYTHONDONTWRITEBYTECODE= OPENBLAS_THREAD_TIMEOUT=4 LAPSDATA_NUMPY_WHEELS=$(CURDIR)/$(VENV)/numpy-wheels $(BIN)/python -m pytest -n 2 --dist worksteal
 
 # The reader beside every rival, on data written once; rivals that clash with ours get environments of their own.
 bench: $(VENV)/installed

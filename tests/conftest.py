@@ -1,9 +1,10 @@
-"""What all tests share: the place of the real inputs, and hypothesis without time limits."""
+"""What all tests share: the place of the real inputs, compiled loops, and hypothesis without time limits."""
 
 from __future__ import annotations
 
 import gc
 import os
+import subprocess
 import sys
 import traceback
 import warnings
@@ -104,6 +105,47 @@ def inside(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], 
         return Ran(end.value.code, *capsys.readouterr())
 
     return command
+
+
+# What compiles in most of the processes that tests start.
+LOOPS = """
+import tempfile
+from pathlib import Path
+import numpy as np
+import lapsdata
+from lapsdata.geometry import FrameSize, uniform_grid
+from lapsdata.testing.samples import sample_tracks
+from lapsmodels.trackers import WindowPlan
+from lapsmodels.trackers.dense_flow import PLUGIN
+
+with tempfile.TemporaryDirectory() as folder:
+    lapsdata.write(Path(folder) / "clip.h5", sample_tracks())
+    windows = lapsdata.open_windows(Path(folder) / "clip.h5", io="pread")
+    windows.gather(np.arange(len(windows)))
+    windows.close()
+picture = np.kron(np.random.default_rng(0).integers(0, 256, (12, 16)), np.ones((8, 8))).astype(np.uint8)
+size = FrameSize(width=128, height=96)
+points = uniform_grid(size, count=30).points
+plan = WindowPlan(size=size, starts=np.array([0]), horizon=4, queries=lambda _: points)
+for _ in PLUGIN.windows([np.roll(picture, 2 * k, axis=1) for k in range(4)], plan):
+    pass
+"""
+compiling = pytest.StashKey[subprocess.Popen[bytes]]()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(config: pytest.Config) -> None:
+    """Compile the loops once, while tests are collected: after a change every process would, for 20 s of its own.
+
+    What fails there is shown on stderr, and fails again in the tests of what is compiled.
+    """
+    config.stash[compiling] = subprocess.Popen([sys.executable, "-c", LOOPS])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_node_collection_finished(node: Any) -> None:
+    """Begin with the tests when the loops are compiled."""
+    node.config.stash[compiling].wait()
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
