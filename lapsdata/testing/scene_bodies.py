@@ -69,7 +69,9 @@ class RoundedBox:
         corner = np.array([self.half_width, self.half_height]) - self.radius
         q = np.abs(xy) - corner
         outside = np.maximum(q, 0.0)
-        signed = np.hypot(outside[..., 0], outside[..., 1]) + np.minimum(q.max(axis=-1), 0.0) - self.radius
+        # Quicker than `max` over an axis of two, which NumPy reduces pair by pair.
+        largest = np.maximum(q[..., 0], q[..., 1])
+        signed = np.hypot(outside[..., 0], outside[..., 1]) + np.minimum(largest, 0.0) - self.radius
         return np.asarray(signed)
 
 

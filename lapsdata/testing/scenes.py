@@ -165,8 +165,8 @@ class Scene:
         """Return the front-most body at points of shape (F, N, 2), shape (F, N); -1 outside the active area."""
         poses, depth = self._placed
         area = self.active_area
-        low, high = np.array([area.x, area.y]) - 0.5, np.array([area.right, area.bottom]) - 0.5
-        inside = (xy >= low).all(axis=-1) & (xy < high).all(axis=-1)
+        x, y = xy[..., 0], xy[..., 1]
+        inside = (x >= area.x - 0.5) & (x < area.right - 0.5) & (y >= area.y - 0.5) & (y < area.bottom - 0.5)
         front = np.where(inside, np.int16(0), np.int16(-1))
         nearest = np.zeros(front.shape)
         for body, shape in enumerate(body_shapes(self._motion.layout, self.config.blocks), start=1):
@@ -250,7 +250,7 @@ class Scene:
         poses = self._placed[0]
         start = poses[body, at_frame]
         local = rotate(-start[:, 2], xy - start[:, :2])
-        now = poses[body][:, wanted].transpose(1, 0, 2)
+        now = poses[body, wanted[:, None]]
         path = rotate(now[..., 2], np.broadcast_to(local, (*now.shape[:2], 2))) + now[..., :2]
         path = np.where((body >= 0)[:, None], path, xy)
         vis = (self._front(path, wanted) == body) & (body >= 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import graphlib
 import subprocess
 import sys
@@ -22,11 +23,12 @@ MODELS |= {f"lapsmodels.training.{name}" for name in ("judging", "loop", "meter"
 HEAVY = ("torch", "h5py", "zarr", "pyarrow", "cv2", "av", "numba", "scipy", "typer", "rich", "numpy", "pydantic")
 
 
-def loaded_by(code: str) -> set[str]:
-    """Return the top-level packages in memory after `code` ran in a fresh interpreter."""
+@functools.cache
+def loaded_by(code: str) -> frozenset[str]:
+    """Return the top-level packages in memory after `code` ran in a fresh interpreter, once for all who ask."""
     report = "import sys; print(*{name.partition('.')[0] for name in sys.modules})"
     done = subprocess.run([sys.executable, "-c", f"{code}\n{report}"], capture_output=True, text=True, check=True)
-    return set(done.stdout.split())
+    return frozenset(done.stdout.split())
 
 
 def test_layers_are_kept(root: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from lapsdata.containers import Boxes, Catalog, Segments, Shards
 from lapsdata.schema import SegmentedVideo
-from lapsdata.storage import sealed_groups, sealed_parquet
+from lapsdata.storage import sealed_groups, sealed_parquet, sealed_zarr_writer
 from lapsdata.testing.contracts import FormatCase, format_cases
 from lapsdata.testing.samples import (
     sample_boxes,
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from lapsdata.containers import Container
 
 ROW_GROUP = 50
+# A chunk is a window, and a read opens each.
+SHARD_WINDOWS = 16
 
 
 def many_segments() -> Segments:
@@ -60,8 +62,8 @@ def many_boxes() -> Boxes:
 
 
 LARGE: dict[str, Callable[[], Container]] = {
-    "tracks": lambda: sample_tracks(windows=300, horizon=2, points=3, views=("front",), confidence=True),
-    "tokens": lambda: sample_tokens(windows=300, latent=2),
+    "tracks": lambda: sample_tracks(windows=40, horizon=2, points=22, views=("front",), confidence=True),
+    "tokens": lambda: sample_tokens(windows=40, latent=15),
     "energies": lambda: sample_energies(steps=60),
     "segments": many_segments,
     "boxes": many_boxes,
@@ -83,6 +85,7 @@ def large_case(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
     """Every format with every profile, and data that fill several shards or row groups."""
     monkeypatch.setattr(sealed_parquet, "ROW_GROUP", ROW_GROUP)
     monkeypatch.setattr(sealed_groups, "ROW_GROUP", ROW_GROUP)
+    monkeypatch.setattr(sealed_zarr_writer, "SHARD_WINDOWS", SHARD_WINDOWS)
     case = SMALL_CASES[request.param]
     return case._replace(container=LARGE[case.format.record]())
 

@@ -112,7 +112,7 @@ def test_a_reader_sees_one_writer_or_the_other_or_is_told(tmp_path: Path, name: 
     wanted = [sample_tracks(windows=6, seed=seed) for seed in (1, 2)]
     lapsdata.write(path, sample_tracks(windows=6, seed=1))
     source = script(tmp_path, "write", WRITE)
-    writers = [subprocess.Popen([sys.executable, source, str(path), str(seed), "40"]) for seed in (1, 2)]
+    writers = [subprocess.Popen([sys.executable, source, str(path), str(seed), "15"]) for seed in (1, 2)]
     seen, told = 0, set[str]()
     try:
         while any(writer.poll() is None for writer in writers) or not seen:
