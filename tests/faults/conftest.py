@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import shutil
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from lapsdata.containers import Container
+
+    Forked = Callable[..., subprocess.CompletedProcess[str]]
 
 ROW_GROUP = 50
 # A chunk is a window, and a read opens each.
@@ -118,3 +123,48 @@ def reachable() -> Iterator[Path]:
     yield folder
     (folder / "closed").chmod(0o755)
     shutil.rmtree(folder)
+
+
+# Has imported everything and started no thread. A child leaves the loop and ends as any program does. It tells through
+# pipes, since limits of files hold for its output too.
+FORKS = """
+import json, os, sys
+import google_crc32c, h5py, pyarrow.parquet, zarr
+from lapsdata import formats
+from lapsdata.plugins import registry
+from lapsdata.testing.contracts import format_cases
+from lapsdata.testing.samples import *
+
+format_cases()
+while line := sys.stdin.readline():
+    script, *sys.argv = json.loads(line)
+    pipes = os.pipe(), os.pipe()
+    child = os.fork()
+    if not child:
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        for number, (_, writing) in enumerate(pipes, 1):
+            os.dup2(writing, number)
+        exec(compile(script, "<forked>", "exec"), {"__name__": "__main__"})
+        break
+    for _, writing in pipes:
+        os.close(writing)
+    told = [os.fdopen(reading).read() for reading, _ in pipes]
+    print(json.dumps([os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), *told]), flush=True)
+"""
+
+
+@pytest.fixture(scope="session")
+def forked() -> Iterator[Forked]:
+    """Run scripts, each in a process of its own, without importing anything anew, which takes longer than most."""
+    words = [sys.executable, "-c", FORKS]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdin is not None
+        assert parent.stdout is not None
+
+        def run(script: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+            argv = ["-c", *map(str, arguments)]
+            print(json.dumps([script, *argv]), file=parent.stdin, flush=True)
+            return subprocess.CompletedProcess(argv, *json.loads(parent.stdout.readline()))
+
+        yield run
+        parent.stdin.close()

@@ -13,7 +13,10 @@ import pytest
 from lapsdata.testing.contracts import content_of, format_cases
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    Forked = Callable[..., subprocess.CompletedProcess[str]]
 
 FORMATS = sorted({case.format.name for case in format_cases().values()})
 
@@ -76,14 +79,13 @@ for limit in map(int, sys.argv[3:]):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(format_cases()))
-def test_a_full_disk_costs_nothing_old(name: str, tmp_path: Path) -> None:
+def test_a_full_disk_costs_nothing_old(name: str, tmp_path: Path, forked: Forked) -> None:
     """Every write past a limit fails, in whatever library does it: the first, one in the midst, the one at closing."""
     case = format_cases()[name]
     target = tmp_path / "item"
     case.write(target)
     before = content_of(target)
-    words = [sys.executable, "-c", FULL, name, str(target), "0", "512", "30000"]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=120)
+    done = forked(FULL, name, target, 0, 512, 30000)
     assert done.returncode == 0, done.stderr
     told = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(told) == 3

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,7 +15,10 @@ from lapsdata.testing.contracts import content_of, format_cases
 from lapsdata.testing.samples import sample_tracks
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    Forked = Callable[..., subprocess.CompletedProcess[str]]
 
 STREAMED = {name: case for name, case in format_cases().items() if case.format.record == "tracks"}
 WINDOWS = 600
@@ -75,11 +78,6 @@ print(json.dumps(told))
 )
 
 
-def run(script: str, *arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", script, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, **options)
-
-
 def largest_file(path: Path) -> int:
     return max(len(part) for part in content_of(path).values())
 
@@ -87,7 +85,7 @@ def largest_file(path: Path) -> int:
 @pytest.mark.slow
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.6, 0.995])
 @pytest.mark.parametrize("name", sorted(STREAMED))
-def test_a_disk_that_fills_up_meanwhile(name: str, share: float, tmp_path: Path) -> None:
+def test_a_disk_that_fills_up_meanwhile(name: str, share: float, tmp_path: Path, forked: Forked) -> None:
     """The tracker is told at the window that did not fit, and not hours later; the old file stays."""
     case = STREAMED[name]
     target = tmp_path / "item"
@@ -97,7 +95,7 @@ def test_a_disk_that_fills_up_meanwhile(name: str, share: float, tmp_path: Path)
     limit = int(largest_file(tmp_path / "whole") * share)
     formats.write(target, sample_tracks(seed=1), **options)
     before = content_of(target)
-    done = run(FULL, target, case.format.name, json.dumps(case.options), limit, WINDOWS)
+    done = forked(FULL, target, case.format.name, json.dumps(case.options), limit, WINDOWS)
     assert (done.returncode, done.stderr) == (0, "")
     told = json.loads(done.stdout)
     assert (told["kind"], told["code"]) == ("StorageError", "disk-full"), told
@@ -128,14 +126,14 @@ with opened(path, tracks, format, options) as writer:
 @pytest.mark.slow
 @pytest.mark.parametrize("stop", [0, 140, "after"])
 @pytest.mark.parametrize("name", sorted(STREAMED))
-def test_a_writer_killed_between_windows(name: str, stop: int | str, tmp_path: Path) -> None:
+def test_a_writer_killed_between_windows(name: str, stop: int | str, tmp_path: Path, forked: Forked) -> None:
     """What it had stays under a hidden name; the item is the old one until `finish` has returned."""
     case = STREAMED[name]
     target = tmp_path / "item"
     options = {**case.options, "format": case.format.name}
     old, new = (sample_tracks(windows=w, horizon=8, points=40, confidence=True, seed=s) for w, s in ((3, 1), (300, 2)))
     formats.write(target, old, **options)
-    done = run(KILLED, target, case.format.name, json.dumps(case.options), stop)
+    done = forked(KILLED, target, case.format.name, json.dumps(case.options), stop)
     assert (done.returncode, done.stderr) == (-9, "")
     assert formats.read(target).equals(new if stop == "after" else old)
     others = [item.name for item in tmp_path.iterdir() if item.name != "item"]
@@ -183,10 +181,10 @@ print(json.dumps({"told": told, "left": left, "calls": calls[0]}))
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [1, 2, 40, 119, 121, 130])
 @pytest.mark.parametrize("name", [name for name, case in STREAMED.items() if case.format.store == "hdf5"])
-def test_an_interrupt_in_the_midst_of_libhdf5(name: str, number: int, tmp_path: Path) -> None:
+def test_an_interrupt_in_the_midst_of_libhdf5(name: str, number: int, tmp_path: Path, forked: Forked) -> None:
     """Ctrl-C stays Ctrl-C when it falls into a write of the library: at a window, while finishing, at closing."""
     case = STREAMED[name]
-    done = run(INTERRUPTED, tmp_path / "item", case.format.name, json.dumps(case.options), number)
+    done = forked(INTERRUPTED, tmp_path / "item", case.format.name, json.dumps(case.options), number)
     assert (done.returncode, done.stderr) == (0, "")
     told = json.loads(done.stdout)
     assert (told["told"], told["left"]) == ("KeyboardInterrupt: now", []), told
@@ -221,7 +219,8 @@ def test_a_folder_that_may_not_be_written_to_is_told_before_the_first_window(rea
     """Root may do anything, so the test gives that up first."""
     cases = {name: (case.format.name, case.options) for name, case in STREAMED.items()}
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
-    done = run(DENIED, reachable, json.dumps(cases), env=environment)
+    words = [sys.executable, "-c", DENIED, str(reachable), json.dumps(cases)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False, env=environment)
     assert (done.returncode, done.stderr) == (0, "")
     told = json.loads(done.stdout)
     assert told["names"] == []
