@@ -202,7 +202,11 @@ def take_look(template: Array, look: Array, slopes: Array, sums: Array, inverse:
     least = 0.01 * (normal[0, 0] + normal[1, 1]) + 0.05
     for m in range(4):
         normal[m, m] += least if m < 2 else least * RADIUS * RADIUS * 0.5
-    inverse[:] = np.linalg.inv(normal).astype(F)
+    inverted = np.linalg.inv(normal)
+    # Number by number: an array that is put into another may not fit, and to compile what is said then takes seconds.
+    for m in range(4):
+        for n in range(4):
+            inverse[m, n] = F(inverted[m, n])
     determinant = normal[0, 0] * normal[1, 1] - normal[0, 1] * normal[0, 1]
     shift[0, 0], shift[1, 1] = F(normal[1, 1] / determinant), F(normal[0, 0] / determinant)
     shift[0, 1] = shift[1, 0] = F(-normal[0, 1] / determinant)

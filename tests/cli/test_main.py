@@ -61,8 +61,9 @@ def test_every_verb_has_a_summary_that_fits_its_line(lapsdata: Run) -> None:
 
 
 @pytest.mark.parametrize("name", our_verbs())
-def test_every_verb_has_help_within_80_columns(lapsdata: Run, name: str) -> None:
-    done = lapsdata(name, "--help")
+def test_every_verb_has_help_within_80_columns(inside: Run, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    done = inside(name, "--help")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(f"Usage: lapsdata {name} ")
     assert max(map(len, done.stdout.splitlines())) <= 80

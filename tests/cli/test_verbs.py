@@ -44,15 +44,15 @@ def test_schema_export_and_check_agree(lapsdata: Run, tmp_path: Path) -> None:
     assert (checked.returncode, checked.stdout, checked.stderr) == (0, "out: no drift\n", "")
 
 
-def test_schema_check_tells_each_drift(lapsdata: Run, tmp_path: Path) -> None:
-    lapsdata("schema", "export", "--out", "out")
+def test_schema_check_tells_each_drift(inside: Run, tmp_path: Path) -> None:
+    inside("schema", "export", "--out", "out")
     (tmp_path / "out" / "tracks.v1.json").unlink()
     (tmp_path / "out" / "boxes.v1.json").write_text("{}")
-    done = lapsdata("schema", "check", "--dir", "out")
+    done = inside("schema", "check", "--dir", "out")
     assert (done.returncode, done.stdout) == (1, "")
     told = [line.rpartition("[")[2] for line in done.stderr.splitlines()]
     assert told == ["schema-drift]", "schema-missing]"]
-    as_json = lapsdata("schema", "check", "--dir", "out", "--json")
+    as_json = inside("schema", "check", "--dir", "out", "--json")
     assert as_json.returncode == 1
     assert {problem["where"] for problem in json.loads(as_json.stdout)["problems"]} == {
         "boxes.v1.json",
@@ -60,8 +60,8 @@ def test_schema_check_tells_each_drift(lapsdata: Run, tmp_path: Path) -> None:
     }
 
 
-def test_plugins_lists_every_verb_and_format_of_ours(lapsdata: Run) -> None:
-    document = json.loads(lapsdata("plugins", "--json").stdout)
+def test_plugins_lists_every_verb_and_format_of_ours(inside: Run) -> None:
+    document = json.loads(inside("plugins", "--json").stdout)
     ours = {(entry["kind"], entry["name"]) for entry in document["plugins"] if entry["distribution"] == "lapsdata"}
     assert {("formats", name) for name in ("tracks_hdf5", "tracks_zarr", "energies_jsonl", "boxes_parquet")} <= ours
     assert {("commands", name) for name in ("inspect", "doctor", "schema", "plugins")} <= ours
@@ -116,27 +116,27 @@ def test_warnings_are_records_under_json_and_lines_without(lapsdata: Run, tmp_pa
     ],
     ids=["a-file", "below-a-file", "a-folder-in-the-way", "long"],
 )
-def test_schema_export_names_what_is_refused(lapsdata: Run, tmp_path: Path, out: str, told: str) -> None:
+def test_schema_export_names_what_is_refused(inside: Run, tmp_path: Path, out: str, told: str) -> None:
     (tmp_path / "taken").touch()
     (tmp_path / "full" / "tracks.v1.json").mkdir(parents=True)
-    done = lapsdata("schema", "export", "--out", out)
+    done = inside("schema", "export", "--out", out)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.splitlines() == [told]
-    as_json = lapsdata("schema", "export", "--out", out, "--json")
+    as_json = inside("schema", "export", "--out", out, "--json")
     assert as_json.returncode == 1
     assert f"[{json.loads(as_json.stdout)['problems'][0]['code']}]" in told
 
 
-def test_schema_export_as_json(lapsdata: Run) -> None:
-    document = json.loads(lapsdata("schema", "export", "--out", "out", "--json").stdout)
+def test_schema_export_as_json(inside: Run) -> None:
+    document = json.loads(inside("schema", "export", "--out", "out", "--json").stdout)
     assert document["folder"] == "out"
     assert sorted(document["files"]) == sorted(f"{name}.json" for name in [*RECORDS, "index"])
 
 
 @pytest.mark.parametrize(("name", "code"), [("absent", "not-found"), ("taken", "wrong-kind")])
-def test_schema_check_of_no_folder_is_one_problem(lapsdata: Run, tmp_path: Path, name: str, code: str) -> None:
+def test_schema_check_of_no_folder_is_one_problem(inside: Run, tmp_path: Path, name: str, code: str) -> None:
     (tmp_path / "taken").touch()
-    done = lapsdata("schema", "check", "--dir", name)
+    done = inside("schema", "check", "--dir", name)
     (line,) = done.stderr.splitlines()
     assert line.startswith(f"error: {name}: expected a folder of exported schemas, got ")
     assert line.endswith(f"[{code}]")
