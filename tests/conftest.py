@@ -112,11 +112,14 @@ LOOPS = """
 import tempfile
 from pathlib import Path
 import numpy as np
+import torch
 import lapsdata
 from lapsdata.geometry import FrameSize, uniform_grid
 from lapsdata.testing.samples import sample_tracks
+from lapsmodels import TokenizerConfig
 from lapsmodels.trackers import WindowPlan
 from lapsmodels.trackers.dense_flow import PLUGIN
+from lapsmodels.training.motion import motion
 
 with tempfile.TemporaryDirectory() as folder:
     lapsdata.write(Path(folder) / "clip.h5", sample_tracks())
@@ -129,6 +132,7 @@ points = uniform_grid(size, count=30).points
 plan = WindowPlan(size=size, starts=np.array([0]), horizon=4, queries=lambda _: points)
 for _ in PLUGIN.windows([np.roll(picture, 2 * k, axis=1) for k in range(4)], plan):
     pass
+motion(torch.zeros(1, 1, 2, 3, 2), torch.ones(1, 1, 2, 3, dtype=torch.bool), torch.ones(1, 1, 2), TokenizerConfig())
 """
 compiling = pytest.StashKey[subprocess.Popen[bytes]]()
 
