@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
-from lapsdata.adapters._adapter import Adapted, Adapter
+from lapsdata.adapters._adapter import Adapted
 from lapsdata.containers.energies import ENERGY_STATES, Energies
 from lapsdata.errors import Problem, Problems, SchemaError, listed, whole_number
 from lapsdata.provenance import parent, provenance
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pydantic import JsonValue
 
-__all__ = ["PLUGIN"]
+__all__ = ["read_energies", "recognises_energies"]
 
 _KEYS = {"window", "energy", "source", "mode"}
 _NAMES = ("stream_energy*.jsonl", "energy_split*")
@@ -50,7 +50,7 @@ class _Series(NamedTuple):
     measure: tuple[str, str]
 
 
-def read(
+def read_energies(
     path: Path,
     *,
     rate: FrameRate | float | str | None = None,
@@ -96,7 +96,7 @@ def read(
     >>> folder.mkdir()
     >>> file = folder / "stream_energy_quantized_l2_mean.jsonl"
     >>> _ = file.write_text('{"window": 0, "energy": 1.5, "source": "quantized", "mode": "l2_mean"}')
-    >>> energies = read(file, rate=10, stride=4).container
+    >>> energies = read_energies(file, rate=10, stride=4).container
     >>> energies.header.videos, energies.header.hop_s
     (('S1_Tea_C1',), 0.4)
     """
@@ -134,13 +134,13 @@ def read(
     return Adapted(energies, tuple(notes))
 
 
-def recognises(path: Path) -> str | None:
-    """Return `energies` for a file whose first line is a row of theirs, or a folder that has files of their names."""
+def recognises_energies(path: Path) -> bool:
+    """Say whether it is a file whose first line is a row of theirs, or a folder that has files of their names."""
     if path.is_dir():
-        return "energies" if _named_so(path) else None
+        return bool(_named_so(path))
     with storage_errors(path, "open"), path.open("rb") as file:
         row = _row(file.readline(_LONGEST_ROW))
-    return None if row is None else "energies"
+    return row is not None
 
 
 def _named_so(folder: Path) -> list[Path]:
@@ -287,6 +287,3 @@ def _length_notes(
     )
     fix = "their times cannot be trusted; measure again with `lapsdata energies`"
     return [Problem("rows-do-not-fit", str(path), message, fix, "warning")]
-
-
-PLUGIN = Adapter("laps", "Energies of LAPS, as JSON lines without times", recognises, read)
