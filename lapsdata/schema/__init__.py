@@ -3,6 +3,16 @@
 from lapsdata.schema.base import Header, Parent, Provenance, Record, Size, Tool, canonical_json
 from lapsdata.schema.boxes import BoxesHeader, BoxSequence, FrameRange
 from lapsdata.schema.catalog import CatalogField, CatalogHeader, CatalogIndex
+from lapsdata.schema.clusters import (
+    ClusterResult,
+    ClusterRow,
+    ClusterRules,
+    ClusterScores,
+    EncoderTraining,
+    LabelCount,
+    SequenceLengths,
+    TriedCount,
+)
 from lapsdata.schema.energies import EnergiesHeader, EnergiesSeal, EnergyRow, EnergyState
 from lapsdata.schema.export import RECORDS, check_schemas, export_schemas
 from lapsdata.schema.ledger import LedgerRun, LedgerSpan
@@ -46,6 +56,11 @@ __all__ = [
     "CatalogField",
     "CatalogHeader",
     "CatalogIndex",
+    "ClusterResult",
+    "ClusterRow",
+    "ClusterRules",
+    "ClusterScores",
+    "EncoderTraining",
     "EndReason",
     "EnergiesHeader",
     "EnergiesSeal",
@@ -55,6 +70,7 @@ __all__ = [
     "FrameRange",
     "Grid",
     "Header",
+    "LabelCount",
     "LedgerRun",
     "LedgerSpan",
     "LoaderState",
@@ -73,6 +89,7 @@ __all__ = [
     "SealedArray",
     "SegmentedVideo",
     "SegmentsHeader",
+    "SequenceLengths",
     "ShardSample",
     "ShardsHeader",
     "ShardsManifest",
@@ -85,6 +102,7 @@ __all__ = [
     "TrackQuality",
     "TracksHeader",
     "TracksView",
+    "TriedCount",
     "canonical_json",
     "check_schemas",
     "export_schemas",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from lapsdata.errors import Problem
 from lapsdata.schema.boxes import BoxesHeader
 from lapsdata.schema.catalog import CatalogHeader, CatalogIndex
+from lapsdata.schema.clusters import ClusterResult
 from lapsdata.schema.energies import EnergiesHeader, EnergiesSeal, EnergyRow
 from lapsdata.schema.ledger import LedgerRun, LedgerSpan
 from lapsdata.schema.loader import LoaderState
@@ -35,6 +36,7 @@ RECORDS: dict[str, type[Record]] = {
     "boxes.v1": BoxesHeader,
     "catalog.v1": CatalogHeader,
     "catalog_index.v1": CatalogIndex,
+    "cluster_result.v1": ClusterResult,
     "energies.v1": EnergiesHeader,
     "energies_row.v1": EnergyRow,
     "energies_seal.v1": EnergiesSeal,

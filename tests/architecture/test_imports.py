@@ -19,6 +19,7 @@ HOT_LOOPS |= {"lapsdata.storage._copy_loop", "lapsdata.storage._lzf_loop", "laps
 MODELS = {f"lapsmodels.tokenizer.{name}" for name in ("blocks", "model", "losses")}
 MODELS |= {f"lapsmodels.training.{name}" for name in ("judging", "loop", "meter", "motion", "objective", "ranks",
                                                       "reconstruction", "run", "state")}  # fmt: skip
+MODELS |= {"lapsmodels.clustering.next_code"}
 
 HEAVY = ("torch", "h5py", "zarr", "pyarrow", "cv2", "av", "numba", "scipy", "typer", "rich", "numpy", "pydantic")
 
