@@ -38,6 +38,28 @@ def cluster_table(result: ClusterResult) -> str:
     -------
     str
         Lines without a last line break.
+
+    Examples
+    --------
+    >>> from lapsdata.schema import ClusterResult, ClusterRow, ClusterRules, ClusterScores, SequenceLengths
+    >>> from lapsdata.testing.samples import sample_provenance
+    >>> scores = ClusterScores(sequences=9, labelled=0, clusters=2, silhouette=0.25)
+    >>> row = ClusterRow(
+    ...     name="mean", kind="prediction", clusters=2, noise_share=0.0, with_noise=scores, without_noise=scores
+    ... )
+    >>> print(cluster_table(ClusterResult(
+    ...     provenance=sample_provenance(),
+    ...     rules=ClusterRules(embedding="mean", clusterer="kmeans", chosen_by="given"),
+    ...     sequences=9,
+    ...     videos=2,
+    ...     lengths=SequenceLengths(least=3, median=4, mean=5, most=9),
+    ...     rows=(row,),
+    ... )))
+    9 sequences of 2 videos, 3 to 9 codes, median 4
+    mean by kmeans, clusters by given
+    row   clusters  noise  silhouette
+    mean  2         0.0%   0.250
+    No labels: nothing here says what the clusters mean; silhouettes of rows are of different spaces.
     """
     shown = [name for name in _COLUMNS if any(getattr(row.with_noise, name) is not None for row in result.rows)]
     rows = [("row", "clusters", "noise", *(_COLUMNS[name] for name in shown))]

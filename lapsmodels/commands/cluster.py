@@ -130,9 +130,11 @@ def cluster(
 
 
 def _tokens(files: list[Path], rate: str | None) -> list[Path]:
+    from lapsdata.adapters.laps.codes import recognises_codes
     from lapsdata.stages.energies import energy_files
 
-    return files if rate is not None else energy_files(files)
+    # Those of LAPS are refused where they are read, with what they lack.
+    return files if rate is not None or any(map(recognises_codes, files)) else energy_files(files)
 
 
 def _share(text: str) -> float | None:

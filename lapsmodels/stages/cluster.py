@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from pydantic import Field
 
-from lapsdata.errors import Problem, SchemaError, UnknownFormatError, listed
+from lapsdata.adapters.laps.codes import read_code_files, recognises_codes
+from lapsdata.errors import Problem, SchemaError, UnknownFormatError, listed, warn
 from lapsdata.execution.manifest import work_key
 from lapsdata.provenance import parent, provenance, warn_of_other_code
 from lapsdata.schema import ClusterResult, ClusterRules, LabelCount, canonical_json
@@ -248,7 +249,7 @@ def _sequences(files: Sequence[Path], options: EmbedOptions, segments: Path | No
     from lapsdata.formats import read
 
     latents = options.embedding in NEED_LATENTS
-    if options.rate_hz is not None:
+    if options.rate_hz is not None or any(map(recognises_codes, files)):
         return _of_laps(files, options, segments)
     if segments is not None:
         if options.piece_s is not None:
@@ -268,8 +269,6 @@ def _each(files: Sequence[Path]) -> Iterator[Tokens]:
 
 def _of_laps(files: Sequence[Path], options: EmbedOptions, segments: Path | None) -> Sequences:
     """Return the sequences of `*.codes.json`: they are segments already."""
-    from lapsdata.adapters.laps.codes import read_code_files
-    from lapsdata.errors import warn
     from lapsmodels.clustering.sequences import Sequences
 
     if len(files) != 1 or segments is not None or options.piece_s is not None:

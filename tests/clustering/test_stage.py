@@ -152,6 +152,8 @@ def test_folders_of_codes_are_clustered_by_their_classes(tmp_path: Path) -> None
         told_result = cluster_tokens([tmp_path / "codes"], tmp_path / "out", options).content
     assert told_result.rows[0].with_noise.v_measure == 1.0
     assert told_result.videos == 12
+    with pytest.raises(SchemaError, match="expected frames per second, got none: target_fps is what was meant"):
+        cluster_tokens([tmp_path / "codes"], tmp_path / "other", ClusterOptions(embedding="bag"))
     with pytest.raises(SchemaError, match=r"rate: expected one folder of \*.codes.json, which are segments already"):
         cluster_tokens([tmp_path / "codes"], tmp_path / "other", ClusterOptions(rate_hz="10", piece_s=1.0))
 

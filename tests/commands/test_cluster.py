@@ -99,6 +99,23 @@ def test_an_encoder_is_a_model_too(cluster: Verb, tokens: Path, tmp_path: Path) 
     assert found.embedding.shape == (18, 256)
 
 
+def test_codes_of_laps_want_a_rate(cluster: Verb, tmp_path: Path) -> None:
+    for number in range(6):
+        path = tmp_path / "codes" / ("pick", "place")[number % 2] / f"segment_{number}.codes.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(
+            json.dumps({"codes_windows": [[number % 2, 2]], "segment": {"start_frame": 0, "end_frame": number}})
+        )
+    words = (tmp_path / "codes", "--model", "bag", "--clusters", "2", "--out", tmp_path / "out")
+    code, _, err = cluster(*words)
+    assert code == 1
+    assert "give --rate as it was run" in " ".join(err.split())
+    code, out, err = cluster(*words, "--rate", "7.5")
+    assert code == 0
+    assert "bag by kmeans, clusters by given, 2 labels" in out
+    assert "6 of 6 files do not say which video they are of" in " ".join(err.split())
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
