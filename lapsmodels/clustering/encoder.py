@@ -36,7 +36,7 @@ _WEIGHTS, ENCODER_HEADER = "encoder.safetensors", "encoder.json"
 
 
 class EncoderOptions(Record):
-    """How an encoder is trained; what is not said is as LAPS has it.
+    """How an encoder is trained: as LAPS has it, but for the batch, and for whole videos that are held out.
 
     Examples
     --------
@@ -52,8 +52,8 @@ class EncoderOptions(Record):
     """While it is trained."""
     rate: Annotated[float, Field(gt=0)] = 1e-3
     """Learning rate of Adam."""
-    batch: Positive = 256
-    """Sequences per step."""
+    batch: Positive = 32
+    """Sequences per step; LAPS has 256 of 6,444, which of a hundred would be one step per epoch."""
     epochs: Positive = 60
     """How often each sequence is met at most."""
     patience: Positive = 8

@@ -125,6 +125,8 @@ def _heading(result: ClusterResult) -> Iterator[str]:
             f"encoder: {of.epochs} epochs, weights of epoch {of.taken_from}, {of.loss:.3f} nats per code on {judged}, "
             f"shares of codes alone {of.unigram_loss:.3f}"
         )
+        if of.held_out and of.taken_from == of.epochs:
+            yield "encoder: it was still getting better when it ended: more --epochs"
 
 
 def _aligned(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:

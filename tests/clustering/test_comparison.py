@@ -154,6 +154,11 @@ def test_without_labels_nothing_is_claimed(kinds: Kinds) -> None:
 
 def test_the_training_of_an_encoder_is_told_beside_shares_alone(kinds: Kinds) -> None:
     told, _ = result(kinds(), "lstm")
+    assert "still getting better" not in cluster_table(told)
+    training = told.training
+    assert training is not None
+    ended = told.model_copy(update={"training": training.model_copy(update={"held_out": ("clip_1",)})})
+    assert "encoder: it was still getting better when it ended: more --epochs" in cluster_table(ended).splitlines()
     assert any(
         line.startswith("encoder: 2 epochs, weights of epoch 2, ") and "shares of codes alone 2." in line
         for line in cluster_table(told).splitlines()
