@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from lapsdata.errors import Problem
 
-__all__ = ["Json", "Settings", "finish", "output_folder"]
+__all__ = ["Json", "Settings", "finish", "key_values", "output_folder"]
 
 
 @dataclass
@@ -78,3 +79,28 @@ def output_folder(text: str | Path) -> Path:
     if not str(text):
         raise typer.BadParameter("expected a folder, got an empty text; is a variable unset?")
     return Path(text)
+
+
+def key_values(settings: Sequence[str]) -> dict[str, Any]:
+    """Return KEY=VALUE as a mapping; a value is read as JSON, and is a text where it is none.
+
+    Raises
+    ------
+    typer.BadParameter
+        No KEY, or no `=`.
+
+    Examples
+    --------
+    >>> key_values(["up_s=0.5", "gated=missing"])
+    {'up_s': 0.5, 'gated': 'missing'}
+    """
+    found: dict[str, Any] = {}
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals or not key:
+            raise typer.BadParameter(f"expected KEY=VALUE, got {setting!r}", param_hint="--set")
+        try:
+            found[key] = json.loads(value)
+        except ValueError:
+            found[key] = value
+    return found

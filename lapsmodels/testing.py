@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tracemalloc
 import weakref
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
@@ -282,6 +283,16 @@ class TrackerContract:
         windows = self.tracker.windows(self._frames(_SIZE, _HORIZON - 1, (1, 0)), _plan([0]))
         with pytest.raises(LengthMismatchError, match=r"\b6\b.*\b5\b.*\[too-few-frames\]"):
             next(windows)
+
+    def test_frames_of_a_plan_with_an_open_end_may_end(self) -> None:
+        """The windows that are complete come, as they are without an end in sight; the others never do."""
+        plan = replace(_plan(range(0, 400, 2)), open_end=True)
+        for count, whole in ((9, 2), (_HORIZON - 1, 0), (0, 0)):
+            windows = list(self.tracker.windows(self._frames(_SIZE, count, (1, 0)), plan))
+            _expect(len(windows) == whole, f"expected {whole} windows of {count} frames, got {len(windows)}")
+            known = self._track(_plan(range(0, 2 * whole, 2)), (1, 0))
+            for one, other in zip(windows, known, strict=True):
+                _expect(np.array_equal(one.tracks, other.tracks, equal_nan=True), "an open end changes the paths")
 
     def test_memory_is_flat(self) -> None:
         """Of a long video only the frames and windows that are open are held, as they were given or as copies."""

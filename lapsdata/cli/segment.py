@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json as json_text
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lapsdata import console
-from lapsdata.verbs import Json, finish
+from lapsdata.verbs import Json, finish, key_values
 
 if TYPE_CHECKING:
     from lapsdata.segmenters import Threshold
@@ -34,6 +33,22 @@ def segment(
         list[str] | None,
         typer.Option("--set", help="A parameter of the segmenter; may be repeated.", metavar="KEY=VALUE"),
     ] = None,
+    export: Annotated[
+        Path | None, typer.Option(help="Folder of clips and codes of each segment.", metavar="FOLDER")
+    ] = None,
+    tokens: Annotated[
+        list[Path] | None, typer.Option(help="With --export: codes as LAPS lays them out.", metavar="PATH")
+    ] = None,
+    videos: Annotated[list[str] | None, typer.Option(help="With --export: clips.", metavar="PATH")] = None,
+    allow_overlap: Annotated[
+        bool, typer.Option("--allow-overlap", help="With --tokens: windows that overlap too.")
+    ] = False,
+    min_overlap: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of a window that lies in its segment.")
+    ] = 0.25,
+    save_prequant: Annotated[
+        bool, typer.Option("--save-prequant", help="With --tokens: latents before quantisation.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Segment again what is done.")] = False,
     json: Json = False,
 ) -> None:
@@ -43,9 +58,14 @@ def segment(
     and has seen nothing.
     """
     from lapsdata.plugins import registry
+    from lapsdata.stages.energies import energy_files
     from lapsdata.stages.segment import segment_energies, takes_threshold
+    from lapsdata.stages.segment_export import ExportOptions, export_segments
+    from lapsdata.video.sources import find_videos
 
-    parameters = _parameters(settings or [])
+    if (export is None) != (not tokens and not videos):
+        raise typer.BadParameter("goes with --tokens or --videos, and they with it", param_hint="--export")
+    parameters = key_values(settings or [])
     found, file = None, None
     if takes_threshold(segmenter) and "threshold" not in parameters:
         found, file = _threshold(threshold or "otsu", energies)
@@ -60,26 +80,24 @@ def segment(
     if found is not None:
         facts["threshold"] = f"{found.value:.4g} ({found.method}), {found.above:.0%} of the energies are above"
     facts["done"] = output.fate
+    if export is not None:
+        chosen = ExportOptions(
+            clips=bool(videos),
+            codes=bool(tokens),
+            allow_overlap=allow_overlap,
+            min_overlap=min_overlap,
+            prequant=save_prequant,
+        )
+        places = {item.name: item.path for item in find_videos(videos)} if videos else {}
+        files = energy_files(tokens or [])
+        done = export_segments(output.content, export, chosen, tokens=files, videos=places, overwrite=force)
+        facts["exported"] = f"{done} segments to {export}"
     if json:
         console.write_json(facts, problems)
     else:
         console.write_facts(facts)
         console.report(problems)
     finish(problems)
-
-
-def _parameters(settings: list[str]) -> dict[str, Any]:
-    """Return KEY=VALUE as a mapping; a value is read as JSON, and is a text where it is none."""
-    found: dict[str, Any] = {}
-    for setting in settings:
-        key, equals, value = setting.partition("=")
-        if not equals or not key:
-            raise typer.BadParameter(f"expected KEY=VALUE, got {setting!r}", param_hint="--set")
-        try:
-            found[key] = json_text.loads(value)
-        except ValueError:
-            found[key] = value
-    return found
 
 
 def _threshold(text: str, energies: Path) -> tuple[Threshold, Path | None]:
@@ -92,7 +110,8 @@ def _threshold(text: str, energies: Path) -> tuple[Threshold, Path | None]:
     series = read(energies, Energies)
     if Path(text).is_file():
         record = read_threshold(Path(text))
-        expect_same_measure(record, series, text)
+        about = series.header
+        expect_same_measure(record, (about.source, about.mode, about.smoothing), text)
         return given_threshold(record.value, series), Path(text)
     if Path(text).suffix == ".json":
         read_threshold(Path(text))  # says what is wrong with it

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from lapsdata.execution._messages import failure
-from lapsdata.execution._signals import StopRequests
 from lapsdata.execution.engine import Outcome, unheard
+from lapsdata.execution.stop_requests import StopRequests
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -25,9 +25,9 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from lapsdata.errors import LapsWarning, Problem, SchemaError, warn, whole_number
 from lapsdata.execution._crew import Parcel, Worker, dismiss
 from lapsdata.execution._messages import Done, Failed, Message, Ready, Unfit, Units, Warned, failure, pack
-from lapsdata.execution._signals import StopRequests
 from lapsdata.execution._worker import GRACE_S
 from lapsdata.execution.engine import ExecutionError, Outcome, unheard
+from lapsdata.execution.stop_requests import StopRequests
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

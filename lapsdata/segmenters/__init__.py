@@ -5,7 +5,7 @@ parameters) or an entry point `lapsdata.segmenters` of another distribution.
 """
 
 from lapsdata.segmenters._collecting import CollectingStream
-from lapsdata.segmenters._containers import constant_energy_segments, segment
+from lapsdata.segmenters._containers import constant_energy_segments, found_segments, segment
 from lapsdata.segmenters._protocol import EnergySeries, EnergyStep, Segment, Segmentation, Segmenter, SegmentStream
 from lapsdata.segmenters.smoothing import ema, moving_average, smooth
 from lapsdata.segmenters.thresholds import Threshold, given_threshold, metronome_problems, otsu_threshold
@@ -21,6 +21,7 @@ __all__ = [
     "Threshold",
     "constant_energy_segments",
     "ema",
+    "found_segments",
     "given_threshold",
     "metronome_problems",
     "moving_average",

@@ -56,6 +56,11 @@ class CellCutter:
         self._start_s = math.nan
         self._closed = False
 
+    @property
+    def start_s(self) -> float:
+        """Start of the cell whose end is not known yet, seconds; before the first value, minus infinity."""
+        return -math.inf if self._last is None else self._start_s
+
     def push(self, step: EnergyStep) -> list[Cell]:
         """Take the next value; return the cell of the one before it, and the gap between them if there is one.
 

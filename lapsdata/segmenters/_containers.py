@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lapsdata.schema import Parent
     from lapsdata.segmenters._protocol import Segmentation, Segmenter
 
-__all__ = ["constant_energy_segments", "segment"]
+__all__ = ["constant_energy_segments", "found_segments", "segment"]
 
 
 def segment(energies: Energies, segmenter: Segmenter, *, parents: Iterable[Parent] = ()) -> Segments:
@@ -53,7 +53,45 @@ def segment(energies: Energies, segmenter: Segmenter, *, parents: Iterable[Paren
     """
     series = list(EnergySeries.each_of(energies))
     _refuse_empty(series)
-    return _container(energies, series, segmenter, {}, parents)
+    return _container(energies, series, [segmenter.segment(one) for one in series], segmenter, {}, parents)
+
+
+def found_segments(
+    energies: Energies, results: Iterable[Segmentation], segmenter: Segmenter, *, parents: Iterable[Parent] = ()
+) -> Segments:
+    """Put together what a segmenter has found in the energies of each video, as its streams gave it.
+
+    Parameters
+    ----------
+    energies : Energies
+    results : iterable of Segmentation
+        One for each video of the energies, in their order.
+    segmenter : Segmenter
+    parents : iterable of Parent
+
+    Returns
+    -------
+    Segments
+        As `segment`.
+
+    Raises
+    ------
+    SchemaError
+        As `segment`.
+
+    Examples
+    --------
+    >>> from lapsdata.segmenters import EnergySeries
+    >>> from lapsdata.segmenters.state_machine import StateMachine
+    >>> from lapsdata.testing.samples import sample_energies
+    >>> machine, energies = StateMachine(threshold=0.5, up_s=0.0), sample_energies()
+    >>> found = [machine.segment(series) for series in EnergySeries.each_of(energies)]
+    >>> len(found_segments(energies, found, machine)) == len(segment(energies, machine))
+    True
+    """
+    series = list(EnergySeries.each_of(energies))
+    _refuse_empty(series)
+    return _container(energies, series, list(results), segmenter, {}, parents)
 
 
 def constant_energy_segments(
@@ -96,7 +134,8 @@ def constant_energy_segments(
         for one in EnergySeries.each_of(energies)
     ]
     _refuse_empty(series)
-    return _container(energies, series, segmenter, {"constant_energy": float(level)}, parents)
+    results = [segmenter.segment(one) for one in series]
+    return _container(energies, series, results, segmenter, {"constant_energy": float(level)}, parents)
 
 
 def _refuse_empty(series: list[EnergySeries]) -> None:
@@ -111,12 +150,12 @@ def _refuse_empty(series: list[EnergySeries]) -> None:
 def _container(
     energies: Energies,
     series: list[EnergySeries],
+    results: list[Segmentation],
     segmenter: Segmenter,
     parameters: dict[str, float],
     parents: Iterable[Parent],
 ) -> Segments:
     tool = Tool(name=segmenter.name, version=segmenter.version, parameters=dict(segmenter.parameters))
-    results = [segmenter.segment(one) for one in series]
     told = energies.header
     header = SegmentsHeader(
         provenance=provenance(

@@ -88,6 +88,18 @@ class MachineStream:
         """How many values and segments each named policy has touched."""
         return dict(sorted(self._policies.items()))
 
+    @property
+    def undecided_s(self) -> float:
+        """No segment that is given later begins before this time, seconds; what lies before it may be forgotten."""
+        if self._open is not None:
+            return self._open.start_s
+        return self._run[0].cell.start_s if self._run else self._cutter.start_s
+
+    @property
+    def inside(self) -> bool:
+        """Whether a segment has begun and not ended."""
+        return self._open is not None
+
     def push(self, step: EnergyStep) -> tuple[Segment, ...]:
         """Take the next value; as `SegmentStream.push`."""
         for cell in self._cutter.push(step):

@@ -170,8 +170,16 @@ def read_threshold(path: Path) -> ThresholdRecord:
     return read_sealed_json(path, ThresholdRecord)
 
 
-def expect_same_measure(threshold: ThresholdRecord, energies: Energies, where: str) -> None:
+def expect_same_measure(threshold: ThresholdRecord, measure: tuple[str, str, str | None], where: str) -> None:
     """Refuse a threshold of energies that were measured in another way: its number means nothing here.
+
+    Parameters
+    ----------
+    threshold : ThresholdRecord
+    measure : (str, str, str or None)
+        Source, mode and smoothing of the energies.
+    where : str
+        The file of the threshold.
 
     Raises
     ------
@@ -186,11 +194,12 @@ def expect_same_measure(threshold: ThresholdRecord, energies: Energies, where: s
     >>> folder = pathlib.Path(tempfile.mkdtemp())
     >>> _ = lapsdata.write(folder / "energies.jsonl", sample_energies())
     >>> output, _ = find_threshold(folder / "energies.jsonl", folder / "threshold.json")
-    >>> expect_same_measure(output.content, sample_energies(), "threshold.json")
+    >>> measure = sample_energies().header
+    >>> expect_same_measure(output.content, (measure.source, measure.mode, measure.smoothing), "threshold.json")
     """
-    header = energies.header
-    wanted, got = ((one.source, one.mode, one.smoothing or "no smoothing") for one in (header, threshold))
-    if wanted != got:
+    own = threshold.source, threshold.mode, threshold.smoothing
+    if measure != own:
+        wanted, got = ((source, mode, smoothing or "no smoothing") for source, mode, smoothing in (measure, own))
         message = f"expected a threshold of {', '.join(wanted)}, as the energies are, got one of {', '.join(got)}"
         raise SchemaError(Problem("wrong-measure", where, message, "tell one from these energies"))
 

@@ -4,6 +4,7 @@ This is the only place that rounds time. Seconds are float64; frames are counted
 """
 
 from lapsdata.timebase.grid import Rounding, frame_to_s, grid_tolerance_s, off_grid, s_to_frame
+from lapsdata.timebase.grid_stream import GridFrame, GridStream
 from lapsdata.timebase.nominal import NominalRate, nominal_rate
 from lapsdata.timebase.rate import FrameRate
 from lapsdata.timebase.resampling import Resampled, resample
@@ -14,6 +15,8 @@ from lapsdata.timebase.windows import tail_frames, window_starts, window_time_s
 __all__ = [
     "FrameRate",
     "FrameSpan",
+    "GridFrame",
+    "GridStream",
     "NominalRate",
     "Resampled",
     "Rounding",

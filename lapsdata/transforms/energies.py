@@ -33,7 +33,19 @@ if TYPE_CHECKING:
     from lapsdata.containers.tracks import Tracks
     from lapsdata.schema.base import Parent
 
-__all__ = ["EnergyMode", "EnergyOptions", "EnergySource", "token_energies", "track_energies"]
+__all__ = [
+    "EnergyMode",
+    "EnergyOptions",
+    "EnergySource",
+    "StepLayout",
+    "StepRows",
+    "step_energies",
+    "step_layout",
+    "step_states",
+    "step_values",
+    "token_energies",
+    "track_energies",
+]
 
 _MEASURED, _GATED, _MISSING = (ENERGY_STATES.index(state) for state in ("measured", "gated", "missing"))
 
@@ -105,6 +117,54 @@ class EnergyOptions(Record):
     def per(self) -> Literal["step", "window"]:
         """Whether a value speaks of one step or of a whole window."""
         return "step" if self.mode.endswith("_step") else "window"
+
+
+class StepLayout(NamedTuple):
+    """What each window says of its steps.
+
+    Parameters
+    ----------
+    values : int
+        How many values a window has; the k-th is of the k-th step from its first frame on.
+    support_steps : int
+        Steps that one value depends on.
+    between : bool
+        Whether a value speaks of the change from one step to the next, which has its time around the frame between
+        them.
+
+    Examples
+    --------
+    >>> StepLayout(1, 3, between=True).edges_s(np.array([0.0, 1.0, 2.0, 3.0]))
+    array([0.5, 1.5, 2.5])
+    """
+
+    values: int
+    support_steps: int
+    between: bool
+
+    def edges_s(self, frame_s: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return where the steps of a video begin and end, float64 (K + 1,), by the times of its frames."""
+        return (frame_s[1:] + frame_s[:-1]) / 2 if self.between else frame_s
+
+
+class StepRows(NamedTuple):
+    """Steps in a row.
+
+    Parameters
+    ----------
+    value : float64 (K,)
+        Mean over the windows that speak of each; NaN where none does.
+    gated : bool (K,)
+        Whether a window that a gate has left out lies there.
+
+    Examples
+    --------
+    >>> StepRows(np.array([0.5]), np.array([False])).value
+    array([0.5])
+    """
+
+    value: NDArray[np.float64]
+    gated: NDArray[np.bool_]
 
 
 class _Series(NamedTuple):
@@ -181,7 +241,7 @@ def token_energies(tokens: Iterable[Tokens], options: EnergyOptions, *, parents:
 
 
 def _of_tracks(tracks: Tracks, options: EnergyOptions) -> _Series:
-    view = _view_of(tracks, options.view)
+    view, name = _view_of(tracks, options.view), tracks.header.video.name
     speed = window_speed(tracks.tracks[view], tracks.vis[view], tracks.step_s, motion=options.motion)
     camera = {
         "ego_motion_followed": speed.followed,
@@ -193,10 +253,7 @@ def _of_tracks(tracks: Tracks, options: EnergyOptions) -> _Series:
         ignored = {"mode_ignored": len(tracks)} if options.mode in _OF_WINDOWS else {}
         # Over all points of all steps at once: a step at which more points are seen counts for more.
         return _per_window(speed.value, tracks, {**policies, **ignored}, weights=speed.points)
-    steps = len(tracks.frame_s) - 1
-    means = step_means(speed.value, tracks.start_index, steps)
-    covers = _covers(tracks, tracks.header.horizon - 1, steps)
-    return _per_step(tracks, means.value, tracks.frame_s, covers, policies, support_steps=1)
+    return _per_step(tracks, speed.value, step_layout(options, tracks.header.horizon, name), policies)
 
 
 def _of_tokens(tokens: Tokens, options: EnergyOptions) -> _Series:
@@ -205,26 +262,16 @@ def _of_tokens(tokens: Tokens, options: EnergyOptions) -> _Series:
     if latents is None:
         message = f"{name}: expected {options.of} latents, got codes alone"
         raise SchemaError(Problem("no-latents", options.of, message, "encode again, and store the latents"))
-    horizon, streams, frames = tokens.header.horizon, tokens.header.streams, len(tokens.frame_s)
+    horizon, streams = tokens.header.horizon, tokens.header.streams
+    if options.per == "step":
+        layout = step_layout(options, horizon, name)
+        return _per_step(tokens, step_values(latents, streams, layout), layout, {})
     change, policies = "diff" in options.mode, {}
     if change and horizon == 2:
-        if options.per == "step":
-            message = f"{name}: expected windows of two steps or more for {options.mode}, got one step"
-            raise SchemaError(Problem("single-step", "mode", message, "measure token_size_step"))
         # As LAPS has it: of a single latent nothing is before it.
         change, policies = False, {"l2_mean_of_single_steps": len(tokens)}
     values = latent_change(latents, streams) if change else latent_size(latents, streams)
-    if options.per == "window":
-        return _per_window(values, tokens, policies)
-    if not change:
-        means = step_means(values, tokens.start_index, frames - 1)
-        covers = _covers(tokens, horizon - 1, frames - 1)
-        return _per_step(tokens, means.value, tokens.frame_s, covers, policies, support_steps=horizon - 1)
-    # A change from one step to the next has its time around the frame between them.
-    means = step_means(values, tokens.start_index, frames - 2)
-    covers = _covers(tokens, horizon - 2, frames - 2)
-    middles = (tokens.frame_s[1:] + tokens.frame_s[:-1]) / 2
-    return _per_step(tokens, means.value, middles, covers, policies, support_steps=horizon - 1)
+    return _per_window(values, tokens, policies)
 
 
 def _view_of(tracks: Tracks, wanted: str | None) -> str:
@@ -238,42 +285,136 @@ def _view_of(tracks: Tracks, wanted: str | None) -> str:
     return wanted
 
 
-class _Covers(NamedTuple):
-    """Which steps have a row, and at which of them a window lies that a gate has left out."""
+def step_layout(options: EnergyOptions, horizon: int, where: str) -> StepLayout:
+    """Return what a window of T frames says of its steps.
 
-    row: NDArray[np.bool_]
-    gated: NDArray[np.bool_]
+    Raises
+    ------
+    SchemaError
+        The change from step to step, of windows that have one step.
 
-
-def _covers(windows: Tracks | Tokens, length: int, steps: int) -> _Covers:
-    """Return which steps have a row: from the first that a window speaks of, gated or not, to the last.
-
-    Between windows that do not overlap there are steps of which none speaks; their values are missing.
+    Examples
+    --------
+    >>> step_layout(EnergyOptions(mode="token_diff_step"), 16, "clip")
+    StepLayout(values=14, support_steps=15, between=True)
     """
-    left_out = np.array(windows.header.gated_starts, np.int64)
-    starts = np.concatenate([windows.start_index, left_out])
-    row, gated = np.zeros(steps, bool), np.zeros(steps, bool)
-    row[int(starts.min()) : int(starts.max()) + length] = True
-    gated[left_out[:, None] + np.arange(length)] = True
-    return _Covers(row, gated)
+    if options.of_tracks:
+        return StepLayout(horizon - 1, 1, between=False)
+    if "diff" not in options.mode:
+        return StepLayout(horizon - 1, horizon - 1, between=False)
+    if horizon == 2:
+        message = f"{where}: expected windows of two steps or more for {options.mode}, got one step"
+        raise SchemaError(Problem("single-step", "mode", message, "measure token_size_step"))
+    return StepLayout(horizon - 2, horizon - 1, between=True)
+
+
+def step_values(latents: NDArray[np.float32], streams: int, layout: StepLayout) -> NDArray[np.float64]:
+    """Return what each window says of its steps: float64 (W, S) of latents float32 (W, L, D).
+
+    Examples
+    --------
+    >>> step_values(np.ones((1, 3, 4), np.float32), 1, StepLayout(2, 3, between=True))
+    array([[0., 0.]])
+    """
+    return latent_change(latents, streams) if layout.between else latent_size(latents, streams)
+
+
+def step_states(
+    value: NDArray[np.float64], gated: NDArray[np.bool_], gate: float | None
+) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
+    """Return the energies, NaN where there is none, and why there is none.
+
+    Parameters
+    ----------
+    value : float64 (K,)
+        NaN where no window has one.
+    gated : bool (K,)
+        Whether a window that a gate has left out lies there.
+    gate : float or None
+        Values below it are gated too.
+
+    Examples
+    --------
+    >>> step_states(np.array([0.5, 0.1, np.nan]), np.array([True, False, True]), 0.2)
+    (array([0.5, nan, nan]), array([0, 1, 1], dtype=uint8))
+    """
+    state = np.where(np.isnan(value), np.where(gated, _GATED, _MISSING), _MEASURED).astype(np.uint8)
+    if gate is not None:
+        # NaN compares as false: what is missing stays missing.
+        state[value < gate] = _GATED
+    return np.where(state == _MEASURED, value, np.nan), state
+
+
+def step_energies(
+    video: str,
+    frame_s: NDArray[np.float64],
+    rows: StepRows,
+    layout: StepLayout,
+    options: EnergyOptions,
+    *,
+    parents: Sequence[Parent] = (),
+) -> Energies:
+    """Return the energies of one video whose steps were measured as it came.
+
+    Parameters
+    ----------
+    video : str
+    frame_s : float64 (F,), seconds
+        Time of every frame.
+    rows : StepRows
+        The first so many steps.
+    layout : StepLayout
+    options : EnergyOptions
+    parents : sequence of Parent, optional
+
+    Raises
+    ------
+    SchemaError
+        No row.
+
+    Examples
+    --------
+    >>> rows = StepRows(np.array([0.5, np.nan]), np.array([False, True]))
+    >>> layout = StepLayout(2, 1, between=False)
+    >>> step_energies("clip", np.array([0.0, 0.5, 1.0]), rows, layout, EnergyOptions()).end_s
+    array([0.5, 1. ])
+    """
+    return _joined([_step_series(video, frame_s, np.arange(len(rows.value)), rows, layout, {})], options, parents)
 
 
 def _per_step(
-    windows: Tracks | Tokens,
-    value: NDArray[np.float64],
-    edges: NDArray[np.float64],
-    covers: _Covers,
-    policies: dict[str, int],
-    *,
-    support_steps: int,
+    windows: Tracks | Tokens, values: NDArray[np.float64], layout: StepLayout, policies: dict[str, int]
 ) -> _Series:
-    index = np.flatnonzero(covers.row)
+    """Return the steps from the first that a window speaks of, gated or not, to the last.
+
+    Between windows that do not overlap there are steps of which none speaks; their values are missing.
+    """
+    steps = len(layout.edges_s(windows.frame_s)) - 1
+    mean = step_means(values, windows.start_index, steps).value
+    left_out = np.array(windows.header.gated_starts, np.int64)
+    starts = np.concatenate([windows.start_index, left_out])
+    gated = np.zeros(steps, bool)
+    gated[left_out[:, None] + np.arange(layout.values)] = True
+    index = np.arange(int(starts.min()), int(starts.max()) + layout.values)
+    rows = StepRows(mean[index], gated[index])
+    return _step_series(windows.header.video.name, windows.frame_s, index, rows, layout, policies)
+
+
+def _step_series(
+    video: str,
+    frame_s: NDArray[np.float64],
+    index: NDArray[np.int64],
+    rows: StepRows,
+    layout: StepLayout,
+    policies: dict[str, int],
+) -> _Series:
+    edges = layout.edges_s(frame_s)
     step_s = float(np.median(np.diff(edges)))
     constant = np.allclose(np.diff(edges), step_s, rtol=0, atol=1e-6)
-    hop_s = step_s if constant else None
-    name, gated = windows.header.video.name, covers.gated[index]
-    support_s = support_steps * step_s
-    return _Series(name, index, edges[:-1][index], edges[1:][index], value[index], gated, support_s, hop_s, policies)
+    hop_s, support_s = step_s if constant else None, layout.support_steps * step_s
+    return _Series(
+        video, index, edges[:-1][index], edges[1:][index], rows.value, rows.gated, support_s, hop_s, policies
+    )
 
 
 def _per_window(
@@ -315,11 +456,7 @@ def _joined(series: Sequence[_Series], options: EnergyOptions, parents: Sequence
     problems.raise_as(SchemaError)
     hops = {None if one.hop_s is None else round(one.hop_s, 6) for one in series}
     value = np.concatenate([one.value for one in series])
-    without = np.where(np.concatenate([one.gated for one in series]), _GATED, _MISSING)
-    state = np.where(np.isnan(value), without, _MEASURED).astype(np.uint8)
-    if options.gate is not None:
-        # NaN compares as false: what is missing stays missing.
-        state[value < options.gate] = _GATED
+    energy, state = step_states(value, np.concatenate([one.gated for one in series]), options.gate)
     header = EnergiesHeader(
         provenance=provenance(parameters=options.as_json(), parents=parents),
         per=options.per,
@@ -336,6 +473,6 @@ def _joined(series: Sequence[_Series], options: EnergyOptions, parents: Sequence
         np.concatenate([one.number for one in series]),
         np.concatenate([one.start_s for one in series]),
         np.concatenate([one.end_s for one in series]),
-        np.where(state == _MEASURED, value, np.nan),
+        energy,
         state,
     )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["PixelChange", "gated_by_motion", "gated_by_pixels", "pixel_change"]
+__all__ = ["PixelChange", "PixelChangeMeter", "gated_by_motion", "gated_by_pixels", "pixel_change"]
 
 # Frames are compared at this shorter side, in pixels: noise is averaged away, and so is the time that it takes.
 _SHORTER = 128
@@ -52,16 +52,38 @@ def pixel_change(images: Iterable[NDArray[np.uint8]], *, limit: float = 0.02) ->
     >>> pixel_change(images).mean.round(3), pixel_change(images).active
     (array([0.2]), array([1.]))
     """
-    before: NDArray[np.uint8] | None = None
-    means, active = [], []
-    for image in images:
-        now = _reduced(image)
-        if before is not None:
-            difference = np.abs(now.astype(np.int16) - before) / 255
-            means.append(float(difference.mean()))
-            active.append(float((difference > limit).mean()))
-        before = now
+    meter = PixelChangeMeter(limit)
+    pairs = [pair for image in images if (pair := meter.push(image)) is not None]
+    means, active = zip(*pairs, strict=True) if pairs else ((), ())
     return PixelChange(np.array(means, np.float64), np.array(active, np.float64))
+
+
+class PixelChangeMeter:
+    """Compares frames that come one by one; see `pixel_change`.
+
+    Parameters
+    ----------
+    limit : float, 0 to 1
+
+    Examples
+    --------
+    >>> meter = PixelChangeMeter(0.02)
+    >>> meter.push(np.zeros((4, 4), np.uint8)), meter.push(np.full((4, 4), 51, np.uint8))
+    (None, (0.2, 1.0))
+    """
+
+    def __init__(self, limit: float) -> None:
+        self._limit = limit
+        self._before: NDArray[np.uint8] | None = None
+
+    def push(self, image: NDArray[np.uint8]) -> tuple[float, float] | None:
+        """Return mean and active share between the frame before and this one; None of the first."""
+        now = _reduced(image)
+        before, self._before = self._before, now
+        if before is None:
+            return None
+        difference = np.abs(now.astype(np.int16) - before) / 255
+        return float(difference.mean()), float((difference > self._limit).mean())
 
 
 def gated_by_pixels(

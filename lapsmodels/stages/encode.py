@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
 from lapsdata.containers.tokens import Tokens
 from lapsdata.errors import Problem, SchemaError
+from lapsdata.geometry import FrameSize
 from lapsdata.provenance import provenance
 from lapsdata.schema.tokens import Tokenizer, TokensHeader
 from lapsdata.transforms.ego_motion import without_ego_motion
@@ -27,13 +28,107 @@ if TYPE_CHECKING:
     from lapsmodels.tokenizer.checkpoint import Checkpoint
     from lapsmodels.tokenizer.config import TokenizerConfig
 
-__all__ = ["Latents", "encode_tracks"]
+__all__ = ["EncodedRows", "Latents", "WindowEncoder", "encode_tracks"]
 
 Latents = Literal["none", "quantized", "both"]
 """Which latents are stored beside the codes."""
 
 # Changes of these change what the same weights make of the same tracks.
 _NAME, _VERSION = "motion_tokenizer", "2"
+
+
+class EncodedRows(NamedTuple):
+    """What some windows are encoded to.
+
+    Parameters
+    ----------
+    rows : int64 (R,)
+        Which of the windows a gate has not left out, rising.
+    codes : int32 (R, L)
+    quantized, prequant : float32 (R, L, D)
+        Latents after and before quantisation.
+
+    Examples
+    --------
+    >>> EncodedRows._fields
+    ('rows', 'codes', 'quantized', 'prequant')
+    """
+
+    rows: NDArray[np.int64]
+    codes: NDArray[np.int32]
+    quantized: NDArray[np.float32]
+    prequant: NDArray[np.float32]
+
+
+class WindowEncoder:
+    """Encodes windows of one video, as many at a time as there are: the codes are the same.
+
+    Parameters
+    ----------
+    checkpoint : Checkpoint
+    sizes : sequence of FrameSize
+        Frame of each view, in the order of the tokenizer's.
+    gate_speed, gate_share : float
+        As `encode_tracks`.
+
+    Examples
+    --------
+    >>> from lapsdata.geometry import FrameSize
+    >>> from lapsdata.testing.samples import sample_provenance
+    >>> from lapsmodels.tokenizer.checkpoint import Checkpoint, TokenizerHeader, weights_digest
+    >>> from lapsmodels.tokenizer.config import TokenizerConfig
+    >>> from lapsmodels.tokenizer.model import MotionTokenizer
+    >>> config = TokenizerConfig(points=5, horizon=4, width=16, heads=2, head_width=8, levels=(5, 3))
+    >>> header = TokenizerHeader(
+    ...     provenance=sample_provenance(), config=config, views=("default",), weights=weights_digest(b"")
+    ... )
+    >>> encoder = WindowEncoder(Checkpoint(MotionTokenizer(config).eval(), header), [FrameSize(width=64, height=48)])
+    >>> encoder.encode(np.zeros((2, 1, 4, 5, 2), np.float32), np.ones((2, 1, 4, 5), bool)).codes.shape
+    (2, 3)
+    """
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        sizes: Sequence[FrameSize],
+        *,
+        gate_speed: float | None = None,
+        gate_share: float = 0.025,
+    ) -> None:
+        import torch
+
+        self._model, self._config = checkpoint.model, checkpoint.header.config
+        self.device = next(self._model.parameters()).device
+        """Where windows are encoded: where the model is."""
+        self._size = torch.tensor([[float(one.width), float(one.height)] for one in sizes], device=self.device)
+        self._gate_speed, self._gate_share = gate_speed, gate_share
+        self.made_up = Counter[str]()
+        """Positions and steps that were made up so far; see `lapsmodels.training.motion.MotionCounts`."""
+
+    def encode(self, tracks: NDArray[np.float32], vis: NDArray[np.bool_]) -> EncodedRows:
+        """Encode windows: tracks float32 (W, V, T, N, 2) in pixel xy, and vis bool (W, V, T, N)."""
+        import torch
+
+        from lapsmodels.training.motion import motion as motion_of
+
+        with torch.no_grad():
+            size = self._size.expand(len(tracks), -1, -1)
+            xy, seen = (torch.from_numpy(array).to(self.device) for array in (tracks, vis))
+            moved, counts = motion_of(xy, seen, size, self._config)
+            self.made_up.update({name: int(count) for name, count in counts._asdict().items()})
+            rows = self._moving(moved.velocities)
+            if not len(rows):
+                none = np.empty((0, self._config.length, self._config.width), np.float32)
+                return EncodedRows(rows, np.empty(none.shape[:2], np.int32), none, none)
+            encoded = self._model.encode(moved.velocities[torch.from_numpy(rows).to(self.device)])
+            codes, quantized, prequant = (part.cpu().numpy() for part in encoded)
+        return EncodedRows(rows, codes.astype(np.int32, copy=False), quantized, prequant)
+
+    def _moving(self, velocities: Tensor) -> NDArray[np.int64]:
+        """Return the windows in which something moves; all of them without a gate."""
+        if self._gate_speed is None:
+            return np.arange(len(velocities))
+        return np.flatnonzero(~gated_by_motion(velocities.cpu().numpy(), speed=self._gate_speed, share=self._gate_share))
 
 
 def encode_tracks(
@@ -86,43 +181,39 @@ def encode_tracks(
     >>> tokens.codes.shape, tokens.header.tokenizer.codes
     ((6, 3), 15)
     """
-    import torch
-
-    from lapsmodels.training.motion import motion as motion_of
-
-    model, about = checkpoint
-    device = next(model.parameters()).device
+    about = checkpoint.header
     _refuse_other_shapes(tracks, checkpoint)
     given = without_ego_motion(tracks) if motion == "residual" else tracks
-    parts, made_up, kept = [], Counter[str](), []
-    with torch.no_grad():
-        for first in range(0, len(tracks), batch):
-            xy, vis, size = (part.to(device) for part in _windows(given, about.views, slice(first, first + batch)))
-            moved, counts = motion_of(xy, vis, size, about.config)
-            made_up.update({name: int(count) for name, count in counts._asdict().items()})
-            rows = _moving(moved.velocities, gate_speed, gate_share)
-            kept.append(first + rows)
-            if len(rows):
-                moving = moved.velocities[torch.from_numpy(rows).to(device)]
-                parts.append([part.cpu().numpy() for part in model.encode(moving)])
+    sizes = [FrameSize(width=one.width, height=one.height) for one in (given.header.views[v].size for v in about.views)]
+    encoder = WindowEncoder(checkpoint, sizes, gate_speed=gate_speed, gate_share=gate_share)
+    parts, kept = [], []
+    for first in range(0, len(tracks), batch):
+        rows = slice(first, first + batch)
+        part = encoder.encode(
+            np.stack([given.tracks[view][rows] for view in about.views], axis=1),
+            np.stack([given.vis[view][rows] for view in about.views], axis=1),
+        )
+        kept.append(first + part.rows)
+        if len(part.rows):
+            parts.append(part)
     if not parts:
         message = f"expected at least one window in which something moves, got {len(tracks)} that the gate leaves out"
         fix = "lower gate_speed, or encode without a gate"
         raise SchemaError(Problem("all-gated", tracks.header.video.name, message, fix))
-    codes, quantized, prequant = (np.concatenate([part[k] for part in parts]) for k in range(3))
+    codes, quantized, prequant = (np.concatenate([part[k] for part in parts]) for k in range(1, 4))
     told: dict[str, JsonValue] = {
         "latents": latents,
         "motion": motion,
         "gate_speed": gate_speed,
         "gate_share": gate_share,
-        "device": device.type,
+        "device": encoder.device.type,
     }
     starts = tracks.start_index[np.concatenate(kept)]
     gated = np.setdiff1d(tracks.start_index, starts)
     gated_starts = tuple(sorted((*tracks.header.gated_starts, *gated.tolist())))
     header = TokensHeader(
         provenance=provenance("lapsmodels", parameters=told, parents=parents),
-        policies=_policies(given, made_up, about.config, len(gated) if gate_speed is not None else None),
+        policies=_policies(given, encoder.made_up, about.config, len(gated) if gate_speed is not None else None),
         video=tracks.header.video,
         horizon=tracks.header.horizon,
         stride=tracks.header.stride,
@@ -142,30 +233,12 @@ def encode_tracks(
     )
     return Tokens(
         header,
-        codes.astype(np.int32, copy=False),
+        codes,
         starts,
         tracks.frame_s,
         prequant=prequant if latents == "both" else None,
         quantized=None if latents == "none" else quantized,
     )
-
-
-def _windows(tracks: Tracks, views: Sequence[str], rows: slice) -> tuple[Tensor, Tensor, Tensor]:
-    """Return tracks, vis and size of some windows; see `lapsmodels.training.motion.motion`."""
-    import torch
-
-    xy = torch.stack([torch.tensor(tracks.tracks[view][rows]) for view in views], dim=1)
-    vis = torch.stack([torch.tensor(tracks.vis[view][rows]) for view in views], dim=1)
-    sizes = [tracks.header.views[view].size for view in views]
-    size = torch.tensor([[float(one.width), float(one.height)] for one in sizes])
-    return xy, vis, size.expand(len(xy), -1, -1)
-
-
-def _moving(velocities: Tensor, gate_speed: float | None, gate_share: float) -> NDArray[np.int64]:
-    """Return the windows in which something moves; all of them without a gate."""
-    if gate_speed is None:
-        return np.arange(len(velocities))
-    return np.flatnonzero(~gated_by_motion(velocities.cpu().numpy(), speed=gate_speed, share=gate_share))
 
 
 def _policies(given: Tracks, made_up: Mapping[str, int], config: TokenizerConfig, gated: int | None) -> dict[str, int]:

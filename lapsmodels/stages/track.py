@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from lapsdata.errors import Problem, SchemaError
 from lapsdata.formats import tracks_writer
-from lapsdata.geometry import FrameSize, PixelArea, PixelMap
+from lapsdata.geometry import FrameSize, PixelMap
 from lapsdata.plugins import registry
 from lapsdata.provenance import parent, provenance
 from lapsdata.schema.base import Parent, Size, Tool
@@ -18,6 +16,7 @@ from lapsdata.schema.tracks import Area, Grid, TracksHeader, TracksView
 from lapsdata.schema.video import SourceVideo
 from lapsdata.video.reader import open_video
 from lapsdata.video.sources import images_rate, source_digest
+from lapsmodels.stages._framing import area_of, at_working_size, in_source, length_scale
 from lapsmodels.stages._pixel_gate import still_windows, window_runs
 from lapsmodels.stages.timeline import Timeline, timeline
 from lapsmodels.stages.track_options import TrackOptions
@@ -25,7 +24,6 @@ from lapsmodels.stages.track_report import Tracked
 from lapsmodels.trackers import (
     QualityMeter,
     WindowPlan,
-    active_area,
     configured,
     query_points,
     textured,
@@ -36,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
     from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from lapsdata.video.facts import VideoFacts
@@ -47,9 +46,6 @@ __all__ = ["PRODUCER", "chosen_trackers", "track_parents", "track_video", "worki
 
 PRODUCER = "lapsmodels"
 """What headers call the maker of tracks; those of others are never replaced."""
-
-# The border is looked for in so many frames, spread over the video.
-_AREA_FRAMES = 8
 
 
 def track_video(
@@ -114,14 +110,14 @@ def track_video(
         facts = reader.facts
         frames = timeline(facts, options.rate)
         starts, _ = frames.windows(options.horizon, options.stride, str(video))
-        area = _active_area(reader, options)
+        area = area_of(reader, options)
         to_working = PixelMap.resized(facts.size, working_size(facts.size, options.resize_shorter))
         still = still_windows(reader, frames.source_index, starts, options, str(video))
         runs = window_runs(starts, still, options.horizon)
         layout = query_points(
             options.query, facts.size, count=options.points, area=area, seed=options.seed, file=query_file
         )
-        meter = QualityMeter(getattr(tracker, "calibration", None), _length_scale(to_working))
+        meter = QualityMeter(getattr(tracker, "calibration", None), length_scale(to_working))
         points = len(layout.points(0))
         with tracks_writer(
             target,
@@ -141,12 +137,12 @@ def track_video(
                 images = _judged(_images(reader, shown, to_working, tell), plan, meter)
                 with contextlib.closing(_compared(video, other, options, plan, shown, to_working)) as compared:
                     for window, second in zip(tracker.windows(images, plan), compared, strict=True):
-                        in_source = _in_source(window, to_working)
-                        meter.add(in_source)
+                        found = in_source(window, to_working)
+                        meter.add(found)
                         if second is not None:
-                            meter.compare(in_source, _in_source(second, to_working))
-                        confidence = in_source.confidence[None] if options.confidence else None
-                        writer.append(options.view, in_source.tracks[None], in_source.vis[None], confidence)
+                            meter.compare(found, in_source(second, to_working))
+                        confidence = found.confidence[None] if options.confidence else None
+                        writer.append(options.view, found.tracks[None], found.vis[None], confidence)
                 tracked += plan.frames
             untracked = int(starts[-1]) + options.horizon - tracked
             if untracked:
@@ -242,34 +238,15 @@ def track_parents(name: str, digest: str, query_file: Path | None, weights: Path
     return tuple(parents)
 
 
-def _active_area(reader: VideoReader, options: TrackOptions) -> PixelArea:
-    facts = reader.facts
-    if options.active_area == "full":
-        return PixelArea.whole(facts.size)
-    spread = np.unique(np.linspace(0, facts.frames - 1, _AREA_FRAMES).round().astype(np.int64))
-    return active_area(frame.image for frame in reader.frames(spread))
-
-
 def _images(
     reader: VideoReader, indices: NDArray[np.int64], to_working: PixelMap, tell: Callable[[int], None]
 ) -> Iterator[NDArray[np.uint8]]:
     """Yield the frames at their working size."""
-    import cv2
-
-    size = to_working.working
     for frame in reader.frames(indices):
-        image: Any = frame.image
-        if size != to_working.source:
-            # The mean of the source pixels under each working pixel: what is too fine for the new size cannot alias.
-            image = cv2.resize(image, (size.width, size.height), interpolation=cv2.INTER_AREA)
+        image = at_working_size(frame.image, to_working)
         # Before it is handed over: nobody comes back after the last one.
         tell(1)
         yield image
-
-
-def _length_scale(to_working: PixelMap) -> float:
-    """Return the source pixels per working pixel, the mean of both axes."""
-    return float(np.sqrt(float(to_working.scale_x * to_working.scale_y)))
 
 
 def _compared(
@@ -286,12 +263,6 @@ def _compared(
         return
     with open_video(video, pixels=other.pixels, rate=images_rate(video, options.rate)) as reader:
         yield from other.windows(_images(reader, indices, to_working, lambda frames: None), plan)
-
-
-def _in_source(window: TrackedWindow, to_working: PixelMap) -> TrackedWindow:
-    """Return a window in source pixels; its errors are lengths and take the mean of both scales."""
-    scale = np.float32(_length_scale(to_working))
-    return window._replace(tracks=to_working.to_source(window.tracks), back_error_px=window.back_error_px * scale)
 
 
 def _judged(images: Iterator[NDArray[np.uint8]], plan: WindowPlan, meter: QualityMeter) -> Iterator[NDArray[np.uint8]]:

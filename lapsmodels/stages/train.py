@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from lapsdata.execution.manifest import Job
     from lapsdata.schema.base import Parent
+    from lapsdata.timebase import FrameRate
     from lapsmodels.tokenizer.config import TokenizerConfig
     from lapsmodels.training.ranks import Ranks
     from lapsmodels.training.run import Planned, TrainingRun
@@ -282,6 +283,13 @@ def _rate_hz(source: MotionSource) -> float:
     return float(high[0])
 
 
+def _one_rate(source: MotionSource) -> FrameRate | None:
+    """Return the rate of all tracks, where they have one."""
+    files = np.unique(source.windows.files_of(np.arange(len(source)))).tolist()
+    rates = {source.headers[number].rate for number in files}
+    return rates.pop() if len(rates) == 1 else None
+
+
 def _scale(source: MotionSource, config: TokenizerConfig) -> float:
     """Return what makes the root mean square of the velocities that are known 1; 1 where nothing moves."""
     import torch
@@ -316,6 +324,7 @@ def _told(planned: Planned, run: TrainingRun, used: EpochUse, options: TrainStag
     tenth = max(1, planned.steps // 10)
     return Trained(
         windows=len(planned.source),
+        rate=_one_rate(planned.source),
         corrections=options.corrections,
         steps=planned.steps,
         epochs=planned.steps / planned.per_epoch,

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from lapsdata.errors import Problem
-from lapsdata.schema.base import Count, Positive, Record
+from lapsdata.schema.base import Count, Positive, Rate, Record
 from lapsmodels.tokenizer.class_use import ClassUse
 from lapsmodels.tokenizer.codebook import CodebookUse
 from lapsmodels.tokenizer.corrections import Corrections
@@ -79,6 +79,8 @@ class Trained(Record):
 
     windows: Positive
     """Windows that were learned from."""
+    rate: Rate | None = None
+    """Frames per second of these windows; null where they differ or vary, or that was not noted."""
     steps: Positive
     """Steps of the optimiser."""
     epochs: Annotated[float, Field(gt=0)]

@@ -42,6 +42,9 @@ class WindowPlan:
         False: every window starts afresh from its own queries. True: the queries of window 0 are followed from
         its first frame on, and windows are cut out of these paths; a point that is lost stays lost until it is
         measured again.
+    open_end : bool
+        True: frames may end before the plan does, as those of a camera do; what comes then are the windows that are
+        complete. False: that is an error.
 
     Raises
     ------
@@ -63,6 +66,7 @@ class WindowPlan:
     horizon: int
     queries: Queries
     continuous: bool = False
+    open_end: bool = False
 
     def __post_init__(self) -> None:
         found = Problems("WindowPlan")

@@ -56,7 +56,7 @@ def follow_whole_windows(
     """Yield the windows of a plan, each answered by a model that sees all of its frames at once.
 
     With a batch of 1 a window comes with its last frame. Otherwise windows are held, and asked about together, until
-    there are `batch` of them or no more.
+    there are `batch` of them or no more; the end of the frames of a plan with an open end is the latter.
 
     Raises
     ------
@@ -86,6 +86,10 @@ def follow_whole_windows(
             while held and (not waiting or held[0][0] < waiting[0].start):
                 held.popleft()
             yield from answered
+    ended = held[-1][0] + 1 if held else 0
+    full = [window for window in waiting if window.start + plan.horizon <= ended]
+    if full:
+        yield from _answered(full, dict(held), plan, ask)
 
 
 def _answered(windows: list[_Asked], pictures: dict[int, Image], plan: WindowPlan, ask: Ask) -> Iterator[TrackedWindow]:

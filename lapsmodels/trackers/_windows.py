@@ -81,6 +81,8 @@ def checked_frames(
 ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """Yield the frames that a plan needs with their numbers, each of the right dtype and shape.
 
+    Of a plan with an open end they are as many as come.
+
     Raises
     ------
     SchemaError
@@ -91,6 +93,8 @@ def checked_frames(
     source = iter(frames)
     while taken < needed:
         image = next(source, None)
+        if image is None and plan.open_end:
+            return
         if image is None:
             message = f"expected {needed} frames for {len(plan)} windows, got {taken}"
             raise LengthMismatchError(Problem("too-few-frames", "frames", message))

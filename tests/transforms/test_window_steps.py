@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lapsdata.errors import SchemaError
-from lapsdata.transforms.window_steps import step_means
+from lapsdata.transforms.window_steps import StepSums, step_means
 
 VALUE = st.floats(0, 9) | st.just(np.nan)
 
@@ -53,3 +53,32 @@ def test_one_step_that_is_quick_stays_one_step() -> None:
 def test_no_window_is_no_value(**_: Any) -> None:
     got = step_means(np.zeros((0, 3)), np.zeros(0, np.int64), 2)
     assert np.isnan(got.value).all()
+
+
+@given(
+    st.lists(st.lists(VALUE, min_size=4, max_size=4), min_size=1, max_size=9),
+    st.lists(st.integers(1, 4), min_size=9, max_size=9),
+    st.integers(1, 5),
+)
+def test_it_does_not_matter_how_many_windows_come_at_once(
+    rows: list[list[float]], sizes: list[int], stride: int
+) -> None:
+    values, starts = np.array(rows), np.arange(len(rows)) * stride
+    steps = int(starts[-1]) + 4
+    whole = step_means(values, starts, steps)
+    sums, parts, first = StepSums(), list[float](), 0
+    for size in sizes:
+        some = slice(first, first + size)
+        sums.add(values[some], starts[some])
+        first = min(first + size, len(rows))
+        parts += sums.take(steps if first == len(rows) else first * stride).value.tolist()
+    np.testing.assert_array_equal(parts, whole.value)
+
+
+def test_what_was_given_is_not_changed_any_more() -> None:
+    sums = StepSums()
+    sums.add(np.ones((1, 4)), np.array([0]))
+    assert sums.take(3).windows.tolist() == [1, 1, 1]
+    assert sums.take(2).windows.tolist() == []
+    with pytest.raises(SchemaError, match="expected windows from step 3 on, got step 2"):
+        sums.add(np.ones((1, 4)), np.array([2]))

@@ -26,6 +26,13 @@ class StopRequests:
     before it was noted, or amid a message. Only defaults are replaced, since a handler of the caller's own has its
     reasons; and only in the main thread, the only one that may. A request that is repeated is raised at once: what
     the main thread is doing takes too long.
+
+    Examples
+    --------
+    >>> with StopRequests() as requests:
+    ...     requests.check()
+    >>> requests.asked is None
+    True
     """
 
     def __init__(self) -> None:

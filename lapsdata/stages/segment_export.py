@@ -1,0 +1,310 @@
+"""What is written for each segment: its clip, and the codes of its windows as LAPS lays them out."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Protocol, Self
+
+import numpy as np
+from pydantic import Field
+
+from lapsdata.adapters import CodedWindow, chosen_windows, write_codes
+from lapsdata.containers import Tokens
+from lapsdata.errors import Problems, SchemaError
+from lapsdata.formats import read
+from lapsdata.schema.base import Record
+from lapsdata.storage.atomic import storage_errors
+from lapsdata.video.reader import open_video
+from lapsdata.video.writer import write_video
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from lapsdata.containers import Segments
+    from lapsdata.timebase import FrameRate
+
+    Image = NDArray[np.uint8]
+
+__all__ = ["ExportOptions", "Pictures", "VideoPictures", "Windowing", "export_segments", "write_segment"]
+
+
+class ExportOptions(Record):
+    """What is written for each segment as it closes.
+
+    Examples
+    --------
+    >>> ExportOptions(codes=True).min_overlap
+    0.25
+    """
+
+    clips: bool = False
+    """A video of each segment."""
+    codes: bool = False
+    """The codes of its windows, as LAPS lays them out."""
+    allow_overlap: bool = False
+    """Take windows that overlap each other too."""
+    min_overlap: Annotated[float, Field(ge=0, le=1)] = 0.25
+    """Share of the frames of a window that lie in the segment from which on it is taken."""
+    prequant: bool = False
+    """The latents of these windows before quantisation too."""
+
+
+class Pictures(Protocol):
+    """The frames of a source that have come, to be looked at once more."""
+
+    def between(self, start_s: float, end_s: float) -> tuple[NDArray[np.float64], Iterator[Image]]:
+        """Return times and RGB pictures of the frames from `start_s` to before `end_s`."""
+
+
+class VideoPictures:
+    """The pictures of a file, which is read again for them; a context manager.
+
+    Parameters
+    ----------
+    video : Path or str
+    rate : optional
+        Of a folder of images; see `lapsdata.video.reader.open_video`.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> clip = pathlib.Path(tempfile.mkdtemp()) / "clip.mp4"
+    >>> write_video(clip, [np.zeros((48, 64, 3), np.uint8)] * 3, [0.0, 0.1, 0.2])
+    >>> with VideoPictures(clip) as pictures:
+    ...     pictures.between(0.05, 1.0)[0]
+    array([0.1, 0.2])
+    """
+
+    def __init__(self, video: Path | str, rate: FrameRate | str | float | None = None) -> None:
+        self._reader = open_video(video, pixels="rgb", rate=rate)
+
+    def between(self, start_s: float, end_s: float) -> tuple[NDArray[np.float64], Iterator[Image]]:
+        """Return times and RGB pictures of the frames from `start_s` to before `end_s`."""
+        times = self._reader.facts.frame_s
+        first, until = np.searchsorted(times, (start_s, end_s)).tolist()
+        return times[first:until], (frame.image for frame in self._reader.frames(range(first, until)))
+
+    def pictures(self, numbers: NDArray[np.int64]) -> Iterator[Image]:
+        """Yield RGB pictures by the numbers of their frames, which rise."""
+        return (frame.image for frame in self._reader.frames(numbers))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._reader.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Windowing(NamedTuple):
+    """How the windows of a video lie in it.
+
+    Parameters
+    ----------
+    horizon, stride : int
+    rate : FrameRate or None
+        Of their frames; None where it varies.
+
+    Examples
+    --------
+    >>> Windowing(16, 4, None).horizon
+    16
+    """
+
+    horizon: int
+    stride: int
+    rate: FrameRate | None
+
+
+def export_segments(
+    segments: Segments,
+    folder: Path,
+    options: ExportOptions,
+    *,
+    tokens: Iterable[Path] = (),
+    videos: Mapping[str, Path | str] | None = None,
+    overwrite: bool = False,
+) -> int:
+    """Write what is asked for of all segments: `<folder>/<video>_<number>` and an ending each.
+
+    Parameters
+    ----------
+    segments : Segments
+    folder : Path
+    options : ExportOptions
+    tokens : iterable of Path
+        Files of tokens of these videos, for codes.
+    videos : mapping of str to Path or URL, optional
+        The videos by name, for clips.
+    overwrite : bool
+
+    Returns
+    -------
+    int
+        Segments that were written.
+
+    Raises
+    ------
+    SchemaError
+        A video that has segments, and no tokens or no video (`no-tokens`, `no-video`); tokens without the latents that
+        are asked for.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from lapsdata.testing.samples import sample_segments
+    >>> export_segments(sample_segments(), pathlib.Path(tempfile.mkdtemp()), ExportOptions())
+    3
+    """
+    coded = {found.header.video.name: found for found in (read(path, Tokens) for path in tokens)}
+    places = dict(videos or {})
+    names = [video.name for at, video in enumerate(segments.header.videos) if (segments.video_index == at).any()]
+    _expect_sources(names, options, coded, places)
+    for name in names:
+        found = coded.get(name)
+        windows = _coded_windows(found) if options.codes and found is not None else ()
+        windowing = None if found is None else Windowing(found.header.horizon, found.header.stride, found.header.rate)
+        with VideoPictures(places[name]) if options.clips else contextlib.nullcontext() as pictures:
+            for number, row in enumerate(segments.of_video(name).tolist()):
+                write_segment(
+                    folder / f"{name}_{number:04d}",
+                    (float(segments.start_s[row]), float(segments.end_s[row])),
+                    options,
+                    pictures=pictures,
+                    windows=windows,
+                    windowing=windowing,
+                    frame_s=() if found is None else found.frame_s,
+                    overwrite=overwrite,
+                )
+    return len(segments)
+
+
+def _expect_sources(
+    names: Sequence[str], options: ExportOptions, coded: Mapping[str, Tokens], places: Mapping[str, Path | str]
+) -> None:
+    found = Problems("segments")
+    for name in names:
+        if options.codes and name not in coded:
+            found.add("no-tokens", f"'{name}'", "expected tokens of this video, got none", "name their file or folder")
+        elif options.codes and options.prequant and coded[name].prequant is None:
+            fix = "encode with --latents both"
+            found.add("no-latents", f"'{name}'", "expected latents before quantisation, got none", fix)
+        if options.clips and name not in places:
+            found.add("no-video", f"'{name}'", "expected this video, got none", "name its file or folder")
+    found.raise_as(SchemaError)
+
+
+def _coded_windows(tokens: Tokens) -> list[CodedWindow]:
+    latents = [None] * len(tokens) if tokens.prequant is None else list(tokens.prequant)
+    starts, stride = tokens.start_index.tolist(), tokens.header.stride
+    rows = zip(starts, tokens.codes, latents, strict=True)
+    return [CodedWindow(start // stride, start, codes, latent) for start, codes, latent in rows]
+
+
+def write_segment(
+    stem: Path,
+    span_s: tuple[float, float],
+    options: ExportOptions,
+    *,
+    pictures: Pictures | None = None,
+    windows: Iterable[CodedWindow] = (),
+    windowing: Windowing | None = None,
+    frame_s: Sequence[float] | NDArray[np.float64] = (),
+    overwrite: bool = False,
+) -> dict[str, int]:
+    """Write what is asked for of one segment: `<stem>.mp4`, `<stem>.codes.json`, `<stem>.prequant.npy`.
+
+    Parameters
+    ----------
+    stem : Path
+        Place and name without ending; its folder is made.
+    span_s : (float, float), seconds
+        Half-open time of the segment.
+    options : ExportOptions
+    pictures : Pictures, optional
+        For clips.
+    windows : iterable of CodedWindow
+        For codes: those around the segment, and others.
+    windowing : Windowing, optional
+    frame_s : sequence of float, seconds
+        Time of every frame that windows count in.
+    overwrite : bool
+
+    Returns
+    -------
+    dict of str to int
+        How often a policy was needed: `padded_pictures` have a line or column doubled, since their sides are odd and
+        the codec wants even ones.
+
+    Examples
+    --------
+    >>> import json, pathlib, tempfile
+    >>> from lapsdata.adapters import CodedWindow
+    >>> windows = [CodedWindow(0, 0, np.array([3, 1], np.int32))]
+    >>> stem = pathlib.Path(tempfile.mkdtemp()) / "clip_0000"
+    >>> windowing, times = Windowing(3, 1, None), [0.0, 0.1, 0.2, 0.3]
+    >>> options = ExportOptions(codes=True)
+    >>> _ = write_segment(stem, (0.0, 0.3), options, windows=windows, windowing=windowing, frame_s=times)
+    >>> json.loads((stem.parent / "clip_0000.codes.json").read_text())["codes_windows"]
+    [[3, 1]]
+    """
+    with storage_errors(stem.parent, "make the folder"):
+        stem.parent.mkdir(parents=True, exist_ok=True)
+    counts = {"padded_pictures": 0}
+    clip = stem.with_name(f"{stem.name}.mp4")
+    if options.clips and pictures is not None:
+        times, images = pictures.between(*span_s)
+        counts["padded_pictures"] = _write_clip(clip, times, images, overwrite)
+    if options.codes and windowing is not None:
+        first, until = np.searchsorted(np.asarray(frame_s), span_s).tolist()
+        chosen = chosen_windows(
+            windows,
+            first,
+            until,
+            windowing.horizon,
+            min_overlap=options.min_overlap,
+            allow_overlap=options.allow_overlap,
+        )
+        kept = chosen if options.prequant else [one._replace(prequant=None) for one in chosen]
+        told = _told(first, until, windowing, options, clip.name if options.clips else None)
+        write_codes(stem.with_name(f"{stem.name}.codes.json"), kept, told, overwrite=overwrite)
+    return counts
+
+
+def _told(first: int, until: int, windowing: Windowing, options: ExportOptions, clip: str | None) -> dict[str, Any]:
+    """Return what LAPS says of a segment; its last frame is the last one inside, and its first window the first."""
+    return {
+        "overlap_ratio_threshold": options.min_overlap,
+        "segment": {"start_frame": first, "end_frame": until - 1, "start_win": -(-first // windowing.stride)},
+        "window": {
+            "T": windowing.horizon,
+            "stride": windowing.stride,
+            "target_fps": None if windowing.rate is None else windowing.rate.hz,
+        },
+        "align": "start",
+        "video_segment_path": clip,
+        "source": "lapsdata",
+        "allow_overlap": options.allow_overlap,
+    }
+
+
+def _write_clip(path: Path, times: NDArray[np.float64], images: Iterator[Image], overwrite: bool) -> int:
+    """Write a clip that begins at 0 s; return how many pictures had to be made even."""
+    padded = 0
+
+    def even() -> Iterator[Image]:
+        nonlocal padded
+        for image in images:
+            height, width = image.shape[0] % 2, image.shape[1] % 2
+            padded += bool(height or width)
+            yield np.pad(image, ((0, height), (0, width), (0, 0)), mode="edge") if height or width else image
+
+    if len(times):
+        write_video(path, even(), times - times[0], overwrite=overwrite)
+    return padded

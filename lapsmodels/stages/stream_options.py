@@ -1,0 +1,38 @@
+"""What a stream is told."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from lapsdata.schema.base import Positive, Record
+from lapsdata.stages.segment_export import ExportOptions
+from lapsdata.transforms.energies import EnergyOptions
+from lapsmodels.stages.encode_many import EncodeOptions
+from lapsmodels.stages.track_options import TrackOptions
+
+__all__ = ["StreamOptions"]
+
+
+class StreamOptions(Record):
+    """Everything that decides what comes out of a stream, but for threshold and segmenter.
+
+    Examples
+    --------
+    >>> StreamOptions().energies.mode
+    'token_diff_step'
+    """
+
+    track: TrackOptions = Field(default_factory=TrackOptions)
+    """Points and horizon are those of the tokenizer."""
+    encode: EncodeOptions = Field(default_factory=lambda: EncodeOptions(batch=1))
+    """With `batch` windows at a time: more of them are quicker, and come later."""
+    energies: EnergyOptions = Field(default_factory=lambda: EnergyOptions(mode="token_diff_step"))
+    """Of steps: of whole windows none is known before they are over."""
+    export: ExportOptions = Field(default_factory=ExportOptions)
+    """What is written for each segment."""
+    idle_s: Annotated[float, Field(gt=0)] = 5.0
+    """Seconds without a frame after which a live source has ended."""
+    queue: Positive = 256
+    """Frames of a live source that wait at most; what comes then is dropped, and counted."""
