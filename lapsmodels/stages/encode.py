@@ -128,7 +128,9 @@ class WindowEncoder:
         """Return the windows in which something moves; all of them without a gate."""
         if self._gate_speed is None:
             return np.arange(len(velocities))
-        return np.flatnonzero(~gated_by_motion(velocities.cpu().numpy(), speed=self._gate_speed, share=self._gate_share))
+        return np.flatnonzero(
+            ~gated_by_motion(velocities.cpu().numpy(), speed=self._gate_speed, share=self._gate_share)
+        )
 
 
 def encode_tracks(
