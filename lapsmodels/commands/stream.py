@@ -199,6 +199,7 @@ def _rate(fps: str | None, header: TokenizerHeader) -> tuple[FrameRate | None, l
 
 def _followed(run: Callable[[StreamHooks], StreamDone], *, quiet: bool) -> tuple[StreamDone, int | None]:
     """Run a stream; return what it has come to, and the signal that has ended it, if one has."""
+    from lapsdata.errors import LapsError
     from lapsdata.execution.stop_requests import StopRequests
     from lapsmodels.stages.stream import StreamHooks
 
@@ -215,6 +216,15 @@ def _followed(run: Callable[[StreamHooks], StreamDone], *, quiet: bool) -> tuple
     except KeyboardInterrupt:
         if done is None:
             raise
+    except LapsError as error:
+        if requests.asked is None:
+            raise
+        # Stopped before there was anything to be written.
+        if quiet:
+            console.write_json({}, error.problems)
+        else:
+            console.report(error.problems)
+        raise typer.Exit(128 + requests.asked) from error
     return done, requests.asked
 
 

@@ -128,6 +128,25 @@ def test_a_signal_ends_it_well(
     assert json.loads((tmp_path / "out" / "stream.json").read_text())["stopped"] is True
 
 
+@pytest.mark.parametrize("json_too", [(), ("--json",)])
+def test_what_is_stopped_before_its_first_window_says_so(
+    inside: Inside, clip: Path, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, json_too: tuple[str, ...]
+) -> None:
+    real = _stream_source.file_frames
+
+    def pressed(reader: Any) -> Iterator[Any]:
+        for frame in real(reader):
+            if frame.number == 3:
+                signal.raise_signal(signal.SIGINT)
+            yield frame
+
+    monkeypatch.setattr(_stream_source, "file_frames", pressed)
+    code, out, err = inside("stream", clip, *words, *json_too)
+    assert code == 130
+    told = json.loads(out)["problems"][0]["message"] if json_too else " ".join(err.split())
+    assert "expected at least one window of 6 frames, got 3 frames" in told
+
+
 def test_a_network_stream_is_segmented_by_its_own_clock(inside: Inside, words: tuple[str, ...], tmp_path: Path) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
         one.bind(("127.0.0.1", 0))

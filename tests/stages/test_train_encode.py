@@ -61,6 +61,7 @@ def test_a_tokenizer_fits_its_data(files: list[Path], tmp_path: Path) -> None:
     assert (header.config.seen_only, header.config.inside_only, header.config.rounding) == (True, True, "displacements")
     assert header.trained is not None
     assert (header.trained.windows, header.trained.steps) == (18, 6)
+    assert header.trained.rate == FrameRate(10)
     assert header.trained.corrections == Corrections()
     assert header.trained.train.codebook.seen == 18 * 5
     read = [formats.read(path, Tracks) for path in files]
