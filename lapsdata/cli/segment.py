@@ -58,9 +58,9 @@ def segment(
     and has seen nothing.
     """
     from lapsdata.plugins import registry
+    from lapsdata.stages._segment_export import ExportOptions, export_segments
     from lapsdata.stages.energies import energy_files
     from lapsdata.stages.segment import segment_energies, takes_threshold
-    from lapsdata.stages.segment_export import ExportOptions, export_segments
     from lapsdata.video.sources import find_videos
 
     if (export is None) != (not tokens and not videos):

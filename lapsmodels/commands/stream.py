@@ -95,7 +95,7 @@ def stream(
     """
     patient_threads()
     from lapsdata.segmenters.state_machine import StateMachine
-    from lapsdata.stages.segment_export import ExportOptions
+    from lapsdata.stages._segment_export import ExportOptions
     from lapsdata.stages.threshold import expect_same_measure
     from lapsdata.transforms.energies import EnergyOptions
     from lapsdata.video.live_source import is_live

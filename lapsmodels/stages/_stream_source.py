@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from lapsdata.errors import Problem, SchemaError
 from lapsdata.geometry import PixelArea
 from lapsdata.schema.base import Parent
-from lapsdata.stages.segment_export import VideoPictures
+from lapsdata.stages._segment_export import VideoPictures
 from lapsdata.timebase import GridStream
 from lapsdata.video.live_source import LiveSource, is_live
 from lapsdata.video.reader import open_video

@@ -23,7 +23,7 @@ from lapsdata.provenance import parent, path_digest
 from lapsdata.report.overlays import OverlayData, overlay_frames
 from lapsdata.schema.base import Parent
 from lapsdata.segmenters import Segmentation, found_segments, given_threshold, metronome_problems
-from lapsdata.stages.segment_export import Windowing, write_segment
+from lapsdata.stages._segment_export import Windowing, write_segment
 from lapsdata.storage.atomic import atomic_file, storage_errors
 from lapsdata.storage.run_file import record_run
 from lapsdata.transforms.energies import step_energies

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from lapsdata.schema.base import Positive, Record
-from lapsdata.stages.segment_export import ExportOptions
+from lapsdata.stages._segment_export import ExportOptions
 from lapsdata.transforms.energies import EnergyOptions
 from lapsmodels.stages.encode_many import EncodeOptions
 from lapsmodels.stages.track_options import TrackOptions

@@ -16,7 +16,7 @@ import lapsdata
 from lapsdata.adapters import CodedWindow, chosen_windows
 from lapsdata.containers import Segments, Tokens
 from lapsdata.errors import SchemaError, StorageError
-from lapsdata.stages.segment_export import ExportOptions, Windowing, export_segments, write_segment
+from lapsdata.stages._segment_export import ExportOptions, Windowing, export_segments, write_segment
 from lapsdata.testing.samples import sample_energies, sample_segments, sample_tokens
 from lapsdata.timebase import FrameRate
 from lapsdata.video.reader import open_video

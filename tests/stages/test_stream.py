@@ -17,7 +17,7 @@ from lapsdata.errors import LengthMismatchError, SchemaError, StorageError
 from lapsdata.segmenters import segment
 from lapsdata.segmenters.state_machine import StateMachine
 from lapsdata.segmenters.uniform import Uniform
-from lapsdata.stages.segment_export import ExportOptions
+from lapsdata.stages._segment_export import ExportOptions
 from lapsdata.testing.samples import sample_provenance
 from lapsdata.timebase import FrameRate
 from lapsdata.transforms.energies import EnergyOptions, token_energies, track_energies
