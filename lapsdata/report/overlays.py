@@ -29,7 +29,13 @@ _WIDTH, _STRIP, _TEXT, _MARGIN = 640, 120, 30, 8
 _SPAN_S = 10.0
 _GROUND, _PAPER, _INK, _PALE = (28, 30, 34), (250, 250, 247), (32, 60, 110), (168, 182, 204)
 _INSIDE, _GATED, _LINE, _NOW = (250, 221, 180), (222, 222, 222), (196, 60, 40), (20, 20, 20)
-_STATE_INK = {"inside": (255, 190, 90), "quiet": (200, 205, 210), "gated": (150, 155, 160), "missing": (240, 110, 100)}
+_STATE_INK = {
+    "inside": (255, 190, 90),
+    "quiet": (200, 205, 210),
+    "gated": (150, 155, 160),
+    "missing": (240, 110, 100),
+    "-": (150, 155, 160),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +59,7 @@ class OverlayData:
     ...     energies=sample_energies(), segments=sample_segments(), threshold=0.5, ready_s=[0.1], latency_s=[0.02]
     ... )
     >>> data.state(-1.0), data.latency(0.3)
-    ('missing', 0.02)
+    ('-', 0.02)
     """
 
     energies: Energies
@@ -63,11 +69,11 @@ class OverlayData:
     latency_s: Sequence[float]
 
     def state(self, time_s: float) -> str:
-        """Return `inside` of a segment, `quiet`, `gated` or `missing`."""
+        """Return `inside` of a segment, `quiet`, `gated` or `missing`; `-` where no window speaks of it."""
         if ((self.segments.start_s <= time_s) & (time_s < self.segments.end_s)).any():
             return "inside"
         rows = np.flatnonzero((self.energies.start_s <= time_s) & (time_s < self.energies.end_s))
-        state = ENERGY_STATES[int(self.energies.state[rows[0]])] if len(rows) else "missing"
+        state = ENERGY_STATES[int(self.energies.state[rows[0]])] if len(rows) else "-"
         return "quiet" if state == "measured" else state
 
     def latency(self, time_s: float) -> float | None:

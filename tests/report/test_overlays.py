@@ -41,7 +41,7 @@ def columns(strip: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
 
 def test_states_and_latencies_are_those_of_the_moment(data: OverlayData) -> None:
     told = [data.state(time_s) for time_s in (1.0, 4.5, 6.5, 9.0, 12.0)]
-    assert told == ["quiet", "inside", "quiet", "gated", "missing"]
+    assert told == ["quiet", "inside", "quiet", "gated", "-"]
     assert [data.latency(time_s) for time_s in (1.0, 1.5, 2.2, 9.0)] == [None, 0.1, 0.2, 0.3]
 
 
