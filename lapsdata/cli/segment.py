@@ -105,13 +105,18 @@ def _threshold(text: str, energies: Path) -> tuple[Threshold, Path | None]:
     from lapsdata.containers import Energies
     from lapsdata.formats import read
     from lapsdata.segmenters import given_threshold
-    from lapsdata.stages.threshold import expect_same_measure, read_threshold, threshold_options, told_threshold
+    from lapsdata.stages.threshold import (
+        Measure,
+        expect_same_measure,
+        read_threshold,
+        threshold_options,
+        told_threshold,
+    )
 
     series = read(energies, Energies)
     if Path(text).is_file():
         record = read_threshold(Path(text))
-        about = series.header
-        expect_same_measure(record, (about.source, about.mode, about.smoothing), text)
+        expect_same_measure(record, Measure.of(series.header), text)
         return given_threshold(record.value, series), Path(text)
     if Path(text).suffix == ".json":
         read_threshold(Path(text))  # says what is wrong with it

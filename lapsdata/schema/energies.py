@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from lapsdata.schema.base import Count, Header, Name, Record, _close_to_extras
+from lapsdata.schema.base import Count, Digest, Header, Name, Record, _close_to_extras
 
 __all__ = ["EnergiesHeader", "EnergiesSeal", "EnergyRow", "EnergyState"]
 
@@ -33,6 +33,8 @@ class EnergiesHeader(Header):
     """Seconds from one row to the next; null for a variable rate."""
     smoothing: Name | None = None
     """Smoothing that the values went through; null for raw values."""
+    tokenizer: Digest | None = None
+    """SHA-256 of the weights whose latents were measured; null for energies of tracks, and where it is not known."""
     videos: Annotated[tuple[Name, ...], Field(min_length=1, json_schema_extra={"uniqueItems": True})]
     """The videos that the rows speak of, in their order."""
 

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lapsdata.schema.base import Count, Header, Name, Text
+from lapsdata.schema.base import Count, Digest, Header, Name, Text
 
 __all__ = ["ThresholdRecord"]
 
@@ -28,6 +28,8 @@ class ThresholdRecord(Header):
     """How it was measured."""
     smoothing: Text | None = None
     """Smoothing that the energies went through."""
+    tokenizer: Digest | None = None
+    """SHA-256 of the weights whose latents were measured; null for energies of tracks."""
     lowest: float
     """Lowest measured energy."""
     highest: float

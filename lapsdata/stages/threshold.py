@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from pydantic import Field
 
@@ -23,11 +23,13 @@ if TYPE_CHECKING:
 
     from lapsdata.containers import Energies
     from lapsdata.schema.base import Parent
+    from lapsdata.schema.energies import EnergiesHeader
     from lapsdata.segmenters import Threshold
 
 __all__ = [
     "PLUGIN",
     "GivenOptions",
+    "Measure",
     "OtsuOptions",
     "expect_same_measure",
     "find_threshold",
@@ -170,21 +172,47 @@ def read_threshold(path: Path) -> ThresholdRecord:
     return read_sealed_json(path, ThresholdRecord)
 
 
-def expect_same_measure(threshold: ThresholdRecord, measure: tuple[str, str, str | None], where: str) -> None:
+class Measure(NamedTuple):
+    """What energies are: a threshold of others means nothing to them.
+
+    Examples
+    --------
+    >>> from lapsdata.testing.samples import sample_energies
+    >>> Measure.of(sample_energies().header).mode
+    'velocity_step'
+    """
+
+    source: str
+    mode: str
+    smoothing: str | None = None
+    tokenizer: str | None = None
+
+    @classmethod
+    def of(cls, told: EnergiesHeader | ThresholdRecord) -> Measure:
+        """Return what a header of energies, or a threshold, says."""
+        return cls(told.source, told.mode, told.smoothing, told.tokenizer)
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        made = "" if self.tokenizer is None else f", of the tokenizer {self.tokenizer[:15]}"
+        return f"{self.source}, {self.mode}, {self.smoothing or 'no smoothing'}{made}"
+
+
+def expect_same_measure(threshold: ThresholdRecord, measure: Measure, where: str) -> None:
     """Refuse a threshold of energies that were measured in another way: its number means nothing here.
 
     Parameters
     ----------
     threshold : ThresholdRecord
-    measure : (str, str, str or None)
-        Source, mode and smoothing of the energies.
+    measure : Measure
+        Of the energies.
     where : str
         The file of the threshold.
 
     Raises
     ------
     SchemaError
-        Another source, mode or smoothing.
+        Another source, mode or smoothing, or latents of another tokenizer.
 
     Examples
     --------
@@ -194,13 +222,11 @@ def expect_same_measure(threshold: ThresholdRecord, measure: tuple[str, str, str
     >>> folder = pathlib.Path(tempfile.mkdtemp())
     >>> _ = lapsdata.write(folder / "energies.jsonl", sample_energies())
     >>> output, _ = find_threshold(folder / "energies.jsonl", folder / "threshold.json")
-    >>> measure = sample_energies().header
-    >>> expect_same_measure(output.content, (measure.source, measure.mode, measure.smoothing), "threshold.json")
+    >>> expect_same_measure(output.content, Measure.of(sample_energies().header), "threshold.json")
     """
-    own = threshold.source, threshold.mode, threshold.smoothing
+    own = Measure.of(threshold)
     if measure != own:
-        wanted, got = ((source, mode, smoothing or "no smoothing") for source, mode, smoothing in (measure, own))
-        message = f"expected a threshold of {', '.join(wanted)}, as the energies are, got one of {', '.join(got)}"
+        message = f"expected a threshold of {measure}, as the energies are, got one of {own}"
         raise SchemaError(Problem("wrong-measure", where, message, "tell one from these energies"))
 
 
@@ -247,6 +273,7 @@ def _record(
         source=energies.header.source,
         mode=energies.header.mode,
         smoothing=energies.header.smoothing,
+        tokenizer=energies.header.tokenizer,
         lowest=found.lowest,
         highest=found.highest,
         above=found.above,

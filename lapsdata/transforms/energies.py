@@ -179,6 +179,7 @@ class _Series(NamedTuple):
     support_s: float
     hop_s: float | None
     policies: dict[str, int]
+    tokenizer: str | None = None
 
 
 def track_energies(
@@ -257,6 +258,10 @@ def _of_tracks(tracks: Tracks, options: EnergyOptions) -> _Series:
 
 
 def _of_tokens(tokens: Tokens, options: EnergyOptions) -> _Series:
+    return _measured_tokens(tokens, options)._replace(tokenizer=tokens.header.tokenizer.checkpoint)
+
+
+def _measured_tokens(tokens: Tokens, options: EnergyOptions) -> _Series:
     latents: NDArray[np.float32] | None = getattr(tokens, options.of)
     name = tokens.header.video.name
     if latents is None:
@@ -453,6 +458,13 @@ def _joined(series: Sequence[_Series], options: EnergyOptions, parents: Sequence
     if len(supports) > 1:
         message = f"expected values that speak of equally long times, got {min(supports):g} to {max(supports):g} s"
         problems.add("unequal-support", "videos", message, "track the videos at one --fps")
+    tokenizers = list(dict.fromkeys(one.tokenizer for one in series))
+    if len(tokenizers) > 1:
+        others = ", ".join(one.video for one in series if one.tokenizer != tokenizers[0])
+        message = (
+            f"expected tokens of one tokenizer, got {len(tokenizers)}: another than that of {names[0]} made {others}"
+        )
+        problems.add("other-tokenizer", "videos", message, "encode all videos with one: lapsdata encode --tokenizer")
     problems.raise_as(SchemaError)
     hops = {None if one.hop_s is None else round(one.hop_s, 6) for one in series}
     value = np.concatenate([one.value for one in series])
@@ -465,6 +477,7 @@ def _joined(series: Sequence[_Series], options: EnergyOptions, parents: Sequence
         mode=options.measured,
         support_s=series[0].support_s,
         hop_s=series[0].hop_s if len(hops) == 1 else None,
+        tokenizer=tokenizers[0],
         videos=tuple(names),
     )
     return Energies(

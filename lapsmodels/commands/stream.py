@@ -96,7 +96,7 @@ def stream(
     patient_threads()
     from lapsdata.segmenters.state_machine import StateMachine
     from lapsdata.stages._segment_export import ExportOptions
-    from lapsdata.stages.threshold import expect_same_measure
+    from lapsdata.stages.threshold import Measure, expect_same_measure
     from lapsdata.transforms.energies import EnergyOptions
     from lapsdata.video.live_source import is_live
     from lapsmodels.stages.encode_many import EncodeOptions
@@ -143,7 +143,8 @@ def stream(
     )
     measured = options.energies
     if record is not None:
-        expect_same_measure(record, (measured.of, measured.measured, None), threshold)
+        weights = None if measured.of == "velocity" else header.weights
+        expect_same_measure(record, Measure(measured.of, measured.measured, None, weights), threshold)
     machine = StateMachine(threshold=value, **key_values(settings or []))
     done, stopped = _followed(
         lambda hooks: stream_source(
