@@ -95,7 +95,7 @@ def cluster(
     force: Annotated[bool, typer.Option("--force", help="Do again what is done.")] = False,
     json: Json = False,
 ) -> None:
-    """Cluster segments by their codes, and score the clusters beside controls.
+    """Cluster segments by their codes, beside controls.
 
     Clusters of durations alone, of randomly projected codes, and labels that were dealt out anew stand in the same
     table; a sentence says where the clusters are not above them. Noise is scored as a cluster and left out.

@@ -224,8 +224,10 @@ def _trained(
     shown = console.progress("train", left, unit="steps", none=False)
     with shown if ranks.first else contextlib.nullcontext(lambda _: None) as advance:
         model = run.finish(advance)
+    # Of the weights that are taken, which need not be the last ones.
     used = judge(model, source, options, ranks)
-    whole = header.model_copy(update={"trained": _told(planned, run, used, options)})
+    judged = None if val is None else judge(model, val, options, ranks)
+    whole = header.model_copy(update={"trained": _told(planned, run, options, used, judged)})
     if ranks.first:
         whole = _finish(planned, model, whole)
     ranks.wait()
@@ -320,7 +322,9 @@ def _announce(planned: Planned, key: str) -> None:
     write_sealed_json(planned.folder / _TRAINING, header, overwrite=True)
 
 
-def _told(planned: Planned, run: TrainingRun, used: EpochUse, options: TrainStageOptions) -> Trained:
+def _told(
+    planned: Planned, run: TrainingRun, options: TrainStageOptions, used: EpochUse, judged: EpochUse | None
+) -> Trained:
     tenth = max(1, planned.steps // 10)
     return Trained(
         windows=len(planned.source),
@@ -333,7 +337,7 @@ def _told(planned: Planned, run: TrainingRun, used: EpochUse, options: TrainStag
         first_loss=float(np.mean(run.losses[:tenth])),
         last_loss=float(np.mean(run.losses[-tenth:])),
         train=used,
-        val=run.judged,
+        val=judged,
     )
 
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from lapsmodels.tokenizer.checkpoint import TokenizerHeader
     from lapsmodels.tokenizer.config import TokenizerConfig
     from lapsmodels.tokenizer.model import MotionTokenizer
-    from lapsmodels.tokenizer.trained import EpochUse, TrainedShare
+    from lapsmodels.tokenizer.trained import TrainedShare
     from lapsmodels.training.loop import StepFacts, Training
     from lapsmodels.training.options import TrainOptions, TrainReports
     from lapsmodels.training.ranks import Ranks
@@ -115,9 +115,6 @@ class TrainingRun:
         self._loader: Loader = loader_of(planned.source, planned.options, ranks)
         self._checkpoints = Checkpoints(planned.folder / CHECKPOINTS, planned.reports.keep)
         self._warned = False
-        self.judged: EpochUse | None = None
-        self.used: EpochUse | None = None
-        """What the last epoch of training came to."""
         self.taken_from = planned.steps
         """Step after which the weights were taken."""
         self._rate, self._saved = 0.0, 0
@@ -198,11 +195,12 @@ class TrainingRun:
             journal.tell("step", step, self._told(facts))
         score = None
         if epoch_ends:
-            score = self._epoch(step, journal, judged=last or self._is_due(step // planned.per_epoch))
-        if (epoch_ends and score is not None) or last or step % reports.save_every == 0:
-            self._save(score)
+            score = self._epoch(step, journal, due=last or self._is_due(step // planned.per_epoch))
         if reports.picture_every and (last or step % reports.picture_every == 0):
             self._picture(step, journal)
+        # A state is left last: whoever goes on from it has nothing to make up for.
+        if score is not None or last or step % reports.save_every == 0:
+            self._save(score)
 
     def _is_due(self, epoch: int) -> bool:
         return epoch % self._planned.options.judge_every == 0
@@ -217,18 +215,18 @@ class TrainingRun:
             "wait_share": facts.waited_s / facts.took_s,
         }
 
-    def _epoch(self, step: int, journal: Journal, *, judged: bool) -> float | None:
+    def _epoch(self, step: int, journal: Journal, *, due: bool) -> float | None:
         """Tell what an epoch has come to; return its score, less is better, where it was judged."""
         planned, ranks = self._planned, self._ranks
-        self.used = self._training.meter.result(ranks)
+        used = self._training.meter.result(ranks)
         self._training.meter = EpochMeter(planned.config, ranks.device)
-        told: dict[str, Any] = {"epoch": step / planned.per_epoch, "train": self.used.as_json()}
+        told: dict[str, Any] = {"epoch": step / planned.per_epoch, "train": used.as_json()}
         score = None
-        if planned.judged_by is not None and judged:
-            self.judged = judge(self._training.averaged(), planned.judged_by, planned.options, ranks)
-            told["val"], score = self.judged.as_json(), self.judged.loss
+        if planned.judged_by is not None and due:
+            judged = judge(self._training.averaged(), planned.judged_by, planned.options, ranks)
+            told["val"], score = judged.as_json(), judged.loss
         journal.tell("epoch", step, told)
-        found = collapse_problems(self.used, f"epoch {-(-step // planned.per_epoch)}")
+        found = collapse_problems(used, f"epoch {-(-step // planned.per_epoch)}")
         if found and not self._warned and ranks.first and step < planned.steps:
             console.report(found)
         self._warned = self._warned or bool(found)

@@ -159,6 +159,8 @@ def test_the_newest_states_stay_and_the_best(files: list[Path], tmp_path: Path) 
     assert there == [f"step-{step:08d}" for step in (best, 10, 12)]
     assert header.trained is not None
     assert header.trained.taken_from == best
+    assert header.trained.val is not None
+    assert header.trained.val.loss == pytest.approx(judged[best])
     state = load_tokenizer(tmp_path / "out/checkpoints" / f"step-{best:08d}").model.state_dict()
     assert all(
         torch.equal(value, state[name]) for name, value in load_tokenizer(tmp_path / "out").model.state_dict().items()
@@ -166,6 +168,26 @@ def test_the_newest_states_stay_and_the_best(files: list[Path], tmp_path: Path) 
     left = Checkpoints(tmp_path / "out/checkpoints", keep=2).left
     assert left is not None
     assert (left.last, left.best) == ("step-00000012", f"step-{best:08d}")
+
+
+def test_a_training_that_is_killed_behind_its_last_state_ends_as_any_other(
+    files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = options(steps=6, val=0.5, picture_every=4)
+    train_tokenizer(files, tmp_path / "whole", made)
+
+    def killed(*_: Any) -> None:
+        raise Stop
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run_module.TrainingRun, "_chosen", killed)
+        with pytest.raises(Stop, match=r"^$"):
+            train_tokenizer(files, tmp_path / "parts", made)
+    assert not (tmp_path / "parts" / FINISHED).exists()
+    train_tokenizer(files, tmp_path / "parts", made)
+    assert whole(tmp_path / "parts") == whole(tmp_path / "whole")
+    one, other = (sorted(path.name for path in (tmp_path / name / "pictures").iterdir()) for name in ("parts", "whole"))
+    assert one == other == ["step-00000004.png", "step-00000006.png"]
 
 
 def test_none_judge_and_that_is_said(files: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
