@@ -241,7 +241,8 @@ class TrainingRun:
                 steps=planned.steps,
                 epoch=training.step / planned.per_epoch,
                 rate=self._rate,
-                loader=self._loader.state_dict(),
+                # No ledger is kept: a run that went on from another is not told from one that did not.
+                loader=self._loader.state_dict() | {"run": None},
                 state=planned.header.weights,
             )
             self._checkpoints.save(training.averaged(), planned.header, state_tensors(training), progress, score)
