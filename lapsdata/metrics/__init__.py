@@ -1,5 +1,6 @@
 """Scores of segmentations: pure functions on seconds, typed results, and chance beside every one of them."""
 
+from lapsdata.metrics.assignment import matched_share
 from lapsdata.metrics.boundary import (
     TOLERANCES_S,
     BoundaryCounts,
@@ -55,6 +56,7 @@ __all__ = [
     "frame_counts",
     "inner_boundaries",
     "match_boundaries",
+    "matched_share",
     "nearest_distances",
     "not_above_chance",
     "overlap_counts",
