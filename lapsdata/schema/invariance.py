@@ -31,13 +31,7 @@ _NEEDS: dict[str, set[str]] = {"rate": {"rate"}, "letterboxed": {"bar_share"}, "
 
 
 class VideoChange(Record):
-    """A change of a video, with what it needs and nothing else.
-
-    Examples
-    --------
-    >>> VideoChange(kind="noisy", sigma=5.0, seed=0).sigma
-    5.0
-    """
+    """A change of a video, with what it needs and nothing else."""
 
     kind: ChangeKind
     """Which change."""
@@ -75,8 +69,8 @@ class InvarianceRules(Record):
     """Boundaries are matched within the time that was looked at of both videos; those beyond it are counted."""
     reversed_about: Literal["middle_of_first_and_last_frame"] = "middle_of_first_and_last_frame"
     """A boundary of the reversed video is that of the time which its frames have in the unchanged one."""
-    windows_paired: Literal["start_within_half_a_frame"] = "start_within_half_a_frame"
-    """Windows are one pair where their starts are no farther apart than half of the shorter frame interval."""
+    windows_paired: Literal["start_within_quarter_frame"] = "start_within_quarter_frame"
+    """Windows are a pair where their starts are no farther apart than a quarter of the shorter frame interval."""
     chance_of_codes: Literal["marginal_frequencies"] = "marginal_frequencies"
     """What would be equal if the codes of both videos were dealt out anew among their paired windows."""
     chance_of_boundaries: Literal["uniform_same_number"] = "uniform_same_number"

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lapsdata import console
 from lapsdata.verbs import Json, key_values
 from lapsmodels.commands._threads import patient_threads
+
+if TYPE_CHECKING:
+    from lapsdata.transforms.energies import EnergyOptions
 
 __all__ = ["PLUGIN"]
 
@@ -49,7 +52,8 @@ def invariance(
     threshold: Annotated[
         str,
         typer.Option(
-            help="Otsu's on the unchanged videos, on logarithms or not, or a number.", metavar="otsu|otsu-linear|X"
+            help="Otsu's on the unchanged videos, on logarithms or not, a number, or what `lapsdata threshold` wrote.",
+            metavar="otsu|otsu-linear|X|FILE",
         ),
     ] = "otsu",
     settings: Annotated[
@@ -81,7 +85,6 @@ def invariance(
     videos.
     """
     patient_threads()
-    from lapsdata.stages.threshold import GivenOptions, threshold_options
     from lapsdata.timebase import FrameRate
     from lapsdata.transforms.energies import EnergyOptions
     from lapsmodels.stages.invariance import invariance_card, write_card
@@ -89,9 +92,9 @@ def invariance(
     from lapsmodels.stages.invariance_table import invariance_table
     from lapsmodels.stages.track_options import TrackOptions
 
-    parted = threshold_options(threshold)
     measured: dict[str, Any] = {"mode": energy, "source": source}
-    told: dict[str, Any] = {"threshold": parted.value if isinstance(parted, GivenOptions) else threshold}
+    energies = EnergyOptions(**measured, motion=motion.value if energy.startswith("velocity") else "raw")
+    told: dict[str, Any] = {"threshold": _threshold(threshold, energies, tokenizer)}
     if rate:
         told["rates"] = tuple(FrameRate.parse(one) for one in rate)
     options = InvarianceOptions(
@@ -99,7 +102,7 @@ def invariance(
         track=TrackOptions(tracker=tracker, stride=stride, resize_shorter=resize_shorter or None),
         windows=_windows(fps),
         motion=motion.value,
-        energies=EnergyOptions(**measured, motion=motion.value if energy.startswith("velocity") else "raw"),
+        energies=energies,
         segmenter=key_values(settings or []),
         bar_share=bars,
         sigma=noise,
@@ -122,6 +125,26 @@ def _windows(text: str) -> Any:  # noqa: ANN401 - a word, or a rate that is impo
     from lapsdata.timebase import FrameRate
 
     return text if text in {"trained", "own"} else FrameRate.parse(text)
+
+
+def _threshold(text: str, energies: EnergyOptions, tokenizer: Path) -> str | float:
+    """Return the threshold, or the word for how it is found; one from a file must be of what is measured here."""
+    from lapsdata.stages.threshold import (
+        GivenOptions,
+        Measure,
+        expect_same_measure,
+        read_threshold,
+        threshold_options,
+    )
+    from lapsmodels.tokenizer.checkpoint import read_tokenizer_header
+
+    if Path(text).suffix == ".json" or Path(text).is_file():
+        record = read_threshold(Path(text))
+        weights = None if energies.of_tracks else read_tokenizer_header(tokenizer).weights
+        expect_same_measure(record, Measure(energies.of, energies.measured, None, weights), text)
+        return record.value
+    parted = threshold_options(text)
+    return parted.value if isinstance(parted, GivenOptions) else text
 
 
 PLUGIN = invariance

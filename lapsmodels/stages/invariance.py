@@ -273,7 +273,7 @@ class _Taken:
     def compare(self, tokens: Tokens, before: _Unchanged) -> None:
         """Keep the codes and the distances of the windows that start together."""
         starts, step_s = _starts(tokens)
-        pairs = paired_windows(before.start_s, starts, min(before.step_s, step_s) / 2)
+        pairs = paired_windows(before.start_s, starts, min(before.step_s, step_s) / 4)
         self.windows += (len(before.start_s), len(starts))
         self.codes[tokens.header.video.name] = before.codes[pairs[:, 0]], tokens.codes[pairs[:, 1]]
         if len(pairs) and tokens.prequant is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING
 
 from lapsdata.errors import listed, shown
@@ -15,6 +16,7 @@ __all__ = ["invariance_table"]
 
 # Nothing was compared; a row without a column's number has no 0 there.
 _EMPTY = ""
+_WIDTH = 80
 
 
 def invariance_table(result: InvarianceResult) -> str:
@@ -31,19 +33,48 @@ def invariance_table(result: InvarianceResult) -> str:
 
     Examples
     --------
-    >>> import pathlib
-    >>> from lapsdata.schema import InvarianceResult
-    >>> example = pathlib.Path("schemas/examples/invariance_result.v1/valid/minimal.json")
-    >>> print(invariance_table(InvarianceResult.parse(example.read_text())))  # doctest: +SKIP
+    >>> from lapsdata.schema import (
+    ...     BoundaryShift, InvarianceResult, InvarianceRow, InvarianceRules, InvarianceVideo, ShownFrames, VideoChange
+    ... )
+    >>> from lapsdata.testing.samples import sample_provenance
+    >>> cut = BoundaryShift(
+    ...     unchanged=4, found=3, matched=3, matched_by_chance=1.5, f_by_chance=0.4, median_shift_s=0.05,
+    ...     median_signed_s=-0.05,
+    ... )
+    >>> video = InvarianceVideo(name="clip", found=3, matched=3, median_shift_s=0.05, paired=None, whole=None)
+    >>> row = InvarianceRow(
+    ...     name="same", change=VideoChange(kind="none"), windows_rate=None, videos=(video,), boundaries=cut,
+    ...     codes=None, frames=ShownFrames(frames=90, of_windows=90),
+    ... )
+    >>> rules = InvarianceRules(
+    ...     tolerance_s=0.25, draws=50, seed=0, source="quantized", mode="token_diff_step", segmenter="state_machine",
+    ...     segmenter_parameters={"threshold": 1.5}, threshold_method="otsu_log", threshold_of="unchanged_videos",
+    ... )
+    >>> print(invariance_table(InvarianceResult(
+    ...     provenance=sample_provenance(), rules=rules, tokenizer="sha256:" + 64 * "0", codes=240, used_codes=31,
+    ...     horizon=16, stride=4, windows_rate=None, rows=(row,),
+    ... )))
+    1 video, windows of 16 frames of the video's own rate, every 4; 31 of 240 codes
+      used
+    cut by token_diff_step of quantized, threshold 1.5 in all rows (otsu_log of the
+      unchanged)
+    boundaries within 0.25 s, shift in s (median); codes at equal times; (by chance)
+    change  found  matched     shift  F     pairs  windows  codes
+    same    3      0.75 (.38)  0.050  0.86
     """
     titles = ("change", "found", "matched", "shift", "F", "pairs", "windows", "codes")
     rows = [titles, *(tuple(_cells(row)) for row in result.rows)]
-    return "\n".join([*_heading(result), *_aligned(rows), *_notes(result)])
+    return "\n".join([*_wrapped(_heading(result)), *_aligned(rows), *_wrapped(_notes(result))])
+
+
+def _wrapped(sentences: Iterator[str]) -> Iterator[str]:
+    for sentence in sentences:
+        yield from textwrap.wrap(sentence, _WIDTH, subsequent_indent="  ", break_long_words=False)
 
 
 def _heading(result: InvarianceResult) -> Iterator[str]:
     rules, videos = result.rules, len(result.rows[0].videos)
-    rate = "of the video's own frames" if result.windows_rate is None else f"at {result.windows_rate} fps"
+    rate = "of the video's own rate" if result.windows_rate is None else f"at {result.windows_rate} fps"
     yield (
         f"{videos} video{'s' * (videos != 1)}, windows of {result.horizon} frames {rate}, every {result.stride}; "
         f"{result.used_codes} of {result.codes} codes used"

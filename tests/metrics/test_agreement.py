@@ -81,14 +81,14 @@ def test_latents_of_videos_are_pooled_by_their_pairs() -> None:
 @given(st.integers(1, 20), st.integers(1, 20), st.sampled_from([(10, 10), (10, 15), (20, 30), (7, 11)]))
 def test_windows_are_pairs_where_they_start_together(count: int, others: int, rates: tuple[int, int]) -> None:
     starts, other = np.arange(count) * 4 / rates[0], np.arange(others) * 4 / rates[1]
-    within = 0.5 / max(rates)
+    within = 0.25 / max(rates)
     pairs = paired_windows(starts, other, within)
     # Of whole numbers: k * 4 / a and m * 4 / b are the same where k * b == m * a, else at least 4 / (a b) apart.
     near = {
         (k, m)
         for k in range(count)
         for m in range(others)
-        if 2 * abs(4 * k * rates[1] - 4 * m * rates[0]) * max(rates) <= rates[0] * rates[1]
+        if 4 * abs(4 * k * rates[1] - 4 * m * rates[0]) * max(rates) <= rates[0] * rates[1]
     }
     assert {tuple(pair) for pair in pairs.tolist()} == near
     assert all(after > before for before, after in pairwise(pairs[:, 0].tolist()))
