@@ -402,11 +402,12 @@ class _Card:
         from lapsdata.containers import Tracks
 
         seen: list[ChangedVideo] = []
+        said = None if isinstance(self._options.windows, str) else self._options.windows
 
         @contextlib.contextmanager
         def opened(pixels: Pixels) -> Iterator[ChangedVideo]:
-            # A folder of images has the rate that is said once, whatever its windows have then.
-            with open_video(item.path, pixels=pixels, rate=images_rate(item.path, self._rate)) as reader:
+            # Images carry no time: theirs is what was said, and nothing that the tokenizer or a row has.
+            with open_video(item.path, pixels=pixels, rate=images_rate(item.path, said)) as reader:
                 seen.append(ChangedVideo(reader, planned.change))
                 yield seen[-1]
 

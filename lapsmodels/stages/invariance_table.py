@@ -149,7 +149,7 @@ def _of_row(row: InvarianceRow, result: InvarianceResult) -> Iterator[str]:
     if cut is not None and cut.unchanged_beyond + cut.found_beyond:
         yield f"boundaries beyond the common time, left out: {cut.unchanged_beyond + cut.found_beyond}"
     if row.windows_rate != result.windows_rate:
-        yield "its steps are of another length than those compared with"
+        yield "steps are of another length than those they are compared with"
 
 
 def _not_above(equal: Equal | None) -> bool:

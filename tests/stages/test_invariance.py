@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -103,13 +104,16 @@ def options(**told: Any) -> InvarianceOptions:
     )
 
 
-def written(path: Path, phases: Iterable[int] = PHASES, first: int = 40) -> Path:
-    places = first + np.concatenate([[0], np.cumsum(np.repeat(np.array(list(phases)), SHORT))])
-    frames = []
-    for place in places.tolist():
-        image = np.full((HEIGHT, WIDTH, 3), 30, np.uint8)
+def pictures(phases: Iterable[int] = PHASES) -> list[NDArray[np.uint8]]:
+    places = 40 + np.concatenate([[0], np.cumsum(np.repeat(np.array(list(phases)), SHORT))])
+    frames = [np.full((HEIGHT, WIDTH, 3), 30, np.uint8) for _ in places]
+    for image, place in zip(frames, places.tolist(), strict=True):
         image[16 : 16 + BLOCK, place : place + BLOCK] = 230
-        frames.append(image)
+    return frames
+
+
+def written(path: Path, phases: Iterable[int] = PHASES) -> Path:
+    frames = pictures(phases)
     write_video(path, frames, np.arange(len(frames)) / 20)
     return path
 
@@ -354,6 +358,22 @@ def test_windows_have_the_rate_that_the_tokenizer_was_trained_with(video: Path) 
     codes = row(unknown, "same").codes
     assert codes is not None
     assert codes.windows == 108
+
+
+def test_a_folder_of_images_needs_a_rate_and_has_it_in_all_rows(tmp_path: Path) -> None:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for number, image in enumerate(pictures()):
+        cv2.imwrite(str(folder / f"{number:04d}.png"), image)
+    card = measured_card(find_videos(folder), checkpoint(), options(rates=(FrameRate(10),), windows=FrameRate(20)))
+    assert [one.name for one in card.rows][:3] == ["same", "fps_10", "windows_10"]
+    for name in ("same", "windows_10"):
+        cut = row(card, name).boundaries
+        assert cut is not None
+        assert (cut.unchanged, cut.found, cut.matched) == (6, 6, 6)
+        assert cut.median_shift_s == pytest.approx(0.0, abs=1e-9)
+    with pytest.raises(SchemaError, match=r"expected the rate of a folder of images.*got none; give --fps"):
+        measured_card(find_videos(folder), checkpoint(rate=FrameRate(10)), options(rates=(), windows="trained"))
 
 
 def test_rows_have_names_of_their_own() -> None:
