@@ -83,7 +83,8 @@ def of_row(row: InvarianceRow) -> dict[str, Any]:
             "paired": codes.paired,
             "whole_windows": [rounded(codes.whole.share), rounded(codes.whole.by_chance)],
             "single_codes": [rounded(codes.codes.share), rounded(codes.codes.by_chance)],
-            "by_position": [[rounded(one.share), rounded(one.by_chance)] for one in codes.positions],
+            "lowest_position": rounded(min(one.share for one in codes.positions)),
+            "highest_position": rounded(max(one.share for one in codes.positions)),
             "latent_rms": [rounded(codes.latent_rms), rounded(codes.latent_rms_by_chance)],
         }
     return found

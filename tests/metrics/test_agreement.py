@@ -132,3 +132,64 @@ def test_chance_is_what_a_single_boundary_anywhere_meets() -> None:
     assert found.share_by_chance == pytest.approx(0.1, abs=0.03)
     assert found.f_by_chance == found.share_by_chance
     assert found.share == 1.0
+
+
+TIMES = st.lists(st.integers(1, 99), unique=True, max_size=8).map(lambda ticks: np.array(sorted(ticks), float) / 10)
+
+
+def most_pairs(times: list[float], others: list[float], tolerance: float) -> int:
+    """Return how many pairs there can be at most, by trying every partner of the first time."""
+    if not times:
+        return 0
+    first, *rest = times
+    without = most_pairs(rest, others, tolerance)
+    partners = [other for other in others if abs(other - first) <= tolerance + 1e-9]
+    return max([without, *(1 + most_pairs(rest, [o for o in others if o != one], tolerance) for one in partners)])
+
+
+@given(TIMES, TIMES, st.sampled_from([0.1, 0.25, 1.0]))
+def test_as_many_boundaries_are_matched_as_can_be(
+    times: NDArray[np.float64], others: NDArray[np.float64], tolerance: float
+) -> None:
+    two = BoundariesOfTwo("clip", times, others, (0.0, 10.0))
+    found = boundary_shift([two], tolerance, draws=3, seed=0)
+    assert found.matched == most_pairs(times.tolist(), others.tolist(), tolerance)
+    back = boundary_shift([BoundariesOfTwo("clip", others, times, (0.0, 10.0))], tolerance, draws=3, seed=0)
+    assert (back.matched, back.f) == (found.matched, found.f)
+    assert back.median_shift_s == found.median_shift_s
+    assert found.median_shift_s is None or found.median_shift_s <= tolerance + 1e-9
+
+
+@given(TIMES, st.integers(-3, 3))
+def test_boundaries_that_all_shift_alike_shift_by_so_much(times: NDArray[np.float64], shift: int) -> None:
+    # Apart by 1 s at least, so that no boundary is nearer to another's place than to its own.
+    apart = 10 * times
+    two = BoundariesOfTwo("clip", apart, apart + shift / 10, (-1.0, 101.0))
+    found = boundary_shift([two], 0.3, draws=3, seed=0)
+    assert found.matched == len(times)
+    assert found.f == 1.0
+    if len(times):
+        assert found.median_signed_s == pytest.approx(shift / 10)
+        assert found.median_shift_s == pytest.approx(abs(shift) / 10)
+
+
+@given(TIMES, TIMES, st.integers(0, 9), st.integers(0, 9))
+def test_each_boundary_is_compared_or_counted(
+    times: NDArray[np.float64], others: NDArray[np.float64], start: int, end: int
+) -> None:
+    first, second = (0.0, 10.0 - end / 10), (start / 10, 10.0)
+    kept = times[times < first[1]], others[others > second[0]]
+    two = BoundariesOfTwo.common("clip", (kept[0], first), (kept[1], second))
+    assert len(two.unchanged_s) + two.unchanged_beyond == len(kept[0])
+    assert len(two.found_s) + two.found_beyond == len(kept[1])
+    for inside in (two.unchanged_s, two.found_s):
+        assert ((inside > second[0]) & (inside < first[1])).all()
+
+
+def test_draws_of_chance_depend_on_seed_and_video_alone() -> None:
+    def drawn(video: str, seed: int) -> float:
+        two = BoundariesOfTwo(video, seconds(1, 3, 5, 8), seconds(2, 4), (0.0, 10.0))
+        return boundary_shift([two], 0.5, draws=7, seed=seed).matched_by_chance
+
+    assert drawn("a", 0) == drawn("a", 0)
+    assert len({drawn(video, seed) for video in "abc" for seed in range(3)}) > 1

@@ -204,3 +204,77 @@ def test_a_change_has_what_it_needs(told: dict[str, Any], message: str) -> None:
 def test_a_rate_far_above_that_of_the_video_is_refused() -> None:
     with pytest.raises(SchemaError, match=r"expected at most 10000 grid frames per source frame.*\[grid-too-long\]"):
         ChangedVideo(tenths(2), VideoChange(kind="rate", rate=FrameRate(1_000_000)))
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return 20 colourful frames at uneven times, without loss."""
+    path = tmp_path_factory.mktemp("changes") / "clip.mkv"
+    images = np.random.default_rng(5).integers(0, 256, (20, 34, 46, 3), dtype=np.uint8)
+    # Whole milliseconds, which is what the container counts.
+    write_video(path, list(images), np.cumsum([0, *np.random.default_rng(6).integers(20, 90, 19)]) / 1000, codec="ffv1")
+    return path
+
+
+def decoded(clip: Path, pixels: Any) -> tuple[list[NDArray[np.uint8]], NDArray[np.float64]]:
+    with open_video(clip, pixels=pixels) as reader:
+        return [frame.image for frame in reader.frames()], reader.facts.frame_s
+
+
+@pytest.mark.parametrize("pixels", ["rgb", "gray"])
+@pytest.mark.parametrize(
+    ("change", "made"),
+    [
+        (VideoChange(kind="none"), lambda image: image),
+        (VideoChange(kind="half_size"), half_size),
+        (VideoChange(kind="mirrored"), mirrored),
+        (VideoChange(kind="letterboxed", bar_share=0.3), lambda image: letterboxed(image, 0.3)),
+    ],
+    ids=lambda one: getattr(one, "kind", ""),
+)
+def test_frames_of_a_file_are_changed_one_by_one(clip: Path, pixels: Any, change: VideoChange, made: Any) -> None:
+    images, times = decoded(clip, pixels)
+    with open_video(clip, pixels=pixels) as reader:
+        video = ChangedVideo(reader, change)
+        found = list(video.frames())
+        twice = [frame.image for frame in video.frames()]
+    np.testing.assert_array_equal([frame.time_s for frame in found], times)
+    for frame, again, image in zip(found, twice, images, strict=True):
+        np.testing.assert_array_equal(frame.image, made(image))
+        np.testing.assert_array_equal(frame.image, again)
+        assert frame.image.shape[:2] == (video.facts.size.height, video.facts.size.width)
+
+
+def test_frames_of_a_file_have_noise_of_their_own_that_stays(clip: Path) -> None:
+    images, _ = decoded(clip, "rgb")
+    with open_video(clip) as reader:
+        video = ChangedVideo(reader, VideoChange(kind="noisy", sigma=2.0, seed=7))
+        found = [frame.image for frame in video.frames()]
+        later = [frame.image for frame in video.frames([3, 11])]
+    np.testing.assert_array_equal(later, [found[3], found[11]])
+    apart = [one.astype(int) - image for one, image in zip(found, images, strict=True)]
+    assert all(1.5 < difference.std() < 2.5 for difference in apart)
+    # Not one noise for all frames.
+    assert abs(np.corrcoef(apart[0].ravel(), apart[1].ravel())[0, 1]) < 0.1
+
+
+def test_uneven_times_run_backwards_and_at_another_rate(clip: Path) -> None:
+    images, times = decoded(clip, "gray")
+    with open_video(clip, pixels="gray") as reader:
+        backwards = ChangedVideo(reader, VideoChange(kind="reversed"))
+        found = list(backwards.frames())
+        even = ChangedVideo(reader, VideoChange(kind="rate", rate=FrameRate(25)))
+        shown_at = list(even.frames())
+        assert backwards.facts.variable
+        assert not even.facts.variable
+    for frame, image in zip(found, images[::-1], strict=True):
+        np.testing.assert_array_equal(frame.image, image)
+    np.testing.assert_allclose([frame.time_s for frame in found], times[0] + times[-1] - times[::-1])
+    for frame in shown_at:
+        # Each shows a picture than which none is nearer in time.
+        distances = np.abs(times - frame.time_s)
+        same = [k for k, image in enumerate(images) if np.array_equal(image, frame.image)]
+        assert distances[same].min() == pytest.approx(distances.min(), abs=1e-9)
+    np.testing.assert_allclose(np.diff([frame.time_s for frame in shown_at]), 0.04)
+    assert even.repeated == len(shown_at) - len({int(k) for k in even.source_index})
+    assert even.left_out == len(images) - len({int(k) for k in even.source_index})
