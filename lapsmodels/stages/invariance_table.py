@@ -148,7 +148,9 @@ def _of_row(row: InvarianceRow, result: InvarianceResult) -> Iterator[str]:
         yield "no boundary was found"
     if cut is not None and cut.unchanged_beyond + cut.found_beyond:
         yield f"boundaries beyond the common time, left out: {cut.unchanged_beyond + cut.found_beyond}"
-    if row.windows_rate != result.windows_rate:
+    # Windows of each video's own rate follow a change of it.
+    follows = row.windows_rate is None and frames is not None and frames.repeated + frames.left_out > 0
+    if row.windows_rate != result.windows_rate or follows:
         yield "steps are of another length than those they are compared with"
 
 

@@ -112,6 +112,17 @@ def test_windows_of_the_videos_own_rate_say_so() -> None:
     assert "another length" not in said(own)
 
 
+def test_windows_of_the_videos_own_rate_follow_a_change_of_it() -> None:
+    fewer = ShownFrames(frames=30, left_out=60, of_windows=30)
+    own: dict[str, Any] = {"first": row("same", windows_rate=None), "windows_rate": None}
+    assert "fps_10: steps are of another length" in said(
+        card(row("fps_10", "rate", windows_rate=None, frames=fewer), **own)
+    )
+    # As many frames as before are those of before.
+    assert "another length" not in said(card(row("fps_10", "rate", windows_rate=None), **own))
+    assert "another length" not in said(card(row("fps_10", "rate", frames=fewer)))
+
+
 def test_what_was_not_compared_is_empty_and_no_zero() -> None:
     assert cells(card(row("reversed", "reversed")), "reversed") == ["4", "1.00", "(.25)", "0.050", "1.00"]
     apart = card(row("windows_15", codes=agreement(0), windows_rate=FrameRate(15)))
