@@ -29,7 +29,7 @@ from lapsdata.metrics.agreement import (
     paired_windows,
 )
 from lapsdata.metrics.boundary import segment_boundaries
-from lapsdata.provenance import path_digest, provenance, warn_of_other_code
+from lapsdata.provenance import provenance, warn_of_other_code
 from lapsdata.schema.base import Parent
 from lapsdata.schema.invariance import (
     CodeAgreement,
@@ -52,7 +52,7 @@ from lapsmodels.stages._threads import threads
 from lapsmodels.stages.encode import encode_tracks
 from lapsmodels.stages.invariance_options import InvarianceOptions, planned_rows
 from lapsmodels.stages.track import track_frames
-from lapsmodels.tokenizer.checkpoint import TOKENIZER_HEADER, load_tokenizer
+from lapsmodels.tokenizer.checkpoint import load_tokenizer, read_tokenizer_header, tokenizer_parent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -212,10 +212,8 @@ def _items(videos: Iterable[Path | str]) -> tuple[VideoItem, ...]:
 
 def _parents(videos: Sequence[VideoItem], tokenizer: Path) -> list[Parent]:
     given = [Parent(role="video", name=item.name, digest=source_digest(item.path)) for item in videos]
-    if not (tokenizer / TOKENIZER_HEADER).is_file():
-        load_tokenizer(tokenizer)  # says what is wrong with it
-    digest = path_digest(tokenizer / TOKENIZER_HEADER)
-    return [*given, Parent(role="tokenizer", name=tokenizer.resolve().name, digest=digest)]
+    read_tokenizer_header(tokenizer)  # says what is wrong with it
+    return [*given, tokenizer_parent(tokenizer)]
 
 
 def _windows_rate(options: InvarianceOptions, checkpoint: Checkpoint) -> FrameRate | None:
