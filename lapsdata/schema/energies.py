@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from lapsdata.schema.base import Count, Digest, Header, Name, Record, _close_to_extras
+from lapsdata.schema.tokens import CameraMotion
 
 __all__ = ["EnergiesHeader", "EnergiesSeal", "EnergyRow", "EnergyState"]
 
@@ -35,6 +36,8 @@ class EnergiesHeader(Header):
     """Smoothing that the values went through; null for raw values."""
     tokenizer: Digest | None = None
     """SHA-256 of the weights whose latents were measured; null for energies of tracks, and where it is not known."""
+    motion: CameraMotion | None = None
+    """Whether the motion of the camera was measured too; null where it is not known."""
     videos: Annotated[tuple[Name, ...], Field(min_length=1, json_schema_extra={"uniqueItems": True})]
     """The videos that the rows speak of, in their order."""
 

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from lapsdata.schema.base import Count, Digest, Header, Name, Text
+from lapsdata.schema.tokens import CameraMotion
 
 __all__ = ["ThresholdRecord"]
 
@@ -30,6 +31,8 @@ class ThresholdRecord(Header):
     """Smoothing that the energies went through."""
     tokenizer: Digest | None = None
     """SHA-256 of the weights whose latents were measured; null for energies of tracks."""
+    motion: CameraMotion | None = None
+    """Whether the motion of the camera was measured too; null where it is not known."""
     lowest: float
     """Lowest measured energy."""
     highest: float

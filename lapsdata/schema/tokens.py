@@ -10,7 +10,10 @@ from pydantic import Field, model_validator
 from lapsdata.schema.base import LARGEST_WHOLE, Count, Digest, FormatVersion, Header, Positive, Rate, Tool
 from lapsdata.schema.video import SourceVideo
 
-__all__ = ["Tokenizer", "TokensHeader"]
+__all__ = ["CameraMotion", "Tokenizer", "TokensHeader"]
+
+CameraMotion = Literal["raw", "residual"]
+"""`raw`: the motion of the camera is in the motion of the points; `residual`: it was taken off."""
 
 
 class Tokenizer(Tool):
@@ -56,6 +59,8 @@ class TokensHeader(Header):
     """Width D of `prequant` and `quantized`; null where neither is stored."""
     tokenizer: Tokenizer
     """What made the codes."""
+    motion: CameraMotion | None = None
+    """Whether the motion of the camera was encoded too; null where it is not known."""
     gated_windows: Count = 0
     """Windows that a gate left out before encoding."""
     gated_starts: tuple[Count, ...] = ()

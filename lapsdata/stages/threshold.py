@@ -186,16 +186,18 @@ class Measure(NamedTuple):
     mode: str
     smoothing: str | None = None
     tokenizer: str | None = None
+    motion: str | None = None
 
     @classmethod
     def of(cls, told: EnergiesHeader | ThresholdRecord) -> Measure:
         """Return what a header of energies, or a threshold, says."""
-        return cls(told.source, told.mode, told.smoothing, told.tokenizer)
+        return cls(told.source, told.mode, told.smoothing, told.tokenizer, told.motion)
 
     def __str__(self) -> str:
         """Return it in words."""
         made = "" if self.tokenizer is None else f", of the tokenizer {self.tokenizer[:15]}"
-        return f"{self.source}, {self.mode}, {self.smoothing or 'no smoothing'}{made}"
+        moved = "" if self.motion is None else f", {self.motion} motion"
+        return f"{self.source}, {self.mode}{moved}, {self.smoothing or 'no smoothing'}{made}"
 
 
 def expect_same_measure(threshold: ThresholdRecord, measure: Measure, where: str) -> None:
@@ -212,7 +214,7 @@ def expect_same_measure(threshold: ThresholdRecord, measure: Measure, where: str
     Raises
     ------
     SchemaError
-        Another source, mode or smoothing, or latents of another tokenizer.
+        Another source, mode or smoothing, motion with or without that of the camera, or latents of another tokenizer.
 
     Examples
     --------
@@ -274,6 +276,7 @@ def _record(
         mode=energies.header.mode,
         smoothing=energies.header.smoothing,
         tokenizer=energies.header.tokenizer,
+        motion=energies.header.motion,
         lowest=found.lowest,
         highest=found.highest,
         above=found.above,

@@ -16,7 +16,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from lapsdata.containers.energies import ENERGY_STATES, Energies
-from lapsdata.errors import Problem, Problems, SchemaError
+from lapsdata.errors import Problem, Problems, SchemaError, listed
 from lapsdata.provenance import provenance
 from lapsdata.schema.base import Record
 from lapsdata.schema.energies import EnergiesHeader
@@ -180,6 +180,7 @@ class _Series(NamedTuple):
     hop_s: float | None
     policies: dict[str, int]
     tokenizer: str | None = None
+    motion: Motion | None = None
 
 
 def track_energies(
@@ -217,7 +218,7 @@ def track_energies(
     if not options.of_tracks:
         message = f"expected velocity_step or velocity_mean for tracks, got {options.mode!r}"
         raise SchemaError(Problem("wrong-mode", "mode", message, "measure the tokens"))
-    return _joined([_of_tracks(one, options) for one in tracks], options, parents)
+    return _joined([_of_tracks(one, options)._replace(motion=options.motion) for one in tracks], options, parents)
 
 
 def token_energies(tokens: Iterable[Tokens], options: EnergyOptions, *, parents: Sequence[Parent] = ()) -> Energies:
@@ -258,7 +259,8 @@ def _of_tracks(tracks: Tracks, options: EnergyOptions) -> _Series:
 
 
 def _of_tokens(tokens: Tokens, options: EnergyOptions) -> _Series:
-    return _measured_tokens(tokens, options)._replace(tokenizer=tokens.header.tokenizer.checkpoint)
+    about = tokens.header
+    return _measured_tokens(tokens, options)._replace(tokenizer=about.tokenizer.checkpoint, motion=about.motion)
 
 
 def _measured_tokens(tokens: Tokens, options: EnergyOptions) -> _Series:
@@ -358,6 +360,7 @@ def step_energies(
     options: EnergyOptions,
     *,
     tokenizer: str | None = None,
+    motion: Motion = "raw",
     parents: Sequence[Parent] = (),
 ) -> Energies:
     """Return the energies of one video whose steps were measured as it came.
@@ -373,6 +376,8 @@ def step_energies(
     options : EnergyOptions
     tokenizer : str, optional
         Digest of the weights, where latents were measured.
+    motion : {"raw", "residual"}
+        Whether the motion of the camera was measured too.
     parents : sequence of Parent, optional
 
     Raises
@@ -388,7 +393,7 @@ def step_energies(
     array([0.5, 1. ])
     """
     series = _step_series(video, frame_s, np.arange(len(rows.value)), rows, layout, {})
-    return _joined([series._replace(tokenizer=tokenizer)], options, parents)
+    return _joined([series._replace(tokenizer=tokenizer, motion=motion)], options, parents)
 
 
 def _per_step(
@@ -469,6 +474,12 @@ def _joined(series: Sequence[_Series], options: EnergyOptions, parents: Sequence
             f"expected tokens of one tokenizer, got {len(tokenizers)}: another than that of {names[0]} made {others}"
         )
         problems.add("other-tokenizer", "videos", message, "encode all videos with one: lapsdata encode --tokenizer")
+    if len({one.motion for one in series}) > 1:
+        others = listed(one.video for one in series if one.motion != series[0].motion)
+        message = (
+            f"expected {series[0].motion or 'unknown'} motion of all videos, as of {names[0]}, got other of {others}"
+        )
+        problems.add("unlike-motion", "videos", message, "encode all videos with one --motion")
     problems.raise_as(SchemaError)
     hops = {None if one.hop_s is None else round(one.hop_s, 6) for one in series}
     value = np.concatenate([one.value for one in series])
@@ -482,6 +493,7 @@ def _joined(series: Sequence[_Series], options: EnergyOptions, parents: Sequence
         support_s=series[0].support_s,
         hop_s=series[0].hop_s if len(hops) == 1 else None,
         tokenizer=tokenizers[0],
+        motion=series[0].motion,
         videos=tuple(names),
     )
     return Energies(

@@ -94,7 +94,7 @@ def invariance(
 
     measured: dict[str, Any] = {"mode": energy, "source": source}
     energies = EnergyOptions(**measured, motion=motion.value if energy.startswith("velocity") else "raw")
-    told: dict[str, Any] = {"threshold": _threshold(threshold, energies, tokenizer)}
+    told: dict[str, Any] = {"threshold": _threshold(threshold, energies, tokenizer, motion.value)}
     if rate:
         told["rates"] = tuple(FrameRate.parse(one) for one in rate)
     options = InvarianceOptions(
@@ -127,7 +127,7 @@ def _windows(text: str) -> Any:  # noqa: ANN401 - a word, or a rate that is impo
     return text if text in {"trained", "own"} else FrameRate.parse(text)
 
 
-def _threshold(text: str, energies: EnergyOptions, tokenizer: Path) -> str | float:
+def _threshold(text: str, energies: EnergyOptions, tokenizer: Path, motion: str) -> str | float:
     """Return the threshold, or the word for how it is found; one from a file must be of what is measured here."""
     from lapsdata.stages.threshold import (
         GivenOptions,
@@ -141,7 +141,7 @@ def _threshold(text: str, energies: EnergyOptions, tokenizer: Path) -> str | flo
     if Path(text).suffix == ".json" or Path(text).is_file():
         record = read_threshold(Path(text))
         weights = None if energies.of_tracks else read_tokenizer_header(tokenizer).weights
-        expect_same_measure(record, Measure(energies.of, energies.measured, None, weights), text)
+        expect_same_measure(record, Measure(energies.of, energies.measured, None, weights, motion), text)
         return record.value
     parted = threshold_options(text)
     return parted.value if isinstance(parted, GivenOptions) else text

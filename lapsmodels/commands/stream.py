@@ -150,7 +150,7 @@ def stream(
     measured = options.energies
     if record is not None:
         weights = None if measured.of == "velocity" else header.weights
-        expect_same_measure(record, Measure(measured.of, measured.measured, None, weights), threshold)
+        expect_same_measure(record, Measure(measured.of, measured.measured, None, weights, options.motion), threshold)
     machine = StateMachine(threshold=value, **key_values(settings or []))
     done, stopped = _followed(
         lambda hooks: stream_source(

@@ -230,6 +230,7 @@ def encode_tracks(
             codes=about.config.codes,
             checkpoint=about.weights,
         ),
+        motion=motion,
         gated_windows=len(gated_starts),
         gated_starts=gated_starts,
     )

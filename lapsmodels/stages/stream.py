@@ -323,6 +323,7 @@ class _Run:
             self._meter.layout,
             self._options.energies,
             tokenizer=self._weights,
+            motion=self._options.motion,
             parents=parents,
         )
         path = self._out / "energies.jsonl"

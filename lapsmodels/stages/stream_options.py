@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
@@ -11,6 +11,9 @@ from lapsdata.stages._segment_export import ExportOptions
 from lapsdata.transforms.energies import EnergyOptions
 from lapsmodels.stages.encode_many import EncodeOptions
 from lapsmodels.stages.track_options import TrackOptions
+
+if TYPE_CHECKING:
+    from lapsdata.transforms.track_speed import Motion
 
 __all__ = ["StreamOptions"]
 
@@ -32,6 +35,12 @@ class StreamOptions(Record):
     """Of steps: of whole windows none is known before they are over."""
     export: ExportOptions = Field(default_factory=ExportOptions)
     """What is written for each segment."""
+
+    @property
+    def motion(self) -> Motion:
+        """Whether the energies have the motion of the camera in them."""
+        return self.energies.motion if self.energies.of_tracks else self.encode.motion
+
     idle_s: Annotated[float, Field(gt=0)] = 5.0
     """Seconds without a frame after which a live source has ended."""
     queue: Positive = 256

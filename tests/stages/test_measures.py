@@ -112,3 +112,35 @@ def test_the_command_refuses_it_too(tmp_path: Path, inside: Any) -> None:
     assert done.returncode == 1
     assert "of the tokenizer sha256:22222222, as the energies are" in done.stderr
     assert not (tmp_path / "other.parquet").exists()
+
+
+def moved(motion: Any, name: str = "clip_0", seed: int = 0) -> Tokens:
+    """Return tokens with or without the motion of the camera."""
+    from dataclasses import replace
+
+    made = tokens_of(ONE, name, seed)
+    return replace(made, header=made.header.model_copy(update={"motion": motion}))
+
+
+@pytest.mark.parametrize("motion", ["raw", "residual", None])
+def test_energies_say_whether_the_camera_is_in_them(motion: Any, tmp_path: Path) -> None:
+    energies = token_energies([moved(motion)], STEPS)
+    assert energies.header.motion == motion
+    output, _ = find_threshold(stored(tmp_path, "one", energies), tmp_path / "t.json", GivenOptions(value=0.5))
+    assert output.content.motion == motion
+
+
+def test_energies_of_tracks_say_it_too() -> None:
+    for motion in ("raw", "residual"):
+        options = EnergyOptions(motion=motion)
+        assert track_energies([sample_tracks(windows=6, points=30)], options).header.motion == motion
+
+
+def test_raw_and_residual_are_never_put_together_or_taken_for_each_other(tmp_path: Path) -> None:
+    with pytest.raises(SchemaError, match=r"expected raw motion of all videos, as of clip_0, got other of 'clip_1'"):
+        token_energies([moved("raw"), moved("residual", "clip_1", 1)], STEPS)
+    path = stored(tmp_path, "one", token_energies([moved("raw")], STEPS))
+    record = find_threshold(path, tmp_path / "t.json", GivenOptions(value=0.5))[0].content
+    told = r"expected a threshold of .*, residual motion, .* got one of quantized, token_diff_step, raw motion"
+    with pytest.raises(SchemaError, match=told):
+        expect_same_measure(record, Measure.of(token_energies([moved("residual")], STEPS).header), "t.json")
