@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
+import numpy as np
 from pydantic import Field
 
 from lapsdata.errors import Problem, SchemaError
@@ -125,7 +126,8 @@ def find_threshold(
     >>> from lapsdata.testing.samples import sample_energies
     >>> folder = pathlib.Path(tempfile.mkdtemp())
     >>> _ = lapsdata.write(folder / "energies.jsonl", sample_energies())
-    >>> output, problems = find_threshold(folder / "energies.jsonl", folder / "threshold.json")
+    >>> options = OtsuOptions(least_motion_px=0.05)
+    >>> output, problems = find_threshold(folder / "energies.jsonl", folder / "threshold.json", options)
     >>> output.fate, output.content.method, problems
     ('made', 'otsu_log', ())
     """
@@ -197,7 +199,7 @@ class Measure(NamedTuple):
         """Return it in words."""
         made = "" if self.tokenizer is None else f", of the tokenizer {self.tokenizer[:15]}"
         moved = "" if self.motion is None else f", {self.motion} motion"
-        return f"{self.source}, {self.mode}{moved}, {self.smoothing or 'no smoothing'}{made}"
+        return f"{self.source}, {self.mode}, {self.smoothing or 'no smoothing'}{made}{moved}"
 
 
 def expect_same_measure(threshold: ThresholdRecord, measure: Measure, where: str) -> None:
@@ -223,7 +225,8 @@ def expect_same_measure(threshold: ThresholdRecord, measure: Measure, where: str
     >>> from lapsdata.testing.samples import sample_energies
     >>> folder = pathlib.Path(tempfile.mkdtemp())
     >>> _ = lapsdata.write(folder / "energies.jsonl", sample_energies())
-    >>> output, _ = find_threshold(folder / "energies.jsonl", folder / "threshold.json")
+    >>> options = GivenOptions(value=0.5)
+    >>> output, _ = find_threshold(folder / "energies.jsonl", folder / "threshold.json", options)
     >>> expect_same_measure(output.content, Measure.of(sample_energies().header), "threshold.json")
     """
     own = Measure.of(threshold)
@@ -253,8 +256,8 @@ def told_threshold(energies: Energies, options: OtsuOptions | GivenOptions) -> T
     found = otsu_threshold(energies, scale="log" if options.method == "otsu" else "linear")
     header = energies.header
     if header.source == "velocity" and header.per == "step":
-        # A step is as long as what one value speaks of.
-        highest_px = found.highest * header.support_s
+        step_s = float(np.median(energies.end_s - energies.start_s))
+        highest_px = found.highest * step_s
         if highest_px < options.least_motion_px:
             message = (
                 f"expected some frame with a mean speed of {options.least_motion_px:g} pixel per frame, got "

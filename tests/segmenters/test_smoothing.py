@@ -149,3 +149,22 @@ def test_the_given_energies_are_as_before() -> None:
     smooth(made, "ema", 1.0)
     assert made.equals(sample_of("energies"))
     assert made.header.provenance == sample_provenance()
+
+
+@given(hop=st.integers(1, 20), values=st.integers(1, 40), extra=st.integers(0, 19))
+def test_the_support_grows_by_the_time_that_is_averaged_over(hop: int, values: int, extra: int) -> None:
+    hop_s, span_s = hop / 64, (values * hop + min(extra, hop - 1)) / 64
+    energies = sample_energies()
+    header = energies.header.model_copy(update={"hop_s": hop_s, "support_s": hop_s})
+    found = smooth(replace(energies, header=header), "moving_average", span_s)
+    # The first value that counts lies less than the span before the last one.
+    reach = max(k * hop for k in range(64) if k * hop < values * hop + min(extra, hop - 1))
+    assert found.header.support_s == pytest.approx(hop_s + reach / 64)
+
+
+def test_of_a_variable_rate_and_of_exponential_means_it_is_said_too() -> None:
+    energies = sample_energies()
+    header = energies.header.model_copy(update={"hop_s": None, "support_s": 0.5})
+    varying = replace(energies, header=header)
+    assert smooth(varying, "moving_average", 0.7).header.support_s == pytest.approx(1.2)
+    assert smooth(varying, "ema", 0.2).header.support_s == pytest.approx(1.1)
