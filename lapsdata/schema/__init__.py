@@ -17,6 +17,7 @@ from lapsdata.schema.energies import EnergiesHeader, EnergiesSeal, EnergyRow, En
 from lapsdata.schema.export import RECORDS, check_schemas, export_schemas
 from lapsdata.schema.ledger import LedgerRun, LedgerSpan
 from lapsdata.schema.loader import EpochOrder, LoaderState, OrderedSource
+from lapsdata.schema.probe import LeftOutVideo, ProbedGroup, ProbeResult, ProbeRow, ProbeRules
 from lapsdata.schema.recipe import Recipe, StageChoice
 from lapsdata.schema.result import (
     BoundaryCounting,
@@ -73,6 +74,7 @@ __all__ = [
     "LabelCount",
     "LedgerRun",
     "LedgerSpan",
+    "LeftOutVideo",
     "LoaderState",
     "Measured",
     "NearestBoundary",
@@ -80,6 +82,10 @@ __all__ = [
     "Package",
     "Parent",
     "PrecisionRecall",
+    "ProbeResult",
+    "ProbeRow",
+    "ProbeRules",
+    "ProbedGroup",
     "Provenance",
     "Recipe",
     "Record",

@@ -1,0 +1,1 @@
+"""What `lapsdata evaluate --task` hands over to: one file per task."""
