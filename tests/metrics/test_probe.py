@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from lapsdata.errors import SchemaError
 from lapsdata.metrics.probe import FeatureSet, HowProbed, ProbedRows, circular_shifts, probe_rows, time_features
-from lapsdata.schema import ProbeRow
+
+if TYPE_CHECKING:
+    from lapsdata.schema import ProbeRow
 
 LENGTHS = (70, 60, 80, 50)
 VIDEO = np.repeat(np.arange(4), LENGTHS)
