@@ -37,9 +37,9 @@ STRENGTHS = tuple(10.0**power for power in range(-4, 5))
 LEAST_SPREAD = 0.1
 """Least standard deviation of a column, as a share of the root mean square of those of its unit.
 
-Cells of a picture in which hardly anything moves have spreads that fall smoothly to nothing: of the 128 columns of
-GR00T's flow from 20 to 0.01 pixel per second. R² of them is -4.3 with a share of 0.001, 0.09 with 0.03, 0.14 with 0.1
-and 0.15 with 0.3 (`benchmarks/bench_robot_state.py` has the data)."""
+Cells of a picture in which hardly anything moves have spreads that fall smoothly to nothing: those of the 128 columns
+of GR00T's flow go from 20 to 0.01 pixel per second. R² of them (`benchmarks/bench_robot_state.py`) is -4.3 with a share
+of 0.001 and 0.09 with 0.03, stays between 0.14 and 0.15 from 0.1 to 0.3, and falls again with 0.5."""
 
 # Rounding gives columns of equal numbers a spread of this share of their size, and more.
 _ROUNDING = 1e-9

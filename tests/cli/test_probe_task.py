@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 import lapsdata
 from lapsdata.cli.tasks.probe import PLUGIN
-from lapsdata.errors import SchemaError
+from lapsdata.errors import SchemaError, StorageError
 from lapsdata.schema import ProbeResult
 from lapsdata.storage.sealed_json import read_sealed_json
 from lapsdata.testing.samples import sample_tokens
@@ -110,3 +110,38 @@ def test_what_does_not_fit_is_told(
     assert isinstance(done.exception, SchemaError)
     with pytest.raises(SchemaError, match=message):
         raise done.exception
+
+
+def test_a_file_of_others_is_never_replaced(task: Task, tokens: Path, tmp_path: Path) -> None:
+    (tmp_path / "p.json").write_text("my notes")
+    done = task(tokens, "--truth", tmp_path / "motion.csv", "--out", tmp_path / "p.json", "--force", *QUICK)
+    assert isinstance(done.exception, StorageError)
+    assert "it is left as it is" in str(done.exception)
+    assert (tmp_path / "p.json").read_text() == "my notes"
+
+
+def test_groups_from_a_table_and_windows_of_codes(task: Task, tokens: Path, tmp_path: Path) -> None:
+    (tmp_path / "groups.csv").write_text("video,group\nclip_0,x\nclip_1,y\nclip_9,x\n")
+    words = ("--groups", tmp_path / "groups.csv", "--per", "window", "--latents", "codes", "--columns", "arm")
+    done = task(tokens, "--truth", tmp_path / "motion.csv", *words, *QUICK, "--json")
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.output)
+    assert [group["name"] for group in told["groups"]] == ["clip_2", "x", "y"]
+    assert told["policies"]["grouped_videos_not_there"] == 1
+    assert told["rules"]["per"] == "window"
+    assert told["rows"][0]["parameters"]["of"] == "codes"
+    assert sum(group["rows"] for group in told["groups"]) == 3 * 60
+
+
+@pytest.mark.parametrize("words", [(), ("--seed", "7")])
+def test_what_is_drawn_is_drawn_again_alike(task: Task, tokens: Path, tmp_path: Path, words: tuple[str, ...]) -> None:
+    given = (tokens, "--truth", tmp_path / "motion.csv", *words, *QUICK, "--json")
+    one, two = (json.loads(task(*given).output) for _ in range(2))
+    assert one == two
+    assert one["provenance"]["parameters"]["seed"] == (7 if words else 0)
+
+
+@pytest.mark.parametrize("words", [("--draws", "0"), ("--folds", "1"), ("--per", "frame"), ("--seed", "-1"), ()])
+def test_wrong_usage(task: Task, tokens: Path, tmp_path: Path, words: tuple[str, ...]) -> None:
+    truth = ("--truth", tmp_path / "motion.csv") if words else ()
+    assert task(tokens, *truth, *words).exit_code == 2

@@ -96,3 +96,17 @@ def test_what_cannot_be_tested_is_refused(change: dict[str, Any], message: str) 
     }
     with pytest.raises(SchemaError, match=message):
         circular_shift_test(**given | change)
+
+
+def test_the_same_seed_gives_the_same_turns_and_all_of_them_are_spread_alike() -> None:
+    random = np.random.default_rng(6)
+    events = {name: np.sort(random.uniform(0, 30, 6)) for name in "ab"}
+    cuts = {name: np.sort(random.uniform(0, 30, 9)) for name in "ab"}
+    spans = dict.fromkeys("ab", (0.0, 30.0))
+    one, same, other = (
+        circular_shift_test(events, cuts, spans, tolerance_s=0.5, draws=200, seed=seed) for seed in (0, 0, 1)
+    )
+    assert one == same
+    # Which turns of both videos meet is seeded; that each video has all of them is not.
+    assert other.near_by_chance == pytest.approx(one.near_by_chance)
+    assert other.p_value == pytest.approx(one.p_value, abs=0.15)

@@ -221,3 +221,55 @@ def test_other_numbers_of_rows_are_refused() -> None:
     features, target = problem()
     with pytest.raises(LengthMismatchError, match="got 113 of features, 114 of targets, 114 of group"):
         grouped_ridge(features[1:], target[None], GROUPS)
+
+
+@given(st.integers(0, 500))
+@settings(max_examples=15)
+def test_neither_the_order_of_rows_nor_of_columns_matters(seed: int) -> None:
+    features, target = problem(seed)
+    random = np.random.default_rng(seed)
+    rows, columns = random.permutation(len(GROUPS)), random.permutation(features.shape[1])
+    found = grouped_ridge(features, target[None], GROUPS)
+    other = grouped_ridge(features[rows][:, columns], target[rows][None], GROUPS[rows])
+    np.testing.assert_allclose(other.predicted[0], found.predicted[0][rows], rtol=1e-8, atol=1e-8)
+    np.testing.assert_array_equal(other.strength, found.strength)
+
+
+@given(st.floats(0.01, 100), st.floats(-50, 50))
+@settings(max_examples=15)
+def test_r2_knows_neither_unit_nor_origin_of_the_target(scale: float, shift: float) -> None:
+    features, target = problem()
+    one = held_out_r2(target[None], grouped_ridge(features, target[None], GROUPS))
+    moved = (target * scale + shift)[None]
+    np.testing.assert_allclose(held_out_r2(moved, grouped_ridge(features, moved, GROUPS)), one, rtol=1e-6)
+
+
+def test_the_strongest_ridge_predicts_the_mean_and_is_nothing() -> None:
+    features, target = problem()
+    found = grouped_ridge(features, target[None], GROUPS, strengths=[1e12])
+    np.testing.assert_allclose(found.predicted, found.mean, atol=1e-8)
+    np.testing.assert_allclose(held_out_r2(target[None], found), 0, atol=1e-8)
+
+
+def test_groups_that_are_dealt_into_fewer_folds_are_held_out_together() -> None:
+    features, target = problem()
+    two = grouped_ridge(features, target[None], GROUPS, strengths=[0.5], folds=2, least_spread=0)
+    fold = deal_groups([30, 25, 41, 18], 2)
+    for number in range(2):
+        held_out = fold[GROUPS] == number
+        pipe = make_pipeline(StandardScaler(), Ridge(alpha=0.5 * (~held_out).sum()))
+        expected = pipe.fit(features[~held_out], target[~held_out]).predict(features[held_out])
+        np.testing.assert_allclose(two.predicted[0, held_out], expected, rtol=1e-7)
+        np.testing.assert_allclose(two.mean[0, held_out], np.tile(target[~held_out].mean(axis=0), (held_out.sum(), 1)))
+
+
+def test_r2_of_some_rows_is_of_these_alone() -> None:
+    features, target = problem()
+    found = grouped_ridge(features, target[None], GROUPS, strengths=[1.0])
+    last = GROUPS == 3
+    errors = ((target - found.predicted[0])[last] ** 2).sum(axis=0)
+    of_mean = ((target[last] - target[~last].mean(axis=0)) ** 2).sum(axis=0)
+    np.testing.assert_allclose(held_out_r2(target[None], found, last)[0], 1 - errors / of_mean)
+    changed = target.copy()
+    changed[~last] += 5
+    np.testing.assert_array_equal(held_out_r2(changed[None], found, last), held_out_r2(target[None], found, last))

@@ -8,6 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lapsdata.errors import SchemaError, StorageError
 from lapsdata.stages._motion_table import read_motion
@@ -133,3 +135,47 @@ def test_what_is_no_table_is_refused(tmp_path: Path) -> None:
         read_motion(tmp_path / "m.parquet")
     with pytest.raises(StorageError, match="no such file"):
         read_motion(tmp_path / "nowhere.parquet")
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["a", "b", "long name"]), st.integers(0, 50), st.floats(-1e6, 1e6)),
+        min_size=1,
+        max_size=20,
+        unique_by=lambda row: row[:2],
+    ),
+    st.randoms(use_true_random=False),
+)
+def test_rows_of_videos_may_be_mixed_and_say_the_same(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, int, float]], random: Any
+) -> None:
+    """Only within a video must time rise."""
+    folder = tmp_path_factory.mktemp("tables")
+    ordered = sorted(rows)
+    videos = sorted({video for video, _, _ in rows})
+    queues = {video: [row for row in ordered if row[0] == video] for video in videos}
+    mixed = []
+    while any(queues.values()):
+        mixed.append(queues[random.choice([video for video in videos if queues[video]])].pop(0))
+    digests = set()
+    for name, some in {"ordered": ordered, "mixed": mixed}.items():
+        lines = ["video,time_s,x", *(f"{video},{at},{value!r}" for video, at, value in some)]
+        (folder / f"{name}.csv").write_text("\n".join(lines))
+        columns = {"video": [row[0] for row in some], "time_s": [row[1] for row in some], "x": [row[2] for row in some]}
+        pq.write_table(pa.table(columns), folder / f"{name}.parquet")
+        for ending in ("csv", "parquet"):
+            found = read_motion(folder / f"{name}.{ending}")
+            assert list(found.videos) == videos
+            for video in videos:
+                expected = [value for of, _, value in ordered if of == video]
+                np.testing.assert_array_equal(found.videos[video].value[:, 0], expected)
+            digests.add(found.digest)
+    assert len(digests) == 1
+
+
+def test_columns_of_pictures_and_texts_are_not_read_where_others_are_chosen(tmp_path: Path) -> None:
+    columns = {"video": ["a"], "time_s": [0.0], "x": [1.5], "image": [b"\x89PNG"], "parts": [{"deep": 1}]}
+    pq.write_table(pa.table(columns), tmp_path / "m.parquet")
+    assert read_motion(tmp_path / "m.parquet", ["x"]).videos["a"].value.tolist() == [[1.5]]
+    with pytest.raises(SchemaError, match="image: expected numbers, got others"):
+        read_motion(tmp_path / "m.parquet")
