@@ -86,7 +86,7 @@ def rows() -> list[tuple[str, str, str]]:
         promise = f">= {cut['promise']['f_at_0.25_s']}" if title == "per step" else ""
         figure = f"F {row['f']['0.25']:.3f} (best row of chance: {best['f']:.3f})"
         found.append((f"boundaries of 24 scenes within 0.25 s, energies {title}", promise, figure))
-    found += [*by_codes(), *shaken(), *robot()]
+    found += [*by_codes(), *shaken(), *robot_state()]
     for name, row in video["videos"].items():
         order, at_random = row["in_order"]["rgb"]["times_bare"], row["random"]["times_reopening"]
         promise = f">= {video['promise']['in_order_times_bare']} x, >= {video['promise']['random_times_reopening']} x"
@@ -133,7 +133,7 @@ def shaken() -> list[tuple[str, str, str]]:
     ]
 
 
-def robot() -> list[tuple[str, str, str]]:
+def robot_state() -> list[tuple[str, str, str]]:
     """What energies and tokens say of a robot's own state."""
     told = result("robot_state")
     what = f"rank correlation with the speed of the right arm, {told['episodes']} episodes of GR00T"

@@ -144,8 +144,8 @@ def circular_shifts(video: Whole, draws: int, *, seed: int) -> Whole:
 
     Examples
     --------
-    >>> circular_shifts(np.array([0, 0, 0, 1]), 1, seed=0)[0, 3]
-    3
+    >>> circular_shifts(np.array([0, 0, 0, 1]), 1, seed=0)[0, 3:]
+    array([3])
     """
     random = np.random.default_rng(seed)
     found = np.tile(np.arange(len(video), dtype=np.int64), (draws, 1))
