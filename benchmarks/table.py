@@ -86,7 +86,7 @@ def rows() -> list[tuple[str, str, str]]:
         promise = f">= {cut['promise']['f_at_0.25_s']}" if title == "per step" else ""
         figure = f"F {row['f']['0.25']:.3f} (best row of chance: {best['f']:.3f})"
         found.append((f"boundaries of 24 scenes within 0.25 s, energies {title}", promise, figure))
-    found += [*by_codes(), *unmoved(), *shaken()]
+    found += [*by_codes(), *unmoved(), *shaken(), *robot_state()]
     for name, row in video["videos"].items():
         order, at_random = row["in_order"]["rgb"]["times_bare"], row["random"]["times_reopening"]
         promise = f">= {video['promise']['in_order_times_bare']} x, >= {video['promise']['random_times_reopening']} x"
@@ -162,6 +162,25 @@ def shaken() -> list[tuple[str, str, str]]:
         for shake, lost in told["lost_f_at_0.25_s"].items()
         if shake != "0"
     ]
+
+
+def robot_state() -> list[tuple[str, str, str]]:
+    """What energies and tokens say of a robot's own state."""
+    told = result("robot_state")
+    what = f"rank correlation with the speed of the right arm, {told['episodes']} episodes of GR00T"
+    found = []
+    for name in ("velocity_step", "token_diff_step quantized", "token_diff_step prequant"):
+        row = told["energies"][name]
+        figure = f"{row['spearman']['least']:.2f} to {row['spearman']['most']:.2f}"
+        found.append((f"{what}: {name}", "", figure))
+    plain = [one["spearman"] for one in told["plain_dense_flow"].values()]
+    found.append((f"{what}: plain dense flow of the whole picture", "", f"{min(plain):.2f} to {max(plain):.2f}"))
+    rows = told["probe"]["step"]["rows"]
+    names = ("tokens", "tracks", "raw_flow", "random_projection_tokens", "time", "shuffled_tokens")
+    figure = ", ".join(f"{name} {rows[name]['r2']:.2f}" for name in names)
+    groups = len(told["probe"]["step"]["groups"])
+    what = f"R² to the 7 velocities of the arm's joints, {groups} groups of episodes held out as a whole"
+    return [*found, (what, "", figure)]
 
 
 def loading() -> list[tuple[str, str, str]]:

@@ -64,7 +64,9 @@ _PLACES: dict[Kind, _Place] = {
     # By name alone: nothing here imports the models.
     "trackers": _Place("lapsmodels.trackers", requires=_TRACKER),
     "segmenters": _Place("lapsdata.segmenters", helpers=frozenset({"smoothing", "thresholds"}), requires=_SEGMENTER),
-    "stages": _Place("lapsdata.stages", helpers=frozenset({"recipe", "segment_export", "truth"}), requires=_STAGE),
+    "stages": _Place(
+        "lapsdata.stages", helpers=frozenset({"probe", "recipe", "segment_export", "truth"}), requires=_STAGE
+    ),
     "commands": _Place("lapsdata.cli", helpers=frozenset({"main", "tasks"}), requires={"__call__": Callable}),
     # What `lapsdata evaluate` scores.
     "tasks": _Place("lapsdata.cli.tasks", requires={"__call__": Callable}),

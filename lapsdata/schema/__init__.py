@@ -28,6 +28,7 @@ from lapsdata.schema.invariance import (
 )
 from lapsdata.schema.ledger import LedgerRun, LedgerSpan
 from lapsdata.schema.loader import EpochOrder, LoaderState, OrderedSource
+from lapsdata.schema.probe import LeftOutVideo, ProbedGroup, ProbeResult, ProbeRow, ProbeRules
 from lapsdata.schema.recipe import Recipe, StageChoice
 from lapsdata.schema.result import (
     BoundaryCounting,
@@ -91,6 +92,7 @@ __all__ = [
     "LabelCount",
     "LedgerRun",
     "LedgerSpan",
+    "LeftOutVideo",
     "LoaderState",
     "Measured",
     "NearestBoundary",
@@ -98,6 +100,10 @@ __all__ = [
     "Package",
     "Parent",
     "PrecisionRecall",
+    "ProbeResult",
+    "ProbeRow",
+    "ProbeRules",
+    "ProbedGroup",
     "Provenance",
     "Recipe",
     "Record",

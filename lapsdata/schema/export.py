@@ -14,6 +14,7 @@ from lapsdata.schema.energies import EnergiesHeader, EnergiesSeal, EnergyRow
 from lapsdata.schema.invariance import InvarianceResult
 from lapsdata.schema.ledger import LedgerRun, LedgerSpan
 from lapsdata.schema.loader import LoaderState
+from lapsdata.schema.probe import ProbeResult
 from lapsdata.schema.recipe import Recipe
 from lapsdata.schema.result import BoundaryResult
 from lapsdata.schema.run import Run
@@ -45,6 +46,7 @@ RECORDS: dict[str, type[Record]] = {
     "ledger.v1": LedgerRun,
     "ledger_span.v1": LedgerSpan,
     "loader_state.v1": LoaderState,
+    "probe_result.v1": ProbeResult,
     "recipe.v1": Recipe,
     "run.v1": Run,
     "seal_list.v1": SealList,

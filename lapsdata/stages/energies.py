@@ -18,7 +18,7 @@ from lapsdata.stages._stage import Stage
 from lapsdata.transforms.energies import EnergyMode, EnergyOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from pydantic import JsonValue
@@ -178,8 +178,14 @@ def energy_problems(energies: Energies) -> tuple[Problem, ...]:
     return (*repeated_frames(energies), *told)
 
 
-def energy_files(given: Sequence[Path]) -> list[Path]:
+def energy_files(given: Sequence[Path], suffixes: Collection[str] = (".h5", ".hdf5", ".zarr")) -> list[Path]:
     """Return the files of tracks or tokens that are named, or lie in folders that are, by name.
+
+    Parameters
+    ----------
+    given : sequence of Path
+    suffixes : collection of str
+        Which files of a folder are taken.
 
     Raises
     ------
@@ -197,7 +203,7 @@ def energy_files(given: Sequence[Path]) -> list[Path]:
     found: list[Path] = []
     for path in given:
         if path.is_dir() and path.suffix != ".zarr":
-            found += sorted(one for one in path.iterdir() if one.suffix in {".h5", ".hdf5", ".zarr"})
+            found += sorted(one for one in path.iterdir() if one.suffix in suffixes)
         else:
             recognise(path)
             found.append(path)

@@ -21,6 +21,7 @@ from lapsdata.provenance import provenance
 from lapsdata.schema.base import Record
 from lapsdata.schema.energies import EnergiesHeader
 from lapsdata.transforms.latent_energy import latent_change, latent_size
+from lapsdata.transforms.step_features import view_of
 from lapsdata.transforms.track_speed import Motion, window_speed
 from lapsdata.transforms.window_steps import step_means
 
@@ -243,7 +244,7 @@ def token_energies(tokens: Iterable[Tokens], options: EnergyOptions, *, parents:
 
 
 def _of_tracks(tracks: Tracks, options: EnergyOptions) -> _Series:
-    view, name = _view_of(tracks, options.view), tracks.header.video.name
+    view, name = view_of(tracks, options.view), tracks.header.video.name
     speed = window_speed(tracks.tracks[view], tracks.vis[view], tracks.step_s, motion=options.motion)
     camera = {
         "ego_motion_followed": speed.followed,
@@ -279,17 +280,6 @@ def _measured_tokens(tokens: Tokens, options: EnergyOptions) -> _Series:
         change, policies = False, {"l2_mean_of_single_steps": len(tokens)}
     values = latent_change(latents, streams) if change else latent_size(latents, streams)
     return _per_window(values, tokens, policies)
-
-
-def _view_of(tracks: Tracks, wanted: str | None) -> str:
-    views = sorted(tracks.tracks)
-    if wanted is None and len(views) == 1:
-        return views[0]
-    if wanted not in views:
-        got = "none named" if wanted is None else repr(wanted)
-        message = f"{tracks.header.video.name}: expected one of the views {', '.join(views)}, got {got}"
-        raise SchemaError(Problem("wrong-view", "view", message))
-    return wanted
 
 
 def step_layout(options: EnergyOptions, horizon: int, where: str) -> StepLayout:
