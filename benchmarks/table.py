@@ -86,7 +86,7 @@ def rows() -> list[tuple[str, str, str]]:
         promise = f">= {cut['promise']['f_at_0.25_s']}" if title == "per step" else ""
         figure = f"F {row['f']['0.25']:.3f} (best row of chance: {best['f']:.3f})"
         found.append((f"boundaries of 24 scenes within 0.25 s, energies {title}", promise, figure))
-    found += [*by_codes(), *shaken()]
+    found += [*by_codes(), *encoding(), *shaken()]
     for name, row in video["videos"].items():
         order, at_random = row["in_order"]["rgb"]["times_bare"], row["random"]["times_reopening"]
         promise = f">= {video['promise']['in_order_times_bare']} x, >= {video['promise']['random_times_reopening']} x"
@@ -117,6 +117,19 @@ def by_codes() -> list[tuple[str, str, str]]:
         f"{support:.2g} s {rows['velocity, equal support']}, over one step {rows['velocity']}"
     )
     return [(what, ">= speed of points over the same time", figure)]
+
+
+def encoding() -> list[tuple[str, str, str]]:
+    """Files of tracks to files of tokens, beside the model alone."""
+    told, found = result("encode"), []
+    for preset, row in told["presets"].items():
+        per_s, share = row["windows_per_s"], row["share_of_model"]
+        one, two = "one process, model on one thread", "two processes"
+        figure = f"one process {share[one]:.2f} ({per_s['encode, one process']:,.0f} windows/s); two processes beside "
+        figure += f"two with the model {share[two]:.2f} ({per_s['encode, two processes']:,.0f} windows/s), where the "
+        figure += f"work beside the model allows {row['two_processes_allow']:.2f}"
+        found.append((f"`lapsdata encode`, preset {preset}, beside its model alone", f">= {told['promise']} x", figure))
+    return found
 
 
 def shaken() -> list[tuple[str, str, str]]:
