@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lapsdata.schema.base import Parent
+    from lapsdata.transforms.track_speed import Motion
     from lapsmodels.stages.encode import PreparedRows
-    from lapsmodels.stages.encode_many import EncodeOptions
     from lapsmodels.tokenizer.checkpoint import Checkpoint
 
 __all__ = ["AheadOfModel"]
@@ -43,7 +43,8 @@ class AheadOfModel:
     path : Path
         Tracks.
     checkpoint : Checkpoint
-    options : EncodeOptions
+    batch, motion, options
+        See `lapsmodels.stages.encode.encode_tracks`.
 
     Raises
     ------
@@ -51,26 +52,33 @@ class AheadOfModel:
         See `lapsdata.read`; SchemaError also where the tokenizer is made for other windows.
     """
 
-    def __init__(self, path: Path, checkpoint: Checkpoint, options: EncodeOptions) -> None:
+    def __init__(
+        self,
+        path: Path,
+        checkpoint: Checkpoint,
+        *,
+        batch: int = 64,
+        motion: Motion = "raw",
+        **options: Any,  # noqa: ANN401 - those of `VideoEncoder`
+    ) -> None:
         self._path, self._mark = path, _mark(path)
         # Whatever stands there is read once from its disk: what is read now need not be fetched again for its digest.
         self._parent = _beside(lambda: parent("tracks", path))
         self._close: Callable[[], None] = lambda: None
-        told: dict[str, Any] = options.as_json()
-        chosen = {name: told[name] for name in ("latents", "motion", "gate_speed", "gate_share")}
+        options["motion"] = motion
         plugin = recognise(path)
-        if options.motion == "residual" or plugin.container is not Tracks or plugin.index is None:
+        if motion == "residual" or plugin.container is not Tracks or plugin.index is None:
             tracks = read(path, Tracks)
             refuse_other_shapes(tracks.header, checkpoint)
-            given = without_ego_motion(tracks) if options.motion == "residual" else tracks
-            self.video = VideoEncoder(given.header, given.start_index, given.frame_s, checkpoint, **chosen)
+            given = without_ego_motion(tracks) if motion == "residual" else tracks
+            self.video = VideoEncoder(given.header, given.start_index, given.frame_s, checkpoint, **options)
             windows = functools.partial(_slice, given, self.video.views)
         else:
             blocks = TrackBlocks(path, plugin.index(path))
             self._close = blocks.close
-            self.video = VideoEncoder(blocks.header, blocks.start_index, blocks.frame_s, checkpoint, **chosen)
+            self.video = VideoEncoder(blocks.header, blocks.start_index, blocks.frame_s, checkpoint, **options)
             windows = functools.partial(_block, blocks, list(self.video.views))
-        self._begin(windows, len(self.video), options.batch)
+        self._begin(windows, len(self.video), batch)
 
     def _begin(self, windows: Callable[[int, int], Any], count: int, batch: int) -> None:
         """Let the first batches be made ready."""

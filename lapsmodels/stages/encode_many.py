@@ -204,8 +204,16 @@ def _encode_alone(job: Job[_Work], tell: Tell) -> int:
 
 
 def _begin(job: Job[_Work]) -> AheadOfModel:
-    work = job.item.payload
-    return AheadOfModel(work.tracks, _loaded(work.tokenizer, work.weights, work.device), work.options)
+    work, options = job.item.payload, job.item.payload.options
+    return AheadOfModel(
+        work.tracks,
+        _loaded(work.tokenizer, work.weights, work.device),
+        batch=options.batch,
+        latents=options.latents,
+        motion=options.motion,
+        gate_speed=options.gate_speed,
+        gate_share=options.gate_share,
+    )
 
 
 def _compute(job: Job[_Work], begun: AheadOfModel) -> tuple[VideoEncoder, AheadOfModel]:
