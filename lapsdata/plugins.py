@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["KINDS", "Kind", "PluginEntry", "Registry", "registry"]
 
-Kind = Literal["adapters", "formats", "checks", "trackers", "segmenters", "metrics", "stages", "commands"]
+Kind = Literal["adapters", "formats", "checks", "trackers", "segmenters", "metrics", "stages", "commands", "tasks"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 Status = Literal["not-loaded", "ok", "broken", "clash"]
@@ -65,7 +65,9 @@ _PLACES: dict[Kind, _Place] = {
     "trackers": _Place("lapsmodels.trackers", requires=_TRACKER),
     "segmenters": _Place("lapsdata.segmenters", helpers=frozenset({"smoothing", "thresholds"}), requires=_SEGMENTER),
     "stages": _Place("lapsdata.stages", helpers=frozenset({"recipe", "segment_export", "truth"}), requires=_STAGE),
-    "commands": _Place("lapsdata.cli", helpers=frozenset({"main"}), requires={"__call__": Callable}),
+    "commands": _Place("lapsdata.cli", helpers=frozenset({"main", "tasks"}), requires={"__call__": Callable}),
+    # What `lapsdata evaluate` scores.
+    "tasks": _Place("lapsdata.cli.tasks", requires={"__call__": Callable}),
 }
 
 T = TypeVar("T")
@@ -140,7 +142,7 @@ class Registry(Generic[T]):
 
     Examples
     --------
-    >>> commands = Registry("commands", "lapsdata.cli", helpers={"main"})
+    >>> commands = Registry("commands", "lapsdata.cli", helpers={"main", "tasks"})
     >>> "plugins" in commands.names()
     True
     """

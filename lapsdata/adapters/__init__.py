@@ -7,6 +7,5 @@ An adapter is one module of this package, `PLUGIN` in it an `Adapter`; that of a
 from __future__ import annotations
 
 from lapsdata.adapters._adapter import Adapted, Adapter, find_adapter
-from lapsdata.adapters._laps_codes import CodedWindow, chosen_windows, write_codes
 
-__all__ = ["Adapted", "Adapter", "CodedWindow", "chosen_windows", "find_adapter", "write_codes"]
+__all__ = ["Adapted", "Adapter", "find_adapter"]

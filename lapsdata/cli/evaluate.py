@@ -1,92 +1,70 @@
-"""`lapsdata evaluate`: segments beside a truth, and beside chance."""
+"""`lapsdata evaluate`: hands over to what scores the task that is named; each has options of its own."""
 
 from __future__ import annotations
 
-from enum import StrEnum
-from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+import typer.core
+import typer.main
 
-from lapsdata import console
-from lapsdata.verbs import Json
+from lapsdata.plugins import registry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 __all__ = ["PLUGIN"]
 
-
-class _Missing(StrEnum):
-    RAISE = "raise"
-    EMPTY = "empty"
+_OPTION, _DEFAULT = "--task", "segments"
 
 
-class _Extra(StrEnum):
-    RAISE = "raise"
-    LEAVE_OUT = "leave_out"
+class _ByTask(typer.core.TyperGroup):
+    """A verb that is another one for each task, with one name: its help is that of the task."""
+
+    # Of typer's own click, whose types have no public name.
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:  # noqa: ANN401
+        command = self._command(registry("tasks").load(_named(args)))
+        option = self._command(_option).params[0]
+        # What it says has been followed already: it is there for the help and for the parser.
+        option.expose_value = False
+        command.params.insert(0, option)
+        return command.make_context(info_name, args, parent=parent, **extra)
+
+    def _command(self, function: Callable[..., Any]) -> Any:  # noqa: ANN401 - of typer's own click
+        app = typer.Typer(add_completion=False, rich_markup_mode=self.rich_markup_mode)
+        app.command()(function)
+        return typer.main.get_command(app)
 
 
-class _Average(StrEnum):
-    MACRO = "macro"
-    MICRO = "micro"
+def _named(args: Sequence[str]) -> str:
+    """Return the task that the words name, the last one where there are several, as of any option."""
+    task = _DEFAULT
+    for at, word in enumerate(args):
+        if word == "--":
+            break
+        if word == _OPTION and at + 1 < len(args):
+            task = args[at + 1]
+        elif word.startswith(f"{_OPTION}="):
+            task = word.partition("=")[2]
+    return task
 
 
-def evaluate(
-    found: Annotated[Path, typer.Argument(help="Segments, as `lapsdata segment` writes them.")],
-    truth: Annotated[
-        Path,
+def _option(
+    task: Annotated[
+        str,
         typer.Option(
-            "--truth",
-            help="The true segments: Parquet, CSV with video,start_s,end_s,label, or a folder of them.",
-            metavar="PATH",
+            _OPTION,
+            metavar="NAME",
+            help=f"What is scored: {', '.join(registry('tasks').names())}. With --help: the options of that.",
         ),
-    ],
-    tolerance: Annotated[
-        list[float] | None, typer.Option(help="Seconds; may be repeated. By default 0.25, 0.5, 1, 2 and 5.", min=0)
-    ] = None,
-    missing: Annotated[
-        _Missing, typer.Option(help="A video of the truth without segments: an error, or an empty answer.")
-    ] = _Missing.RAISE,
-    extra: Annotated[_Extra, typer.Option(help="A video without a truth: an error, or left out.")] = _Extra.RAISE,
-    end_slack: Annotated[
-        float, typer.Option(help="Seconds by which the videos of both may differ in length.", min=0)
-    ] = 1.0,
-    average: Annotated[_Average, typer.Option(help="Over videos, or over all boundaries.")] = _Average.MACRO,
-    draws: Annotated[int, typer.Option(help="How often chance is tried.", min=1)] = 50,
-    seed: Annotated[int, typer.Option(help="Of chance.", min=0)] = 0,
-    energies: Annotated[
-        Path | None,
-        typer.Option(help="What the segments were made of: adds the row of a constant energy.", metavar="FILE"),
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="Write the result as FILE.json too.", metavar="FILE")
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Score again what --out holds already.")] = False,
-    json: Json = False,
+    ] = _DEFAULT,
 ) -> None:
-    """Score boundaries, beside rows that have seen no video.
-
-    Uniform, periodic, random and shifted boundaries are scored by the same rules; a sentence says where the segments
-    are not above the best of them. Rules, counts and the digest of the truth stand in the result.
-    """
-    from lapsdata.metrics import TOLERANCES_S, boundary_table
-    from lapsdata.stages.evaluate import EvaluateOptions, boundary_scores, score_segments
-
-    options = EvaluateOptions(
-        tolerances_s=tuple(tolerance) if tolerance else TOLERANCES_S,
-        missing=missing.value,
-        extra=extra.value,
-        end_slack_s=end_slack,
-        draws=draws,
-        seed=seed,
-    )
-    if out is None:
-        result = boundary_scores(found, truth, options, energies=energies)
-    else:
-        result = score_segments(found, truth, out, options, energies=energies, force=force).content
-    if json:
-        console.write_json(result.as_json())
-        return
-    for line in boundary_table(result, average=average.value).splitlines():
-        console.write(line)
+    """Have an option that stands before those of a task."""
 
 
-PLUGIN = evaluate
+PLUGIN = typer.Typer(cls=_ByTask, help="Score segments and more beside chance.", add_completion=False)
+
+
+@PLUGIN.callback()
+def _evaluate() -> None:
+    """Score what was found, beside rows that have seen nothing of it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lapsdata.errors import LapsError
 from lapsdata.formats._shards_files import digest_of, shard_name
@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
     from pydantic import JsonValue
 
-__all__ = ["Part", "drop_parts", "kept_parts", "save_part"]
+__all__ = ["KeptParts", "Part", "drop_parts", "kept_parts", "save_part"]
 
 _FORMAT: dict[str, JsonValue] = {"format": "lapsdata.shards_part", "format_version": "1.0"}
+_NAMES = "part-*.parquet"
 
 
 @dataclass(frozen=True)
@@ -48,14 +49,30 @@ def save_part(folder: Path, number: int, part: Part) -> None:
     write_sealed_parquet(folder / _name(number), _FORMAT | told, part.samples.table())
 
 
-def kept_parts(folder: Path, fields: Sequence[str]) -> list[Part]:
+class KeptParts(NamedTuple):
+    """What an earlier writer has left.
+
+    Parameters
+    ----------
+    parts : tuple of Part
+        The archives from the first one on that are what was written.
+    refused : int
+        Archives that were written down as whole too: the first of them is not what was written.
+    """
+
+    parts: tuple[Part, ...] = ()
+    refused: int = 0
+
+
+def kept_parts(folder: Path, fields: Sequence[str]) -> KeptParts:
     """Return the archives from the first one on that are what was written; everything else in the folder is removed."""
-    parts = list(_whole(folder, fields))
+    parts = tuple(_whole(folder, fields))
     known = {name for number, part in enumerate(parts) for name in (_name(number), part.shard.name)}
+    refused = sum(item.name not in known for item in folder.glob(_NAMES))
     for item in folder.iterdir():
         if item.name not in known:
             remove(item)
-    return parts
+    return KeptParts(parts, refused)
 
 
 def _whole(folder: Path, fields: Sequence[str]) -> Iterator[Part]:
@@ -63,7 +80,7 @@ def _whole(folder: Path, fields: Sequence[str]) -> Iterator[Part]:
         # Whatever is wrong with an archive or its rows: it is made again, and so are those behind it.
         try:
             part = _part(folder, number, fields)
-        except (LapsError, OSError, KeyError):
+        except (LapsError, OSError, KeyError, ValueError):  # a record that is none is a ValueError
             return
         if part is None:
             return
@@ -82,7 +99,7 @@ def _part(folder: Path, number: int, fields: Sequence[str]) -> Part | None:
 
 def drop_parts(folder: Path) -> None:
     """Remove the rows of the archives: the index has them all."""
-    for item in folder.glob("part-*.parquet"):
+    for item in folder.glob(_NAMES):
         item.unlink()
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lapsdata.formats._shards_tables import FieldRows, SampleTable
+from lapsdata.formats._shards_tables import FIELD_PARTS, INTEGERS, FieldRows, SampleTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["SampleRows"]
-
-_PLAIN = ("shard", "offset", "length", "video", "window", "start_index")
-_PARTS = ("offset", "length", "crc32c")
 
 
 class SampleRows:
@@ -31,8 +28,8 @@ class SampleRows:
 
     def __init__(self, fields: Iterable[str]) -> None:
         self._fields = tuple(fields)
-        parts = [f"{field}:{part}" for field in self._fields for part in _PARTS]
-        self._columns = {name: array("q") for name in (*_PLAIN, *parts)}
+        parts = [f"{field}:{part}" for field in self._fields for part in FIELD_PARTS]
+        self._columns = {name: array("q") for name in (*INTEGERS, *parts)}
         self._start_s = array("d")
 
     def __len__(self) -> int:
@@ -41,20 +38,20 @@ class SampleRows:
 
     def add_field(self, field: str, offset: int, length: int, checksum: int) -> None:
         """Note where an array of the next sample lies."""
-        for part, value in zip(_PARTS, (offset, length, checksum), strict=True):
+        for part, value in zip(FIELD_PARTS, (offset, length, checksum), strict=True):
             self._columns[f"{field}:{part}"].append(value)
 
     def add(self, row: Mapping[str, int], start_s: float) -> None:
         """Note the rest of it."""
-        for name in _PLAIN:
+        for name in INTEGERS:
             self._columns[name].append(row[name])
         self._start_s.append(start_s)
 
     def extend(self, table: SampleTable) -> None:
         """Take over samples that are written already."""
-        given: dict[str, NDArray[Any]] = {name: getattr(table, name) for name in _PLAIN}
+        given: dict[str, NDArray[Any]] = {name: getattr(table, name) for name in INTEGERS}
         for field in self._fields:
-            given |= {f"{field}:{part}": getattr(table.fields[field], part) for part in _PARTS}
+            given |= {f"{field}:{part}": getattr(table.fields[field], part) for part in FIELD_PARTS}
         for name, values in given.items():
             self._columns[name].frombytes(values.astype(np.int64).tobytes())
         self._start_s.frombytes(table.start_s.tobytes())

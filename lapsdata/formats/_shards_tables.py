@@ -22,7 +22,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pydantic import JsonValue
 
-__all__ = ["FieldRows", "FrameTable", "SampleTable"]
+__all__ = ["FIELD_PARTS", "INTEGERS", "FieldRows", "FrameTable", "SampleTable"]
+
+INTEGERS = ("shard", "offset", "length", "video", "window", "start_index")
+"""Columns of every sample; `start_s` beside them is no integer."""
+FIELD_PARTS = ("offset", "length", "crc32c")
+"""Columns of each of its arrays."""
 
 NOT_RESAMPLED = -1
 """`source_index` of frames that are the source's own."""
@@ -81,9 +86,9 @@ class SampleTable:
 
         columns: dict[str, Any] = {"shard": self.shard}
         columns["key"] = [sample_key(v, w) for v, w in zip(self.video.tolist(), self.window.tolist(), strict=True)]
-        columns |= {name: getattr(self, name) for name in _PLAIN[1:]}
+        columns |= {name: getattr(self, name) for name in (*INTEGERS[1:], "start_s")}
         for name, rows in self.fields.items():
-            columns |= {f"{name}:{part}": getattr(rows, part) for part in _PARTS}
+            columns |= {f"{name}:{part}": getattr(rows, part) for part in FIELD_PARTS}
         return pa.table(columns)
 
     @classmethod
@@ -99,13 +104,9 @@ class SampleTable:
     @classmethod
     def of(cls, table: Any, fields: Sequence[str]) -> SampleTable:  # noqa: ANN401 - of Arrow
         """Take the columns of a table."""
-        rows = {name: FieldRows(*(column_values(table[f"{name}:{part}"]) for part in _PARTS)) for name in fields}
-        plain: dict[str, Any] = {name: column_values(table[name]) for name in _PLAIN}
+        rows = {name: FieldRows(*(column_values(table[f"{name}:{part}"]) for part in FIELD_PARTS)) for name in fields}
+        plain: dict[str, Any] = {name: column_values(table[name]) for name in (*INTEGERS, "start_s")}
         return cls(**plain, fields=rows)
-
-
-_PLAIN = ("shard", "offset", "length", "video", "window", "start_index", "start_s")
-_PARTS = ("offset", "length", "crc32c")
 
 
 @dataclass(frozen=True)

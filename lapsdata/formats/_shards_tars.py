@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lapsdata.formats._shards_files import shard_name
-from lapsdata.formats._shards_parts import Part, kept_parts, save_part
+from lapsdata.formats._shards_parts import KeptParts, Part, kept_parts, save_part
 from lapsdata.formats._shards_rows import SampleRows
 from lapsdata.formats._shards_sample import room_for, sample_key, spelled_sample
 from lapsdata.schema.shards import ShardFile
@@ -60,7 +60,8 @@ class SampleTars:
         self._rows = SampleRows(fields)
         self._room = 0
         self._open: _OpenTar | None = None
-        parts = kept_parts(folder, list(fields)) if resumable else []
+        parts, self.refused = kept_parts(folder, list(fields)) if resumable else KeptParts()
+        """Archives of an earlier writer that are written again, since the first of them is not as it was written."""
         self.shards: list[ShardFile] = [part.shard for part in parts]
         """Archives that are finished."""
         for part in parts:

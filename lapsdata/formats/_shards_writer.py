@@ -9,7 +9,7 @@ from lapsdata.containers.base import ArrayCheck, checked_header
 from lapsdata.containers.track_windows import check_beside_windows
 from lapsdata.errors import LengthMismatchError, Problem, SchemaError, StorageError, warn, whole_number
 from lapsdata.formats._format import WriteReport, size_on_disk
-from lapsdata.formats._shards_files import digest_of
+from lapsdata.formats._shards_files import digest_of, shard_name
 from lapsdata.formats._shards_parts import drop_parts
 from lapsdata.formats._shards_tars import SampleTars
 from lapsdata.formats._shards_video import ShardedVideo, frame_table
@@ -312,14 +312,24 @@ class ShardsWriter:
         return WriteReport(self._path, NAME, size_on_disk(self._path), self._tars.largest_error_px, self._notes())
 
     def _notes(self) -> tuple[Problem, ...]:
-        if self._tars is None or not len(self._tars.kept.shard):
+        if self._tars is None:
             return ()
-        kept = self._tars.kept.shard
-        message = (
-            f"{len(kept):,} of {sum(video.written for video in self._videos):,} windows, in {int(kept[-1]) + 1} whole "
-            "archives, are those that a writer which was stopped had left"
-        )
-        return (Problem("went-on", "shards", message, severity="info"),)
+        kept, refused, notes = self._tars.kept.shard, self._tars.refused, []
+        whole = int(kept[-1]) + 1 if len(kept) else 0
+        if whole:
+            message = (
+                f"{len(kept):,} of {sum(video.written for video in self._videos):,} windows, in {whole} whole "
+                "archives, are those that a writer which was stopped had left"
+            )
+            notes.append(Problem("went-on", "shards", message, severity="info"))
+        if refused:
+            message = (
+                f"{refused} more archives that a writer which was stopped had left were written again: "
+                f"{shard_name(whole)} or its rows are not what had been written"
+            )
+            fix = "nothing is lost; but a disk that changes files is worth a look"
+            notes.append(Problem("went-on-anew", "shards", message, fix, severity="warning"))
+        return tuple(notes)
 
     def _write_rest(
         self, tars: SampleTars, provenance: Provenance, policies: Mapping[str, int] | None, own: dict[str, JsonValue]

@@ -1,5 +1,6 @@
 """Scores of segmentations: pure functions on seconds, typed results, and chance beside every one of them."""
 
+from lapsdata.metrics.assignment import matched_share
 from lapsdata.metrics.boundary import (
     TOLERANCES_S,
     BoundaryCounts,
@@ -18,26 +19,53 @@ from lapsdata.metrics.chance import (
 )
 from lapsdata.metrics.comparison import check_comparable
 from lapsdata.metrics.evaluation import CHANCE_ROWS, evaluate_boundaries
+from lapsdata.metrics.partition import covering, r_value
+from lapsdata.metrics.segmental import (
+    FrameCounts,
+    Runs,
+    SegmentCounts,
+    edit_score,
+    frame_counts,
+    overlap_counts,
+    runs_of,
+    without,
+)
 from lapsdata.metrics.table import best_chance, boundary_table, comparison_table, not_above_chance
+from lapsdata.metrics.temporal_ap import ACTIVITYNET_OVERLAPS, AveragePrecision, Detections, average_precision
 
 __all__ = [
+    "ACTIVITYNET_OVERLAPS",
     "CHANCE_ROWS",
     "TOLERANCES_S",
+    "AveragePrecision",
     "BoundaryCounts",
     "BoundaryMatch",
+    "Detections",
+    "FrameCounts",
+    "Runs",
+    "SegmentCounts",
+    "average_precision",
     "best_chance",
     "boundary_table",
     "candidate_periods",
     "check_comparable",
     "comparison_table",
+    "covering",
+    "edit_score",
     "evaluate_boundaries",
+    "frame_counts",
     "inner_boundaries",
     "match_boundaries",
+    "matched_share",
     "nearest_distances",
     "not_above_chance",
+    "overlap_counts",
     "periodic_boundaries",
+    "r_value",
     "random_boundaries",
+    "runs_of",
     "segment_boundaries",
     "shifted_boundaries",
     "uniform_boundaries",
+    "without",
 ]

@@ -19,6 +19,7 @@ __all__ = [
     "instants_of",
     "known_word",
     "seconds",
+    "share",
     "span_ticks",
     "tick_lists",
     "ticks_of",
@@ -97,6 +98,15 @@ def seconds(value: Any, name: str, least: float) -> float:  # noqa: ANN401 - any
         message = f"expected finite seconds of at least {least:g}, got {value!r}"
         raise SchemaError(Problem("wrong-value", name, message))
     return number
+
+
+def share(value: Any, name: str) -> float:  # noqa: ANN401 - anything may be given
+    """Return a share above 0 and up to 1 as float, or raise SchemaError."""
+    real = isinstance(value, (int, float, np.floating)) and not isinstance(value, bool)
+    if not real or not 0 < value <= 1:
+        message = f"expected a share above 0, up to 1, got {value!r}"
+        raise SchemaError(Problem("out-of-range", name, message, "such as 0.5"))
+    return float(value)
 
 
 def tolerance_ticks(tolerance_s: float, where: str = "tolerance_s") -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Protocol, Self
 import numpy as np
 from pydantic import Field
 
-from lapsdata.adapters import CodedWindow, chosen_windows, write_codes
+from lapsdata.adapters.laps.written_codes import CodedWindow, chosen_windows, write_codes
 from lapsdata.containers import Tokens
 from lapsdata.errors import Problems, SchemaError
 from lapsdata.formats import read
@@ -153,7 +153,7 @@ def export_segments(
     ------
     SchemaError
         A video that has segments, and no tokens or no video (`no-tokens`, `no-video`); tokens without the latents that
-        are asked for.
+        are asked for, or without a frame in a segment (`no-frames`).
 
     Examples
     --------
@@ -166,6 +166,8 @@ def export_segments(
     places = dict(videos or {})
     names = [video.name for at, video in enumerate(segments.header.videos) if (segments.video_index == at).any()]
     _expect_sources(names, options, coded, places)
+    if options.codes:
+        _expect_frames(segments, coded)
     for name in names:
         found = coded.get(name)
         windows = _coded_windows(found) if options.codes and found is not None else ()
@@ -176,6 +178,7 @@ def export_segments(
                     folder / f"{name}_{number:04d}",
                     (float(segments.start_s[row]), float(segments.end_s[row])),
                     options,
+                    video=name,
                     pictures=pictures,
                     windows=windows,
                     windowing=windowing,
@@ -200,6 +203,22 @@ def _expect_sources(
     found.raise_as(SchemaError)
 
 
+def _expect_frames(segments: Segments, coded: Mapping[str, Tokens]) -> None:
+    """Refuse segments in which their tokens have no frame: both cannot be of one video."""
+    found = Problems("segments")
+    for row, at in enumerate(segments.video_index.tolist()):
+        name = segments.header.videos[at].name
+        times = coded[name].frame_s
+        first, until = np.searchsorted(times, (segments.start_s[row], segments.end_s[row]))
+        if first == until:
+            place = f"'{name}' at {segments.start_s[row]:.3f} s"
+            message = (
+                f"expected frames of its tokens there, got none: these are from {times[0]:.3f} to {times[-1]:.3f} s"
+            )
+            found.add("no-frames", place, message, "name the tokens that the segments were made from")
+    found.raise_as(SchemaError)
+
+
 def _coded_windows(tokens: Tokens) -> list[CodedWindow]:
     latents = [None] * len(tokens) if tokens.prequant is None else list(tokens.prequant)
     starts, stride = tokens.start_index.tolist(), tokens.header.stride
@@ -212,6 +231,7 @@ def write_segment(
     span_s: tuple[float, float],
     options: ExportOptions,
     *,
+    video: str,
     pictures: Pictures | None = None,
     windows: Iterable[CodedWindow] = (),
     windowing: Windowing | None = None,
@@ -227,6 +247,8 @@ def write_segment(
     span_s : (float, float), seconds
         Half-open time of the segment.
     options : ExportOptions
+    video : str
+        Its name, which codes tell.
     pictures : Pictures, optional
         For clips.
     windows : iterable of CodedWindow
@@ -245,12 +267,13 @@ def write_segment(
     Examples
     --------
     >>> import json, pathlib, tempfile
-    >>> from lapsdata.adapters import CodedWindow
+    >>> from lapsdata.adapters.laps.written_codes import CodedWindow
     >>> windows = [CodedWindow(0, 0, np.array([3, 1], np.int32))]
     >>> stem = pathlib.Path(tempfile.mkdtemp()) / "clip_0000"
     >>> windowing, times = Windowing(3, 1, None), [0.0, 0.1, 0.2, 0.3]
     >>> options = ExportOptions(codes=True)
-    >>> _ = write_segment(stem, (0.0, 0.3), options, windows=windows, windowing=windowing, frame_s=times)
+    >>> place = {"windowing": windowing, "frame_s": times}
+    >>> _ = write_segment(stem, (0.0, 0.3), options, video="clip", windows=windows, **place)
     >>> json.loads((stem.parent / "clip_0000.codes.json").read_text())["codes_windows"]
     [[3, 1]]
     """
@@ -272,7 +295,7 @@ def write_segment(
             allow_overlap=options.allow_overlap,
         )
         kept = chosen if options.prequant else [one._replace(prequant=None) for one in chosen]
-        told = _told(first, until, windowing, options, clip.name if options.clips else None)
+        told = {"video": video, **_told(first, until, windowing, options, clip.name if options.clips else None)}
         write_codes(stem.with_name(f"{stem.name}.codes.json"), kept, told, overwrite=overwrite)
     return counts
 

@@ -357,6 +357,7 @@ def step_energies(
     layout: StepLayout,
     options: EnergyOptions,
     *,
+    tokenizer: str | None = None,
     parents: Sequence[Parent] = (),
 ) -> Energies:
     """Return the energies of one video whose steps were measured as it came.
@@ -370,6 +371,8 @@ def step_energies(
         The first so many steps.
     layout : StepLayout
     options : EnergyOptions
+    tokenizer : str, optional
+        Digest of the weights, where latents were measured.
     parents : sequence of Parent, optional
 
     Raises
@@ -384,7 +387,8 @@ def step_energies(
     >>> step_energies("clip", np.array([0.0, 0.5, 1.0]), rows, layout, EnergyOptions()).end_s
     array([0.5, 1. ])
     """
-    return _joined([_step_series(video, frame_s, np.arange(len(rows.value)), rows, layout, {})], options, parents)
+    series = _step_series(video, frame_s, np.arange(len(rows.value)), rows, layout, {})
+    return _joined([series._replace(tokenizer=tokenizer)], options, parents)
 
 
 def _per_step(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
-from lapsdata.errors import Problem, SchemaError
+from lapsdata.errors import Problem, SchemaError, warn
 from lapsmodels.clustering.encoder import Encoder, fit_encoder
 from lapsmodels.clustering.frozen import frozen_transformer
 from lapsmodels.clustering.lengths import longest_taken, told_lengths
@@ -91,7 +91,7 @@ def embed(
     Raises
     ------
     SchemaError
-        No latents where they are needed, or what `fit_encoder` refuses.
+        No latents where they are needed, an encoder of another tokenizer, or what `fit_encoder` refuses.
 
     Examples
     --------
@@ -106,6 +106,7 @@ def embed(
         fix = "encode with --latents quantized, or choose an embedding that needs none: bag or lstm"
         raise SchemaError(Problem("no-latents", "sequences", message, fix))
     if isinstance(encoder, Encoder):
+        _expect_same_tokenizer(encoder, sequences)
         longest: int | None = encoder.longest
     else:
         longest = longest_taken(sequences.lengths, longest_quantile) if embedding in _BY_STEPS else None
@@ -121,6 +122,17 @@ def embed(
         told_lengths(sequences.lengths, longest),
         trained,
     )
+
+
+def _expect_same_tokenizer(encoder: Encoder, sequences: Sequences) -> None:
+    """Refuse codes that mean something else than those that were learned; where nobody knows, say that."""
+    learned, given = encoder.tokenizer, sequences.tokenizer
+    if learned is None or given is None:
+        which = "it was trained with" if learned is None else "it is given"
+        warn(f"encoder: nothing tells of which tokenizer the codes are that {which}: they may mean something else")
+    elif learned != given:
+        message = f"expected codes of the tokenizer {learned[:15]} that it was trained with, got those of {given[:15]}"
+        raise SchemaError(Problem("other-tokenizer", "encoder", message, "train another encoder: leave it out"))
 
 
 def _vectors(

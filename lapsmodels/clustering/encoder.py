@@ -77,6 +77,8 @@ class EncoderHeader(Header):
     """Codes after which a sequence is cut."""
     training: EncoderTraining
     """What its training has come to."""
+    tokenizer: Digest | None = None
+    """Digest of the weights of the tokenizer whose codes it has learned; null where nothing tells it."""
     weights: Digest
     """SHA-256 of the weights file."""
 
@@ -90,6 +92,7 @@ class Encoder(NamedTuple):
     codes: int
     longest: int
     training: EncoderTraining
+    tokenizer: str | None = None
 
     def embed(self, each: Codes) -> NDArray[np.float64]:
         """Return a vector of each sequence: float64 (S, 2 width).
@@ -161,6 +164,7 @@ def fit_encoder(sequences: Sequences, longest: int, options: EncoderOptions | No
             loss=loss,
             unigram_loss=_unigram(learned, judging, sequences.codes, longest),
         ),
+        sequences.tokenizer,
     )
 
 
@@ -254,6 +258,7 @@ def save_encoder(folder: Path, encoder: Encoder, provenance: Provenance) -> None
         codes=encoder.codes,
         longest=encoder.longest,
         training=encoder.training,
+        tokenizer=encoder.tokenizer,
         weights=_digest(weights),
     )
     with storage_errors(folder, "write"):
@@ -297,7 +302,7 @@ def load_encoder(folder: Path) -> Encoder:
     options = header.options
     model = NextCode(header.codes, options.width, options.layers, options.dropout)
     model.load_state_dict(load(weights))
-    return Encoder(model.eval(), options, header.codes, header.longest, header.training)
+    return Encoder(model.eval(), options, header.codes, header.longest, header.training, header.tokenizer)
 
 
 def _digest(weights: bytes) -> str:

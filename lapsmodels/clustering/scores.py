@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lapsdata.metrics import matched_share
 from lapsdata.schema import ClusterScores
 from lapsmodels.clustering._extra import optional
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     Vectors = NDArray[np.float64]
     Clusters = NDArray[np.int64]
 
-__all__ = ["NOISE", "Labelled", "matched_share", "score_clusters", "silhouette"]
+__all__ = ["NOISE", "Labelled", "score_clusters", "silhouette"]
 
 NOISE = -1
 """What is in no cluster."""
@@ -156,36 +157,6 @@ def _beside(of: Clusters, truth: Labelled, known: NDArray[np.bool_]) -> dict[str
 def _in_range(value: float) -> float:
     """Return a score that rounding has carried beyond 0 or 1 as it would be without."""
     return next((end for end in (0.0, 1.0) if abs(value - end) < _LAST_BITS), value)
-
-
-def matched_share(true: Clusters, found: Clusters, groups: Clusters) -> float:
-    """Return the share of sequences whose cluster was matched with their label, one-to-one within each group.
-
-    Clusters and labels may differ in number: what is left over is matched with nothing, and wrong (Kuhn 1955).
-
-    Parameters
-    ----------
-    true, found : int64 (S,)
-        Labels and clusters.
-    groups : int64 (S,)
-        What each is matched within.
-
-    Examples
-    --------
-    >>> matched_share(np.array([0, 0, 1, 1]), np.array([5, 5, 5, 7]), np.zeros(4, int))
-    0.75
-    """
-    from scipy.optimize import linear_sum_assignment
-
-    hits = 0
-    for group in np.unique(groups):
-        here = groups == group
-        labels, row = np.unique(true[here], return_inverse=True)
-        clusters, column = np.unique(found[here], return_inverse=True)
-        table = np.zeros((len(labels), len(clusters)), np.int64)
-        np.add.at(table, (row, column), 1)
-        hits += int(table[linear_sum_assignment(table, maximize=True)].sum())
-    return hits / len(true)
 
 
 def _metrics() -> Any:  # noqa: ANN401 - no types there

@@ -47,6 +47,8 @@ class Sequences:
         The vector behind each code.
     policies : dict of str to int
         What was left out, counted.
+    tokenizer : str or None
+        Digest of the weights that the codes are of; None where nothing tells it.
 
     Examples
     --------
@@ -60,6 +62,7 @@ class Sequences:
     codes: int
     latents: tuple[NDArray[np.float32], ...] | None = None
     policies: dict[str, int] = field(default_factory=dict)
+    tokenizer: str | None = None
 
     def __post_init__(self) -> None:
         if self.segments.codes is None or not all(len(one) for one in self.segments.codes):
@@ -185,7 +188,8 @@ def cut_sequences(
     chosen = [(steps[names[segments.video_index[row]]], rows[row]) for row in kept]
     codes = tuple(one.codes[part] for one, part in chosen)
     vectors = tuple(one.latents[part] for one, part in chosen if one.latents is not None)
-    return Sequences(_with(segments, kept, codes), next(iter(books))[0], vectors if latents else None, counts)
+    ((count, weights),) = books
+    return Sequences(_with(segments, kept, codes), count, vectors if latents else None, counts, weights)
 
 
 def _slice(middle_s: NDArray[np.float64] | None, start_s: float, end_s: float) -> slice:

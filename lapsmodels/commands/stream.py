@@ -33,6 +33,11 @@ class _Motion(StrEnum):
     RESIDUAL = "residual"
 
 
+class _Device(StrEnum):
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
 class _ActiveArea(StrEnum):
     AUTO = "auto"
     FULL = "full"
@@ -68,6 +73,7 @@ def stream(
         float | None, typer.Option(min=0, help="Gate windows whose points stand still; LAPS has 0.02.")
     ] = None,
     batch: Annotated[int, typer.Option(min=1, help="Windows encoded at a time: quicker, and later.")] = 1,
+    device: Annotated[_Device, typer.Option(help="Where windows are encoded.")] = _Device.CPU,
     save_clips: Annotated[bool, typer.Option("--save-clips", help="A video of each segment as it closes.")] = False,
     save_codes: Annotated[bool, typer.Option("--save-codes", help="Its codes, as LAPS lays them out.")] = False,
     allow_overlap: Annotated[
@@ -125,7 +131,7 @@ def stream(
             active_area=active_area.value if active_area else "full" if live else "auto",
             view=header.views[0],
         ),
-        encode=EncodeOptions(motion=motion.value, gate_speed=gate_speed, batch=batch),
+        encode=EncodeOptions(motion=motion.value, gate_speed=gate_speed, device=device.value, batch=batch),
         energies=EnergyOptions(
             mode=mode,
             source=of,

@@ -8,23 +8,23 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from lapsdata.errors import Problem, SchemaError
 from lapsdata.execution.here import HereEngine
 from lapsdata.execution.local import LocalEngine
 from lapsdata.execution.manifest import WorkItem, plan, work_key
 from lapsdata.execution.report import carry_out, carry_out_shown
 from lapsdata.execution.staged import Staged
 from lapsdata.formats import read_header, write
-from lapsdata.provenance import parent, path_digest
+from lapsdata.provenance import parent
 from lapsdata.schema.base import Parent, Positive, Record
 from lapsdata.schema.tokens import TokensHeader
 from lapsdata.stages import Stage
 from lapsdata.storage.atomic import storage_errors
 from lapsdata.transforms.track_speed import Motion
+from lapsmodels.stages._devices import devices
 from lapsmodels.stages._encode_ahead import AheadOfModel
 from lapsmodels.stages._other_code import judged, tell_other_code
 from lapsmodels.stages._threads import threads
-from lapsmodels.tokenizer.checkpoint import TOKENIZER_HEADER, load_tokenizer, read_tokenizer_header
+from lapsmodels.tokenizer.checkpoint import load_tokenizer, read_tokenizer_header, tokenizer_parent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -138,11 +138,9 @@ def encode_files(
     weights = read_tokenizer_header(tokenizer).weights
     with storage_errors(out, "make the folder"):
         out.mkdir(parents=True, exist_ok=True)
-    # The folder holds a log and states beside it, which are nothing that tokens are made from.
-    digest = path_digest(tokenizer / TOKENIZER_HEADER)
-    of_tokenizer = Parent(role="tokenizer", name=tokenizer.resolve().name, digest=digest)
+    of_tokenizer = tokenizer_parent(tokenizer)
     items: list[WorkItem[_Work]] = []
-    places = _devices(chosen.device)
+    places = devices(chosen.device)
     for number, path in enumerate(files):
         output = out / f"{path.stem}.zarr"
         work = _Work(path, tokenizer, chosen, of_tokenizer, places[number % len(places)], weights)
@@ -155,24 +153,6 @@ def encode_files(
         return carry_out_shown(todo, _encode_alone, LocalEngine(workers), title="encode", unit="videos")
     with threads(1):
         return carry_out_shown(todo, _ENCODE, HereEngine(), title="encode", unit="videos")
-
-
-def _devices(device: Literal["cpu", "cuda"]) -> list[str]:
-    """Return the places that take files in turns.
-
-    Raises
-    ------
-    SchemaError
-        GPUs are asked for, and there are none.
-    """
-    if device == "cpu":
-        return ["cpu"]
-    import torch
-
-    if not torch.cuda.is_available():
-        message = "expected a GPU that torch can use, got none"
-        raise SchemaError(Problem("no-gpu", "device", message, "encode on the processor: device cpu"))
-    return [f"cuda:{number}" for number in range(torch.cuda.device_count())]
 
 
 def _look(item: WorkItem[_Work]) -> Found:

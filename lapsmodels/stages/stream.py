@@ -15,19 +15,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lapsdata.adapters import CodedWindow
+from lapsdata.adapters.laps.written_codes import CodedWindow
 from lapsdata.errors import LengthMismatchError, Problem, SchemaError, StorageError
 from lapsdata.formats import write
 from lapsdata.geometry import PixelMap
-from lapsdata.provenance import parent, path_digest
+from lapsdata.provenance import parent
 from lapsdata.report.overlays import OverlayData, overlay_frames
-from lapsdata.schema.base import Parent
 from lapsdata.segmenters import Segmentation, found_segments, given_threshold, metronome_problems
 from lapsdata.stages._segment_export import Windowing, write_segment
 from lapsdata.storage.atomic import atomic_file, storage_errors
 from lapsdata.storage.run_file import record_run
 from lapsdata.transforms.energies import step_energies
 from lapsdata.video.writer import write_video
+from lapsmodels.stages._devices import devices
 from lapsmodels.stages._stream_energy import StepMeter
 from lapsmodels.stages._stream_frames import FrameCounts, shown_frames
 from lapsmodels.stages._stream_source import opened
@@ -35,7 +35,7 @@ from lapsmodels.stages._stream_windows import StreamWindows
 from lapsmodels.stages._threads import threads
 from lapsmodels.stages.encode import WindowEncoder
 from lapsmodels.stages.track import chosen_trackers, working_size
-from lapsmodels.tokenizer.checkpoint import TOKENIZER_HEADER, load_tokenizer
+from lapsmodels.tokenizer.checkpoint import load_tokenizer, tokenizer_parent
 from lapsmodels.trackers import query_points
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lapsdata.containers import Energies, Segments
+    from lapsdata.schema.base import Parent
     from lapsdata.segmenters import EnergyStep, Segment, Segmenter
     from lapsmodels.stages._stream_energy import WindowCodes
     from lapsmodels.stages._stream_frames import Taken
@@ -164,13 +165,14 @@ def stream_source(
             raise StorageError(Problem("exists", str(path), message, "choose another place, or use --force"))
     with storage_errors(out, "make the folder"):
         out.mkdir(parents=True, exist_ok=True)
+    device = devices(options.encode.device)[0]
     checkpoint = load_tokenizer(tokenizer)
     _expect_shape(checkpoint, options, tokenizer)
+    checkpoint = checkpoint._replace(model=checkpoint.model.to(device))
     tracker, _ = chosen_trackers(options.track)
     pictures = options.export.clips or overlay is not None
     with record_run(out), threads(1), opened(source, options, tracker, out, pictures=pictures) as stream:
-        digest = path_digest(tokenizer / TOKENIZER_HEADER)
-        parents = (*stream.parents, Parent(role="tokenizer", name=tokenizer.resolve().name, digest=digest))
+        parents = (*stream.parents, tokenizer_parent(tokenizer))
         run = _Run(stream, checkpoint, segmenter, options, out, hooks or StreamHooks(), force=force)
         run.go(tracker)
         done = run.finish(parents, (parent("threshold", threshold),) if threshold is not None else ())
@@ -215,6 +217,7 @@ class _Run:
         encode, config = options.encode, checkpoint.header.config
         encoder = WindowEncoder(checkpoint, [stream.size], gate_speed=encode.gate_speed, gate_share=encode.gate_share)
         self._meter = StepMeter(encoder, config.length // config.steps, options, stream.where)
+        self._weights = None if options.energies.of_tracks else checkpoint.header.weights
         self._machine = segmenter.stream(video=stream.name)
         self._counts = FrameCounts()
         self._frame_s: list[float] = []
@@ -291,6 +294,7 @@ class _Run:
             self._out / "clips" / f"{self._stream.name}_{number:04d}",
             (segment.start_s, segment.end_s),
             self._options.export,
+            video=self._stream.name,
             pictures=self._stream.pictures,
             windows=[CodedWindow(*one) for one in self._codes.values()],
             windowing=Windowing(track.horizon, track.stride, track.rate),
@@ -318,6 +322,7 @@ class _Run:
             self._meter.rows(),
             self._meter.layout,
             self._options.energies,
+            tokenizer=self._weights,
             parents=parents,
         )
         path = self._out / "energies.jsonl"

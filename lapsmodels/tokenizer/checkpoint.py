@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, NamedTuple
 from pydantic import Field
 
 from lapsdata.errors import CorruptDataError, Problem, SchemaError, StorageError
-from lapsdata.schema.base import Digest, Header, Name
+from lapsdata.provenance import path_digest
+from lapsdata.schema.base import Digest, Header, Name, Parent
 from lapsdata.storage.atomic import atomic_folder
 from lapsdata.storage.sealed_json import read_sealed_json, sealed_json
 from lapsmodels.tokenizer.config import TokenizerConfig
@@ -28,6 +29,7 @@ __all__ = [
     "read_tokenizer_header",
     "save_tokenizer",
     "tokenizer_files",
+    "tokenizer_parent",
     "weights_digest",
 ]
 
@@ -179,6 +181,26 @@ def read_tokenizer_header(path: str | PathLike[str]) -> TokenizerHeader:
     lapsdata.errors.StorageError: nowhere.tokenizer: expected a folder with tokenizer.json and weights.safetensors...
     """
     return _read(Path(path))[0]
+
+
+def tokenizer_parent(path: str | PathLike[str]) -> Parent:
+    """Return what the provenance of tokens says of the tokenizer in a folder.
+
+    The folder holds the log and the states of its training too, from which no token is made.
+
+    Raises
+    ------
+    StorageError
+        There is none.
+
+    Examples
+    --------
+    >>> tokenizer_parent("nowhere.tokenizer")
+    Traceback (most recent call last):
+    lapsdata.errors.StorageError: nowhere.tokenizer/tokenizer.json: ...
+    """
+    folder = Path(path)
+    return Parent(role="tokenizer", name=folder.resolve().name, digest=path_digest(folder / TOKENIZER_HEADER))
 
 
 def _refuse_unfinished(folder: Path) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, JsonValue
 
-from lapsdata.errors import CorruptDataError, Problem
+from lapsdata.errors import CorruptDataError, LapsError, Problem
 from lapsdata.schema.base import Count, Digest, Name, Positive, Record
 from lapsdata.storage.atomic import atomic_file, atomic_folder, storage_errors
 from lapsdata.storage.sealed_json import read_sealed_json, sealed_json
@@ -172,7 +172,7 @@ class Checkpoints:
             progress = read_sealed_json(folder / _PROGRESS, Progress)
             with storage_errors(folder, "open"):
                 data = (folder / _STATE).read_bytes()
-        except Exception as error:
+        except LapsError as error:
             message = f"the state of the training is damaged: {error}"
             raise CorruptDataError(Problem("damaged", str(folder), message, fix)) from error
         if weights_digest(data) != progress.state:

@@ -74,8 +74,7 @@ def kinds() -> Callable[..., Sequences]:
 
 @pytest.fixture
 def clips() -> tuple[Tokens, Tokens]:
-    """Return tokens of two videos with latents, of 40 windows each."""
-    return (
-        named(sample_tokens(windows=40, latent=3, seed=1), "clip_0"),
-        named(sample_tokens(windows=40, latent=3, seed=2), "clip_1"),
-    )
+    """Return tokens of two videos with latents, of 40 windows each, by one tokenizer."""
+    one, two = (sample_tokens(windows=40, latent=3, seed=seed) for seed in (1, 2))
+    tokenizer = one.header.tokenizer.model_copy(update={"checkpoint": f"sha256:{'1' * 64}"})
+    return named(one, "clip_0", tokenizer=tokenizer), named(two, "clip_1", tokenizer=tokenizer)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import torch
 
-from lapsdata.errors import CorruptDataError, SchemaError, StorageError
+from lapsdata.errors import CorruptDataError, LapsWarning, SchemaError, StorageError
 from lapsdata.testing.samples import sample_provenance
 from lapsmodels.clustering import encoder as module
+from lapsmodels.clustering.embeddings import embed
 from lapsmodels.clustering.encoder import EncoderOptions, fit_encoder, load_encoder, save_encoder
 from lapsmodels.clustering.frozen import frozen_transformer
 from lapsmodels.clustering.next_code import NextCode, padded
@@ -158,3 +160,18 @@ def test_a_frozen_transformer_hears_the_order() -> None:
     steps = np.random.default_rng(0).normal(size=(6, 5)).astype(np.float32)
     one, turned = frozen_transformer([steps, steps[::-1].copy()], 6)
     assert np.abs(one - turned).max() > 1e-2
+
+
+def test_codes_of_another_tokenizer_are_refused_and_of_an_unknown_one_told(kinds: Kinds, tmp_path: Path) -> None:
+    one, other = (replace(kinds(), tokenizer=f"sha256:{letter * 64}") for letter in "ab")
+    save_encoder(tmp_path, fit_encoder(one, 7, SMALL.model_copy(update={"epochs": 1})), sample_provenance())
+    encoder = load_encoder(tmp_path)
+    assert embed(one, "lstm", encoder=encoder).vectors.shape == (len(one), encoder.options.width * 2)
+    with pytest.raises(
+        SchemaError, match=r"codes of the tokenizer sha256:aaaaaaaa that .* got those of sha256:bbbbbbbb"
+    ):
+        embed(other, "lstm", encoder=encoder)
+    with pytest.warns(LapsWarning, match="nothing tells of which tokenizer the codes are that it is given"):
+        embed(kinds(), "lstm", encoder=encoder)
+    with pytest.warns(LapsWarning, match="nothing tells of which tokenizer the codes are that it was trained with"):
+        embed(one, "lstm", encoder=encoder._replace(tokenizer=None))

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lapsmodels.clustering.scores import Labelled, matched_share, score_clusters, silhouette
+from lapsdata.metrics import matched_share
+from lapsmodels.clustering.scores import Labelled, score_clusters, silhouette
 
 # Two labels in three clusters: a a b | b b | a, and one in none.
 LABELS = ["a", "a", "b", "b", "b", "a", "b"]

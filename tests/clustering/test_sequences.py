@@ -152,7 +152,7 @@ def test_faults_are_named(clips: tuple[Tokens, Tokens], spans: Spans, renamed: C
     for tokens, message in cases:
         with pytest.raises(SchemaError, match=message):
             cut_sequences(tokens, both, latents=True)
-    tool = other.header.tokenizer.model_copy(update={"checkpoint": "sha256:" + "1" * 64})
+    tool = other.header.tokenizer.model_copy(update={"checkpoint": "sha256:" + "2" * 64})
     with pytest.raises(SchemaError, match="expected tokens of one tokenizer, got those of 2; codes of different"):
         cut_sequences([one, renamed(other, "clip_1", tokenizer=tool)], both)
 

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lapsdata
-from lapsdata.adapters import CodedWindow, chosen_windows
+from lapsdata.adapters.laps.codes import read_code_files
+from lapsdata.adapters.laps.written_codes import CodedWindow, chosen_windows
 from lapsdata.containers import Segments, Tokens
 from lapsdata.errors import SchemaError, StorageError
 from lapsdata.stages._segment_export import ExportOptions, Windowing, export_segments, write_segment
@@ -62,13 +63,14 @@ def test_windows_are_taken_by_their_share_inside(
 def test_a_segment_is_a_clip_and_its_codes(tmp_path: Path) -> None:
     options = ExportOptions(clips=True, codes=True, prequant=True)
     stem = tmp_path / "clips" / "a.b_0003"
-    given = {"pictures": Shown(), "windows": WINDOWS, "windowing": WINDOWING, "frame_s": FRAME_S}
+    given = {"video": "a.b", "pictures": Shown(), "windows": WINDOWS, "windowing": WINDOWING, "frame_s": FRAME_S}
     counts = write_segment(stem, (0.6, 2.0), options, **given)  # type: ignore[arg-type]
     assert counts == {"padded_pictures": 28}
     with open_video(tmp_path / "clips" / "a.b_0003.mp4") as clip:
         assert (clip.facts.frames, clip.facts.start_s, str(clip.facts.size)) == (28, 0.0, "48x34")
     told = json.loads((tmp_path / "clips" / "a.b_0003.codes.json").read_text())
     assert told == {
+        "video": "a.b",
         "codes_windows": [[0, 1], [2, 3], [4, 5]],
         "selected_win_idxs": [0, 2, 4],
         "overlap_ratio_threshold": 0.25,
@@ -87,7 +89,8 @@ def test_a_segment_is_a_clip_and_its_codes(tmp_path: Path) -> None:
 def test_codes_alone_name_no_clip(tmp_path: Path) -> None:
     options = ExportOptions(codes=True)
     stem = tmp_path / "one"
-    write_segment(stem, (3.8, 4.0), options, windows=WINDOWS, windowing=WINDOWING._replace(rate=None), frame_s=FRAME_S)
+    windowing = WINDOWING._replace(rate=None)
+    write_segment(stem, (3.8, 4.0), options, video="a", windows=WINDOWS, windowing=windowing, frame_s=FRAME_S)
     told = json.loads((tmp_path / "one.codes.json").read_text())
     assert (told["codes_windows"], told["video_segment_path"], told["window"]["target_fps"]) == ([], None, None)
     assert [one.name for one in tmp_path.iterdir()] == ["one.codes.json"]
@@ -102,9 +105,9 @@ def found(names: tuple[str, ...] = ("clip_0", "clip_1", "clip_2")) -> Segments:
     return replace(segments, header=segments.header.model_copy(update={"videos": videos}))
 
 
-def tokens_of(folder: Path, name: str, *, prequant: bool = False) -> Path:
-    """Write tokens of one of the videos."""
-    made = sample_tokens(windows=6, latent=2)
+def tokens_of(folder: Path, name: str, *, prequant: bool = False, windows: int = 36) -> Path:
+    """Write tokens of one of the videos, 10 frames per second."""
+    made = sample_tokens(windows=windows, latent=2)
     video = made.header.video.model_copy(update={"name": name})
     header = made.header.model_copy(update={"video": video})
     lapsdata.write(folder / f"{name}.zarr", replace(made, header=header, prequant=made.quantized if prequant else None))
@@ -126,6 +129,29 @@ def test_all_segments_of_a_table_are_exported(tmp_path: Path) -> None:
     assert told["window"]["T"] == read.header.horizon
 
 
+def test_what_is_exported_reads_back_as_the_segments_that_it_was(tmp_path: Path) -> None:
+    segments = found(("one", "segment_two", "three"))
+    names = sorted({segments.header.videos[at].name for at in segments.video_index.tolist()})
+    tokens = {name: tokens_of(tmp_path, name) for name in names}
+    options = ExportOptions(codes=True, allow_overlap=True, min_overlap=0.0)
+    export_segments(segments, tmp_path / "out", options, tokens=tokens.values())
+    frame_s = lapsdata.read(tokens[names[0]], Tokens).frame_s
+    back = read_code_files(tmp_path / "out", rate=1 / float(np.diff(frame_s)[0]))
+    assert [problem.code for problem in back.notes if problem.severity == "warning"] == []
+    assert [video.name for video in back.segments.header.videos] == names
+    for name in names:
+        rows, read = segments.of_video(name), back.segments.of_video(name)
+        inside = [np.searchsorted(frame_s, (segments.start_s[row], segments.end_s[row])) for row in rows]
+        got = [(back.segments.start_s[row], back.segments.end_s[row]) for row in read]
+        step_s = float(np.diff(frame_s)[0])
+        np.testing.assert_allclose(got, np.array(inside) * step_s, atol=1e-9)
+        coded = lapsdata.read(tokens[name], Tokens)
+        for row, (first, until) in zip(read, inside, strict=True):
+            over = (coded.start_index < until) & (coded.start_index + coded.header.horizon > first)
+            assert back.segments.codes is not None
+            np.testing.assert_array_equal(back.segments.codes[row], coded.codes[over].reshape(-1))
+
+
 def test_every_video_without_what_is_asked_for_is_named(tmp_path: Path) -> None:
     segments = found()
     only = tokens_of(tmp_path, segments.header.videos[0].name)
@@ -134,6 +160,14 @@ def test_every_video_without_what_is_asked_for_is_named(tmp_path: Path) -> None:
         export_segments(segments, tmp_path / "out", options, tokens=[only])
     codes = {problem.code for problem in raised.value.problems}
     assert codes == {"no-latents", "no-video", "no-tokens"}
+    assert not (tmp_path / "out").exists()
+
+
+def test_segments_in_which_the_tokens_have_no_frame_are_refused(tmp_path: Path) -> None:
+    segments = found()
+    tokens = [tokens_of(tmp_path, name, windows=6) for name in ("clip_0", "clip_1")]
+    with pytest.raises(SchemaError, match=r"'clip_0' at 1\.500 s: expected frames of its tokens there, got none"):
+        export_segments(segments, tmp_path / "out", ExportOptions(codes=True), tokens=tokens)
     assert not (tmp_path / "out").exists()
 
 

@@ -136,7 +136,10 @@ def assert_same(one: Streamed, batch: Batch, machine: StateMachine) -> None:
         if hasattr(batch.energies, name):
             np.testing.assert_array_equal(getattr(one.done.energies, name), getattr(batch.energies, name), name)
     told, header = one.done.energies.header, batch.energies.header
-    assert (told.support_s, told.hop_s, told.mode) == (header.support_s, header.hop_s, header.mode)
+    assert (told.support_s, told.hop_s, told.mode, told.tokenizer) == (
+        *(header.support_s, header.hop_s, header.mode),
+        header.tokenizer,
+    )
     segments = segment(batch.energies, machine)
     for name in ("start_s", "end_s", "score"):
         np.testing.assert_array_equal(getattr(one.done.segments, name), getattr(segments, name), name)
@@ -303,6 +306,13 @@ def test_where_all_is_gated_that_is_told(stream: Any) -> None:
 def test_what_does_not_fit_the_tokenizer_is_refused(changes: dict[str, Any], message: str, stream: Any) -> None:
     with pytest.raises(SchemaError, match=message):
         stream(StreamOptions(**{"track": TRACK} | changes), StateMachine(threshold=1.0))
+
+
+def test_a_gpu_that_is_not_there_is_told(stream: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    options = StreamOptions(track=TRACK, energies=TOKENS, encode=EncodeOptions(device="cuda", batch=1))
+    with pytest.raises(SchemaError, match="expected a GPU that torch can use, got none"):
+        stream(options, StateMachine(threshold=0.1))
 
 
 def test_a_video_that_is_shorter_than_a_window_is_refused(stream: Any, tmp_path: Path) -> None:

@@ -60,6 +60,7 @@ class CodeFiles(NamedTuple):
 
 class _Row(NamedTuple):
     video: str
+    told: bool
     frames: tuple[int, int]
     label: str | None
     codes: NDArray[np.int32]
@@ -114,8 +115,9 @@ def read_code_files(path: Path, *, rate: FrameRate | float | str | None = None) 
     Returns
     -------
     CodeFiles
-        A video is the folder that `code_indices` lies in, or that the clip came from (`video_segment_path`); where
-        neither is told, each file is a video of its own, and that is said. Files without codes are left out, counted as
+        A video is what `video` says, a key that our own exports have; else the folder that `code_indices` lies in, or
+        that the clip came from (`video_segment_path`); where nothing tells it, each file is a video of its own, and
+        that is said. Files without codes are left out, counted as
         `segments_without_codes`.
 
     Raises
@@ -197,7 +199,9 @@ def _row(file: Path, label: str | None, problems: Problems) -> _Row | None:
         problems.add("wrong-latents", f"{file}: quantized_windows", message)
     if codes is None or start is None or end is None:
         return None
-    return _Row(_video(file, found), (start, end), label, codes, vectors)
+    video = _video(file, found)
+    alone = file.name.removesuffix(_ENDING[1:])
+    return _Row(video or alone, video is not None, (start, end), label, codes, vectors)
 
 
 def _codes(windows: Any) -> NDArray[np.int32] | None:  # noqa: ANN401 - any JSON value
@@ -223,14 +227,18 @@ def _vectors(vectors: Any, windows: Any) -> NDArray[np.float32] | None:  # noqa:
     return found if found.ndim == 2 and np.isfinite(found).all() else wrong
 
 
-def _video(file: Path, found: dict[str, Any]) -> str:
+def _video(file: Path, found: dict[str, Any]) -> str | None:
+    """Return which video it is of, as far as that is told: by a key of ours, or where LAPS puts things."""
+    own = found.get("video")
+    if isinstance(own, str) and own:
+        return own
     if file.absolute().parent.name == _FOLDER:
         return file.absolute().parent.parent.name
     # A path of the machine that it was made on, of either kind.
     parts = PureWindowsPath(str(found.get("video_segment_path", ""))).parts
     if _CLIPS in parts[1:]:
         return parts[parts.index(_CLIPS) - 1]
-    return file.name.removesuffix(_ENDING[1:])
+    return None
 
 
 def _segments(path: Path, rows: list[_Row], rate: FrameRate, empty: int) -> Segments:
@@ -271,7 +279,7 @@ def _notes(path: Path, files: list[Path], rows: list[_Row], labels: list[str | N
     if empty:
         message = f"{empty} of {len(files)} files hold no codes: left out"
         notes.append(Problem("segments-without-codes", str(path), message, None, "warning"))
-    alone = sum(row.video.startswith("segment_") for row in rows)
+    alone = sum(not row.told for row in rows)
     if alone:
         message = f"{alone} of {len(rows)} files do not say which video they are of: each is taken for one of its own"
         fix = "scores per video and held-out videos mean nothing then"

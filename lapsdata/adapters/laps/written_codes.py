@@ -80,7 +80,7 @@ def write_codes(path: Path, windows: Sequence[CodedWindow], told: dict[str, Any]
         Ends with `.codes.json`.
     windows : sequence of CodedWindow
     told : dict
-        What else LAPS writes: `segment`, `window`, `align`, `source` and so on.
+        What else LAPS writes: `segment`, `window`, `align`, `source` and so on; `video`, its name, is ours.
     overwrite : bool
 
     Examples
