@@ -23,6 +23,7 @@ import contextlib
 import io
 import json
 import multiprocessing
+import os
 import shutil
 import sys
 import tempfile
@@ -222,7 +223,8 @@ def measure(preset: str, rounds: int, folder: Path) -> dict[str, Any]:
 
 
 def main(rounds: int) -> None:
-    found = {}
+    # Others who work beside it take from the ways in unlike parts: figures of a busy machine say little.
+    load, found = round(os.getloadavg()[0], 1), {}
     for preset in PRESETS:
         with tempfile.TemporaryDirectory() as root:
             found[preset] = measure(preset, rounds, Path(root))
@@ -231,6 +233,7 @@ def main(rounds: int) -> None:
         "batch": BATCH,
         "rounds": rounds,
         "promise": PROMISE,
+        "load_before": load,
         "presets": found,
         "versions": versions("torch", "numpy"),
         "hardware": hardware(),
