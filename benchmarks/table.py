@@ -122,14 +122,15 @@ def by_codes() -> list[tuple[str, str, str]]:
 def encoding() -> list[tuple[str, str, str]]:
     """Files of tracks to files of tokens, beside the model alone."""
     told, found = result("encode"), []
-    busy = told["load_before"] > 1
-    beside = f"; measured beside the work of others, load {told['load_before']}" if busy else ""
+    load = told["load_before"]
+    busy = f"; measured beside the work of others, load {load}" if load > 1 else ""
     for preset, row in told["presets"].items():
         per_s, share = row["windows_per_s"], row["share_of_model"]
         one, two = "one process, model on one thread", "two processes"
-        figure = f"one process {share[one]:.2f} ({per_s['encode, one process']:,.0f} windows/s); two processes beside "
-        figure += f"two with the model {share[two]:.2f} ({per_s['encode, two processes']:,.0f} windows/s), where the "
-        figure += f"work beside the model allows {row['two_processes_allow']:.2f}{beside}"
+        rate = {way: f"{count:,.0f} windows/s" for way, count in per_s.items()}
+        figure = f"one process {share[one]:.2f} ({rate['encode, one process']}), where the thread of the model allows "
+        figure += f"{row['one_process_allows']:.2f}; two beside two with the model {share[two]:.2f} "
+        figure += f"({rate['encode, two processes']}), where all the work allows {row['two_processes_allow']:.2f}{busy}"
         found.append((f"`lapsdata encode`, preset {preset}, beside its model alone", f">= {told['promise']} x", figure))
     return found
 
