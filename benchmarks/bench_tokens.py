@@ -43,6 +43,13 @@ def rendered(folder: Path, seeds: tuple[int, ...]) -> Path:
     return folder / "tracks"
 
 
+def trained(folder: Path, steps: int) -> Path:
+    """Return the small preset, trained on the scenes of `TRAIN_SEEDS`."""
+    learned, tokenizer = rendered(folder / "train", TRAIN_SEEDS), folder / "tokenizer"
+    call("train", learned, "--out", tokenizer, "--steps", str(steps), "--picture-every", "0")
+    return tokenizer
+
+
 def score(folder: Path, name: str, measured: Path, truth: Path, *words: str) -> dict[str, Any]:
     energies, segments, result = (folder / f"{name}{end}" for end in (".jsonl", ".parquet", ".json"))
     call("energies", measured, "--out", energies, *words)
@@ -66,9 +73,8 @@ def measure(steps: int) -> dict[str, Any]:
         raise SystemExit("scenes that are measured on must not be trained on")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        learned, measured = rendered(folder / "train", TRAIN_SEEDS), rendered(folder / "test", tuple(MEASURE_SEEDS))
-        truth, tokenizer, tokens = folder / "test" / "truth.parquet", folder / "tokenizer", folder / "tokens"
-        call("train", learned, "--out", tokenizer, "--steps", str(steps), "--picture-every", "0")
+        tokenizer, measured = trained(folder, steps), rendered(folder / "test", tuple(MEASURE_SEEDS))
+        truth, tokens = folder / "test" / "truth.parquet", folder / "tokens"
         call("encode", measured, "--tokenizer", tokenizer, "--out", tokens, "--latents", "both")
         rows = {
             source: score(folder, source, tokens, truth, "--mode", "token_diff_step", "--source", source)
@@ -78,14 +84,14 @@ def measure(steps: int) -> dict[str, Any]:
         smooth = ("--smooth", f"moving_average:{support}")
         rows["velocity, equal support"] = score(folder, "velocity", measured, truth, *smooth)
         rows["velocity"] = score(folder, "velocity_raw", measured, truth)
-        trained = read_tokenizer_header(tokenizer).trained
+        told = read_tokenizer_header(tokenizer).trained
     best = max(rows[source]["f"][TOLERANCE] for source in ("quantized", "prequant"))
     return {
         "what": "boundary F, mean over videos; seconds of tolerance",
         "scenes": {"trained on": len(TRAIN_SEEDS), "measured on": len(MEASURE_SEEDS)},
         "steps": steps,
         "rows": rows,
-        "trained": None if trained is None else trained.as_json(),
+        "trained": None if told is None else told.as_json(),
         "promise": {"tokens_reach_velocity_of_equal_support": best >= rows["velocity, equal support"]["f"][TOLERANCE]},
         "versions": versions("av", "numpy", "torch", "opencv-python-headless"),
         "hardware": hardware(),

@@ -86,7 +86,7 @@ def rows() -> list[tuple[str, str, str]]:
         promise = f">= {cut['promise']['f_at_0.25_s']}" if title == "per step" else ""
         figure = f"F {row['f']['0.25']:.3f} (best row of chance: {best['f']:.3f})"
         found.append((f"boundaries of 24 scenes within 0.25 s, energies {title}", promise, figure))
-    found += [*by_codes(), *encoding(), *shaken()]
+    found += [*by_codes(), *encoding(), *shaken(), *unmoved()]
     for name, row in video["videos"].items():
         order, at_random = row["in_order"]["rgb"]["times_bare"], row["random"]["times_reopening"]
         promise = f">= {video['promise']['in_order_times_bare']} x, >= {video['promise']['random_times_reopening']} x"
@@ -133,6 +133,37 @@ def encoding() -> list[tuple[str, str, str]]:
         figure += f"({rate['encode, two processes']}), where all the work allows {row['two_processes_allow']:.2f}{busy}"
         found.append((f"`lapsdata encode`, preset {preset}, beside its model alone", f">= {told['promise']} x", figure))
     return found
+
+
+def unmoved() -> list[tuple[str, str, str]]:
+    """What stays as it is where a video is changed."""
+    told = result("invariance")
+    card, scenes = told["cards"]["scenes"], told["scenes"]
+    of = f"{scenes['measured on']} scenes of {scenes['frames per second']} frames per second"
+    kept, codes = [], []
+    for name, words in CHANGES.items():
+        row = card["rows"][name]
+        cut = row["boundaries"]
+        kept.append(f"{words} {cut['matched']:.2f} ({cut['matched_by_chance']:.2f})")
+        if "codes" in row:
+            share, chance = row["codes"]["single_codes"]
+            codes.append(f"{words} {share:.2f} ({chance:.2f})")
+    small = f"small tokenizer, {told['steps']} steps on {scenes['trained on']} other scenes"
+    return [
+        (f"share of the boundaries of {of} that stay within 0.25 s, {small} (by chance)", "", ", ".join(kept)),
+        (f"share of its codes that stay the same at the same time, {of} (by chance)", "", ", ".join(codes)),
+    ]
+
+
+CHANGES = {
+    "fps_10": "10 fps",
+    "fps_15": "15 fps",
+    "half_size": "half size",
+    "mirrored": "mirrored",
+    "letterboxed": "between bars",
+    "noisy": "noise of 5 levels",
+    "reversed": "backwards",
+}
 
 
 def shaken() -> list[tuple[str, str, str]]:

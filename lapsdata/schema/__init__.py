@@ -15,6 +15,17 @@ from lapsdata.schema.clusters import (
 )
 from lapsdata.schema.energies import EnergiesHeader, EnergiesSeal, EnergyRow, EnergyState
 from lapsdata.schema.export import RECORDS, check_schemas, export_schemas
+from lapsdata.schema.invariance import (
+    BoundaryShift,
+    CodeAgreement,
+    Equal,
+    InvarianceResult,
+    InvarianceRow,
+    InvarianceRules,
+    InvarianceVideo,
+    ShownFrames,
+    VideoChange,
+)
 from lapsdata.schema.ledger import LedgerRun, LedgerSpan
 from lapsdata.schema.loader import EpochOrder, LoaderState, OrderedSource
 from lapsdata.schema.recipe import Recipe, StageChoice
@@ -50,6 +61,7 @@ __all__ = [
     "BoundaryRow",
     "BoundaryRules",
     "BoundaryScore",
+    "BoundaryShift",
     "BoxSequence",
     "BoxesHeader",
     "CallingRepository",
@@ -60,6 +72,7 @@ __all__ = [
     "ClusterRow",
     "ClusterRules",
     "ClusterScores",
+    "CodeAgreement",
     "EncoderTraining",
     "EndReason",
     "EnergiesHeader",
@@ -67,9 +80,14 @@ __all__ = [
     "EnergyRow",
     "EnergyState",
     "EpochOrder",
+    "Equal",
     "FrameRange",
     "Grid",
     "Header",
+    "InvarianceResult",
+    "InvarianceRow",
+    "InvarianceRules",
+    "InvarianceVideo",
     "LabelCount",
     "LedgerRun",
     "LedgerSpan",
@@ -93,6 +111,7 @@ __all__ = [
     "ShardSample",
     "ShardsHeader",
     "ShardsManifest",
+    "ShownFrames",
     "Size",
     "SourceVideo",
     "StageChoice",
@@ -103,6 +122,7 @@ __all__ = [
     "TracksHeader",
     "TracksView",
     "TriedCount",
+    "VideoChange",
     "canonical_json",
     "check_schemas",
     "export_schemas",

@@ -1,14 +1,18 @@
-"""One picture with its place and its time."""
+"""One picture with its place and its time, and what gives such pictures."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Frame", "Pixels"]
+    from lapsdata.video.facts import VideoFacts
+
+__all__ = ["Frame", "FrameSource", "Pixels"]
 
 Pixels = Literal["rgb", "gray"]
 """What an image holds: red, green and blue, or brightness alone."""
@@ -37,3 +41,20 @@ class Frame(NamedTuple):
     index: int  # type: ignore[assignment]  # a frame is no list to be searched; the name is the field's
     time_s: float
     image: NDArray[np.uint8]
+
+
+class FrameSource(Protocol):
+    """What gives the frames of a video: a `lapsdata.video.reader.VideoReader`, or one that is changed on the way.
+
+    Examples
+    --------
+    >>> from lapsdata.video.reader import VideoReader
+    >>> source: type[FrameSource] = VideoReader
+    """
+
+    @property
+    def facts(self) -> VideoFacts:
+        """What is known of the video without its pixels."""
+
+    def frames(self, indices: Iterable[int] | None = None) -> Iterator[Frame]:
+        """Yield frames, all or those of rising indices, repeats allowed; each call begins anew."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lapsdata.geometry import PixelMap
-    from lapsdata.video.reader import VideoReader
+    from lapsdata.video.frame import FrameSource
     from lapsmodels.stages.track_options import TrackOptions
     from lapsmodels.trackers import TrackedWindow
 
@@ -23,7 +23,7 @@ __all__ = ["area_of", "at_working_size", "in_source", "length_scale"]
 _AREA_FRAMES = 8
 
 
-def area_of(reader: VideoReader, options: TrackOptions) -> PixelArea:
+def area_of(reader: FrameSource, options: TrackOptions) -> PixelArea:
     """Return where the picture of a video is, without constant borders if they are looked for."""
     facts = reader.facts
     if options.active_area == "full":

@@ -12,7 +12,7 @@ from lapsdata.transforms.gates import gated_by_pixels, pixel_change
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lapsdata.video.reader import VideoReader
+    from lapsdata.video.frame import FrameSource
     from lapsmodels.stages.track_options import TrackOptions
 
 __all__ = ["Run", "still_windows", "window_runs"]
@@ -34,7 +34,7 @@ class Run(NamedTuple):
 
 
 def still_windows(
-    reader: VideoReader,
+    reader: FrameSource,
     source_index: NDArray[np.int64],
     starts: NDArray[np.int64],
     options: TrackOptions,

@@ -32,17 +32,19 @@ from lapsmodels.trackers import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
 
     from lapsdata.video.facts import VideoFacts
+    from lapsdata.video.frame import FrameSource
     from lapsdata.video.reader import VideoReader
     from lapsmodels.stages._pixel_gate import Run
-    from lapsmodels.trackers import QueryLayout, TrackedWindow, Tracker
+    from lapsmodels.trackers import Pixels, QueryLayout, TrackedWindow, Tracker
 
-__all__ = ["PRODUCER", "chosen_trackers", "track_parents", "track_video", "working_size"]
+__all__ = ["PRODUCER", "chosen_trackers", "track_frames", "track_parents", "track_video", "working_size"]
 
 PRODUCER = "lapsmodels"
 """What headers call the maker of tracks; those of others are never replaced."""
@@ -104,15 +106,73 @@ def track_video(
     16
     """
     options = options or TrackOptions()
+
+    def opened(pixels: Pixels) -> VideoReader:
+        return open_video(video, pixels=pixels, rate=images_rate(video, options.rate))
+
+    return track_frames(
+        opened,
+        target,
+        options,
+        where=str(video),
+        name=name,
+        query_file=query_file,
+        digest=digest or source_digest(video),
+        overwrite=overwrite,
+        tell=tell,
+    )
+
+
+def track_frames(
+    opened: Callable[[Pixels], AbstractContextManager[FrameSource]],
+    target: Path,
+    options: TrackOptions,
+    *,
+    where: str,
+    digest: str,
+    name: str | None = None,
+    query_file: Path | None = None,
+    overwrite: bool = False,
+    tell: Callable[[int], None] = lambda frames: None,
+) -> Tracked:
+    """Track points through frames of any source, as `track_video` does through those of a video.
+
+    Parameters
+    ----------
+    opened : callable
+        Opens the source, told what the frames are to be; called once more for a second tracker.
+    where : str
+        What the source is called in errors.
+    digest : str
+        Digest of what the frames are made from.
+    target, options, name, query_file, overwrite, tell
+        See `track_video`.
+
+    Raises
+    ------
+    LapsError
+        As `track_video`.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> from lapsdata.testing.scenes import SceneConfig, render_scene
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> render_scene(5, SceneConfig(actions=1)).write_video(folder / "clip.mp4")
+    >>> def opened(pixels):
+    ...     return open_video(folder / "clip.mp4", pixels=pixels)
+    >>> options, digest = TrackOptions(points=100), source_digest(folder / "clip.mp4")
+    >>> track_frames(opened, folder / "clip.h5", options, where="clip", digest=digest).duplicated
+    0
+    """
     tracker, other = chosen_trackers(options)
-    digest = digest or source_digest(video)
-    with open_video(video, pixels=tracker.pixels, rate=images_rate(video, options.rate)) as reader:
+    with opened(tracker.pixels) as reader:
         facts = reader.facts
         frames = timeline(facts, options.rate)
-        starts, _ = frames.windows(options.horizon, options.stride, str(video))
+        starts, _ = frames.windows(options.horizon, options.stride, where)
         area = area_of(reader, options)
         to_working = PixelMap.resized(facts.size, working_size(facts.size, options.resize_shorter))
-        still = still_windows(reader, frames.source_index, starts, options, str(video))
+        still = still_windows(reader, frames.source_index, starts, options, where)
         runs = window_runs(starts, still, options.horizon)
         layout = query_points(
             options.query, facts.size, count=options.points, area=area, seed=options.seed, file=query_file
@@ -135,7 +195,7 @@ def track_video(
                 plan = _plan(run, starts, layout, to_working, options)
                 shown = frames.source_index[run.first : run.first + plan.frames]
                 images = _judged(_images(reader, shown, to_working, tell), plan, meter)
-                with contextlib.closing(_compared(video, other, options, plan, shown, to_working)) as compared:
+                with contextlib.closing(_compared(opened, other, plan, shown, to_working)) as compared:
                     for window, second in zip(tracker.windows(images, plan), compared, strict=True):
                         found = in_source(window, to_working)
                         meter.add(found)
@@ -239,7 +299,7 @@ def track_parents(name: str, digest: str, query_file: Path | None, weights: Path
 
 
 def _images(
-    reader: VideoReader, indices: NDArray[np.int64], to_working: PixelMap, tell: Callable[[int], None]
+    reader: FrameSource, indices: NDArray[np.int64], to_working: PixelMap, tell: Callable[[int], None]
 ) -> Iterator[NDArray[np.uint8]]:
     """Yield the frames at their working size."""
     for frame in reader.frames(indices):
@@ -250,9 +310,8 @@ def _images(
 
 
 def _compared(
-    video: Path | str,
+    opened: Callable[[Pixels], AbstractContextManager[FrameSource]],
     other: Tracker | None,
-    options: TrackOptions,
     plan: WindowPlan,
     indices: NDArray[np.int64],
     to_working: PixelMap,
@@ -261,7 +320,7 @@ def _compared(
     if other is None:
         yield from itertools.repeat(None, len(plan))
         return
-    with open_video(video, pixels=other.pixels, rate=images_rate(video, options.rate)) as reader:
+    with opened(other.pixels) as reader:
         yield from other.windows(_images(reader, indices, to_working, lambda frames: None), plan)
 
 

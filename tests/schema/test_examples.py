@@ -48,6 +48,19 @@ BEYOND_JSON_SCHEMA = {
     "cluster_result.v1/rows_of_other_sequences": "expected rows of all 12 sequences",
     "energies_row.v1/end_at_start": "expected start_s < end_s",
     "energies_row.v1/end_before_start": "expected start_s < end_s",
+    "invariance_result.v1/agreement_without_pairs": "expected agreement exactly where there are pairs",
+    "invariance_result.v1/boundaries_without_videos": "expected frames and boundaries exactly where there are videos",
+    "invariance_result.v1/codes_of_reversed": "expected no codes without videos, or of reversed ones",
+    "invariance_result.v1/first_row_changed": "expected the unchanged videos as first row",
+    "invariance_result.v1/matched_more_than_found": "expected up to 3 matched boundaries, the fewer of both",
+    "invariance_result.v1/noise_without_seed": "expected with a change 'noisy' seed, sigma, got sigma",
+    "invariance_result.v1/other_videos": "expected the same videos in each row",
+    "invariance_result.v1/pairs_more_than_windows": "expected up to 16 pairs, the fewer of both",
+    "invariance_result.v1/row_twice": "expected each row once",
+    "invariance_result.v1/shift_without_matches": "expected medians exactly where boundaries are matched",
+    "invariance_result.v1/threshold_given_of_videos": "expected threshold_of 'given' exactly where threshold_method is",
+    "invariance_result.v1/used_more_than_codes": "expected up to 240 used codes",
+    "invariance_result.v1/video_twice": "expected each video once",
     "seal_list.v1/array_twice": "expected every array once",
     "seal_list.v1/checksums_too_few": "expected 12 bytes of row_crc32c, 4 for each row, got 8",
     "seal_list.v1/checksums_without_end": "expected row_crc32c in base64",
@@ -71,7 +84,7 @@ BEYOND_JSON_SCHEMA = {
 }
 
 RELATIONS = {
-    message.partition(" within")[0].partition(r" \(")[0].partition(" up to")[0]
+    message.partition(" 'noisy'")[0].partition(" within")[0].partition(r" \(")[0].partition(" up to")[0]
     for message in BEYOND_JSON_SCHEMA.values()
 } | {"bytes of row_crc32c, 4 for each row", "usual fields among the fields"}
 

@@ -1,0 +1,235 @@
+"""Labels per frame as MS-TCN and its followers lay them out: GTEA, 50Salads, Breakfast, and the results of models.
+
+A data set is a folder with `groundTruth/<video>.txt`, one label per line, and as a rule `mapping.txt` (number and name
+of each class) and `splits/<split>.bundle` (a video per line). Results are files without an ending: a line of `#`, then
+the labels of all frames in one line. Neither holds a time: the rate is asked for (GTEA and Breakfast 15, 50Salads 30).
+A run of equal labels is a segment, background as any other: what counts as background is said where it is scored.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lapsdata.adapters._adapter import Adapted, Adapter
+from lapsdata.containers import Segments
+from lapsdata.errors import Problem, Problems, SchemaError, listed
+from lapsdata.metrics import runs_of
+from lapsdata.provenance import parent, provenance
+from lapsdata.schema import SegmentedVideo, SegmentsHeader
+from lapsdata.storage.atomic import existing, storage_errors
+from lapsdata.timebase import FrameRate, frame_to_s
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lapsdata.schema import EndReason
+
+__all__ = ["PLUGIN", "read", "read_split"]
+
+_TRUTH, _SPLITS, _MAPPING, _BUNDLE = "groundTruth", "splits", "mapping.txt", ".bundle"
+_RESULT = b"### Frame level recognition"
+# What is asked of every kind of file, and says nothing about these where it is not given.
+_ZEROS = ("zeros", "measured")
+# A label is a word or two; what has longer lines is another kind of text.
+_LONGEST_LABEL = 100
+
+
+def recognises(path: Path) -> str | None:
+    """Return "segments" for a data set, its `groundTruth`, a file in that, a result, and a folder of results."""
+    if path.is_dir():
+        with storage_errors(path, "list"):
+            if path.name == _TRUTH or (path / _TRUTH).is_dir():
+                return "segments"
+            first = next((one for one in sorted(path.iterdir()) if one.is_file()), None)
+        return "segments" if first is not None and _is_result(first) else None
+    return "segments" if path.parent.name == _TRUTH or _is_result(path) else None
+
+
+def _is_result(path: Path) -> bool:
+    if path.suffix:
+        return False
+    with storage_errors(path, "open"), path.open("rb") as file:
+        return file.read(len(_RESULT)) == _RESULT
+
+
+def read(
+    path: Path,
+    *,
+    rate: FrameRate | float | str | None = None,
+    split: str | None = None,
+    **others: Any,  # noqa: ANN401 - what other adapters take
+) -> Adapted:
+    r"""Read the labels of all videos, or of those of a split.
+
+    Parameters
+    ----------
+    path : Path
+        See `recognises`.
+    rate : FrameRate, number or str
+        Frames per second of the labels.
+    split : str, optional
+        Name of a file in `splits` without its ending, such as `test.split1`; its order is kept.
+
+    Returns
+    -------
+    Adapted
+        Segments without gaps. Labels that `mapping.txt` does not have are told.
+
+    Raises
+    ------
+    SchemaError
+        No rate (`no-times`), no file, an empty line or file, a split with a video that is not there: every one named.
+    StorageError
+        It cannot be read.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> folder = pathlib.Path(tempfile.mkdtemp()) / "groundTruth"
+    >>> folder.mkdir()
+    >>> _ = (folder / "S1_Tea.txt").write_text("\n".join(["take", "take", "pour", ""]))
+    >>> segments = read(folder.parent, rate=2).container
+    >>> segments.label, segments.end_s.tolist()
+    (('take', 'pour'), [1.0, 1.5])
+    """
+    meant = {name: value for name, value in others.items() if value is not None and (name, value) != _ZEROS}
+    if meant:
+        message = f"expected a rate and a split alone, got {', '.join(sorted(meant))}"
+        raise SchemaError(Problem("wrong-option", str(path), message, "labels of frames need nothing else"))
+    if rate is None:
+        message = "expected frames per second, got none: labels of frames carry no times"
+        fix = "give --rate: GTEA and Breakfast have 15, 50Salads 30"
+        raise SchemaError(Problem("no-times", str(path), message, fix))
+    files = _files(existing(path), split)
+    problems = Problems()
+    labels = {name: found for name, file in files.items() if (found := _labels(file, problems)) is not None}
+    problems.raise_as(SchemaError)
+    return Adapted(_segments(path, labels, FrameRate.parse(rate)), tuple(_notes(path, labels)))
+
+
+def read_split(path: Path) -> tuple[str, ...]:
+    r"""Return the videos of a split, in its order.
+
+    A line is a name with or without `.txt`; lines of other makers begin with folders (`./data/groundTruth/`), and their
+    files with `#bundle`.
+
+    Raises
+    ------
+    SchemaError
+        No name, or one twice.
+    StorageError
+        It cannot be read.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "test.split1.bundle"
+    >>> _ = path.write_text("#bundle\n./data/groundTruth/P03_tea.txt\nP04_tea.txt\n")
+    >>> read_split(path)
+    ('P03_tea', 'P04_tea')
+    """
+    with storage_errors(path, "read"):
+        lines = path.read_text(encoding="utf-8").splitlines()
+    names = [_video(line.strip().rpartition("/")[2]) for line in lines if line.strip() and not line.startswith("#")]
+    if not names:
+        raise SchemaError(Problem("no-videos", str(path), "expected a video per line, got none"))
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise SchemaError(Problem("doubled-video", str(path), f"expected each video once, got {listed(twice)} again"))
+    return tuple(names)
+
+
+def _video(name: str) -> str:
+    return name.removesuffix(".txt")
+
+
+def _files(path: Path, split: str | None) -> dict[str, Path]:
+    """Return the files of labels by video."""
+    if path.is_file():
+        if split is not None:
+            raise SchemaError(Problem("wrong-option", str(path), "expected no split of a single video, got one"))
+        return {_video(path.name): path}
+    root = path.parent if path.name == _TRUTH else path
+    folder = root / _TRUTH if (root / _TRUTH).is_dir() else path
+    with storage_errors(folder, "list"):
+        found = {_video(one.name): one for one in sorted(folder.iterdir()) if _has_labels(one)}
+    if not found:
+        raise SchemaError(Problem("no-files", str(folder), "expected a file of labels per video, got none"))
+    if split is None:
+        return found
+    names = read_split(root / _SPLITS / f"{split}{_BUNDLE}")
+    missing = [name for name in names if name not in found]
+    if missing:
+        message = f"expected labels of every video of {split}, got none of {listed(missing)}"
+        raise SchemaError(Problem("missing-videos", str(folder), message, "copy them there, or name another split"))
+    return {name: found[name] for name in names}
+
+
+def _has_labels(path: Path) -> bool:
+    return path.is_file() and path.suffix in ("", ".txt") and not path.name.startswith(".")
+
+
+def _labels(path: Path, problems: Problems) -> list[str] | None:
+    """Return the label of each frame; whatever is wrong is noted."""
+    with storage_errors(path, "read"):
+        data = path.read_bytes()
+    text = data.decode("utf-8", errors="replace")
+    if data.startswith(_RESULT):
+        return _expected_some(text.partition("\n")[2].split(), path, problems)
+    lines = [line.strip() for line in text.removesuffix("\n").split("\n")] if text.strip() else []
+    wrong = next(
+        (n for n, line in enumerate(lines, 1) if not 0 < len(line) <= _LONGEST_LABEL or "\ufffd" in line), None
+    )
+    if wrong is not None:
+        message = f"expected a label per line, got {lines[wrong - 1][:40]!r}"
+        problems.add("wrong-label", f"{path}: line {wrong}", message, "every frame has a label: none may be left out")
+        return None
+    return _expected_some(lines, path, problems)
+
+
+def _expected_some(labels: list[str], path: Path, problems: Problems) -> list[str] | None:
+    if not labels:
+        problems.add("no-labels", str(path), "expected the label of each frame, got none", "copy the file again")
+        return None
+    return labels
+
+
+def _segments(path: Path, labels: dict[str, list[str]], rate: FrameRate) -> Segments:
+    names = sorted({label for words in labels.values() for label in words})
+    number = {name: at for at, name in enumerate(names)}
+    runs = [runs_of(np.array([number[word] for word in words], np.int64)) for words in labels.values()]
+    frames = [(int(start), int(end)) for one in runs for start, end in zip(one.start, one.end, strict=True)]
+    # A person, or another program: of results too the program that made them is not ours.
+    why: EndReason = "annotation"
+    header = SegmentsHeader(
+        provenance=provenance(parameters={"rate": str(rate)}, parents=[parent("labels", path)]),
+        videos=tuple(
+            SegmentedVideo(name=name, end_s=frame_to_s(len(words), rate)) for name, words in labels.items()
+        ),
+    )  # fmt: skip
+    return Segments(
+        header,
+        np.repeat(np.arange(len(runs)), [len(one.label) for one in runs]),
+        np.array([frame_to_s(start, rate) for start, _ in frames], np.float64),
+        np.array([frame_to_s(end, rate) for _, end in frames], np.float64),
+        (why,) * len(frames),
+        tuple(names[label] for one in runs for label in one.label.tolist()),
+    )
+
+
+def _notes(path: Path, labels: dict[str, list[str]]) -> list[Problem]:
+    mapping = next((one for one in (path / _MAPPING, path.parent / _MAPPING) if one.is_file()), None)
+    if mapping is None:
+        return []
+    with storage_errors(mapping, "read"):
+        known = {line.split(maxsplit=1)[1].strip() for line in mapping.read_text().splitlines() if " " in line}
+    unknown = sorted({label for words in labels.values() for label in words} - known)
+    if not unknown:
+        return []
+    message = f"expected the classes of {_MAPPING}, got {listed(unknown)} too"
+    return [Problem("unknown-labels", str(path), message, "look for a misspelling", "warning")]
+
+
+PLUGIN = Adapter("mstcn", "Labels per frame as MS-TCN lays them out: GTEA, 50Salads, Breakfast", recognises, read)
