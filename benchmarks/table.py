@@ -86,7 +86,7 @@ def rows() -> list[tuple[str, str, str]]:
         promise = f">= {cut['promise']['f_at_0.25_s']}" if title == "per step" else ""
         figure = f"F {row['f']['0.25']:.3f} (best row of chance: {best['f']:.3f})"
         found.append((f"boundaries of 24 scenes within 0.25 s, energies {title}", promise, figure))
-    found += [*by_codes(), *unmoved(), *shaken(), *robot_state()]
+    found += [*by_codes(), *encoding(), *shaken(), *unmoved(), *robot_state()]
     for name, row in video["videos"].items():
         order, at_random = row["in_order"]["rgb"]["times_bare"], row["random"]["times_reopening"]
         promise = f">= {video['promise']['in_order_times_bare']} x, >= {video['promise']['random_times_reopening']} x"
@@ -117,6 +117,22 @@ def by_codes() -> list[tuple[str, str, str]]:
         f"{support:.2g} s {rows['velocity, equal support']}, over one step {rows['velocity']}"
     )
     return [(what, ">= speed of points over the same time", figure)]
+
+
+def encoding() -> list[tuple[str, str, str]]:
+    """Files of tracks to files of tokens, beside the model alone."""
+    told, found = result("encode"), []
+    load = told["load_before"]
+    busy = f"; measured beside the work of others, load {load}" if load > 1 else ""
+    for preset, row in told["presets"].items():
+        per_s, share = row["windows_per_s"], row["share_of_model"]
+        one, two = "one process, model on one thread", "two processes"
+        rate = {way: f"{count:,.0f} windows/s" for way, count in per_s.items()}
+        figure = f"one process {share[one]:.2f} ({rate['encode, one process']}), where the thread of the model allows "
+        figure += f"{row['one_process_allows']:.2f}; two beside two with the model {share[two]:.2f} "
+        figure += f"({rate['encode, two processes']}), where all the work allows {row['two_processes_allow']:.2f}{busy}"
+        found.append((f"`lapsdata encode`, preset {preset}, beside its model alone", f">= {told['promise']} x", figure))
+    return found
 
 
 def unmoved() -> list[tuple[str, str, str]]:

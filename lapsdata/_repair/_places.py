@@ -12,7 +12,8 @@ from lapsdata.formats import recognise
 from lapsdata.loading.foreign import NPY_TRACKS
 from lapsdata.storage.atomic import restore_folder, storage_errors
 from lapsdata.storage.seal_list import seal_list_path
-from lapsdata.storage.sealed_zarr import ATTRIBUTE, METADATA
+from lapsdata.storage.sealed_zarr import ATTRIBUTE
+from lapsdata.storage.zarr_files import METADATA
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -19,7 +19,8 @@ from lapsdata.storage.hdf5_file import Hdf5File
 from lapsdata.storage.hdf5_index import hdf5_index
 from lapsdata.storage.seal import CHECKSUMS, digest
 from lapsdata.storage.sealed_hdf5 import HEADER_PATH, SEAL_PATH, STORAGE_PATH
-from lapsdata.storage.sealed_zarr import ATTRIBUTE, METADATA
+from lapsdata.storage.sealed_zarr import ATTRIBUTE
+from lapsdata.storage.zarr_files import METADATA
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

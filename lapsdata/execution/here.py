@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from lapsdata.execution._messages import failure
 from lapsdata.execution.engine import Outcome, unheard
+from lapsdata.execution.staged import Staged, run_staged
 from lapsdata.execution.stop_requests import StopRequests
 
 if TYPE_CHECKING:
@@ -42,8 +43,11 @@ class HereEngine:
         finished: Callable[[Outcome[Item, Result]], None],
         told: Tell = unheard,
     ) -> None:
-        """Do every item; see `lapsdata.execution.engine.Engine.run`."""
+        """Do every item; see `lapsdata.execution.engine.Engine.run`. Steps of a `Staged` task are done side by side."""
         with StopRequests() as stop:
+            if isinstance(task, Staged):
+                run_staged(task, items, finished=finished, told=told, stop=stop)
+                return
             for index, item in enumerate(items):
                 stop.check()
                 finished(_outcome(task, index, item, told))

@@ -55,7 +55,7 @@ class WorkItem(Generic[Payload]):
     output : Path
         File or folder; no other item of the run has it.
     key : str
-        What the output is made of; see `work_key`.
+        What the output is made of; see `work_key`. Empty where that is told to `judge` instead.
     payload : object
         What the task needs to make it; can be pickled.
     units : int or None
@@ -249,7 +249,7 @@ def _job(item: WorkItem[Payload] | Refused, look: Callable[[WorkItem[Payload]], 
     return Refused(item.name, item.output, (problem,), found.why)
 
 
-def judge(item: WorkItem[Payload], key_of: Callable[[Path], str | None]) -> Found:
+def judge(item: WorkItem[Payload], key_of: Callable[[Path], str | None], now: Callable[[], str] | None = None) -> Found:
     """Tell what an output is, from the key that is read from it.
 
     Parameters
@@ -260,6 +260,9 @@ def judge(item: WorkItem[Payload], key_of: Callable[[Path], str | None]) -> Foun
         for a file that is whole and was made by something else. What it raises counts as well: CorruptDataError is
         damage, an unsealed file included; a format that is unknown, ambiguous, too new or not the one that is made
         here (SchemaError) is foreign. Other errors, as of permission, are passed on.
+    now : callable, optional
+        Tells what the output would be made of, where that takes its time: it is asked only if there is something to
+        compare it with. By default the item's key.
 
     Examples
     --------
@@ -286,8 +289,9 @@ def judge(item: WorkItem[Payload], key_of: Callable[[Path], str | None]) -> Foun
         return Found("foreign", str(error.problems[0]))
     if key is None:
         return Found("foreign", "it was made by something else")
-    if key != item.key:
-        return Found("changed", f"made of {key}, now {item.key}")
+    expected = item.key if now is None else now()
+    if key != expected:
+        return Found("changed", f"made of {key}, now {expected}")
     return Found("done")
 
 

@@ -106,6 +106,10 @@ class WindowSums:
         self._seen[name] = after
         return slice(first, after)
 
+    def of(self, name: str, windows: slice) -> NDArray[np.uint32]:
+        """Return the checksums of windows that were noted."""
+        return self._sums[name][windows]
+
     def finish(self) -> dict[str, StoredArray]:
         """Return the arrays of checksums, by name.
 

@@ -5,9 +5,11 @@ Equal arrays give equal bytes, whatever is appended when: each shard is a file o
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -16,16 +18,24 @@ from lapsdata.errors import Problem, SchemaError, StorageError
 from lapsdata.schema.base import canonical_json
 from lapsdata.storage.atomic import atomic_folder, storage_errors
 from lapsdata.storage.seal import StoredArray, WindowArray, WindowSums, digest, make_seal, split_arrays
-from lapsdata.storage.sealed_zarr import ATTRIBUTE, METADATA, zarr_manifest
+from lapsdata.storage.sealed_zarr import ATTRIBUTE, zarr_manifest
+from lapsdata.storage.zarr_files import (
+    METADATA,
+    array_metadata,
+    blosc_chunk,
+    group_metadata,
+    write_chunk,
+    write_chunks,
+    write_metadata,
+    write_shard,
+)
 
 SHARD_WINDOWS = 256
 """Windows per shard file: 13 MB of the usual (16, 400, 2) float32 windows."""
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-    from pathlib import Path
 
-    import zarr
     from numpy.typing import NDArray
     from pydantic import JsonValue
 
@@ -119,8 +129,11 @@ def sealed_zarr_writer(
     _refuse_reserved(path, arrays)
     if overwrite and path.name:
         _refuse_foreign(path)
-    with atomic_folder(path, overwrite=overwrite) as folder, _settled():
-        yield ZarrWriter(path, folder, arrays, profile)
+    with (
+        atomic_folder(path, overwrite=overwrite) as folder,
+        contextlib.closing(ZarrWriter(path, folder, arrays, profile)) as writer,
+    ):
+        yield writer
 
 
 class ZarrWriter:
@@ -130,13 +143,30 @@ class ZarrWriter:
     """
 
     def __init__(self, path: Path, folder: Path, arrays: Mapping[str, WindowArray], profile: str) -> None:
-        import zarr
-
         self._path, self._folder = path, folder
+        self._arrays, self._blosc = dict(arrays), profile == "compact"
         self._sums = WindowSums(arrays)
-        self._root = zarr.open_group(str(folder), mode="w", zarr_format=3)
-        self._stored = {name: _create_sharded(self._root, name, array, profile) for name, array in arrays.items()}
         self._held: dict[str, NDArray[Any]] = {}
+        self._pool: ThreadPoolExecutor | None = None
+        self._metadata: dict[str, dict[str, Any]] = {}
+        with storage_errors(path, "write"):
+            write_metadata(folder, group_metadata({}))
+            for name, array in arrays.items():
+                about = array_metadata(array.shape, array.dtype, chunk=1, shard=SHARD_WINDOWS, blosc=self._blosc)
+                self._create(name, about)
+
+    def _create(self, name: str, about: dict[str, Any]) -> None:
+        """Write down what an array is, and that what it lies in are groups."""
+        for group in Path(name).parents[:-1]:
+            if not (self._folder / group / METADATA).exists():
+                write_metadata(self._folder / group, group_metadata({}))
+        write_metadata(self._folder / name, about)
+        self._metadata[name] = about
+
+    def close(self) -> None:
+        """Wait for the threads, if there are any."""
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
 
     def append(self, name: str, windows: NDArray[Any]) -> None:
         """Write the next windows of an array; those that do not fill a shard are held.
@@ -149,7 +179,7 @@ class ZarrWriter:
             The file system refused.
         """
         place = self._sums.add(name, windows)
-        length = self._stored[name].shape[0]
+        length = self._arrays[name].shape[0]
         while len(windows):
             at = place.stop - len(windows)
             shard = at - at % SHARD_WINDOWS
@@ -168,8 +198,22 @@ class ZarrWriter:
             whole[at - shard : at - shard + len(windows)] = windows
         if at + len(windows) == end:
             with storage_errors(self._path, "write"):
-                self._stored[name][shard:end] = whole
+                self._write(name, shard, np.ascontiguousarray(whole, whole.dtype.newbyteorder("<")))
             self._held.pop(name, None)
+
+    def _write(self, name: str, shard: int, windows: NDArray[Any]) -> None:
+        """Write a shard; windows without elements have no bytes, and no file."""
+        if not windows.size:
+            return
+        array, number = self._folder / name, shard // SHARD_WINDOWS
+        if not self._blosc:
+            sums = self._sums.of(name, slice(shard, shard + len(windows)))
+            write_shard(array, number, windows, sums, SHARD_WINDOWS)
+            return
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(os.cpu_count(), "lapsdata-compress")
+        chunks = list(self._pool.map(blosc_chunk, windows))
+        write_chunks(array, number, windows.ndim, chunks, SHARD_WINDOWS)
 
     def finish(
         self,
@@ -190,16 +234,19 @@ class ZarrWriter:
         described: dict[str, JsonValue] = {}
         with storage_errors(self._path, "write"):
             for name, item in complete.items():
-                _create_whole(self._root, name, item.values)[...] = item.values
-            for name in (*self._stored, *complete):
-                entry: dict[str, JsonValue] = {"metadata": json.loads((self._folder / name / METADATA).read_bytes())}
+                values = item.values
+                self._create(name, array_metadata(values.shape, values.dtype, chunk=max(1, len(values)), shard=None))
+                write_chunk(self._folder / name, values)
+            for name, about in self._metadata.items():
+                entry: dict[str, JsonValue] = {"metadata": about}
                 if name in complete:
                     entry["digest"] = digest(complete[name].values)
                 described[name] = entry
             manifest = zarr_manifest(header, storage, described)
             # Through canonical JSON, so that equal headers give equal bytes whatever the order of their keys.
             document = canonical_json({"header": dict(header), "storage": dict(storage)})
-            self._root.attrs[ATTRIBUTE] = {**json.loads(document), "seal": json.loads(make_seal(manifest))}
+            sealed = {**json.loads(document), "seal": json.loads(make_seal(manifest))}
+            write_metadata(self._folder, group_metadata({ATTRIBUTE: sealed}))
 
 
 def _refuse_reserved(path: Path, names: Iterable[str]) -> None:
@@ -216,65 +263,3 @@ def _refuse_foreign(path: Path) -> None:
     if foreign:
         message = "expected a free name or a Zarr v3 folder, got a folder of other files"
         raise StorageError(Problem("not-ours", str(path), message, "name another folder, or remove this one yourself"))
-
-
-@contextlib.contextmanager
-def _settled() -> Iterator[None]:
-    """Wait, when a write fails, for what zarr still writes in its threads: the folder is going to be removed."""
-    try:
-        yield
-    except BaseException:
-        from zarr.core.sync import sync
-
-        sync(_other_tasks())
-        raise
-
-
-async def _other_tasks() -> None:
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    # Their errors are those of the write that failed, which is being raised.
-    await asyncio.gather(*others, return_exceptions=True)
-
-
-def _create_sharded(root: zarr.Group, name: str, array: WindowArray, profile: str) -> zarr.Array[Any]:
-    from zarr.codecs import BloscCodec
-
-    # Blosc is how the Zarr v3 core spells "byte shuffle, then Zstandard".
-    blosc = BloscCodec(typesize=array.dtype.itemsize, cname="zstd", clevel=3, shuffle="shuffle")
-    window = _inner(array.shape)
-    codecs = [blosc] if profile == "compact" else []
-    return _create(root, name, array.shape, array.dtype, (1, *window), (SHARD_WINDOWS, *window), codecs)
-
-
-def _create_whole(root: zarr.Group, name: str, values: NDArray[Any]) -> zarr.Array[Any]:
-    chunk = (max(1, len(values)), *_inner(values.shape))
-    return _create(root, name, values.shape, values.dtype, chunk, None, [])
-
-
-def _inner(shape: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(max(1, length) for length in shape[1:])
-
-
-def _create(
-    root: zarr.Group,
-    name: str,
-    shape: tuple[int, ...],
-    dtype: np.dtype[Any],
-    chunks: tuple[int, ...],
-    shards: tuple[int, ...] | None,
-    codecs: list[Any],
-) -> zarr.Array[Any]:
-    from zarr.codecs import Crc32cCodec
-
-    return root.create_array(
-        name,
-        shape=shape,
-        dtype=dtype,
-        chunks=chunks,
-        shards=shards,
-        compressors=[*codecs, Crc32cCodec()],
-        filters=[],
-        # Never used by us; a tool that does not notice a missing chunk should at least see NaN.
-        fill_value=np.nan if dtype.kind == "f" else 0,
-        config={"write_empty_chunks": True},
-    )

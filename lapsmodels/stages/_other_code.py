@@ -20,11 +20,11 @@ __all__ = ["judged", "tell_other_code"]
 _OTHER_CODE = "made by another state of the code"
 
 
-def judged(item: WorkItem[Any], key_of: Callable[[Path], str | None]) -> Found:
+def judged(item: WorkItem[Any], key_of: Callable[[Path], str | None], now: Callable[[], str] | None = None) -> Found:
     """Judge an output; that other code has made what is done is noted, and told by `tell_other_code`."""
     with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always")
-        found = judge(item, key_of)
+        found = judge(item, key_of, now)
     for told in heard:
         if not issubclass(told.category, CodeDigestWarning):
             warnings.warn_explicit(told.message, told.category, told.filename, told.lineno)

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from lapsdata.containers.tracks import Tracks
-from lapsdata.errors import LapsError
 from lapsdata.execution.here import HereEngine
 from lapsdata.execution.local import LocalEngine
-from lapsdata.execution.manifest import Refused, WorkItem, plan, work_key
+from lapsdata.execution.manifest import WorkItem, plan, work_key
 from lapsdata.execution.report import carry_out, carry_out_shown
-from lapsdata.formats import read, read_header, write
+from lapsdata.execution.staged import Staged
+from lapsdata.formats import read_header, write
 from lapsdata.provenance import parent
 from lapsdata.schema.base import Parent, Positive, Record
 from lapsdata.schema.tokens import TokensHeader
@@ -22,9 +21,9 @@ from lapsdata.stages import Stage
 from lapsdata.storage.atomic import storage_errors
 from lapsdata.transforms.track_speed import Motion
 from lapsmodels.stages._devices import devices
+from lapsmodels.stages._encode_ahead import AheadOfModel
 from lapsmodels.stages._other_code import judged, tell_other_code
 from lapsmodels.stages._threads import threads
-from lapsmodels.stages.encode import encode_tracks
 from lapsmodels.tokenizer.checkpoint import load_tokenizer, read_tokenizer_header, tokenizer_parent
 
 if TYPE_CHECKING:
@@ -34,8 +33,9 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from lapsdata.execution.engine import Tell
-    from lapsdata.execution.manifest import Job
+    from lapsdata.execution.manifest import Found, Job
     from lapsdata.execution.report import Report
+    from lapsmodels.stages.encode import VideoEncoder
     from lapsmodels.tokenizer.checkpoint import Checkpoint
 
 __all__ = ["PLUGIN", "EncodeOptions", "encode_files"]
@@ -76,7 +76,7 @@ class _Work:
     tracks: Path
     tokenizer: Path
     options: EncodeOptions
-    parents: tuple[Parent, ...]
+    of_tokenizer: Parent
     device: str
     weights: str
 
@@ -92,7 +92,8 @@ def encode_files(
 ) -> Report[int]:
     """Encode files of tracks; tokens that were made of these by this tokenizer are kept.
 
-    One file after the other, each on one thread: the bits do not depend on the number of cores or of processes.
+    One file after the other through the model, on one thread: the bits do not depend on the number of cores or of
+    processes. Reading ahead and writing what is done have threads of their own.
 
     Parameters
     ----------
@@ -138,29 +139,30 @@ def encode_files(
     with storage_errors(out, "make the folder"):
         out.mkdir(parents=True, exist_ok=True)
     of_tokenizer = tokenizer_parent(tokenizer)
-    items: list[WorkItem[_Work] | Refused] = []
+    items: list[WorkItem[_Work]] = []
     places = devices(chosen.device)
     for number, path in enumerate(files):
         output = out / f"{path.stem}.zarr"
-        work = _Work(path, tokenizer, chosen, (), places[number % len(places)], weights)
-        try:
-            items.append(_item(output, work, of_tokenizer))
-        except LapsError as error:
-            items.append(Refused(path.stem, output, error.problems))
-    todo = plan(items, lambda item: judged(item, _key_of), force=force)
+        work = _Work(path, tokenizer, chosen, of_tokenizer, places[number % len(places)], weights)
+        items.append(WorkItem(path.stem, output, "", work, units=1))
+    todo = plan(items, _look, force=force)
     tell_other_code(todo, "tokens")
     if not todo.to_do:
-        return carry_out(todo, _encode, HereEngine())
+        return carry_out(todo, _ENCODE, HereEngine())
     if workers is not None:
         return carry_out_shown(todo, _encode_alone, LocalEngine(workers), title="encode", unit="videos")
     with threads(1):
-        return carry_out_shown(todo, _encode, HereEngine(), title="encode", unit="videos")
+        return carry_out_shown(todo, _ENCODE, HereEngine(), title="encode", unit="videos")
 
 
-def _item(output: Path, work: _Work, of_tokenizer: Parent) -> WorkItem[_Work]:
-    parents = (parent("tracks", work.tracks), of_tokenizer)
-    whole = replace(work, parents=parents)
-    return WorkItem(work.tracks.stem, output, _key(work.options.as_json(), parents), whole, units=1)
+def _look(item: WorkItem[_Work]) -> Found:
+    """Judge an output; the digest of its tracks is taken only where there is something to compare it with."""
+    work = item.payload
+    return judged(item, _key_of, lambda: _key(work.options.as_json(), _parents(work, parent("tracks", work.tracks))))
+
+
+def _parents(work: _Work, tracks: Parent) -> tuple[Parent, Parent]:
+    return tracks, work.of_tokenizer
 
 
 def _key(parameters: Mapping[str, JsonValue], parents: Sequence[Parent]) -> str:
@@ -178,24 +180,35 @@ def _key_of(path: Path) -> str | None:
 def _encode_alone(job: Job[_Work], tell: Tell) -> int:
     """Encode in a process of its own, of which others stand beside."""
     with threads(1):
-        return _encode(job, tell)
+        return _ENCODE(job, tell)
 
 
-def _encode(job: Job[_Work], tell: Tell) -> int:
-    work = job.item.payload
-    tokens = encode_tracks(
-        read(work.tracks, Tracks),
+def _begin(job: Job[_Work]) -> AheadOfModel:
+    work, options = job.item.payload, job.item.payload.options
+    return AheadOfModel(
+        work.tracks,
         _loaded(work.tokenizer, work.weights, work.device),
-        latents=work.options.latents,
-        motion=work.options.motion,
-        gate_speed=work.options.gate_speed,
-        gate_share=work.options.gate_share,
-        batch=work.options.batch,
-        parents=work.parents,
+        batch=options.batch,
+        latents=options.latents,
+        motion=options.motion,
+        gate_speed=options.gate_speed,
+        gate_share=options.gate_share,
     )
+
+
+def _compute(job: Job[_Work], begun: AheadOfModel) -> tuple[VideoEncoder, AheadOfModel]:
+    return begun.encode(), begun
+
+
+def _end(job: Job[_Work], worked: tuple[VideoEncoder, AheadOfModel], tell: Tell) -> int:
+    video, begun = worked
+    tokens = video.tokens(_parents(job.item.payload, begun.parent()))
     write(job.item.output, tokens, overwrite=job.overwrite)
     tell(1)
     return len(tokens)
+
+
+_ENCODE = Staged(_begin, _compute, _end)
 
 
 @functools.lru_cache(maxsize=8)

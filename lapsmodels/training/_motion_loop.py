@@ -88,4 +88,5 @@ def _motion_loop(
                 counted[n] = counts_now
 
 
-motion_loop = compile_loop(_motion_loop)
+# Without the interpreter's lock: in encoding, the model works beside it.
+motion_loop = compile_loop(_motion_loop, nogil=True)

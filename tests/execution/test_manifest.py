@@ -211,6 +211,25 @@ def test_what_opening_raises_is_a_finding_with_its_reason(
     assert "the reason" in found.why
 
 
+def test_what_it_would_be_made_of_is_asked_only_where_there_is_something_to_compare_it_with(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def now() -> str:
+        asked.append("now")
+        return DIGEST
+
+    item = WorkItem("clip", tmp_path / "clip.txt", "", payload=None)
+    assert judge(item, Path.read_text, now) == Found("missing")
+    item.output.write_text("torn")
+    assert judge(item, lambda _: None, now).state == "foreign"
+    assert asked == []
+    item.output.write_text(DIGEST)
+    assert judge(item, Path.read_text, now) == Found("done")
+    item.output.write_text("sha256:11")
+    assert judge(item, Path.read_text, now) == Found("changed", f"made of sha256:11, now {DIGEST}")
+    assert asked == ["now", "now"]
+
+
 def test_other_errors_are_no_finding(item: WorkItem[None]) -> None:
     item.output.touch()
 

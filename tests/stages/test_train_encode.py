@@ -12,9 +12,11 @@ import torch
 from lapsdata import formats
 from lapsdata.containers import Tokens, Tracks
 from lapsdata.errors import SchemaError, StorageError
+from lapsdata.provenance import parent
+from lapsdata.testing.contracts import content_of
 from lapsdata.testing.samples import sample_tracks
 from lapsdata.timebase import FrameRate
-from lapsmodels.stages.encode import encode_tracks
+from lapsmodels.stages.encode import VideoEncoder, encode_tracks
 from lapsmodels.stages.encode_many import EncodeOptions, encode_files
 from lapsmodels.stages.train import FINISHED, codebook_problems, train_tokenizer
 from lapsmodels.stages.train_options import PLUGIN, TrainStageOptions
@@ -166,6 +168,58 @@ def test_files_of_tracks_become_files_of_tokens(files: list[Path], tmp_path: Pat
     np.testing.assert_array_equal(found.codes, expected.codes)
     np.testing.assert_array_equal(found.quantized, expected.quantized)
     assert [parent.role for parent in found.header.provenance.parents] == ["tracks", "tokenizer"]
+
+
+def test_what_is_read_ahead_and_written_behind_has_the_bytes_of_one_after_the_other(
+    files: list[Path], tmp_path: Path
+) -> None:
+    train_tokenizer(files, tmp_path / "t", QUICK)
+    encode_files(files, tmp_path / "t", tmp_path / "tokens", EncodeOptions(latents="both", batch=2))
+    for path in files:
+        found = tmp_path / "tokens" / f"{path.stem}.zarr"
+        parents = formats.read_header(found).provenance.parents
+        assert parents[0] == parent("tracks", path)
+        tokens = encode_tracks(
+            formats.read(path, Tracks), load_tokenizer(tmp_path / "t"), latents="both", parents=parents
+        )
+        formats.write(tmp_path / "plain.zarr", tokens, overwrite=True)
+        assert content_of(found) == content_of(tmp_path / "plain.zarr")
+
+
+def test_a_window_that_is_damaged_fails_its_video_alone(tmp_path: Path) -> None:
+    files = [tmp_path / f"clip_{n}.zarr" for n in range(3)]
+    for number, path in enumerate(files):
+        formats.write(path, sample_tracks(windows=9, horizon=6, points=9, seed=number))
+    train_tokenizer(files, tmp_path / "t", QUICK)
+    shard = next((files[1] / "root" / "default" / "tracks" / "c").rglob("0/0/0/0"))
+    content = bytearray(shard.read_bytes())
+    row = 6 * 9 * 2 * 4 + 4
+    content[7 * row] ^= 1
+    shard.write_bytes(content)
+    report = encode_files(files, tmp_path / "t", tmp_path / "tokens", EncodeOptions(batch=2))
+    assert [entry.fate for entry in report.entries] == ["made", "failed", "made"]
+    assert report.entries[1].problems[0].code == "payload-checksum"
+    assert f"row 7 (root/default/tracks/c/0/0/0/0, bytes {7 * row} to {8 * row})" in str(report.problems[0])
+    assert sorted(item.name for item in (tmp_path / "tokens").iterdir()) == ["clip_0.zarr", "clip_2.zarr"]
+
+
+def test_tracks_that_are_replaced_while_they_are_encoded_are_told(
+    files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their digest may be that of others: tokens that speak of it would be kept for good."""
+    train_tokenizer(files, tmp_path / "t", QUICK)
+    add = VideoEncoder.add
+
+    def replaced_meanwhile(video: VideoEncoder, first: int, *given: Any) -> None:
+        if not first:
+            formats.write(files[0], sample_tracks(windows=4, horizon=6, points=9, seed=7), overwrite=True)
+        add(video, first, *given)
+
+    monkeypatch.setattr(VideoEncoder, "add", replaced_meanwhile)
+    report = encode_files(files[:1], tmp_path / "t", tmp_path / "tokens")
+    assert [problem.code for problem in report.problems] == ["replaced"]
+    monkeypatch.undo()
+    assert encode_files(files[:1], tmp_path / "t", tmp_path / "tokens").counts["made"] == 1
 
 
 def test_tokens_are_kept_until_their_tracks_or_tokenizer_change(files: list[Path], tmp_path: Path) -> None:
