@@ -172,10 +172,15 @@ class Segments(Container):
         labels = len({label for label in self.label if label is not None})
         length = self.end_s - self.start_s
         reasons = Counter(self.end_reason)
+        # The codes of each segment are an array of its own: one line tells of all.
+        arrays = {name: text for name, text in super().facts().items() if not name.startswith("codes[")}
+        if self.codes:
+            counts = [len(one) for one in self.codes]
+            arrays["codes"] = f"int32, {min(counts)} to {max(counts)} of each segment"
         return {
             "videos": str(len(self.header.videos)),
             "segments": f"{len(self)}, median {np.median(length):.3f} s" if len(self) else "0",
             "labels": str(labels),
             "ended by": ", ".join(f"{reason}: {reasons[reason]}" for reason in END_REASONS if reasons[reason]) or "-",
-            **super().facts(),
+            **arrays,
         }

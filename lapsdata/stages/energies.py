@@ -191,19 +191,26 @@ def energy_files(given: Sequence[Path], suffixes: Collection[str] = (".h5", ".hd
     ------
     UnknownFormatError, StorageError
         A file that is named is none of ours, or not there.
+    SchemaError
+        A folder that is named holds none (`no-files`).
 
     Examples
     --------
     >>> import pathlib, tempfile
     >>> energy_files([pathlib.Path(tempfile.mkdtemp())])
-    []
+    Traceback (most recent call last):
+    lapsdata.errors.SchemaError: ...: expected files of tracks or tokens (.h5, .hdf5, .zarr) in it, got none...
     """
     from lapsdata.formats import recognise
 
     found: list[Path] = []
     for path in given:
         if path.is_dir() and path.suffix != ".zarr":
-            found += sorted(one for one in path.iterdir() if one.suffix in suffixes)
+            there = sorted(one for one in path.iterdir() if one.suffix in suffixes)
+            if not there:
+                message = f"expected files of tracks or tokens ({', '.join(suffixes)}) in it, got none"
+                raise SchemaError(Problem("no-files", str(path), message, "name the folder that they are in"))
+            found += there
         else:
             recognise(path)
             found.append(path)

@@ -291,7 +291,7 @@ def load_encoder(folder: Path) -> Encoder:
 
     if not (folder / ENCODER_HEADER).exists():
         message = f"expected a folder with {ENCODER_HEADER} and {_WEIGHTS}, got none"
-        fix = "train one: lapsdata cluster TOKENS --embedding lstm --out FOLDER"
+        fix = "train one: lapsdata cluster TOKENS --model lstm --out FOLDER"
         raise StorageError(Problem("no-encoder", str(folder), message, fix))
     header = read_sealed_json(folder / ENCODER_HEADER, EncoderHeader)
     with storage_errors(folder / _WEIGHTS, "read"):

@@ -114,6 +114,8 @@ def _heading(result: ClusterResult) -> Iterator[str]:
     labels = f", {len(result.labels)} labels" if result.labels else ""
     balanced = ", fitted on as many of each label" if rules.fitted_on == "balanced" else ""
     yield f"{rules.embedding} by {rules.clusterer}, clusters by {rules.chosen_by}{labels}{balanced}"
+    if result.tried and result.rows[0].clusters >= max(one.clusters for one in result.tried):
+        yield f"{result.rows[0].clusters} clusters are the most that were tried: look further with --most-clusters"
     # What was cut has its line already.
     told = {name: count for name, count in result.policies.items() if count and not name.startswith("cut_")}
     if told:

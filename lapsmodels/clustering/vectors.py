@@ -78,7 +78,8 @@ def _attended(vectors: Floats) -> Floats:
 def log_durations(duration_s: Floats) -> Floats:
     """Return the logarithm of each duration, and nothing else: float64 (S, 1).
 
-    A control: segments that are cut at a longest duration, or of actions of different lengths, fall apart by it.
+    A control: segments that are cut at a longest duration, or of actions of different lengths, fall apart by it. Times
+    are those of whole microseconds: what the last bits of equally long ones say is no length.
 
     Examples
     --------
@@ -86,7 +87,7 @@ def log_durations(duration_s: Floats) -> Floats:
     array([[0.],
            [1.]])
     """
-    return np.log(duration_s)[:, np.newaxis]
+    return np.log(np.maximum(np.round(duration_s, 6), 1e-6))[:, np.newaxis]
 
 
 def projected_bags(each: Sequence[NDArray[np.int32]], codes: int, *, seed: int, width: int = 64) -> Floats:

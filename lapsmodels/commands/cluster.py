@@ -68,6 +68,7 @@ def cluster(
     clusters: Annotated[
         int | None, typer.Option(min=2, help="How many; by default as the silhouette is highest.", metavar="K")
     ] = None,
+    most_clusters: Annotated[int, typer.Option(min=2, help="Up to which number that is looked for.", metavar="K")] = 10,
     min_cluster_size: Annotated[int, typer.Option(min=2, help="Of hdbscan.", metavar="N")] = 5,
     balanced: Annotated[
         bool, typer.Option("--balanced", help="Fit on as many sequences of each label as the rarest has.")
@@ -104,6 +105,9 @@ def cluster(
     from lapsmodels.stages.cluster import ClusterOptions, EmbedOptions, cluster_tokens, embed_tokens
 
     embedding, encoder = (model, None) if model in set(_Embedding) else ("lstm", Path(model))
+    if encoder is not None and not encoder.exists():
+        message = f"expected {', '.join(_Embedding)}, or the folder of an encoder, got {model!r}"
+        raise typer.BadParameter(message, param_hint="--model")
     told: dict[str, Any] = {
         "embedding": embedding, "steps": steps.value, "piece_s": piece, "longest_quantile": longest_quantile,
         "epochs": epochs, "val": _share(val), "rate_hz": rate, "seed": seed,
@@ -117,6 +121,7 @@ def cluster(
         **told,
         clusterer=clusterer.value,
         clusters=clusters,
+        most_clusters=most_clusters,
         min_cluster_size=min_cluster_size,
         balanced=balanced,
         activity=activity,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -54,7 +54,7 @@ def encode(
     A second call does only what is missing or changed; a video that fails is named at the end, and the others are done.
     """
     patient_threads()
-    from lapsdata.execution.report import Interrupted, show
+    from lapsdata.execution.report import Interrupted, Report, show
     from lapsdata.stages.energies import energy_files
     from lapsmodels.stages.encode_many import EncodeOptions, encode_files
 
@@ -67,7 +67,7 @@ def encode(
     )
     stopped: Interrupted | None = None
     try:
-        report = encode_files(energy_files(files), tokenizer, out, options, force=force, workers=workers)
+        report: Report[Any] = encode_files(energy_files(files), tokenizer, out, options, force=force, workers=workers)
     except Interrupted as stop:
         stopped, report = stop, stop.report
     if json:

@@ -16,6 +16,7 @@ from lapsdata.provenance import parent, provenance, warn_of_other_code
 from lapsdata.schema import ClusterResult, ClusterRules, LabelCount, canonical_json
 from lapsdata.schema.base import Count, Positive
 from lapsdata.stages._output import Output, settle
+from lapsdata.stages.truth import read_truth
 from lapsdata.storage.atomic import atomic_folder, storage_errors
 from lapsdata.storage.sealed_json import read_sealed_json, write_sealed_json
 from lapsmodels.clustering.clusterers import Clusterer, balanced_rows, cluster_vectors
@@ -121,7 +122,7 @@ def cluster_tokens(
         Folder of the result, the clusters as segments, the pictures and, of `lstm`, the encoder.
     options : ClusterOptions, optional
     segments : Path, optional
-        A file of segments; without one, each video or piece of one is a sequence.
+        Segments as `lapsdata.stages.truth.read_truth` takes them; without any, each video or piece is a sequence.
     encoder : Path, optional
         Folder of a trained encoder for `lstm`, in place of training one.
     force : bool
@@ -245,9 +246,6 @@ def _make(files: Sequence[Path], options: EmbedOptions, segments: Path | None, e
 
 
 def _sequences(files: Sequence[Path], options: EmbedOptions, segments: Path | None) -> Sequences:
-    from lapsdata.containers import Segments
-    from lapsdata.formats import read
-
     latents = options.embedding in NEED_LATENTS
     if options.rate_hz is not None or any(map(recognises_codes, files)):
         return _of_laps(files, options, segments)
@@ -255,7 +253,7 @@ def _sequences(files: Sequence[Path], options: EmbedOptions, segments: Path | No
         if options.piece_s is not None:
             message = "expected segments or pieces, got both"
             raise SchemaError(Problem("wrong-option", "piece_s", message, "leave one of them out"))
-        return cut_sequences(_each(files), read(segments, Segments), choice=options.steps, latents=latents)
+        return cut_sequences(_each(files), read_truth(segments), choice=options.steps, latents=latents)
     return whole_videos(list(_each(files)), piece_s=options.piece_s, choice=options.steps, latents=latents)
 
 

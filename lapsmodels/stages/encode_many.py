@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
+from lapsdata.errors import Problem, SchemaError
 from lapsdata.execution.here import HereEngine
 from lapsdata.execution.local import LocalEngine
 from lapsdata.execution.manifest import WorkItem, plan, work_key
-from lapsdata.execution.report import carry_out, carry_out_shown
+from lapsdata.execution.report import Interrupted, carry_out, carry_out_shown
 from lapsdata.execution.staged import Staged
 from lapsdata.formats import read_header, write
 from lapsdata.provenance import parent
@@ -24,6 +25,7 @@ from lapsmodels.stages._devices import devices
 from lapsmodels.stages._encode_ahead import AheadOfModel
 from lapsmodels.stages._other_code import judged, tell_other_code
 from lapsmodels.stages._threads import threads
+from lapsmodels.stages.encode_report import Encoded, EncodeReport
 from lapsmodels.tokenizer.checkpoint import load_tokenizer, read_tokenizer_header, tokenizer_parent
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from lapsdata.execution.engine import Tell
-    from lapsdata.execution.manifest import Found, Job
+    from lapsdata.execution.manifest import Found, Job, Plan
     from lapsdata.execution.report import Report
     from lapsmodels.stages.encode import VideoEncoder
     from lapsmodels.tokenizer.checkpoint import Checkpoint
@@ -89,7 +91,7 @@ def encode_files(
     *,
     force: bool = False,
     workers: int | None = None,
-) -> Report[int]:
+) -> EncodeReport:
     """Encode files of tracks; tokens that were made of these by this tokenizer are kept.
 
     One file after the other through the model, on one thread: the bits do not depend on the number of cores or of
@@ -111,13 +113,12 @@ def encode_files(
 
     Returns
     -------
-    Report of int
-        The result of each is its number of windows.
+    EncodeReport
 
     Raises
     ------
     StorageError, CorruptDataError, SchemaError
-        The tokenizer cannot be read; what goes wrong with a single video is in the report.
+        There is no file, or the tokenizer cannot be read; what goes wrong with a single video is in the report.
     KeyboardInterrupt
         Ctrl-C or SIGTERM; files that were finished stay.
 
@@ -135,7 +136,10 @@ def encode_files(
     1
     """
     chosen = options or EncodeOptions()
-    weights = read_tokenizer_header(tokenizer).weights
+    about = read_tokenizer_header(tokenizer)
+    if not files:
+        message = "expected tracks, got none"
+        raise SchemaError(Problem("no-tracks", "tracks", message, "make some: lapsdata track VIDEOS --out FOLDER"))
     with storage_errors(out, "make the folder"):
         out.mkdir(parents=True, exist_ok=True)
     of_tokenizer = tokenizer_parent(tokenizer)
@@ -143,10 +147,19 @@ def encode_files(
     places = devices(chosen.device)
     for number, path in enumerate(files):
         output = out / f"{path.stem}.zarr"
-        work = _Work(path, tokenizer, chosen, of_tokenizer, places[number % len(places)], weights)
+        work = _Work(path, tokenizer, chosen, of_tokenizer, places[number % len(places)], about.weights)
         items.append(WorkItem(path.stem, output, "", work, units=1))
     todo = plan(items, _look, force=force)
     tell_other_code(todo, "tokens")
+    trained = None if about.trained is None else about.trained.rate
+    try:
+        done = _carried_out(todo, workers)
+    except Interrupted as stop:
+        raise Interrupted(EncodeReport(stop.report.entries, stop.report.leftovers, trained), stop.number) from stop
+    return EncodeReport(done.entries, done.leftovers, trained)
+
+
+def _carried_out(todo: Plan[_Work], workers: int | None) -> Report[Encoded]:
     if not todo.to_do:
         return carry_out(todo, _ENCODE, HereEngine())
     if workers is not None:
@@ -177,7 +190,7 @@ def _key_of(path: Path) -> str | None:
     return _key(made.parameters, made.parents)
 
 
-def _encode_alone(job: Job[_Work], tell: Tell) -> int:
+def _encode_alone(job: Job[_Work], tell: Tell) -> Encoded:
     """Encode in a process of its own, of which others stand beside."""
     with threads(1):
         return _ENCODE(job, tell)
@@ -200,12 +213,12 @@ def _compute(job: Job[_Work], begun: AheadOfModel) -> tuple[VideoEncoder, AheadO
     return begun.encode(), begun
 
 
-def _end(job: Job[_Work], worked: tuple[VideoEncoder, AheadOfModel], tell: Tell) -> int:
+def _end(job: Job[_Work], worked: tuple[VideoEncoder, AheadOfModel], tell: Tell) -> Encoded:
     video, begun = worked
     tokens = video.tokens(_parents(job.item.payload, begun.parent()))
     write(job.item.output, tokens, overwrite=job.overwrite)
     tell(1)
-    return len(tokens)
+    return Encoded(len(tokens), tokens.header.gated_windows, tokens.header.rate)
 
 
 _ENCODE = Staged(_begin, _compute, _end)

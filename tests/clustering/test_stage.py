@@ -65,6 +65,19 @@ def test_a_folder_holds_everything_and_is_kept(files: list[Path], segments: Path
     assert (again.fate, again.content) == ("kept", told)
 
 
+def test_segments_may_be_a_table_of_text(files: list[Path], segments: Path, tmp_path: Path) -> None:
+    truth = lapsdata.read(segments)
+    assert isinstance(truth, Segments)
+    names = [video.name for video in truth.header.videos]
+    rows = zip(truth.video_index.tolist(), truth.start_s.tolist(), truth.end_s.tolist(), truth.label, strict=True)
+    lines = ["video,start_s,end_s,label", *(f"{names[at]},{start},{end},{label}" for at, start, end, label in rows)]
+    (tmp_path / "truth.csv").write_text("\n".join(lines))
+    options = ClusterOptions(clusters=2)
+    one, other = (cluster_tokens(files, tmp_path / path.suffix[1:], options, segments=path).content
+                  for path in (segments, tmp_path / "truth.csv"))  # fmt: skip
+    assert (one.rows, one.labels) == (other.rows, other.labels)
+
+
 def test_equal_inputs_give_equal_bytes(files: list[Path], segments: Path, tmp_path: Path) -> None:
     options = ClusterOptions(embedding="lstm", clusterer="gmm", clusters=2, **QUICK)
     for name in ("one", "two"):

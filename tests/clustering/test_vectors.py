@@ -76,6 +76,12 @@ def test_durations_know_nothing_else() -> None:
     np.testing.assert_allclose(log_durations(np.array([0.5, 2.0])), [[-np.log(2)], [np.log(2)]])
 
 
+def test_equally_long_segments_are_equally_long_whatever_their_last_bits_say() -> None:
+    starts = np.arange(40) / 10
+    assert len(np.unique((starts + 1.0) - starts)) > 1
+    assert len(np.unique(log_durations((starts + 1.0) - starts))) == 1
+
+
 def test_a_random_projection_is_of_shares_and_of_its_seed() -> None:
     each = codes_of([[0, 1], [1, 0, 1, 0], [2, 2]])
     found = projected_bags(each, 3, seed=0)

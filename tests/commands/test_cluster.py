@@ -121,7 +121,7 @@ def test_codes_of_laps_want_a_rate(cluster: Verb, tmp_path: Path) -> None:
     [
         (("--val", "some"), "expected a share above 0 and below 1, or `none`, got 'some'"),
         (("--val", "2"), "val"),
-        (("--model", "nowhere"), "nowhere: expected"),
+        (("--model", "nowhere"), "or the folder of an encoder, got 'nowhere'"),
         (("--clusterer", "hdbscan", "--clusters", "3"), "expected none with hdbscan"),
         (("--activity", "x("), "expected a regular expression"),
         (("--rate", "fast"), "rate"),
@@ -132,3 +132,25 @@ def test_what_is_refused(cluster: Verb, tokens: Path, tmp_path: Path, words: tup
     assert code in (1, 2)
     assert message in " ".join(err.replace("│", " ").split())
     assert not (tmp_path / "out").exists()
+
+
+def test_a_number_of_clusters_at_its_bound_is_told(cluster: Verb, tokens: Path, tmp_path: Path) -> None:
+    words = (tokens, "--piece", "0.5", "--most-clusters", "2", "--out", tmp_path / "out")
+    code, out, _ = cluster(*words)
+    assert code == 0
+    assert "2 clusters are the most that were tried: look further with --most-clusters" in out
+    assert "the most that were tried" not in cluster(*words[:3], "--clusters", "2", "--out", tmp_path / "two")[1]
+
+
+def test_a_model_that_is_none_is_wrong_usage(cluster: Verb, tokens: Path, tmp_path: Path) -> None:
+    code, _, err = cluster(tokens, "--model", "nonsense", "--out", tmp_path / "out")
+    assert code == 2
+    assert "expected bag, mean, attn_norm, lstm" in " ".join(err.replace("│", " ").split())
+
+
+def test_segments_with_codes_tell_them_in_one_line(cluster: Verb, tokens: Path, tmp_path: Path) -> None:
+    words = (tokens, "--piece", "0.5", "--embed-only", "--model", "bag", "--out", tmp_path / "one.parquet")
+    code, out, _ = cluster(*words)
+    assert code == 0
+    assert "int32, 2 to 5 of each segment" in out
+    assert "codes[0]" not in out

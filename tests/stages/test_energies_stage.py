@@ -70,6 +70,11 @@ def test_folders_are_searched_and_other_records_refused(files: list[Path], tmp_p
         measure_files([], tmp_path / "e.jsonl")
     with pytest.raises(StorageError, match=r"nowhere.h5"):
         energy_files([tmp_path / "nowhere.h5"])
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(
+        SchemaError, match=r"empty: expected files of tracks or tokens \(\.h5, \.hdf5, \.zarr\) in it, got"
+    ):
+        energy_files([tmp_path, tmp_path / "empty"])
     assert not (tmp_path / "e.jsonl").exists()
 
 

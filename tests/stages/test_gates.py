@@ -168,6 +168,15 @@ def test_still_windows_are_not_encoded(encoded: Any) -> None:
         encoded("none", gate_speed=1e6, gate_share=1.0)
 
 
+def test_what_the_gate_leaves_out_is_told(trained: Path, tmp_path: Path) -> None:
+    options = EncodeOptions(gate_speed=0.02)
+    report = encode_files([trained / "clip.h5"], trained / "tokenizer", tmp_path / "t", options)
+    assert (report.facts["windows"], report.facts["gated"]) == ("5", "3 of 8 windows left out")
+    assert report.as_json()["items"][0]["made"] == {"windows": 5, "gated": 3, "rate": "10"}
+    whole = encode_files([trained / "clip.h5"], trained / "tokenizer", tmp_path / "u")
+    assert "gated" not in whole.facts
+
+
 def test_a_gate_is_part_of_what_decides(encoded: Any, trained: Path, tmp_path: Path) -> None:
     def fate(**options: Any) -> str:
         files = [trained / "clip.h5"]

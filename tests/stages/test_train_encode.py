@@ -18,6 +18,7 @@ from lapsdata.testing.samples import sample_tracks
 from lapsdata.timebase import FrameRate
 from lapsmodels.stages.encode import VideoEncoder, encode_tracks
 from lapsmodels.stages.encode_many import EncodeOptions, encode_files
+from lapsmodels.stages.encode_report import Encoded
 from lapsmodels.stages.train import FINISHED, codebook_problems, train_tokenizer
 from lapsmodels.stages.train_options import PLUGIN, TrainStageOptions
 from lapsmodels.tokenizer.checkpoint import load_tokenizer
@@ -161,7 +162,7 @@ def test_files_of_tracks_become_files_of_tokens(files: list[Path], tmp_path: Pat
     train_tokenizer(files, tmp_path / "t", QUICK)
     report = encode_files(files, tmp_path / "t", tmp_path / "tokens")
     assert [(entry.name, entry.fate, entry.result) for entry in report.entries] == [
-        ("clip_0", "made", 9), ("clip_1", "made", 9),
+        ("clip_0", "made", Encoded(9, 0, FrameRate(10))), ("clip_1", "made", Encoded(9, 0, FrameRate(10))),
     ]  # fmt: skip
     expected = encode_tracks(formats.read(files[1], Tracks), load_tokenizer(tmp_path / "t"))
     found = formats.read(tmp_path / "tokens" / "clip_1.zarr", Tokens)
@@ -283,3 +284,29 @@ def test_a_gpu_that_is_not_there_is_told(files: list[Path], tmp_path: Path, monk
         encode_files(files, tmp_path / "t", tmp_path / "tokens", EncodeOptions(device="cuda"))
     with pytest.raises(SchemaError, match=r"device: expected a GPU that torch can use, got none; train on the"):
         train_tokenizer(files, tmp_path / "u", QUICK.model_copy(update={"device": "cuda"}))
+
+
+def test_tracks_of_another_rate_are_told(files: list[Path], tmp_path: Path) -> None:
+    train_tokenizer(files, tmp_path / "t", QUICK)
+    for name, rate in (("slow", FrameRate(5)), ("varying", None)):
+        one = sample_tracks(windows=9, horizon=6, points=9)
+        slower = replace(one, header=one.header.model_copy(update={"rate": rate}), frame_s=one.frame_s * 2)
+        formats.write(tmp_path / f"{name}.h5", slower)
+    report = encode_files(
+        [files[0], tmp_path / "slow.h5", tmp_path / "varying.h5"], tmp_path / "t", tmp_path / "tokens"
+    )
+    (told,) = report.problems
+    assert (told.code, told.severity) == ("other-rate", "warning")
+    assert (
+        "expected tracks at 10 frames per second, as the tokenizer was trained on, got 5 in 'slow', 'varying'"
+        in str(told)
+    )
+    assert encode_files([files[0]], tmp_path / "t", tmp_path / "tokens").problems == ()
+    assert encode_files([files[0]], tmp_path / "t", tmp_path / "others").problems == ()
+
+
+def test_nothing_to_encode_is_refused(files: list[Path], tmp_path: Path) -> None:
+    train_tokenizer(files, tmp_path / "t", QUICK)
+    with pytest.raises(SchemaError, match="tracks: expected tracks, got none; make some: lapsdata track"):
+        encode_files([], tmp_path / "t", tmp_path / "tokens")
+    assert not (tmp_path / "tokens").exists()
