@@ -25,6 +25,11 @@ class _Motion(StrEnum):
     RESIDUAL = "residual"
 
 
+class _Points(StrEnum):
+    VISIBLE = "visible"
+    ALL = "all"
+
+
 def energies(
     files: Annotated[list[Path], typer.Argument(help="Tracks or tokens, one per video; or a folder of them.")],
     out: Annotated[Path, typer.Option("--out", help="The energies, as FILE.jsonl.", metavar="FILE")],
@@ -42,6 +47,9 @@ def energies(
     motion: Annotated[
         _Motion, typer.Option(help="Of tracks: residual takes off the motion of the camera.")
     ] = _Motion.RAW,
+    points: Annotated[
+        _Points, typer.Option(help="Of tracks: those that are seen, or all, as LAPS measures them.")
+    ] = _Points.VISIBLE,
     view: Annotated[str | None, typer.Option(help="Of tracks with several views: this one.", metavar="NAME")] = None,
     gate: Annotated[
         float | None, typer.Option(min=0, help="Values below it are gated: too little motion to measure.")
@@ -60,7 +68,7 @@ def energies(
     from lapsdata.stages.energies import EnergyStageOptions, energy_files, energy_problems, measure_files
 
     # The record knows the words, and names them.
-    told: dict[str, Any] = {"mode": mode, "motion": motion.value, "view": view, "gate": gate}
+    told: dict[str, Any] = {"mode": mode, "motion": motion.value, "points": points.value, "view": view, "gate": gate}
     told["source"] = None if source is None else source.value
     if smooth is not None:
         told["smoothing"], told["smoothing_s"] = _smoothing(smooth)

@@ -39,6 +39,7 @@ _TOLD = {
     "ego_motion_few_points": "frame pairs of windows have no residual: fewer than 3 points are seen in both frames",
     "ego_motion_collinear": "frame pairs of windows have no residual: the points that agree lie on one line",
     "mode_ignored": "windows have the mean speed of their points: velocities have one energy, whatever the mode",
+    "unseen_points_measured": "steps of points were measured that were not seen: guesses of the tracker",
     "l2_mean_of_single_steps": "windows of one step have l2_mean: there is no step before it to differ from",
 }
 

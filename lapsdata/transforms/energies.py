@@ -22,7 +22,7 @@ from lapsdata.schema.base import Record
 from lapsdata.schema.energies import EnergiesHeader
 from lapsdata.transforms.latent_energy import latent_change, latent_size
 from lapsdata.transforms.step_features import view_of
-from lapsdata.transforms.track_speed import Motion, window_speed
+from lapsdata.transforms.track_speed import MeasuredPoints, Motion, window_speed
 from lapsdata.transforms.window_steps import step_means
 
 if TYPE_CHECKING:
@@ -81,6 +81,8 @@ class EnergyOptions(Record):
     and quantized for the others."""
     motion: Motion = "raw"
     """Of tracks: `residual` takes off the motion of the camera, fitted to each pair of frames."""
+    points: MeasuredPoints = "visible"
+    """Of tracks: points that are seen before and after a step, or `all` that have a position, as LAPS measures them."""
     view: Annotated[str, Field(min_length=1)] | None = None
     """View of the tracks; needed where there are several."""
     gate: Annotated[float, Field(ge=0)] | None = None
@@ -97,6 +99,8 @@ class EnergyOptions(Record):
         if self.motion == "residual" and not self.of_tracks:
             message = "expected motion 'residual' for tracks alone; encode with it to have it in tokens"
             raise ValueError(message)
+        if self.points == "all" and not self.of_tracks:
+            raise ValueError("expected points 'all' for tracks alone: latents have no points")
         return self
 
     @property
@@ -245,13 +249,14 @@ def token_energies(tokens: Iterable[Tokens], options: EnergyOptions, *, parents:
 
 def _of_tracks(tracks: Tracks, options: EnergyOptions) -> _Series:
     view, name = view_of(tracks, options.view), tracks.header.video.name
-    speed = window_speed(tracks.tracks[view], tracks.vis[view], tracks.step_s, motion=options.motion)
+    speed = window_speed(tracks.tracks[view], tracks.vis[view], tracks.step_s, motion=options.motion, of=options.points)
     camera = {
         "ego_motion_followed": speed.followed,
         "ego_motion_few_points": speed.few_points,
         "ego_motion_collinear": speed.collinear,
     }
-    policies = camera if options.motion == "residual" else {}
+    unseen = {"unseen_points_measured": speed.unseen} if options.points == "all" else {}
+    policies = (camera if options.motion == "residual" else {}) | unseen
     if options.per == "window":
         ignored = {"mode_ignored": len(tracks)} if options.mode in _OF_WINDOWS else {}
         # Over all points of all steps at once: a step at which more points are seen counts for more.

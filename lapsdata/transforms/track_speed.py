@@ -13,10 +13,14 @@ from lapsdata.transforms.ego_motion import ego_motion
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Motion", "WindowSpeed", "window_speed"]
+__all__ = ["MeasuredPoints", "Motion", "WindowSpeed", "window_speed"]
 
 Motion = Literal["raw", "residual"]
 """Whether the motion that a moving camera gives to the picture is measured too, or taken off first."""
+
+MeasuredPoints = Literal["visible", "all"]
+"""Whose motion is measured: of points that are seen before and after a step, or, as LAPS does, of all that have a
+position, guessed ones too."""
 
 # Fewer points than this say nothing of a frame.
 _FEWEST_POINTS = 4
@@ -32,7 +36,7 @@ class WindowSpeed(NamedTuple):
     value : float64 (W, T - 1), pixel per second
         NaN where fewer than 4 points are visible on both sides, or the camera's motion is not known.
     points : int64 (W, T - 1)
-        Points that are visible on both sides; 0 where the value is NaN.
+        Points that were measured on both sides; 0 where the value is NaN.
     followed : int
         Points of frame pairs that follow the camera, and count as still.
     few_points, collinear : int
@@ -44,12 +48,19 @@ class WindowSpeed(NamedTuple):
     followed: int = 0
     few_points: int = 0
     collinear: int = 0
+    unseen: int = 0
+    """Points of frame pairs that were measured without being seen."""
 
 
 def window_speed(
-    tracks: NDArray[np.float32], vis: NDArray[np.bool_], seconds: NDArray[np.float64], *, motion: Motion = "raw"
+    tracks: NDArray[np.float32],
+    vis: NDArray[np.bool_],
+    seconds: NDArray[np.float64],
+    *,
+    motion: Motion = "raw",
+    of: MeasuredPoints = "visible",
 ) -> WindowSpeed:
-    """Return the mean speed of the points that are visible before and after each step.
+    """Return the mean speed of the points that are visible before and after each step, or of all.
 
     Parameters
     ----------
@@ -61,6 +72,8 @@ def window_speed(
         `residual` takes the camera's motion off, as `ego_motion` finds it; a point that follows the camera as closely
         as its noise lets one tell (`EgoMotion.follows_px`) counts as still. The mean length of noise is not 0: without
         that, a shaking camera would hide slow motion. Where most of the picture moves by itself, that is lost.
+
+    of : {"visible", "all"}
 
     Raises
     ------
@@ -78,11 +91,13 @@ def window_speed(
         raise SchemaError(Problem("unknown-choice", "motion", f"expected 'raw' or 'residual', got {motion!r}"))
     speed = np.empty(np.diff(seconds, axis=1).shape)
     points = np.zeros(speed.shape, np.int64)
-    followed = few = collinear = 0
+    followed = few = collinear = unseen = 0
     for first in range(0, len(tracks), _BLOCK):
         some = slice(first, first + _BLOCK)
         moved = np.diff(tracks[some], axis=1).astype(np.float64)
-        both = vis[some, 1:] & vis[some, :-1]
+        seen = vis[some, 1:] & vis[some, :-1]
+        both = seen if of == "visible" else ~np.isnan(moved).any(axis=-1)
+        unseen += int((both & ~seen).sum())
         follows_px: NDArray[np.float64] | None = None
         if motion == "residual":
             camera = ego_motion(tracks[some], vis[some])
@@ -104,4 +119,4 @@ def window_speed(
         points[some] = both.sum(axis=2)
     speed[points < _FEWEST_POINTS] = np.nan
     points[np.isnan(speed)] = 0
-    return WindowSpeed(speed / np.diff(seconds, axis=1), points, followed, few, collinear)
+    return WindowSpeed(speed / np.diff(seconds, axis=1), points, followed, few, collinear, unseen)

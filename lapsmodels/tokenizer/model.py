@@ -175,15 +175,18 @@ class MotionTokenizer(nn.Module):
         Raises
         ------
         SchemaError
-            Another shape; in evaluation mode, velocities that are no numbers.
+            No window, another shape or type; in evaluation mode, velocities that are no numbers.
         """
         config = self.config
         expected = (config.views, config.steps, config.points, 2)
+        _refuse_other_type(velocities, self.project.weight.dtype)
         if velocities.ndim != 5 or tuple(velocities.shape[1:]) != expected:
             message = (
                 f"expected (B, V, T - 1, N, 2) = (B, {', '.join(map(str, expected))}), got {tuple(velocities.shape)}"
             )
             raise SchemaError(Problem("wrong-shape", "velocities", message))
+        if not len(velocities):
+            raise SchemaError(Problem("no-windows", "velocities", "expected at least one window, got none"))
         # A look at a value waits for the accelerator: in training, whose windows are numbers, that is not worth it.
         if not self.training:
             _refuse_no_numbers(velocities)
@@ -255,6 +258,17 @@ def _differences(config: TokenizerConfig, theirs: TokenizerConfig) -> Iterator[P
         if got[key] != expected[key]:
             message = f"expected {expected[key]!r} as the checkpoint says, got {got[key]!r}"
             yield Problem("wrong-config", f"config.{key}", message)
+
+
+def _refuse_other_type(velocities: object, dtype: torch.dtype) -> None:
+    # Under autocast other types are what it makes of them.
+    if isinstance(velocities, torch.Tensor) and (
+        velocities.dtype == dtype or torch.is_autocast_enabled(velocities.device.type)
+    ):
+        return
+    got = f"one of {velocities.dtype}" if isinstance(velocities, torch.Tensor) else type(velocities).__name__
+    fix = "torch.from_numpy makes a tensor of an array, .float() one of float32"
+    raise SchemaError(Problem("wrong-type", "velocities", f"expected a tensor of {dtype}, got {got}", fix))
 
 
 def _refuse_no_numbers(velocities: Tensor) -> None:

@@ -206,3 +206,14 @@ def test_training_drops_and_evaluation_does_not() -> None:
     assert torch.equal(model.encode(given).prequant, model.encode(given).prequant)
     model.train()
     assert not torch.equal(model.encode(given).prequant, model.encode(given).prequant)
+
+
+def test_windows_of_another_type_and_none_are_refused() -> None:
+    config = TokenizerConfig(points=5, horizon=4, width=16, heads=2, head_width=8, levels=(5, 3))
+    model, one = MotionTokenizer(config).eval(), torch.zeros(2, 1, 3, 5, 2)
+    with pytest.raises(SchemaError, match="velocities: expected at least one window, got none"):
+        model.encode(one[:0])
+    with pytest.raises(SchemaError, match=r"expected a tensor of torch\.float32, got one of torch\.float64"):
+        model.encode(one.double())
+    with pytest.raises(SchemaError, match=r"expected a tensor of torch\.float32, got ndarray; torch\.from_numpy makes"):
+        model.encode(one.numpy())

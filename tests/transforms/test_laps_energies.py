@@ -78,6 +78,22 @@ def test_velocities_have_one_energy_and_say_that_the_mode_is_ignored(mode: Any) 
     assert plain.header.policies == {}
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_of_all_points_it_is_the_mean_over_steps_and_points_as_laps_has_it(mode: Any) -> None:
+    tracks = sample_tracks(windows=3, points=7)
+    where = np.random.default_rng(0).normal(30, 4, tracks.tracks["default"].shape).astype(np.float32)
+    tracks = dataclasses.replace(tracks, tracks={"default": where})
+    energies = track_energies([tracks], EnergyOptions(mode=mode, source="velocity", points="all"))
+    # A tenth of a second from frame to frame.
+    expected = np.linalg.norm(np.diff(where.astype(float), axis=1), axis=-1).mean(axis=(1, 2)) * 10
+    np.testing.assert_allclose(energies.energy, expected, rtol=1e-6)
+    unseen = int((~(tracks.vis["default"][:, 1:] & tracks.vis["default"][:, :-1])).sum())
+    assert energies.header.policies == {"mode_ignored": 3, "unseen_points_measured": unseen}
+    assert any("guesses of the tracker" in problem.message for problem in energy_problems(energies))
+    with pytest.raises(ValueError, match="expected points 'all' for tracks alone"):
+        EnergyOptions(mode="token_diff_step", points="all")
+
+
 def one_step(latent: int = 3) -> Any:
     """Return tokens of windows of two frames, which have one step."""
     tokens = sample_tokens(windows=4, horizon=2, latent=latent)

@@ -27,7 +27,7 @@ def windows(seed: int, count: int = 3, frames: int = 5, points: int = 8) -> tupl
 def test_speeds_are_means_over_points_seen_on_both_sides(seed: int) -> None:
     tracks, vis, seconds = windows(seed)
     got, points, *unfitted = window_speed(tracks, vis, seconds)
-    assert unfitted == [0, 0, 0]
+    assert unfitted == [0, 0, 0, 0]
     for w in range(3):
         for t in range(4):
             seen = [n for n in range(8) if vis[w, t, n] and vis[w, t + 1, n]]
@@ -41,6 +41,21 @@ def test_speeds_are_means_over_points_seen_on_both_sides(seed: int) -> None:
             assert got[w, t] == pytest.approx(expected, rel=1e-6)
 
 
+@settings(max_examples=40)
+@given(st.integers(0, 10**6))
+def test_all_points_are_those_that_have_a_position(seed: int) -> None:
+    tracks, vis, seconds = windows(seed)
+    got = window_speed(tracks, vis, seconds, of="all")
+    lengths = np.linalg.norm(np.diff(tracks.astype(float), axis=1), axis=-1)
+    counted = np.isfinite(lengths)
+    assert got.unseen == int((counted & ~(vis[:, 1:] & vis[:, :-1])).sum())
+    enough = counted.sum(axis=2) >= 4
+    np.testing.assert_array_equal(got.points, np.where(enough, counted.sum(axis=2), 0))
+    expected = np.nanmean(np.where(enough[..., None], lengths, np.nan)[enough], axis=-1) / np.diff(seconds)[enough]
+    np.testing.assert_allclose(got.value[enough], expected, rtol=1e-6)
+    assert np.isnan(got.value[~enough]).all()
+
+
 def test_a_shaking_camera_is_taken_off_and_an_object_is_not() -> None:
     random = np.random.default_rng(0)
     shake = np.cumsum(random.normal(0, 3, (1, 10, 1, 2)), axis=1)
@@ -52,7 +67,7 @@ def test_a_shaking_camera_is_taken_off_and_an_object_is_not() -> None:
     speed, points, followed, *unfitted = window_speed(tracks, vis, seconds, motion="residual")
     np.testing.assert_allclose(speed[0], [0] * 4 + [4] * 5, atol=1e-3)
     assert (points == 50).all()
-    assert unfitted == [0, 0]
+    assert unfitted == [0, 0, 0]
     # Of numbers of which most are equal but for their last bits, the least are not told from the others.
     assert 0.9 * 400 < followed <= 400
     noise = random.normal(0, 0.1, tracks.shape).astype(np.float32)
