@@ -11,18 +11,22 @@ from lapsdata.metrics.boundary import (
 )
 from lapsdata.metrics.chance import (
     candidate_periods,
+    lasting_boundaries,
+    median_shares,
     periodic_boundaries,
+    placed_boundaries,
     random_boundaries,
     shifted_boundaries,
     uniform_boundaries,
 )
 from lapsdata.metrics.comparison import check_comparable
-from lapsdata.metrics.evaluation import CHANCE_ROWS, evaluate_boundaries
+from lapsdata.metrics.evaluation import CHANCE_ROWS, TRAIN_ROWS, evaluate_boundaries
 from lapsdata.metrics.table import best_chance, boundary_table, comparison_table, not_above_chance
 
 __all__ = [
     "CHANCE_ROWS",
     "TOLERANCES_S",
+    "TRAIN_ROWS",
     "BoundaryCounts",
     "BoundaryMatch",
     "best_chance",
@@ -32,10 +36,13 @@ __all__ = [
     "comparison_table",
     "evaluate_boundaries",
     "inner_boundaries",
+    "lasting_boundaries",
     "match_boundaries",
+    "median_shares",
     "nearest_distances",
     "not_above_chance",
     "periodic_boundaries",
+    "placed_boundaries",
     "random_boundaries",
     "segment_boundaries",
     "shifted_boundaries",
