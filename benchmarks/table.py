@@ -5,6 +5,7 @@ python benchmarks/table.py
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -86,7 +87,7 @@ def rows() -> list[tuple[str, str, str]]:
         promise = f">= {cut['promise']['f_at_0.25_s']}" if title == "per step" else ""
         figure = f"F {row['f']['0.25']:.3f} (best row of chance: {best['f']:.3f})"
         found.append((f"boundaries of 24 scenes within 0.25 s, energies {title}", promise, figure))
-    found += [*by_codes(), *encoding(), *shaken(), *unmoved(), *robot_state()]
+    found += [*by_codes(), *encoding(), *shaken(), *unmoved(), *robot_state(), *gripper()]
     for name, row in video["videos"].items():
         order, at_random = row["in_order"]["rgb"]["times_bare"], row["random"]["times_reopening"]
         promise = f">= {video['promise']['in_order_times_bare']} x, >= {video['promise']['random_times_reopening']} x"
@@ -164,6 +165,24 @@ CHANGES = {
     "noisy": "noise of 5 levels",
     "reversed": "backwards",
 }
+
+
+def gripper() -> list[tuple[str, str, str]]:
+    """Switches of a robot's gripper, beside what is known of other demonstrations."""
+    told = result("robomimic")
+    what = f"{told['switches']} gripper switches in {told['demonstrations']} demonstrations"
+    found = []
+    for title, at in itertools.product(("with fingers", "without fingers"), ("0.25", "0.5")):
+        rows = told[title]["rows"]
+        best = {
+            kind: max((row["f"][at], name) for name, row in rows.items() if name.startswith("velocity") == speed)
+            for kind, speed in (("latents", False), ("speed", True))
+        }
+        chance = rows[best["latents"][1]]["best_chance"][at]
+        figure = ", ".join(f"{kind} at most F {f:.3f} ({name})" for kind, (f, name) in best.items())
+        figure += f"; best row of chance {chance['f']:.3f} ({chance['row']})"
+        found.append((f"{what} within {at} s, by known points {title}", "", figure))
+    return found
 
 
 def shaken() -> list[tuple[str, str, str]]:

@@ -23,6 +23,7 @@ from lapsdata.geometry.boxes import (
     rotated_box_corners,
     shift_boxes,
 )
+from lapsdata.geometry.cameras import PinholeCamera, ProjectedPoints, project_points
 from lapsdata.geometry.conventions import (
     RelativeOrigin,
     RelativeUnit,
@@ -55,9 +56,11 @@ __all__ = [
     "GridOrder",
     "LostPolicy",
     "OutsidePolicy",
+    "PinholeCamera",
     "PixelArea",
     "PixelMap",
     "PointGrid",
+    "ProjectedPoints",
     "QuarterTurn",
     "RelativeOrigin",
     "RelativeUnit",
@@ -75,6 +78,7 @@ __all__ = [
     "letterbox_area",
     "pixel_to_amplify",
     "pixel_to_relative",
+    "project_points",
     "relative_to_boxes",
     "relative_to_pixel",
     "rotated_box_corners",

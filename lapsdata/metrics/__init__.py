@@ -12,13 +12,16 @@ from lapsdata.metrics.boundary import (
 )
 from lapsdata.metrics.chance import (
     candidate_periods,
+    lasting_boundaries,
+    median_shares,
     periodic_boundaries,
+    placed_boundaries,
     random_boundaries,
     shifted_boundaries,
     uniform_boundaries,
 )
 from lapsdata.metrics.comparison import check_comparable
-from lapsdata.metrics.evaluation import CHANCE_ROWS, evaluate_boundaries
+from lapsdata.metrics.evaluation import CHANCE_ROWS, TRAIN_ROWS, evaluate_boundaries
 from lapsdata.metrics.partition import covering, r_value
 from lapsdata.metrics.segmental import (
     FrameCounts,
@@ -37,6 +40,7 @@ __all__ = [
     "ACTIVITYNET_OVERLAPS",
     "CHANCE_ROWS",
     "TOLERANCES_S",
+    "TRAIN_ROWS",
     "AveragePrecision",
     "BoundaryCounts",
     "BoundaryMatch",
@@ -55,12 +59,15 @@ __all__ = [
     "evaluate_boundaries",
     "frame_counts",
     "inner_boundaries",
+    "lasting_boundaries",
     "match_boundaries",
     "matched_share",
+    "median_shares",
     "nearest_distances",
     "not_above_chance",
     "overlap_counts",
     "periodic_boundaries",
+    "placed_boundaries",
     "r_value",
     "random_boundaries",
     "runs_of",

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     from lapsdata.schema.result import BoundaryMatching
 
+    Draws = NDArray[np.float64] | Sequence[NDArray[np.float64]]
+    """Sets of boundaries of one video, float64 (C,) seconds, rising; an array (draws, C) where C is one for all."""
+
 __all__ = ["Scorer", "deviation"]
 
 
@@ -47,9 +50,12 @@ class Scorer:
         counts = self.counts([tick_lists(times) for times in found], tolerance_s)
         return statistics.fmean(one.f for one in counts)
 
-    def score(self, draws: Sequence[NDArray[np.float64]], tolerance_s: float) -> BoundaryScore:
-        """Return the score of a row at one tolerance; `draws` holds float64 (draws, C) per video."""
-        ticks = [tick_lists(times) for times in draws]
+    def score(self, draws: Sequence[Draws], tolerance_s: float, against: BoundaryScore | None = None) -> BoundaryScore:
+        """Return the score of a row at one tolerance; where there is one to beat, with how often its draws do."""
+        ticks = [
+            tick_lists(sets) if isinstance(sets, np.ndarray) else [tick_lists(times) for times in sets]
+            for sets in draws
+        ]
         each = [self.counts(found, tolerance_s) for found in zip(*ticks, strict=True)]
         pooled = [BoundaryCounts.pooled(counts) for counts in each]
         macro = [_mean((one.precision, one.recall, one.f) for one in counts) for counts in each]
@@ -62,6 +68,10 @@ class Scorer:
             micro=_ratios(micro),
             macro_f_sd=_sd(macro),
             micro_f_sd=_sd(micro),
+            macro_f_band=_band(macro),
+            micro_f_band=_band(micro),
+            macro_f_p=_p(macro, None if against is None else against.macro.f),
+            micro_f_p=_p(micro, None if against is None else against.micro.f),
         )
 
 
@@ -79,7 +89,24 @@ def _sd(draws: Sequence[tuple[float, float, float]]) -> float | None:
     return statistics.stdev(f for _, _, f in draws) if len(draws) > 1 else None
 
 
-def deviation(truth: Sequence[NDArray[np.float64]], draws: Sequence[NDArray[np.float64]]) -> BoundaryDeviation:
+def _band(draws: Sequence[tuple[float, float, float]]) -> tuple[float, float] | None:
+    if len(draws) < 2:
+        return None
+    low, high = np.quantile([f for _, _, f in draws], (0.025, 0.975)).tolist()
+    return low, high
+
+
+def _p(draws: Sequence[tuple[float, float, float]], f: float | None) -> float | None:
+    """Return how likely a draw reaches `f`, which is counted as one more draw, so that no p is 0.
+
+    Phipson and Smyth, "Permutation P-values Should Never Be Zero", 2010.
+    """
+    if f is None or len(draws) < 2:
+        return None
+    return (1 + sum(drawn >= f for _, _, drawn in draws)) / (1 + len(draws))
+
+
+def deviation(truth: Sequence[NDArray[np.float64]], draws: Sequence[Draws]) -> BoundaryDeviation:
     """Return median distances of a row, per video and pooled, each as the mean over its draws.
 
     Parameters
@@ -87,7 +114,8 @@ def deviation(truth: Sequence[NDArray[np.float64]], draws: Sequence[NDArray[np.f
     truth : sequence of float64 (B,), one per video, seconds, rising
     draws : sequence of float64 (draws, C), one per video, seconds, rows rising
     """
-    both = [(true, sets) for true, sets in zip(truth, draws, strict=True) if true.size and sets.size]
+    each = zip(truth, map(np.asarray, draws), strict=True)
+    both = [(true, sets) for true, sets in each if true.size and sets.size]
     to_found = [np.stack([to_nearest(true, found) for found in sets]) for true, sets in both]
     to_truth = [to_nearest(sets, true) for true, sets in both]
     return BoundaryDeviation(

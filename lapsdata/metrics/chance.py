@@ -2,25 +2,33 @@
 
 A score within a tolerance rewards cutting often, until the cuts are as dense as the tolerance is wide; on GTEA a cut
 every 2 s has F1@2s = 0.72. Each function here makes the boundaries of one video; `evaluate_boundaries` scores them all
-beside the prediction.
+beside the prediction. Some of them know the events of other videos, those of a train split: more than chance knows, and
+still no look at the video.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
+import statistics
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lapsdata.metrics._given import Span, at_least, instants_of, seconds, span_ticks, ticks_of
+from lapsdata.errors import Problem, SchemaError
+from lapsdata.metrics._given import RESOLUTION_S, Span, at_least, instants_of, seconds, span_ticks, ticks_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 __all__ = [
     "candidate_periods",
+    "lasting_boundaries",
+    "median_shares",
     "periodic_boundaries",
+    "placed_boundaries",
     "random_boundaries",
     "shifted_boundaries",
     "uniform_boundaries",
@@ -200,6 +208,131 @@ def shifted_boundaries(
     order = np.argsort(_fractions("shift", at_least(seed, "seed", 0), video, draws), kind="stable")
     offsets = (order + 0.5) / draws * (end - start)
     return np.sort(start + (found - start + offsets[:, np.newaxis]) % (end - start), axis=1)
+
+
+def lasting_boundaries(
+    span_s: Span, durations_s: NDArray[np.float64], *, draws: int, seed: int, video: str
+) -> tuple[NDArray[np.float64], ...]:
+    """Cut a video into segments whose durations are drawn among given ones, one after the other until it ends.
+
+    What is known is how long segments last; what is not known is where they are. Each duration is as likely as any
+    other, whatever came before.
+
+    Parameters
+    ----------
+    span_s : (float, float), seconds
+    durations_s : NDArray, shape (S,), float64, seconds, >= 1e-6
+        At least one.
+    draws : int, >= 1
+    seed : int, >= 0
+    video : str
+        Name of the video, so that videos of one length are not cut alike.
+
+    Returns
+    -------
+    tuple of NDArray, shape (B,), float64, seconds
+        One per draw, rising, inside of the span; draws are of unlike length.
+
+    Raises
+    ------
+    SchemaError
+        Durations, a span or a number that is none.
+
+    Examples
+    --------
+    >>> lasting_boundaries((0.0, 5.0), np.array([2.0]), draws=1, seed=0, video="clip_0")
+    (array([2., 4.]),)
+    """
+    _, end = span_ticks(span_s, "span_s")
+    durations, draws = instants_of(durations_s, "durations_s"), at_least(draws, "draws", 1)
+    seed = at_least(seed, "seed", 0)
+    if not len(durations) or (ticks_of(durations) < 1).any():
+        shortest = f"one of {durations.min()} s" if len(durations) else "none"
+        message = f"expected durations of at least {RESOLUTION_S:g} s, got {shortest}"
+        raise SchemaError(Problem("wrong-value", "durations_s", message))
+
+    def drawn(draw: int) -> NDArray[np.float64]:
+        # A longer stream begins with the shorter one: how many were asked for first changes nothing.
+        count = 1 + math.ceil((span_s[1] - span_s[0]) / durations.mean())
+        while True:
+            places = _fractions("durations", seed, f"{video}\0{draw}", count) * len(durations)
+            times: NDArray[np.float64] = span_s[0] + np.cumsum(durations[places.astype(np.int64)])
+            if ticks_of(times[-1:])[0] >= end:
+                return times[ticks_of(times) < end]
+            count *= 2
+
+    return tuple(map(drawn, range(draws)))
+
+
+def median_shares(shares: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Return where in a video events are, by the median over videos: event by event, in order of time.
+
+    As many events are returned as the median video has (of two middle numbers the lower). For the k-th of K, each video
+    that has any says its own event of the same rank: the k-th where it has K, otherwise the quantile (k - 1/2) / K of
+    its events (the smallest event that so many of them do not exceed), and the median of what they say is taken.
+
+    Parameters
+    ----------
+    shares : sequence of NDArray, shape (B,), float64, 0 to 1
+        The events of each video as shares of its duration, rising.
+
+    Returns
+    -------
+    NDArray, shape (K,), float64, 0 to 1
+        Not falling.
+
+    Raises
+    ------
+    SchemaError
+        No video, or shares that are none.
+
+    Examples
+    --------
+    >>> median_shares([np.array([0.2, 0.5]), np.array([0.25, 0.75]), np.array([0.3])])
+    array([0.25, 0.5 ])
+    """
+    each = [instants_of(one, f"shares[{i}]") for i, one in enumerate(shares)]
+    if not each:
+        raise SchemaError(Problem("no-videos", "shares", "expected at least one video, got none"))
+    wrong = [i for i, one in enumerate(each) if ((one < 0) | (one > 1)).any() or (np.diff(one) < 0).any()]
+    if wrong:
+        message = "expected rising shares from 0 to 1, got others"
+        raise SchemaError(Problem("wrong-value", f"shares[{wrong[0]}]", message))
+    count = statistics.median_low(len(one) for one in each)
+    # In whole numbers: ceil(n (2 k - 1) / 2 K), from 1.
+    ranks = 2 * np.arange(1, count + 1) - 1
+    said = [one[-(-len(one) * ranks // (2 * count)) - 1] for one in each if len(one)]
+    return np.median(said, axis=0) if count else np.empty(0)
+
+
+def placed_boundaries(span_s: Span, shares: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Cut a video at given shares of its duration.
+
+    Parameters
+    ----------
+    span_s : (float, float), seconds
+    shares : NDArray, shape (B,), float64, 0 to 1
+
+    Returns
+    -------
+    NDArray, shape (B,), float64, seconds
+
+    Raises
+    ------
+    SchemaError
+        A span or shares that are none.
+
+    Examples
+    --------
+    >>> placed_boundaries((1.0, 5.0), np.array([0.25, 0.5]))
+    array([2., 3.])
+    """
+    span_ticks(span_s, "span_s")
+    places = instants_of(shares, "shares")
+    if ((places < 0) | (places > 1)).any():
+        raise SchemaError(Problem("wrong-value", "shares", "expected shares from 0 to 1, got others"))
+    start, end = span_s
+    return start + (end - start) * places
 
 
 def _fractions(use: str, seed: int, video: str, count: int) -> NDArray[np.float64]:

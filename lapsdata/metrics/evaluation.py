@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -10,18 +9,13 @@ import numpy as np
 
 from lapsdata.errors import Problem, SchemaError
 from lapsdata.metrics._alignment import Alignment, ExtraPolicy, MissingPolicy, align
-from lapsdata.metrics._given import RESOLUTION_S, at_least, known_word, seconds, span_ticks, tick_lists
+from lapsdata.metrics._given import RESOLUTION_S, at_least, known_word, seconds, tick_lists
+from lapsdata.metrics._metronome import beats, best_periods, ends_of_a_cut
 from lapsdata.metrics._rows import Scorer, deviation
-from lapsdata.metrics.boundary import TOLERANCES_S
-from lapsdata.metrics.chance import (
-    candidate_periods,
-    periodic_boundaries,
-    random_boundaries,
-    shifted_boundaries,
-    uniform_boundaries,
-)
+from lapsdata.metrics._train import boundaries_digest, train_split
+from lapsdata.metrics.boundary import TOLERANCES_S, inner_boundaries
+from lapsdata.metrics.chance import placed_boundaries, random_boundaries, shifted_boundaries, uniform_boundaries
 from lapsdata.provenance import provenance as provenance_of_now
-from lapsdata.schema.base import canonical_json
 from lapsdata.schema.result import BoundaryResult, BoundaryRow, BoundaryRules, ScoredVideo
 
 if TYPE_CHECKING:
@@ -32,13 +26,14 @@ if TYPE_CHECKING:
 
     from lapsdata.metrics._alignment import Boundaries, Video
     from lapsdata.metrics._given import Span
+    from lapsdata.metrics._rows import Draws
+    from lapsdata.metrics._train import TrainSplit
     from lapsdata.schema.base import Provenance
-    from lapsdata.schema.result import BoundaryCounting, BoundaryMatching
+    from lapsdata.schema.result import BoundaryCounting, BoundaryMatching, BoundaryScore
 
-__all__ = ["CHANCE_ROWS", "evaluate_boundaries"]
+__all__ = ["CHANCE_ROWS", "TRAIN_ROWS", "evaluate_boundaries"]
 
 PREDICTION = "prediction"
-_SHORTEST_S = 1 / 16
 
 CHANCE_ROWS = (
     "uniform_same_count",
@@ -49,13 +44,22 @@ CHANCE_ROWS = (
 )
 """The rows of chance that stand in every result, in their order."""
 
+TRAIN_ROWS = (
+    "uniform_train_period",
+    "train_durations",
+    "train_position",
+    "train_copy",
+)
+"""The rows that a train split is known for, in their order: they follow the others."""
+
 
 class _Row(NamedTuple):
-    """A row before it is scored: float64 (draws, C) seconds for each video."""
+    """A row before it is scored: for each video its draws; `of_one_count` says whether these are of one length."""
 
     name: str
     parameters: dict[str, JsonValue]
-    draws: list[NDArray[np.float64]]
+    draws: Sequence[Draws]
+    of_one_count: bool = True
 
 
 def evaluate_boundaries(
@@ -70,6 +74,7 @@ def evaluate_boundaries(
     extra: ExtraPolicy = "raise",
     end_slack_s: float = 0.0,
     chance: Mapping[str, Boundaries] | None = None,
+    train: Boundaries | None = None,
     draws: int = 50,
     seed: int = 0,
     provenance: Provenance | None = None,
@@ -80,6 +85,12 @@ def evaluate_boundaries(
     parts, as often as the prediction and as the truth do. `uniform_best_period` is, at each tolerance, the metronome
     that does best on this very truth, among the periods of `candidate_periods`. `random_same_count` draws as many
     instants as were found, `circular_shift` turns the prediction by an offset; both are means over draws.
+
+    Four more speak of the events of a train split, where one is given. `uniform_train_period` is, at each tolerance,
+    the metronome that does best there. `train_durations` cuts segments one after the other whose durations are drawn
+    among those of the split's segments, from any of its boundaries, starts and ends of videos to the next.
+    `train_position` has its events at the median shares of a video's duration (`median_shares`), and `train_copy` at
+    those of the train video that is nearest in length.
 
     Parameters
     ----------
@@ -103,10 +114,12 @@ def evaluate_boundaries(
         How far times may lie outside of a video, such as one frame; those that do are taken for its end and counted.
     chance : mapping of str to Segments or mapping, or None
         More rows of chance by name, such as a segmenter fed with a constant energy. They hold every scored video.
+    train : Segments, or mapping of str to NDArray, shape (B,), float64, seconds, or None
+        The true boundaries of other videos, whose times stand in `spans_s` or in the segments' header.
     draws : int, >= 1
-        Draws of the random and the shifted row.
+        Draws of each row that is drawn.
     seed : int, >= 0
-        Seed of both.
+        Seed of all of them.
     provenance : Provenance or None
         Who made it from what; None says that this function did.
 
@@ -120,7 +133,7 @@ def evaluate_boundaries(
     SchemaError
         Videos that do not fit (`no-prediction`, `no-truth`, `no-common-video`, `no-videos`, `no-span`, `spans-differ`),
         times outside of their video (`outside-video`), times or parameters that are none, a row's name that is taken
-        (`row-twice`).
+        (`row-twice`), a video of the truth in `train` (`train-in-truth`).
 
     Examples
     --------
@@ -141,14 +154,25 @@ def evaluate_boundaries(
     rows = [_Row(PREDICTION, {}, [video.found[np.newaxis] for video in videos])]
     rows += _made(videos, rules, draws, seed)
     rows += _given(chance or {}, videos, replace(how, missing="raise"), policies)
-    scored = {row.name: _scored(row, scorer, videos, rules) for row in rows}
-    scored["uniform_best_period"] = _best_period(scorer, videos, rules)
-    order = (PREDICTION, *CHANCE_ROWS, *(name for name in scored if name not in (PREDICTION, *CHANCE_ROWS)))
+    periods: dict[str, tuple[list[float], dict[str, JsonValue]]]
+    periods = {"uniform_best_period": (best_periods(videos, scorer, rules), {})}
+    if train is not None:
+        split, touched = train_split(train, videos, how)
+        policies |= touched
+        rows += _trained(split, videos, rules, draws, seed)
+        periods["uniform_train_period"] = (split.best_periods(rules), split.said())
+    scored: dict[str, BoundaryRow] = {}
+    for row in rows:
+        scored[row.name] = _scored(row, scorer, videos, rules, scored.get(PREDICTION))
+    for name, (best, said) in periods.items():
+        scored[name] = _metronome(name, best, said, scorer, videos, rules)
+    known = (PREDICTION, *CHANCE_ROWS, *(TRAIN_ROWS if train is not None else ()))
+    order = (*known, *(name for name in scored if name not in known))
     return BoundaryResult(
         provenance=provenance or provenance_of_now(parameters={"draws": draws, "seed": seed}),
         policies=policies,
         rules=rules,
-        truth_digest=_digest(videos),
+        truth_digest=boundaries_digest(videos),
         videos=_counted(videos, scorer, rules),
         rows=tuple(scored[name] for name in order),
     )
@@ -165,8 +189,7 @@ def _rules(tolerances_s: Sequence[float], counting: BoundaryCounting, matching: 
 
 def _made(videos: Sequence[Video], rules: BoundaryRules, draws: int, seed: int) -> Iterator[_Row]:
     """Yield the rows of chance whose boundaries are the same at each tolerance."""
-    # A cut between two touching segments is an end and a start.
-    ends = 2 if rules.counting == "each_end" else 1
+    ends = ends_of_a_cut(rules)
 
     def cuts(boundaries: NDArray[np.float64]) -> int:
         return -(-len(boundaries) // ends)
@@ -187,6 +210,22 @@ def _made(videos: Sequence[Video], rules: BoundaryRules, draws: int, seed: int) 
     yield _Row("circular_shift", seeded, turned)
 
 
+def _trained(split: TrainSplit, videos: Sequence[Video], rules: BoundaryRules, draws: int, seed: int) -> Iterator[_Row]:
+    """Yield the rows of a train split whose boundaries are the same at each tolerance."""
+    ends, said = ends_of_a_cut(rules), split.said()
+
+    def counted(video: Video, times: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.repeat(inner_boundaries(times, video.span_s), ends)
+
+    lasting = [[counted(video, cuts) for cuts in split.durations(video, draws=draws, seed=seed)] for video in videos]
+    yield _Row("train_durations", said | {"draws": draws, "seed": seed}, lasting, of_one_count=False)
+    shares = split.positions()
+    placed = [[counted(video, placed_boundaries(video.span_s, shares))] for video in videos]
+    yield _Row("train_position", said | {"shares": shares.tolist()}, placed)
+    copies = zip(videos, split.copies([video.span_s for video in videos]), strict=True)
+    yield _Row("train_copy", said, [[counted(video, copy)] for video, copy in copies])
+
+
 def _given(
     chance: Mapping[str, Boundaries], videos: Sequence[Video], how: Alignment, policies: dict[str, int]
 ) -> Iterator[_Row]:
@@ -194,7 +233,7 @@ def _given(
     spans = {video.name: video.span_s for video in videos}
     truth = {video.name: np.empty(0) for video in videos}
     for name, boundaries in chance.items():
-        if name in (PREDICTION, *CHANCE_ROWS):
+        if name in (PREDICTION, *CHANCE_ROWS, *TRAIN_ROWS):
             message = "expected a name of its own, got one that is taken"
             raise SchemaError(Problem("row-twice", f"chance: {name}", message))
         try:
@@ -205,45 +244,33 @@ def _given(
         yield _Row(name, {}, [video.found[np.newaxis] for video in aligned])
 
 
-def _scored(row: _Row, scorer: Scorer, videos: Sequence[Video], rules: BoundaryRules) -> BoundaryRow:
+def _scored(
+    row: _Row, scorer: Scorer, videos: Sequence[Video], rules: BoundaryRules, judged: BoundaryRow | None
+) -> BoundaryRow:
+    against: Sequence[BoundaryScore | None] = judged.scores if judged else [None] * len(rules.tolerances_s)
+    pairs = zip(rules.tolerances_s, against, strict=True)
     return BoundaryRow(
         name=row.name,
-        kind="prediction" if row.name == PREDICTION else "chance",
+        kind="chance" if judged else "prediction",
         parameters=row.parameters,
         draws=len(row.draws[0]),
-        scores=tuple(scorer.score(row.draws, tolerance) for tolerance in rules.tolerances_s),
-        deviation=deviation([video.truth for video in videos], row.draws),
+        scores=tuple(scorer.score(row.draws, tolerance, one) for tolerance, one in pairs),
+        deviation=deviation([video.truth for video in videos], row.draws) if row.of_one_count else None,
     )
 
 
-def _best_period(scorer: Scorer, videos: Sequence[Video], rules: BoundaryRules) -> BoundaryRow:
-    """Return the metronome that has the highest macro F at each tolerance; of equals the slowest."""
-    ends = 2 if rules.counting == "each_end" else 1
-
-    def beats(period: float) -> list[NDArray[np.float64]]:
-        return [np.repeat(periodic_boundaries(video.span_s, period), ends) for video in videos]
-
-    best: list[float] = []
-    for tolerance in rules.tolerances_s:
-        periods = _periods(videos, tolerance)
-        best.append(max((scorer.macro_f(beats(period), tolerance), period) for period in periods)[1])
-    pairs = zip(rules.tolerances_s, best, strict=True)
+def _metronome(
+    name: str, periods: Sequence[float], said: dict[str, JsonValue], scorer: Scorer, videos: Sequence[Video],
+    rules: BoundaryRules,
+) -> BoundaryRow:  # fmt: skip
+    """Return the row of a metronome that has a period of its own at each tolerance."""
+    pairs = zip(rules.tolerances_s, periods, strict=True)
     return BoundaryRow(
-        name="uniform_best_period",
+        name=name,
         kind="chance",
-        parameters={"period_s": [*best]},
-        scores=tuple(scorer.score([beat[np.newaxis] for beat in beats(period)], at) for at, period in pairs),
+        parameters=said | {"period_s": [*periods]},
+        scores=tuple(scorer.score([[beat] for beat in beats(videos, period, rules)], at) for at, period in pairs),
     )
-
-
-def _periods(videos: Sequence[Video], tolerance_s: float) -> tuple[float, ...]:
-    """Return the periods among which the best metronome is looked for."""
-    lengths = [end - start for start, end in (video.span_s for video in videos)]
-    gap = sum(lengths) / max(1, sum(len(video.truth) for video in videos))
-    # Where cuts are denser than the tolerance every boundary is near two of them, and where four come to one boundary
-    # at least three are misses: beyond both, faster is worse. Very short tolerances would ask for endless cuts.
-    shortest = max(_SHORTEST_S, min(tolerance_s, gap / 4))
-    return candidate_periods(shortest, max(shortest, *lengths))
 
 
 def _counted(videos: Sequence[Video], scorer: Scorer, rules: BoundaryRules) -> tuple[ScoredVideo, ...]:
@@ -260,10 +287,3 @@ def _counted(videos: Sequence[Video], scorer: Scorer, rules: BoundaryRules) -> t
         )
         for video, counts in zip(videos, zip(*columns, strict=True), strict=True)
     )
-
-
-def _digest(videos: Sequence[Video]) -> str:
-    said: dict[str, JsonValue] = {
-        video.name: [*span_ticks(video.span_s, "span_s"), *tick_lists(video.truth)] for video in videos
-    }
-    return f"sha256:{hashlib.sha256(canonical_json(said)).hexdigest()}"

@@ -32,7 +32,8 @@ def boundary_table(result: BoundaryResult, *, average: Average = "macro") -> str
     -------
     str
         Lines without a last line break. A row of several draws says their standard deviation; the prediction says its
-        precision and recall as well. The last line is that of `not_above_chance`, if there is one.
+        precision and recall as well, and the shifted row between what 95 % of its draws lie, and how likely one of them
+        reaches the prediction. The last line is that of `not_above_chance`, if there is one.
 
     Raises
     ------
@@ -48,15 +49,17 @@ def boundary_table(result: BoundaryResult, *, average: Average = "macro") -> str
     >>> print(boundary_table(result))
     boundary F, macro: 1 video, 2 true boundaries, 2 found
     matching maximum, counting once, window inclusive, ends left_out, truth sha256:a64286fae0ac
-    row                  0.25 s         1 s            median s to found
-    prediction           1.000          1.000          0.150
-      precision          1.000          1.000
-      recall             1.000          1.000
-    uniform_same_count   0.000          1.000          1.000
-    uniform_truth_count  0.000          1.000          1.000
-    uniform_best_period  0.667          0.800
-    random_same_count    0.150 ± 0.231  0.370 ± 0.264  1.477
-    circular_shift       0.120 ± 0.259  0.440 ± 0.359  1.282
+    row                  0.25 s          1 s             median s to found
+    prediction           1.000           1.000           0.150
+      precision          1.000           1.000
+      recall             1.000           1.000
+    uniform_same_count   0.000           1.000           1.000
+    uniform_truth_count  0.000           1.000           1.000
+    uniform_best_period  0.667           0.800
+    random_same_count    0.150 ± 0.231   0.370 ± 0.264   1.477
+    circular_shift       0.120 ± 0.259   0.440 ± 0.359   1.282
+      95 % of draws      0.000 to 0.887  0.000 to 1.000
+      p                  0.059           0.216
     The prediction is not above chance at 1 s (1.000, uniform_same_count has 1.000).
     """
     known_word(average, "average", Average)
@@ -68,6 +71,8 @@ def boundary_table(result: BoundaryResult, *, average: Average = "macro") -> str
             ratios = [_of(score, average) for score in scores]
             rows.append(("  precision", *(f"{ratio.precision:.3f}" for ratio in ratios), ""))
             rows.append(("  recall", *(f"{ratio.recall:.3f}" for ratio in ratios), ""))
+        if row.name == "circular_shift":
+            rows += _shifted(row, average)
     verdict = not_above_chance(result, average=average)
     return "\n".join([*_heading(result, average), *_aligned(rows), *([verdict] if verdict else [])])
 
@@ -216,6 +221,21 @@ def _of(score: BoundaryScore, average: Average) -> PrecisionRecall:
 def _f(score: BoundaryScore, average: Average) -> str:
     sd = score.macro_f_sd if average == "macro" else score.micro_f_sd
     return f"{_of(score, average).f:.3f}" + ("" if sd is None else f" ± {sd:.3f}")
+
+
+def _shifted(row: BoundaryRow, average: Average) -> list[tuple[str, ...]]:
+    """Return what else is said of the row that keeps everything of the prediction but its place, if it is known."""
+    of_macro = average == "macro"
+    bands = [score.macro_f_band if of_macro else score.micro_f_band for score in row.scores]
+    p = [score.macro_f_p if of_macro else score.micro_f_p for score in row.scores]
+    told: list[tuple[str, ...]] = []
+    if any(band is not None for band in bands):
+        told.append(
+            ("  95 % of draws", *("-" if band is None else "{:.3f} to {:.3f}".format(*band) for band in bands), "")
+        )
+    if any(one is not None for one in p):
+        told.append(("  p", *("-" if one is None else f"{one:.3f}" for one in p), ""))
+    return told
 
 
 def _median(row: BoundaryRow, average: Average) -> str:

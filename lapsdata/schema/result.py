@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lapsdata.schema.base import Count, Digest, Header, Name, Parameters, Positive, Record
+from lapsdata.schema.base import Count, Digest, FormatVersion, Header, Name, Parameters, Positive, Record
 from lapsdata.schema.segments import SegmentedVideo
 
 __all__ = [
@@ -106,6 +106,22 @@ class BoundaryScore(Record):
     """Standard deviation of the macro F over the draws (n - 1); null for a single draw."""
     micro_f_sd: _NotNegative | None = None
     """Standard deviation of the micro F over the draws (n - 1); null for a single draw."""
+    macro_f_band: tuple[_Share, _Share] | None = None
+    """Between these lie 95 % of the draws' macro F: their quantiles 0.025 and 0.975, interpolated; null for a single
+    draw, and where it is not known."""
+    micro_f_band: tuple[_Share, _Share] | None = None
+    """Between these lie 95 % of the draws' micro F; as `macro_f_band`."""
+    macro_f_p: _Share | None = None
+    """Share of the draws whose macro F reaches that of the prediction, which counts as one more draw that does:
+    (1 + such draws) / (1 + draws); null for a single draw, and where it is not known."""
+    micro_f_p: _Share | None = None
+    """Share of the draws whose micro F reaches that of the prediction; as `macro_f_p`."""
+
+    @model_validator(mode="after")
+    def _bands_rise(self) -> Self:
+        if any(band is not None and band[0] > band[1] for band in (self.macro_f_band, self.micro_f_band)):
+            raise ValueError("expected a band from its lower to its upper end")
+        return self
 
 
 class NearestBoundary(Record):
@@ -142,16 +158,19 @@ class BoundaryRow(Record):
     scores: tuple[BoundaryScore, ...]
     """One per tolerance, in the order of the rules."""
     deviation: BoundaryDeviation | None = None
-    """Distances; null where the row sets other boundaries at each tolerance."""
+    """Distances; null where the row sets other boundaries at each tolerance, or another number of them in each draw."""
 
 
 class BoundaryResult(Header):
     """A prediction's boundary scores beside those of chance, with the rules and the digest of the truth."""
 
     RECORD: ClassVar[str] = "boundary_result"
+    MINOR: ClassVar[int] = 1
 
     format: Literal["lapsdata.boundary_result"] = "lapsdata.boundary_result"
     """Which format this header belongs to."""
+    format_version: FormatVersion = "1.1"
+    """Major and minor version of the format; readers refuse a newer major version."""
     rules: BoundaryRules
     """How boundaries were counted, paired and averaged."""
     truth_digest: Digest

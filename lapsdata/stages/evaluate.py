@@ -66,6 +66,7 @@ def score_segments(
     options: EvaluateOptions | None = None,
     *,
     energies: Path | None = None,
+    train: Path | None = None,
     force: bool = False,
 ) -> Output[BoundaryResult]:
     """Score the boundaries of a file of segments; a score that was taken so already is kept.
@@ -81,6 +82,9 @@ def score_segments(
     options : EvaluateOptions, optional
     energies : Path, optional
         What the segments were made of: adds the row `constant_energy`, of the same segmenter fed with one energy.
+    train : Path, optional
+        The true segments of other videos: adds the rows `TRAIN_ROWS`, of what is known of these. A video of a CSV file
+        is as long as the file speaks of it.
     force : bool
 
     Raises
@@ -102,14 +106,14 @@ def score_segments(
     1.0
     """
     chosen = options or EvaluateOptions()
-    parents = _parents(segments, truth, energies)
+    parents = _parents(segments, truth, energies, train)
 
     def known(path: Path) -> tuple[str | None, BoundaryResult]:
         found = read_sealed_json(path, BoundaryResult)
         return key_of(_STAGE, found.provenance), found
 
     def make(overwrite: bool) -> BoundaryResult:
-        result = _scored(segments, truth, chosen, energies, parents)
+        result = _scored(segments, truth, chosen, energies, train, parents)
         write_sealed_json(out, result, overwrite=overwrite)
         return result
 
@@ -117,7 +121,12 @@ def score_segments(
 
 
 def boundary_scores(
-    segments: Path, truth: Path, options: EvaluateOptions | None = None, *, energies: Path | None = None
+    segments: Path,
+    truth: Path,
+    options: EvaluateOptions | None = None,
+    *,
+    energies: Path | None = None,
+    train: Path | None = None,
 ) -> BoundaryResult:
     """Return what `score_segments` writes.
 
@@ -130,11 +139,17 @@ def boundary_scores(
     --------
     See `score_segments`.
     """
-    return _scored(segments, truth, options or EvaluateOptions(), energies, _parents(segments, truth, energies))
+    parents = _parents(segments, truth, energies, train)
+    return _scored(segments, truth, options or EvaluateOptions(), energies, train, parents)
 
 
 def _scored(
-    segments: Path, truth: Path, rules: EvaluateOptions, energies: Path | None, parents: Sequence[Parent]
+    segments: Path,
+    truth: Path,
+    rules: EvaluateOptions,
+    energies: Path | None,
+    train: Path | None,
+    parents: Sequence[Parent],
 ) -> BoundaryResult:
     from lapsdata.containers import Segments
     from lapsdata.formats import read
@@ -156,12 +171,13 @@ def _scored(
         draws=rules.draws,
         seed=rules.seed,
         chance=chance,
+        train=None if train is None else read_truth(train),
         provenance=provenance(parameters=rules.as_json(), parents=parents),
     )
 
 
-def _parents(segments: Path, truth: Path, energies: Path | None) -> list[Parent]:
-    given = {"segments": segments, "truth": truth, "energies": energies}
+def _parents(segments: Path, truth: Path, energies: Path | None, train: Path | None) -> list[Parent]:
+    given = {"segments": segments, "truth": truth, "energies": energies, "train": train}
     return [parent(role, path) for role, path in given.items() if path is not None]
 
 

@@ -98,6 +98,33 @@ def test_from_tracks_to_a_score(inside: Run, folder: Path, tmp_path: Path) -> No
     assert again["truth_digest"] == result.truth_digest
 
 
+def test_a_train_split_adds_its_rows_and_is_never_the_truth(inside: Run, folder: Path, tmp_path: Path) -> None:
+    well(inside("energies", folder, "--out", "e.jsonl"))
+    well(inside("segment", "e.jsonl", "--out", "s.parquet"))
+    truth = truth_like(formats.read(tmp_path / "s.parquet", Segments))
+    formats.write(tmp_path / "truth.parquet", truth)
+    videos = tuple(video.model_copy(update={"name": f"other_{video.name}"}) for video in truth.header.videos)
+    header = truth.header.model_copy(update={"videos": videos})
+    formats.write(tmp_path / "train.parquet", replace(truth, header=header))
+
+    given = ("evaluate", "s.parquet", "--truth", "truth.parquet")
+    assert "train_" not in well(inside(*given, "--out", "r.json"))
+    table = well(inside(*given, "--out", "r.json", "--train", "train.parquet", "--draws", "9"))
+    lines = {line.split()[0]: line.split()[1] for line in table.splitlines()}
+    # All are of one length, so the first is copied to both: all of its own events, and of the other's six that at 2 s.
+    assert lines["train_copy"] == f"{(1 + 1 / 6) / 2:.3f}"
+    assert {"uniform_train_period", "train_durations", "train_position"} <= lines.keys()
+    result = read_sealed_json(tmp_path / "r.json", BoundaryResult)
+    assert [one.role for one in result.provenance.parents] == ["segments", "truth", "train"]
+    shifted = next(row for row in result.rows if row.name == "circular_shift")
+    assert shifted.scores[0].macro_f_p == 0.1
+    assert "p" in lines
+
+    done = inside(*given, "--train", "truth.parquet")
+    assert done.returncode == 1
+    assert "expected other videos than those that are scored, got 'one', 'two' in both" in done.stderr
+
+
 def test_a_metronome_is_told(inside: Run, folder: Path) -> None:
     """Regression: the best threshold 0.0, whose segments the longest duration cut."""
     well(inside("energies", folder, "--out", "e.jsonl"))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 SIZE = FrameSize(width=771, height=480)
 RELATIVE = {"unit": "percent", "origin": "edge"}
 MAP = PixelMap.letterboxed(SIZE, FrameSize(width=224, height=224))
+CAMERA = geometry.PinholeCamera(size=SIZE, focal_px=(500.0, 400.0), centre_px=(10.0, 9.0), cam2world=np.eye(4))
 OFFSETS = np.array([1, 1, 3, 3], dtype=np.float32)
 
 # name of the argument, last axes, call; every public function that takes an array stands here.
@@ -42,6 +43,7 @@ CALLS: dict[str, tuple[str, tuple[int, ...], Callable[[Any], Any]]] = {
     "convert_rotations": ("values", (3,), lambda a: geometry.convert_rotations(a, source="euler_xyz", target="matrix")),
     "invert_poses": ("poses", (4, 4), geometry.invert_poses),
     "compose_poses": ("outer", (4, 4), lambda a: geometry.compose_poses(a, a)),
+    "project_points": ("points", (3,), lambda a: geometry.project_points(a, CAMERA).points),
     "flip_camera_axes": ("cam2world", (4, 4), geometry.flip_camera_axes),
 }
 NAMES = pytest.mark.parametrize("name", CALLS)

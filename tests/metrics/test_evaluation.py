@@ -256,6 +256,7 @@ def test_the_digest_is_of_the_truth_alone(evaluate: Callable[..., BoundaryResult
         ("rules_of_laps", {"matching": "greedy", "counting": "each_end", "tolerances_s": (2.0, 5.0)}),
         ("policies", {"found": {"a": FOUND["a"], "c": np.array([1.0])}, "missing": "empty", "extra": "leave_out"}),
         ("empty", {"truth": {"a": np.empty(0), "b": np.empty(0)}, "found": {"a": np.empty(0), "b": np.array([1.0])}}),
+        ("train", {"spans_s": {**SPANS, "t": (1.0, 8.0)}, "train": {"t": np.array([2.0, 4.5, 6.5])}}),
     ],
 )
 def test_results_are_the_bytes_of_the_golden_files(

@@ -22,6 +22,7 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "schemas" / "examples"
 
 # What JSON Schema cannot say: relations between values, uniqueness by a key, 16.0 is not 16, an own error class.
 BEYOND_JSON_SCHEMA = {
+    "boundary_result.v1/band_falling": "expected a band from its lower to its upper end",
     "boundary_result.v1/hits_too_few": "expected hits for each tolerance",
     "boundary_result.v1/hits_without_partners": "expected hits up to 4, the fewer of true and found",
     "boundary_result.v1/prediction_last": "expected the prediction as first row",

@@ -56,6 +56,10 @@ def segments(
         Path | None,
         typer.Option(help="What the segments were made of: adds the row of a constant energy.", metavar="FILE"),
     ] = None,
+    train: Annotated[
+        Path | None,
+        typer.Option(help="True segments of other videos: adds the rows that a train split gives.", metavar="PATH"),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="Write the result as FILE.json too.", metavar="FILE")
     ] = None,
@@ -79,9 +83,9 @@ def segments(
         seed=seed,
     )
     if out is None:
-        result = boundary_scores(found, truth, options, energies=energies)
+        result = boundary_scores(found, truth, options, energies=energies, train=train)
     else:
-        result = score_segments(found, truth, out, options, energies=energies, force=force).content
+        result = score_segments(found, truth, out, options, energies=energies, train=train, force=force).content
     if json:
         console.write_json(result.as_json())
         return
