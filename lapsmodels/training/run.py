@@ -193,13 +193,18 @@ class TrainingRun:
         epoch_ends = last or step % planned.per_epoch == 0
         if step % reports.log_every == 0 or last:
             journal.tell("step", step, self._told(facts))
+        pictured = bool(reports.picture_every) and (last or step % reports.picture_every == 0)
+        saved = last or step % reports.save_every == 0
+        if epoch_ends or pictured or saved:
+            # Of weights that are none, nothing can be told and no state is left: the one before is to go on from.
+            self._training.require_numbers()
         score = None
         if epoch_ends:
             score = self._epoch(step, journal, due=last or self._is_due(step // planned.per_epoch))
-        if reports.picture_every and (last or step % reports.picture_every == 0):
+        if pictured:
             self._picture(step, journal)
         # A state is left last: whoever goes on from it has nothing to make up for.
-        if score is not None or last or step % reports.save_every == 0:
+        if saved or score is not None:
             self._save(score)
 
     def _is_due(self, epoch: int) -> bool:

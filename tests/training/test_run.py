@@ -148,6 +148,40 @@ def test_a_state_says_where_it_stands(files: list[Path], tmp_path: Path, stop_af
     assert (told["step"], told["steps"], told["epoch"], told["rate"]) == (10, 20, 2.5, 1e-3)
 
 
+@pytest.mark.parametrize("val", [None, 0.5], ids=["judged by none", "judged"])
+@pytest.mark.parametrize(
+    ("steps", "told"), [(4, r"(step [234]|its judgement)"), (1, "its judgement")], ids=["on the way", "at the end"]
+)
+def test_a_training_that_diverges_is_an_error(
+    files: list[Path], tmp_path: Path, val: float | None, steps: int, told: str
+) -> None:
+    made = options(steps=steps, rate=1e30, warm_share=0.0, val=val, save_every=1, picture_every=1)
+    for _ in range(2):
+        with pytest.raises(LapsError, match=f"train: expected a loss that is a number, got nan in {told}; a lower rate"):
+            train_tokenizer(files, tmp_path / "out", made)
+    assert not (tmp_path / "out" / FINISHED).exists()
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_leave_no_state(
+    files: list[Path], tmp_path: Path, bad: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A step may have a loss that is a number, and ruin the weights all the same."""
+    true = run_module.train
+
+    def ruining(training: Any, *arguments: Any) -> Any:
+        for facts in true(training, *arguments):
+            if facts.step == 5:
+                training.model.project.weight.data[0, 0] = bad
+            yield facts
+
+    monkeypatch.setattr(run_module, "train", ruining)
+    with pytest.raises(LapsError, match=r"expected the size of the weights that is a number, got (nan|inf) in step 5"):
+        train_tokenizer(files, tmp_path / "out", options(save_every=1, keep=9))
+    left = sorted(path.name for path in (tmp_path / "out/checkpoints").glob("step-*"))
+    assert left == [f"step-{step:08d}" for step in range(5)]
+
+
 def test_the_newest_states_stay_and_the_best(files: list[Path], tmp_path: Path) -> None:
     # A rate that ruins the model: what is judged first is the best.
     made = options(save_every=2, keep=2, val=0.5, rate=30.0, schedule="constant", clip=None, warm_share=0.5, steps=12)
