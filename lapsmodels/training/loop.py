@@ -60,7 +60,6 @@ class Training:
         made.load_state_dict(self.average)
         return made.eval()
 
-
     def require_numbers(self) -> None:
         """Refuse weights that are no numbers; the step that made them had a loss that was one.
 

@@ -17,7 +17,7 @@ from lapsdata import console
 from lapsdata.errors import LapsError, Problem
 from lapsdata.storage.atomic import storage_errors
 from lapsmodels.tokenizer.trained import collapse_problems
-from lapsmodels.training.checkpoints import Checkpoints, Progress
+from lapsmodels.training.checkpoints import CHECKPOINTS, Checkpoints, Progress
 from lapsmodels.training.journal import LOG, Journal
 from lapsmodels.training.judging import judge
 from lapsmodels.training.loop import begin, loader_of, steps_per_epoch, train
@@ -42,9 +42,9 @@ if TYPE_CHECKING:
     from lapsmodels.training.ranks import Ranks
     from lapsmodels.training.source import MotionSource
 
-__all__ = ["CHECKPOINTS", "PICTURES", "Planned", "TrainingRun", "clear"]
+__all__ = ["PICTURES", "Planned", "TrainingRun", "clear"]
 
-CHECKPOINTS, PICTURES = "checkpoints", "pictures"
+PICTURES = "pictures"
 
 _SHOWN, _AMONG = 3, 64
 """Windows of a picture: those that move most, of so many that are spread over all."""
@@ -99,7 +99,7 @@ class TrainingRun:
     planned : Planned
     ranks : Ranks
     announce : callable
-        Writes what the training is, into the folder that has just been made for it.
+        Makes the folder, if it is not there, and writes into it what the training is.
 
     Raises
     ------
@@ -125,8 +125,6 @@ class TrainingRun:
         if ranks.first:
             clear(planned.folder)
             self._checkpoints = Checkpoints(planned.folder / CHECKPOINTS, planned.reports.keep)
-            with storage_errors(planned.folder, "make the folder"):
-                planned.folder.mkdir(parents=True, exist_ok=True)
             announce()
         ranks.wait()
         self._save()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ import lapsdata
 from lapsdata.errors import CorruptDataError, LapsError, SchemaError, StorageError
 from lapsdata.schema import SourceVideo
 from lapsdata.testing.samples import sample_tracks
+from lapsmodels.stages import train as train_module
 from lapsmodels.stages.train import FINISHED, train_tokenizer
 from lapsmodels.stages.train_options import TrainStageOptions
 from lapsmodels.tokenizer.checkpoint import load_tokenizer
@@ -157,7 +159,9 @@ def test_a_training_that_diverges_is_an_error(
 ) -> None:
     made = options(steps=steps, rate=1e30, warm_share=0.0, val=val, save_every=1, picture_every=1)
     for _ in range(2):
-        with pytest.raises(LapsError, match=f"train: expected a loss that is a number, got nan in {told}; a lower rate"):
+        with pytest.raises(
+            LapsError, match=f"train: expected a loss that is a number, got nan in {told}; a lower rate"
+        ):
             train_tokenizer(files, tmp_path / "out", made)
     assert not (tmp_path / "out" / FINISHED).exists()
 
@@ -258,15 +262,134 @@ def test_other_reports_change_nothing_and_other_options_begin_anew(files: list[P
     assert train_tokenizer(files, out, options(steps=3), force=True).fate == "forced"
 
 
-def test_an_unfinished_training_of_other_options_begins_anew(
-    files: list[Path], tmp_path: Path, stop_after: Any
-) -> None:
+def everything(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def unfinished(files: list[Path], tmp_path: Path, stop_after: Any) -> Path:
+    """Return the folder of a training that was stopped after 13 of 20 steps, with a state of step 10."""
     stop_after(13)
     with pytest.raises(Stop, match=r"^$"):
-        train_tokenizer(files, tmp_path / "out", options(seed=1))
+        train_tokenizer(files, tmp_path / "out", options())
     stop_after(0)
-    train_tokenizer(files, tmp_path / "out", options(steps=3))
-    assert len(losses(tmp_path / "out")) == 3
+    return tmp_path / "out"
+
+
+def test_an_unfinished_training_of_other_options_is_left_as_it_is(
+    files: list[Path], tmp_path: Path, unfinished: Path
+) -> None:
+    before = everything(unfinished)
+    told = (
+        r"out: expected the training that was begun here and is not finished \(its last state: step 10 of 20\), got "
+        r"another: batch 4, now 7; steps 20, now 21; to go on, .* as it was begun; or choose another folder, or remove .* by "
+        r"--force \[other-training\]"
+    )
+    with pytest.raises(StorageError, match=told):
+        train_tokenizer(files, unfinished, options(steps=21, batch=7, log_every=5))
+    assert everything(unfinished) == before
+    assert train_tokenizer(files, unfinished, options(log_every=5)).why == "it was not finished"
+    train_tokenizer(files, tmp_path / "whole", options())
+    assert (unfinished / "weights.safetensors").read_bytes() == (tmp_path / "whole/weights.safetensors").read_bytes()
+    # What is finished is made anew, as by every stage.
+    assert train_tokenizer(files, unfinished, options(steps=3)).fate == "changed"
+
+
+def test_force_begins_anew_what_is_not_finished(files: list[Path], unfinished: Path) -> None:
+    train_tokenizer(files, unfinished, options(steps=3), force=True)
+    assert len(losses(unfinished)) == 3
+    assert sorted(path.name for path in unfinished.glob("checkpoints/step-*")) == ["step-00000000", "step-00000003"]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("tracks", r"got another: other tracks"),
+        ("judges", r"got another: other tracks"),
+        ("code", r"got another: other code of lapsmodels"),
+        ("record", r"got another: training\.json is damaged, and its options are not known"),
+    ],
+)
+def test_an_unfinished_training_of_other_things_is_left_as_it_is(
+    files: list[Path], unfinished: Path, change: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, judged_by = options(), []
+    if change == "tracks":
+        files = files[:1]
+    elif change == "judges":
+        files, judged_by = files[:1], files[1:]
+    elif change == "code":
+        monkeypatch.setattr(train_module, "code_digest", lambda package: "sha256:" + 64 * "0")
+    else:
+        data = (unfinished / "training.json").read_bytes()
+        (unfinished / "training.json").write_bytes(data.replace(b'"steps":20', b'"steps":21'))
+        made = options(steps=21)
+    before = everything(unfinished)
+    with pytest.raises(StorageError, match=told):
+        train_tokenizer(files, unfinished, made, judged_by=judged_by)
+    assert everything(unfinished) == before
+
+
+@pytest.mark.parametrize("spoil", [lambda data: b"", lambda data: data[:20], lambda data: data.replace(b"1", b"2")],
+                         ids=["empty", "cut short", "changed"])  # fmt: skip
+def test_a_damaged_mark_of_the_end_is_none(files: list[Path], tmp_path: Path, spoil: Any) -> None:
+    out = tmp_path / "out"
+    train_tokenizer(files, out, options(steps=4))
+    before = everything(out)
+    (out / FINISHED).write_bytes(spoil(before[FINISHED]))
+    with pytest.raises(StorageError, match=r"its last state: step 4 of 4.* got another: steps 4, now 5"):
+        train_tokenizer(files, out, options(steps=5))
+    output = train_tokenizer(files, out, options(steps=4))
+    assert output.fate == "damaged"
+    assert FINISHED in output.why
+    assert everything(out) == before
+
+
+def test_two_trainings_into_one_folder_are_kept_apart(
+    files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second one is refused, whatever it wants; the first one never knows."""
+    out, true, refused = tmp_path / "out", run_module.train, []
+    told = r"out: expected a folder in which nobody else trains, got one in which another process does; .* \[in-use\]"
+
+    def meeting_another(*arguments: Any) -> Any:
+        for facts in true(*arguments):
+            if facts.step in (1, 12):
+                for changes, force in (({}, False), ({"steps": 3}, False), ({"steps": 3}, True)):
+                    before = everything(out)
+                    with pytest.raises(StorageError, match=told):
+                        train_tokenizer(files, out, options(**changes), force=force)
+                    assert everything(out) == before
+                    refused.append(facts.step)
+            yield facts
+
+    monkeypatch.setattr(run_module, "train", meeting_another)
+    train_tokenizer(files, out, options())
+    assert refused == [1, 1, 1, 12, 12, 12]
+    monkeypatch.setattr(run_module, "train", true)
+    train_tokenizer(files, tmp_path / "alone", options())
+    assert whole(out) == whole(tmp_path / "alone")
+    assert losses(out) == losses(tmp_path / "alone")
+
+
+def test_a_folder_is_free_again_after_any_end(files: list[Path], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    holding = "import pathlib, sys, time\nfrom lapsmodels.training.folder_lock import alone_in\n" \
+        "with alone_in(pathlib.Path(sys.argv[1])):\n    print('held', flush=True)\n    time.sleep(600)"  # fmt: skip
+    out.mkdir()
+    with subprocess.Popen([sys.executable, "-c", holding, out], stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "held\n"
+        with pytest.raises(StorageError, match=r"another process does; wait until it has ended.*\[in-use\]"):
+            train_tokenizer(files, out, options(steps=2))
+        assert list(out.iterdir()) == []
+        child.kill()
+    with pytest.raises(SchemaError, match="which none has"):
+        train_tokenizer(files, out, options(steps=2, train_only=("nothing",)))
+    assert train_tokenizer(files, out, options(steps=2)).fate == "made"
+    assert sorted(path.name for path in out.iterdir()) == [
+        "checkpoints", FINISHED, "log.jsonl", "tokenizer.json", "training.json", "weights.safetensors",
+    ]  # fmt: skip
 
 
 def test_an_end_before_its_time_is_an_error_and_marks_nothing(
