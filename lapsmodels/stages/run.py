@@ -247,8 +247,8 @@ class _Run:
                 trained = train_tokenizer(tracks, tokenizer, options, force=self._force)
             except StorageError as error:
                 fix = (
-                    f"to go on, run it with the recipe that it was begun with; or remove {tokenizer}, and a tokenizer is "
-                    "trained anew; or choose another folder"
+                    f"to go on, run it with the recipe that it was begun with; or remove {tokenizer}, and a tokenizer "
+                    "is trained anew; or choose another folder"
                 )
                 told = (replace(one, fix=fix) if one.code == OTHER_TRAINING else one for one in error.problems)
                 raise StorageError(*told) from error

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 
 from lapsdata import console
-from lapsdata.errors import CorruptDataError, LapsError, Problem, SchemaError, StorageError, UnknownFormatError
+from lapsdata.errors import CorruptDataError, LapsError, Problem, SchemaError, StorageError, UnknownFormatError, listed
 from lapsdata.execution.manifest import work_key
 from lapsdata.execution.report import FATE_OF
 from lapsdata.provenance import code_digest, parent, provenance, warn_of_other_code
@@ -105,7 +105,7 @@ def train_tokenizer(
     Raises
     ------
     SchemaError
-        No tracks, tracks that are not alike, or a video that is learned from and judged by.
+        No tracks, tracks that are not alike, a file that is named twice, or a video that is learned from and judged by.
     CorruptDataError
         A file of tracks, or the state of a training that was stopped, is damaged.
     StorageError
@@ -129,6 +129,9 @@ def train_tokenizer(
     chosen = options or TrainStageOptions()
 
     held = contextlib.ExitStack()
+
+    _refuse_twice("tracks", files)
+    _refuse_twice("val", judged_by)
 
     def look() -> tuple[list[Parent], str, Output[TokenizerHeader | None] | Job[None]]:
         parents = _parents(files, judged_by)
@@ -163,6 +166,20 @@ def train_tokenizer(
     kept: Any = found.content  # what was kept is a tokenizer
     warn_of_other_code(kept.provenance, str(out))
     return Output(out, found.fate, found.why, kept)
+
+
+def _refuse_twice(where: str, files: Sequence[Path]) -> None:
+    """Refuse a file that is named again, by whatever name: its windows would count as often."""
+    seen: set[Path] = set()
+    again = []
+    for path in files:
+        place = path.resolve()
+        if place in seen:
+            again.append(str(path))
+        seen.add(place)
+    if again:
+        message = f"expected each file once, got {len(again)} of them again: {listed(again)}"
+        raise SchemaError(Problem("file-twice", where, message, "name it once"))
 
 
 def _parents(files: Sequence[Path], judged_by: Sequence[Path]) -> list[Parent]:
@@ -333,7 +350,10 @@ def _rate_hz(source: MotionSource) -> float:
     low, high = min(rates), max(rates)
     if high[0] > _SAME_RATE * low[0]:
         message = f"expected tracks of one rate, got {low[0]:.4g} Hz of {low[1]} and {high[0]:.4g} Hz of {high[1]}"
-        fix = "track all videos alike (--rate), or set window_per_s to null: the classes are then of steps, not of time"
+        fix = (
+            "track all videos alike (lapsdata track --fps), or let classes be of steps and not of time: "
+            "--as-published, or in a recipe train.window_per_s=null"
+        )
         raise SchemaError(Problem("unlike-rates", "tracks", message, fix))
     return float(high[0])
 

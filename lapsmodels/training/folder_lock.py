@@ -1,4 +1,4 @@
-"""One training at a time in a folder: a lock on the folder itself, which the system takes back however a process ends."""
+"""One training at a time in a folder: by a lock on it, which the system takes back however a process ends."""
 
 from __future__ import annotations
 

@@ -216,8 +216,8 @@ def test_a_training_that_was_stopped_is_not_lost_to_another_recipe(
             ran(scenes / "videos", out, *QUICK, "train.kind=small")
     before = content(out / "tokenizer")
     told = (
-        r"tokenizer: expected the training that was begun here .* step 2 of 4\), got another: steps 4, now 3; to go on, "
-        r"run it with the recipe .*; or remove .*tokenizer, and a tokenizer is trained anew; .* \[other-training\]"
+        r"tokenizer: expected the training that was begun here .* step 2 of 4\), got another: steps 4, now 3; to go "
+        r"on, run it with the recipe .*; or remove .*tokenizer, and a tokenizer is trained anew; .* \[other-training\]"
     )
     with pytest.raises(StorageError, match=told):
         ran(scenes / "videos", out, *QUICK, "train.kind=small", "train.steps=3")

@@ -22,6 +22,9 @@ from lapsmodels.stages.train_options import TrainStageOptions
 from lapsmodels.tokenizer.checkpoint import load_tokenizer
 from lapsmodels.training import run as run_module
 from lapsmodels.training.checkpoints import Checkpoints
+from lapsmodels.training.judging import judge
+from lapsmodels.training.ranks import Ranks
+from lapsmodels.training.source import MotionSource
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -282,8 +285,8 @@ def test_an_unfinished_training_of_other_options_is_left_as_it_is(
     before = everything(unfinished)
     told = (
         r"out: expected the training that was begun here and is not finished \(its last state: step 10 of 20\), got "
-        r"another: batch 4, now 7; steps 20, now 21; to go on, .* as it was begun; or choose another folder, or remove .* by "
-        r"--force \[other-training\]"
+        r"another: batch 4, now 7; steps 20, now 21; to go on, .* as it was begun; or choose another folder, or "
+        r"remove .* by --force \[other-training\]"
     )
     with pytest.raises(StorageError, match=told):
         train_tokenizer(files, unfinished, options(steps=21, batch=7, log_every=5))
@@ -457,6 +460,65 @@ def test_each_epoch_is_told(files: list[Path], tmp_path: Path) -> None:
     assert header.trained.epochs == 3
     step = logged(tmp_path / "out")[-1]
     assert {"epoch", "loss", "rate", "gradient_norm", "windows_per_s", "wait_share"} <= step.keys()
+
+
+def test_each_epoch_says_how_near_paths_come_though_none_judge(
+    files: list[Path], tmp_path: Path, stop_after: Any
+) -> None:
+    made = options(epochs=3, steps=None, save_every=4, keep=9)
+    train_tokenizer(files, tmp_path / "whole", made)
+    told = logged(tmp_path / "whole", "epoch")
+    assert len(told) == 3
+    source = MotionSource(lapsdata.open_windows(files))
+    for epoch in told:
+        assert epoch["sample"]["of"] == "14 of 14 windows that are learned from, spread over all"
+        # The state of the end of the epoch says the same of all windows.
+        model = load_tokenizer(tmp_path / f"whole/checkpoints/step-{epoch['step']:08d}").model
+        again = judge(model, source, made, Ranks(0, 1, torch.device("cpu")))
+        assert epoch["sample"]["delta_auc"] == again.delta_auc is not None
+        assert epoch["sample"]["normalized_accuracy"] == again.normalized_accuracy is not None
+    assert len({epoch["sample"]["delta_auc"] for epoch in told}) == 3
+    # The last one is of the weights that are taken.
+    assert (
+        told[-1]["sample"]["delta_auc"] == json.loads((tmp_path / "whole" / FINISHED).read_text())["train"]["delta_auc"]
+    )
+    stop_after(7)
+    with pytest.raises(Stop, match=r"^$"):
+        train_tokenizer(files, tmp_path / "parts", made)
+    stop_after(0)
+    train_tokenizer(files, tmp_path / "parts", made)
+    assert logged(tmp_path / "parts", "epoch") == told
+
+
+def test_a_sample_is_some_of_many_windows_and_those_of_an_epoch_that_is_not_judged(
+    files: list[Path], tmp_path: Path
+) -> None:
+    many = sample_tracks(windows=150, horizon=5, points=9, video=SourceVideo(name="many"))
+    lapsdata.write(tmp_path / "many.zarr", many)
+    train_tokenizer([tmp_path / "many.zarr"], tmp_path / "out", options(steps=1, batch=150))
+    (told,) = logged(tmp_path / "out", "epoch")
+    assert told["sample"]["of"] == "64 of 150 windows that are learned from, spread over all"
+    assert told["sample"]["windows"] == 64
+    train_tokenizer(files, tmp_path / "judged", options(epochs=3, steps=None, val=0.5, judge_every=3))
+    told = logged(tmp_path / "judged", "epoch")
+    assert [("val" in epoch, "sample" in epoch) for epoch in told] == [(False, True), (False, True), (True, False)]
+
+
+def test_a_sample_changes_no_bit_of_the_training(
+    files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = options(epochs=3, steps=None, average=0.9)
+    torch.manual_seed(5)
+    train_tokenizer(files, tmp_path / "with", made)
+    after = torch.get_rng_state()
+    nothing = judge(load_tokenizer(tmp_path / "with").model, MotionSource(lapsdata.open_windows(files)), made,
+                    Ranks(0, 1, torch.device("cpu")))  # fmt: skip
+    monkeypatch.setattr(run_module, "judge", lambda *given: nothing)
+    torch.manual_seed(5)
+    train_tokenizer(files, tmp_path / "without", made)
+    assert torch.equal(torch.get_rng_state(), after)
+    assert losses(tmp_path / "with") == losses(tmp_path / "without")
+    assert whole(tmp_path / "with") == whole(tmp_path / "without")
 
 
 def test_a_collapsed_codebook_is_told_once_on_the_way(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
