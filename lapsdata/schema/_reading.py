@@ -107,8 +107,10 @@ def explain(error: ValidationError, record: type[BaseModel], where: str) -> list
         elif item["type"] == "json_invalid":
             found.append(Problem("not-json", place, f"expected one JSON object, got {_lower_first(item['msg'])}"))
         else:
-            got = _short(item["input"])
-            found.append(Problem("wrong-value", place, f"{_expected(item)}, got {got}"))
+            told = _expected(item)
+            # A rule of our own may have said what it got, in better words than those of the whole record.
+            got = "" if item["type"] == "value_error" and ", got " in told else f", got {_short(item['input'])}"
+            found.append(Problem("wrong-value", place, told + got))
     return found
 
 

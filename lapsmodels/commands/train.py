@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,12 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lapsdata import console
+from lapsdata.errors import SchemaError
 from lapsdata.verbs import Json, finish, output_folder
 from lapsmodels.commands._threads import patient_threads
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from lapsdata.errors import Problem
     from lapsmodels.tokenizer.checkpoint import TokenizerHeader
 
 __all__ = ["PLUGIN", "tokenizer_facts"]
@@ -100,25 +103,28 @@ def train(
     from lapsmodels.tokenizer.corrections import AS_PUBLISHED, Corrections
 
     patient_threads()
+    if steps is not None and epochs is not None:
+        raise typer.BadParameter("expected one of them, got both", param_hint="--steps, --epochs")
     given: dict[str, Any] = {
         "steps": steps, "epochs": epochs, "batch": batch, "accumulate": accumulate, "rate": rate, "schedule": schedule,
         "precision": precision, "average": average, "seed": seed, "device": device, "threads": threads,
         "save_every": save_every, "keep": keep, "picture_every": picture_every,
     }  # fmt: skip
     told: dict[str, Any] = {name: str(value) if isinstance(value, StrEnum) else value for name, value in given.items()}
-    told = (_QUICK if quick else {}) | {name: value for name, value in told.items() if value is not None}
+    # Epochs stand in place of steps, those of --quick too.
+    usual = {name: value for name, value in _QUICK.items() if quick and (name != "steps" or epochs is None)}
+    told = usual | {name: value for name, value in told.items() if value is not None}
     if corrected is not None:
         told |= (Corrections() if corrected else AS_PUBLISHED).model_dump()
     share, judged_by = _judges(val)
-    options = TrainStageOptions(
-        **told,
-        preset=preset.value,
-        val=share,
-        train_only=tuple(train_only or ()),
-        log=tuple(one.value for one in log or ()),
-    )
+    told |= {"preset": preset.value, "val": share, "train_only": tuple(train_only or ())}
+    try:
+        options = TrainStageOptions(**told, log=tuple(one.value for one in log or ()))
+    except SchemaError as error:
+        raise SchemaError(*(_as_typed(problem) for problem in error.problems)) from error
     if quick:
-        console.note(f"train: quick: {options.steps} steps, to see whether all of it works: the weights are of no use")
+        planned = _counted(options.steps, "step") if epochs is None else _counted(epochs, "epoch")
+        console.note(f"train: quick: {planned}, to see whether all of it works: the weights are of no use")
     output = train_tokenizer(_tracks(files), out, options, judged_by=judged_by, force=force)
     if os.environ.get("RANK", "0") != "0":  # the first of several processes tells
         return
@@ -130,6 +136,16 @@ def train(
         console.write_facts(facts)
         console.report(problems)
     finish(problems)
+
+
+def _as_typed(problem: Problem) -> Problem:
+    """Return a problem of a field as one of its option."""
+    _, _, field = problem.where.partition(": ")
+    return replace(problem, where=f"--{field.replace('_', '-')}")
+
+
+def _counted(count: int | None, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _judges(val: Sequence[str] | None) -> tuple[float | None, list[Path]]:

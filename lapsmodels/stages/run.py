@@ -23,6 +23,7 @@ from lapsdata.stages.truth import read_truth
 from lapsdata.storage.atomic import atomic_file, storage_errors
 from lapsdata.storage.run_file import record_run
 from lapsdata.video.sources import FoundVideos
+from lapsmodels.stages._begun_training import OTHER_TRAINING
 from lapsmodels.stages.encode_many import encode_files
 from lapsmodels.stages.track_many import track_videos, tracks_format
 from lapsmodels.stages.train import codebook_problems, train_tokenizer
@@ -242,7 +243,15 @@ class _Run:
                 return []
             tokenizer = self._out / "tokenizer"
             options = cast("TrainStageOptions", self._recipe.options("train"))
-            trained = train_tokenizer(tracks, tokenizer, options, force=self._force)
+            try:
+                trained = train_tokenizer(tracks, tokenizer, options, force=self._force)
+            except StorageError as error:
+                fix = (
+                    f"to go on, run it with the recipe that it was begun with; or remove {tokenizer}, and a tokenizer "
+                    "is trained anew; or choose another folder"
+                )
+                told = (replace(one, fix=fix) if one.code == OTHER_TRAINING else one for one in error.problems)
+                raise StorageError(*told) from error
             header = trained.content
             codes = str(header.trained.train.codebook) if header.trained else f"{header.config.codes} codes"
             self._tell("train", trained.fate, codes, tokenizer)

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 
 from lapsdata import console
-from lapsdata.errors import Problem, SchemaError, UnknownFormatError
+from lapsdata.errors import CorruptDataError, LapsError, Problem, SchemaError, StorageError, UnknownFormatError, listed
 from lapsdata.execution.manifest import work_key
 from lapsdata.execution.report import FATE_OF
 from lapsdata.provenance import code_digest, parent, provenance, warn_of_other_code
 from lapsdata.schema.base import Header, Name, Positive
 from lapsdata.stages import Output, standing
-from lapsdata.storage.atomic import atomic_file
-from lapsdata.storage.sealed_json import read_sealed_json, write_sealed_json
+from lapsdata.storage.atomic import atomic_file, storage_errors
+from lapsdata.storage.sealed_json import read_sealed_json, unsealed_json, write_sealed_json
+from lapsmodels.stages._begun_training import refuse_other
 from lapsmodels.stages._threads import threads
 from lapsmodels.stages.train_options import TrainStageOptions, deciding
 from lapsmodels.tokenizer.checkpoint import (
@@ -28,6 +29,8 @@ from lapsmodels.tokenizer.checkpoint import (
 from lapsmodels.tokenizer.config import PRESETS
 from lapsmodels.tokenizer.corrections import class_grid
 from lapsmodels.tokenizer.trained import EpochUse, Trained, collapse_problems
+from lapsmodels.training.checkpoints import CHECKPOINTS, Checkpoints
+from lapsmodels.training.folder_lock import alone_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -102,11 +105,12 @@ def train_tokenizer(
     Raises
     ------
     SchemaError
-        No tracks, tracks that are not alike, or a video that is learned from and judged by.
+        No tracks, tracks that are not alike, a file that is named twice, or a video that is learned from and judged by.
     CorruptDataError
         A file of tracks, or the state of a training that was stopped, is damaged.
     StorageError
-        Something else is in the place of the output, or it cannot be written.
+        Something else is in the place of the output, a training of other options that is not finished included; another
+        process trains there; or it cannot be written.
     LapsError
         The loss became no number.
 
@@ -124,29 +128,58 @@ def train_tokenizer(
     """
     chosen = options or TrainStageOptions()
 
+    held = contextlib.ExitStack()
+
+    _refuse_twice("tracks", files)
+    _refuse_twice("val", judged_by)
+
     def look() -> tuple[list[Parent], str, Output[TokenizerHeader | None] | Job[None]]:
         parents = _parents(files, judged_by)
         key = work_key(_STAGE, _VERSION, deciding(chosen.as_json()), parents)
-        return parents, key, standing(out, key, read=_known, force=force)
+        found = standing(out, key, read=_known, force=force)
+        if not isinstance(found, Output) and out.is_dir():
+            held.enter_context(alone_in(out))
+            # Whoever was in there until now may have finished it.
+            found = standing(out, key, read=_known, force=force)
+            if not isinstance(found, Output) and not force:
+                _refuse_other(out, key, chosen, parents)
+        return parents, key, found
 
-    # One process alone need not load torch to see that all is done.
-    seen = look() if os.environ.get("WORLD_SIZE", "1") == "1" else None
-    if seen is None or not isinstance(seen[2], Output):
-        from lapsmodels.training.ranks import joined
-        from lapsmodels.training.run import clear
+    with held:
+        # One process alone need not load torch to see that all is done.
+        seen = look() if os.environ.get("WORLD_SIZE", "1") == "1" else None
+        if seen is None or not isinstance(seen[2], Output):
+            from lapsmodels.training.ranks import joined
+            from lapsmodels.training.run import clear
 
-        with joined(chosen.device) as ranks, threads(chosen.threads):
-            parents, key, found = seen or ranks.told(look)
-            if not isinstance(found, Output):
-                if force and ranks.first:
-                    clear(out)
-                ranks.wait()
-                return _output(out, found, _trained(files, judged_by, out, chosen, parents, key, ranks))
-    else:
-        found = seen[2]
+            with joined(chosen.device) as ranks, threads(chosen.threads):
+                parents, key, found = seen or ranks.told(look)
+                if not isinstance(found, Output):
+                    if force and ranks.first:
+                        clear(out)
+                    ranks.wait()
+                    # A folder that was not there is taken when it is made.
+                    take = held if found.found.state == "missing" else None
+                    return _output(out, found, _trained(files, judged_by, out, chosen, parents, key, ranks, take))
+        else:
+            found = seen[2]
     kept: Any = found.content  # what was kept is a tokenizer
     warn_of_other_code(kept.provenance, str(out))
     return Output(out, found.fate, found.why, kept)
+
+
+def _refuse_twice(where: str, files: Sequence[Path]) -> None:
+    """Refuse a file that is named again, by whatever name: its windows would count as often."""
+    seen: set[Path] = set()
+    again = []
+    for path in files:
+        place = path.resolve()
+        if place in seen:
+            again.append(str(path))
+        seen.add(place)
+    if again:
+        message = f"expected each file once, got {len(again)} of them again: {listed(again)}"
+        raise SchemaError(Problem("file-twice", where, message, "name it once"))
 
 
 def _parents(files: Sequence[Path], judged_by: Sequence[Path]) -> list[Parent]:
@@ -162,10 +195,46 @@ def _known(path: Path) -> tuple[str | None, TokenizerHeader | None]:
         if path.is_dir() and not any(path.iterdir()):
             return "empty", None
         raise UnknownFormatError(Problem("unknown-format", str(path), "expected a tokenizer, got something else"))
+    _expect_mark(path / FINISHED)
     header = read_tokenizer_header(path)
     made = header.provenance
     ours = made.producer == "lapsmodels"
     return work_key(_STAGE, _VERSION, deciding(made.parameters), made.parents) if ours else None, header
+
+
+def _expect_mark(path: Path) -> None:
+    """Refuse a mark of the end that is not as it was written.
+
+    Raises
+    ------
+    CorruptDataError
+    """
+    with storage_errors(path, "read"):
+        data = path.read_bytes()
+    if unsealed_json(data, str(path)) is None:
+        message = f"expected the mark of a training that is finished, got {len(data)} bytes that are none"
+        raise CorruptDataError(Problem("no-seal", str(path), message, "make it again"))
+
+
+def _refuse_other(out: Path, key: str, options: TrainStageOptions, parents: Sequence[Parent]) -> None:
+    """Refuse a folder in which another training has left states and did not come to its end."""
+    with contextlib.suppress(CorruptDataError):
+        if (out / FINISHED).exists():
+            _expect_mark(out / FINISHED)
+            return
+    left = Checkpoints(out / CHECKPOINTS, options.keep).progress()
+    if left is None or left.key == _state_key(key):
+        return
+    try:
+        begun = read_sealed_json(out / _TRAINING, TrainingHeader).provenance
+    except LapsError:
+        begun = None
+    refuse_other(out, left, begun, options.as_json(), parents)
+
+
+def _state_key(key: str) -> str:
+    """Return what the weights of a state depend on: other code may come to others."""
+    return f"{key} {code_digest('lapsmodels')}"
 
 
 def _output(out: Path, found: Job[None], header: TokenizerHeader) -> Output[TokenizerHeader]:
@@ -202,6 +271,7 @@ def _trained(
     parents: Sequence[Parent],
     key: str,
     ranks: Ranks,
+    take: contextlib.ExitStack | None,
 ) -> TokenizerHeader:
     from lapsmodels.training.journal import require_loggers
     from lapsmodels.training.judging import judge
@@ -218,8 +288,8 @@ def _trained(
         views=source.views,
         weights=weights_digest(b""),
     )
-    planned = Planned(config, options, options, source, val, header, f"{key} {code_digest('lapsmodels')}", out)
-    run = TrainingRun(planned, ranks, lambda: _announce(planned, key))
+    planned = Planned(config, options, options, source, val, header, _state_key(key), out)
+    run = TrainingRun(planned, ranks, lambda: _announce(planned, key, take))
     left = planned.steps - len(run.losses)
     shown = console.progress("train", left, unit="steps", none=False)
     with shown if ranks.first else contextlib.nullcontext(lambda _: None) as advance:
@@ -280,7 +350,10 @@ def _rate_hz(source: MotionSource) -> float:
     low, high = min(rates), max(rates)
     if high[0] > _SAME_RATE * low[0]:
         message = f"expected tracks of one rate, got {low[0]:.4g} Hz of {low[1]} and {high[0]:.4g} Hz of {high[1]}"
-        fix = "track all videos alike (--rate), or set window_per_s to null: the classes are then of steps, not of time"
+        fix = (
+            "track all videos alike (lapsdata track --fps), or let classes be of steps and not of time: "
+            "--as-published, or in a recipe train.window_per_s=null"
+        )
         raise SchemaError(Problem("unlike-rates", "tracks", message, fix))
     return float(high[0])
 
@@ -309,8 +382,15 @@ def _scale(source: MotionSource, config: TokenizerConfig) -> float:
     return float(np.sqrt(known / squares)) if squares > 0 else 1.0
 
 
-def _announce(planned: Planned, key: str) -> None:
-    """Write down what the training is, before its first step."""
+def _announce(planned: Planned, key: str, take: contextlib.ExitStack | None) -> None:
+    """Make the folder and write down what the training is, before its first step."""
+    if take is not None:
+        with storage_errors(planned.folder, "make the folder"):
+            planned.folder.mkdir(parents=True, exist_ok=True)
+        take.enter_context(alone_in(planned.folder))
+        if any(planned.folder.iterdir()):
+            message = "expected a folder that nobody else has just made, got one with files"
+            raise StorageError(Problem("in-use", str(planned.folder), message, "run it again"))
     header = TrainingHeader(
         provenance=planned.header.provenance,
         key=key,

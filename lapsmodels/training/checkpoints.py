@@ -11,6 +11,7 @@ Each is a folder, `step-00000400`: a tokenizer that can be used, and all that tr
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -23,6 +24,7 @@ from lapsdata.storage.sealed_json import read_sealed_json, sealed_json
 from lapsmodels.tokenizer.checkpoint import tokenizer_files, weights_digest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from torch import Tensor
@@ -30,7 +32,10 @@ if TYPE_CHECKING:
     from lapsmodels.tokenizer.checkpoint import TokenizerHeader
     from lapsmodels.tokenizer.model import MotionTokenizer
 
-__all__ = ["Checkpoints", "Left", "Progress"]
+__all__ = ["CHECKPOINTS", "Checkpoints", "Left", "Progress"]
+
+CHECKPOINTS = "checkpoints"
+"""Their folder in that of a training."""
 
 _STATE, _PROGRESS, _NAMES = "state.safetensors", "progress.json", "checkpoints.json"
 
@@ -154,6 +159,20 @@ class Checkpoints:
                 with storage_errors(item, "remove"):
                     shutil.rmtree(item)
 
+    def progress(self) -> Progress | None:
+        """Return how far the newest state had come, None where there is none.
+
+        Raises
+        ------
+        CorruptDataError
+            It is damaged.
+        """
+        if self.left is None:
+            return None
+        folder = self.place(self.left.last)
+        with self._told_as_damage(folder):
+            return read_sealed_json(folder / _PROGRESS, Progress)
+
     def load(self) -> tuple[Progress, dict[str, Tensor]] | None:
         """Return the newest state, None where there is none.
 
@@ -164,18 +183,26 @@ class Checkpoints:
         """
         from safetensors.torch import load
 
-        if self.left is None:
+        progress = self.progress()
+        if self.left is None or progress is None:
             return None
         folder = self.place(self.left.last)
-        fix = f"copy {folder} again, or train anew: --force"
-        try:
-            progress = read_sealed_json(folder / _PROGRESS, Progress)
-            with storage_errors(folder, "open"):
-                data = (folder / _STATE).read_bytes()
-        except LapsError as error:
-            message = f"the state of the training is damaged: {error}"
-            raise CorruptDataError(Problem("damaged", str(folder), message, fix)) from error
+        with self._told_as_damage(folder), storage_errors(folder, "open"):
+            data = (folder / _STATE).read_bytes()
         if weights_digest(data) != progress.state:
             message = "the state of the training is damaged: it is not what was written"
-            raise CorruptDataError(Problem("damaged", str(folder / _STATE), message, fix))
+            raise CorruptDataError(Problem("damaged", str(folder / _STATE), message, _again(folder)))
         return progress, load(data)
+
+    @staticmethod
+    @contextlib.contextmanager
+    def _told_as_damage(folder: Path) -> Iterator[None]:
+        try:
+            yield
+        except LapsError as error:
+            message = f"the state of the training is damaged: {error}"
+            raise CorruptDataError(Problem("damaged", str(folder), message, _again(folder))) from error
+
+
+def _again(folder: Path) -> str:
+    return f"copy {folder} again, or train anew: --force"

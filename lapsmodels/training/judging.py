@@ -9,7 +9,7 @@ import torch
 from lapsdata.loading import Loader
 from lapsmodels.tokenizer.losses import displacement_costs
 from lapsmodels.training.meter import EpochMeter
-from lapsmodels.training.objective import lesson
+from lapsmodels.training.objective import lesson, require_number
 from lapsmodels.training.source import stacked
 
 if TYPE_CHECKING:
@@ -33,11 +33,17 @@ def judge(model: MotionTokenizer, source: MotionSource, options: TrainOptions, r
     source : MotionSource
     options : TrainOptions
     ranks : Ranks
+
+    Raises
+    ------
+    LapsError
+        The loss is no number.
     """
     config = model.config
     meter = EpochMeter(config, ranks.device)
     costs = torch.zeros(config.views, dtype=torch.float64, device=ranks.device)
     known = torch.zeros(config.views, dtype=torch.int64, device=ranks.device)
+    codes = []
     batch_size = max(1, options.batch // options.accumulate // ranks.count)
     batch_size = min(batch_size, -(-len(source) // ranks.count))
     loader = Loader(source, batch_size=batch_size, rank=ranks.rank, world_size=ranks.count, device=str(ranks.device))
@@ -52,8 +58,12 @@ def judge(model: MotionTokenizer, source: MotionSource, options: TrainOptions, r
         costs += displacement_costs(logits, told.classes, options)
         known += told.known
         meter.add_counts(told.counts)
-        meter.add_codes(made.indices, told.valid)
+        codes.append((made.indices, told.valid))
         meter.add_classes(logits, told.classes, told.beyond)
         meter.add_paths(made.reconstruction.float(), told.moved)
-    meter.add_loss(float((ranks.summed(costs) / ranks.summed(known).clamp(min=1)).mean()))
+    loss = float((ranks.summed(costs) / ranks.summed(known).clamp(min=1)).mean())
+    require_number(loss, "a loss", "its judgement")
+    for indices, valid in codes:
+        meter.add_codes(indices, valid)
+    meter.add_loss(loss)
     return meter.result(ranks)

@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from torch.nn.parallel import DistributedDataParallel
 
-from lapsdata.errors import LapsError, Problem, SchemaError
+from lapsdata.errors import Problem, SchemaError
 from lapsdata.loading import Loader
 from lapsmodels.tokenizer.model import MotionTokenizer
 from lapsmodels.training.freezing import freeze
 from lapsmodels.training.meter import EpochMeter
-from lapsmodels.training.objective import Objective, lesson
+from lapsmodels.training.objective import Objective, lesson, require_number
 from lapsmodels.training.schedule import share_of_rate
 from lapsmodels.training.source import stacked
 
@@ -59,6 +59,18 @@ class Training:
         made = MotionTokenizer(self.model.config).to(next(self.model.parameters()).device)
         made.load_state_dict(self.average)
         return made.eval()
+
+    def require_numbers(self) -> None:
+        """Refuse weights that are no numbers; the step that made them had a loss that was one.
+
+        Raises
+        ------
+        LapsError
+            Names the step.
+        """
+        weights = [weight.detach() for weight in self.model.parameters() if weight.requires_grad]
+        largest = torch.stack([weight.abs().max() for weight in weights]).max()
+        require_number(float(largest), "the size of the weights", f"step {self.step}")
 
 
 class StepFacts(NamedTuple):
@@ -199,6 +211,7 @@ def _step(
     training.optimizer.zero_grad(set_to_none=True)
     costs, spread = torch.zeros(config.views, device=ranks.device), torch.zeros((), device=ranks.device)
     devices = [ranks.device] if ranks.device.type == "cuda" else []
+    codes = []
     # Dropout draws from torch's own generator: its seed is the step's, and its caller finds it as it was.
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(int(random.integers(2**31)) + ranks.rank)
@@ -209,14 +222,14 @@ def _step(
                 taught = objective(whole.part(rows), points, known)
             taught.loss.backward()
             costs, spread = costs + taught.costs, spread + taught.spread
-            training.meter.add_codes(taught.made.indices, whole.valid[rows])
+            codes.append((taught.made.indices, whole.valid[rows]))
             training.meter.add_classes(taught.made.logits, whole.classes[rows], whole.beyond[rows])
     costs = ranks.summed(costs)
     loss = float((costs / known.clamp(min=1)).mean() + spread)
-    if not math.isfinite(loss):
-        message = f"expected a loss that is a number, got {loss} in step {training.step + 1}"
-        fix = "a lower rate, or float32 in place of bfloat16; the last state stands in checkpoints"
-        raise LapsError(Problem("not-finite", "train", message, fix))
+    require_number(loss, "a loss", f"step {training.step + 1}")
+    # Only now: what is made of numbers that are none has no code.
+    for indices, valid in codes:
+        training.meter.add_codes(indices, valid)
     trained = [weight for group in training.optimizer.param_groups for weight in group["params"]]
     norm = torch.nn.utils.clip_grad_norm_(trained, math.inf if options.clip is None else options.clip)
     training.optimizer.step()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import nn
 
+from lapsdata.errors import LapsError, Problem
 from lapsmodels.tokenizer.losses import (
     UNSEEN,
     code_information,
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from lapsmodels.training.motion import Motion, MotionCounts
     from lapsmodels.training.ranks import Ranks
 
-__all__ = ["Lesson", "Objective", "Taught", "lesson"]
+__all__ = ["Lesson", "Objective", "Taught", "lesson", "require_number"]
 
 
 class Lesson(NamedTuple):
@@ -95,6 +97,24 @@ def lesson(
     whole = whole_displacements(positions, config.class_size, config.rounding)
     beyond = (whole.abs() > config.reach).any(dim=-1)
     return Lesson(moved, counts, classes.masked_fill(~known, UNSEEN), beyond, valid)
+
+
+def require_number(value: float, what: str, when: str) -> None:
+    """Refuse to go on from numbers that are none.
+
+    Raises
+    ------
+    LapsError
+        Says what is no number, and when.
+
+    Examples
+    --------
+    >>> require_number(0.5, "a loss", "step 3")
+    """
+    if not math.isfinite(value):
+        message = f"expected {what} that is a number, got {value} in {when}"
+        fix = "a lower rate, or float32 in place of bfloat16; the last state stands in checkpoints"
+        raise LapsError(Problem("not-finite", "train", message, fix))
 
 
 class Objective(nn.Module):

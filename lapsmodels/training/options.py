@@ -41,8 +41,8 @@ class TrainOptions(LossOptions):
     """Order of the windows: any at any place, or blocks that are decoded together; see `lapsdata.Loader`."""
     points: Positive | None = 96
     """Points per window whose displacement is classified in a step, drawn anew each time; null takes all."""
-    rate: Annotated[float, Field(gt=0)] = 1e-3
-    """Highest learning rate."""
+    rate: Annotated[float, Field(gt=0, le=1e30)] = 1e-3
+    """Highest learning rate; float32 has no room for much more than the highest."""
     schedule: Schedule = "cosine"
     """How it goes on after its rise: as a cosine to a hundredth of it, or as it is."""
     warm_share: Annotated[float, Field(ge=0, le=1)] = 0.05

@@ -17,7 +17,7 @@ from lapsdata import console
 from lapsdata.errors import LapsError, Problem
 from lapsdata.storage.atomic import storage_errors
 from lapsmodels.tokenizer.trained import collapse_problems
-from lapsmodels.training.checkpoints import Checkpoints, Progress
+from lapsmodels.training.checkpoints import CHECKPOINTS, Checkpoints, Progress
 from lapsmodels.training.journal import LOG, Journal
 from lapsmodels.training.judging import judge
 from lapsmodels.training.loop import begin, loader_of, steps_per_epoch, train
@@ -25,12 +25,14 @@ from lapsmodels.training.meter import EpochMeter
 from lapsmodels.training.motion import motion
 from lapsmodels.training.picture import write_reconstruction
 from lapsmodels.training.reconstruction import reconstruction
-from lapsmodels.training.source import stacked
+from lapsmodels.training.source import MotionSource, stacked
 from lapsmodels.training.state import restored, state_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from lapsdata.loading import Loader
     from lapsmodels.tokenizer.checkpoint import TokenizerHeader
@@ -40,14 +42,15 @@ if TYPE_CHECKING:
     from lapsmodels.training.loop import StepFacts, Training
     from lapsmodels.training.options import TrainOptions, TrainReports
     from lapsmodels.training.ranks import Ranks
-    from lapsmodels.training.source import MotionSource
 
-__all__ = ["CHECKPOINTS", "PICTURES", "Planned", "TrainingRun", "clear"]
+__all__ = ["PICTURES", "Planned", "TrainingRun", "clear"]
 
-CHECKPOINTS, PICTURES = "checkpoints", "pictures"
+PICTURES = "pictures"
 
-_SHOWN, _AMONG = 3, 64
-"""Windows of a picture: those that move most, of so many that are spread over all."""
+_SAMPLE = 64
+"""Windows of a sample, which are spread over all: what stands for them where all would be too many."""
+_SHOWN = 3
+"""Windows of a picture: those of a sample that move most."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,7 +102,7 @@ class TrainingRun:
     planned : Planned
     ranks : Ranks
     announce : callable
-        Writes what the training is, into the folder that has just been made for it.
+        Makes the folder, if it is not there, and writes into it what the training is.
 
     Raises
     ------
@@ -125,8 +128,6 @@ class TrainingRun:
         if ranks.first:
             clear(planned.folder)
             self._checkpoints = Checkpoints(planned.folder / CHECKPOINTS, planned.reports.keep)
-            with storage_errors(planned.folder, "make the folder"):
-                planned.folder.mkdir(parents=True, exist_ok=True)
             announce()
         ranks.wait()
         self._save()
@@ -193,13 +194,18 @@ class TrainingRun:
         epoch_ends = last or step % planned.per_epoch == 0
         if step % reports.log_every == 0 or last:
             journal.tell("step", step, self._told(facts))
+        pictured = bool(reports.picture_every) and (last or step % reports.picture_every == 0)
+        saved = last or step % reports.save_every == 0
+        if epoch_ends or pictured or saved:
+            # Of weights that are none, nothing can be told and no state is left: the one before is to go on from.
+            self._training.require_numbers()
         score = None
         if epoch_ends:
             score = self._epoch(step, journal, due=last or self._is_due(step // planned.per_epoch))
-        if reports.picture_every and (last or step % reports.picture_every == 0):
+        if pictured:
             self._picture(step, journal)
         # A state is left last: whoever goes on from it has nothing to make up for.
-        if score is not None or last or step % reports.save_every == 0:
+        if saved or score is not None:
             self._save(score)
 
     def _is_due(self, epoch: int) -> bool:
@@ -225,11 +231,18 @@ class TrainingRun:
         if planned.judged_by is not None and due:
             judged = judge(self._training.averaged(), planned.judged_by, planned.options, ranks)
             told["val"], score = judged.as_json(), judged.loss
+        else:
+            # Paths are not compared while a step is done, and every epoch is to say how near they come. Nothing is
+            # chosen by it.
+            sample = MotionSource(planned.source.windows.subset(ids=_spread(planned.source)))
+            among = f"{len(sample)} of {len(planned.source)} windows that are learned from, spread over all"
+            found = judge(self._training.averaged(), sample, planned.options, ranks)
+            told["sample"] = {"of": among, **found.as_json()}
         journal.tell("epoch", step, told)
-        found = collapse_problems(used, f"epoch {-(-step // planned.per_epoch)}")
-        if found and not self._warned and ranks.first and step < planned.steps:
-            console.report(found)
-        self._warned = self._warned or bool(found)
+        collapsed = collapse_problems(used, f"epoch {-(-step // planned.per_epoch)}")
+        if collapsed and not self._warned and ranks.first and step < planned.steps:
+            console.report(collapsed)
+        self._warned = self._warned or bool(collapsed)
         return score
 
     def _save(self, score: float | None = None) -> None:
@@ -253,7 +266,7 @@ class TrainingRun:
         if not self._ranks.first:
             return
         source = self._planned.judged_by or self._planned.source
-        ids = np.unique(np.linspace(0, len(source) - 1, _AMONG).round().astype(np.int64))
+        ids = _spread(source)
         batch = {name: torch.from_numpy(values).to(self._ranks.device) for name, values in source.gather(ids).items()}
         tracks, vis, size = stacked(batch, source.views)
         moved, _ = motion(tracks, vis, size, self._planned.config)
@@ -278,6 +291,11 @@ class TrainingRun:
             model.load_state_dict(load_file(self._checkpoints.place(left.best) / "weights.safetensors"))
             self.taken_from = int(left.best.removeprefix("step-"))
         return model
+
+
+def _spread(source: MotionSource) -> NDArray[np.int64]:
+    """Return the numbers of the windows of a sample: always the same ones of the same windows."""
+    return np.unique(np.linspace(0, len(source) - 1, _SAMPLE).round().astype(np.int64))
 
 
 def clear(folder: Path) -> None:

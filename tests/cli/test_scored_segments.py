@@ -206,7 +206,10 @@ def test_energies_of_tokens_and_windows(inside: Run, tmp_path: Path, folder: Pat
             "k.zarr: expected tracks, got tokens",
         ),
         (("energies", "s.parquet", "--out", "x.jsonl"), "s.parquet: expected tracks, got segments"),
-        (("energies", "empty", "--out", "x.jsonl"), "expected files of tracks or tokens (.h5, .hdf5, .zarr) in it, got none"),
+        (
+            ("energies", "empty", "--out", "x.jsonl"),
+            "expected files of tracks or tokens (.h5, .hdf5, .zarr) in it, got none",
+        ),
         (("energies", "nowhere.h5", "--out", "x.jsonl"), "nowhere.h5"),
         (("energies", "t.h5", "--out", "x.jsonl", "--mode", "l2_mean"), "t.h5: expected tokens, got tracks"),
         (("segment", "e.jsonl", "--out", "x.parquet", "--threshold", "high"), "otsu-linear, a number or a file"),

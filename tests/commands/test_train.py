@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +12,7 @@ import lapsdata
 from lapsdata import formats
 from lapsdata.schema import SourceVideo
 from lapsdata.testing.samples import sample_tracks
+from lapsdata.timebase import FrameRate
 from lapsmodels.tokenizer.checkpoint import read_tokenizer_header
 from lapsmodels.tokenizer.config import PRESETS
 from lapsmodels.tokenizer.corrections import AS_PUBLISHED, Corrections
@@ -101,6 +103,63 @@ def test_quick_does_all_of_it_and_says_so(inside: Callable[..., Any], clips: Pat
     assert "quick: 4 steps, to see whether all of it works: the weights are of no use" in done.stderr
     for name in ("finished.json", "log.jsonl", "pictures/step-00000004.png", "checkpoints/checkpoints.json"):
         assert (tmp_path / "t" / name).exists()
+
+
+def test_quick_takes_epochs_where_they_are_given(inside: Callable[..., Any], clips: Path, tmp_path: Path) -> None:
+    done = inside("train", clips, "--out", tmp_path / "t", "--quick", "--epochs", 1, "--threads", 1)
+    assert done.returncode == 0, done.stderr
+    assert "quick: 1 epoch, to see whether all of it works" in done.stderr
+    trained = read_tokenizer_header(tmp_path / "t").trained
+    assert trained is not None
+    # 12 windows that are learned from, 4 of them a step.
+    assert (trained.epochs, trained.steps) == (1, 3)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (("--steps", 2, "--epochs", 1), 2, "--steps, --epochs: expected one of them, got both"),
+        (("--quick", "--steps", 2, "--epochs", 1), 2, "--steps, --epochs: expected one of them, got both"),
+        (("--rate", "-1"), 1, "error: --rate: expected greater than 0, got -1.0 [wrong-value]"),
+        (("--rate", "nan"), 1, "error: --rate: expected a finite number, got nan [wrong-value]"),
+        (("--average", "2"), 1, "error: --average: expected less than 1, got 2.0 [wrong-value]"),
+    ],
+)
+def test_options_are_named_as_they_are_typed(
+    inside: Callable[..., Any], clips: Path, tmp_path: Path, words: tuple[Any, ...], code: int, told: str
+) -> None:
+    done = inside("train", clips, "--out", tmp_path / "t", *words)
+    assert done.returncode == code
+    assert told in " ".join(done.stderr.split())
+    assert "TrainStageOptions" not in done.stderr
+    assert not (tmp_path / "t").exists()
+
+
+def test_a_file_is_learned_from_once(inside: Callable[..., Any], clips: Path, tmp_path: Path) -> None:
+    """However it is named; as the energies of a video that is there twice, it is an error."""
+    (tmp_path / "link.h5").symlink_to(clips / "clip_1.h5")
+    for again in (clips / "clip_1.h5", clips / ".." / clips.name / "clip_1.h5", tmp_path / "link.h5"):
+        done = inside("train", clips, again, "--out", tmp_path / "t", *QUICK)
+        assert done.returncode == 1
+        assert f"tracks: expected each file once, got 1 of them again: '{again}'" in done.stderr
+        assert "[file-twice]" in done.stderr
+        judged = inside("train", clips / "clip_0.h5", "--out", tmp_path / "t", "--val", clips, "--val", again, *QUICK)
+        assert f"val: expected each file once, got 1 of them again: '{again}'" in judged.stderr
+        assert not (tmp_path / "t").exists()
+
+
+def test_tracks_of_unlike_rates_are_told_what_helps(inside: Callable[..., Any], clips: Path, tmp_path: Path) -> None:
+    clip = sample_tracks(windows=6, horizon=6, points=9, video=SourceVideo(name="fast"))
+    header = clip.header.model_copy(update={"rate": FrameRate(20)})
+    formats.write(clips / "fast.h5", replace(clip, header=header, frame_s=clip.frame_s / 2))
+    words = ("train", clips, "--out", tmp_path / "t", "--val", "none", *QUICK)
+    refused = inside(*words)
+    assert refused.returncode == 1
+    assert "10 Hz of clip_0 and 20 Hz of fast; track all videos alike (lapsdata track --fps)" in refused.stderr
+    assert "--as-published" in refused.stderr
+    assert "[unlike-rates]" in refused.stderr
+    done = inside(*words, "--as-published")
+    assert done.returncode == 0, done.stderr
 
 
 def test_what_is_trained_alone_is_said(inside: Callable[..., Any], clips: Path, tmp_path: Path) -> None:

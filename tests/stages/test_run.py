@@ -197,6 +197,37 @@ def test_ctrl_c_at_every_stage(
         assert content(tmp_path / "out") == content(whole)
 
 
+def test_a_training_that_was_stopped_is_not_lost_to_another_recipe(
+    scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lapsmodels.training import run as training_module
+
+    true, out = training_module.train, tmp_path / "out"
+
+    def stopping(*arguments: Any) -> Any:
+        for facts in true(*arguments):
+            yield facts
+            if facts.step == 3:
+                raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training_module, "train", stopping)
+        with pytest.raises(KeyboardInterrupt, match=r"^$"):
+            ran(scenes / "videos", out, *QUICK, "train.kind=small")
+    before = content(out / "tokenizer")
+    told = (
+        r"tokenizer: expected the training that was begun here .* step 2 of 4\), got another: steps 4, now 3; to go "
+        r"on, run it with the recipe .*; or remove .*tokenizer, and a tokenizer is trained anew; .* \[other-training\]"
+    )
+    with pytest.raises(StorageError, match=told):
+        ran(scenes / "videos", out, *QUICK, "train.kind=small", "train.steps=3")
+    assert content(out / "tokenizer") == before
+    assert "train made" in fates(ran(scenes / "videos", out, *QUICK, "train.kind=small"))
+    # What is finished is made anew.
+    again = ran(scenes / "videos", out, *QUICK, "train.kind=small", "train.steps=3", "track.stride=3")
+    assert "train changed" in fates(again)
+
+
 @pytest.mark.parametrize("after_s", [1.0, 2.5, 4.0])
 def test_a_real_ctrl_c_is_told_and_gone_on_from(after_s: float, scenes: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"

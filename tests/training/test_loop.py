@@ -187,14 +187,17 @@ def test_the_rate_of_a_step_is_that_of_the_schedule(
     assert all(0 <= one.waited_s <= one.took_s for one in facts)
 
 
+@pytest.mark.parametrize("part", ["classify", "project"], ids=["behind the codes", "before the codes"])
 def test_a_loss_that_is_no_number_stops_the_training(
-    config: TokenizerConfig, source: MotionSource, alone: Ranks
+    config: TokenizerConfig, source: MotionSource, alone: Ranks, part: str
 ) -> None:
     options = TrainOptions(steps=4, batch=4)
     training = begin(config, options, alone)
-    nn.init.constant_(training.model.classify.weight, float("nan"))
+    nn.init.constant_(getattr(training.model, part).weight, float("nan"))
     with pytest.raises(LapsError, match=r"expected a loss that is a number, got nan in step 1; a lower rate"):
         next(train(training, loader_of(source, options, alone), options, alone, 4))
+    with pytest.raises(LapsError, match=r"expected a loss that is a number, got nan in its judgement; a lower rate"):
+        judge(training.model.eval(), source, options, alone)
 
 
 def test_bfloat16_is_near_float32_and_its_weights_are_float32(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +16,15 @@ import lapsdata
 from lapsdata.errors import CorruptDataError, LapsError, SchemaError, StorageError
 from lapsdata.schema import SourceVideo
 from lapsdata.testing.samples import sample_tracks
+from lapsmodels.stages import train as train_module
 from lapsmodels.stages.train import FINISHED, train_tokenizer
 from lapsmodels.stages.train_options import TrainStageOptions
 from lapsmodels.tokenizer.checkpoint import load_tokenizer
 from lapsmodels.training import run as run_module
 from lapsmodels.training.checkpoints import Checkpoints
+from lapsmodels.training.judging import judge
+from lapsmodels.training.ranks import Ranks
+from lapsmodels.training.source import MotionSource
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -148,6 +153,42 @@ def test_a_state_says_where_it_stands(files: list[Path], tmp_path: Path, stop_af
     assert (told["step"], told["steps"], told["epoch"], told["rate"]) == (10, 20, 2.5, 1e-3)
 
 
+@pytest.mark.parametrize("val", [None, 0.5], ids=["judged by none", "judged"])
+@pytest.mark.parametrize(
+    ("steps", "told"), [(4, r"(step [234]|its judgement)"), (1, "its judgement")], ids=["on the way", "at the end"]
+)
+def test_a_training_that_diverges_is_an_error(
+    files: list[Path], tmp_path: Path, val: float | None, steps: int, told: str
+) -> None:
+    made = options(steps=steps, rate=1e30, warm_share=0.0, val=val, save_every=1, picture_every=1)
+    for _ in range(2):
+        with pytest.raises(
+            LapsError, match=f"train: expected a loss that is a number, got nan in {told}; a lower rate"
+        ):
+            train_tokenizer(files, tmp_path / "out", made)
+    assert not (tmp_path / "out" / FINISHED).exists()
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_leave_no_state(
+    files: list[Path], tmp_path: Path, bad: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A step may have a loss that is a number, and ruin the weights all the same."""
+    true = run_module.train
+
+    def ruining(training: Any, *arguments: Any) -> Any:
+        for facts in true(training, *arguments):
+            if facts.step == 5:
+                training.model.project.weight.data[0, 0] = bad
+            yield facts
+
+    monkeypatch.setattr(run_module, "train", ruining)
+    with pytest.raises(LapsError, match=r"expected the size of the weights that is a number, got (nan|inf) in step 5"):
+        train_tokenizer(files, tmp_path / "out", options(save_every=1, keep=9))
+    left = sorted(path.name for path in (tmp_path / "out/checkpoints").glob("step-*"))
+    assert left == [f"step-{step:08d}" for step in range(5)]
+
+
 def test_the_newest_states_stay_and_the_best(files: list[Path], tmp_path: Path) -> None:
     # A rate that ruins the model: what is judged first is the best.
     made = options(save_every=2, keep=2, val=0.5, rate=30.0, schedule="constant", clip=None, warm_share=0.5, steps=12)
@@ -224,15 +265,134 @@ def test_other_reports_change_nothing_and_other_options_begin_anew(files: list[P
     assert train_tokenizer(files, out, options(steps=3), force=True).fate == "forced"
 
 
-def test_an_unfinished_training_of_other_options_begins_anew(
-    files: list[Path], tmp_path: Path, stop_after: Any
-) -> None:
+def everything(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def unfinished(files: list[Path], tmp_path: Path, stop_after: Any) -> Path:
+    """Return the folder of a training that was stopped after 13 of 20 steps, with a state of step 10."""
     stop_after(13)
     with pytest.raises(Stop, match=r"^$"):
-        train_tokenizer(files, tmp_path / "out", options(seed=1))
+        train_tokenizer(files, tmp_path / "out", options())
     stop_after(0)
-    train_tokenizer(files, tmp_path / "out", options(steps=3))
-    assert len(losses(tmp_path / "out")) == 3
+    return tmp_path / "out"
+
+
+def test_an_unfinished_training_of_other_options_is_left_as_it_is(
+    files: list[Path], tmp_path: Path, unfinished: Path
+) -> None:
+    before = everything(unfinished)
+    told = (
+        r"out: expected the training that was begun here and is not finished \(its last state: step 10 of 20\), got "
+        r"another: batch 4, now 7; steps 20, now 21; to go on, .* as it was begun; or choose another folder, or "
+        r"remove .* by --force \[other-training\]"
+    )
+    with pytest.raises(StorageError, match=told):
+        train_tokenizer(files, unfinished, options(steps=21, batch=7, log_every=5))
+    assert everything(unfinished) == before
+    assert train_tokenizer(files, unfinished, options(log_every=5)).why == "it was not finished"
+    train_tokenizer(files, tmp_path / "whole", options())
+    assert (unfinished / "weights.safetensors").read_bytes() == (tmp_path / "whole/weights.safetensors").read_bytes()
+    # What is finished is made anew, as by every stage.
+    assert train_tokenizer(files, unfinished, options(steps=3)).fate == "changed"
+
+
+def test_force_begins_anew_what_is_not_finished(files: list[Path], unfinished: Path) -> None:
+    train_tokenizer(files, unfinished, options(steps=3), force=True)
+    assert len(losses(unfinished)) == 3
+    assert sorted(path.name for path in unfinished.glob("checkpoints/step-*")) == ["step-00000000", "step-00000003"]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("tracks", r"got another: other tracks"),
+        ("judges", r"got another: other tracks"),
+        ("code", r"got another: other code of lapsmodels"),
+        ("record", r"got another: training\.json is damaged, and its options are not known"),
+    ],
+)
+def test_an_unfinished_training_of_other_things_is_left_as_it_is(
+    files: list[Path], unfinished: Path, change: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, judged_by = options(), []
+    if change == "tracks":
+        files = files[:1]
+    elif change == "judges":
+        files, judged_by = files[:1], files[1:]
+    elif change == "code":
+        monkeypatch.setattr(train_module, "code_digest", lambda package: "sha256:" + 64 * "0")
+    else:
+        data = (unfinished / "training.json").read_bytes()
+        (unfinished / "training.json").write_bytes(data.replace(b'"steps":20', b'"steps":21'))
+        made = options(steps=21)
+    before = everything(unfinished)
+    with pytest.raises(StorageError, match=told):
+        train_tokenizer(files, unfinished, made, judged_by=judged_by)
+    assert everything(unfinished) == before
+
+
+@pytest.mark.parametrize("spoil", [lambda data: b"", lambda data: data[:20], lambda data: data.replace(b"1", b"2")],
+                         ids=["empty", "cut short", "changed"])  # fmt: skip
+def test_a_damaged_mark_of_the_end_is_none(files: list[Path], tmp_path: Path, spoil: Any) -> None:
+    out = tmp_path / "out"
+    train_tokenizer(files, out, options(steps=4))
+    before = everything(out)
+    (out / FINISHED).write_bytes(spoil(before[FINISHED]))
+    with pytest.raises(StorageError, match=r"its last state: step 4 of 4.* got another: steps 4, now 5"):
+        train_tokenizer(files, out, options(steps=5))
+    output = train_tokenizer(files, out, options(steps=4))
+    assert output.fate == "damaged"
+    assert FINISHED in output.why
+    assert everything(out) == before
+
+
+def test_two_trainings_into_one_folder_are_kept_apart(
+    files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second one is refused, whatever it wants; the first one never knows."""
+    out, true, refused = tmp_path / "out", run_module.train, []
+    told = r"out: expected a folder in which nobody else trains, got one in which another process does; .* \[in-use\]"
+
+    def meeting_another(*arguments: Any) -> Any:
+        for facts in true(*arguments):
+            if facts.step in (1, 12):
+                for changes, force in (({}, False), ({"steps": 3}, False), ({"steps": 3}, True)):
+                    before = everything(out)
+                    with pytest.raises(StorageError, match=told):
+                        train_tokenizer(files, out, options(**changes), force=force)
+                    assert everything(out) == before
+                    refused.append(facts.step)
+            yield facts
+
+    monkeypatch.setattr(run_module, "train", meeting_another)
+    train_tokenizer(files, out, options())
+    assert refused == [1, 1, 1, 12, 12, 12]
+    monkeypatch.setattr(run_module, "train", true)
+    train_tokenizer(files, tmp_path / "alone", options())
+    assert whole(out) == whole(tmp_path / "alone")
+    assert losses(out) == losses(tmp_path / "alone")
+
+
+def test_a_folder_is_free_again_after_any_end(files: list[Path], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    holding = "import pathlib, sys, time\nfrom lapsmodels.training.folder_lock import alone_in\n" \
+        "with alone_in(pathlib.Path(sys.argv[1])):\n    print('held', flush=True)\n    time.sleep(600)"  # fmt: skip
+    out.mkdir()
+    with subprocess.Popen([sys.executable, "-c", holding, out], stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "held\n"
+        with pytest.raises(StorageError, match=r"another process does; wait until it has ended.*\[in-use\]"):
+            train_tokenizer(files, out, options(steps=2))
+        assert list(out.iterdir()) == []
+        child.kill()
+    with pytest.raises(SchemaError, match="which none has"):
+        train_tokenizer(files, out, options(steps=2, train_only=("nothing",)))
+    assert train_tokenizer(files, out, options(steps=2)).fate == "made"
+    assert sorted(path.name for path in out.iterdir()) == [
+        "checkpoints", FINISHED, "log.jsonl", "tokenizer.json", "training.json", "weights.safetensors",
+    ]  # fmt: skip
 
 
 def test_an_end_before_its_time_is_an_error_and_marks_nothing(
@@ -300,6 +460,65 @@ def test_each_epoch_is_told(files: list[Path], tmp_path: Path) -> None:
     assert header.trained.epochs == 3
     step = logged(tmp_path / "out")[-1]
     assert {"epoch", "loss", "rate", "gradient_norm", "windows_per_s", "wait_share"} <= step.keys()
+
+
+def test_each_epoch_says_how_near_paths_come_though_none_judge(
+    files: list[Path], tmp_path: Path, stop_after: Any
+) -> None:
+    made = options(epochs=3, steps=None, save_every=4, keep=9)
+    train_tokenizer(files, tmp_path / "whole", made)
+    told = logged(tmp_path / "whole", "epoch")
+    assert len(told) == 3
+    source = MotionSource(lapsdata.open_windows(files))
+    for epoch in told:
+        assert epoch["sample"]["of"] == "14 of 14 windows that are learned from, spread over all"
+        # The state of the end of the epoch says the same of all windows.
+        model = load_tokenizer(tmp_path / f"whole/checkpoints/step-{epoch['step']:08d}").model
+        again = judge(model, source, made, Ranks(0, 1, torch.device("cpu")))
+        assert epoch["sample"]["delta_auc"] == again.delta_auc is not None
+        assert epoch["sample"]["normalized_accuracy"] == again.normalized_accuracy is not None
+    assert len({epoch["sample"]["delta_auc"] for epoch in told}) == 3
+    # The last one is of the weights that are taken.
+    assert (
+        told[-1]["sample"]["delta_auc"] == json.loads((tmp_path / "whole" / FINISHED).read_text())["train"]["delta_auc"]
+    )
+    stop_after(7)
+    with pytest.raises(Stop, match=r"^$"):
+        train_tokenizer(files, tmp_path / "parts", made)
+    stop_after(0)
+    train_tokenizer(files, tmp_path / "parts", made)
+    assert logged(tmp_path / "parts", "epoch") == told
+
+
+def test_a_sample_is_some_of_many_windows_and_those_of_an_epoch_that_is_not_judged(
+    files: list[Path], tmp_path: Path
+) -> None:
+    many = sample_tracks(windows=150, horizon=5, points=9, video=SourceVideo(name="many"))
+    lapsdata.write(tmp_path / "many.zarr", many)
+    train_tokenizer([tmp_path / "many.zarr"], tmp_path / "out", options(steps=1, batch=150))
+    (told,) = logged(tmp_path / "out", "epoch")
+    assert told["sample"]["of"] == "64 of 150 windows that are learned from, spread over all"
+    assert told["sample"]["windows"] == 64
+    train_tokenizer(files, tmp_path / "judged", options(epochs=3, steps=None, val=0.5, judge_every=3))
+    told = logged(tmp_path / "judged", "epoch")
+    assert [("val" in epoch, "sample" in epoch) for epoch in told] == [(False, True), (False, True), (True, False)]
+
+
+def test_a_sample_changes_no_bit_of_the_training(
+    files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = options(epochs=3, steps=None, average=0.9)
+    torch.manual_seed(5)
+    train_tokenizer(files, tmp_path / "with", made)
+    after = torch.get_rng_state()
+    nothing = judge(load_tokenizer(tmp_path / "with").model, MotionSource(lapsdata.open_windows(files)), made,
+                    Ranks(0, 1, torch.device("cpu")))  # fmt: skip
+    monkeypatch.setattr(run_module, "judge", lambda *given: nothing)
+    torch.manual_seed(5)
+    train_tokenizer(files, tmp_path / "without", made)
+    assert torch.equal(torch.get_rng_state(), after)
+    assert losses(tmp_path / "with") == losses(tmp_path / "without")
+    assert whole(tmp_path / "with") == whole(tmp_path / "without")
 
 
 def test_a_collapsed_codebook_is_told_once_on_the_way(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
