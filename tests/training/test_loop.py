@@ -215,5 +215,7 @@ def test_bfloat16_is_near_float32_and_its_weights_are_float32(
 def test_steps_and_epochs_are_one_or_the_other() -> None:
     assert TrainOptions(epochs=2).steps is None
     for wrong in ({"steps": 2, "epochs": 2}, {"steps": None}):
-        with pytest.raises(ValueError, match="expected either steps or epochs"):
+        with pytest.raises(
+            ValueError, match=r"expected either steps or epochs, got steps \S+ and epochs \S+ \[wrong-value\]$"
+        ):
             TrainOptions(**wrong)
