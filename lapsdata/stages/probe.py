@@ -90,12 +90,18 @@ def probe_files(given: Sequence[Path]) -> list[Path]:
     ------
     UnknownFormatError, StorageError
         A file that is named is none of ours, or not there.
+    SchemaError
+        A folder that is named holds none.
 
     Examples
     --------
     >>> import tempfile
-    >>> probe_files([Path(tempfile.mkdtemp())])
-    []
+    >>> import lapsdata
+    >>> from lapsdata.testing.samples import sample_energies
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> _ = lapsdata.write(folder / "energies.jsonl", sample_energies())
+    >>> [path.name for path in probe_files([folder])]
+    ['energies.jsonl']
     """
     return energy_files(given, _SUFFIXES)
 
