@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import re
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lapsdata import console
+from lapsdata.errors import SchemaError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from lapsdata.errors import Problem
 
-__all__ = ["Json", "Settings", "finish", "key_values", "output_folder"]
+__all__ = ["Json", "Settings", "by_option", "finish", "key_values", "output_folder"]
+
+# How records say what one key has to be where others are as they are.
+_ONE_KEY = re.compile(r"expected (?P<key>[a-z_]+)(?: = (?P<value>\S+))? (?:for|of)\b")
 
 
 @dataclass
@@ -104,3 +110,47 @@ def key_values(settings: Sequence[str]) -> dict[str, Any]:
         except ValueError:
             found[key] = value
     return found
+
+
+@contextmanager
+def by_option(record: str, option: Callable[[str], str] = lambda key: f"--set {key}") -> Iterator[None]:
+    """Tell what is wrong with a record by the options that its keys were given by, and not by the name of its class.
+
+    Parameters
+    ----------
+    record : str
+        Name of the class.
+    option : callable
+        Returns the option that gives a key; by default `--set KEY`.
+
+    Raises
+    ------
+    SchemaError
+        That of the block, in other words.
+
+    Examples
+    --------
+    >>> from lapsdata.segmenters.state_machine import StateMachine
+    >>> with by_option("StateMachine"):
+    ...     StateMachine(threshold=0.0)
+    Traceback (most recent call last):
+    lapsdata.errors.SchemaError: --set off_ratio: expected off_ratio = 1 for ...; give --set off_ratio=1 [wrong-value]
+    """
+    try:
+        yield
+    except SchemaError as error:
+        raise SchemaError(*(_by_option(problem, record, option) for problem in error.problems)) from error
+
+
+def _by_option(problem: Problem, record: str, option: Callable[[str], str]) -> Problem:
+    head, _, key = problem.where.partition(": ")
+    if head != record:
+        return problem
+    if key:
+        return replace(problem, where=option(key))
+    found = _ONE_KEY.match(problem.message)
+    if found is None:
+        return replace(problem, where=option("KEY=VALUE"))
+    named = option(found["key"])
+    fix = problem.fix if found["value"] is None else f"give {named}={found['value']}"
+    return replace(problem, where=named, fix=fix)

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lapsdata import console
-from lapsdata.verbs import Json, finish, key_values
+from lapsdata.verbs import Json, by_option, finish, key_values
 
 if TYPE_CHECKING:
     from lapsdata.segmenters import Threshold
+    from lapsdata.stages._segment_export import ExportOptions
+    from lapsdata.stages._table_export import TableExport
 
 __all__ = ["PLUGIN"]
 
@@ -58,10 +60,8 @@ def segment(
     and has seen nothing.
     """
     from lapsdata.plugins import registry
-    from lapsdata.stages._segment_export import ExportOptions, export_segments
-    from lapsdata.stages.energies import energy_files
+    from lapsdata.stages._segment_export import ExportOptions
     from lapsdata.stages.segment import segment_energies, takes_threshold
-    from lapsdata.video.sources import find_videos
 
     if (export is None) != (not tokens and not videos):
         raise typer.BadParameter("goes with --tokens or --videos, and they with it", param_hint="--export")
@@ -74,30 +74,52 @@ def segment(
         message = "not beside --set threshold" if "threshold" in parameters else f"{segmenter} has none"
         raise typer.BadParameter(message, param_hint="--threshold")
     maker = registry("segmenters").load(segmenter)
-    output, told = segment_energies(energies, out, maker(**parameters), threshold=file, force=force)
+    with by_option(getattr(maker, "__name__", ""), lambda key: "--threshold" if key == "threshold" else f"--set {key}"):
+        made = maker(**parameters)
+    chosen = ExportOptions(
+        clips=bool(videos),
+        codes=bool(tokens),
+        allow_overlap=allow_overlap,
+        min_overlap=min_overlap,
+        prequant=save_prequant,
+    )
+    exporter = None if export is None else _exporter(export, chosen, energies, tokens or [], videos or [], force)
+    expect = None if exporter is None else exporter.expect
+    output, told = segment_energies(energies, out, made, threshold=file, expect=expect, force=force)
     problems = [*(found.problems if found else ()), *told]
     facts = {"out": str(out), **output.content.facts()}
     if found is not None:
         facts["threshold"] = f"{found.value:.4g} ({found.method}), {found.above:.0%} of the energies are above"
     facts["done"] = output.fate
-    if export is not None:
-        chosen = ExportOptions(
-            clips=bool(videos),
-            codes=bool(tokens),
-            allow_overlap=allow_overlap,
-            min_overlap=min_overlap,
-            prequant=save_prequant,
-        )
-        places = {item.name: item.path for item in find_videos(videos)} if videos else {}
-        files = energy_files(tokens or [])
-        done = export_segments(output.content, export, chosen, tokens=files, videos=places, overwrite=force)
-        facts["exported"] = f"{done} segments to {export}"
+    if exporter is not None:
+        done = exporter.write(output.content)
+        facts["exported"] = str(done)
+        problems += done.problems
     if json:
         console.write_json(facts, problems)
     else:
         console.write_facts(facts)
         console.report(problems)
     finish(problems)
+
+
+def _exporter(
+    folder: Path, options: ExportOptions, energies: Path, tokens: list[Path], videos: list[str], force: bool
+) -> TableExport:
+    """Return what writes the exports, told whose latents the energies measure."""
+    from lapsdata.formats import read_header
+    from lapsdata.stages._table_export import TableExport
+    from lapsdata.stages.energies import energy_files
+    from lapsdata.video.sources import find_videos
+
+    return TableExport(
+        folder,
+        options,
+        tokens=energy_files(tokens),
+        videos={item.name: item.path for item in find_videos(videos)} if videos else {},
+        tokenizer=getattr(read_header(energies), "tokenizer", None),
+        force=force,
+    )
 
 
 def _threshold(text: str, energies: Path) -> tuple[Threshold, Path | None]:

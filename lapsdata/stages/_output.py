@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from lapsdata.errors import StorageError
+from lapsdata.errors import Problem, StorageError
 from lapsdata.execution.manifest import Job, WorkItem, judge, plan
 from lapsdata.execution.report import FATE_OF
 from lapsdata.provenance import CodeDigestWarning
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from lapsdata.execution.manifest import Found
     from lapsdata.execution.report import Fate
 
-__all__ = ["Output", "settle"]
+__all__ = ["Output", "made_meanwhile", "settle", "told_meanwhile"]
 
 T = TypeVar("T")
 
@@ -53,6 +54,37 @@ class Output(Generic[T]):
     def made(self) -> bool:
         """Whether it was written now."""
         return self.fate != "kept"
+
+
+def made_meanwhile(place: str) -> Problem:
+    """Return what is to be said of a name that was free, or ours to replace, when a run began, and is not any more.
+
+    Examples
+    --------
+    >>> made_meanwhile("energies.jsonl").code
+    'made-meanwhile'
+    """
+    message = "expected nothing there, as when this run began, got what another run has written meanwhile"
+    fix = "it is left as it is; wait for the other run to end, then run this again"
+    return Problem("made-meanwhile", place, message, fix)
+
+
+@contextlib.contextmanager
+def told_meanwhile() -> Iterator[None]:
+    """Tell names that are taken by now as whoever runs a stage can act on it, in place of what a caller would pass.
+
+    Examples
+    --------
+    >>> with told_meanwhile():
+    ...     raise StorageError(Problem("exists", "energies.jsonl", "expected a free name, got an existing one"))
+    Traceback (most recent call last):
+    lapsdata.errors.StorageError: energies.jsonl: expected nothing there, as when this run began, ... [made-meanwhile]
+    """
+    try:
+        yield
+    except StorageError as error:
+        told = (made_meanwhile(one.where) if one.code == "exists" else one for one in error.problems)
+        raise StorageError(*told) from error
 
 
 def standing(
@@ -139,4 +171,6 @@ def settle(
     job = standing(path, key, read=read, force=force)
     if isinstance(job, Output):
         return job
-    return Output(path, FATE_OF[job.found.state], job.found.why, make(job.overwrite))
+    with told_meanwhile():
+        content = make(job.overwrite)
+    return Output(path, FATE_OF[job.found.state], job.found.why, content)

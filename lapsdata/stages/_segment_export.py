@@ -1,34 +1,38 @@
-"""What is written for each segment: its clip, and the codes of its windows as LAPS lays them out."""
+"""What is written for one segment: its clip, and the codes of its windows as LAPS lays them out."""
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Protocol, Self
 
 import numpy as np
 from pydantic import Field
 
 from lapsdata.adapters.laps.written_codes import CodedWindow, chosen_windows, write_codes
-from lapsdata.containers import Tokens
-from lapsdata.errors import Problems, SchemaError
-from lapsdata.formats import read
+from lapsdata.errors import Problem
 from lapsdata.schema.base import Record
 from lapsdata.storage.atomic import storage_errors
 from lapsdata.video.reader import open_video
 from lapsdata.video.writer import write_video
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from lapsdata.containers import Segments
     from lapsdata.timebase import FrameRate
 
     Image = NDArray[np.uint8]
 
-__all__ = ["ExportOptions", "Pictures", "VideoPictures", "Windowing", "export_segments", "write_segment"]
+__all__ = [
+    "ExportOptions",
+    "Pictures",
+    "VideoPictures",
+    "Windowing",
+    "Written",
+    "windowless",
+    "write_segment",
+]
 
 
 class ExportOptions(Record):
@@ -122,108 +126,39 @@ class Windowing(NamedTuple):
     rate: FrameRate | None
 
 
-def export_segments(
-    segments: Segments,
-    folder: Path,
-    options: ExportOptions,
-    *,
-    tokens: Iterable[Path] = (),
-    videos: Mapping[str, Path | str] | None = None,
-    overwrite: bool = False,
-) -> int:
-    """Write what is asked for of all segments: `<folder>/<video>_<number>` and an ending each.
+class Written(NamedTuple):
+    """What was written of one segment.
 
     Parameters
     ----------
-    segments : Segments
-    folder : Path
-    options : ExportOptions
-    tokens : iterable of Path
-        Files of tokens of these videos, for codes.
-    videos : mapping of str to Path or URL, optional
-        The videos by name, for clips.
-    overwrite : bool
-
-    Returns
-    -------
-    int
-        Segments that were written.
-
-    Raises
-    ------
-    SchemaError
-        A video that has segments, and no tokens or no video (`no-tokens`, `no-video`); tokens without the latents that
-        are asked for, or without a frame in a segment (`no-frames`).
+    files : tuple of Path
+    counts : dict of str to int
+        How often a policy was needed: `padded_pictures` have a line or column doubled, since their sides are odd and
+        the codec wants even ones; `without_windows` is 1 where codes were asked for and no window is of the segment.
 
     Examples
     --------
-    >>> import pathlib, tempfile
-    >>> from lapsdata.testing.samples import sample_segments
-    >>> export_segments(sample_segments(), pathlib.Path(tempfile.mkdtemp()), ExportOptions())
-    3
+    >>> Written((), {"without_windows": 1}).counts["without_windows"]
+    1
     """
-    coded = {found.header.video.name: found for found in (read(path, Tokens) for path in tokens)}
-    places = dict(videos or {})
-    names = [video.name for at, video in enumerate(segments.header.videos) if (segments.video_index == at).any()]
-    _expect_sources(names, options, coded, places)
-    if options.codes:
-        _expect_frames(segments, coded)
-    for name in names:
-        found = coded.get(name)
-        windows = _coded_windows(found) if options.codes and found is not None else ()
-        windowing = None if found is None else Windowing(found.header.horizon, found.header.stride, found.header.rate)
-        with VideoPictures(places[name]) if options.clips else contextlib.nullcontext() as pictures:
-            for number, row in enumerate(segments.of_video(name).tolist()):
-                write_segment(
-                    folder / f"{name}_{number:04d}",
-                    (float(segments.start_s[row]), float(segments.end_s[row])),
-                    options,
-                    video=name,
-                    pictures=pictures,
-                    windows=windows,
-                    windowing=windowing,
-                    frame_s=() if found is None else found.frame_s,
-                    overwrite=overwrite,
-                )
-    return len(segments)
+
+    files: tuple[Path, ...]
+    counts: dict[str, int]
 
 
-def _expect_sources(
-    names: Sequence[str], options: ExportOptions, coded: Mapping[str, Tokens], places: Mapping[str, Path | str]
-) -> None:
-    found = Problems("segments")
-    for name in names:
-        if options.codes and name not in coded:
-            found.add("no-tokens", f"'{name}'", "expected tokens of this video, got none", "name their file or folder")
-        elif options.codes and options.prequant and coded[name].prequant is None:
-            fix = "encode with --latents both"
-            found.add("no-latents", f"'{name}'", "expected latents before quantisation, got none", fix)
-        if options.clips and name not in places:
-            found.add("no-video", f"'{name}'", "expected this video, got none", "name its file or folder")
-    found.raise_as(SchemaError)
+def windowless(count: int, segments: int, options: ExportOptions, where: str) -> tuple[Problem, ...]:
+    """Say how many segments have codes of no window, if any has.
 
-
-def _expect_frames(segments: Segments, coded: Mapping[str, Tokens]) -> None:
-    """Refuse segments in which their tokens have no frame: both cannot be of one video."""
-    found = Problems("segments")
-    for row, at in enumerate(segments.video_index.tolist()):
-        name = segments.header.videos[at].name
-        times = coded[name].frame_s
-        first, until = np.searchsorted(times, (segments.start_s[row], segments.end_s[row]))
-        if first == until:
-            place = f"'{name}' at {segments.start_s[row]:.3f} s"
-            message = (
-                f"expected frames of its tokens there, got none: these are from {times[0]:.3f} to {times[-1]:.3f} s"
-            )
-            found.add("no-frames", place, message, "name the tokens that the segments were made from")
-    found.raise_as(SchemaError)
-
-
-def _coded_windows(tokens: Tokens) -> list[CodedWindow]:
-    latents = [None] * len(tokens) if tokens.prequant is None else list(tokens.prequant)
-    starts, stride = tokens.start_index.tolist(), tokens.header.stride
-    rows = zip(starts, tokens.codes, latents, strict=True)
-    return [CodedWindow(start // stride, start, codes, latent) for start, codes, latent in rows]
+    Examples
+    --------
+    >>> [problem.code for problem in windowless(2, 3, ExportOptions(codes=True, min_overlap=1.0), "clip")]
+    ['no-windows']
+    """
+    if not count:
+        return ()
+    least = "a frame" if options.min_overlap == 0 else f"a share of {options.min_overlap:g}"
+    message = f"{count} of {segments} segments have no codes: of no window that was encoded does {least} lie inside"
+    return (Problem("no-windows", where, message, "give a lower --min-overlap", "warning"),)
 
 
 def write_segment(
@@ -237,7 +172,7 @@ def write_segment(
     windowing: Windowing | None = None,
     frame_s: Sequence[float] | NDArray[np.float64] = (),
     overwrite: bool = False,
-) -> dict[str, int]:
+) -> Written:
     """Write what is asked for of one segment: `<stem>.mp4`, `<stem>.codes.json`, `<stem>.prequant.npy`.
 
     Parameters
@@ -260,9 +195,7 @@ def write_segment(
 
     Returns
     -------
-    dict of str to int
-        How often a policy was needed: `padded_pictures` have a line or column doubled, since their sides are odd and
-        the codec wants even ones.
+    Written
 
     Examples
     --------
@@ -279,11 +212,14 @@ def write_segment(
     """
     with storage_errors(stem.parent, "make the folder"):
         stem.parent.mkdir(parents=True, exist_ok=True)
-    counts = {"padded_pictures": 0}
+    files: list[Path] = []
+    counts = {"padded_pictures": 0, "without_windows": 0}
     clip = stem.with_name(f"{stem.name}.mp4")
     if options.clips and pictures is not None:
         times, images = pictures.between(*span_s)
-        counts["padded_pictures"] = _write_clip(clip, times, images, overwrite)
+        if len(times):
+            counts["padded_pictures"] = _write_clip(clip, times, images, overwrite)
+            files.append(clip)
     if options.codes and windowing is not None:
         first, until = np.searchsorted(np.asarray(frame_s), span_s).tolist()
         chosen = chosen_windows(
@@ -296,8 +232,9 @@ def write_segment(
         )
         kept = chosen if options.prequant else [one._replace(prequant=None) for one in chosen]
         told = {"video": video, **_told(first, until, windowing, options, clip.name if options.clips else None)}
-        write_codes(stem.with_name(f"{stem.name}.codes.json"), kept, told, overwrite=overwrite)
-    return counts
+        files += write_codes(stem.with_name(f"{stem.name}.codes.json"), kept, told, overwrite=overwrite)
+        counts["without_windows"] = int(not kept)
+    return Written(tuple(files), counts)
 
 
 def _told(first: int, until: int, windowing: Windowing, options: ExportOptions, clip: str | None) -> dict[str, Any]:
@@ -328,6 +265,5 @@ def _write_clip(path: Path, times: NDArray[np.float64], images: Iterator[Image],
             padded += bool(height or width)
             yield np.pad(image, ((0, height), (0, width), (0, 0)), mode="edge") if height or width else image
 
-    if len(times):
-        write_video(path, even(), times - times[0], overwrite=overwrite)
+    write_video(path, even(), times - times[0], overwrite=overwrite)
     return padded

@@ -14,7 +14,7 @@ from lapsdata.stages._output import Output, settle
 from lapsdata.stages._stage import Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from pydantic import JsonValue
@@ -23,13 +23,19 @@ if TYPE_CHECKING:
     from lapsdata.schema import SegmentsHeader
     from lapsdata.segmenters import Segmenter
 
-__all__ = ["PLUGIN", "segment_energies", "takes_threshold"]
+__all__ = ["PLUGIN", "segment_energies", "segment_problems", "takes_threshold"]
 
 _STAGE = "segment"
 
 
 def segment_energies(
-    energies: Path, out: Path, segmenter: Segmenter, *, threshold: Path | None = None, force: bool = False
+    energies: Path,
+    out: Path,
+    segmenter: Segmenter,
+    *,
+    threshold: Path | None = None,
+    expect: Callable[[Segments], None] | None = None,
+    force: bool = False,
 ) -> tuple[Output[Segments], tuple[Problem, ...]]:
     """Cut the time of each video of a file of energies into segments; those that were cut so already are kept.
 
@@ -42,6 +48,8 @@ def segment_energies(
         With its parameters.
     threshold : Path, optional
         The file that its threshold was read from, for the provenance.
+    expect : callable, optional
+        Called with the segments before they are written; may refuse them.
     force : bool
 
     Returns
@@ -71,7 +79,7 @@ def segment_energies(
     """
     from lapsdata.containers import Energies, Segments
     from lapsdata.formats import read, write
-    from lapsdata.segmenters import metronome_problems, segment
+    from lapsdata.segmenters import segment
 
     parents = [parent("energies", energies)]
     if threshold is not None:
@@ -83,12 +91,28 @@ def segment_energies(
 
     def make(overwrite: bool) -> Segments:
         made = segment(read(energies, Energies), segmenter, parents=parents)
+        if expect is not None:
+            expect(made)
         write(out, made, overwrite=overwrite)
         return made
 
     key = work_key(segmenter.name, f"{segmenter.version} {code_digest()}", segmenter.parameters, parents)
     output = settle(out, key, read=known, make=make, force=force)
-    return output, (*metronome_problems(output.content), *_silent(output.content))
+    return output, segment_problems(output.content)
+
+
+def segment_problems(segments: Segments) -> tuple[Problem, ...]:
+    """Say what looks wrong about segments: whether a metronome has cut, and which videos have none.
+
+    Examples
+    --------
+    >>> from lapsdata.testing.samples import sample_segments
+    >>> segment_problems(sample_segments())
+    ()
+    """
+    from lapsdata.segmenters import metronome_problems
+
+    return (*metronome_problems(segments), *_silent(segments))
 
 
 def _silent(segments: Segments) -> tuple[Problem, ...]:

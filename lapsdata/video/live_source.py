@@ -12,6 +12,7 @@ import sys
 import threading
 from collections import deque
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from lapsdata.errors import Problem, SchemaError, StorageError
@@ -47,10 +48,12 @@ class LiveFrame(NamedTuple):
         One for each of the kinds of pixels that were asked for.
     dropped_before : int
         Frames that were dropped since the frame before it.
+    at_s : float, seconds
+        When it had come, by the clock of the machine: for latencies alone, in which its time in the queue counts.
 
     Examples
     --------
-    >>> LiveFrame(0, 0.5, (), 0).time_s
+    >>> LiveFrame(0, 0.5, (), 0, 1234.5).time_s
     0.5
     """
 
@@ -58,6 +61,7 @@ class LiveFrame(NamedTuple):
     time_s: float
     images: tuple[NDArray[np.uint8], ...]
     dropped_before: int
+    at_s: float
 
 
 def is_live(source: str) -> bool:
@@ -175,6 +179,7 @@ class LiveSource:
     def _take_all(self) -> None:
         before_s, number, dropped = float("-inf"), 0, 0
         for decoded in self._decoded():
+            at_s = monotonic()
             if self._stop:
                 return
             time_s: float | None = decoded.time
@@ -188,7 +193,8 @@ class LiveSource:
                 self.dropped_s.append(time_s)
                 dropped += 1
                 continue
-            frame = LiveFrame(number, time_s, tuple(convert(decoded) for convert in self._converters), dropped)
+            images = tuple(convert(decoded) for convert in self._converters)
+            frame = LiveFrame(number, time_s, images, dropped, at_s)
             number, dropped = number + 1, 0
             with self._changed:
                 self._held.append(frame)

@@ -10,6 +10,7 @@ import typer
 
 from lapsdata import console
 from lapsdata.verbs import Json, Settings, finish, output_folder
+from lapsmodels.commands._gates import gate_parameters
 from lapsmodels.commands._threads import patient_threads
 
 __all__ = ["PLUGIN"]
@@ -43,7 +44,12 @@ def encode(
     gate_speed: Annotated[
         float | None, typer.Option(min=0, metavar="V", help="Leave out windows that stand still; LAPS has 0.02.")
     ] = None,
-    gate_share: Annotated[float, typer.Option(min=0, max=1, metavar="S", help="Share of points above V.")] = 0.025,
+    gate_share: Annotated[
+        float | None,
+        typer.Option(
+            min=0, max=1, metavar="S", help="With --gate-speed: unless a share S of points is faster; 0.025 by default."
+        ),
+    ] = None,
     device: Annotated[_Device, typer.Option(help="Where windows are encoded; cuda takes all GPUs.")] = _Device.CPU,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; by default all in this one.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Encode again what is done.")] = False,
@@ -62,7 +68,7 @@ def encode(
         latents=latents.value,
         motion=motion.value,
         gate_speed=gate_speed,
-        gate_share=gate_share,
+        **gate_parameters("--gate-speed", gate_speed, gate_share=gate_share),
         device=device.value,
     )
     stopped: Interrupted | None = None

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lapsdata import console
-from lapsdata.verbs import Json, finish, key_values, output_folder
+from lapsdata.verbs import Json, by_option, finish, key_values, output_folder
+from lapsmodels.commands._gates import gate_parameters
 from lapsmodels.commands._threads import patient_threads
 
 if TYPE_CHECKING:
@@ -57,7 +58,11 @@ def stream(
         list[str] | None, typer.Option("--set", help="A parameter of the state machine.", metavar="KEY=VALUE")
     ] = None,
     fps: Annotated[
-        str | None, typer.Option(help="Frames per second of the windows; by default the tokenizer's.", metavar="R")
+        str | None,
+        typer.Option(
+            help="Frames per second of the windows, by default the tokenizer's; and of images, which carry no time.",
+            metavar="R",
+        ),
     ] = None,
     stride: Annotated[int, typer.Option(min=1, help="Frames from one window to the next.")] = 4,
     resize_shorter: Annotated[int, typer.Option(min=0, help="Reduce to this shorter side; 0 does not.")] = 480,
@@ -69,8 +74,20 @@ def stream(
     gate_mad: Annotated[
         float | None, typer.Option(min=0, max=1, help="Gate windows whose pixels stand still; LAPS has 0.005.")
     ] = None,
+    gate_active: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="With --gate-mad: unless such a share of the pixels differs; 0.05 by default."),
+    ] = None,
+    gate_pixel_diff: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="With --gate-mad: from which difference on a pixel does; 0.02 by default."),
+    ] = None,
     gate_speed: Annotated[
         float | None, typer.Option(min=0, help="Gate windows whose points stand still; LAPS has 0.02.")
+    ] = None,
+    gate_share: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="With --gate-speed: unless such a share is faster; 0.025 by default."),
     ] = None,
     batch: Annotated[int, typer.Option(min=1, help="Windows encoded at a time: quicker, and later.")] = 1,
     device: Annotated[_Device, typer.Option(help="Where windows are encoded.")] = _Device.CPU,
@@ -113,11 +130,15 @@ def stream(
 
     if (allow_overlap or save_prequant) and not save_codes:
         raise typer.BadParameter("only with --save-codes", param_hint="--allow-overlap, --save-prequant")
+    pixel_gate = gate_parameters("--gate-mad", gate_mad, gate_active=gate_active, gate_pixel_diff=gate_pixel_diff)
+    motion_gate = gate_parameters("--gate-speed", gate_speed, gate_share=gate_share)
     header = read_tokenizer_header(tokenizer)
     record, value = _threshold(threshold)
     mode: Any = energy or (record.mode if record else "token_diff_step")
     of: Any = record.source if record and not energy else None
     rate, problems = _rate(fps, header)
+    with by_option("EnergyOptions", {"mode": "--energy"}.__getitem__):
+        energies = EnergyOptions(mode=mode, source=of, motion=motion.value if mode.startswith("velocity") else "raw")
     live = is_live(source)
     options = StreamOptions(
         track=TrackOptions(
@@ -128,15 +149,15 @@ def stream(
             horizon=header.config.horizon,
             stride=stride,
             gate_mad=gate_mad,
+            **pixel_gate,
             active_area=active_area.value if active_area else "full" if live else "auto",
             view=header.views[0],
         ),
-        encode=EncodeOptions(motion=motion.value, gate_speed=gate_speed, device=device.value, batch=batch),
-        energies=EnergyOptions(
-            mode=mode,
-            source=of,
-            motion=motion.value if mode.startswith("velocity") else "raw",
+        images_rate=None if fps is None else rate,
+        encode=EncodeOptions(
+            motion=motion.value, gate_speed=gate_speed, **motion_gate, device=device.value, batch=batch
         ),
+        energies=energies,
         export=ExportOptions(
             clips=save_clips,
             codes=save_codes,
@@ -147,11 +168,11 @@ def stream(
         idle_s=idle,
         queue=queue,
     )
-    measured = options.energies
     if record is not None:
-        weights = None if measured.of == "velocity" else header.weights
-        expect_same_measure(record, Measure(measured.of, measured.measured, None, weights, options.motion), threshold)
-    machine = StateMachine(threshold=value, **key_values(settings or []))
+        weights = None if energies.of == "velocity" else header.weights
+        expect_same_measure(record, Measure(energies.of, energies.measured, None, weights, options.motion), threshold)
+    with by_option("StateMachine", lambda key: "--threshold" if key == "threshold" else f"--set {key}"):
+        machine = StateMachine(threshold=value, **key_values(settings or []))
     done, stopped = _followed(
         lambda hooks: stream_source(
             source,
@@ -238,17 +259,21 @@ def _followed(run: Callable[[StreamHooks], StreamDone], *, quiet: bool) -> tuple
 def _tell(segment: Segment) -> None:
     score = f"{segment.score:.4g}"
     console.write(f"segment  {segment.start_s:9.3f} s to {segment.end_s:9.3f} s  {segment.end_reason:<13}  {score}")
+    # Whoever reads them from a pipe wants each as it comes.
+    console.flush()
 
 
 def _show(done: StreamDone, out: Path) -> None:
     told = done.told
     latency, windows, frames = told["latency_s"], told["windows"], told["frames"]
     gated = windows["pixel_gate"] + windows["motion_gate"]
+    removed = {"removed": f"{told['removed_exports']} files of an earlier stream"} if told["removed_exports"] else {}
     console.write_facts(
         {
             "out": str(out),
             "segments": done.segments.facts()["segments"],
             "ended by": done.segments.facts()["ended by"],
+            **removed,
             "windows": f"{windows['windows']:,}, of them gated {gated:,}, lost {windows['lost']:,}",
             "frames": f"{frames['taken']:,} taken, {frames['shown']:,} in windows, {told['dropped_frames']:,} dropped",
             "latency": f"mean {latency['mean'] * 1000:.0f} ms, p95 {latency['p95'] * 1000:.0f} ms",

@@ -11,6 +11,7 @@ import typer
 
 from lapsdata import console
 from lapsdata.verbs import Json, Settings, finish, output_folder
+from lapsmodels.commands._gates import gate_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,11 +68,17 @@ def track(
         typer.Option(min=0, max=1, metavar="D", help="Leave out windows whose pixels stand still; LAPS has 0.005."),
     ] = None,
     gate_active: Annotated[
-        float, typer.Option(min=0, max=1, metavar="S", help="With --gate-mad: unless a share S of the pixels differs.")
-    ] = 0.05,
+        float | None,
+        typer.Option(
+            min=0, max=1, metavar="S", help="With --gate-mad: unless a share S of the pixels differs; 0.05 by default."
+        ),
+    ] = None,
     gate_pixel_diff: Annotated[
-        float, typer.Option(min=0, max=1, metavar="D", help="With --gate-mad: from which difference on a pixel does.")
-    ] = 0.02,
+        float | None,
+        typer.Option(
+            min=0, max=1, metavar="D", help="With --gate-mad: from which difference on a pixel does; 0.02 by default."
+        ),
+    ] = None,
     active_area: Annotated[_ActiveArea, typer.Option(help="Leave constant borders out, or do not.")] = _ActiveArea.AUTO,
     confidence: Annotated[bool, typer.Option("--confidence", help="Store a confidence per position too.")] = False,
     view: Annotated[str, typer.Option(help="Name of the view in the files.")] = "default",
@@ -124,8 +131,7 @@ def track(
         query=layout,
         continuous=continuous,
         gate_mad=gate_mad,
-        gate_active=gate_active,
-        gate_pixel_diff=gate_pixel_diff,
+        **gate_parameters("--gate-mad", gate_mad, gate_active=gate_active, gate_pixel_diff=gate_pixel_diff),
         active_area=active_area.value,
         confidence=confidence,
         view=view,

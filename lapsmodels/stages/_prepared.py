@@ -19,7 +19,8 @@ from lapsdata.storage.atomic import existing
 from lapsdata.video.probe import probe
 from lapsdata.video.sources import images_rate, source_digest
 from lapsmodels.stages._other_code import judged
-from lapsmodels.stages.timeline import own_rate_hz, timeline
+from lapsmodels.stages._repeated import repeated_of
+from lapsmodels.stages.timeline import timeline
 from lapsmodels.stages.track import PRODUCER, chosen_trackers, track_parents
 from lapsmodels.trackers import query_points, weights_of
 
@@ -27,12 +28,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lapsdata.execution.manifest import Found
-    from lapsdata.video.facts import VideoFacts
     from lapsdata.video.sources import VideoItem
-    from lapsmodels.stages.timeline import Timeline
+    from lapsmodels.stages._repeated import Repeated
     from lapsmodels.stages.track_options import TrackOptions
 
-__all__ = ["Prepared", "Repeated", "TrackWork", "expect_own_name", "expect_points", "prepared"]
+__all__ = ["Prepared", "TrackWork", "expect_own_name", "expect_points", "prepared"]
 
 # Holds every point that some frame may hold.
 _ANY_SIZE = FrameSize(width=1_000_000, height=1_000_000)
@@ -60,15 +60,6 @@ class TrackWork:
     size: FrameSize
     options: TrackOptions
     query_file: Path | None
-
-
-@dataclass(frozen=True, slots=True)
-class Repeated:
-    """Frames that show one of the source once more because the rate is above its own."""
-
-    duplicated: int
-    frames: int
-    own_hz: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +121,7 @@ def prepared(video: VideoItem, output: Path, options: TrackOptions, query_file: 
         units=int(starts[-1]) + options.horizon,
     )
     return Prepared(
-        item, judged(item, _key_of), _repeated(facts, frames, options), float(np.median(np.diff(frames.frame_s)))
+        item, judged(item, _key_of), repeated_of(facts, frames, options.rate), float(np.median(np.diff(frames.frame_s)))
     )
 
 
@@ -141,13 +132,6 @@ def _expect_plain_name(video: VideoItem, digest: str) -> None:
     except SchemaError as error:
         told = replace(error.problems[0], where=str(video.path), fix="rename the video")
         raise SchemaError(told) from error
-
-
-def _repeated(facts: VideoFacts, frames: Timeline, options: TrackOptions) -> Repeated | None:
-    own = own_rate_hz(facts)
-    if options.rate is None or own is None or options.rate.hz <= own or not frames.duplicated:
-        return None
-    return Repeated(frames.duplicated, len(frames), own)
 
 
 def _key_of(path: Path) -> str | None:

@@ -32,7 +32,7 @@ class Taken(NamedTuple):
     image: Image
     dropped_before: int
     at_s: float
-    """When it was there to be worked on, by the machine's clock: for latencies alone"""
+    """When it had come, by the machine's clock: for latencies alone, in which its wait to be worked on counts"""
 
 
 class Shown(NamedTuple):
@@ -75,7 +75,7 @@ def live_frames(source: LiveSource, keep: Callable[[int, float, Image], None] | 
             continue
         if keep is not None:
             keep(frame.index, frame.time_s, frame.images[-1])
-        yield Taken(frame.index, frame.time_s, frame.images[0], frame.dropped_before, monotonic())
+        yield Taken(frame.index, frame.time_s, frame.images[0], frame.dropped_before, frame.at_s)
 
 
 def shown_frames(

@@ -16,8 +16,10 @@ from lapsdata.video.live_source import LiveSource, is_live
 from lapsdata.video.reader import open_video
 from lapsdata.video.sources import find_videos, images_rate, source_digest
 from lapsmodels.stages._framing import area_of
+from lapsmodels.stages._repeated import repeated_of, tell_repeated
 from lapsmodels.stages._stream_frames import file_frames, live_frames
 from lapsmodels.stages._stream_pictures import Spool
+from lapsmodels.stages._stream_problems import in_words_of_a_stream
 from lapsmodels.stages.timeline import timeline
 
 if TYPE_CHECKING:
@@ -62,7 +64,9 @@ def opened(source: str, options: StreamOptions, tracker: Tracker, out: Path, *, 
         It cannot be opened, or is shorter than one window.
     """
     with contextlib.ExitStack() as stack:
-        yield (_live if is_live(source) else _file)(source, options, tracker, out, pictures, stack)
+        with in_words_of_a_stream():
+            found = (_live if is_live(source) else _file)(source, options, tracker, out, pictures, stack)
+        yield found
 
 
 def _file(
@@ -73,7 +77,7 @@ def _file(
         message = f"expected one video, got {len(found)}"
         raise SchemaError(Problem("several-videos", source, message, "name one; `lapsdata run` takes several"))
     item = found[0]
-    track, rate = options.track, images_rate(item.path, options.track.rate)
+    track, rate = options.track, images_rate(item.path, options.images_rate)
     if rate is not None and out.resolve().is_relative_to(Path(item.path).resolve()):
         message = f"expected outputs outside of the images that they are made from, got {out}"
         raise SchemaError(Problem("output-in-input", str(item.path), message, "name another folder"))
@@ -81,6 +85,7 @@ def _file(
     # What is wrong with a file is told before anything is done; the windows themselves come as frames do.
     frames = timeline(reader.facts, track.rate)
     frames.windows(track.horizon, track.stride, str(item.path))
+    tell_repeated({item.name: repeated_of(reader.facts, frames, track.rate)}, track.rate)
     grid = None
     if frames.resampled and track.rate is not None:
         grid = GridStream(track.rate, end_s=reader.facts.end_s)
@@ -106,7 +111,7 @@ def _live(
         raise SchemaError(Problem("no-rate", source, message, "give --fps, that of the tracks of the tokenizer"))
     if options.track.active_area == "auto":
         message = "expected no search for borders, which needs frames that have not come yet"
-        raise SchemaError(Problem("wrong-option", f"{source}: active_area", message, "leave it at full"))
+        raise SchemaError(Problem("wrong-option", f"{source}: active_area", message, "leave --active-area out"))
     spool = stack.enter_context(Spool(out)) if pictures else None
     kinds: tuple[Pixels, ...] = (tracker.pixels,) if spool is None else (tracker.pixels, "rgb")
     live = stack.enter_context(LiveSource(source, kinds, idle_s=options.idle_s, queue=options.queue))

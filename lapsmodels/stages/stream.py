@@ -16,20 +16,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lapsdata.adapters.laps.written_codes import CodedWindow
-from lapsdata.errors import LengthMismatchError, Problem, SchemaError, StorageError
+from lapsdata.errors import Problem, SchemaError, StorageError
 from lapsdata.formats import write
 from lapsdata.geometry import PixelMap
 from lapsdata.provenance import parent
 from lapsdata.report.overlays import OverlayData, overlay_frames
-from lapsdata.segmenters import Segmentation, found_segments, given_threshold, metronome_problems
-from lapsdata.stages._segment_export import Windowing, write_segment
-from lapsdata.storage.atomic import atomic_file, storage_errors
+from lapsdata.segmenters import Segmentation, found_segments
+from lapsdata.stages._export_names import remove_stale
+from lapsdata.stages._output import told_meanwhile
+from lapsdata.stages._segment_export import Windowing, windowless, write_segment
+from lapsdata.storage.atomic import atomic_file
+from lapsdata.storage.folder_lock import locked_folder
 from lapsdata.storage.run_file import record_run
 from lapsdata.transforms.energies import step_energies
 from lapsdata.video.writer import write_video
 from lapsmodels.stages._devices import devices
+from lapsmodels.stages._notices import tell_notices
 from lapsmodels.stages._stream_energy import StepMeter
 from lapsmodels.stages._stream_frames import FrameCounts, shown_frames
+from lapsmodels.stages._stream_problems import dropped_problems, measure_problems, none_at_all
 from lapsmodels.stages._stream_source import opened
 from lapsmodels.stages._stream_windows import StreamWindows
 from lapsmodels.stages._threads import threads
@@ -159,26 +164,36 @@ def stream_source(
     --------
     >>> stream_source("clip.mp4", folder / "tokenizer", folder / "out", machine, options)  # doctest: +SKIP
     """
+    with locked_folder(out):
+        if not force:
+            _expect_free(out, overlay)
+        tracker, _ = chosen_trackers(options.track)
+        tell_notices([tracker])
+        device = devices(options.encode.device)[0]
+        checkpoint = load_tokenizer(tokenizer)
+        _expect_shape(checkpoint, options, tokenizer)
+        checkpoint = checkpoint._replace(model=checkpoint.model.to(device))
+        pictures = options.export.clips or overlay is not None
+        with (
+            record_run(out),
+            told_meanwhile(),
+            threads(1),
+            opened(source, options, tracker, out, pictures=pictures) as stream,
+        ):
+            parents = (*stream.parents, tokenizer_parent(tokenizer))
+            run = _Run(stream, checkpoint, segmenter, options, out, hooks or StreamHooks(), force=force)
+            run.go(tracker)
+            done = run.finish(parents, (parent("threshold", threshold),) if threshold is not None else ())
+            if overlay is not None:
+                run.draw(overlay, done)
+            return done
+
+
+def _expect_free(out: Path, overlay: Path | None) -> None:
     for path in (out / "segments.parquet", out / "energies.jsonl", out / "clips", overlay):
-        if path is not None and path.exists() and not force:
+        if path is not None and path.exists():
             message = "expected nothing there, got the output of an earlier stream"
             raise StorageError(Problem("exists", str(path), message, "choose another place, or use --force"))
-    with storage_errors(out, "make the folder"):
-        out.mkdir(parents=True, exist_ok=True)
-    device = devices(options.encode.device)[0]
-    checkpoint = load_tokenizer(tokenizer)
-    _expect_shape(checkpoint, options, tokenizer)
-    checkpoint = checkpoint._replace(model=checkpoint.model.to(device))
-    tracker, _ = chosen_trackers(options.track)
-    pictures = options.export.clips or overlay is not None
-    with record_run(out), threads(1), opened(source, options, tracker, out, pictures=pictures) as stream:
-        parents = (*stream.parents, tokenizer_parent(tokenizer))
-        run = _Run(stream, checkpoint, segmenter, options, out, hooks or StreamHooks(), force=force)
-        run.go(tracker)
-        done = run.finish(parents, (parent("threshold", threshold),) if threshold is not None else ())
-        if overlay is not None:
-            run.draw(overlay, done)
-        return done
 
 
 def _expect_shape(checkpoint: Checkpoint, options: StreamOptions, tokenizer: Path) -> None:
@@ -213,7 +228,7 @@ class _Run:
         force: bool,
     ) -> None:
         self._stream, self._segmenter, self._options = stream, segmenter, options
-        self._out, self._hooks, self._force = out, hooks, force
+        self._out, self._clips, self._hooks, self._force = out, out / "clips", hooks, force
         encode, config = options.encode, checkpoint.header.config
         encoder = WindowEncoder(checkpoint, [stream.size], gate_speed=encode.gate_speed, gate_share=encode.gate_share)
         self._meter = StepMeter(encoder, config.length // config.steps, options, stream.where)
@@ -227,7 +242,8 @@ class _Run:
         self._segments: list[Segment] = []
         self._latency_s: list[float] = []
         self._policies: Counter[str] = Counter()
-        self._begun = monotonic()
+        self._exports: list[Path] = []
+        self._begun = self._done = monotonic()
 
     def go(self, tracker: Tracker) -> None:
         """Take the source to its end, or until it is stopped."""
@@ -267,6 +283,7 @@ class _Run:
         self._latency_s += [now - event.at_s for event in events]
         self._ready_s += [float(event.frame_s[-1]) for event in events]
         self._close(closed)
+        self._done = monotonic()
         self._forget()
 
     def _decided(self, steps: list[EnergyStep]) -> list[Segment]:
@@ -290,8 +307,8 @@ class _Run:
 
     def _export(self, number: int, segment: Segment) -> None:
         track = self._options.track
-        counts = write_segment(
-            self._out / "clips" / f"{self._stream.name}_{number:04d}",
+        written = write_segment(
+            self._clips / f"{self._stream.name}_{number:04d}",
             (segment.start_s, segment.end_s),
             self._options.export,
             video=self._stream.name,
@@ -301,18 +318,14 @@ class _Run:
             frame_s=self._frame_s,
             overwrite=self._force,
         )
-        self._policies.update(counts)
+        self._exports += written.files
+        self._policies.update(written.counts)
 
     def _expect_windows(self) -> None:
-        if self._meter.counts["windows"]:
-            return
-        if not self._counts.taken:
-            message = "expected frames, got none: the source ended at once"
-            raise LengthMismatchError(Problem("no-frames", self._stream.where, message, "check that it is sending"))
-        message = (
-            f"expected at least one window of {self._options.track.horizon} frames, got {self._counts.shown} frames"
-        )
-        raise LengthMismatchError(Problem("too-short", self._stream.where, message, "windows are never padded"))
+        if not self._meter.counts["windows"]:
+            counts, horizon = self._counts, self._options.track.horizon
+            stopped = self._hooks.stopped()
+            raise none_at_all(self._stream.where, horizon, counts.taken, counts.shown, stopped=stopped)
 
     def finish(self, parents: tuple[Parent, ...], more: tuple[Parent, ...]) -> StreamDone:
         """Write what is told of the whole."""
@@ -331,10 +344,11 @@ class _Run:
         found = Segmentation(tuple(self._segments), self._machine.policies)
         segments = found_segments(energies, [found], self._segmenter, parents=(parent("energies", path), *more))
         write(self._out / "segments.parquet", segments, overwrite=self._force)
-        told = self._facts()
+        removed = remove_stale([self._stream.name], self._clips, self._exports) if self._force else 0
+        told = {**self._facts(), "removed_exports": removed}
         with atomic_file(self._out / "stream.json", overwrite=True) as temporary:
             temporary.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
-        return StreamDone(segments, energies, told, (*self._problems(energies), *metronome_problems(segments)))
+        return StreamDone(segments, energies, told, self._problems(energies, segments))
 
     def draw(self, path: Path, done: StreamDone) -> None:
         """Write the overlay."""
@@ -353,7 +367,8 @@ class _Run:
 
     def _facts(self) -> dict[str, Any]:
         counts, latency = self._counts, np.array(self._latency_s)
-        wall_s, video_s = monotonic() - self._begun, self._frame_s[-1] - self._frame_s[0]
+        # To the last window that was done: a live source ends by sending nothing, which is no work.
+        wall_s, video_s = self._done - self._begun, self._ready_s[-1] - self._frame_s[0]
         live = self._stream.live
         return {
             "source": self._stream.name,
@@ -382,20 +397,12 @@ class _Run:
             "last_s": self._frame_s[-1],
         }
 
-    def _problems(self, energies: Energies) -> list[Problem]:
-        told: list[Problem] = []
+    def _problems(self, energies: Energies, segments: Segments) -> tuple[Problem, ...]:
+        where, live = self._stream.where, self._stream.live
         threshold = self._segmenter.parameters.get("threshold")
-        if not (energies.state == 0).any():
-            message = "no energy was measured: every window was left out by a gate, or lost"
-            told.append(Problem("no-energy", self._stream.where, message, "stream it without gates", "warning"))
-        elif threshold is not None:
-            told += given_threshold(float(threshold), energies).problems
-        live = self._stream.live
-        if live is not None and live.dropped_s:
-            message = (
-                f"{len(live.dropped_s)} frames came faster than they could be worked on and were dropped, the first at "
-                f"{live.dropped_s[0]:.3f} s: {self._meter.counts['lost']} windows were lost, and are missing"
-            )
-            fix = "give fewer --points, a larger --stride or a lower --fps"
-            told.append(Problem("dropped-frames", self._stream.where, message, fix, "warning"))
-        return told
+        bare = self._policies["without_windows"]
+        return (
+            *measure_problems(energies, segments, None if threshold is None else float(threshold), where),
+            *dropped_problems([] if live is None else live.dropped_s, self._meter.counts["lost"], where),
+            *windowless(bare, len(self._segments), self._options.export, where),
+        )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from lapsdata.schema.base import Positive, Record
+from lapsdata.schema.base import Positive, Rate, Record
 from lapsdata.stages._segment_export import ExportOptions
 from lapsdata.transforms.energies import EnergyOptions
 from lapsmodels.stages.encode_many import EncodeOptions
@@ -29,6 +29,8 @@ class StreamOptions(Record):
 
     track: TrackOptions = Field(default_factory=TrackOptions)
     """Points and horizon are those of the tokenizer."""
+    images_rate: Rate | None = None
+    """Frames per second of a folder of images, which carry no time; `track.rate` is that of the windows."""
     encode: EncodeOptions = Field(default_factory=lambda: EncodeOptions(batch=1))
     """With `batch` windows at a time: more of them are quicker, and come later."""
     energies: EnergyOptions = Field(default_factory=lambda: EnergyOptions(mode="token_diff_step"))

@@ -9,19 +9,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lapsdata import console
-from lapsdata.errors import LapsError, Problem, SchemaError, StorageError, UnknownFormatError, warn
+from lapsdata.errors import LapsError, Problem, SchemaError, StorageError, UnknownFormatError
 from lapsdata.execution.local import LocalEngine
 from lapsdata.execution.manifest import Job, Refused, WorkItem, plan
 from lapsdata.execution.report import carry_out_shown
 from lapsdata.plugins import registry
+from lapsdata.stages._output import made_meanwhile
 from lapsdata.storage.run_file import record_run
 from lapsdata.video.sources import FoundVideos, doubled_names
+from lapsmodels.stages._notices import tell_notices
 from lapsmodels.stages._other_code import tell_other_code
 from lapsmodels.stages._prepared import TrackWork, expect_own_name, expect_points, prepared
-from lapsmodels.stages.timeline import RepeatedFramesWarning
+from lapsmodels.stages._repeated import tell_repeated
 from lapsmodels.stages.track import chosen_trackers, track_video, working_size
 from lapsmodels.stages.track_options import TrackOptions
-from lapsmodels.trackers import notice_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,9 +32,8 @@ if TYPE_CHECKING:
     from lapsdata.execution.report import Report
     from lapsdata.formats import Format
     from lapsdata.video.sources import VideoItem
-    from lapsmodels.stages._prepared import Prepared, Repeated
+    from lapsmodels.stages._prepared import Prepared
     from lapsmodels.stages.track_report import Tracked
-    from lapsmodels.trackers import Tracker
 
 __all__ = ["track_videos", "tracks_format"]
 
@@ -122,8 +122,8 @@ def track_videos(
         todo = plan(items, lambda item: ready[item.name].found, force=force)
         tell_other_code(todo, "tracks")
         if todo.to_do:
-            _tell_notices(trackers)
-        _tell_repeated({job.item.name: ready[job.item.name].repeated for job in todo.to_do}, options)
+            tell_notices(trackers)
+        tell_repeated({job.item.name: ready[job.item.name].repeated for job in todo.to_do}, options.rate)
         return carry_out_shown(todo, _track, LocalEngine(workers), title="track", unit="frames")
 
 
@@ -151,14 +151,6 @@ def tracks_format(name: str) -> Format[Tracks]:
     return fitting[0]
 
 
-def _tell_notices(trackers: Sequence[Tracker | None]) -> None:
-    """Say once, for all videos and processes, what whoever has chosen these trackers has to know."""
-    for tracker in trackers:
-        notice = None if tracker is None else notice_of(tracker)
-        if notice is not None:
-            console.note(f"track: {notice}")
-
-
 def _expect_one_rate(ready: Mapping[str, Prepared]) -> None:
     steps = {name: round(one.step_s, 6) for name, one in ready.items()}
     if len(set(steps.values())) < 2:
@@ -170,22 +162,6 @@ def _expect_one_rate(ready: Mapping[str, Prepared]) -> None:
     )
     fix = f"track all at one: --set track.rate={math.floor(1 / steps[slowest])}, or as `lapsdata recipe init` says"
     raise SchemaError(Problem("unlike-rates", "videos", message, fix))
-
-
-def _tell_repeated(of: Mapping[str, Repeated | None], options: TrackOptions) -> None:
-    """Warn once, for all videos that are tracked at a rate above their own."""
-    told = {name: repeated for name, repeated in of.items() if repeated is not None}
-    if not told:
-        return
-    name, first = next(iter(told.items()))
-    others = f" and {len(told) - 1} more videos" if len(told) > 1 else ""
-    duplicated = sum(one.duplicated for one in told.values())
-    frames = sum(one.frames for one in told.values())
-    warn(
-        f"{name}{others}: --fps {options.rate} is above the {first.own_hz:.6g} frames per second of {name}, so "
-        f"{duplicated:,} of {frames:,} frames show one of the source again",
-        RepeatedFramesWarning,
-    )
 
 
 def _track(job: Job[TrackWork], tell: Tell) -> Tracked:
@@ -231,9 +207,7 @@ def _in_words_of_the_run(problem: Problem, job: Job[TrackWork]) -> Problem:
     """Tell a problem as whoever called for many videos can act on it."""
     work = job.item.payload
     if problem.code == "exists" and os.path.lexists(job.item.output):
-        message = "expected nothing there, as when this run began, got what another run has written meanwhile"
-        fix = "it is left as it is; wait for the other run to end, then run this again"
-        return Problem("made-meanwhile", str(job.item.output), message, fix)
+        return made_meanwhile(str(job.item.output))
     working = working_size(work.size, work.options.resize_shorter)
     if problem.code == "frame-too-small" and working != work.size:
         message = f"{problem.message} of {work.size} reduced: {work.options.tracker} works on nothing smaller"

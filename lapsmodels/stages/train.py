@@ -16,6 +16,7 @@ from lapsdata.provenance import code_digest, parent, provenance, warn_of_other_c
 from lapsdata.schema.base import Header, Name, Positive
 from lapsdata.stages import Output, standing
 from lapsdata.storage.atomic import atomic_file, storage_errors
+from lapsdata.storage.folder_lock import locked_folder
 from lapsdata.storage.sealed_json import read_sealed_json, unsealed_json, write_sealed_json
 from lapsmodels.stages._begun_training import refuse_other
 from lapsmodels.stages._threads import threads
@@ -30,7 +31,6 @@ from lapsmodels.tokenizer.config import PRESETS
 from lapsmodels.tokenizer.corrections import class_grid
 from lapsmodels.tokenizer.trained import EpochUse, Trained, collapse_problems
 from lapsmodels.training.checkpoints import CHECKPOINTS, Checkpoints
-from lapsmodels.training.folder_lock import alone_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -138,7 +138,7 @@ def train_tokenizer(
         key = work_key(_STAGE, _VERSION, deciding(chosen.as_json()), parents)
         found = standing(out, key, read=_known, force=force)
         if not isinstance(found, Output) and out.is_dir():
-            held.enter_context(alone_in(out))
+            held.enter_context(locked_folder(out))
             # Whoever was in there until now may have finished it.
             found = standing(out, key, read=_known, force=force)
             if not isinstance(found, Output) and not force:
@@ -387,7 +387,7 @@ def _announce(planned: Planned, key: str, take: contextlib.ExitStack | None) -> 
     if take is not None:
         with storage_errors(planned.folder, "make the folder"):
             planned.folder.mkdir(parents=True, exist_ok=True)
-        take.enter_context(alone_in(planned.folder))
+        take.enter_context(locked_folder(planned.folder))
         if any(planned.folder.iterdir()):
             message = "expected a folder that nobody else has just made, got one with files"
             raise StorageError(Problem("in-use", str(planned.folder), message, "run it again"))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import signal
 import socket
+import sys
 import threading
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -15,14 +17,17 @@ import pytest
 import torch
 
 import lapsdata
-from lapsdata.containers import Segments
+from lapsdata.containers import Energies, Segments
+from lapsdata.errors import Problem, StorageError
 from lapsdata.schema.threshold import ThresholdRecord
+from lapsdata.segmenters import Segment
 from lapsdata.storage.sealed_json import write_sealed_json
 from lapsdata.testing.samples import sample_provenance
 from lapsdata.timebase import FrameRate
 from lapsdata.video.reader import open_video
-from lapsmodels.commands.stream import _rate
+from lapsmodels.commands.stream import _rate, _tell
 from lapsmodels.stages import _stream_source
+from lapsmodels.stages import stream as stream_stage
 from lapsmodels.tokenizer.checkpoint import TokenizerHeader, save_tokenizer, weights_digest
 from lapsmodels.tokenizer.config import TokenizerConfig
 from lapsmodels.tokenizer.model import MotionTokenizer
@@ -31,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from lapsdata.errors import Problem
+    from lapsmodels.stages.stream_options import StreamOptions
 
     Inside = Callable[..., tuple[int, str, str]]
 
@@ -144,7 +149,7 @@ def test_what_is_stopped_before_its_first_window_says_so(
     code, out, err = inside("stream", clip, *words, *json_too)
     assert code == 130
     told = json.loads(out)["problems"][0]["message"] if json_too else " ".join(err.split())
-    assert "expected at least one window of 6 frames, got 3 frames" in told
+    assert "expected at least one window of 6 frames, got 3 frames: it was stopped" in told
 
 
 def test_a_network_stream_is_segmented_by_its_own_clock(inside: Inside, words: tuple[str, ...], tmp_path: Path) -> None:
@@ -197,8 +202,11 @@ def test_a_network_stream_is_segmented_by_its_own_clock(inside: Inside, words: t
             ("--energy", "token_diff_step"),
             "expected a threshold of quantized, token_diff_step, no smoothing",
         ),
-        ("CLIP", ("--energy", "loudness"), "loudness"),
-        ("CLIP", ("--set", "patience=3"), "patience"),
+        ("CLIP", ("--energy", "loudness"), "error: --energy: expected 'velocity_step'"),
+        ("CLIP", ("--set", "patience=3"), "error: --set patience: expected a known key"),
+        ("CLIP", ("--set", "off_ratio=3"), "error: --set off_ratio: expected less than or equal to 1, got 3"),
+        ("CLIP", ("--threshold", "0"), "for a threshold of 0, got {'threshold': 0.0}; give --set off_ratio=1"),
+        ("CLIP", ("--threshold", "nan"), "error: --threshold: expected a finite number"),
         ("CLIP", ("--threshold", "nowhere.json"), "nowhere.json: cannot open"),
         ("CLIP", ("--tokenizer", "nowhere"), "nowhere"),
     ],
@@ -215,6 +223,89 @@ def test_options_without_effect_are_refused(inside: Inside, clip: Path, words: t
     code, _, err = inside("stream", clip, *words, "--allow-overlap")
     assert code == 2
     assert "only with --save-codes" in " ".join(err.split())
+
+
+@pytest.mark.parametrize(
+    ("option", "switch"),
+    [
+        (("--gate-active", "0.1"), "--gate-mad"),
+        (("--gate-pixel-diff", "0.1"), "--gate-mad"),
+        (("--gate-share", "0.1"), "--gate-speed"),
+    ],
+)
+def test_a_gate_that_is_off_has_no_parameters(
+    inside: Inside, clip: Path, words: tuple[str, ...], option: tuple[str, ...], switch: str
+) -> None:
+    """Regression: what was given for a gate that was never switched on was ignored."""
+    verb = ("encode", ".", *words[:2], "--out", "o") if switch == "--gate-speed" else ("track", clip, "--out", "o")
+    for call in (verb, ("stream", clip, *words)):
+        code, _, err = inside(*call, *option)
+        assert code == 2, err
+        assert f"only with {switch}" in " ".join(err.split())
+        assert option[0] in err
+
+
+def test_the_gates_of_a_stream_are_those_of_the_batch(
+    inside: Inside, clip: Path, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Regression: a run with its own gates could not be repeated by a stream."""
+    seen: list[StreamOptions] = []
+
+    def refused(*given: Any, **_: Any) -> None:
+        seen.append(given[4])
+        raise StorageError(Problem("seen", "here", "expected no more, got it"))
+
+    monkeypatch.setattr(stream_stage, "stream_source", refused)
+    pixels = ("--gate-mad", 0.01, "--gate-active", 0.2, "--gate-pixel-diff", 0.1)
+    assert inside("stream", clip, *words, *pixels, "--gate-speed", 0.3, "--gate-share", 0.4)[0] == 1
+    assert inside("stream", clip, *words, "--gate-mad", 0.01, "--gate-speed", 0.3)[0] == 1
+    told, plain = seen
+    assert (told.track.gate_mad, told.track.gate_active, told.track.gate_pixel_diff) == (0.01, 0.2, 0.1)
+    assert (told.encode.gate_speed, told.encode.gate_share) == (0.3, 0.4)
+    assert (plain.track.gate_active, plain.track.gate_pixel_diff) == (0.05, 0.02)
+    assert plain.encode.gate_share == 0.025
+
+
+def test_segments_are_there_as_they_close(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Regression: behind a pipe, segments of a live source came when it had ended."""
+    received = io.BytesIO()
+    pipe = io.TextIOWrapper(io.BufferedWriter(received), encoding="utf-8")  # type: ignore[type-var]
+    monkeypatch.setattr(sys, "stdout", pipe)
+    _tell(Segment(1.0, 2.5, "threshold", 3.0))
+    assert received.getvalue().decode().split() == ["segment", "1.000", "s", "to", "2.500", "s", "threshold", "3"]
+
+
+def test_images_want_a_rate_and_have_the_one_that_is_given(
+    inside: Inside, words: tuple[str, ...], clip: Path, tmp_path: Path
+) -> None:
+    import cv2
+
+    (tmp_path / "images").mkdir()
+    with open_video(clip) as reader:
+        for frame in reader.frames():
+            cv2.imwrite(str(tmp_path / "images" / f"{frame.index:04d}.png"), frame.image[..., ::-1])
+    code, _, err = inside("stream", "images", *words)
+    assert code == 1
+    assert "expected the rate of a folder of images" in " ".join(err.split())
+    assert "give --fps, the rate of the images" in " ".join(err.split())
+    assert inside("stream", "images", *words, "--fps", 4)[0] == 0
+    # 24 images at 4 per second; the last step ends where the last frame begins.
+    energies = lapsdata.read(tmp_path / "out" / "energies.jsonl", Energies)
+    assert energies.end_s[-1] == pytest.approx(23 / 4)
+
+
+def test_what_was_exported_earlier_goes_and_is_counted(
+    inside: Inside, clip: Path, words: tuple[str, ...], tmp_path: Path
+) -> None:
+    assert inside("stream", clip, *words, "--save-codes", "--set", "max_duration_s=0.5")[0] == 0
+    count = len(list((tmp_path / "out" / "clips").iterdir()))
+    assert count > 1
+    code, _, err = inside("stream", clip, *words, "--save-codes")
+    assert (code, "use --force" in " ".join(err.split()), "overwrite" in err) == (1, True, False)
+    code, out, _ = inside("stream", clip, *words, "--save-codes", "--force")
+    assert code == 0
+    assert [one.name for one in (tmp_path / "out" / "clips").iterdir()] == ["clip_0000.codes.json"]
+    assert f"{count - 1} files of an earlier stream" in out
 
 
 def test_the_rate_is_that_of_the_tokenizer(tokenizer: Path) -> None:

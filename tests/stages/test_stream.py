@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 import pytest
@@ -14,25 +15,32 @@ from hypothesis import strategies as st
 from lapsdata import formats
 from lapsdata.containers import Energies, Segments, Tokens, Tracks
 from lapsdata.errors import LengthMismatchError, SchemaError, StorageError
+from lapsdata.plugins import registry
 from lapsdata.segmenters import segment
 from lapsdata.segmenters.state_machine import StateMachine
 from lapsdata.segmenters.uniform import Uniform
 from lapsdata.stages._segment_export import ExportOptions
+from lapsdata.storage.folder_lock import locked_folder
 from lapsdata.testing.samples import sample_provenance
 from lapsdata.timebase import FrameRate
 from lapsdata.transforms.energies import EnergyOptions, token_energies, track_energies
+from lapsdata.video.live_source import LiveFrame
 from lapsdata.video.reader import open_video
 from lapsdata.video.writer import write_video
 from lapsmodels.stages import _stream_source
+from lapsmodels.stages import stream as stream_module
+from lapsmodels.stages._stream_problems import dropped_problems
 from lapsmodels.stages.encode import encode_tracks
 from lapsmodels.stages.encode_many import EncodeOptions
 from lapsmodels.stages.stream import StreamDone, StreamHooks, spans, stream_source
 from lapsmodels.stages.stream_options import StreamOptions
+from lapsmodels.stages.timeline import RepeatedFramesWarning
 from lapsmodels.stages.track import track_video
 from lapsmodels.stages.track_options import TrackOptions
 from lapsmodels.tokenizer.checkpoint import TokenizerHeader, load_tokenizer, save_tokenizer, weights_digest
 from lapsmodels.tokenizer.config import TokenizerConfig
 from lapsmodels.tokenizer.model import MotionTokenizer
+from lapsmodels.trackers.lucas_kanade import LucasKanade
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -181,7 +189,10 @@ def test_a_stream_is_the_batch(changes: dict[str, Any], batch: Any, stream: Any)
     options = StreamOptions(**{"track": TRACK, "energies": TOKENS} | changes)
     whole = batch(options)
     machine = machine_for(whole.energies)
-    streamed = stream(options, machine)
+    # The video has 15 frames per second.
+    above = options.track.rate is not None and options.track.rate.hz > 15
+    with pytest.warns(RepeatedFramesWarning, match="--fps 20 is above the 15") if above else contextlib.nullcontext():
+        streamed = stream(options, machine)
     assert_same(streamed, whole, machine)
     assert len(streamed.done.segments) > 0
     gated = len(whole.tracks.header.gated_starts)
@@ -201,7 +212,9 @@ def test_it_does_not_matter_how_many_windows_come_at_once(
     assert_same(stream(options, machine), whole, machine)
 
 
-def test_a_folder_of_images_is_a_stream_too(video: Path, tmp_path: Path, tokenizer: Path, stream: Any) -> None:
+@pytest.fixture
+def clip_images(video: Path, tmp_path: Path) -> Path:
+    """Return the first 20 frames of the video as images."""
     import cv2
 
     folder = tmp_path / "images"
@@ -209,14 +222,28 @@ def test_a_folder_of_images_is_a_stream_too(video: Path, tmp_path: Path, tokeniz
     with open_video(video) as reader:
         for frame in reader.frames(range(20)):
             cv2.imwrite(str(folder / f"{frame.index:04d}.png"), frame.image[..., ::-1])
-    options = StreamOptions(track=TRACK, energies=SPEED)
+    return folder
+
+
+def test_a_folder_of_images_is_a_stream_too(clip_images: Path, stream: Any) -> None:
+    folder = clip_images
+    options = StreamOptions(track=TRACK, images_rate=FrameRate(10), energies=SPEED)
     done = stream(options, StateMachine(threshold=1.0), folder).done
     assert done.told["frames"]["taken"] == 20
     assert done.energies.header.videos == ("images",)
     with pytest.raises(SchemaError, match="expected outputs outside of the images"):
         stream(options, StateMachine(threshold=1.0), folder, out=folder / "out")
-    with pytest.raises(SchemaError, match="expected the rate of a folder of images"):
-        stream(StreamOptions(track=TRACK.model_copy(update={"rate": None})), StateMachine(threshold=1.0), folder)
+    # Windows may have another rate than the images: 20 of them at 15 per second are 13 or 14 of 10.
+    faster = options.model_copy(update={"images_rate": FrameRate(15)})
+    shown = stream(faster, StateMachine(threshold=1.0), folder).done.energies
+    assert shown.end_s[-1] == pytest.approx(1.3)
+
+
+def test_the_rate_of_the_windows_is_not_that_of_images(clip_images: Path, stream: Any) -> None:
+    """Regression: images were taken to come at the tokenizer's rate, and segments lay at other seconds."""
+    message = "expected the rate of a folder of images, .* got none; give --fps, the rate of the images"
+    with pytest.raises(SchemaError, match=message):
+        stream(StreamOptions(track=TRACK, energies=SPEED), StateMachine(threshold=1.0), clip_images)
 
 
 def test_what_is_written_can_be_read(stream: Any, tmp_path: Path) -> None:
@@ -283,14 +310,14 @@ def test_a_segmenter_that_needs_the_whole_video_gives_its_segments_in_the_end(st
 
 def test_a_threshold_outside_of_the_energies_is_told(stream: Any) -> None:
     done = stream(StreamOptions(track=TRACK, energies=SPEED), StateMachine(threshold=1e6)).done
-    assert [problem.code for problem in done.problems] == ["threshold-outside"]
+    assert [problem.code for problem in done.problems] == ["threshold-outside", "no-segments"]
     assert len(done.segments) == 0
 
 
 def test_where_all_is_gated_that_is_told(stream: Any) -> None:
     track = TRACK.model_copy(update={"gate_mad": 1.0, "gate_active": 1.0})
     done = stream(StreamOptions(track=track, energies=SPEED), StateMachine(threshold=1.0)).done
-    assert [problem.code for problem in done.problems] == ["no-energy"]
+    assert [problem.code for problem in done.problems] == ["no-energy", "no-segments"]
     assert (done.energies.state == 1).all()
     assert done.told["windows"]["pixel_gate"] == done.told["windows"]["windows"]
 
@@ -318,8 +345,10 @@ def test_a_gpu_that_is_not_there_is_told(stream: Any, monkeypatch: pytest.Monkey
 def test_a_video_that_is_shorter_than_a_window_is_refused(stream: Any, tmp_path: Path) -> None:
     short = tmp_path / "short.mp4"
     write_video(short, [np.zeros((64, 64, 3), np.uint8)] * 5, np.arange(5) / 10)
-    with pytest.raises(LengthMismatchError, match="expected at least one window of 6 frames, got 5 frames"):
+    message = "expected at least one window of 6 frames, got 5 frames; windows are as long as the tokenizer's"
+    with pytest.raises(LengthMismatchError, match=message) as raised:
         stream(StreamOptions(track=TRACK), StateMachine(threshold=1.0), short)
+    assert "--horizon" not in str(raised.value)
 
 
 def test_several_videos_are_refused(stream: Any, video: Path, tmp_path: Path) -> None:
@@ -363,6 +392,171 @@ def test_windows_with_lost_frames_are_missing_and_the_others_are_as_they_were(
     energies = streamed.done.energies
     assert (energies.state == 2).any()
     np.testing.assert_array_equal(energies.start_s, whole.energies.start_s)
+
+
+class Clock:
+    """A clock that is set by hand, and runs by a second with each look at it."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        self.now += 1.0
+        return self.now
+
+
+class Played:
+    """A live source that plays a video: each frame has waited for 50 s, and 900 s of silence end it."""
+
+    dropped_s: tuple[float, ...] = ()
+    unordered = 0
+
+    def __init__(self, video: Path, clock: Clock) -> None:
+        self._video, self._clock, self.where = video, clock, "played"
+        with open_video(video) as reader:
+            self.size = reader.facts.size
+
+    def frames(self) -> Iterator[LiveFrame | None]:
+        with open_video(self._video, pixels="gray") as reader:
+            for frame in reader.frames():
+                yield LiveFrame(frame.index, frame.time_s, (frame.image,), 0, self._clock() - 50)
+        self._clock.now += 900
+        yield None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+def test_the_wait_in_the_queue_is_latency_and_the_silence_at_the_end_is_no_work(
+    video: Path, stream: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Regression: a camera that was 50 s late was told as 20 ms late, and one that was left idle as slow."""
+    clock = Clock()
+    monkeypatch.setattr(stream_module, "monotonic", clock)
+    monkeypatch.setattr(_stream_source, "LiveSource", lambda *_, **__: Played(video, clock))
+    track = TRACK.model_copy(update={"active_area": "full"})
+    done = stream(StreamOptions(track=track, energies=SPEED), StateMachine(threshold=1.0), "udp://h:1").done
+    told = done.told
+    # Beside the wait, a latency is some looks at the clock: 60 frames, and three for each of 18 windows.
+    assert 50 <= told["latency_s"]["mean"] <= told["latency_s"]["largest"] < 50 + 60 + 3 * 18
+    assert told["windows"]["windows"] == 18
+    # Windows end 0.5 s after they begin, every 0.2 s: the last one at 3.9 s; each look is a second of work.
+    assert 3.9 / (60 + 3 * 18 + 2) <= told["real_time_factor"] <= 3.9 / 60
+
+
+def test_problems_of_the_batch_are_those_of_a_stream(video: Path, stream: Any) -> None:
+    """Regression: what `track`, `energies` and `segment` warn of was not told by a stream."""
+    from lapsdata.stages.energies import energy_problems
+    from lapsdata.stages.segment import segment_problems
+
+    apart = StreamOptions(track=TRACK.model_copy(update={"stride": 20}), energies=SPEED)
+    done = stream(apart, StateMachine(threshold=1e6)).done
+    codes = [problem.code for problem in done.problems]
+    assert codes == ["threshold-outside", "missing-energies", "no-segments"]
+    batch = (*energy_problems(done.energies), *segment_problems(done.segments))
+    assert [one.message for one in done.problems[1:]] == [one.message for one in batch]
+    # Advice is of options that there are.
+    assert all("track." not in str(one.fix) and "--horizon" not in str(one.fix) for one in done.problems)
+    twice = TRACK.model_copy(update={"rate": FrameRate(30)})
+    with pytest.warns(RepeatedFramesWarning, match="clip: --fps 30 is above the 15 .* so 60 of 120 frames show one"):
+        done = stream(StreamOptions(track=twice, energies=SPEED), StateMachine(threshold=1.0)).done
+    assert "repeated-frames" in [problem.code for problem in done.problems]
+
+
+def test_the_notice_of_a_tracker_is_told_once_and_before_anything_is_loaded(
+    video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Noticed(LucasKanade):
+        notice = "weighed: not for sale"
+
+    monkeypatch.setitem(registry("trackers")._objects, "lucas_kanade", Noticed())
+    options = StreamOptions(track=TRACK.model_copy(update={"tracker": "lucas_kanade"}), energies=SPEED)
+    with pytest.raises(StorageError, match="nowhere"):
+        stream_source(str(video), tmp_path / "nowhere", tmp_path / "out", StateMachine(threshold=1.0), options)
+    assert capsys.readouterr().err.count("track: weighed: not for sale") == 1
+
+
+def test_a_second_stream_into_one_folder_is_refused_at_once(
+    video: Path, tokenizer: Path, stream: Any, tmp_path: Path
+) -> None:
+    """Regression: it was refused when all of its work was done."""
+    options, machine = StreamOptions(track=TRACK, energies=SPEED), StateMachine(threshold=1.0)
+    with locked_folder(tmp_path), pytest.raises(StorageError, match="got one that a run is writing to now"):
+        stream(options, machine, out=tmp_path, force=True)
+    assert list(tmp_path.iterdir()) == []
+    held = []
+
+    def second(codes: int, _: Any) -> None:
+        with pytest.raises(StorageError, match="got one that a run is writing to now"):
+            stream(options, machine, out=tmp_path)
+        held.append(codes)
+
+    hooks = StreamHooks(codes=second)
+    stream_source(str(video), tokenizer, tmp_path, machine, options, hooks=hooks)
+    assert len(held) == 18
+    with locked_folder(tmp_path):
+        pass
+
+
+def test_exports_of_an_earlier_stream_go_with_it(stream: Any, tmp_path: Path) -> None:
+    """Regression: clips of one threshold lay beside those of the next, under the numbers of no segment."""
+    export = ExportOptions(clips=True, codes=True, prequant=True)
+    many = StateMachine(threshold=1.0, max_duration_s=0.5)
+    options = StreamOptions(track=TRACK, energies=SPEED, export=export)
+    first = stream(options, many, out=tmp_path).done
+    clips = tmp_path / "clips"
+    before = {one.name for one in clips.iterdir()}
+    others = {"notes.txt", "other_0000.mp4", "clip_000.mp4"}
+    for name in others:
+        (clips / name).write_text("of somebody else")
+    few = StreamOptions(track=TRACK, energies=SPEED, export=ExportOptions(codes=True))
+    done = stream(few, StateMachine(threshold=1.0), out=tmp_path, force=True).done
+    assert 0 < len(done.segments) < len(first.segments)
+    made = {f"clip_{number:04d}.codes.json" for number in range(len(done.segments))}
+    assert {one.name for one in clips.iterdir()} == made | others
+    assert done.told["removed_exports"] == len(before - made)
+    assert first.told["removed_exports"] == 0
+
+
+def test_segments_without_a_window_are_told(stream: Any, tmp_path: Path) -> None:
+    export = ExportOptions(codes=True, min_overlap=1.0)
+    options = StreamOptions(track=TRACK, energies=SPEED, export=export)
+    # Windows have six frames of ten per second, and no segment is as long.
+    done = stream(options, StateMachine(threshold=1.0, max_duration_s=0.4), out=tmp_path).done
+    count = len(done.segments)
+    empty = [json.loads(one.read_text())["codes_windows"] for one in (tmp_path / "clips").glob("*.codes.json")]
+    assert empty == [[]] * count
+    assert done.told["policies"]["without_windows"] == count > 0
+    told = next(problem for problem in done.problems if problem.code == "no-windows")
+    assert f"{count} of {count} segments have no codes" in told.message
+    assert told.fix == "give a lower --min-overlap"
+
+
+@pytest.mark.parametrize(("after", "message"), [(0, "stopped before the first"), (3, "got 2 frames: it was stopped")])
+def test_what_is_stopped_before_its_first_window_is_no_fault_of_the_source(
+    after: int, message: str, video: Path, tokenizer: Path, tmp_path: Path
+) -> None:
+    taken = 0
+
+    def count(frames: int) -> None:
+        nonlocal taken
+        taken += frames
+
+    hooks = StreamHooks(frames=count, stopped=lambda: taken > after)
+    options = StreamOptions(track=TRACK, energies=SPEED)
+    with pytest.raises(LengthMismatchError, match=message) as raised:
+        stream_source(str(video), tokenizer, tmp_path, StateMachine(threshold=1.0), options, hooks=hooks)
+    assert raised.value.problems[0].code == "stopped"
+
+
+def test_what_was_dropped_is_told_with_options_that_a_stream_has() -> None:
+    (told,) = dropped_problems([1.5, 1.6], 3, "camera 0")
+    assert "2 frames came faster than they could be worked on and were dropped, the first at 1.500 s" in told.message
+    assert told.fix == "give a larger --stride or a smaller --resize-shorter"
+    assert dropped_problems([], 0, "camera 0") == ()
 
 
 def test_times_are_put_into_spans() -> None:

@@ -353,7 +353,7 @@ def test_two_trainings_into_one_folder_are_kept_apart(
 ) -> None:
     """The second one is refused, whatever it wants; the first one never knows."""
     out, true, refused = tmp_path / "out", run_module.train, []
-    told = r"out: expected a folder in which nobody else trains, got one in which another process does; .* \[in-use\]"
+    told = r"out: expected a folder that nobody else writes to, got one that a run is writing to now; .* \[in-use\]"
 
     def meeting_another(*arguments: Any) -> Any:
         for facts in true(*arguments):
@@ -377,13 +377,15 @@ def test_two_trainings_into_one_folder_are_kept_apart(
 
 def test_a_folder_is_free_again_after_any_end(files: list[Path], tmp_path: Path) -> None:
     out = tmp_path / "out"
-    holding = "import pathlib, sys, time\nfrom lapsmodels.training.folder_lock import alone_in\n" \
-        "with alone_in(pathlib.Path(sys.argv[1])):\n    print('held', flush=True)\n    time.sleep(600)"  # fmt: skip
+    holding = (
+        "import pathlib, sys, time\nfrom lapsdata.storage.folder_lock import locked_folder\n"
+        "with locked_folder(pathlib.Path(sys.argv[1])):\n    print('held', flush=True)\n    time.sleep(600)"
+    )
     out.mkdir()
     with subprocess.Popen([sys.executable, "-c", holding, out], stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == "held\n"
-        with pytest.raises(StorageError, match=r"another process does; wait until it has ended.*\[in-use\]"):
+        with pytest.raises(StorageError, match=r"a run is writing to now; name another folder.*\[in-use\]"):
             train_tokenizer(files, out, options(steps=2))
         assert list(out.iterdir()) == []
         child.kill()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from fractions import Fraction
+from time import monotonic
 from typing import TYPE_CHECKING
 
 import av
@@ -87,6 +88,20 @@ def test_a_network_stream_keeps_its_own_times(sender: Callable[[str], None]) -> 
     times = np.array([frame.time_s for frame in frames])
     np.testing.assert_allclose(np.diff(times), 0.04, atol=1e-4)
     assert live.dropped_s == []
+
+
+def test_a_frame_says_when_it_came_and_not_when_it_was_taken(sender: Callable[[str], None]) -> None:
+    """Regression: latencies left out how long a frame had waited in the queue."""
+    url = f"udp://127.0.0.1:{free_port()}?fifo_size=100000"
+    sender(url.partition("?")[0] + "?pkt_size=1316")
+    before_s = monotonic()
+    with LiveSource(url, idle_s=1.0) as live:
+        while not live.ended:
+            threading.Event().wait(0.02)
+        ended_s = monotonic()
+        came_s = [frame.at_s for frame in live.frames() if frame is not None]
+    assert before_s < came_s[0] < came_s[-1] < ended_s
+    assert came_s == sorted(came_s)
 
 
 def test_what_nobody_takes_is_dropped_in_one_piece_and_counted(sender: Callable[[str], None]) -> None:

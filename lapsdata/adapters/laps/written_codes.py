@@ -71,7 +71,9 @@ def chosen_windows(
     return found
 
 
-def write_codes(path: Path, windows: Sequence[CodedWindow], told: dict[str, Any], *, overwrite: bool = False) -> None:
+def write_codes(
+    path: Path, windows: Sequence[CodedWindow], told: dict[str, Any], *, overwrite: bool = False
+) -> tuple[Path, ...]:
     """Write `<segment>.codes.json`; where the windows have latents before quantisation, these beside it as `.npy`.
 
     Parameters
@@ -83,11 +85,18 @@ def write_codes(path: Path, windows: Sequence[CodedWindow], told: dict[str, Any]
         What else LAPS writes: `segment`, `window`, `align`, `source` and so on; `video`, its name, is ours.
     overwrite : bool
 
+    Returns
+    -------
+    tuple of Path
+        The files that were written.
+
     Examples
     --------
     >>> import pathlib, tempfile
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "one.codes.json"
-    >>> write_codes(path, [CodedWindow(2, 8, np.array([3, 1], np.int32))], {"source": "lapsdata"})
+    >>> written = write_codes(path, [CodedWindow(2, 8, np.array([3, 1], np.int32))], {"source": "lapsdata"})
+    >>> [one.name for one in written]
+    ['one.codes.json']
     >>> json.loads(path.read_text())["selected_win_idxs"]
     [2]
     """
@@ -99,11 +108,9 @@ def write_codes(path: Path, windows: Sequence[CodedWindow], told: dict[str, Any]
     with atomic_file(path, overwrite=overwrite) as temporary:
         temporary.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     latents = [window.prequant for window in windows if window.prequant is not None]
-    if latents:
-        with (
-            atomic_file(
-                path.with_name(path.name.removesuffix(".codes.json") + ".prequant.npy"), overwrite=overwrite
-            ) as temporary,
-            temporary.open("wb") as file,
-        ):
-            np.save(file, np.stack(latents))
+    if not latents:
+        return (path,)
+    beside = path.with_name(path.name.removesuffix(".codes.json") + ".prequant.npy")
+    with atomic_file(beside, overwrite=overwrite) as temporary, temporary.open("wb") as file:
+        np.save(file, np.stack(latents))
+    return path, beside
