@@ -67,7 +67,8 @@ def wait_for_receiver(port: int) -> None:
 
 def threshold(path: Path, value: float = 1.0, **changes: Any) -> Path:
     """Write a threshold of velocities as `lapsdata threshold` does."""
-    told = {"source": "velocity", "mode": "velocity_step", "lowest": 0.0, "highest": 9.0, "above": 0.5, "counts": {}}
+    told: dict[str, Any] = {"source": "velocity", "mode": "velocity_step", "motion": "raw"}
+    told |= {"lowest": 0.0, "highest": 9.0, "above": 0.5, "counts": {}}
     record = ThresholdRecord(provenance=sample_provenance(), value=value, method="given", **(told | changes))
     write_sealed_json(path, record)
     return path
