@@ -39,7 +39,7 @@ def encode(
     out: Annotated[Path, typer.Option("--out", parser=output_folder, help="Folder of the tokens.", metavar="FOLDER")],
     latents: Annotated[_Latents, typer.Option(help="What is stored beside the codes.")] = _Latents.QUANTIZED,
     motion: Annotated[
-        _Motion, typer.Option(help="Residual takes the motion of the camera off; for a tokenizer trained so.")
+        _Motion, typer.Option(help="Residual takes the motion of the camera off; `train` never does.")
     ] = _Motion.RAW,
     gate_speed: Annotated[
         float | None, typer.Option(min=0, metavar="V", help="Leave out windows that stand still; LAPS has 0.02.")

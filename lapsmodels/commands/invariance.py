@@ -71,7 +71,7 @@ def invariance(
     ] = 480,
     tracker: Annotated[str, typer.Option(help="See `lapsdata plugins`.", metavar="NAME")] = "dense_flow",
     motion: Annotated[
-        _Motion, typer.Option(help="Residual takes the motion of the camera off; for a tokenizer trained so.")
+        _Motion, typer.Option(help="Residual takes the motion of the camera off; `train` never does.")
     ] = _Motion.RAW,
     draws: Annotated[int, typer.Option(help="How often chance is tried.", min=1)] = 50,
     seed: Annotated[int, typer.Option(help="Of noise and chance.", min=0)] = 0,

@@ -60,7 +60,7 @@ class EncodeOptions(Record):
     latents: Literal["none", "quantized", "both"] = "quantized"
     """Latents beside the codes; `both` are those before quantisation too."""
     motion: Motion = "raw"
-    """`residual` takes the motion of the camera off first; for a tokenizer that was trained on such tracks."""
+    """`residual` takes the motion of the camera off first; `train` knows no such tracks, so that this is told."""
     gate_speed: Annotated[float, Field(ge=0)] | None = None
     """Leave out, before encoding, windows whose points stand still: mean speed below this, where the frame is 2 high
     and 2 wide, and few points above it; null leaves none out. LAPS has 0.02."""
@@ -151,12 +151,13 @@ def encode_files(
         items.append(WorkItem(path.stem, output, "", work, units=1))
     todo = plan(items, _look, force=force)
     tell_other_code(todo, "tokens")
-    trained = None if about.trained is None else about.trained.rate
+    trained, residual = None if about.trained is None else about.trained.rate, chosen.motion == "residual"
     try:
         done = _carried_out(todo, workers)
     except Interrupted as stop:
-        raise Interrupted(EncodeReport(stop.report.entries, stop.report.leftovers, trained), stop.number) from stop
-    return EncodeReport(done.entries, done.leftovers, trained)
+        done = stop.report
+        raise Interrupted(EncodeReport(done.entries, done.leftovers, trained, residual), stop.number) from stop
+    return EncodeReport(done.entries, done.leftovers, trained, residual)
 
 
 def _carried_out(todo: Plan[_Work], workers: int | None) -> Report[Encoded]:

@@ -51,6 +51,8 @@ class EncodeReport(Report[Encoded]):
         As `Report`.
     trained : FrameRate, optional
         Of the tracks that the tokenizer was trained on; None where it is not known.
+    residual : bool
+        Whether the motion of the camera was taken off, which no training does.
 
     Examples
     --------
@@ -62,6 +64,7 @@ class EncodeReport(Report[Encoded]):
     """
 
     trained: FrameRate | None = None
+    residual: bool = False
 
     @property
     def facts(self) -> dict[str, str]:
@@ -85,17 +88,29 @@ class EncodeReport(Report[Encoded]):
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """As `Report`, and a warning where motion per frame is of other frames than was learned."""
+        """As `Report`, and what is encoded otherwise than it was learned."""
+        return (*super().problems, *self._unlike())
+
+    def _unlike(self) -> list[Problem]:
+        """Return warnings where motion is of other frames, or of another camera, than was learned."""
+        told = []
+        if self.residual and any(entry.result is not None for entry in self.entries):
+            message = (
+                "the motion of the camera was taken off, and tokenizers are trained with it (`train` knows no other)"
+            )
+            told.append(
+                Problem("residual-untrained", "tracks", message, "measure tracks by --motion residual", "warning")
+            )
         rates = {entry.name: entry.result.rate for entry in self.entries if entry.result is not None}
         others = [name for name, rate in rates.items() if is_other_rate(rate, self.trained)]
         if not others:
-            return super().problems
+            return told
         message = (
             f"expected tracks at {self.trained} frames per second, as the tokenizer was trained on, got "
             f"{rates[others[0]] or 'a variable rate'} in {listed(others)}"
         )
         fix = f"its codes are of motion per frame: track with --fps {self.trained}, or train another"
-        return (*super().problems, Problem("other-rate", "tracks", message, fix, "warning"))
+        return [*told, Problem("other-rate", "tracks", message, fix, "warning")]
 
 
 def is_other_rate(rate: FrameRate | None, trained: FrameRate | None) -> bool:

@@ -34,7 +34,7 @@ class InvarianceOptions(Record):
     """Frames per second of the windows: those that the tokenizer was trained with (the video's own where it does not
     say them), the video's own, or a number."""
     motion: Motion = "raw"
-    """`residual` takes the motion of the camera off the tracks; for a tokenizer that was trained so."""
+    """`residual` takes the motion of the camera off the tracks, which `train` never does."""
     energies: EnergyOptions = Field(default_factory=lambda: EnergyOptions(mode="token_diff_step"))
     """What is measured for the segments, per step."""
     threshold: Literal["otsu", "otsu-linear"] | float = "otsu"

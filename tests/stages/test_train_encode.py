@@ -310,3 +310,10 @@ def test_nothing_to_encode_is_refused(files: list[Path], tmp_path: Path) -> None
     with pytest.raises(SchemaError, match="tracks: expected tracks, got none; make some: lapsdata track"):
         encode_files([], tmp_path / "t", tmp_path / "tokens")
     assert not (tmp_path / "tokens").exists()
+
+
+def test_motion_that_no_tokenizer_was_trained_on_is_told(files: list[Path], tmp_path: Path) -> None:
+    train_tokenizer(files, tmp_path / "t", QUICK)
+    report = encode_files(files[:1], tmp_path / "t", tmp_path / "tokens", EncodeOptions(motion="residual"))
+    assert [(one.code, one.severity) for one in report.problems] == [("residual-untrained", "warning")]
+    assert formats.read(tmp_path / "tokens" / "clip_0.zarr", Tokens).header.motion == "residual"
