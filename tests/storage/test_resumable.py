@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lapsdata import console
 from lapsdata.errors import CorruptDataError, Problem, StorageError
 from lapsdata.storage.resumable import resumable_folder
 
@@ -114,8 +115,14 @@ def test_what_the_file_system_refuses_is_told_and_kept(tmp_path: Path) -> None:
     assert left(tmp_path / "out", "key") == ["step"]
 
 
-def test_a_second_writer_waits_and_then_finds_it_made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    begun, told = threading.Event(), list[str]()
+def test_a_second_writer_waits_and_then_finds_it_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, waits, told, said = threading.Event(), threading.Event(), list[str](), list[str]()
+
+    def note(text: str) -> None:
+        said.append(text)
+        waits.set()
+
+    monkeypatch.setattr(console, "note", note)
 
     def second() -> None:
         begun.wait()
@@ -131,9 +138,9 @@ def test_a_second_writer_waits_and_then_finds_it_made(tmp_path: Path, capsys: py
         (folder / "step").write_text("whole")
         begun.set()
         # It cannot say that it waits before it has found the folder locked.
-        while "another process is writing it" not in capsys.readouterr().err:
-            assert other.is_alive()
+        assert waits.wait(60)
     other.join()
+    assert [text.partition(": ")[2] for text in said] == ["another process is writing it: waiting until that has ended"]
     assert told == ["exists"]
     assert names(tmp_path) == ["out"]
 
