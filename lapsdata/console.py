@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ExitCode",
     "OutputRefusedError",
+    "aligned",
     "flush",
     "keep_warnings",
     "note",
@@ -258,11 +259,22 @@ def write_facts(facts: Mapping[str, str]) -> None:
         _draw(terminal, ("name", "value"), cells, box=None, show_header=False)
 
 
+def aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Return rows as lines whose columns stand below one another.
+
+    Examples
+    --------
+    >>> aligned([("row", "F"), ("prediction", "0.5")])
+    ['row         F', 'prediction  0.5']
+    """
+    cells = [tuple(map(shown, row)) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
+
+
 def _write_aligned(rows: Sequence[tuple[str, ...]]) -> None:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        padded = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        write("  ".join(padded).rstrip())
+    for line in aligned(rows):
+        write(line)
 
 
 def _draw(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,9 +19,6 @@ if TYPE_CHECKING:
     from lapsdata.errors import Problem
 
 __all__ = ["Json", "Settings", "by_option", "finish", "key_values", "output_folder"]
-
-# How records say what one key has to be where others are as they are.
-_ONE_KEY = re.compile(r"expected (?P<key>[a-z_]+)(?: = (?P<value>\S+))? (?:for|of)\b")
 
 
 @dataclass
@@ -134,7 +130,7 @@ def by_option(record: str, option: Callable[[str], str] = lambda key: f"--set {k
     >>> with by_option("StateMachine"):
     ...     StateMachine(threshold=0.0)
     Traceback (most recent call last):
-    lapsdata.errors.SchemaError: --set off_ratio: expected off_ratio = 1 for ...; give --set off_ratio=1 [wrong-value]
+    lapsdata.errors.SchemaError: --set off_ratio: expected off_ratio = 1 for a threshold of 0, got 0.95 [wrong-value]
     """
     try:
         yield
@@ -146,11 +142,5 @@ def _by_option(problem: Problem, record: str, option: Callable[[str], str]) -> P
     head, _, key = problem.where.partition(": ")
     if head != record:
         return problem
-    if key:
-        return replace(problem, where=option(key))
-    found = _ONE_KEY.match(problem.message)
-    if found is None:
-        return replace(problem, where=option("KEY=VALUE"))
-    named = option(found["key"])
-    fix = problem.fix if found["value"] is None else f"give {named}={found['value']}"
-    return replace(problem, where=named, fix=fix)
+    # What is wrong with several keys together is told of none.
+    return replace(problem, where=option(key) if key else "options")

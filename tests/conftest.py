@@ -44,6 +44,27 @@ def root() -> Path:
     return ROOT
 
 
+@pytest.fixture(scope="session")
+def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a small tokenizer, of windows of 6 frames and 16 points, with the weights that it begins with."""
+    import torch
+
+    from lapsdata.testing.samples import sample_provenance
+    from lapsmodels.tokenizer.checkpoint import TokenizerHeader, save_tokenizer, weights_digest
+    from lapsmodels.tokenizer.config import TokenizerConfig
+    from lapsmodels.tokenizer.model import MotionTokenizer
+
+    config = TokenizerConfig(points=16, horizon=6, width=16, heads=2, head_width=8, levels=(5, 3), scale=50.0)
+    header = TokenizerHeader(
+        provenance=sample_provenance(), config=config, views=("default",), weights=weights_digest(b"")
+    )
+    path = tmp_path_factory.mktemp("tokenizer") / "tokenizer"
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        save_tokenizer(path, MotionTokenizer(config), header)
+    return path
+
+
 @pytest.fixture
 def one_process(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Let the local engine do its items in this process: starting a worker costs more than tracking a short clip.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lapsdata.console import aligned
 from lapsdata.errors import listed, shown
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def probe_table(result: ProbeResult) -> str:
     tokens is not above its controls (0.250, time has 0.250).
     """
     rows = [("row", "columns", "R²", "lowest", "highest"), *map(_line, result.rows)]
-    return "\n".join([*_heading(result), *_aligned(rows), *_notes(result), *not_above_controls(result)])
+    return "\n".join([*_heading(result), *aligned(rows), *_notes(result), *not_above_controls(result)])
 
 
 def not_above_controls(result: ProbeResult) -> tuple[str, ...]:
@@ -103,7 +104,7 @@ def _line(row: ProbeRow) -> tuple[str, ...]:
     spread = "" if row.r2_sd is None else f" ± {row.r2_sd:.3f}"
     known = [value for value in row.groups if value is not None]
     ends = (f"{min(known):.3f}", f"{max(known):.3f}") if known else ("-", "-")
-    return (shown(row.name), columns, f"{row.r2:.3f}{spread}", *ends)
+    return (row.name, columns, f"{row.r2:.3f}{spread}", *ends)
 
 
 def _notes(result: ProbeResult) -> Iterator[str]:
@@ -120,12 +121,6 @@ def _notes(result: ProbeResult) -> Iterator[str]:
             edge = sum(strength in ends for strength in row.strengths)
             if row.kind == "prediction" and edge:
                 yield f"{shown(row.name)}: {edge} of {len(row.strengths)} folds chose the weakest or strongest ridge"
-
-
-def _aligned(rows: list[tuple[str, ...]]) -> Iterator[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
 def _plural(count: int, one: str, many: str) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from operator import itemgetter
 from typing import TYPE_CHECKING, Literal
 
+from lapsdata.console import aligned
 from lapsdata.errors import shown
 from lapsdata.metrics._given import known_word
 from lapsdata.metrics.comparison import check_comparable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from lapsdata.schema.result import BoundaryResult, BoundaryRow, BoundaryScore, PrecisionRecall
 
@@ -74,7 +75,7 @@ def boundary_table(result: BoundaryResult, *, average: Average = "macro") -> str
         if row.name == "circular_shift":
             rows += _shifted(row, average)
     verdict = not_above_chance(result, average=average)
-    return "\n".join([*_heading(result, average), *_aligned(rows), *([verdict] if verdict else [])])
+    return "\n".join([*_heading(result, average), *aligned(rows), *([verdict] if verdict else [])])
 
 
 def comparison_table(results: Mapping[str, BoundaryResult], *, average: Average = "macro") -> str:
@@ -119,7 +120,7 @@ def comparison_table(results: Mapping[str, BoundaryResult], *, average: Average 
     places = range(len(first.rules.tolerances_s))
     best = [max(best_chance(result, at, average=average)[0] for result in results.values()) for at in places]
     rows.append(("best chance", *(f"{f:.3f}" for f in best)))
-    return "\n".join([*_heading(first, average, found=False), *_aligned(rows)])
+    return "\n".join([*_heading(first, average, found=False), *aligned(rows)])
 
 
 def best_chance(result: BoundaryResult, at: int, *, average: Average = "macro") -> tuple[float, str]:
@@ -206,12 +207,6 @@ def _heading(result: BoundaryResult, average: Average, *, found: bool = True) ->
         f"truth {result.truth_digest[:19]}",
         *(f"{name}: {count}" for name, count in sorted(result.policies.items()) if found),
     )
-
-
-def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    cells = [tuple(map(shown, row)) for row in rows]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
 
 
 def _of(score: BoundaryScore, average: Average) -> PrecisionRecall:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,6 +10,7 @@ import numpy as np
 
 from lapsdata.errors import Problem, Problems, SchemaError, listed
 from lapsdata.schema.base import canonical_json
+from lapsdata.stages._text_table import read_text_table
 from lapsdata.storage.atomic import existing, storage_errors
 
 if TYPE_CHECKING:
@@ -113,21 +112,8 @@ def read_motion(path: Path, columns: Sequence[str] = ()) -> Quantities:
 
 
 def _of_text(path: Path) -> dict[str, list[Any]]:
-    with storage_errors(path, "read"):
-        data = path.read_bytes()
-    try:
-        reader = csv.reader(io.StringIO(data.decode("utf-8-sig")), strict=True, skipinitialspace=True)
-        head, *rows = list(reader) or [[]]
-    except (UnicodeDecodeError, csv.Error) as error:
-        message = f"expected comma-separated text in UTF-8, got: {error}"
-        raise SchemaError(Problem("wrong-text", str(path), message)) from None
-    names = [name.strip() for name in head]
+    names, rows, _ = read_text_table(path)
     _each_once(path, names)
-    rows = [row for row in rows if row]
-    ragged = [number for number, row in enumerate(rows, start=2) if len(row) != len(names)]
-    if ragged:
-        message = f"expected {len(names)} values in each line, got others in {len(ragged)} of them"
-        raise SchemaError(Problem("wrong-row", f"{path}: line {ragged[0]}", message))
     found: dict[str, list[Any]] = {name: [row[at] for row in rows] for at, name in enumerate(names)}
     # An empty cell is a value that there is not.
     return {name: cells if name == _VIDEO else [cell or None for cell in cells] for name, cells in found.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -135,13 +136,11 @@ def _add_energies(found: dict[str, VideoSet], path: Path, energies: Energies, ho
         message = f"expected energies per {how.per}, got them per {header.per}"
         fix = f"measure others, or choose --per {header.per}"
         raise SchemaError(Problem("other-rows", str(path), message, fix))
-    motion = header.provenance.parameters.get("motion")
-    words = [header.source, header.mode, *([str(motion)] if motion == "residual" else []), header.smoothing]
+    words = [header.source, header.mode, *(["residual"] if header.motion == "residual" else []), header.smoothing]
     name = " ".join(word for word in words if word)
     made = _set(found, path, name, header.tokenizer, {"source": header.source, "mode": header.mode})
     for number, video in enumerate(header.videos):
-        rows = energy_features(energies, number)
-        _put(made, path, video, lambda rows=rows: rows)  # type: ignore[misc]
+        _put(made, path, video, functools.partial(energy_features, energies, number))
 
 
 def _set(found: dict[str, VideoSet], path: Path, name: str, of: object, parameters: dict[str, JsonValue]) -> VideoSet:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
@@ -19,8 +18,8 @@ from lapsdata.stages._header_key import key_now, key_of
 from lapsdata.stages._motion_table import read_motion
 from lapsdata.stages._output import Output, settle
 from lapsdata.stages._probe_features import RAW_FLOW, TRACKS, How, VideoSet, joined, read_sets
+from lapsdata.stages._text_table import read_text_table
 from lapsdata.stages.energies import energy_files
-from lapsdata.storage.atomic import existing, storage_errors
 from lapsdata.storage.sealed_json import read_sealed_json, write_sealed_json
 from lapsdata.transforms.over_spans import over_spans
 from lapsdata.transforms.step_features import Per, TokenPart
@@ -143,13 +142,12 @@ def read_groups(texts: Sequence[str]) -> dict[str, tuple[str, ...]]:
 
 
 def _pairs(path: Path) -> list[tuple[str, str]]:
-    with storage_errors(existing(path), "read"):
-        text = path.read_text("utf-8-sig")
-    reader = csv.DictReader(text.splitlines(), skipinitialspace=True)
-    if not {"video", "group"} <= set(reader.fieldnames or ()):
-        message = f"expected the columns video and group, got {', '.join(reader.fieldnames or ()) or 'none'}"
+    columns, rows, _ = read_text_table(path)
+    if not {"video", "group"} <= set(columns):
+        message = f"expected the columns video and group, got {', '.join(columns) or 'none'}"
         raise SchemaError(Problem("wrong-columns", str(path), message))
-    return [(row["video"] or "", row["group"] or "") for row in reader]
+    video, group = columns.index("video"), columns.index("group")
+    return [(row[video], row[group]) for row in rows]
 
 
 def score_probe(

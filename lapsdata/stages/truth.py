@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from typing import TYPE_CHECKING
 
@@ -13,7 +11,8 @@ from lapsdata.containers import Segments
 from lapsdata.errors import Problem, Problems, SchemaError
 from lapsdata.provenance import provenance
 from lapsdata.schema import SegmentedVideo, SegmentsHeader
-from lapsdata.storage.atomic import existing, storage_errors
+from lapsdata.stages._text_table import read_text_table
+from lapsdata.storage.atomic import existing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,7 +72,7 @@ def read_truth(path: Path, found: Segments | None = None) -> Segments:
 def _of_table(path: Path, spans: Mapping[str, tuple[float, float]]) -> Segments:
     rows = _rows(path)
     problems, segments = Problems(str(path)), []
-    for number, row in enumerate(rows, start=2):
+    for number, row in rows:
         start, end = (_seconds(row[column]) for column in _COLUMNS[1:])
         if start is None or end is None or not start < end:
             message = f"expected start_s < end_s in seconds, got {row['start_s']!r} and {row['end_s']!r}"
@@ -97,30 +96,16 @@ def _of_table(path: Path, spans: Mapping[str, tuple[float, float]]) -> Segments:
     return Segments(header, video, starts, ends, (annotated,) * len(segments), tuple(label for *_, label in segments))
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
-    """Return the rows of a table, every one with all columns."""
-    with storage_errors(path, "read"):
-        data = path.read_bytes()
-    try:
-        # What spreadsheets write begins with a byte order mark.
-        reader = csv.DictReader(io.StringIO(data.decode("utf-8-sig")), strict=True, skipinitialspace=True)
-        fields = [field.strip() for field in reader.fieldnames or ()]
-        reader.fieldnames = fields
-        rows = list(reader)
-    except (UnicodeDecodeError, csv.Error) as error:
-        message = f"expected comma-separated text in UTF-8, got: {error}"
-        raise SchemaError(Problem("wrong-text", str(path), message)) from None
+def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
+    """Return the rows of a table with their lines, every one with all columns."""
+    fields, rows, lines = read_text_table(path)
     missing = [column for column in _COLUMNS if column not in fields]
     if missing:
         message = f"expected the columns {', '.join(_COLUMNS)} and, if wanted, label; got {', '.join(fields) or 'none'}"
         raise SchemaError(Problem("missing-column", str(path), message, "the first line names the columns"))
     if not rows:
         raise SchemaError(Problem("no-rows", str(path), "expected a row per true segment, got none"))
-    ragged = [number for number, row in enumerate(rows, start=2) if None in row or None in row.values()]
-    if ragged:
-        message = f"expected {len(fields)} values in each line, got others in {len(ragged)} of them"
-        raise SchemaError(Problem("wrong-row", f"{path}: line {ragged[0]}", message))
-    return rows
+    return [(line, dict(zip(fields, row, strict=True))) for line, row in zip(lines, rows, strict=True)]
 
 
 def _seconds(text: str) -> float | None:

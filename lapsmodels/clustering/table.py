@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lapsdata.console import aligned
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -68,7 +70,7 @@ def cluster_table(result: ClusterResult) -> str:
     verdict = not_above_controls(result)
     if not result.labels:
         verdict = "No labels: nothing here says what the clusters mean; silhouettes of rows are of different spaces."
-    return "\n".join([*_heading(result), *_aligned(rows), *([verdict] if verdict else [])])
+    return "\n".join([*_heading(result), *aligned(rows), *([verdict] if verdict else [])])
 
 
 def not_above_controls(result: ClusterResult) -> str | None:
@@ -129,9 +131,3 @@ def _heading(result: ClusterResult) -> Iterator[str]:
         )
         if of.held_out and of.taken_from == of.epochs:
             yield "encoder: it was still getting better when it ended: more --epochs"
-
-
-def _aligned(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

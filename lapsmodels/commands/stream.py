@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["PLUGIN"]
 
-# Two rates that differ by less are one: a container may round its own.
-_SAME_RATE = 1.01
-
 
 class _Motion(StrEnum):
     RAW = "raw"
@@ -137,7 +134,7 @@ def stream(
     mode: Any = energy or (record.mode if record else "token_diff_step")
     of: Any = record.source if record and not energy else None
     rate, problems = _rate(fps, header)
-    with by_option("EnergyOptions", {"mode": "--energy"}.__getitem__):
+    with by_option("EnergyOptions", lambda key: "--energy" if key == "mode" else f"--{key}"):
         energies = EnergyOptions(mode=mode, source=of, motion=motion.value if mode.startswith("velocity") else "raw")
     live = is_live(source)
     options = StreamOptions(
@@ -213,12 +210,13 @@ def _rate(fps: str | None, header: TokenizerHeader) -> tuple[FrameRate | None, l
     """Return the rate of the windows, and what is to be said where the tokenizer knows another."""
     from lapsdata.errors import Problem
     from lapsdata.timebase import FrameRate
+    from lapsmodels.tokenizer.trained import is_other_rate
 
     own = header.trained.rate if header.trained else None
     if fps is None:
         return own, []
     given = FrameRate.parse(fps)
-    if own is None or max(given.hz, own.hz) <= _SAME_RATE * min(given.hz, own.hz):
+    if not is_other_rate(given, own):
         return given, []
     message = f"expected windows at {own} frames per second, as the tokenizer was trained on, got {given}"
     fix = "leave --fps out: its codes are of motion per frame"

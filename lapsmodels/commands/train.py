@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,14 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lapsdata import console
-from lapsdata.errors import SchemaError
-from lapsdata.verbs import Json, finish, output_folder
+from lapsdata.verbs import Json, by_option, finish, output_folder
 from lapsmodels.commands._threads import patient_threads
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lapsdata.errors import Problem
     from lapsmodels.tokenizer.checkpoint import TokenizerHeader
 
 __all__ = ["PLUGIN", "tokenizer_facts"]
@@ -118,10 +115,8 @@ def train(
         told |= (Corrections() if corrected else AS_PUBLISHED).model_dump()
     share, judged_by = _judges(val)
     told |= {"preset": preset.value, "val": share, "train_only": tuple(train_only or ())}
-    try:
+    with by_option("TrainStageOptions", lambda key: f"--{key.replace('_', '-')}"):
         options = TrainStageOptions(**told, log=tuple(one.value for one in log or ()))
-    except SchemaError as error:
-        raise SchemaError(*(_as_typed(problem) for problem in error.problems)) from error
     if quick:
         planned = _counted(options.steps, "step") if epochs is None else _counted(epochs, "epoch")
         console.note(f"train: quick: {planned}, to see whether all of it works: the weights are of no use")
@@ -136,12 +131,6 @@ def train(
         console.write_facts(facts)
         console.report(problems)
     finish(problems)
-
-
-def _as_typed(problem: Problem) -> Problem:
-    """Return a problem of a field as one of its option."""
-    _, _, field = problem.where.partition(": ")
-    return replace(problem, where=f"--{field.replace('_', '-')}")
 
 
 def _counted(count: int | None, what: str) -> str:

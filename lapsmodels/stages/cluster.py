@@ -24,6 +24,7 @@ from lapsmodels.clustering.comparison import How, compared
 from lapsmodels.clustering.embeddings import NEED_LATENTS, Embedding, embed
 from lapsmodels.clustering.encoder import EncoderOptions, load_encoder, save_encoder
 from lapsmodels.clustering.sequences import StepChoice, cut_sequences, whole_videos
+from lapsmodels.stages._own_key import own_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -154,9 +155,7 @@ def cluster_tokens(
         if path.is_dir() and not (path / RESULT).exists():
             raise UnknownFormatError(Problem("unknown-format", str(path), f"expected {RESULT} in it, got none"))
         found = read_sealed_json(path / RESULT if path.is_dir() else path, ClusterResult)
-        made = found.provenance
-        ours = made.producer == "lapsmodels"
-        return work_key(_CLUSTER, _VERSION, made.parameters, made.parents) if ours else None, found
+        return own_key(_CLUSTER, _VERSION, found.provenance), found
 
     def make(overwrite: bool) -> ClusterResult:
         return _cluster(_make(files, chosen, segments, encoder), out, chosen, parents, overwrite=overwrite)
@@ -209,9 +208,7 @@ def embed_tokens(
 
     def known(path: Path) -> tuple[str | None, Segments]:
         found = read(path, Segments)
-        made = found.header.provenance
-        ours = made.producer == "lapsmodels"
-        return work_key(_EMBED, _VERSION, made.parameters, made.parents) if ours else None, found
+        return own_key(_EMBED, _VERSION, found.header.provenance), found
 
     def make(overwrite: bool) -> Segments:
         made = _make(files, chosen, segments, encoder)

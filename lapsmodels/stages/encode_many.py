@@ -24,6 +24,7 @@ from lapsdata.transforms.track_speed import Motion
 from lapsmodels.stages._devices import devices
 from lapsmodels.stages._encode_ahead import AheadOfModel
 from lapsmodels.stages._other_code import judged, tell_other_code
+from lapsmodels.stages._own_key import own_key
 from lapsmodels.stages._threads import threads
 from lapsmodels.stages.encode_report import Encoded, EncodeReport
 from lapsmodels.tokenizer.checkpoint import load_tokenizer, read_tokenizer_header, tokenizer_parent
@@ -180,15 +181,17 @@ def _parents(work: _Work, tracks: Parent) -> tuple[Parent, Parent]:
 
 
 def _key(parameters: Mapping[str, JsonValue], parents: Sequence[Parent]) -> str:
-    return work_key(_STAGE, _VERSION, {name: parameters.get(name) for name in _DECIDE}, parents)
+    return work_key(_STAGE, _VERSION, _deciding(parameters), parents)
+
+
+def _deciding(parameters: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    return {name: parameters.get(name) for name in _DECIDE}
 
 
 def _key_of(path: Path) -> str | None:
     header = read_header(path)
     made = header.provenance
-    if not isinstance(header, TokensHeader) or made.producer != "lapsmodels":
-        return None
-    return _key(made.parameters, made.parents)
+    return own_key(_STAGE, _VERSION, made, _deciding(made.parameters)) if isinstance(header, TokensHeader) else None
 
 
 def _encode_alone(job: Job[_Work], tell: Tell) -> Encoded:

@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from lapsdata.errors import Problem, listed
 from lapsdata.execution.report import Report
+from lapsmodels.tokenizer.trained import is_other_rate
 
 if TYPE_CHECKING:
     from lapsdata.timebase import FrameRate
 
-__all__ = ["EncodeReport", "Encoded", "is_other_rate"]
-
-# Two rates that differ by less are one: a container may round its own.
-_SAME_RATE = 1.01
+__all__ = ["EncodeReport", "Encoded"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,17 +109,3 @@ class EncodeReport(Report[Encoded]):
         )
         fix = f"its codes are of motion per frame: track with --fps {self.trained}, or train another"
         return [*told, Problem("other-rate", "tracks", message, fix, "warning")]
-
-
-def is_other_rate(rate: FrameRate | None, trained: FrameRate | None) -> bool:
-    """Say whether frames follow each other at another rate than was trained on; never where that is not known.
-
-    Examples
-    --------
-    >>> from lapsdata.timebase import FrameRate
-    >>> is_other_rate(FrameRate(5), FrameRate(10)), is_other_rate(FrameRate(5), None)
-    (True, False)
-    """
-    if trained is None:
-        return False
-    return rate is None or max(rate.hz, trained.hz) > _SAME_RATE * min(rate.hz, trained.hz)

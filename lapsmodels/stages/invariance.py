@@ -48,6 +48,7 @@ from lapsdata.transforms.energies import token_energies, track_energies
 from lapsdata.video.changes import ChangedVideo
 from lapsdata.video.reader import open_video
 from lapsdata.video.sources import find_videos, images_rate, source_digest
+from lapsmodels.stages._own_key import own_key
 from lapsmodels.stages._threads import threads
 from lapsmodels.stages.encode import encode_tracks
 from lapsmodels.stages.invariance_options import InvarianceOptions, planned_rows
@@ -114,9 +115,7 @@ def write_card(
 
     def known(path: Path) -> tuple[str | None, InvarianceResult]:
         found = read_sealed_json(path, InvarianceResult)
-        made = found.provenance
-        ours = made.producer == "lapsmodels"
-        return work_key(_STAGE, _VERSION, made.parameters, made.parents) if ours else None, found
+        return own_key(_STAGE, _VERSION, found.provenance), found
 
     def make(overwrite: bool) -> InvarianceResult:
         result = measured_card(items, load_tokenizer(tokenizer), chosen, parents=parents)

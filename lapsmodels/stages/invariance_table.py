@@ -5,10 +5,11 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
+from lapsdata.console import aligned
 from lapsdata.errors import listed, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from lapsdata.schema.invariance import CodeAgreement, Equal, InvarianceResult, InvarianceRow
 
@@ -64,7 +65,7 @@ def invariance_table(result: InvarianceResult) -> str:
     """
     titles = ("change", "found", "matched", "shift", "F", "pairs", "windows", "codes")
     rows = [titles, *(tuple(_cells(row)) for row in result.rows)]
-    return "\n".join([*_wrapped(_heading(result)), *_aligned(rows), *_wrapped(_notes(result))])
+    return "\n".join([*_wrapped(_heading(result)), *aligned(rows), *_wrapped(_notes(result))])
 
 
 def _wrapped(sentences: Iterator[str]) -> Iterator[str]:
@@ -161,9 +162,3 @@ def _not_above(equal: Equal | None) -> bool:
 def _matched_by_chance(row: InvarianceRow) -> bool:
     cut = row.boundaries
     return cut is not None and cut.found > 0 and cut.unchanged > 0 and cut.matched <= cut.matched_by_chance
-
-
-def _aligned(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from lapsdata.storage.atomic import atomic_file, storage_errors
 from lapsdata.storage.folder_lock import locked_folder
 from lapsdata.storage.sealed_json import read_sealed_json, unsealed_json, write_sealed_json
 from lapsmodels.stages._begun_training import refuse_other
+from lapsmodels.stages._own_key import own_key
 from lapsmodels.stages._threads import threads
 from lapsmodels.stages.train_options import TrainStageOptions, deciding
 from lapsmodels.tokenizer.checkpoint import (
@@ -29,7 +30,7 @@ from lapsmodels.tokenizer.checkpoint import (
 )
 from lapsmodels.tokenizer.config import PRESETS
 from lapsmodels.tokenizer.corrections import class_grid
-from lapsmodels.tokenizer.trained import EpochUse, Trained, collapse_problems
+from lapsmodels.tokenizer.trained import EpochUse, Trained, collapse_problems, unlike_hz
 from lapsmodels.training.checkpoints import CHECKPOINTS, Checkpoints
 
 if TYPE_CHECKING:
@@ -51,8 +52,6 @@ _STAGE, _VERSION = "train", "3"
 
 FINISHED, _TRAINING = "finished.json", "training.json"
 
-# Medians of variable rates are never quite equal.
-_SAME_RATE = 1.01
 # Windows from which scale and rate are taken: spread evenly over all of them.
 _SAMPLE = 4096
 
@@ -126,43 +125,68 @@ def train_tokenizer(
     >>> output.fate, output.content.config.points, output.content.trained.windows
     ('made', 5, 8)
     """
-    chosen = options or TrainStageOptions()
-
-    held = contextlib.ExitStack()
-
+    asked = _Asked(files, judged_by, out, options or TrainStageOptions(), force)
     _refuse_twice("tracks", files)
     _refuse_twice("val", judged_by)
-
-    def look() -> tuple[list[Parent], str, Output[TokenizerHeader | None] | Job[None]]:
-        parents = _parents(files, judged_by)
-        key = work_key(_STAGE, _VERSION, deciding(chosen.as_json()), parents)
-        found = standing(out, key, read=_known, force=force)
-        if not isinstance(found, Output) and out.is_dir():
-            held.enter_context(locked_folder(out))
-            # Whoever was in there until now may have finished it.
-            found = standing(out, key, read=_known, force=force)
-            if not isinstance(found, Output) and not force:
-                _refuse_other(out, key, chosen, parents)
-        return parents, key, found
-
-    with held:
+    with contextlib.ExitStack() as held:
         # One process alone need not load torch to see that all is done.
-        seen = look() if os.environ.get("WORLD_SIZE", "1") == "1" else None
-        if seen is None or not isinstance(seen[2], Output):
-            from lapsmodels.training.ranks import joined
-            from lapsmodels.training.run import clear
+        seen = _look(asked, held) if os.environ.get("WORLD_SIZE", "1") == "1" else None
+        if seen is not None and isinstance(seen.found, Output):
+            return _kept(out, seen.found)
+        return _with_ranks(asked, seen, held)
 
-            with joined(chosen.device) as ranks, threads(chosen.threads):
-                parents, key, found = seen or ranks.told(look)
-                if not isinstance(found, Output):
-                    if force and ranks.first:
-                        clear(out)
-                    ranks.wait()
-                    # A folder that was not there is taken when it is made.
-                    take = held if found.found.state == "missing" else None
-                    return _output(out, found, _trained(files, judged_by, out, chosen, parents, key, ranks, take))
-        else:
-            found = seen[2]
+
+class _Asked(NamedTuple):
+    """The arguments of `train_tokenizer`."""
+
+    files: Sequence[Path]
+    judged_by: Sequence[Path]
+    out: Path
+    options: TrainStageOptions
+    force: bool
+
+
+class _Seen(NamedTuple):
+    """What is there, beside what is asked for."""
+
+    parents: list[Parent]
+    key: str
+    found: Output[TokenizerHeader | None] | Job[None]
+
+
+def _look(asked: _Asked, held: contextlib.ExitStack) -> _Seen:
+    """Look at the folder; where there is something to do, it is held from then on."""
+    out, force = asked.out, asked.force
+    parents = _parents(asked.files, asked.judged_by)
+    key = work_key(_STAGE, _VERSION, deciding(asked.options.as_json()), parents)
+    found = standing(out, key, read=_known, force=force)
+    if not isinstance(found, Output) and out.is_dir():
+        held.enter_context(locked_folder(out))
+        # Whoever was in there until now may have finished it.
+        found = standing(out, key, read=_known, force=force)
+        if not isinstance(found, Output) and not force:
+            _refuse_other(out, key, asked.options, parents)
+    return _Seen(parents, key, found)
+
+
+def _with_ranks(asked: _Asked, seen: _Seen | None, held: contextlib.ExitStack) -> Output[TokenizerHeader]:
+    from lapsmodels.training.ranks import joined
+    from lapsmodels.training.run import clear
+
+    with joined(asked.options.device) as ranks, threads(asked.options.threads):
+        seen = seen or ranks.told(lambda: _look(asked, held))
+        found = seen.found
+        if isinstance(found, Output):
+            return _kept(asked.out, found)
+        if asked.force and ranks.first:
+            clear(asked.out)
+        ranks.wait()
+        # A folder that was not there is taken when it is made.
+        take = held if found.found.state == "missing" else None
+        return _output(asked.out, found, _trained(asked, seen, ranks, take))
+
+
+def _kept(out: Path, found: Output[TokenizerHeader | None]) -> Output[TokenizerHeader]:
     kept: Any = found.content  # what was kept is a tokenizer
     warn_of_other_code(kept.provenance, str(out))
     return Output(out, found.fate, found.why, kept)
@@ -198,8 +222,7 @@ def _known(path: Path) -> tuple[str | None, TokenizerHeader | None]:
     _expect_mark(path / FINISHED)
     header = read_tokenizer_header(path)
     made = header.provenance
-    ours = made.producer == "lapsmodels"
-    return work_key(_STAGE, _VERSION, deciding(made.parameters), made.parents) if ours else None, header
+    return own_key(_STAGE, _VERSION, made, deciding(made.parameters)), header
 
 
 def _expect_mark(path: Path) -> None:
@@ -263,33 +286,25 @@ def codebook_problems(header: TokenizerHeader) -> tuple[Problem, ...]:
     return () if header.trained is None else collapse_problems(header.trained.train, "tokenizer")
 
 
-def _trained(
-    files: Sequence[Path],
-    judged_by: Sequence[Path],
-    out: Path,
-    options: TrainStageOptions,
-    parents: Sequence[Parent],
-    key: str,
-    ranks: Ranks,
-    take: contextlib.ExitStack | None,
-) -> TokenizerHeader:
+def _trained(asked: _Asked, seen: _Seen, ranks: Ranks, take: contextlib.ExitStack | None) -> TokenizerHeader:
     from lapsmodels.training.journal import require_loggers
     from lapsmodels.training.judging import judge
     from lapsmodels.training.run import Planned, TrainingRun
 
+    options = asked.options
     require_loggers(options.log if ranks.first else ())
-    source, val = _sources(files, judged_by, options)
+    source, val = _sources(asked.files, asked.judged_by, options)
     if val is None and ranks.first:
         console.note("train: no video judges it (--val none): nothing says how it does on others")
     config = ranks.told(lambda: _config(source, options))
     header = TokenizerHeader(
-        provenance=provenance("lapsmodels", parameters=options.as_json(), parents=parents),
+        provenance=provenance("lapsmodels", parameters=options.as_json(), parents=seen.parents),
         config=config,
         views=source.views,
         weights=weights_digest(b""),
     )
-    planned = Planned(config, options, options, source, val, header, _state_key(key), out)
-    run = TrainingRun(planned, ranks, lambda: _announce(planned, key, take))
+    planned = Planned(config, options, options, source, val, header, _state_key(seen.key), asked.out)
+    run = TrainingRun(planned, ranks, lambda: _announce(planned, seen.key, take))
     left = planned.steps - len(run.losses)
     shown = console.progress("train", left, unit="steps", none=False)
     with shown if ranks.first else contextlib.nullcontext(lambda _: None) as advance:
@@ -348,7 +363,7 @@ def _rate_hz(source: MotionSource) -> float:
             step_s = source.windows.gather(ids, fields=["step_s"])["step_s"]
             rates.append((1 / float(np.median(np.diff(step_s, axis=1))), header.video.name))
     low, high = min(rates), max(rates)
-    if high[0] > _SAME_RATE * low[0]:
+    if unlike_hz(high[0], low[0]):
         message = f"expected tracks of one rate, got {low[0]:.4g} Hz of {low[1]} and {high[0]:.4g} Hz of {high[1]}"
         fix = (
             "track all videos alike (lapsdata track --fps), or let classes be of steps and not of time: "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
@@ -12,9 +12,15 @@ from lapsmodels.tokenizer.class_use import ClassUse
 from lapsmodels.tokenizer.codebook import CodebookUse
 from lapsmodels.tokenizer.corrections import Corrections
 
-__all__ = ["EpochUse", "Trained", "TrainedShare", "collapse_problems"]
+if TYPE_CHECKING:
+    from lapsdata.timebase import FrameRate
+
+__all__ = ["EpochUse", "Trained", "TrainedShare", "collapse_problems", "is_other_rate", "unlike_hz"]
 
 _Share = Annotated[float, Field(ge=0, le=1)]
+
+# A container may round its rate, and medians of variable ones are never quite equal.
+_SAME_RATE = 1.01
 
 _ALIKE = 0.01
 """By how much a share of right classes may exceed that of the most common one, and still be nothing but that."""
@@ -121,3 +127,33 @@ def collapse_problems(found: EpochUse, where: str) -> tuple[Problem, ...]:
     )
     fix = "where something moves, train for more steps, or look at the tracks and at diversity"
     return (Problem("collapsed-codebook", where, message, fix, "warning"),)
+
+
+def unlike_hz(one: float, other: float) -> bool:
+    """Say whether two rates are not one and the same: they differ by more than a hundredth.
+
+    Examples
+    --------
+    >>> unlike_hz(30.0, 29.97), unlike_hz(30.0, 25.0)
+    (False, True)
+    """
+    return max(one, other) > _SAME_RATE * min(one, other)
+
+
+def is_other_rate(rate: FrameRate | None, trained: FrameRate | None) -> bool:
+    """Say whether frames follow each other at another rate than was trained on; never where that is not known.
+
+    Parameters
+    ----------
+    rate : FrameRate or None
+        Of the frames; None where it varies.
+    trained : FrameRate or None
+        None where it is not known.
+
+    Examples
+    --------
+    >>> from lapsdata.timebase import FrameRate
+    >>> is_other_rate(FrameRate(5), FrameRate(10)), is_other_rate(FrameRate(5), None)
+    (True, False)
+    """
+    return trained is not None and (rate is None or unlike_hz(rate.hz, trained.hz))

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-import torch
 import typer
 from typer.testing import CliRunner
 
@@ -15,14 +14,10 @@ from lapsdata import console
 from lapsdata.errors import LapsError
 from lapsdata.schema import InvarianceResult
 from lapsdata.storage.sealed_json import read_sealed_json
-from lapsdata.testing.samples import sample_provenance
 from lapsdata.video.writer import write_video
 from lapsmodels.commands.invariance import PLUGIN
 from lapsmodels.stages.track import track_video
 from lapsmodels.stages.track_options import TrackOptions
-from lapsmodels.tokenizer.checkpoint import TokenizerHeader, save_tokenizer, weights_digest
-from lapsmodels.tokenizer.config import TokenizerConfig
-from lapsmodels.tokenizer.model import MotionTokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,19 +38,6 @@ def moving(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="module")
-def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a small tokenizer with the weights that it begins with."""
-    config = TokenizerConfig(points=16, horizon=6, width=16, heads=2, head_width=8, levels=(5, 3), scale=50.0)
-    torch.manual_seed(1)
-    header = TokenizerHeader(
-        provenance=sample_provenance(), config=config, views=("default",), weights=weights_digest(b"")
-    )
-    path = tmp_path_factory.mktemp("tokenizer") / "tokenizer"
-    save_tokenizer(path, MotionTokenizer(config), header)
-    return path
-
-
 @pytest.fixture
 def task(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Run the task as an application of its own."""
@@ -65,8 +47,8 @@ def task(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     return lambda *words: CliRunner().invoke(application, list(map(str, words)))
 
 
-def test_a_table_with_a_row_for_each_change(task: Callable[..., Any], moving: Path, tokenizer: Path) -> None:
-    done = task(moving, "--tokenizer", tokenizer, "--rate", "5", "--threshold", "otsu-linear", "--set", "up_s=0.0")
+def test_a_table_with_a_row_for_each_change(task: Callable[..., Any], moving: Path, untrained: Path) -> None:
+    done = task(moving, "--tokenizer", untrained, "--rate", "5", "--threshold", "otsu-linear", "--set", "up_s=0.0")
     assert done.exit_code == 0, done.output
     lines = done.stdout.splitlines()
     assert max(map(len, lines)) <= 80
@@ -79,9 +61,9 @@ def test_a_table_with_a_row_for_each_change(task: Callable[..., Any], moving: Pa
 
 
 def test_the_record_is_written_kept_and_printed(
-    task: Callable[..., Any], moving: Path, tokenizer: Path, tmp_path: Path
+    task: Callable[..., Any], moving: Path, untrained: Path, tmp_path: Path
 ) -> None:
-    words = (moving, "--tokenizer", tokenizer, "--rate", "5", "--out", tmp_path / "card.json", "--json")
+    words = (moving, "--tokenizer", untrained, "--rate", "5", "--out", tmp_path / "card.json", "--json")
     done = task(*words)
     assert done.exit_code == 0, done.output
     document = json.loads(done.stdout)
@@ -111,26 +93,26 @@ def test_the_record_is_written_kept_and_printed(
     ],
 )
 def test_what_does_not_fit_is_named(
-    task: Callable[..., Any], moving: Path, tokenizer: Path, words: tuple[str, ...], message: str
+    task: Callable[..., Any], moving: Path, untrained: Path, words: tuple[str, ...], message: str
 ) -> None:
-    done = task(moving, "--tokenizer", tokenizer, *words)
+    done = task(moving, "--tokenizer", untrained, *words)
     assert done.exit_code != 0
     with pytest.raises(LapsError, match=message):
         raise done.exception
 
 
 def test_a_threshold_of_these_energies_is_taken_and_one_of_others_is_not(
-    task: Callable[..., Any], moving: Path, tokenizer: Path, tmp_path: Path, inside: Callable[..., Any]
+    task: Callable[..., Any], moving: Path, untrained: Path, tmp_path: Path, inside: Callable[..., Any]
 ) -> None:
     # What the stages of the main job say of the same video is what the card takes.
     tracks, tokens = tmp_path / "moving.h5", tmp_path / "tokens"
     track_video(moving, tracks, TrackOptions(points=16, horizon=6))
-    assert inside("encode", tracks, "--tokenizer", tokenizer, "--out", tokens)[0] == 0
+    assert inside("encode", tracks, "--tokenizer", untrained, "--out", tokens)[0] == 0
     for mode, given in (("token_diff_step", tokens / "moving.zarr"), ("velocity_step", tracks)):
         energies = tmp_path / f"{mode}.jsonl"
         assert inside("energies", given, "--mode", mode, "--out", energies)[0] == 0
         assert inside("threshold", energies, "--out", tmp_path / f"{mode}.json")[0] == 0
-    words = (moving, "--tokenizer", tokenizer, "--rate", "5", "--json", "--threshold")
+    words = (moving, "--tokenizer", untrained, "--rate", "5", "--json", "--threshold")
     own = json.loads(task(*words, tmp_path / "token_diff_step.json").stdout)
     found = json.loads(task(*words, "otsu").stdout)
     assert own["rules"]["threshold_of"] == "given"

@@ -30,14 +30,12 @@ def named(container: Any, name: str, **header: Any) -> Any:
     return replace(container, header=container.header.model_copy(update={"video": video, **header}))
 
 
-def energies(*, videos: tuple[str, ...] = ("one",), motion: str | None = None, **header: Any) -> Energies:
-    parameters = {} if motion is None else {"motion": motion}
-    told = sample_provenance().model_copy(update={"parameters": parameters})
+def energies(*, videos: tuple[str, ...] = ("one",), **header: Any) -> Energies:
     given: dict[str, Any] = {"per": "step", "source": "velocity", "mode": "velocity_step", **header}
     rows = 3 * len(videos)
     start = np.tile(np.arange(3) / 10, len(videos))
     return Energies(
-        EnergiesHeader(provenance=told, support_s=0.1, hop_s=0.1, videos=videos, **given),
+        EnergiesHeader(provenance=sample_provenance(), support_s=0.1, hop_s=0.1, videos=videos, **given),
         np.repeat(np.arange(len(videos)), 3),
         np.tile(np.arange(3), len(videos)),
         start,

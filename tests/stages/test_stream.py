@@ -21,7 +21,6 @@ from lapsdata.segmenters.state_machine import StateMachine
 from lapsdata.segmenters.uniform import Uniform
 from lapsdata.stages._segment_export import ExportOptions
 from lapsdata.storage.folder_lock import locked_folder
-from lapsdata.testing.samples import sample_provenance
 from lapsdata.timebase import FrameRate
 from lapsdata.transforms.energies import EnergyOptions, token_energies, track_energies
 from lapsdata.video.live_source import LiveFrame
@@ -37,9 +36,7 @@ from lapsmodels.stages.stream_options import StreamOptions
 from lapsmodels.stages.timeline import RepeatedFramesWarning
 from lapsmodels.stages.track import track_video
 from lapsmodels.stages.track_options import TrackOptions
-from lapsmodels.tokenizer.checkpoint import TokenizerHeader, load_tokenizer, save_tokenizer, weights_digest
-from lapsmodels.tokenizer.config import TokenizerConfig
-from lapsmodels.tokenizer.model import MotionTokenizer
+from lapsmodels.tokenizer.checkpoint import load_tokenizer
 from lapsmodels.trackers.lucas_kanade import LucasKanade
 
 if TYPE_CHECKING:
@@ -63,19 +60,6 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="module")
-def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a small tokenizer with the weights that it begins with."""
-    config = TokenizerConfig(points=16, horizon=6, width=16, heads=2, head_width=8, levels=(5, 3), scale=50.0)
-    torch.manual_seed(1)
-    header = TokenizerHeader(
-        provenance=sample_provenance(), config=config, views=("default",), weights=weights_digest(b"")
-    )
-    path = tmp_path_factory.mktemp("tokenizer") / "tokenizer"
-    save_tokenizer(path, MotionTokenizer(config), header)
-    return path
-
-
 class Batch(NamedTuple):
     """What the stages of `lapsdata run` make."""
 
@@ -85,7 +69,7 @@ class Batch(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def batch(video: Path, tokenizer: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[StreamOptions], Batch]:
+def batch(video: Path, untrained: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[StreamOptions], Batch]:
     """Return what the stages make with the options of a stream; each once."""
     folder, made = tmp_path_factory.mktemp("batch"), dict[bytes, Tracks]()
 
@@ -98,7 +82,7 @@ def batch(video: Path, tokenizer: Path, tmp_path_factory: pytest.TempPathFactory
         encode = options.encode
         tokens = encode_tracks(
             made[key],
-            load_tokenizer(tokenizer),
+            load_tokenizer(untrained),
             latents="both",
             motion=encode.motion,
             gate_speed=encode.gate_speed,
@@ -119,12 +103,12 @@ class Streamed(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def stream(video: Path, tokenizer: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Streamed]:
+def stream(video: Path, untrained: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Streamed]:
     def run(options: StreamOptions, machine: Any, source: Path | str = video, **more: Any) -> Streamed:
         codes: dict[int, list[int]] = {}
         hooks = StreamHooks(codes=lambda number, one: codes.update({number: one.tolist()}))
         out = more.pop("out", None) or tmp_path_factory.mktemp("out")
-        return Streamed(stream_source(str(source), tokenizer, out, machine, options, hooks=hooks, **more), codes)
+        return Streamed(stream_source(str(source), untrained, out, machine, options, hooks=hooks, **more), codes)
 
     return run
 
@@ -288,7 +272,7 @@ def test_clips_and_codes_come_as_segments_close(stream: Any, batch: Any, tmp_pat
         assert drawn.facts.frames == 40
 
 
-def test_a_stream_that_is_stopped_ends_well(video: Path, tokenizer: Path, tmp_path: Path) -> None:
+def test_a_stream_that_is_stopped_ends_well(video: Path, untrained: Path, tmp_path: Path) -> None:
     taken = 0
 
     def count(frames: int) -> None:
@@ -297,7 +281,7 @@ def test_a_stream_that_is_stopped_ends_well(video: Path, tokenizer: Path, tmp_pa
 
     hooks = StreamHooks(frames=count, stopped=lambda: taken > 15)
     options = StreamOptions(track=TRACK, energies=SPEED)
-    done = stream_source(str(video), tokenizer, tmp_path, StateMachine(threshold=1.0), options, hooks=hooks)
+    done = stream_source(str(video), untrained, tmp_path, StateMachine(threshold=1.0), options, hooks=hooks)
     assert done.told["stopped"] is True
     assert done.segments.end_reason == ("end_of_stream",)
     assert formats.read(tmp_path / "segments.parquet", Segments).end_s[0] == done.energies.end_s[-1] < 1.1
@@ -480,7 +464,7 @@ def test_the_notice_of_a_tracker_is_told_once_and_before_anything_is_loaded(
 
 
 def test_a_second_stream_into_one_folder_is_refused_at_once(
-    video: Path, tokenizer: Path, stream: Any, tmp_path: Path
+    video: Path, untrained: Path, stream: Any, tmp_path: Path
 ) -> None:
     """Regression: it was refused when all of its work was done."""
     options, machine = StreamOptions(track=TRACK, energies=SPEED), StateMachine(threshold=1.0)
@@ -495,7 +479,7 @@ def test_a_second_stream_into_one_folder_is_refused_at_once(
         held.append(codes)
 
     hooks = StreamHooks(codes=second)
-    stream_source(str(video), tokenizer, tmp_path, machine, options, hooks=hooks)
+    stream_source(str(video), untrained, tmp_path, machine, options, hooks=hooks)
     assert len(held) == 18
     with locked_folder(tmp_path):
         pass
@@ -537,7 +521,7 @@ def test_segments_without_a_window_are_told(stream: Any, tmp_path: Path) -> None
 
 @pytest.mark.parametrize(("after", "message"), [(0, "stopped before the first"), (3, "got 2 frames: it was stopped")])
 def test_what_is_stopped_before_its_first_window_is_no_fault_of_the_source(
-    after: int, message: str, video: Path, tokenizer: Path, tmp_path: Path
+    after: int, message: str, video: Path, untrained: Path, tmp_path: Path
 ) -> None:
     taken = 0
 
@@ -548,7 +532,7 @@ def test_what_is_stopped_before_its_first_window_is_no_fault_of_the_source(
     hooks = StreamHooks(frames=count, stopped=lambda: taken > after)
     options = StreamOptions(track=TRACK, energies=SPEED)
     with pytest.raises(LengthMismatchError, match=message) as raised:
-        stream_source(str(video), tokenizer, tmp_path, StateMachine(threshold=1.0), options, hooks=hooks)
+        stream_source(str(video), untrained, tmp_path, StateMachine(threshold=1.0), options, hooks=hooks)
     assert raised.value.problems[0].code == "stopped"
 
 
