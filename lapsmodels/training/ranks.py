@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pickle
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -22,6 +24,12 @@ if TYPE_CHECKING:
 __all__ = ["Ranks", "joined"]
 
 T = TypeVar("T")
+
+# Gloo's threads let go of what they have exchanged after those who waited for it have gone on. Whoever lets go of a
+# tensor last needs the interpreter, and a thread that needs it while it ends aborts the process, whose work was done.
+# So the newest are held here, and these threads are never the last; `destroy_process_group` does not end them where
+# DistributedDataParallel was used.
+_NEWEST: deque[Any] = deque(maxlen=64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +64,7 @@ class Ranks:
         if self.count == 1:
             return values
         total = values.clone()
-        distributed.all_reduce(total)
+        _finished(distributed.all_reduce(total, async_op=True))
         return total
 
     def gathered(self, values: Tensor) -> Tensor:
@@ -64,7 +72,7 @@ class Ranks:
         if self.count == 1:
             return values
         parts = [torch.empty_like(values) for _ in range(self.count)]
-        distributed.all_gather(parts, values.detach().contiguous())
+        _finished(distributed.all_gather(parts, values.detach().contiguous(), async_op=True))
         parts[self.rank] = values
         return torch.cat(parts)
 
@@ -84,8 +92,7 @@ class Ranks:
                 found = [find(), None]
             except Exception as error:  # noqa: BLE001 - raised below, in all processes
                 found = [None, error]
-        distributed.broadcast_object_list(found, src=0)
-        value, refusal = found
+        value, refusal = pickle.loads(self._shared(pickle.dumps(found)))
         if refusal is not None:
             raise refusal
         told: T = value
@@ -94,7 +101,17 @@ class Ranks:
     def wait(self) -> None:
         """Wait for all processes."""
         if self.count > 1:
-            distributed.barrier()
+            _finished(distributed.barrier(async_op=True))
+
+    def _shared(self, data: bytes) -> bytes:
+        """Return the bytes of the first process in all."""
+        size = torch.tensor(len(data), device=self.device)
+        _finished(distributed.broadcast(size, src=0, async_op=True))
+        content = torch.empty(int(size), dtype=torch.uint8, device=self.device)
+        if self.first:
+            content.copy_(torch.frombuffer(bytearray(data), dtype=torch.uint8))
+        _finished(distributed.broadcast(content, src=0, async_op=True))
+        return content.cpu().numpy().tobytes()
 
 
 @contextlib.contextmanager
@@ -127,6 +144,12 @@ def joined(device: Device) -> Iterator[Ranks]:
         yield Ranks(distributed.get_rank(), count, place)
     finally:
         distributed.destroy_process_group()
+
+
+def _finished(work: Any) -> None:  # noqa: ANN401 - torch names its type in no public place
+    """Wait for an exchange, and hold it."""
+    work.wait()
+    _NEWEST.append(work)
 
 
 def _device(device: Device) -> torch.device:
