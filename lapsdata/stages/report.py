@@ -112,7 +112,7 @@ def write_report(
     energies : sequence of Path
         Files of energies, at least one; first the segmented one. The others may be of more or fewer videos.
     truth : Path, optional
-        True segments, of all, some or more of the videos; see `lapsdata.stages.truth.read_truth`.
+        True segments, of all, some or more of the videos; see `lapsdata.stages.segments_source.read_segments`.
     scores : Path, optional
         Boundary scores of these segments, as `lapsdata.stages.evaluate.score_segments` writes them.
     options : ReportOptions, optional
@@ -194,7 +194,7 @@ def _gather(
     from lapsdata.containers import Energies
     from lapsdata.formats import read
     from lapsdata.schema import BoundaryResult
-    from lapsdata.stages.truth import read_truth
+    from lapsdata.stages.segments_source import read_segments
 
     measured = tuple(read(path, Energies) for path in energies)
     faults = Problems("report")
@@ -205,7 +205,7 @@ def _gather(
     if result is not None:
         for role in ("segments", "truth"):
             faults.extend(strangers("scores", result.provenance, role, parents))
-    true = None if truth is None else read_truth(truth, found)
+    true = None if truth is None else read_segments(truth, found=found).segments
     names = {video.name for video in found.header.videos}
     if true is not None and names.isdisjoint(video.name for video in true.header.videos):
         faults.add("other-videos", f"truth {truth}", f"expected one of {listed(sorted(names))}, got none of them")
