@@ -78,7 +78,7 @@ def _compared(paths: list[Path], against: str) -> Iterator[Problem]:
             found = (*given_threshold(named.value, energies).problems, *named.problems(energies))
         except LapsError as error:
             found = error.problems
-        yield from (problem.within(str(path)) for problem in found)
+        yield from (one if one.where.startswith(str(path)) else one.within(str(path)) for one in found)
 
 
 PLUGIN = check

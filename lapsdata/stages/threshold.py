@@ -337,9 +337,7 @@ def record_problems(record: ThresholdRecord) -> tuple[Problem, ...]:
     problems = list(outside_problems(record.value, record.lowest, record.highest))
     for end in () if problems or record.tried is None else record.tried.reaches:
         what = "everything is loud" if end == "lowest" else "nothing is loud"
-        message = (
-            f"expected a best threshold amid the energies, got one that is no better than beyond the {end}: {what}"
-        )
+        message = f"expected the best threshold amid the energies, got one as good beyond the {end}, where {what}"
         fix = "these energies do not tell the segments apart; look at the curve in the record"
         problems.append(Problem("search-at-the-end", "threshold", message, fix, "warning"))
     if record.boundary_search is not None:
