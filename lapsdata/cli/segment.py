@@ -11,9 +11,11 @@ from lapsdata import console
 from lapsdata.verbs import Json, by_option, finish, key_values
 
 if TYPE_CHECKING:
+    from lapsdata.containers import Energies
     from lapsdata.segmenters import Threshold
     from lapsdata.stages._segment_export import ExportOptions
     from lapsdata.stages._table_export import TableExport
+    from lapsdata.stages.threshold_reports import NamedThreshold
 
 __all__ = ["PLUGIN"]
 
@@ -28,8 +30,12 @@ def segment(
         str | None,
         typer.Option(
             help="Of the state machine: Otsu's, on logarithms or not, a number, or what `lapsdata threshold` wrote.",
-            metavar="otsu|otsu-linear|X|FILE",
+            metavar="otsu|otsu-linear|X|FILE[:KEY]",
         ),
+    ] = None,
+    report: Annotated[
+        str | None,
+        typer.Option(help="The same of a file alone; KEY names one of several (a.b.c).", metavar="FILE[:KEY]"),
     ] = None,
     settings: Annotated[
         list[str] | None,
@@ -66,13 +72,14 @@ def segment(
     if (export is None) != (not tokens and not videos):
         raise typer.BadParameter("goes with --tokens or --videos, and they with it", param_hint="--export")
     parameters = key_values(settings or [])
-    found, file = None, None
+    asked = _asked(threshold, report)
+    found, named = None, None
     if takes_threshold(segmenter) and "threshold" not in parameters:
-        found, file = _threshold(threshold or "otsu", energies)
+        found, named = _threshold(asked or "otsu", energies)
         parameters["threshold"] = found.value
-    elif threshold is not None:
+    elif asked is not None:
         message = "not beside --set threshold" if "threshold" in parameters else f"{segmenter} has none"
-        raise typer.BadParameter(message, param_hint="--threshold")
+        raise typer.BadParameter(message, param_hint="--threshold" if report is None else "--report")
     maker = registry("segmenters").load(segmenter)
     with by_option(getattr(maker, "__name__", ""), lambda key: "--threshold" if key == "threshold" else f"--set {key}"):
         made = maker(**parameters)
@@ -85,8 +92,10 @@ def segment(
     )
     exporter = None if export is None else _exporter(export, chosen, energies, tokens or [], videos or [], force)
     expect = None if exporter is None else exporter.expect
+    told_from = () if named is None else named.problems(_read(energies), made.parameters)
+    file = None if named is None else named.path
     output, told = segment_energies(energies, out, made, threshold=file, expect=expect, force=force)
-    problems = [*(found.problems if found else ()), *told]
+    problems = [*(found.problems if found else ()), *told_from, *told]
     facts = {"out": str(out), **output.content.facts()}
     if found is not None:
         facts["threshold"] = f"{found.value:.4g} ({found.method}), {found.above:.0%} of the energies are above"
@@ -122,27 +131,36 @@ def _exporter(
     )
 
 
-def _threshold(text: str, energies: Path) -> tuple[Threshold, Path | None]:
-    """Return the threshold, and the file that says it."""
+def _asked(threshold: str | None, report: str | None) -> str | None:
+    """Return what was asked for by one of the two options."""
+    if report is None:
+        return threshold
+    if threshold is not None:
+        raise typer.BadParameter("not beside --threshold: both name the threshold", param_hint="--report")
+    if not Path(report).is_file() and ".json" not in report:
+        raise typer.BadParameter(f"expected FILE.json or FILE.json:KEY, got {report!r}", param_hint="--report")
+    return report
+
+
+def _read(energies: Path) -> Energies:
     from lapsdata.containers import Energies
     from lapsdata.formats import read
-    from lapsdata.segmenters import given_threshold
-    from lapsdata.stages.threshold import (
-        Measure,
-        expect_same_measure,
-        read_threshold,
-        threshold_options,
-        told_threshold,
-    )
 
-    series = read(energies, Energies)
-    if Path(text).is_file():
-        record = read_threshold(Path(text))
-        expect_same_measure(record, Measure.of(series.header), text)
-        return given_threshold(record.value, series), Path(text)
-    if Path(text).suffix == ".json":
-        read_threshold(Path(text))  # says what is wrong with it
-    return told_threshold(series, threshold_options(text)), None
+    return read(energies, Energies)
+
+
+def _threshold(text: str, energies: Path) -> tuple[Threshold, NamedThreshold | None]:
+    """Return the threshold, and the file that says it."""
+    from lapsdata.segmenters import given_threshold
+    from lapsdata.stages.threshold import Measure, expect_same_measure, threshold_options, told_threshold
+    from lapsdata.stages.threshold_reports import named_threshold
+
+    series, named = _read(energies), named_threshold(text)
+    if named is None:
+        return told_threshold(series, threshold_options(text)), None
+    if named.record is not None:
+        expect_same_measure(named.record, Measure.of(series.header), text)
+    return given_threshold(named.value, series), named
 
 
 PLUGIN = segment
