@@ -21,6 +21,9 @@ __all__ = ["Scale", "Threshold", "given_threshold", "metronome_problems", "otsu_
 Scale = Literal["log", "linear"]
 """On what the variance of Otsu's method is taken."""
 
+# Fewer segments may be equally long by chance.
+_LEAST_SEGMENTS = 4
+
 
 @dataclass(frozen=True, kw_only=True)
 class Threshold:
@@ -128,12 +131,14 @@ def metronome_problems(segments: Segments, *, share: float = 0.5) -> tuple[Probl
     ----------
     segments : Segments
     share : float, 0 to 1
-        More segments than this that end by the longest duration are a metronome.
+        More segments than this that end by the longest duration, or that last equally long, are a metronome.
 
     Returns
     -------
     tuple of Problem
-        One at severity "warning", which tells the share; or none.
+        At most one, at severity "warning", the first that holds: `metronome`, by the reasons of the ends;
+        `equal-lengths`, by the durations, whatever the reasons (those of other programs are not known);
+        `no-threshold-stop`, where a segmenter with a threshold was at work and no segment ends by it.
 
     Examples
     --------
@@ -143,14 +148,37 @@ def metronome_problems(segments: Segments, *, share: float = 0.5) -> tuple[Probl
     """
     reasons = list(segments.end_reason)
     forced = reasons.count("max_duration")
-    if not reasons or forced / len(reasons) <= share:
+    if not reasons:
         return ()
+    if forced / len(reasons) <= share:
+        return _equal_lengths(segments, share) or _no_threshold_stop(segments)
     message = (
         f"{forced} of {len(reasons)} segments ({forced / len(reasons):.0%}) end by max_duration, "
         f"{reasons.count('threshold')} by threshold"
     ).replace("%", " %")
     fix = "the clock cuts, not the energy: raise the threshold or the duration, and compare with the constant energy"
     return (Problem("metronome", "segments", message, fix, "warning"),)
+
+
+def _equal_lengths(segments: Segments, share: float) -> tuple[Problem, ...]:
+    lasting, counts = np.unique(np.round(segments.end_s - segments.start_s, 3), return_counts=True)
+    place = int(np.argmax(counts))
+    equal, number = int(counts[place]), len(segments)
+    if number < _LEAST_SEGMENTS or equal / number <= share:
+        return ()
+    message = f"{equal} of {number} segments ({equal / number:.0%}) last {lasting[place]:g} s each".replace("%", " %")
+    fix = "a forced length ends them and no energy: compare with a cut every so often, the segmenter uniform"
+    return (Problem("equal-lengths", "segments", message, fix, "warning"),)
+
+
+def _no_threshold_stop(segments: Segments) -> tuple[Problem, ...]:
+    tool, reasons = segments.header.segmenter, segments.end_reason
+    if tool is None or "threshold" not in tool.parameters or "threshold" in reasons or len(reasons) < 2:
+        return ()
+    message = f"none of {len(reasons)} segments ends by the threshold: {reasons.count('max_duration')} by max_duration"
+    message += f", {reasons.count('end_of_stream')} at the end of the video"
+    fix = "the energies never stay below threshold * off_ratio for down_s: raise the threshold"
+    return (Problem("no-threshold-stop", "segments", message, fix, "warning"),)
 
 
 def _measured(energies: Energies) -> NDArray[np.float64]:
@@ -187,6 +215,12 @@ def _judged(value: float, method: Literal["otsu_log", "otsu_linear", "given"], e
     values = _measured(energies)
     lowest, highest = float(values.min()), float(values.max())
     problems = []
+    negative = float((values < 0).mean())
+    if method == "otsu_log" and negative:
+        message = (
+            f"expected sizes, which have a logarithm, got {negative:.1%} of the energies below 0, and left them out"
+        )
+        problems.append(Problem("negative-energies", "threshold", message, "take otsu-linear", "warning"))
     if value <= lowest or value > highest:
         always = "every measured value is loud, and only the clock ends a segment"
         what = always if value <= lowest else "no value is loud"
