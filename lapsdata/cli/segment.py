@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,11 +16,17 @@ if TYPE_CHECKING:
     from lapsdata.segmenters import Threshold
     from lapsdata.stages._segment_export import ExportOptions
     from lapsdata.stages._table_export import TableExport
+    from lapsdata.stages.durations import Durations
     from lapsdata.stages.threshold_reports import NamedThreshold
 
 __all__ = ["PLUGIN"]
 
 _BY_ENERGY = "state_machine"
+
+
+class _Refine(StrEnum):
+    NONE = "none"
+    STEEPEST = "steepest"
 
 
 def segment(
@@ -41,6 +48,21 @@ def segment(
         list[str] | None,
         typer.Option("--set", help="A parameter of the segmenter; may be repeated.", metavar="KEY=VALUE"),
     ] = None,
+    durations_from: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="TRUTH",
+            help="True segments of train videos: their --cap-quantile is max_duration_s, their mean is mean_s, of a "
+            "segmenter that knows these.",
+        ),
+    ] = None,
+    cap_quantile: Annotated[
+        float | None,
+        typer.Option(metavar="Q", help="With --durations-from: share that is not longer; 0.95 by default."),
+    ] = None,
+    refine: Annotated[
+        _Refine, typer.Option(help="Of the state machine: steepest moves boundaries by up to half the support.")
+    ] = _Refine.NONE,
     export: Annotated[
         Path | None, typer.Option(help="Folder of clips and codes of each segment.", metavar="FOLDER")
     ] = None,
@@ -73,6 +95,8 @@ def segment(
         raise typer.BadParameter("goes with --tokens or --videos, and they with it", param_hint="--export")
     parameters = key_values(settings or [])
     asked = _asked(threshold, report)
+    durations = _durations(durations_from, cap_quantile)
+    _tell_parameters(parameters, segmenter, energies, durations, refine)
     found, named = None, None
     if takes_threshold(segmenter) and "threshold" not in parameters:
         found, named = _threshold(asked or "otsu", energies)
@@ -94,9 +118,14 @@ def segment(
     expect = None if exporter is None else exporter.expect
     told_from = () if named is None else named.problems(_read(energies), made.parameters)
     file = None if named is None else named.path
-    output, told = segment_energies(energies, out, made, threshold=file, expect=expect, force=force)
+    output, told = segment_energies(
+        energies, out, made, threshold=file, durations=durations_from, expect=expect, force=force
+    )
     problems = [*(found.problems if found else ()), *told_from, *told]
     facts = {"out": str(out), **output.content.facts()}
+    if durations is not None:
+        problems += durations.problems((one.name for one in output.content.header.videos), str(durations_from))
+        facts["durations"] = str(durations)
     if found is not None:
         facts["threshold"] = f"{found.value:.4g} ({found.method}), {found.above:.0%} of the energies are above"
     facts["done"] = output.fate
@@ -110,6 +139,38 @@ def segment(
         console.write_facts(facts)
         console.report(problems)
     finish(problems)
+
+
+def _durations(truth: Path | None, quantile: float | None) -> Durations | None:
+    from lapsdata.stages.durations import train_durations
+
+    if truth is None:
+        if quantile is not None:
+            raise typer.BadParameter("goes with --durations-from", param_hint="--cap-quantile")
+        return None
+    return train_durations(truth) if quantile is None else train_durations(truth, quantile)
+
+
+def _tell_parameters(
+    parameters: dict[str, Any], segmenter: str, energies: Path, durations: Durations | None, refine: _Refine
+) -> None:
+    """Put in what durations and energies tell of the parameters, which nobody may have set beside."""
+    from lapsdata.formats import read_header
+    from lapsdata.stages.segment import parameters_of
+
+    known, told = parameters_of(segmenter), {}
+    if durations is not None:
+        told["--durations-from"] = durations.parameters(known)
+    if refine is _Refine.STEEPEST:
+        support_s = float(getattr(read_header(energies), "support_s", 0.0))
+        told["--refine"] = {"refine_s": support_s / 2} if "refine_s" in known else {}
+    for option, values in told.items():
+        if not values:
+            raise typer.BadParameter(f"{segmenter} has no parameter that it tells", param_hint=option)
+        doubled = sorted(values.keys() & parameters.keys())
+        if doubled:
+            raise typer.BadParameter(f"not beside --set {doubled[0]}", param_hint=option)
+        parameters.update(values)
 
 
 def _exporter(

@@ -32,6 +32,9 @@ __all__ = [
 Scale = Literal["log", "linear"]
 """On what the variance of Otsu's method is taken."""
 
+# Fewer segments may be equally long by chance.
+_LEAST_SEGMENTS = 4
+
 
 @dataclass(frozen=True, kw_only=True)
 class Threshold:
@@ -139,12 +142,14 @@ def metronome_problems(segments: Segments, *, share: float = 0.5) -> tuple[Probl
     ----------
     segments : Segments
     share : float, 0 to 1
-        More segments than this that end by the longest duration are a metronome.
+        More segments than this that end by the longest duration, or that last equally long, are a metronome.
 
     Returns
     -------
     tuple of Problem
-        One at severity "warning", which tells the share; or none.
+        At most one, at severity "warning", the first that holds: `metronome`, by the reasons of the ends;
+        `equal-lengths`, by the durations, whatever the reasons (those of other programs are not known);
+        `no-threshold-stop`, where a segmenter with a threshold was at work and no segment ends by it.
 
     Examples
     --------
@@ -152,7 +157,10 @@ def metronome_problems(segments: Segments, *, share: float = 0.5) -> tuple[Probl
     >>> [problem.message for problem in metronome_problems(sample_segments(), share=0.3)]
     ['1 of 3 segments (33 %) end by max_duration, 1 by threshold']
     """
-    return clock_problems(Counter(segments.end_reason), share=share)
+    told = clock_problems(Counter(segments.end_reason), share=share)
+    if told or not len(segments):
+        return told
+    return _equal_lengths(segments, share) or _no_threshold_stop(segments)
 
 
 def clock_problems(ended_by: Mapping[str, int], *, share: float = 0.5) -> tuple[Problem, ...]:
@@ -210,6 +218,27 @@ def outside_problems(value: float, lowest: float, highest: float) -> tuple[Probl
     return (Problem("threshold-outside", "threshold", message, "see otsu_threshold", "warning"),)
 
 
+def _equal_lengths(segments: Segments, share: float) -> tuple[Problem, ...]:
+    lasting, counts = np.unique(np.round(segments.end_s - segments.start_s, 3), return_counts=True)
+    place = int(np.argmax(counts))
+    equal, number = int(counts[place]), len(segments)
+    if number < _LEAST_SEGMENTS or equal / number <= share:
+        return ()
+    message = f"{equal} of {number} segments ({equal / number:.0%}) last {lasting[place]:g} s each".replace("%", " %")
+    fix = "a forced length ends them and no energy: compare with a cut every so often, the segmenter uniform"
+    return (Problem("equal-lengths", "segments", message, fix, "warning"),)
+
+
+def _no_threshold_stop(segments: Segments) -> tuple[Problem, ...]:
+    tool, reasons = segments.header.segmenter, segments.end_reason
+    if tool is None or "threshold" not in tool.parameters or "threshold" in reasons or len(reasons) < 2:
+        return ()
+    message = f"none of {len(reasons)} segments ends by the threshold: {reasons.count('max_duration')} by max_duration"
+    message += f", {reasons.count('end_of_stream')} at the end of the video"
+    fix = "the energies never stay below threshold * off_ratio for down_s: raise the threshold"
+    return (Problem("no-threshold-stop", "segments", message, fix, "warning"),)
+
+
 def _measured(energies: Energies) -> NDArray[np.float64]:
     values: NDArray[np.float64] = energies.energy[energies.state == 0]
     if not len(values):
@@ -243,6 +272,13 @@ def _otsu(values: NDArray[np.float64]) -> float:
 def _judged(value: float, method: Literal["otsu_log", "otsu_linear", "given"], energies: Energies) -> Threshold:
     values = _measured(energies)
     lowest, highest = float(values.min()), float(values.max())
+    negative = float((values < 0).mean())
+    problems = list(outside_problems(value, lowest, highest))
+    if method == "otsu_log" and negative:
+        message = (
+            f"expected sizes, which have a logarithm, got {negative:.1%} of the energies below 0, and left them out"
+        )
+        problems.insert(0, Problem("negative-energies", "threshold", message, "take otsu-linear", "warning"))
     return Threshold(
         value=value,
         method=method,
@@ -250,5 +286,5 @@ def _judged(value: float, method: Literal["otsu_log", "otsu_linear", "given"], e
         highest=highest,
         above=float((values >= value).mean()),
         counts=_counts(energies),
-        problems=outside_problems(value, lowest, highest),
+        problems=tuple(problems),
     )
