@@ -70,11 +70,11 @@ def test_a_report_is_made_and_then_kept(report: Run, tmp_path: Path) -> None:
         done = report(*GIVEN, "--truth", "s.parquet", "--scores", "scores.json")
         assert done.returncode == 0, done.stderr
         assert facts(done.stdout) == {
-            "out": "out", "videos": "2, 2 with a truth", "segments": "3", "files": "6", "page": "out/index.html",
+            "out": "out", "videos": "2, 2 with a truth", "segments": "3", "files": "7", "page": "out/index.html",
             "done": fate,
         }  # fmt: skip
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
-        "index.html", "report.json", "scores.json", "scores.txt", "timelines",
+        "curve.png", "index.html", "report.json", "scores.json", "scores.txt", "timelines",
     ]  # fmt: skip
     done = report(*GIVEN, "--truth", "s.parquet", "--scores", "scores.json", "--force")
     assert facts(done.stdout)["done"] == "forced"
