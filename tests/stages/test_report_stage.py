@@ -198,7 +198,7 @@ def test_the_page_shows_each_video_once_and_needs_nothing_else(given: dict[str, 
         assert drawn is not None
         assert drawn.shape[:2] == (2 * height, 2 * width)
     for path in (tmp_path / "out").glob("*.*"):
-        assert str(tmp_path) not in path.read_text()
+        assert str(tmp_path).encode() not in path.read_bytes()
 
 
 @pytest.mark.usefixtures("quick")
