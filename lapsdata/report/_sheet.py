@@ -113,7 +113,7 @@ def wrapped(text: str, width_px: float, size: float, letter: float = _LETTER) ->
     Examples
     --------
     >>> wrapped("SYNTHETIC: not GTEA", 200, SIZE)
-    ['SYNTHETIC:', 'not GTEA']
+    ['SYNTHETIC: not', 'GTEA']
     """
     return textwrap.wrap(shown(text), max(8, int(width_px / (letter * size * DPI / 72))))
 
