@@ -1,5 +1,6 @@
 """Scores of segmentations: pure functions on seconds, typed results, and chance beside every one of them."""
 
+from lapsdata.metrics.ap_evaluation import AP_CHANCE_ROWS, evaluate_ap
 from lapsdata.metrics.assignment import matched_share
 from lapsdata.metrics.boundary import (
     TOLERANCES_S,
@@ -22,6 +23,7 @@ from lapsdata.metrics.chance import (
 )
 from lapsdata.metrics.comparison import check_comparable
 from lapsdata.metrics.evaluation import CHANCE_ROWS, TRAIN_ROWS, evaluate_boundaries
+from lapsdata.metrics.label_evaluation import LABEL_CHANCE_ROWS, LABEL_OVERLAPS, LABEL_TRAIN_ROWS, evaluate_labels
 from lapsdata.metrics.partition import covering, r_value
 from lapsdata.metrics.segmental import (
     FrameCounts,
@@ -38,7 +40,11 @@ from lapsdata.metrics.temporal_ap import ACTIVITYNET_OVERLAPS, AveragePrecision,
 
 __all__ = [
     "ACTIVITYNET_OVERLAPS",
+    "AP_CHANCE_ROWS",
     "CHANCE_ROWS",
+    "LABEL_CHANCE_ROWS",
+    "LABEL_OVERLAPS",
+    "LABEL_TRAIN_ROWS",
     "TOLERANCES_S",
     "TRAIN_ROWS",
     "AveragePrecision",
@@ -56,7 +62,9 @@ __all__ = [
     "comparison_table",
     "covering",
     "edit_score",
+    "evaluate_ap",
     "evaluate_boundaries",
+    "evaluate_labels",
     "frame_counts",
     "inner_boundaries",
     "lasting_boundaries",

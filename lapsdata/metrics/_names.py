@@ -5,12 +5,12 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING, Literal
 
-from lapsdata.errors import Problems, SchemaError, listed
+from lapsdata.errors import Problem, Problems, SchemaError, listed
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-__all__ = ["ExtraPolicy", "MissingPolicy", "check_names"]
+__all__ = ["ExtraPolicy", "MissingPolicy", "check_names", "check_train"]
 
 MissingPolicy = Literal["raise", "empty"]
 """A video of the truth without a prediction: refused, or scored as one in which nothing was found."""
@@ -49,6 +49,20 @@ def check_names(
                 problems.add("no-truth", f"found: {name}", message, fix)
     problems.raise_as(SchemaError)
     return {"missing_as_empty": len(without), "without_truth_left_out": len(unknown)}
+
+
+def check_train(scored: Collection[str], train: Collection[str]) -> None:
+    """Refuse a train split that holds a video which is scored.
+
+    Raises
+    ------
+    SchemaError
+        `train-in-truth`.
+    """
+    both = sorted(set(scored) & set(train))
+    if both:
+        message = f"expected other videos than those that are scored, got {listed(both)} in both"
+        raise SchemaError(Problem("train-in-truth", "train", message, "leave them out of one of the two"))
 
 
 def _near(name: str, others: list[str]) -> str:
