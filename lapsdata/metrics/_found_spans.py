@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from lapsdata.containers import Segments
+    from lapsdata.schema.drawn import RowKind
 
     Floats = NDArray[np.float64]
     Integers = NDArray[np.int64]
@@ -56,7 +57,7 @@ class SpanDraws(NamedTuple):
         The span of the prediction whose label and score each has.
     confident : int64 (D, S) or None
         The span of the prediction whose confidence each has, where that is not what the rule makes of its own.
-    kind : {"chance", "control"}
+    kind : RowKind
     """
 
     name: str
@@ -65,7 +66,7 @@ class SpanDraws(NamedTuple):
     end_s: Floats
     source: Integers
     confident: Integers | None = None
-    kind: Literal["chance", "control"] = "chance"
+    kind: RowKind = "chance"
 
 
 def spans_of(segments: Segments, names: Sequence[str], background: Sequence[str]) -> tuple[Spans, int]:

@@ -17,8 +17,19 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from lapsdata.metrics._labelled import Labelled
+    from lapsdata.schema.drawn import RowKind
 
-__all__ = ["LabelDraws", "chance_labels", "shuffled_labels", "uniform_parts"]
+    Integers = NDArray[np.int64]
+
+__all__ = [
+    "LabelDraws",
+    "Parts",
+    "chance_labels",
+    "equal_parts",
+    "of_one_label",
+    "shuffled_labels",
+    "shuffled_segments",
+]
 
 
 class LabelDraws(NamedTuple):
@@ -31,65 +42,97 @@ class LabelDraws(NamedTuple):
     runs : RunTable
         Of V x D items: the draws of the first video, then those of the next.
     draws : int
+    kind : RowKind
     """
 
     name: str
     parameters: dict[str, JsonValue]
     runs: RunTable
     draws: int = 1
+    kind: RowKind = "chance"
 
 
 def chance_labels(given: Labelled, draws: int, seed: int) -> Iterator[LabelDraws]:
     """Yield the rows of chance; those that need a train split only where there is one."""
-    if given.train is None:
-        label = _commonest(given.truth, len(given.labels))
-        yield _of_one_label(given, "oracle_majority_label", label)
     shuffled = shuffled_labels(given.found, given.names, draws, seed)
-    yield LabelDraws("labels_permuted", {"draws": draws, "seed": seed}, shuffled, draws)
-    if given.train is not None:
-        said: dict[str, JsonValue] = {"train_videos": len(given.train.counts)}
-        yield _of_one_label(given, "train_majority_label", _commonest(given.train, len(given.labels)), said)
-        yield LabelDraws("train_position_labels", said, _labels_at_their_place(given, given.train))
-        yield LabelDraws("train_copy", said, _copies(given, given.train))
+    permuted = LabelDraws("labels_permuted", {"draws": draws, "seed": seed}, shuffled, draws)
+    known: dict[str, JsonValue] = {}
+    yield permuted
+    if given.train is None:
+        yield LabelDraws("oracle_majority_label", *_of_the_commonest(given, given.truth, known), kind="oracle")
+    else:
+        known["train_videos"] = len(given.train.counts)
+        yield LabelDraws("train_majority_label", *_of_the_commonest(given, given.train, known))
+        yield LabelDraws("train_position_labels", known, _labels_at_their_place(given, given.train))
+        yield LabelDraws("train_copy", known, _copies(given, given.train))
 
 
 def shuffled_labels(runs: RunTable, names: tuple[str, ...], draws: int, seed: int) -> RunTable:
-    """Return draws in which the labels of each item stand in another order, its segments where they are."""
+    """Return draws in which the labels of each video stand in another order, its segments where they are."""
     each = []
-    for at, name in enumerate(names):
-        held = slice(runs.offset[at], runs.offset[at + 1])
-        count = int(runs.counts[at])
-        labels = runs.label[held][orders("labels", seed, name, draws, count)]
-        draw = at * draws + np.repeat(np.arange(draws), count)
-        each.append((draw, labels.ravel(), np.tile(runs.start[held], draws), np.tile(runs.end[held], draws)))
+    for item, name in enumerate(names):
+        held = slice(runs.offset[item], runs.offset[item + 1])
+        order = orders("labels", seed, name, draws, int(runs.counts[item]))
+        sides = (np.broadcast_to(side[held], order.shape) for side in (runs.start, runs.end))
+        each.append(_drawn(item, runs.label[held][order], *sides))
     return merged(Pieces(*map(np.concatenate, zip(*each, strict=True))), len(names) * draws)
 
 
-def uniform_parts(given: Labelled) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Return item, start and end of equal parts of each video, as many as runs were found in it: int64 (S,) each."""
+def shuffled_segments(runs: RunTable, names: tuple[str, ...], draws: int, seed: int) -> RunTable:
+    """Return draws in which the segments of each video stand in another order, each with its label and duration."""
+    each = []
+    for item, name in enumerate(names):
+        held = slice(runs.offset[item], runs.offset[item + 1])
+        order = orders("segments", seed, name, draws, int(runs.counts[item]))
+        lasts = (runs.end - runs.start)[held][order]
+        end = runs.start[runs.offset[item]] + np.cumsum(lasts, axis=1)
+        each.append(_drawn(item, runs.label[held][order], end - lasts, end))
+    return merged(Pieces(*map(np.concatenate, zip(*each, strict=True))), len(names) * draws)
+
+
+def _drawn(item: int, label: Integers, start: Integers, end: Integers) -> Pieces:
+    """Return draws (D, S) of the runs of one video as pieces of D items."""
+    draws, count = label.shape
+    draw = item * draws + np.repeat(np.arange(draws), count)
+    return Pieces(draw, label.ravel(), start.ravel(), end.ravel())
+
+
+class Parts(NamedTuple):
+    """Equal parts of videos: item, start and end, int64 (S,) each."""
+
+    item: Integers
+    start: Integers
+    end: Integers
+
+    def labelled(self, label: Integers, items: int) -> RunTable:
+        """Return their runs; where a video has fewer frames than parts some last none, and are left out."""
+        return _nonempty(Pieces(self.item, label, self.start, self.end), items)
+
+
+def equal_parts(given: Labelled, counts: Integers) -> Parts:
+    """Return as many equal parts of each video as `counts` (V,) says, at least one."""
     begin_s, end_s = given.clock.seconds(given.begin).tolist(), given.clock.seconds(given.end).tolist()
-    counts = given.found.counts
     edges = [
         np.concatenate([[begin], given.clock.ticks(uniform_boundaries((low, high), count - 1)), [end]])
         for begin, end, low, high, count in zip(given.begin, given.end, begin_s, end_s, counts.tolist(), strict=True)
     ]
-    item = np.repeat(np.arange(len(edges)), counts)
     start, end = (np.concatenate(side) for side in ([one[:-1] for one in edges], [one[1:] for one in edges]))
-    return item, start, end
+    return Parts(np.repeat(np.arange(len(edges)), counts), start, end)
 
 
-def _of_one_label(
-    given: Labelled, name: str, label: int, said: dict[str, JsonValue] | None = None
-) -> LabelDraws:  # fmt: skip
+def of_one_label(given: Labelled, label: int) -> RunTable:
+    """Return all time as one run of one label."""
     videos = np.arange(len(given.names))
-    whole = merged(Pieces(videos, np.full(len(videos), label), given.begin, given.end), len(videos))
+    return merged(Pieces(videos, np.full(len(videos), label), given.begin, given.end), len(videos))
+
+
+def _of_the_commonest(
+    given: Labelled, known: RunTable, said: dict[str, JsonValue]
+) -> tuple[dict[str, JsonValue], RunTable]:
+    """Return all time with the label that has most of the known time, of equals the first by name."""
+    label = int(np.bincount(known.label, known.end - known.start, len(given.labels) + 1).argmax())
     named = given.labels[label] if label < len(given.labels) else None
-    return LabelDraws(name, (said or {}) | {"label": named}, whole)
-
-
-def _commonest(runs: RunTable, labels: int) -> int:
-    """Return the label of most time, of equals the first by name."""
-    return int(np.bincount(runs.label, runs.end - runs.start, labels + 1).argmax())
+    return said | {"label": named}, of_one_label(given, label)
 
 
 def _labels_at_their_place(given: Labelled, train: RunTable) -> RunTable:
@@ -108,9 +151,8 @@ def _labels_at_their_place(given: Labelled, train: RunTable) -> RunTable:
         np.add.at(held.T, train.label, np.diff(before, axis=0).T)
         # Sums that differ by their rounding alone are equal.
         known[count] = np.round(held, 9).argmax(axis=1)
-    item, start, end = uniform_parts(given)
     label = np.concatenate([known[count] for count in given.found.counts.tolist()])
-    return _nonempty(Pieces(item, label, start, end), len(given.names))
+    return equal_parts(given, given.found.counts).labelled(label, len(given.names))
 
 
 def _copies(given: Labelled, train: RunTable) -> RunTable:

@@ -32,9 +32,9 @@ __all__ = ["LABEL_CHANCE_ROWS", "LABEL_OVERLAPS", "LABEL_TRAIN_ROWS", "evaluate_
 LABEL_OVERLAPS = (0.1, 0.25, 0.5)
 """The overlaps that are published since MS-TCN: F@10, F@25, F@50."""
 
-LABEL_CHANCE_ROWS = ("oracle_majority_label", "labels_permuted")
-"""The rows of chance of labels, in their order; the first only where no train split is given, for it knows the truth's
-commonest label."""
+LABEL_CHANCE_ROWS = ("labels_permuted", "oracle_majority_label")
+"""The rows of chance of labels, in their order; the second only where no train split is given: it knows the truth's
+commonest label, and is an oracle."""
 
 LABEL_TRAIN_ROWS = ("train_majority_label", "train_position_labels", "train_copy")
 """The rows that a train split is known for."""
@@ -108,7 +108,7 @@ def evaluate_labels(
     >>> found = labelled_segments({"tea": [("pour", 2.5), ("background", 1.0), ("stir", 2.5)]})
     >>> scores = evaluate_labels(truth, found, draws=10)
     >>> [row.name for row in scores.rows]
-    ['prediction', 'oracle_majority_label', 'labels_permuted']
+    ['prediction', 'labels_permuted', 'oracle_majority_label']
     >>> round(scores.rows[0].accuracy_micro.mean, 4), scores.rows[0].edit.mean, scores.rows[0].f[2].f.mean
     (0.8333, 1.0, 1.0)
     """
@@ -168,7 +168,7 @@ def _row(row: LabelDraws, counts: _Counts, rules: LabelRules, judged: LabelRow |
 
     return LabelRow(
         name=row.name,
-        kind="prediction" if judged is None else "chance",
+        kind="prediction" if judged is None else row.kind,
         parameters=row.parameters,
         draws=row.draws,
         accuracy_micro=of(counts.correct.sum(axis=0) / counts.counted.sum(), "accuracy_micro"),

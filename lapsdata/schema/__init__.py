@@ -14,7 +14,7 @@ from lapsdata.schema.clusters import (
     SequenceLengths,
     TriedCount,
 )
-from lapsdata.schema.drawn import DrawnScore
+from lapsdata.schema.drawn import DrawnScore, RowKind
 from lapsdata.schema.energies import EnergiesHeader, EnergiesSeal, EnergyRow, EnergyState
 from lapsdata.schema.export import RECORDS, check_schemas, export_schemas
 from lapsdata.schema.invariance import (
@@ -48,6 +48,7 @@ from lapsdata.schema.result import (
 from lapsdata.schema.run import CallingRepository, Package, Run
 from lapsdata.schema.seal_list import SealedArray, SealList
 from lapsdata.schema.segment_clusters import (
+    BackgroundTime,
     ClusterScope,
     ScopedGroup,
     SegmentClusterRow,
@@ -71,6 +72,7 @@ __all__ = [
     "ApScores",
     "Area",
     "BackError",
+    "BackgroundTime",
     "BoundaryCounting",
     "BoundaryDeviation",
     "BoundaryMatching",
@@ -131,6 +133,7 @@ __all__ = [
     "Provenance",
     "Recipe",
     "Record",
+    "RowKind",
     "Run",
     "ScopedGroup",
     "ScoredVideo",

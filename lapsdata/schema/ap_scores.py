@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from lapsdata.schema.base import Count, Digest, Name, Parameters, Positive, Record, Text
-from lapsdata.schema.drawn import DrawnScore, one_prediction
+from lapsdata.schema.drawn import DrawnScore, RowKind, one_prediction
 
 __all__ = ["ApClass", "ApClasses", "ApConfidence", "ApRow", "ApRules", "ApScores"]
 
@@ -72,8 +72,8 @@ class ApRow(Record):
 
     name: Name
     """What the row is called in tables."""
-    kind: Literal["prediction", "chance", "control"]
-    """What is judged, what it is judged by, or what only the confidence of it is judged by."""
+    kind: RowKind
+    """Whether it is what is judged, or what it is judged by."""
     parameters: Parameters = Field(default_factory=dict)
     """How its segments were made."""
     draws: Positive = 1

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from lapsdata.schema.base import Record
 
-__all__ = ["DrawnScore", "one_prediction"]
+__all__ = ["DrawnScore", "RowKind", "one_prediction"]
+
+RowKind = Literal["prediction", "chance", "oracle", "control"]
+"""What is judged; what it is judged by; what knows this very truth, and judges nothing; and what only tells more of the
+prediction, from which it was made."""
 
 _Share = Annotated[float, Field(ge=0, le=1)]
 

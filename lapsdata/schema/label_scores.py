@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from lapsdata.schema.base import Count, Digest, Name, Parameters, Positive, Rate, Record, Text
-from lapsdata.schema.drawn import DrawnScore, one_prediction
+from lapsdata.schema.drawn import DrawnScore, RowKind, one_prediction
 from lapsdata.schema.segments import SegmentedVideo
 
 __all__ = ["LabelRow", "LabelRules", "LabelScores", "LabelledVideo", "LengthPolicy", "OverlapScore"]
@@ -118,7 +118,7 @@ class LabelRow(Record):
 
     name: Name
     """What the row is called in tables."""
-    kind: Literal["prediction", "chance"]
+    kind: RowKind
     """Whether it is what is judged, or what it is judged by."""
     parameters: Parameters = Field(default_factory=dict)
     """How its segments were made."""

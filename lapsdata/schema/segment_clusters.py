@@ -7,14 +7,24 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from lapsdata.schema.base import Count, Digest, Name, Parameters, Positive, Rate, Record, Text
-from lapsdata.schema.drawn import DrawnScore, one_prediction
+from lapsdata.schema.drawn import DrawnScore, RowKind, one_prediction
 from lapsdata.schema.label_scores import LengthPolicy
 
-__all__ = ["ClusterScope", "ScopedGroup", "SegmentClusterRow", "SegmentClusterRules", "SegmentClusterScores"]
+__all__ = [
+    "BackgroundTime",
+    "ClusterScope",
+    "ScopedGroup",
+    "SegmentClusterRow",
+    "SegmentClusterRules",
+    "SegmentClusterScores",
+]
 
 ClusterScope = Literal["video", "activity", "all"]
 """What clusters are matched within. The smaller it is, the higher the scores: those of different scopes are never
 compared."""
+
+BackgroundTime = Literal["as_any_label", "left_out"]
+"""Time that is background in the truth: scored, its label as any other, or left out of everything."""
 
 
 class SegmentClusterRules(Record):
@@ -24,8 +34,8 @@ class SegmentClusterRules(Record):
     """What clusters are matched within; a cluster of one group and that of the same name in another are two."""
     background: tuple[Text, ...]
     """Labels of the truth that are no action."""
-    background_time: Literal["as_any_label", "left_out"]
-    """Whether time that is background in the truth is scored, its label as any other, or left out of everything."""
+    background_time: BackgroundTime
+    """Whether time that is background in the truth is scored."""
     clock: Literal["frames", "time"]
     """What is counted: frames of the rate, or time in whole microseconds."""
     rate: Rate | None
@@ -78,7 +88,7 @@ class SegmentClusterRow(Record):
 
     name: Name
     """What the row is called in tables."""
-    kind: Literal["prediction", "chance"]
+    kind: RowKind
     """Whether it is what is judged, or what it is judged by."""
     parameters: Parameters = Field(default_factory=dict)
     """How its segments were made."""

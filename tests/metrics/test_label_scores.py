@@ -153,8 +153,9 @@ def evaluate(**changes: Any) -> LabelScores:
 
 def test_the_rows_are_those_that_are_known() -> None:
     assert tuple(one.name for one in evaluate().rows) == ("prediction", *LABEL_CHANCE_ROWS)
+    assert [one.kind for one in evaluate().rows] == ["prediction", "chance", "oracle"]
     trained = evaluate(train=segments(TRAIN))
-    assert tuple(one.name for one in trained.rows) == ("prediction", LABEL_CHANCE_ROWS[1], *LABEL_TRAIN_ROWS)
+    assert tuple(one.name for one in trained.rows) == ("prediction", LABEL_CHANCE_ROWS[0], *LABEL_TRAIN_ROWS)
     assert [one.kind for one in trained.rows] == ["prediction", *["chance"] * 4]
 
 
@@ -392,7 +393,7 @@ def test_the_record_is_read_as_it_was_written() -> None:
         (("rows", 1), {"kind": "prediction"}, "expected the prediction as first row"),
         (("rows", 1), {"name": "prediction"}, "expected each row once"),
         (("rows", 1), {"f": []}, "expected scores at the overlaps of the rules"),
-        (("rows", 2, "edit"), {"band": [0.5, 0.25]}, "expected a band from its lower"),
+        (("rows", 1, "edit"), {"band": [0.5, 0.25]}, "expected a band from its lower"),
     ],
 )
 def test_a_record_that_contradicts_itself_is_refused(
