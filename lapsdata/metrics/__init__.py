@@ -33,6 +33,7 @@ from lapsdata.metrics.contingency import (
 )
 from lapsdata.metrics.evaluation import CHANCE_ROWS, TRAIN_ROWS, evaluate_boundaries
 from lapsdata.metrics.label_evaluation import LABEL_CHANCE_ROWS, LABEL_OVERLAPS, LABEL_TRAIN_ROWS, evaluate_labels
+from lapsdata.metrics.label_profiles import LABEL_PROFILES, ApOptions, ClusterOptions, LabelOptions, LabelProfile
 from lapsdata.metrics.partition import covering, r_value
 from lapsdata.metrics.score_tables import ap_table, cluster_table, label_table, lost_to_chance
 from lapsdata.metrics.segmental import (
@@ -55,15 +56,20 @@ __all__ = [
     "CLUSTER_CHANCE_ROWS",
     "LABEL_CHANCE_ROWS",
     "LABEL_OVERLAPS",
+    "LABEL_PROFILES",
     "LABEL_TRAIN_ROWS",
     "TOLERANCES_S",
     "TRAIN_ROWS",
+    "ApOptions",
     "AveragePrecision",
     "BoundaryCounts",
     "BoundaryMatch",
+    "ClusterOptions",
     "Detections",
     "FrameCounts",
     "InformationMean",
+    "LabelOptions",
+    "LabelProfile",
     "Runs",
     "SegmentCounts",
     "VMeasure",
