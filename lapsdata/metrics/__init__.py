@@ -21,8 +21,11 @@ from lapsdata.metrics.chance import (
     uniform_boundaries,
 )
 from lapsdata.metrics.comparison import check_comparable
-from lapsdata.metrics.evaluation import CHANCE_ROWS, TRAIN_ROWS, evaluate_boundaries
+from lapsdata.metrics.detection import DetectionScores, boundary_scores
+from lapsdata.metrics.evaluation import CHANCE_ROWS, ORACLE_ROWS, TRAIN_ROWS, evaluate_boundaries
 from lapsdata.metrics.partition import covering, r_value
+from lapsdata.metrics.profiles import PROFILES, Profile, ProfileName
+from lapsdata.metrics.relative_distance import relative_distance_counts
 from lapsdata.metrics.segmental import (
     FrameCounts,
     Runs,
@@ -39,17 +42,23 @@ from lapsdata.metrics.temporal_ap import ACTIVITYNET_OVERLAPS, AveragePrecision,
 __all__ = [
     "ACTIVITYNET_OVERLAPS",
     "CHANCE_ROWS",
+    "ORACLE_ROWS",
+    "PROFILES",
     "TOLERANCES_S",
     "TRAIN_ROWS",
     "AveragePrecision",
     "BoundaryCounts",
     "BoundaryMatch",
+    "DetectionScores",
     "Detections",
     "FrameCounts",
+    "Profile",
+    "ProfileName",
     "Runs",
     "SegmentCounts",
     "average_precision",
     "best_chance",
+    "boundary_scores",
     "boundary_table",
     "candidate_periods",
     "check_comparable",
@@ -70,6 +79,7 @@ __all__ = [
     "placed_boundaries",
     "r_value",
     "random_boundaries",
+    "relative_distance_counts",
     "runs_of",
     "segment_boundaries",
     "shifted_boundaries",

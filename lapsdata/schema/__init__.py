@@ -31,13 +31,17 @@ from lapsdata.schema.loader import EpochOrder, LoaderState, OrderedSource
 from lapsdata.schema.probe import LeftOutVideo, ProbedGroup, ProbeResult, ProbeRow, ProbeRules
 from lapsdata.schema.recipe import Recipe, StageChoice
 from lapsdata.schema.result import (
+    AboveChance,
+    Bootstrap,
     BoundaryCounting,
     BoundaryDeviation,
+    BoundaryEmpty,
     BoundaryMatching,
     BoundaryResult,
     BoundaryRow,
     BoundaryRules,
     BoundaryScore,
+    ChanceCorrected,
     NearestBoundary,
     PrecisionRecall,
     ScoredVideo,
@@ -52,11 +56,14 @@ from lapsdata.schema.video import SourceVideo
 
 __all__ = [
     "RECORDS",
+    "AboveChance",
     "Agreement",
     "Area",
     "BackError",
+    "Bootstrap",
     "BoundaryCounting",
     "BoundaryDeviation",
+    "BoundaryEmpty",
     "BoundaryMatching",
     "BoundaryResult",
     "BoundaryRow",
@@ -69,6 +76,7 @@ __all__ = [
     "CatalogField",
     "CatalogHeader",
     "CatalogIndex",
+    "ChanceCorrected",
     "ClusterResult",
     "ClusterRow",
     "ClusterRules",
