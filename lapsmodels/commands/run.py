@@ -128,13 +128,13 @@ def _stopped(stop: KeyboardInterrupt) -> tuple[Problem, ...]:
 
 
 def _show(pipeline: Pipeline) -> None:
-    from lapsdata.metrics import boundary_table
+    from lapsdata.metrics import segmentation_table
 
     if pipeline.done:
         console.write_table(("stage", "done", "what"), [(one.stage, one.fate, one.what) for one in pipeline.done])
     if pipeline.scores is not None:
         console.write()
-        for line in boundary_table(pipeline.scores).splitlines():
+        for line in segmentation_table(pipeline.scores).splitlines():
             console.write(line)
     if pipeline.report is not None:
         console.write()

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lapsdata.execution.report import Report
-    from lapsdata.schema.result import BoundaryResult
+    from lapsdata.schema.segmentation import SegmentationResult
     from lapsdata.stages import Output
     from lapsdata.stages.recipe import Resolved
     from lapsdata.transforms.energies import EnergyMode
@@ -93,7 +93,7 @@ class Pipeline:
     out: Path
     done: list[StageDone] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
-    scores: BoundaryResult | None = None
+    scores: SegmentationResult | None = None
     report: Path | None = None
 
     def as_json(self) -> dict[str, Any]:
@@ -313,12 +313,14 @@ class _Run:
         return path
 
     def _scores(self, segments: Path, truth: Path, energies: Path) -> Path:
-        from lapsdata.stages.evaluate import EvaluateOptions, score_segments
+        from lapsdata.stages.evaluate import EvaluateOptions, ScoredFiles, score_segments
 
         path = self._out / "scores.json"
         options = cast("EvaluateOptions", self._recipe.options("evaluate"))
-        output = score_segments(segments, truth, path, options, energies=energies, force=self._force)
-        best = output.content.rows[0].scores[0]
+        files = ScoredFiles(segments, truth, energies)
+        output, notes = score_segments(files, path, options, force=self._force)
+        self.pipeline.problems += notes
+        best = output.content.boundaries.rows[0].scores[0]
         self._tell("evaluate", output.fate, f"F {best.macro.f:.3f} at {best.tolerance_s:g} s", path)
         self.pipeline.scores = output.content
         return path
