@@ -120,7 +120,7 @@ def energy_scale(energies: Energies, how: FuseHow) -> EnergyScale:
     --------
     >>> from lapsdata.testing.samples import sample_energies
     >>> energy_scale(sample_energies(), "zmean").what
-    'velocity velocity_step 0.1 s'
+    'velocity velocity_step 0.2 s'
     """
     lowest = _lowest(energies) if how == "zlogmean" else None
     value = _on_scale(energies, lowest)[energies.state == _MEASURED]
@@ -229,7 +229,7 @@ def told_scales(fused: Energies, where: str) -> tuple[FuseHow, tuple[EnergyScale
     >>> raw = sample_energies()
     >>> how, scales = told_scales(fuse_energies([raw, smooth(raw, "moving_average", 0.5)]), "train.jsonl")
     >>> how, [scale.what for scale in scales][1]
-    ('zlogmean', 'velocity velocity_step 0.5 s moving_average 0.5 s')
+    ('zlogmean', 'velocity velocity_step 0.6 s moving_average 0.5 s')
     """
     header = fused.header
     if header.source != "fused" or "scales" not in header.provenance.parameters:
