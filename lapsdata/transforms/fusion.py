@@ -2,7 +2,8 @@
 
 A short support tells a boundary in time and trembles; a long one is calm and blurs. On one scale, with mean 0 and
 standard deviation 1, their mean is both in part. The scale is that of the file of energies, or that which train videos
-had: then equal motion has equal values in every file.
+had: then equal motion has equal values in every file. Where one part is good by itself, nothing is gained: on rendered
+scenes, F1@0.25s was 0.95 of three supports, and 0.985 of the shortest alone.
 """
 
 from __future__ import annotations
