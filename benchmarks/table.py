@@ -117,7 +117,9 @@ def refined() -> list[tuple[str, str, str]]:
         figure = f"windows of 1.5 s F {f['baseline, 1.5 s']}, {gains}; what fusion adds: {alone}"
         found.append((f"{what}: state machine", "", figure))
         others = [name for name in f if name.startswith(("kernel_cpd", "abd", "peaks", "uniform", "random"))]
-        found.append((f"{what}: other segmenters", "", ", ".join(f"{name} {f[name]}" for name in others)))
+        found.append(
+            (f"{what}: other segmenters", "", ", ".join(f"{name.replace(', ', ' on ')} {f[name]}" for name in others))
+        )
     return found
 
 
