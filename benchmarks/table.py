@@ -87,7 +87,7 @@ def rows() -> list[tuple[str, str, str]]:
         promise = f">= {cut['promise']['f_at_0.25_s']}" if title == "per step" else ""
         figure = f"F {row['f']['0.25']:.3f} (best row of chance: {best['f']:.3f})"
         found.append((f"boundaries of 24 scenes within 0.25 s, energies {title}", promise, figure))
-    found += [*refined(), *by_codes(), *encoding(), *shaken(), *unmoved(), *robot_state(), *gripper()]
+    found += [*refined(), *by_codes(), *encoding(), *shaken(), *unmoved(), *robot_state(), *gripper(), *scoring()]
     for name, row in video["videos"].items():
         order, at_random = row["in_order"]["rgb"]["times_bare"], row["random"]["times_reopening"]
         promise = f">= {video['promise']['in_order_times_bare']} x, >= {video['promise']['random_times_reopening']} x"
@@ -185,6 +185,24 @@ CHANGES = {
     "noisy": "noise of 5 levels",
     "reversed": "backwards",
 }
+
+
+def scoring() -> list[tuple[str, str, str]]:
+    """How fast boundaries are scored."""
+    told = result("scores")
+    promise, found = told["promise"], []
+    for row in told["matching"]:
+        times = row["times_mir_eval"]
+        what = f"boundary matching beside `mir_eval`, {row['boundaries']:.0f} boundaries, within {row['within_s']:g} s"
+        figure = f"{times['the loop over draws']:.0f} x in draws of chance, {times['boundary_scores']:.1f} x alone"
+        found.append((what, f">= {promise['matching_times_mir_eval']} x in draws", figure))
+    every = "beside every row of chance, one core"
+    gtea, breakfast = told["gtea"], told["breakfast"]
+    return [
+        *found,
+        (f"boundary scores of GTEA's four splits, {every}", f"<= {promise['gtea_s']} s", f"{gtea['s']} s"),
+        (f"the same of {breakfast['videos']:,} generated videos like Breakfast's", "", f"{breakfast['s']} s"),
+    ]
 
 
 def gripper() -> list[tuple[str, str, str]]:
