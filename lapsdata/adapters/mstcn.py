@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lapsdata.adapters._adapter import Adapted, Adapter
+from lapsdata.adapters._synthetic import MARKER, synthetic_root
 from lapsdata.containers import Segments
 from lapsdata.errors import Problem, Problems, SchemaError, listed
 from lapsdata.metrics import runs_of
-from lapsdata.provenance import parent, provenance
+from lapsdata.provenance import marked_synthetic, parent, provenance
 from lapsdata.schema import SegmentedVideo, SegmentsHeader
 from lapsdata.storage.atomic import existing, storage_errors
 from lapsdata.timebase import FrameRate, frame_to_s
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from lapsdata.schema import EndReason
 
-__all__ = ["PLUGIN", "read", "read_split"]
+__all__ = ["PLUGIN", "labels_of", "read", "read_split"]
 
 _TRUTH, _SPLITS, _MAPPING, _BUNDLE = "groundTruth", "splits", "mapping.txt", ".bundle"
 _RESULT = b"### Frame level recognition"
@@ -102,11 +103,38 @@ def read(
         message = "expected frames per second, got none: labels of frames carry no times"
         fix = "give --rate: GTEA and Breakfast have 15, 50Salads 30"
         raise SchemaError(Problem("no-times", str(path), message, fix))
+    labels = labels_of(path, split)
+    synthetic = synthetic_root(_root(path))
+    return Adapted(_segments(path, labels, FrameRate.parse(rate), synthetic), tuple(_notes(path, labels, synthetic)))
+
+
+def labels_of(path: Path, split: str | None = None) -> dict[str, list[str]]:
+    r"""Return the label of each frame, by video.
+
+    Parameters
+    ----------
+    path, split
+        As `read`.
+
+    Raises
+    ------
+    SchemaError, StorageError
+        As `read`.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> folder = pathlib.Path(tempfile.mkdtemp()) / "groundTruth"
+    >>> folder.mkdir()
+    >>> _ = (folder / "S1_Tea.txt").write_text("take\npour\n")
+    >>> labels_of(folder)
+    {'S1_Tea': ['take', 'pour']}
+    """
     files = _files(existing(path), split)
     problems = Problems()
     labels = {name: found for name, file in files.items() if (found := _labels(file, problems)) is not None}
     problems.raise_as(SchemaError)
-    return Adapted(_segments(path, labels, FrameRate.parse(rate)), tuple(_notes(path, labels)))
+    return labels
 
 
 def read_split(path: Path) -> tuple[str, ...]:
@@ -145,13 +173,19 @@ def _video(name: str) -> str:
     return name.removesuffix(".txt")
 
 
+def _root(path: Path) -> Path:
+    """Return the folder of the data set that a folder, or a file of labels, lies in."""
+    folder = path.parent if path.is_file() else path
+    return folder.parent if folder.name == _TRUTH else folder
+
+
 def _files(path: Path, split: str | None) -> dict[str, Path]:
     """Return the files of labels by video."""
     if path.is_file():
         if split is not None:
             raise SchemaError(Problem("wrong-option", str(path), "expected no split of a single video, got one"))
         return {_video(path.name): path}
-    root = path.parent if path.name == _TRUTH else path
+    root = _root(path)
     folder = root / _TRUTH if (root / _TRUTH).is_dir() else path
     with storage_errors(folder, "list"):
         found = {_video(one.name): one for one in sorted(folder.iterdir()) if _has_labels(one)}
@@ -196,7 +230,7 @@ def _expected_some(labels: list[str], path: Path, problems: Problems) -> list[st
     return labels
 
 
-def _segments(path: Path, labels: dict[str, list[str]], rate: FrameRate) -> Segments:
+def _segments(path: Path, labels: dict[str, list[str]], rate: FrameRate, synthetic: str | None) -> Segments:
     names = sorted({label for words in labels.values() for label in words})
     number = {name: at for at, name in enumerate(names)}
     runs = [runs_of(np.array([number[word] for word in words], np.int64)) for words in labels.values()]
@@ -204,7 +238,9 @@ def _segments(path: Path, labels: dict[str, list[str]], rate: FrameRate) -> Segm
     # A person, or another program: of results too the program that made them is not ours.
     why: EndReason = "annotation"
     header = SegmentsHeader(
-        provenance=provenance(parameters={"rate": str(rate)}, parents=[parent("labels", path)]),
+        provenance=marked_synthetic(
+            provenance(parameters={"rate": str(rate)}, parents=[parent("labels", path)]), synthetic
+        ),
         videos=tuple(
             SegmentedVideo(name=name, end_s=frame_to_s(len(words), rate)) for name, words in labels.items()
         ),
@@ -219,17 +255,18 @@ def _segments(path: Path, labels: dict[str, list[str]], rate: FrameRate) -> Segm
     )
 
 
-def _notes(path: Path, labels: dict[str, list[str]]) -> list[Problem]:
+def _notes(path: Path, labels: dict[str, list[str]], synthetic: str | None) -> list[Problem]:
+    told = [] if synthetic is None else [Problem("synthetic", str(_root(path) / MARKER), synthetic, None, "warning")]
     mapping = next((one for one in (path / _MAPPING, path.parent / _MAPPING) if one.is_file()), None)
     if mapping is None:
-        return []
+        return told
     with storage_errors(mapping, "read"):
         known = {line.split(maxsplit=1)[1].strip() for line in mapping.read_text().splitlines() if " " in line}
     unknown = sorted({label for words in labels.values() for label in words} - known)
     if not unknown:
-        return []
+        return told
     message = f"expected the classes of {_MAPPING}, got {listed(unknown)} too"
-    return [Problem("unknown-labels", str(path), message, "look for a misspelling", "warning")]
+    return [*told, Problem("unknown-labels", str(path), message, "look for a misspelling", "warning")]
 
 
 PLUGIN = Adapter("mstcn", "Labels per frame as MS-TCN lays them out: GTEA, 50Salads, Breakfast", recognises, read)

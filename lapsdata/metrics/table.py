@@ -9,6 +9,7 @@ from lapsdata.console import aligned
 from lapsdata.errors import shown
 from lapsdata.metrics._given import known_word
 from lapsdata.metrics.comparison import check_comparable
+from lapsdata.provenance import synthetic_note
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -201,7 +202,9 @@ def _heading(result: BoundaryResult, average: Average, *, found: bool = True) ->
     counts = f"{_plural(len(result.videos), 'video')}, {_plural(truth, 'true boundary', 'true boundaries')}"
     if found:
         counts += f", {sum(video.found for video in result.videos)} found"
+    synthetic = synthetic_note(result.provenance)
     return (
+        *([] if synthetic is None else [shown(synthetic)]),
         f"boundary F, {average}: {counts}",
         f"matching {rules.matching}, counting {rules.counting}, window {rules.window}, ends {rules.ends}, "
         f"truth {result.truth_digest[:19]}",

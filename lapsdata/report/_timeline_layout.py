@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from lapsdata.errors import Problems, SchemaError, whole_number
 from lapsdata.geometry import FrameSize, PixelArea
+from lapsdata.provenance import synthetic_note
 from lapsdata.report._timeline_data import bars_of, curves_of, nice_step, rule_of
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ class Content(NamedTuple):
     measures: list[EnergiesHeader]
     curves: list[tuple[Curve, Curve | None]]
     smoothing: str | None
+    synthetic: bool
 
 
 def gather(
@@ -127,6 +129,7 @@ def gather(
         [one.header for one in energies],
         [curves_of(one, video, None if number else smoothing) for number, one in enumerate(energies)],
         smoothing,
+        truth is not None and synthetic_note(truth.header.provenance) is not None,
     )
 
 

@@ -140,7 +140,7 @@ def _draw(paper: Paper, layout: TimelineLayout, content: Content) -> None:
     from lapsdata.report._timeline_ink import FAINT, REASON_COLOURS, reason_entries, state_entries
 
     area = layout.found
-    name = content.found.video.name
+    name = content.found.video.name + (" (SYNTHETIC)" if content.synthetic else "")
     paper.say(name, area.x, 34, within=layout.size.width - area.x - 20, fontsize=10, weight="bold")
     paper.say(_facts(content), area.x, 62, color=FAINT)
     paper.key(state_entries([raw for raw, _ in content.curves]), 62, right=area.x + area.width)

@@ -13,6 +13,7 @@ from lapsdata.containers.energies import ENERGY_STATES
 from lapsdata.containers.segments import END_REASONS
 from lapsdata.errors import shown
 from lapsdata.metrics.table import best_chance, not_above_chance
+from lapsdata.provenance import synthetic_note
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -123,7 +124,7 @@ def page(given: PageContent, pictures: Sequence[Picture]) -> str:
         "<header>",
         f"<h1>{_text(title)}</h1>",
         f'<p class="lead">{_lead(given)}</p>',
-        *(f'<p class="told bad">{_text(_sentence(problem))}</p>' for problem in given.problems),
+        *(f'<p class="told bad">{_text(said)}</p>' for said in _said_first(given)),
         "</header>",
         "<main>",
         *_overview(given),
@@ -147,6 +148,14 @@ _TIMELINES = (
     "Above, how much moves: a value for each moment, none where a gate skipped it or where it is missing. Below, what "
     "was found, coloured by why each segment ends, and what is true where a truth was given."
 )
+
+
+def _said_first(given: PageContent) -> Iterator[str]:
+    """Yield what whoever looks at anything here must know before."""
+    synthetic = synthetic_note(given.provenance)
+    if synthetic is not None:
+        yield synthetic
+    yield from map(_sentence, given.problems)
 
 
 def _lead(given: PageContent) -> str:

@@ -10,7 +10,7 @@ from pydantic import Field
 from lapsdata.errors import Problem, SchemaError
 from lapsdata.metrics.boundary import TOLERANCES_S
 from lapsdata.plugins import registry
-from lapsdata.provenance import parent, provenance
+from lapsdata.provenance import marked_synthetic, parent, provenance, synthetic_note
 from lapsdata.schema.base import Count, Positive, Record
 from lapsdata.schema.result import BoundaryResult
 from lapsdata.stages._header_key import key_now, key_of, strangers
@@ -172,7 +172,10 @@ def _scored(
         seed=rules.seed,
         chance=chance,
         train=None if train is None else read_truth(train),
-        provenance=provenance(parameters=rules.as_json(), parents=parents),
+        provenance=marked_synthetic(
+            provenance(parameters=rules.as_json(), parents=parents),
+            synthetic_note(true.header.provenance, found.header.provenance),
+        ),
     )
 
 

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from lapsdata import console
 from lapsdata.errors import Problem, Problems, SchemaError, StorageError, listed, shown
-from lapsdata.provenance import parent, provenance
+from lapsdata.provenance import marked_synthetic, parent, provenance, synthetic_note
 from lapsdata.report.timelines import LEAST_PX, LONGEST_PX, timeline_png
 from lapsdata.schema.base import Record
 from lapsdata.stages._header_key import key_now, key_of, strangers
@@ -210,7 +210,9 @@ def _gather(
     if true is not None and names.isdisjoint(video.name for video in true.header.videos):
         faults.add("other-videos", f"truth {truth}", f"expected one of {listed(sorted(names))}, got none of them")
     faults.raise_as(SchemaError)
-    told = provenance(parameters=options.as_json(), parents=parents)
+    made_of = [one.header.provenance for one in (found, true) if one is not None]
+    note = synthetic_note(*made_of, *([] if result is None else [result.provenance]))
+    told = marked_synthetic(provenance(parameters=options.as_json(), parents=parents), note)
     return PageContent(found, measured, true, result, options.average, problems, told)
 
 

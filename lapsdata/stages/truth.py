@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from lapsdata.containers import Segments
 from lapsdata.errors import Problem, Problems, SchemaError
-from lapsdata.provenance import provenance
+from lapsdata.provenance import marked_synthetic, parent, provenance, synthetic_note
 from lapsdata.schema import SegmentedVideo, SegmentsHeader
+from lapsdata.stages._header_key import key_now, key_of
+from lapsdata.stages._output import Output, settle
 from lapsdata.stages._text_table import read_text_table
 from lapsdata.storage.atomic import existing
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from lapsdata.schema.segments import EndReason
+    from pydantic import JsonValue
 
-__all__ = ["read_truth"]
+    from lapsdata.schema.base import Provenance
+    from lapsdata.schema.segments import EndReason
+    from lapsdata.timebase import FrameRate
+
+__all__ = ["read_truth", "write_split_truth"]
+
+_STAGE = "truth"
 
 _COLUMNS = ("video", "start_s", "end_s")
 _ENDINGS = {".parquet", ".csv"}
@@ -67,6 +75,92 @@ def read_truth(path: Path, found: Segments | None = None) -> Segments:
             raise SchemaError(Problem("no-truth", str(path), message, "see `lapsdata evaluate --help`"))
     parts = [_of_table(one, spans) if one.suffix == ".csv" else read(one, Segments) for one in files]
     return parts[0] if len(parts) == 1 else _joined(files, parts)
+
+
+def write_split_truth(
+    root: Path, out: Path, *, rate: FrameRate, split: str, videos: Sequence[str], force: bool = False
+) -> tuple[Output[Segments], tuple[Problem, ...], str | None]:
+    r"""Write the true segments of a split of a data set in the layout of MS-TCN; what was written so already is kept.
+
+    Parameters
+    ----------
+    root : Path
+        The folder with `groundTruth` and `splits`.
+    out : Path
+        A file of segments.
+    rate : FrameRate
+        Labels per second.
+    split : str
+        As `test.split1`.
+    videos : sequence of str
+        Those that are taken, in the order of the split.
+    force : bool
+
+    Returns
+    -------
+    output : Output
+    problems : tuple of Problem
+        What the labels call for to be told.
+    synthetic : str or None
+        What is said of videos that only stand in for the data set.
+
+    Raises
+    ------
+    SchemaError, StorageError
+        As `lapsdata.adapters.mstcn.read`; or something else is in the place of the output.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from lapsdata.testing.made_up_labels import write_made_up_labels
+    >>> from lapsdata.timebase import FrameRate
+    >>> root = pathlib.Path(tempfile.mkdtemp())
+    >>> write_made_up_labels(root)
+    >>> told = {"rate": FrameRate(15), "split": "test.split1", "videos": ["S1_Tea_C1"]}
+    >>> [write_split_truth(root, root / "truth.parquet", **told)[0].fate for _ in range(2)]
+    ['made', 'kept']
+    """
+    from lapsdata.adapters import mstcn
+    from lapsdata.formats import read, write
+
+    # The labels alone: the digest of the folder around them would be that of the videos too.
+    labels = root / "groundTruth"
+    adapted = mstcn.read(labels, rate=rate, split=split)
+    whole = cast("Segments", adapted.container)
+    synthetic = synthetic_note(whole.header.provenance)
+    parents = [parent("labels", labels), parent("split", root / "splits" / f"{split}.bundle")]
+    told: dict[str, JsonValue] = {"rate": str(rate), "split": split, "videos": list(videos), "synthetic": synthetic}
+
+    def known(path: Path) -> tuple[str | None, Segments]:
+        found = read(path, Segments)
+        return key_of(_STAGE, found.header.provenance), found
+
+    def make(overwrite: bool) -> Segments:
+        made = marked_synthetic(provenance(parameters=told, parents=parents), synthetic)
+        truth = _of_videos(whole, videos, made)
+        write(out, truth, overwrite=overwrite)
+        return truth
+
+    output = settle(out, key_now(_STAGE, told, parents), read=known, make=make, force=force)
+    return output, tuple(adapted.notes), synthetic
+
+
+def _of_videos(whole: Segments, names: Sequence[str], made: Provenance) -> Segments:
+    """Return the segments of some videos."""
+    wanted = frozenset(names)
+    numbers = [at for at, video in enumerate(whole.header.videos) if video.name in wanted]
+    rows = np.flatnonzero(np.isin(whole.video_index, numbers))
+    header = whole.header.model_copy(
+        update={"provenance": made, "videos": tuple(whole.header.videos[at] for at in numbers)}
+    )
+    return Segments(
+        header,
+        np.searchsorted(numbers, whole.video_index[rows]),
+        whole.start_s[rows],
+        whole.end_s[rows],
+        tuple(whole.end_reason[at] for at in rows),
+        tuple(whole.label[at] for at in rows),
+    )
 
 
 def _of_table(path: Path, spans: Mapping[str, tuple[float, float]]) -> Segments:
@@ -127,8 +221,9 @@ def _joined(files: list[Path], parts: list[Segments]) -> Segments:
             first.setdefault(video.name, path)
     problems.raise_as(SchemaError)
     offsets = np.cumsum([0, *(len(part.header.videos) for part in parts)])
+    synthetic = synthetic_note(*(part.header.provenance for part in parts))
     header = SegmentsHeader(
-        provenance=provenance(),
+        provenance=marked_synthetic(provenance(), synthetic),
         videos=tuple(video for part in parts for video in part.header.videos),
         overlap=any(part.header.overlap for part in parts),
     )
