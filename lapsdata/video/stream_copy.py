@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["copies_exactly", "copy_frames"]
 
-# Codecs of MP4 files, whose list of sync samples says where decoding can begin.
-_CODECS = ("h264", "hevc", "av1")
+# The codec whose streams PyAV begins anew from those of a source; others have one name when read, another when written.
+_CODEC = "h264"
 
 
 def copies_exactly(source: PacketSource, first: int, until: int) -> bool:
@@ -42,7 +42,8 @@ def copies_exactly(source: PacketSource, first: int, until: int) -> bool:
     (True, False)
     """
     facts, timeline = source.facts, source.timeline
-    if "mov" not in facts.container or facts.codec not in _CODECS or facts.rotation or not timeline.edits:
+    # MP4 files alone list where decoding can begin.
+    if "mov" not in facts.container or facts.codec != _CODEC or facts.rotation or not timeline.edits:
         return False
     place = np.sort(timeline.place[first:until])
     in_a_row = place[-1] - place[0] + 1 == until - first and timeline.place[first] == place[0]
