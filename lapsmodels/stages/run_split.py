@@ -11,8 +11,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from lapsdata import console
 from lapsdata.adapters.mstcn import labels_of
+from lapsdata.containers import Energies
 from lapsdata.errors import CorruptDataError, LapsError, LengthMismatchError, Problem, SchemaError, listed
+from lapsdata.formats import read
+from lapsdata.segmenters import given_threshold
 from lapsdata.stages._data_sets import find_split, find_split_videos
+from lapsdata.stages.threshold import read_threshold
 from lapsdata.stages.truth import write_split_truth
 from lapsdata.storage.atomic import storage_errors
 from lapsdata.timebase import frame_to_s
@@ -177,12 +181,19 @@ def run_split(
             energies = todo.energies(_of(tracked, part), _of(tokens, part))
             if part.name == "train":
                 threshold = steps.threshold(energies[0])
+            elif threshold is not None:
+                own.problems += _outside(threshold, energies[0])
             segments = todo.segments(energies[0], threshold)
             # What is known of the train videos is no row of chance beside these themselves.
             known = parts[0].truth if part.name == "test" else None
             scores = todo.scores(segments, part.truth, energies[0], known)
             todo.report(segments, energies, part.truth, scores)
     return told
+
+
+def _outside(threshold: Path, energies: Path) -> tuple[Problem, ...]:
+    """Say whether the threshold of the train videos lies outside of what is measured in the others."""
+    return given_threshold(read_threshold(threshold).value, read(energies, Energies)).problems
 
 
 def _of(files: Mapping[str, Path], part: _Part) -> list[Path]:
