@@ -65,7 +65,7 @@ _PLACES: dict[Kind, _Place] = {
     "trackers": _Place("lapsmodels.trackers", requires=_TRACKER),
     "segmenters": _Place("lapsdata.segmenters", helpers=frozenset({"smoothing", "thresholds"}), requires=_SEGMENTER),
     "stages": _Place(
-        "lapsdata.stages", helpers=frozenset({"probe", "recipe", "segment_export", "truth"}), requires=_STAGE
+        "lapsdata.stages", helpers=frozenset({"probe", "recipe", "segment_export", "segments_source"}), requires=_STAGE
     ),
     "commands": _Place("lapsdata.cli", helpers=frozenset({"main", "tasks"}), requires={"__call__": Callable}),
     # What `lapsdata evaluate` scores.

@@ -11,7 +11,7 @@ from lapsdata._convert._options import ConvertOptions
 from lapsdata._convert._planning import shards_item, single_items
 from lapsdata._convert._report import Converted, ConvertReport
 from lapsdata._convert._sources import find_sources
-from lapsdata._convert._targets import expect_apart, outputs, target_format
+from lapsdata._convert._targets import expect_apart, outputs, target_format, wanted_records
 from lapsdata._convert._writing import convert_item
 from lapsdata.errors import Problem, SchemaError
 from lapsdata.execution.local import LocalEngine
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from lapsdata._convert._sources import Sources
+    from lapsdata._convert._targets import Target
     from lapsdata.execution.report import Report
-    from lapsdata.formats import Format
 
 __all__ = ["ConvertOptions", "ConvertReport", "Converted", "convert"]
 
@@ -48,6 +48,10 @@ def convert(
     horizon: int | None = None,
     duration_s: float | None = None,
     zeros: Literal["measured", "gated"] = "measured",
+    split: str | None = None,
+    end: Literal["inclusive", "exclusive"] | None = None,
+    unit: Literal["s", "100ns"] | None = None,
+    gap_label: str | None = None,
     force: bool = False,
     workers: int | None = None,
 ) -> ConvertReport:
@@ -69,6 +73,7 @@ def convert(
         the folder of shards.
     to : str, optional
         Registry name, or the store alone: `hdf5`, `zarr`, `shards`; by default it follows from the ending of `target`.
+        Of segments also `mstcn` or `laps_segments`: files of others, at a place that is free.
     profile : {"raw", "compact"}
         `compact`: rounded to `round_px`, and compressed.
     round_px : float, "none" or None, pixel
@@ -81,6 +86,11 @@ def convert(
     horizon, duration_s, zeros
         Of energies of others: frames of a window, how long the video is, and what a value of exactly 0.0 is; see
         `lapsdata.adapters.laps`.
+    split, end, unit
+        Of segments of others: which of their videos, whether the last frame of a range is part of it, and what times
+        are counted in; see the adapters that take them.
+    gap_label : str, optional
+        For labels per frame: what frames in no segment are called.
     force : bool
         Convert again what is done, and replace what was converted from another source; never what others have made.
     workers : int, optional
@@ -111,11 +121,12 @@ def convert(
     place, out = Path(source), Path(target)
     if str(source) in (".", ".."):
         place = place.resolve()  # these are no names, and headers hold the name of the source
-    found = find_sources(place)
+    found = find_sources(place, wanted_records(to, out))
     plugin = target_format(found.record, to, out)
     expect_apart(place, out)
     options = _options(plugin, profile, round_px, samples_per_shard, rate, size, stride)
-    options = _of_others(found, options, horizon, duration_s, zeros)
+    told = {"horizon": horizon, "duration_s": None if duration_s is None else float(duration_s), "zeros": zeros}
+    options = _of_others(found, plugin, options, {**told, "split": split, "end": end, "unit": unit}, gap_label)
     if plugin.record == "shards":
         items: list[Any] = [shards_item(found, out, options)]
         folder = None
@@ -146,7 +157,7 @@ def _entry(entry: Entry[Converted | None]) -> Entry[Converted]:
 
 
 def _options(
-    plugin: Format[Any],
+    plugin: Target,
     profile: Literal["raw", "compact"],
     round_px: float | Literal["none"] | None,
     samples_per_shard: int | None,
@@ -174,24 +185,24 @@ def _options(
 
 
 def _of_others(
-    found: Sources,
-    options: ConvertOptions,
-    horizon: int | None,
-    duration_s: float | None,
-    zeros: Literal["measured", "gated"],
+    found: Sources, plugin: Target, options: ConvertOptions, said: dict[str, Any], gap_label: str | None
 ) -> ConvertOptions:
-    """Add what is said about energies of others, and refuse it for anything else."""
-    said = {"horizon": horizon, "duration_s": None if duration_s is None else float(duration_s), "zeros": zeros}
+    """Add what is said about files of others, and refuse it for anything else."""
     given = [name for name, value in said.items() if value not in (None, "measured")]
     if given and found.items[0].kind != "adapted":
         message = (
-            f"expected none with {found.record} of ours or of foreign windows, got one: only for energies of others"
+            f"expected none with {found.record} of ours or of foreign windows, got one: only for energies and segments "
+            "of others"
         )
         raise SchemaError(Problem("wrong-option", given[0], message))
-    return ConvertOptions(**{**options.model_dump(), "rate": options.rate, "size": options.size, **said})
+    if gap_label is not None and not plugin.of_others:
+        message = f"expected none with {plugin.name}, got one: segments may leave gaps there"
+        raise SchemaError(Problem("wrong-option", "gap_label", message))
+    also = {"rate": options.rate, "size": options.size, "gap_label": gap_label}
+    return ConvertOptions(**{**options.model_dump(), **also, **said})
 
 
-def _expect_another(found: Sources, plugin: Format[Any], options: ConvertOptions) -> None:
+def _expect_another(found: Sources, plugin: Target, options: ConvertOptions) -> None:
     """Refuse what would be the same file again, where there is no other store to convert to.
 
     Raises
@@ -199,7 +210,8 @@ def _expect_another(found: Sources, plugin: Format[Any], options: ConvertOptions
     SchemaError
         Names the one that there is.
     """
-    if found.record in ("tracks", "shards") or options.profile != "raw" or found.items[0].kind == "adapted":
+    kept = plugin.of_others or found.items[0].kind == "adapted"
+    if found.record in ("tracks", "shards") or options.profile != "raw" or kept:
         return
     path = found.items[0].path
     if recognise(path).name == plugin.name:

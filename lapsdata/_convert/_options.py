@@ -40,6 +40,14 @@ class ConvertOptions(Record):
     """Of energies of others: seconds that the video lasts, to compare the number of rows with."""
     zeros: Literal["measured", "gated"] = "measured"
     """Of energies of others: what a value of exactly 0.0 is."""
+    split: Annotated[str, Field(min_length=1)] | None = None
+    """Of segments of others: which of their videos."""
+    end: Literal["inclusive", "exclusive"] | None = None
+    """Of ranges of frames: whether the last frame is part of one."""
+    unit: Literal["s", "100ns"] | None = None
+    """Of label files: what times are counted in."""
+    gap_label: Annotated[str, Field(min_length=1)] | None = None
+    """For labels per frame: what frames in no segment are called."""
 
     @property
     def window_stride(self) -> int:

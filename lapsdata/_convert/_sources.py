@@ -75,8 +75,14 @@ class Sources:
     beside: tuple[str, ...] = ()
 
 
-def find_sources(path: Path) -> Sources:
+def find_sources(path: Path, wanted: frozenset[str] | None = None) -> Sources:
     """Look into what is named; of a folder of files, into each of them.
+
+    Parameters
+    ----------
+    path : Path
+    wanted : frozenset of str, optional
+        Records that may be meant, where files of others hold several.
 
     Raises
     ------
@@ -91,20 +97,21 @@ def find_sources(path: Path) -> Sources:
         try:
             return _of_folder(path)
         except SchemaError as error:
-            return _adapted(path, error)
+            return _adapted(path, error, wanted)
     try:
         plugin = _recognised(path)
     except UnknownFormatError as error:
-        return _adapted(path, error)
+        return _adapted(path, error, wanted)
     if _are_shards(plugin):
         return Sources(_videos(path), several=True)
     source = _source(path, plugin)
     return Sources((source,), "tracks" if plugin is None else plugin.record)
 
 
-def _adapted(path: Path, unknown: LapsError) -> Sources:
+def _adapted(path: Path, unknown: LapsError, wanted: frozenset[str] | None) -> Sources:
     """Return what an adapter reads, where no format of ours knows it; else raise what was found wrong with it."""
-    found = find_adapter(path)
+    # Where none of what is wanted is in it, what there is says more.
+    found = find_adapter(path, wanted) or find_adapter(path)
     if found is None:
         raise unknown
     return Sources((ConvertSource(path, path.stem, "adapted"),), found[1])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lapsdata.errors import Problem, SchemaError, UnknownFormatError
 from lapsdata.loading.finding import is_item
@@ -14,18 +14,44 @@ if TYPE_CHECKING:
     from lapsdata._convert._sources import Sources
     from lapsdata.formats import Format
 
-__all__ = ["expect_apart", "outputs", "target_format"]
+__all__ = ["Target", "expect_apart", "outputs", "target_format", "wanted_records"]
 
 
-def target_format(record: str, to: str | None, path: Path) -> Format[Any]:
-    """Return the format that is meant by `--to`, or by the ending of the output.
+class Target(NamedTuple):
+    """What is written: a format of ours, or files of others, where an adapter writes them.
+
+    Parameters
+    ----------
+    name : str
+        In the registry.
+    record : str
+    store : str
+    suffixes : tuple of str
+        Endings of outputs; those of others have none that is known.
+    of_others : bool
+
+    Examples
+    --------
+    >>> Target("mstcn", "segments", "mstcn", (), of_others=True).name
+    'mstcn'
+    """
+
+    name: str
+    record: str
+    store: str
+    suffixes: tuple[str, ...]
+    of_others: bool = False
+
+
+def target_format(record: str, to: str | None, path: Path) -> Target:
+    """Return what is meant by `--to`, or by the ending of the output.
 
     Parameters
     ----------
     record : str
         What is converted.
     to : str or None
-        Registry name, or the store alone; `shards` for shards.
+        Registry name, or the store alone; `shards` for shards; or the name of an adapter that writes this record.
     path : Path
         The output.
 
@@ -42,8 +68,13 @@ def target_format(record: str, to: str | None, path: Path) -> Format[Any]:
     >>> target_format("tracks", None, pathlib.Path("clips.shards")).name
     'shards_webdataset'
     """
-    known: list[Format[Any]] = [
+    formats: list[Format[Any]] = [
         plugin for plugin in registry("formats").load_all().values() if plugin.record in _of(record)
+    ]
+    known = [Target(one.name, one.record, one.store, one.suffixes) for one in formats] + [
+        Target(name, record, name, (), of_others=True)
+        for name, adapter in registry("adapters").load_all().items()
+        if (writer := getattr(adapter, "writer", None)) is not None and writer.record == record
     ]
     if to is not None:
         # `shards` is the name that people give to that record's one store.
@@ -60,15 +91,35 @@ def target_format(record: str, to: str | None, path: Path) -> Format[Any]:
     raise UnknownFormatError(Problem("unknown-format", str(path), message, fix))
 
 
+def wanted_records(to: str | None, path: Path) -> frozenset[str] | None:
+    """Return the records that may be meant, by `--to` or by the ending of the output; None where nothing tells it.
+
+    Examples
+    --------
+    >>> import pathlib
+    >>> sorted(wanted_records(None, pathlib.Path("energies.jsonl")))
+    ['energies']
+    """
+    found = {
+        plugin.record
+        for plugin in registry("formats").load_all().values()
+        if (path.suffix in plugin.suffixes if to is None else to in (plugin.name, plugin.store))
+    }
+    if to is not None and to in registry("adapters").names():
+        writer = getattr(registry("adapters").load(to), "writer", None)
+        found |= set() if writer is None else {writer.record}
+    return frozenset(found) or None
+
+
 def _of(record: str) -> tuple[str, ...]:
     return ("tracks", "shards") if record in ("tracks", "shards") else (record,)
 
 
-def _word(plugin: Format[Any]) -> str:
+def _word(plugin: Target) -> str:
     return "shards" if plugin.record == "shards" else plugin.store
 
 
-def outputs(found: Sources, target: Path, plugin: Format[Any]) -> list[Path]:
+def outputs(found: Sources, target: Path, plugin: Target) -> list[Path]:
     """Return the output of each item, in order; for shards, one and the same for all.
 
     Raises
@@ -76,7 +127,7 @@ def outputs(found: Sources, target: Path, plugin: Format[Any]) -> list[Path]:
     SchemaError
         Several items for one file.
     """
-    if plugin.record == "shards":
+    if plugin.record == "shards" or plugin.of_others:
         return [target] * len(found.items)
     ending = plugin.suffixes[0]
     named_file = target.suffix in plugin.suffixes and not _plain_folder(target)

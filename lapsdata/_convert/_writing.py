@@ -10,12 +10,13 @@ import numpy as np
 from lapsdata._convert._keys import look, marked
 from lapsdata._convert._report import Converted
 from lapsdata._convert._sources import open_windows
-from lapsdata.adapters import find_adapter
-from lapsdata.errors import Problem, StorageError, UnknownFormatError
+from lapsdata.adapters import find_adapter, read_adapted
+from lapsdata.errors import Problem, SchemaError, StorageError, UnknownFormatError
 from lapsdata.formats import read, tracks_writer, write
 from lapsdata.formats._format import size_on_disk
 from lapsdata.formats._rounding import ROUND_CONFIDENCE
 from lapsdata.formats.shards_webdataset import ShardsWriter
+from lapsdata.plugins import registry
 from lapsdata.provenance import provenance
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from lapsdata._convert._options import ConvertOptions
     from lapsdata._convert._sources import ConvertSource
     from lapsdata._convert._windows import Windows
+    from lapsdata.adapters import Adapter, Writer
     from lapsdata.execution.engine import Tell
     from lapsdata.execution.manifest import Job
     from lapsdata.formats import WriteReport
@@ -82,6 +84,8 @@ def _made(job: Job[ConvertWork], tell: Tell) -> Converted:
     before = sum(size_on_disk(path) for path in {source.path for source in work.sources})
     if work.options.to.startswith("shards_"):
         return _to_shards(job, before, tell)
+    if work.options.to not in registry("formats").names():
+        return _to_others(work, target, before, tell)
     if work.sources[0].kind == "adapted":
         return _through_adapter(work, target, before, tell, overwrite=job.overwrite)
     if work.sources[0].kind == "whole":
@@ -186,19 +190,58 @@ def _of_shards(
 
 def _through_adapter(work: ConvertWork, target: Path, before: int, tell: Tell, *, overwrite: bool) -> Converted:
     """Read files of others, with what was said of them, and write their record."""
-    (source,), options = work.sources, work.options
-    found = find_adapter(source.path)
-    if found is None:
-        message = "expected a file that an adapter knows, as it did before, got another"
-        raise UnknownFormatError(Problem("changed-meanwhile", str(source.path), message, "run this again"))
-    said = options.model_dump(include={"rate", "stride", "horizon", "duration_s", "zeros"})
-    container, notes = found[0].read(source.path, **{**said, "rate": options.rate})
+    options = work.options
+    adapter, path = _adapter(work)
+    found = read_adapted(adapter, path, _said(options))
+    container = found.container
     header: Header = container.header
     made = marked(header.provenance, options, work.parents)
     container = replace(container, header=header.model_copy(update={"provenance": made}))
     done = write(target, container, format=options.to, overwrite=overwrite)
     tell(len(container))
-    return Converted(len(container), before, done.nbytes, unverified=len(container), notes=(*notes, *done.notes))
+    return Converted(
+        len(container), before, done.nbytes, unverified=len(container), notes=(*found.told(path), *done.notes)
+    )
+
+
+def _adapter(work: ConvertWork) -> tuple[Adapter, Path]:
+    (source,) = work.sources
+    found = find_adapter(source.path, {work.record})
+    if found is None:
+        message = "expected a file that an adapter knows, as it did before, got another"
+        raise UnknownFormatError(Problem("changed-meanwhile", str(source.path), message, "run this again"))
+    return found[0], source.path
+
+
+def _said(options: ConvertOptions) -> dict[str, Any]:
+    """Return what was said of files of others; what was not is None, or says nothing."""
+    names = {"stride", "horizon", "duration_s", "zeros", "split", "end", "unit"}
+    return {**options.model_dump(include=names), "rate": options.rate}
+
+
+def _to_others(work: ConvertWork, target: Path, before: int, tell: Tell) -> Converted:
+    """Write files of others: what they are made of is in our own file, or read through another adapter."""
+    (source,), options = work.sources, work.options
+    writer: Writer = registry("adapters").load(options.to).writer
+    told = {"rate": options.rate, "gap_label": options.gap_label}
+    given = {name: value for name, value in told.items() if value is not None}
+    reader = _adapter(work) if source.kind == "adapted" else None
+    takes = frozenset[str]() if reader is None else (getattr(reader[0], "takes", None) or frozenset({"rate"}))
+    # The rate is that of the frames on both sides, where both have frames.
+    if wrong := given.keys() - writer.takes - takes:
+        message = f"expected what {options.to} or its source takes, got {', '.join(sorted(wrong))}"
+        raise SchemaError(Problem("wrong-option", str(target), message, "leave it out"))
+    notes: tuple[Problem, ...] = ()
+    if reader is None:
+        container = read(source.path, verify="always")
+    else:
+        said = {name: value for name, value in _said(options).items() if name != "rate" or name in takes}
+        found = read_adapted(*reader, said)
+        container, notes = found.container, found.told(source.path)
+    done = writer.write(target, container, **{name: given[name] for name in given.keys() & writer.takes})
+    tell(len(container))
+    unverified = 0 if reader is None else len(container)
+    return Converted(len(container), before, done.nbytes, unverified=unverified, notes=(*notes, *done.notes))
 
 
 def _whole(work: ConvertWork, target: Path, before: int, tell: Tell, *, overwrite: bool) -> Converted:

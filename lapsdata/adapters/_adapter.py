@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from lapsdata.errors import AmbiguousFormatError, Problem
+from lapsdata.errors import AmbiguousFormatError, Problem, SchemaError, listed
 from lapsdata.plugins import registry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Mapping
     from pathlib import Path
 
     from lapsdata.containers import Container
+    from lapsdata.formats import WriteReport
+    from lapsdata.timebase import FrameRate
 
-__all__ = ["Adapted", "Adapter", "find_adapter"]
+__all__ = ["Adapted", "Adapter", "Writer", "find_adapter", "read_adapted"]
+
+# What is asked of every kind of file, and says nothing where it is not given.
+_UNSAID = ("zeros", "measured")
 
 
 class Adapted(NamedTuple):
@@ -25,6 +30,12 @@ class Adapted(NamedTuple):
     container : Container
     notes : tuple of Problem
         At severity "warning" or "info": what looks wrong, was counted, or could not be checked.
+    unmeasured : tuple of str
+        Of segments: videos whose length the files do not tell, so that their time ends with their last segment.
+    rate : FrameRate, optional
+        Frames per second that times were made of; None where the files hold times.
+    rate_origin : str, optional
+        How that rate is known, in words.
 
     Examples
     --------
@@ -35,6 +46,42 @@ class Adapted(NamedTuple):
 
     container: Container
     notes: tuple[Problem, ...] = ()
+    unmeasured: tuple[str, ...] = ()
+    rate: FrameRate | None = None
+    rate_origin: str | None = None
+
+    def told(self, path: Path) -> tuple[Problem, ...]:
+        """Return the notes, and that lengths are not known where they are not."""
+        if not self.unmeasured:
+            return self.notes
+        message = f"how long {listed(self.unmeasured)} last is not told: their time ends with their last segment"
+        return (*self.notes, Problem("length-unknown", str(path), message, None, "info"))
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """Writes files of one project.
+
+    Parameters
+    ----------
+    record : str
+        What it writes: `segments` ...
+    write : callable
+        `write(path, container, **told) -> WriteReport`, at a path that is free; what the files cannot hold is in its
+        notes.
+    takes : frozenset of str
+        The names of what it can be told.
+
+    Examples
+    --------
+    >>> from lapsdata.plugins import registry
+    >>> registry("adapters").load("mstcn").writer.record
+    'segments'
+    """
+
+    record: str
+    write: Callable[..., WriteReport]
+    takes: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +100,10 @@ class Adapter:
     read : callable
         `read(path, **told) -> Adapted`, `told` being what the files cannot say; what is needed and not told is an
         error that says why it cannot be known.
+    takes : frozenset of str, optional
+        The names of what `read` can be told; None where it looks at everything itself.
+    writer : Writer, optional
+        Where files of theirs are also written.
 
     Examples
     --------
@@ -65,10 +116,18 @@ class Adapter:
     title: str
     recognises: Callable[[Path], str | None]
     read: Callable[..., Adapted]
+    takes: frozenset[str] | None = None
+    writer: Writer | None = None
 
 
-def find_adapter(path: Path) -> tuple[Adapter, str] | None:
+def find_adapter(path: Path, records: Collection[str] | None = None) -> tuple[Adapter, str] | None:
     """Return the adapter that knows a file or folder, and the record that it reads from it; None where none does.
+
+    Parameters
+    ----------
+    path : Path
+    records : collection of str, optional
+        What is wanted: a folder may hold several records of one project, each known to an adapter of its own.
 
     Raises
     ------
@@ -86,9 +145,46 @@ def find_adapter(path: Path) -> tuple[Adapter, str] | None:
     found = [
         (adapter, record)
         for adapter in registry("adapters").load_all().values()
-        if (record := adapter.recognises(path)) is not None
+        if (record := adapter.recognises(path)) is not None and (records is None or record in records)
     ]
     if len(found) > 1:
         message = f"expected files of one project, got what {', '.join(one.name for one, _ in found)} all know"
         raise AmbiguousFormatError(Problem("ambiguous-format", str(path), message, "name a file in it"))
     return found[0] if found else None
+
+
+def read_adapted(adapter: Adapter, path: Path, told: Mapping[str, Any]) -> Adapted:
+    """Read through an adapter with what was said of the files; what means nothing to it is refused.
+
+    Parameters
+    ----------
+    adapter : Adapter
+    path : Path
+    told : mapping
+        By name; None is not said.
+
+    Raises
+    ------
+    SchemaError
+        Something that it does not take (`wrong-option`), and whatever its `read` raises.
+    StorageError
+        It cannot be read.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> folder = pathlib.Path(tempfile.mkdtemp()) / "groundTruth"
+    >>> folder.mkdir()
+    >>> _ = (folder / "S1_Tea.txt").write_text("take")
+    >>> adapter, record = find_adapter(folder)
+    >>> read_adapted(adapter, folder, {"rate": 15, "split": None}).container.label
+    ('take',)
+    """
+    said = {name: value for name, value in told.items() if value is not None and (name, value) != _UNSAID}
+    takes = getattr(adapter, "takes", None)
+    if takes is not None and not said.keys() <= takes:
+        wrong = ", ".join(sorted(said.keys() - takes))
+        message = f"expected {' or '.join(sorted(takes)) or 'nothing'} to be said beside it, got {wrong}"
+        fix = f"leave it out: it means nothing to the files of {adapter.name}"
+        raise SchemaError(Problem("wrong-option", str(path), message, fix))
+    return adapter.read(path, **said)

@@ -2,18 +2,22 @@
 
 A data set is a folder with `groundTruth/<video>.txt`, one label per line, and as a rule `mapping.txt` (number and name
 of each class) and `splits/<split>.bundle` (a video per line). Results are files without an ending: a line of `#`, then
-the labels of all frames in one line. Neither holds a time: the rate is asked for (GTEA and Breakfast 15, 50Salads 30).
+the labels of all frames in one line. Neither holds a time: the rate is told, or known by the classes of `mapping.txt`
+where these are GTEA's, Breakfast's (15) or 50Salads' (30).
 A run of equal labels is a segment, background as any other: what counts as background is said where it is scored.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lapsdata.adapters._adapter import Adapted, Adapter
+from lapsdata.adapters._adapter import Adapted, Adapter, Writer
+from lapsdata.adapters._known_rates import known_rate
 from lapsdata.adapters._synthetic import MARKER, synthetic_root
+from lapsdata.adapters._texts import RANGE
+from lapsdata.adapters._written_labels import LONGEST_LABEL, write_frame_labels
 from lapsdata.containers import Segments
 from lapsdata.errors import Problem, Problems, SchemaError, listed
 from lapsdata.metrics import runs_of
@@ -31,10 +35,6 @@ __all__ = ["PLUGIN", "labels_of", "read", "read_split"]
 
 _TRUTH, _SPLITS, _MAPPING, _BUNDLE = "groundTruth", "splits", "mapping.txt", ".bundle"
 _RESULT = b"### Frame level recognition"
-# What is asked of every kind of file, and says nothing about these where it is not given.
-_ZEROS = ("zeros", "measured")
-# A label is a word or two; what has longer lines is another kind of text.
-_LONGEST_LABEL = 100
 
 
 def recognises(path: Path) -> str | None:
@@ -60,7 +60,6 @@ def read(
     *,
     rate: FrameRate | float | str | None = None,
     split: str | None = None,
-    **others: Any,  # noqa: ANN401 - what other adapters take
 ) -> Adapted:
     r"""Read the labels of all videos, or of those of a split.
 
@@ -68,8 +67,8 @@ def read(
     ----------
     path : Path
         See `recognises`.
-    rate : FrameRate, number or str
-        Frames per second of the labels.
+    rate : FrameRate, number or str, optional
+        Frames per second of the labels; known by itself for the three data sets, which is told.
     split : str, optional
         Name of a file in `splits` without its ending, such as `test.split1`; its order is kept.
 
@@ -81,7 +80,8 @@ def read(
     Raises
     ------
     SchemaError
-        No rate (`no-times`), no file, an empty line or file, a split with a video that is not there: every one named.
+        No rate, told or known (`no-times`), no file, an empty line or file, ranges of frames, a split that is not there
+        (`no-split`) or has a video that is not: every one named.
     StorageError
         It cannot be read.
 
@@ -95,17 +95,17 @@ def read(
     >>> segments.label, segments.end_s.tolist()
     (('take', 'pour'), [1.0, 1.5])
     """
-    meant = {name: value for name, value in others.items() if value is not None and (name, value) != _ZEROS}
-    if meant:
-        message = f"expected a rate and a split alone, got {', '.join(sorted(meant))}"
-        raise SchemaError(Problem("wrong-option", str(path), message, "labels of frames need nothing else"))
-    if rate is None:
-        message = "expected frames per second, got none: labels of frames carry no times"
-        fix = "give --rate: GTEA and Breakfast have 15, 50Salads 30"
-        raise SchemaError(Problem("no-times", str(path), message, fix))
-    labels = labels_of(path, split)
+    files = _files(existing(path), split)
+    classes = _classes(path)
+    per_s, origin = _rate(path, rate, classes)
+    labels = _labels_of(files)
+    notes = _notes(path, labels, classes)
     synthetic = synthetic_root(_root(path))
-    return Adapted(_segments(path, labels, FrameRate.parse(rate), synthetic), tuple(_notes(path, labels, synthetic)))
+    if synthetic is not None:
+        notes.append(Problem("synthetic", str(_root(path) / MARKER), synthetic, None, "warning"))
+    if rate is None:
+        notes.append(Problem("known-rate", str(path), f"taken for {origin}", "--rate says another one", "info"))
+    return Adapted(_segments(path, labels, per_s, synthetic), tuple(notes), rate=per_s, rate_origin=origin)
 
 
 def labels_of(path: Path, split: str | None = None) -> dict[str, list[str]]:
@@ -130,11 +130,20 @@ def labels_of(path: Path, split: str | None = None) -> dict[str, list[str]]:
     >>> labels_of(folder)
     {'S1_Tea': ['take', 'pour']}
     """
-    files = _files(existing(path), split)
+    return _labels_of(_files(existing(path), split))
+
+
+def _labels_of(files: dict[str, Path]) -> dict[str, list[str]]:
     problems = Problems()
     labels = {name: found for name, file in files.items() if (found := _labels(file, problems)) is not None}
     problems.raise_as(SchemaError)
     return labels
+
+
+def _root(path: Path) -> Path:
+    """Return the folder of the data set that a folder, or a file of labels, lies in."""
+    folder = path.parent if path.is_file() else path
+    return folder.parent if folder.name == _TRUTH else folder
 
 
 def read_split(path: Path) -> tuple[str, ...]:
@@ -173,12 +182,6 @@ def _video(name: str) -> str:
     return name.removesuffix(".txt")
 
 
-def _root(path: Path) -> Path:
-    """Return the folder of the data set that a folder, or a file of labels, lies in."""
-    folder = path.parent if path.is_file() else path
-    return folder.parent if folder.name == _TRUTH else folder
-
-
 def _files(path: Path, split: str | None) -> dict[str, Path]:
     """Return the files of labels by video."""
     if path.is_file():
@@ -193,7 +196,12 @@ def _files(path: Path, split: str | None) -> dict[str, Path]:
         raise SchemaError(Problem("no-files", str(folder), "expected a file of labels per video, got none"))
     if split is None:
         return found
-    names = read_split(root / _SPLITS / f"{split}{_BUNDLE}")
+    bundle = root / _SPLITS / f"{split}{_BUNDLE}"
+    if not bundle.is_file():
+        there = sorted(one.name.removesuffix(_BUNDLE) for one in bundle.parent.glob(f"*{_BUNDLE}"))
+        message = f"expected a split of {root / _SPLITS}, {listed(there, 12)}, got {split!r}"
+        raise SchemaError(Problem("no-split", str(path), message))
+    names = read_split(bundle)
     missing = [name for name in names if name not in found]
     if missing:
         message = f"expected labels of every video of {split}, got none of {listed(missing)}"
@@ -213,12 +221,15 @@ def _labels(path: Path, problems: Problems) -> list[str] | None:
     if data.startswith(_RESULT):
         return _expected_some(text.partition("\n")[2].split(), path, problems)
     lines = [line.strip() for line in text.removesuffix("\n").split("\n")] if text.strip() else []
-    wrong = next(
-        (n for n, line in enumerate(lines, 1) if not 0 < len(line) <= _LONGEST_LABEL or "\ufffd" in line), None
-    )
+    wrong = next((n for n, line in enumerate(lines, 1) if not 0 < len(line) <= LONGEST_LABEL or "\ufffd" in line), None)
     if wrong is not None:
         message = f"expected a label per line, got {lines[wrong - 1][:40]!r}"
         problems.add("wrong-label", f"{path}: line {wrong}", message, "every frame has a label: none may be left out")
+        return None
+    if lines and RANGE.fullmatch(lines[0]):
+        message = f"expected a label per line, got a range of frames: {lines[0][:40]!r}"
+        fix = f"copy such files to a folder that is not called {_TRUTH}: they are read as ranges there"
+        problems.add("wrong-label", f"{path}: line 1", message, fix)
         return None
     return _expected_some(lines, path, problems)
 
@@ -255,18 +266,43 @@ def _segments(path: Path, labels: dict[str, list[str]], rate: FrameRate, synthet
     )
 
 
-def _notes(path: Path, labels: dict[str, list[str]], synthetic: str | None) -> list[Problem]:
-    told = [] if synthetic is None else [Problem("synthetic", str(_root(path) / MARKER), synthetic, None, "warning")]
-    mapping = next((one for one in (path / _MAPPING, path.parent / _MAPPING) if one.is_file()), None)
+def _classes(path: Path) -> set[str] | None:
+    """Return the classes of the list beside the labels, None where there is none."""
+    beside = (path, path.parent) if path.is_dir() else (path.parent, path.parent.parent)
+    places = (place / name for place in beside for name in (_MAPPING, f"mapping/{_MAPPING}"))
+    mapping = next((one for one in places if one.is_file()), None)
     if mapping is None:
-        return told
+        return None
     with storage_errors(mapping, "read"):
-        known = {line.split(maxsplit=1)[1].strip() for line in mapping.read_text().splitlines() if " " in line}
-    unknown = sorted({label for words in labels.values() for label in words} - known)
-    if not unknown:
-        return told
+        lines = mapping.read_text(encoding="utf-8", errors="replace").splitlines()
+    return {line.split(maxsplit=1)[1].strip() for line in lines if len(line.split(maxsplit=1)) > 1}
+
+
+def _rate(path: Path, told: FrameRate | float | str | None, classes: set[str] | None) -> tuple[FrameRate, str]:
+    """Return the frames per second, and how they are known."""
+    if told is not None:
+        return FrameRate.parse(told), "told"
+    known = None if classes is None else known_rate(classes)
+    if known is None:
+        message = "expected frames per second, got none: labels of frames carry no times"
+        fix = "give --rate: GTEA and Breakfast have 15, 50Salads 30"
+        raise SchemaError(Problem("no-times", str(path), message, fix))
+    return known.rate, f"{known.rate} per second, as {known.name}'s labels have; known by {_MAPPING}"
+
+
+def _notes(path: Path, labels: dict[str, list[str]], classes: set[str] | None) -> list[Problem]:
+    unknown = sorted({label for words in labels.values() for label in words} - (classes or set()))
+    if classes is None or not unknown:
+        return []
     message = f"expected the classes of {_MAPPING}, got {listed(unknown)} too"
-    return [*told, Problem("unknown-labels", str(path), message, "look for a misspelling", "warning")]
+    return [Problem("unknown-labels", str(path), message, "look for a misspelling", "warning")]
 
 
-PLUGIN = Adapter("mstcn", "Labels per frame as MS-TCN lays them out: GTEA, 50Salads, Breakfast", recognises, read)
+PLUGIN = Adapter(
+    "mstcn",
+    "Labels per frame as MS-TCN lays them out: GTEA, 50Salads, Breakfast",
+    recognises,
+    read,
+    takes=frozenset({"rate", "split"}),
+    writer=Writer("segments", write_frame_labels, frozenset({"rate", "gap_label"})),
+)

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lapsdata import console
+from lapsdata.errors import LapsError
 from lapsdata.verbs import Json, finish
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lapsdata.errors import Problem
 
 __all__ = ["PLUGIN"]
 
@@ -19,6 +25,10 @@ def check(
     force: Annotated[bool, typer.Option("--force", help="With --seal: make it anew where there is one.")] = False,
     quarantine: Annotated[
         Path | None, typer.Option(help="Move videos that cannot be read there.", metavar="FOLDER")
+    ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(help="Whether energies are like those that a threshold was told from.", metavar="FILE[:KEY]"),
     ] = None,
     json: Json = False,
 ) -> None:
@@ -32,6 +42,8 @@ def check(
     Ledgers of all ranks prove together that each epoch was seen exactly once. They are a proof, and the exit code is 0,
     where at least one epoch was and no error speaks against another; an epoch after it that is not finished yet is a
     warning. Where no epoch is whole yet, nothing is proven, and the exit code is 1.
+    With --against every PATH is a file of energies, and is compared with those that the threshold of FILE was told
+    from: energies of another camera, rate or size differ, and its number means little there.
     """
     if force and not seal:
         raise typer.BadParameter("only with --seal", param_hint="--force")
@@ -39,7 +51,7 @@ def check(
 
     with console.progress("check", unit="windows", none=False) as advance:
         report = check_integrity(paths, seal=seal, force=force, advance=advance)
-    problems = report.problems
+    problems = [*report.problems, *(_compared(paths, against) if against is not None else ())]
     if quarantine is not None:
         from lapsdata.checks.videos import quarantine as move_away
 
@@ -56,6 +68,26 @@ def check(
         console.write(report.summary)
         console.report(problems)
     finish(problems)
+
+
+def _compared(paths: list[Path], against: str) -> Iterator[Problem]:
+    """Yield how energies differ from those that a threshold was told from."""
+    from lapsdata.containers import Energies
+    from lapsdata.formats import read
+    from lapsdata.segmenters import given_threshold
+    from lapsdata.stages.threshold_reports import named_threshold
+
+    named = named_threshold(against)
+    if named is None or named.record is None:
+        message = f"expected a file that `lapsdata threshold` wrote, got {against!r}"
+        raise typer.BadParameter(message, param_hint="--against")
+    for path in paths:
+        try:
+            energies = read(path, Energies)
+            found = (*given_threshold(named.value, energies).problems, *named.problems(energies))
+        except LapsError as error:
+            found = error.problems
+        yield from (one if one.where.startswith(str(path)) else one.within(str(path)) for one in found)
 
 
 PLUGIN = check

@@ -30,6 +30,16 @@ class _Zeros(StrEnum):
     GATED = "gated"
 
 
+class _End(StrEnum):
+    INCLUSIVE = "inclusive"
+    EXCLUSIVE = "exclusive"
+
+
+class _Unit(StrEnum):
+    SECONDS = "s"
+    HTK = "100ns"
+
+
 def convert(
     context: typer.Context,
     source: Annotated[
@@ -39,7 +49,11 @@ def convert(
         Path, typer.Argument(help="A file for one file, else a folder; or a folder of shards.", metavar="DST")
     ],
     to: Annotated[
-        str | None, typer.Option(metavar="FORMAT", help="hdf5, zarr, shards; else by the ending of DST.")
+        str | None,
+        typer.Option(
+            metavar="FORMAT",
+            help="hdf5, zarr, shards; of segments also mstcn, laps_segments; else by the ending of DST.",
+        ),
     ] = None,
     profile: Annotated[_Profile, typer.Option(help="Uncompressed, or rounded and compressed.")] = _Profile.RAW,
     round_px: Annotated[
@@ -67,6 +81,16 @@ def convert(
     split_every: Annotated[
         str | None, typer.Option(metavar="S", help="Of videos: cut them into pieces of so many seconds, as 40s.")
     ] = None,
+    split: Annotated[
+        str | None, typer.Option(help="Of segments of others: a split, as test.split1, or a subset.", metavar="NAME")
+    ] = None,
+    end: Annotated[
+        _End | None, typer.Option(help="Of ranges of frames: whether the last frame is part of one.")
+    ] = None,
+    unit: Annotated[_Unit | None, typer.Option(help="Of .lab files: what times are counted in.")] = None,
+    gap_label: Annotated[
+        str | None, typer.Option(help="With --to mstcn: what frames in no segment are called.", metavar="LABEL")
+    ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Convert again what is done; never replaces what others made.")
     ] = False,
@@ -86,11 +110,13 @@ def convert(
     Foreign files are HDF5, Zarr, folders of npy files and WebDataset tars of other makers with tracks and vis. They
     carry no times, and no checksums but those that lapsdata check --seal has put beside them: windows without any are
     counted. Energies of LAPS (stream_energy_*.jsonl, energy_split1) carry no times either: give --rate and --stride.
+    Segments of others (MS-TCN's labels per frame, ActivityNet, RTTM, .lab, EPIC, ranges of frames, LAPS) become
+    Parquet, and with --to mstcn or laps_segments files of others, which are never replaced.
     """
     from lapsdata._convert import convert as converted
 
     if split_every is not None:
-        given = (to, round_px, samples_per_shard, rate, size, stride, horizon, duration)
+        given = (to, round_px, samples_per_shard, rate, size, stride, horizon, duration, split, end, unit, gap_label)
         if any(one is not None for one in given) or profile is not _Profile.RAW or zeros is not _Zeros.MEASURED:
             raise typer.BadParameter("pieces of videos need none of the other options", param_hint="--split-every")
         from lapsdata._convert._splitting import split_videos
@@ -117,6 +143,10 @@ def convert(
             horizon=horizon,
             duration_s=duration,
             zeros=zeros.value,
+            split=split,
+            end=None if end is None else end.value,
+            unit=None if unit is None else unit.value,
+            gap_label=gap_label,
             force=force,
             workers=workers,
         ),

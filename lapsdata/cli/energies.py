@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lapsdata import console
-from lapsdata.verbs import Json
+from lapsdata.verbs import Json, by_option
+
+if TYPE_CHECKING:
+    from lapsdata.containers import Energies
+    from lapsdata.stages import Output
 
 __all__ = ["PLUGIN"]
 
@@ -31,7 +35,11 @@ class _Points(StrEnum):
 
 
 def energies(
-    files: Annotated[list[Path], typer.Argument(help="Tracks or tokens, one per video; or a folder of them.")],
+    context: typer.Context,
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="Tracks or tokens, one per video; or a folder of them. With --fuse, files of energies."),
+    ],
     out: Annotated[Path, typer.Option("--out", help="The energies, as FILE.jsonl.", metavar="FILE")],
     mode: Annotated[
         str,
@@ -57,6 +65,26 @@ def energies(
     smooth: Annotated[
         str | None, typer.Option(help="Smooth too: ema:SECONDS or moving_average:SECONDS.", metavar="HOW:S")
     ] = None,
+    fuse: Annotated[
+        str | None,
+        typer.Option(
+            metavar="zlogmean|zmean",
+            help="Make one of energies of the same videos over several supports: the mean of their z-scores, of their "
+            "logarithms or not.",
+        ),
+    ] = None,
+    fuse_times: Annotated[
+        str | None,
+        typer.Option(
+            metavar="equal|interpolate",
+            help="With --fuse: rows of other times are refused, or interpolated at those of the first file; equal by "
+            "default.",
+        ),
+    ] = None,
+    fuse_like: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="With --fuse: take means and deviations of these, fused of train videos."),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Measure again what is done.")] = False,
     json: Json = False,
 ) -> None:
@@ -64,22 +92,55 @@ def energies(
 
     Each value has its own time, and a state: measured, gated or missing. A gated or missing one has no energy; it is
     never 0.
-    """
-    from lapsdata.stages.energies import EnergyStageOptions, energy_files, energy_problems, measure_files
 
+    With --fuse, energies that were measured before are made one, on their own scales or those of train videos.
+    """
+    from lapsdata.stages.energies import EnergyStageOptions, energy_files, measure_files
+
+    if fuse is not None:
+        _expect_no_measuring(context)
+        _tell(_fused(files, out, {"how": fuse, "times": fuse_times}, fuse_like, force), json)
+        return
+    if fuse_times is not None or fuse_like is not None:
+        raise typer.BadParameter("goes with --fuse", param_hint="--fuse-like" if fuse_like else "--fuse-times")
     # The record knows the words, and names them.
     told: dict[str, Any] = {"mode": mode, "motion": motion.value, "points": points.value, "view": view, "gate": gate}
     told["source"] = None if source is None else source.value
     if smooth is not None:
         told["smoothing"], told["smoothing_s"] = _smoothing(smooth)
-    output = measure_files(energy_files(files), out, EnergyStageOptions(**told), force=force)
-    facts = {"out": str(out), **output.content.facts(), "done": output.fate}
+    _tell(measure_files(energy_files(files), out, EnergyStageOptions(**told), force=force), json)
+
+
+def _tell(output: Output[Energies], json: bool) -> None:
+    from lapsdata.stages.energies import energy_problems
+
+    facts = {"out": str(output.path), **output.content.facts(), "done": output.fate}
     problems = energy_problems(output.content)
     if json:
         console.write_json(facts, problems)
     else:
         console.write_facts(facts)
         console.report(problems)
+
+
+def _expect_no_measuring(context: typer.Context) -> None:
+    """Refuse options that measure, beside --fuse: the energies are measured already."""
+    for name in ("mode", "source", "motion", "points", "view", "gate", "smooth"):
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            raise typer.BadParameter("not beside --fuse: its energies are measured already", param_hint=f"--{name}")
+
+
+def _fused(
+    files: list[Path], out: Path, told: dict[str, str | None], like: Path | None, force: bool
+) -> Output[Energies]:
+    from lapsdata.stages.fuse import fuse_files
+    from lapsdata.transforms.fusion import FuseOptions
+
+    given: dict[str, Any] = {key: value for key, value in told.items() if value is not None}
+    with by_option("FuseOptions", lambda key: "--fuse" if key == "how" else f"--fuse-{key}"):
+        options = FuseOptions(**given)
+    return fuse_files(files, out, options, like=like, force=force)
 
 
 def _smoothing(text: str) -> tuple[str, float]:

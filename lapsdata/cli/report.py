@@ -34,20 +34,29 @@ def report(
     scores: Annotated[
         Path | None, typer.Option(help="Scores of these segments: --out of `lapsdata evaluate`.", metavar="FILE")
     ] = None,
+    train: Annotated[
+        Path | None,
+        typer.Option(help="True segments of the train split that the scores were taken with.", metavar="PATH"),
+    ] = None,
+    note: Annotated[
+        str | None, typer.Option(help="Stands on the page and every picture, such as SYNTHETIC.", metavar="TEXT")
+    ] = None,
     average: Annotated[_Average, typer.Option(help="Over videos, or over all boundaries.")] = _Average.MACRO,
     force: Annotated[bool, typer.Option("--force", help="Make again what is done.")] = False,
     json: Json = False,
 ) -> None:
     """Show what was found: a timeline for each video, on one page.
 
-    The folder holds a picture for each video (timelines/), the scores, and index.html, which needs no network. A second
-    call keeps it if it is whole and made of the same files; what others have put there is never replaced.
+    The folder holds a picture for each video (timelines/), the scores with a curve over tolerances (curve.png), and
+    index.html, which needs no network. The curve is taken at many tolerances where every file is given that the scores
+    were made of, and otherwise at those of the scores. A second call keeps the folder if it is whole and made of the
+    same files; what others have put there is never replaced.
     """
     from lapsdata.stages.report import ReportOptions, write_report
 
-    options = ReportOptions(average=average.value)
+    options = ReportOptions(average=average.value, note=note)
     output = write_report(
-        out, segments=segments, energies=energies, truth=truth, scores=scores, options=options, force=force
+        out, segments=segments, energies=energies, truth=truth, scores=scores, train=train, options=options, force=force
     )
     problems = output.content.problems
     facts = {"out": str(out), **output.content.facts(), "page": str(out / "index.html"), "done": output.fate}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,13 +12,21 @@ from lapsdata import console
 from lapsdata.verbs import Json, by_option, finish, key_values
 
 if TYPE_CHECKING:
+    from lapsdata.containers import Energies
     from lapsdata.segmenters import Threshold
     from lapsdata.stages._segment_export import ExportOptions
     from lapsdata.stages._table_export import TableExport
+    from lapsdata.stages.durations import Durations
+    from lapsdata.stages.threshold_reports import NamedThreshold
 
 __all__ = ["PLUGIN"]
 
 _BY_ENERGY = "state_machine"
+
+
+class _Refine(StrEnum):
+    NONE = "none"
+    STEEPEST = "steepest"
 
 
 def segment(
@@ -28,13 +37,32 @@ def segment(
         str | None,
         typer.Option(
             help="Of the state machine: Otsu's, on logarithms or not, a number, or what `lapsdata threshold` wrote.",
-            metavar="otsu|otsu-linear|X|FILE",
+            metavar="otsu|otsu-linear|X|FILE[:KEY]",
         ),
+    ] = None,
+    report: Annotated[
+        str | None,
+        typer.Option(help="The same of a file alone; KEY names one of several (a.b.c).", metavar="FILE[:KEY]"),
     ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", help="A parameter of the segmenter; may be repeated.", metavar="KEY=VALUE"),
     ] = None,
+    durations_from: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="TRUTH",
+            help="True segments of train videos: their --cap-quantile is max_duration_s, their mean is mean_s, of a "
+            "segmenter that knows these.",
+        ),
+    ] = None,
+    cap_quantile: Annotated[
+        float | None,
+        typer.Option(metavar="Q", help="With --durations-from: share that is not longer; 0.95 by default."),
+    ] = None,
+    refine: Annotated[
+        _Refine, typer.Option(help="Of the state machine: steepest moves boundaries by up to half the support.")
+    ] = _Refine.NONE,
     export: Annotated[
         Path | None, typer.Option(help="Folder of clips and codes of each segment.", metavar="FOLDER")
     ] = None,
@@ -66,13 +94,16 @@ def segment(
     if (export is None) != (not tokens and not videos):
         raise typer.BadParameter("goes with --tokens or --videos, and they with it", param_hint="--export")
     parameters = key_values(settings or [])
-    found, file = None, None
+    asked = _asked(threshold, report)
+    durations = _durations(durations_from, cap_quantile)
+    _tell_parameters(parameters, segmenter, energies, durations, refine)
+    found, named = None, None
     if takes_threshold(segmenter) and "threshold" not in parameters:
-        found, file = _threshold(threshold or "otsu", energies)
+        found, named = _threshold(asked or "otsu", energies)
         parameters["threshold"] = found.value
-    elif threshold is not None:
+    elif asked is not None:
         message = "not beside --set threshold" if "threshold" in parameters else f"{segmenter} has none"
-        raise typer.BadParameter(message, param_hint="--threshold")
+        raise typer.BadParameter(message, param_hint="--threshold" if report is None else "--report")
     maker = registry("segmenters").load(segmenter)
     with by_option(getattr(maker, "__name__", ""), lambda key: "--threshold" if key == "threshold" else f"--set {key}"):
         made = maker(**parameters)
@@ -85,9 +116,16 @@ def segment(
     )
     exporter = None if export is None else _exporter(export, chosen, energies, tokens or [], videos or [], force)
     expect = None if exporter is None else exporter.expect
-    output, told = segment_energies(energies, out, made, threshold=file, expect=expect, force=force)
-    problems = [*(found.problems if found else ()), *told]
+    told_from = () if named is None else named.problems(_read(energies), made.parameters)
+    file = None if named is None else named.path
+    output, told = segment_energies(
+        energies, out, made, threshold=file, durations=durations_from, expect=expect, force=force
+    )
+    problems = [*(found.problems if found else ()), *told_from, *told]
     facts = {"out": str(out), **output.content.facts()}
+    if durations is not None:
+        problems += durations.problems((one.name for one in output.content.header.videos), str(durations_from))
+        facts["durations"] = str(durations)
     if found is not None:
         facts["threshold"] = f"{found.value:.4g} ({found.method}), {found.above:.0%} of the energies are above"
     facts["done"] = output.fate
@@ -101,6 +139,38 @@ def segment(
         console.write_facts(facts)
         console.report(problems)
     finish(problems)
+
+
+def _durations(truth: Path | None, quantile: float | None) -> Durations | None:
+    from lapsdata.stages.durations import train_durations
+
+    if truth is None:
+        if quantile is not None:
+            raise typer.BadParameter("goes with --durations-from", param_hint="--cap-quantile")
+        return None
+    return train_durations(truth) if quantile is None else train_durations(truth, quantile)
+
+
+def _tell_parameters(
+    parameters: dict[str, Any], segmenter: str, energies: Path, durations: Durations | None, refine: _Refine
+) -> None:
+    """Put in what durations and energies tell of the parameters, which nobody may have set beside."""
+    from lapsdata.formats import read_header
+    from lapsdata.stages.segment import parameters_of
+
+    known, told = parameters_of(segmenter), {}
+    if durations is not None:
+        told["--durations-from"] = durations.parameters(known)
+    if refine is _Refine.STEEPEST:
+        support_s = float(getattr(read_header(energies), "support_s", 0.0))
+        told["--refine"] = {"refine_s": support_s / 2} if "refine_s" in known else {}
+    for option, values in told.items():
+        if not values:
+            raise typer.BadParameter(f"{segmenter} has no parameter that it tells", param_hint=option)
+        doubled = sorted(values.keys() & parameters.keys())
+        if doubled:
+            raise typer.BadParameter(f"not beside --set {doubled[0]}", param_hint=option)
+        parameters.update(values)
 
 
 def _exporter(
@@ -122,27 +192,36 @@ def _exporter(
     )
 
 
-def _threshold(text: str, energies: Path) -> tuple[Threshold, Path | None]:
-    """Return the threshold, and the file that says it."""
+def _asked(threshold: str | None, report: str | None) -> str | None:
+    """Return what was asked for by one of the two options."""
+    if report is None:
+        return threshold
+    if threshold is not None:
+        raise typer.BadParameter("not beside --threshold: both name the threshold", param_hint="--report")
+    if not Path(report).is_file() and ".json" not in report:
+        raise typer.BadParameter(f"expected FILE.json or FILE.json:KEY, got {report!r}", param_hint="--report")
+    return report
+
+
+def _read(energies: Path) -> Energies:
     from lapsdata.containers import Energies
     from lapsdata.formats import read
-    from lapsdata.segmenters import given_threshold
-    from lapsdata.stages.threshold import (
-        Measure,
-        expect_same_measure,
-        read_threshold,
-        threshold_options,
-        told_threshold,
-    )
 
-    series = read(energies, Energies)
-    if Path(text).is_file():
-        record = read_threshold(Path(text))
-        expect_same_measure(record, Measure.of(series.header), text)
-        return given_threshold(record.value, series), Path(text)
-    if Path(text).suffix == ".json":
-        read_threshold(Path(text))  # says what is wrong with it
-    return told_threshold(series, threshold_options(text)), None
+    return read(energies, Energies)
+
+
+def _threshold(text: str, energies: Path) -> tuple[Threshold, NamedThreshold | None]:
+    """Return the threshold, and the file that says it."""
+    from lapsdata.segmenters import given_threshold
+    from lapsdata.stages.threshold import Measure, expect_same_measure, threshold_options, told_threshold
+    from lapsdata.stages.threshold_reports import named_threshold
+
+    series, named = _read(energies), named_threshold(text)
+    if named is None:
+        return told_threshold(series, threshold_options(text)), None
+    if named.record is not None:
+        expect_same_measure(named.record, Measure.of(series.header), text)
+    return given_threshold(named.value, series), named
 
 
 PLUGIN = segment

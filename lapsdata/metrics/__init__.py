@@ -1,6 +1,7 @@
 """Scores of segmentations: pure functions on seconds, typed results, and chance beside every one of them."""
 
-from lapsdata.metrics.assignment import matched_share
+from lapsdata.metrics.ap_evaluation import AP_CHANCE_ROWS, evaluate_ap
+from lapsdata.metrics.assignment import matched_count, matched_share
 from lapsdata.metrics.boundary import (
     TOLERANCES_S,
     BoundaryCounts,
@@ -20,9 +21,20 @@ from lapsdata.metrics.chance import (
     shifted_boundaries,
     uniform_boundaries,
 )
+from lapsdata.metrics.cluster_evaluation import CLUSTER_CHANCE_ROWS, evaluate_clusters
 from lapsdata.metrics.comparison import check_comparable
+from lapsdata.metrics.contingency import (
+    InformationMean,
+    VMeasure,
+    adjusted_mutual_information,
+    adjusted_rand,
+    normalised_mutual_information,
+    v_measure,
+)
 from lapsdata.metrics.evaluation import CHANCE_ROWS, TRAIN_ROWS, evaluate_boundaries
+from lapsdata.metrics.label_evaluation import LABEL_CHANCE_ROWS, LABEL_OVERLAPS, LABEL_TRAIN_ROWS, evaluate_labels
 from lapsdata.metrics.partition import covering, r_value
+from lapsdata.metrics.score_tables import ap_table, cluster_table, label_table, lost_to_chance
 from lapsdata.metrics.segmental import (
     FrameCounts,
     Runs,
@@ -38,7 +50,12 @@ from lapsdata.metrics.temporal_ap import ACTIVITYNET_OVERLAPS, AveragePrecision,
 
 __all__ = [
     "ACTIVITYNET_OVERLAPS",
+    "AP_CHANCE_ROWS",
     "CHANCE_ROWS",
+    "CLUSTER_CHANCE_ROWS",
+    "LABEL_CHANCE_ROWS",
+    "LABEL_OVERLAPS",
+    "LABEL_TRAIN_ROWS",
     "TOLERANCES_S",
     "TRAIN_ROWS",
     "AveragePrecision",
@@ -46,24 +63,37 @@ __all__ = [
     "BoundaryMatch",
     "Detections",
     "FrameCounts",
+    "InformationMean",
     "Runs",
     "SegmentCounts",
+    "VMeasure",
+    "adjusted_mutual_information",
+    "adjusted_rand",
+    "ap_table",
     "average_precision",
     "best_chance",
     "boundary_table",
     "candidate_periods",
     "check_comparable",
+    "cluster_table",
     "comparison_table",
     "covering",
     "edit_score",
+    "evaluate_ap",
     "evaluate_boundaries",
+    "evaluate_clusters",
+    "evaluate_labels",
     "frame_counts",
     "inner_boundaries",
+    "label_table",
     "lasting_boundaries",
+    "lost_to_chance",
     "match_boundaries",
+    "matched_count",
     "matched_share",
     "median_shares",
     "nearest_distances",
+    "normalised_mutual_information",
     "not_above_chance",
     "overlap_counts",
     "periodic_boundaries",
@@ -74,5 +104,6 @@ __all__ = [
     "segment_boundaries",
     "shifted_boundaries",
     "uniform_boundaries",
+    "v_measure",
     "without",
 ]

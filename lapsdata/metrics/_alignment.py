@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from lapsdata.containers import Segments
-from lapsdata.errors import Problem, Problems, SchemaError, listed
+from lapsdata.errors import Problem, Problems, SchemaError
 from lapsdata.metrics._given import RESOLUTION_S, Span, instants_of, seconds, span_ticks, ticks_of
+from lapsdata.metrics._names import ExtraPolicy, MissingPolicy, check_names
 from lapsdata.metrics.boundary import inner_boundaries
 
 if TYPE_CHECKING:
@@ -23,12 +23,6 @@ __all__ = ["Alignment", "Boundaries", "ExtraPolicy", "MissingPolicy", "Video", "
 
 Boundaries = Segments | Mapping[str, "NDArray[np.float64]"]
 """Segments of videos, or the instants of each video's boundaries: float64 (B,), seconds."""
-
-MissingPolicy = Literal["raise", "empty"]
-"""A video of the truth without a prediction: refused, or scored as one in which nothing was found."""
-
-ExtraPolicy = Literal["raise", "leave_out"]
-"""A prediction for a video without truth: refused, or left out."""
 
 
 class Video(NamedTuple):
@@ -119,7 +113,7 @@ def align(truth: Boundaries, found: Boundaries, how: Alignment) -> tuple[tuple[V
     seconds(how.end_slack_s, "end_slack_s", 0)
     given = {"found": _instants_by_video(found, "found"), "truth": _instants_by_video(truth, "truth")}
     headers = {"found": _spans_of(found), "truth": _spans_of(truth)}
-    policies = _check_names(given["truth"], given["found"], how)
+    policies = check_names(given["truth"], given["found"], missing=how.missing, extra=how.extra)
     problems, videos = Problems(), []
     past = {"truth_past_the_end": 0, "found_past_the_end": 0}
     for name in sorted(given["truth"]):
@@ -162,32 +156,3 @@ def _instants_by_video(given: object, role: str) -> dict[str, NDArray[np.float64
 def _spans_of(given: Boundaries) -> dict[str, Span]:
     videos = given.header.videos if isinstance(given, Segments) else ()
     return {video.name: (video.start_s, video.end_s) for video in videos}
-
-
-def _check_names(truth: Mapping[str, object], found: Mapping[str, object], how: Alignment) -> dict[str, int]:
-    """Refuse videos that are on one side only, or count them."""
-    problems = Problems()
-    missing, extra = sorted(truth.keys() - found.keys()), sorted(found.keys() - truth.keys())
-    if not truth:
-        problems.add("no-videos", "truth", "expected at least one video, got none")
-    elif len(missing) == len(truth):
-        message = f"expected a video that is in both, got {listed(missing)} in truth and {listed(extra)} in found"
-        problems.add("no-common-video", "found", message, "compare the names; they have no ending")
-    else:
-        if how.missing == "raise":
-            fix = "predict it, or score it as empty: missing='empty'"
-            for name in missing:
-                message = f"expected the video, got none{_near(name, extra)}"
-                problems.add("no-prediction", f"found: {name}", message, fix)
-        if how.extra == "raise":
-            fix = "give its truth, or leave it out: extra='leave_out'"
-            for name in extra:
-                message = f"expected videos of the truth, got another{_near(name, missing)}"
-                problems.add("no-truth", f"found: {name}", message, fix)
-    problems.raise_as(SchemaError)
-    return {"missing_as_empty": len(missing), "without_truth_left_out": len(extra)}
-
-
-def _near(name: str, others: list[str]) -> str:
-    near = difflib.get_close_matches(name, others, n=1)
-    return f" (is it '{near[0]}'?)" if near else ""

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lapsdata.containers import Segments
-from lapsdata.errors import Problem, SchemaError, listed
+from lapsdata.errors import SchemaError
 from lapsdata.metrics._alignment import align
 from lapsdata.metrics._given import RESOLUTION_S, span_ticks, tick_lists, ticks_of
 from lapsdata.metrics._metronome import best_periods
+from lapsdata.metrics._names import check_train
 from lapsdata.metrics._rows import Scorer
 from lapsdata.metrics.boundary import inner_boundaries
 from lapsdata.metrics.chance import lasting_boundaries, median_shares, placed_boundaries
@@ -97,10 +98,7 @@ def train_split(train: Boundaries, videos: Sequence[Video], how: Alignment) -> t
         own, policies = align(train, train, replace(how, spans_s=known or None, missing="raise", extra="raise"))
     except SchemaError as error:
         raise error.within("train") from None
-    both = sorted({video.name for video in videos} & {video.name for video in own})
-    if both:
-        message = f"expected other videos than those that are scored, got {listed(both)} in both"
-        raise SchemaError(Problem("train-in-truth", "train", message, "leave them out of one of the two"))
+    check_train([video.name for video in videos], [video.name for video in own])
     past = policies.get("truth_past_the_end", 0)
     return TrainSplit(own), {"train_past_the_end": past} if past else {}
 

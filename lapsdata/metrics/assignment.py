@@ -9,13 +9,28 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["matched_share"]
+__all__ = ["matched_count", "matched_share"]
+
+
+def matched_count(table: NDArray[np.int64]) -> int:
+    """Return how many items of a table int64 (L, C) are of a cluster that was matched with their label.
+
+    Each cluster is matched with one label or none, so that they are as many as can be (Kuhn 1955).
+
+    Examples
+    --------
+    >>> matched_count(np.array([[2, 0], [1, 1]]))
+    3
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    return int(table[linear_sum_assignment(table, maximize=True)].sum())
 
 
 def matched_share(true: NDArray[np.int64], found: NDArray[np.int64], groups: NDArray[np.int64]) -> float:
     """Return the share of items whose cluster was matched with their label, one-to-one within each group.
 
-    The matching is the best one there is (Kuhn 1955). What it is done within, each video, the videos of an activity or
+    The matching is that of `matched_count`. What it is done within, each video, the videos of an activity or
     all of them, makes other scores of it: the smaller a group, the higher. Clusters and labels may differ in number:
     what is left over is matched with nothing, and wrong.
 
@@ -36,8 +51,6 @@ def matched_share(true: NDArray[np.int64], found: NDArray[np.int64], groups: NDA
     >>> matched_share(np.array([0, 0, 1, 1]), np.array([5, 5, 5, 7]), np.zeros(4, int))
     0.75
     """
-    from scipy.optimize import linear_sum_assignment
-
     hits = 0
     for group in np.unique(groups):
         here = groups == group
@@ -45,5 +58,5 @@ def matched_share(true: NDArray[np.int64], found: NDArray[np.int64], groups: NDA
         clusters, column = np.unique(found[here], return_inverse=True)
         table = np.zeros((len(labels), len(clusters)), np.int64)
         np.add.at(table, (row, column), 1)
-        hits += int(table[linear_sum_assignment(table, maximize=True)].sum())
+        hits += matched_count(table)
     return hits / len(true) if len(true) else 1.0

@@ -8,7 +8,6 @@ still no look at the video.
 
 from __future__ import annotations
 
-import hashlib
 import math
 import statistics
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lapsdata.errors import Problem, SchemaError
+from lapsdata.metrics._draws import fractions
 from lapsdata.metrics._given import RESOLUTION_S, Span, at_least, instants_of, seconds, span_ticks, ticks_of
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def random_boundaries(span_s: Span, count: int, *, draws: int, seed: int, video:
     span_ticks(span_s, "span_s")
     count, draws = at_least(count, "count", 0), at_least(draws, "draws", 1)
     start, end = span_s
-    places = _fractions("random", at_least(seed, "seed", 0), video, draws * count).reshape(draws, count)
+    places = fractions("random", at_least(seed, "seed", 0), video, draws * count).reshape(draws, count)
     return np.sort(start + (end - start) * places, axis=1)
 
 
@@ -205,7 +205,7 @@ def shifted_boundaries(
     span_ticks(span_s, "span_s")
     found, draws = instants_of(found_s, "found_s"), at_least(draws, "draws", 1)
     start, end = span_s
-    order = np.argsort(_fractions("shift", at_least(seed, "seed", 0), video, draws), kind="stable")
+    order = np.argsort(fractions("shift", at_least(seed, "seed", 0), video, draws), kind="stable")
     offsets = (order + 0.5) / draws * (end - start)
     return np.sort(start + (found - start + offsets[:, np.newaxis]) % (end - start), axis=1)
 
@@ -255,7 +255,7 @@ def lasting_boundaries(
         # A longer stream begins with the shorter one: how many were asked for first changes nothing.
         count = 1 + math.ceil((span_s[1] - span_s[0]) / durations.mean())
         while True:
-            places = _fractions("durations", seed, f"{video}\0{draw}", count) * len(durations)
+            places = fractions("durations", seed, f"{video}\0{draw}", count) * len(durations)
             times: NDArray[np.float64] = span_s[0] + np.cumsum(durations[places.astype(np.int64)])
             if ticks_of(times[-1:])[0] >= end:
                 return times[ticks_of(times) < end]
@@ -333,14 +333,3 @@ def placed_boundaries(span_s: Span, shares: NDArray[np.float64]) -> NDArray[np.f
         raise SchemaError(Problem("wrong-value", "shares", "expected shares from 0 to 1, got others"))
     start, end = span_s
     return start + (end - start) * places
-
-
-def _fractions(use: str, seed: int, video: str, count: int) -> NDArray[np.float64]:
-    """Return numbers strictly between 0 and 1 that depend on the arguments alone, in every release of NumPy.
-
-    NumPy promises the raw stream of a bit generator for ever, and the numbers of a Generator only until the next
-    release (NEP 19).
-    """
-    key = hashlib.sha256(f"{use}\0{seed}\0{video}".encode("utf-8", "surrogatepass")).digest()
-    raw = np.random.PCG64(int.from_bytes(key, "big")).random_raw(count)
-    return ((raw >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52

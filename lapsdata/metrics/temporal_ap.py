@@ -32,7 +32,8 @@ EdgeRule = Literal["exact", "last_bit"]
 """An overlap of just the share that is asked for: `exact` counts it as enough, `last_bit` leaves it to the rounding of
 the seconds, as the programs of ActivityNet and LAPS do: three quarters of 40 frames at 15 per second may be too few."""
 
-_SLACK: dict[EdgeRule, float] = {"exact": 1e-9, "last_bit": 0.0}
+SLACK: dict[EdgeRule, float] = {"exact": 1e-9, "last_bit": 0.0}
+"""By how much less than the share an overlap is enough."""
 
 
 class Detections(NamedTuple):
@@ -131,7 +132,7 @@ def average_precision(
     """
     known_word(ties, "ties", TieRule)
     known_word(edges, "edges", EdgeRule)
-    shares = [share(value, "overlaps") - _SLACK[edges] for value in overlaps]
+    shares = [share(value, "overlaps") - SLACK[edges] for value in overlaps]
     _check(truth, "truth")
     _check(found, "found")
     if found.score is None or not np.isfinite(found.score).all():

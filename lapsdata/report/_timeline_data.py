@@ -20,7 +20,20 @@ if TYPE_CHECKING:
 
     Floats: TypeAlias = npt.NDArray[np.float64]
 
-__all__ = ["Axis", "Bars", "Curve", "Rule", "axis_for", "bars_of", "curves_of", "nice_step", "rule_of", "spans_of"]
+__all__ = [
+    "Axis",
+    "Bars",
+    "Curve",
+    "Rule",
+    "axis_for",
+    "bars_of",
+    "chance_bars",
+    "curves_of",
+    "linear_axis",
+    "nice_step",
+    "rule_of",
+    "spans_of",
+]
 
 MISSING = ENERGY_STATES.index("missing")
 # Sums of a hop such as 0.1 differ by less, frames by more.
@@ -199,6 +212,27 @@ def _lanes(start_s: Floats, end_s: Floats) -> npt.NDArray[np.int64]:
     return chosen
 
 
+def chance_bars(found: Bars) -> Bars:
+    """Return equal segments, with as many boundaries in the video as the found ones have: those of no look at it.
+
+    The row `uniform_same_count` of `lapsdata.metrics`.
+
+    Examples
+    --------
+    >>> from lapsdata.testing.samples import sample_segments
+    >>> chance_bars(bars_of(sample_segments(), "clip_0")).end_s.tolist()
+    [1.0, 2.0, 3.0, 4.0]
+    """
+    from lapsdata.metrics import segment_boundaries, uniform_boundaries
+
+    span = found.video.start_s, found.video.end_s
+    cuts = uniform_boundaries(span, len(segment_boundaries(found.start_s, found.end_s, span)))
+    edges = np.concatenate([span[:1], cuts, span[1:]])
+    parts = len(edges) - 1
+    annotated: EndReason = "annotation"
+    return Bars(found.video, edges[:-1], edges[1:], (annotated,) * parts, (None,) * parts, np.zeros(parts, np.int64))
+
+
 class Axis(NamedTuple):
     """How energies are laid out upwards.
 
@@ -240,7 +274,7 @@ def axis_for(values: Floats, levels: Sequence[float] = ()) -> Axis:
     low, high, size = float(whole.min()), float(whole.max()), float(np.abs(whole).max())
     one_sign = low > 0 or high < 0
     if size < _LEAST or (one_sign and size < _NARROW * float(np.abs(whole).min())):
-        return _linear(low, high)
+        return linear_axis(low, high)
     if low >= high * 10.0 ** -(_DECADES + 1) > 0:
         margin = (high / low) ** 0.06
         return Axis("log", low / margin, high * margin, _log_ticks(low, high))
@@ -250,7 +284,14 @@ def axis_for(values: Floats, levels: Sequence[float] = ()) -> Axis:
     return _symmetric(min(low, 0.0), max(high, 0.0), linear_to)
 
 
-def _linear(low: float, high: float) -> Axis:
+def linear_axis(low: float, high: float) -> Axis:
+    """Return an axis with 0 on which two values have a place.
+
+    Examples
+    --------
+    >>> linear_axis(0.5, 2.0).ticks
+    (0.0, 0.5, 1.0, 1.5, 2.0)
+    """
     low, high = min(low, 0.0), max(high, 0.0)
     if high - low < _LEAST:
         low, high = 0.0, 1.0

@@ -1,5 +1,6 @@
 """The contracts: one pydantic record per header, row and sidecar, and their JSON Schemas."""
 
+from lapsdata.schema.ap_scores import ApClass, ApClasses, ApConfidence, ApRow, ApRules, ApScores
 from lapsdata.schema.base import Header, Parent, Provenance, Record, Size, Tool, canonical_json
 from lapsdata.schema.boxes import BoxesHeader, BoxSequence, FrameRange
 from lapsdata.schema.catalog import CatalogField, CatalogHeader, CatalogIndex
@@ -13,6 +14,7 @@ from lapsdata.schema.clusters import (
     SequenceLengths,
     TriedCount,
 )
+from lapsdata.schema.drawn import DrawnScore, RowKind
 from lapsdata.schema.energies import EnergiesHeader, EnergiesSeal, EnergyRow, EnergyState
 from lapsdata.schema.export import RECORDS, check_schemas, export_schemas
 from lapsdata.schema.invariance import (
@@ -26,6 +28,7 @@ from lapsdata.schema.invariance import (
     ShownFrames,
     VideoChange,
 )
+from lapsdata.schema.label_scores import LabelledVideo, LabelRow, LabelRules, LabelScores, LengthPolicy, OverlapScore
 from lapsdata.schema.ledger import LedgerRun, LedgerSpan
 from lapsdata.schema.loader import EpochOrder, LoaderState, OrderedSource
 from lapsdata.schema.probe import LeftOutVideo, ProbedGroup, ProbeResult, ProbeRow, ProbeRules
@@ -44,6 +47,14 @@ from lapsdata.schema.result import (
 )
 from lapsdata.schema.run import CallingRepository, Package, Run
 from lapsdata.schema.seal_list import SealedArray, SealList
+from lapsdata.schema.segment_clusters import (
+    BackgroundTime,
+    ClusterScope,
+    ScopedGroup,
+    SegmentClusterRow,
+    SegmentClusterRules,
+    SegmentClusterScores,
+)
 from lapsdata.schema.segments import EndReason, SegmentedVideo, SegmentsHeader
 from lapsdata.schema.shards import ShardSample, ShardsHeader, ShardsManifest
 from lapsdata.schema.tokens import Tokenizer, TokensHeader
@@ -53,8 +64,15 @@ from lapsdata.schema.video import SourceVideo
 __all__ = [
     "RECORDS",
     "Agreement",
+    "ApClass",
+    "ApClasses",
+    "ApConfidence",
+    "ApRow",
+    "ApRules",
+    "ApScores",
     "Area",
     "BackError",
+    "BackgroundTime",
     "BoundaryCounting",
     "BoundaryDeviation",
     "BoundaryMatching",
@@ -72,8 +90,10 @@ __all__ = [
     "ClusterResult",
     "ClusterRow",
     "ClusterRules",
+    "ClusterScope",
     "ClusterScores",
     "CodeAgreement",
+    "DrawnScore",
     "EncoderTraining",
     "EndReason",
     "EnergiesHeader",
@@ -90,13 +110,19 @@ __all__ = [
     "InvarianceRules",
     "InvarianceVideo",
     "LabelCount",
+    "LabelRow",
+    "LabelRules",
+    "LabelScores",
+    "LabelledVideo",
     "LedgerRun",
     "LedgerSpan",
     "LeftOutVideo",
+    "LengthPolicy",
     "LoaderState",
     "Measured",
     "NearestBoundary",
     "OrderedSource",
+    "OverlapScore",
     "Package",
     "Parent",
     "PrecisionRecall",
@@ -107,10 +133,15 @@ __all__ = [
     "Provenance",
     "Recipe",
     "Record",
+    "RowKind",
     "Run",
+    "ScopedGroup",
     "ScoredVideo",
     "SealList",
     "SealedArray",
+    "SegmentClusterRow",
+    "SegmentClusterRules",
+    "SegmentClusterScores",
     "SegmentedVideo",
     "SegmentsHeader",
     "SequenceLengths",

@@ -31,6 +31,8 @@ class Rules(Record):
     """Seconds after an end within which no segment starts."""
     min_duration_s: Seconds = 0.0
     """Seconds of the shortest segment."""
+    refine_s: Seconds = 0.0
+    """Seconds within which a boundary moves to the steepest change of the energy; 0 leaves it."""
     gated: Literal["quiet", "missing"] = "quiet"
     """What a gated value means."""
     missing: Literal["break", "hold"] = "break"

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import itertools
-from collections import Counter
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
 from pydantic import Field
 
-from lapsdata.segmenters._cells import NOISE_S, Cell, cells_of, mean_energy
+from lapsdata.segmenters._cells import NOISE_S
 from lapsdata.segmenters._collecting import WholeVideo
-from lapsdata.segmenters._protocol import EnergySeries, Segment, Segmentation
+from lapsdata.segmenters._runs import pieces_of_runs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from lapsdata.schema import EndReason
+    from lapsdata.segmenters._protocol import EnergySeries, Segmentation
+    from lapsdata.segmenters._runs import Run
 
 __all__ = ["PLUGIN", "Peaks"]
 
@@ -64,28 +61,12 @@ class Peaks(WholeVideo):
 
     def segment(self, series: EnergySeries) -> Segmentation:
         """Return the pieces between the peaks of one video, with their mean energies."""
-        found: list[Segment] = []
-        policies: Counter[str] = Counter()
-        for silent, group in itertools.groupby(cells_of(series), key=lambda cell: cell.state == "missing"):
-            cells = list(group)
-            if silent:
-                policies.update("gap-break" if cell.gap else "missing-break" for cell in cells)
-                continue
-            policies.update("gated-quiet" for cell in cells if cell.state == "gated")
-            edges = [cells[0].start_s, *self._cuts(cells), cells[-1].end_s]
-            for start_s, end_s in itertools.pairwise(edges):
-                reason: EndReason = "end_of_stream" if end_s == edges[-1] else "threshold"
-                found.append(Segment(start_s, end_s, reason, mean_energy(cells, start_s, end_s)))
-        return Segmentation(tuple(found), dict(sorted(policies.items())))
+        return pieces_of_runs(series, lambda runs: [self._cuts(run) for run in runs])
 
-    def _cuts(self, cells: Sequence[Cell]) -> list[float]:
+    def _cuts(self, run: Run) -> list[float]:
         from scipy.signal import find_peaks
 
-        energy = np.array([cell.energy for cell in cells])
-        measured = ~np.isnan(energy)
-        if not measured.any():
-            return []
-        energy[~measured] = energy[measured].min()
+        cells, energy = run.cells, run.energy
         peaks, facts = find_peaks(energy, height=self.height, prominence=self.prominence, plateau_size=1)
         edges = zip(facts["left_edges"].tolist(), facts["right_edges"].tolist(), strict=True)
         at_s = [(cells[first].start_s + cells[last].end_s) / 2 for first, last in edges]

@@ -12,11 +12,15 @@ middles). A cell is *loud* from `threshold` on, *quiet* below `threshold * off_r
    by 2. If no cell starts there, the cut is at the limit itself. Cells behind the cut are looked at as after any end.
 5. What is open when the values end is ended there (`end_of_stream`); what was not confirmed until then did not happen.
 6. A segment shorter than `min_duration_s` is left out, and counted; all else is as if it were there.
+7. Of what is left, starts move to the steepest rise within `refine_s`, and ends that the threshold has set to the
+   steepest fall; never beyond the middle of the segment, or of the time to the next one. So a segment may become longer
+   than `max_duration_s` or shorter than `min_duration_s`, by twice `refine_s` at most.
 
 Gated values have no energy: they are quiet. Missing ones, and time of which no value speaks, either break the stream
 (it ends, and a new one begins behind them) or hold what the cell before them was. Neither is ever an energy of 0.0.
 
-A decision is made when the next value comes, which tells where the cell of the last one ends.
+A decision is made when the next value comes, which tells where the cell of the last one ends; with `refine_s`, when no
+later value can move it any more.
 
 What LAPS did (jiajiezhang7/LAPS, `offline_segment_from_energy.py`) is, with windows every 0.4 s, ``off_ratio=0.95,
 up_s=0.8, down_s=0.8, cooldown_s=0.4, max_duration_s=2.0, min_duration_s=1.2``. Not to be had here: starts and ends at
@@ -30,6 +34,7 @@ from typing import Any, ClassVar
 
 from lapsdata.segmenters._machine import MachineStream
 from lapsdata.segmenters._protocol import EnergySeries, Segmentation
+from lapsdata.segmenters._refining import RefiningStream
 from lapsdata.segmenters._rules import Rules
 
 __all__ = ["PLUGIN", "StateMachine"]
@@ -53,6 +58,9 @@ class StateMachine(Rules):
         No segment is longer; None: any is allowed.
     min_duration_s : float, seconds
         Shorter segments are left out.
+    refine_s : float, seconds
+        How far a boundary may move, to where the energy changes most; half the support of the energies is what a mean
+        over that support blurs. 0: boundaries stay where the threshold is crossed.
     gated : {"quiet", "missing"}
         What a gated value means.
     missing : {"break", "hold"}
@@ -87,9 +95,9 @@ class StateMachine(Rules):
         found = [segment for step in series.steps() for segment in stream.push(step)]
         return Segmentation((*found, *stream.close()), stream.policies)
 
-    def stream(self, *, video: str = "") -> MachineStream:
+    def stream(self, *, video: str = "") -> MachineStream | RefiningStream:
         """Return a fresh stream for one video."""
-        return MachineStream(self)
+        return RefiningStream(self) if self.refine_s > 0 else MachineStream(self)
 
 
 PLUGIN = StateMachine

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -12,14 +13,27 @@ from lapsdata.containers import ENERGY_STATES
 from lapsdata.errors import Problem, SchemaError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from lapsdata.containers import Energies, Segments
 
-__all__ = ["Scale", "Threshold", "given_threshold", "metronome_problems", "otsu_threshold"]
+__all__ = [
+    "Scale",
+    "Threshold",
+    "clock_problems",
+    "given_threshold",
+    "metronome_problems",
+    "otsu_threshold",
+    "outside_problems",
+]
 
 Scale = Literal["log", "linear"]
 """On what the variance of Otsu's method is taken."""
+
+# Fewer segments may be equally long by chance.
+_LEAST_SEGMENTS = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,12 +142,14 @@ def metronome_problems(segments: Segments, *, share: float = 0.5) -> tuple[Probl
     ----------
     segments : Segments
     share : float, 0 to 1
-        More segments than this that end by the longest duration are a metronome.
+        More segments than this that end by the longest duration, or that last equally long, are a metronome.
 
     Returns
     -------
     tuple of Problem
-        One at severity "warning", which tells the share; or none.
+        At most one, at severity "warning", the first that holds: `metronome`, by the reasons of the ends;
+        `equal-lengths`, by the durations, whatever the reasons (those of other programs are not known);
+        `no-threshold-stop`, where a segmenter with a threshold was at work and no segment ends by it.
 
     Examples
     --------
@@ -141,16 +157,86 @@ def metronome_problems(segments: Segments, *, share: float = 0.5) -> tuple[Probl
     >>> [problem.message for problem in metronome_problems(sample_segments(), share=0.3)]
     ['1 of 3 segments (33 %) end by max_duration, 1 by threshold']
     """
-    reasons = list(segments.end_reason)
-    forced = reasons.count("max_duration")
-    if not reasons or forced / len(reasons) <= share:
+    told = clock_problems(Counter(segments.end_reason), share=share)
+    if told or not len(segments):
+        return told
+    return _equal_lengths(segments, share) or _no_threshold_stop(segments)
+
+
+def clock_problems(ended_by: Mapping[str, int], *, share: float = 0.5) -> tuple[Problem, ...]:
+    """Say whether the clock made some segments, of which it is known how many end for which reason.
+
+    Parameters
+    ----------
+    ended_by : mapping of str to int
+    share : float, 0 to 1
+
+    Returns
+    -------
+    tuple of Problem
+        As `metronome_problems`.
+
+    Examples
+    --------
+    >>> clock_problems({"threshold": 4, "max_duration": 4})
+    ()
+    """
+    total, forced = sum(ended_by.values()), ended_by.get("max_duration", 0)
+    if not total or forced / total <= share:
         return ()
     message = (
-        f"{forced} of {len(reasons)} segments ({forced / len(reasons):.0%}) end by max_duration, "
-        f"{reasons.count('threshold')} by threshold"
+        f"{forced} of {total} segments ({forced / total:.0%}) end by max_duration, "
+        f"{ended_by.get('threshold', 0)} by threshold"
     ).replace("%", " %")
     fix = "the clock cuts, not the energy: raise the threshold or the duration, and compare with the constant energy"
     return (Problem("metronome", "segments", message, fix, "warning"),)
+
+
+def outside_problems(value: float, lowest: float, highest: float) -> tuple[Problem, ...]:
+    """Say whether a threshold lies outside of the energies, where it parts nothing.
+
+    Parameters
+    ----------
+    value, lowest, highest : float, unit of the energies
+        The threshold, and the range of the measured energies.
+
+    Returns
+    -------
+    tuple of Problem
+        One at severity "warning", or none.
+
+    Examples
+    --------
+    >>> outside_problems(0.0, 0.0, 3.0)[0].code, outside_problems(0.5, 0.0, 3.0)
+    ('threshold-outside', ())
+    """
+    if lowest < value <= highest:
+        return ()
+    always = "every measured value is loud, and only the clock ends a segment"
+    what = always if value <= lowest else "no value is loud"
+    message = f"expected a threshold above {lowest:g} and up to {highest:g}, got {value:g}: {what}"
+    return (Problem("threshold-outside", "threshold", message, "see otsu_threshold", "warning"),)
+
+
+def _equal_lengths(segments: Segments, share: float) -> tuple[Problem, ...]:
+    lasting, counts = np.unique(np.round(segments.end_s - segments.start_s, 3), return_counts=True)
+    place = int(np.argmax(counts))
+    equal, number = int(counts[place]), len(segments)
+    if number < _LEAST_SEGMENTS or equal / number <= share:
+        return ()
+    message = f"{equal} of {number} segments ({equal / number:.0%}) last {lasting[place]:g} s each".replace("%", " %")
+    fix = "a forced length ends them and no energy: compare with a cut every so often, the segmenter uniform"
+    return (Problem("equal-lengths", "segments", message, fix, "warning"),)
+
+
+def _no_threshold_stop(segments: Segments) -> tuple[Problem, ...]:
+    tool, reasons = segments.header.segmenter, segments.end_reason
+    if tool is None or "threshold" not in tool.parameters or "threshold" in reasons or len(reasons) < 2:
+        return ()
+    message = f"none of {len(reasons)} segments ends by the threshold: {reasons.count('max_duration')} by max_duration"
+    message += f", {reasons.count('end_of_stream')} at the end of the video"
+    fix = "the energies never stay below threshold * off_ratio for down_s: raise the threshold"
+    return (Problem("no-threshold-stop", "segments", message, fix, "warning"),)
 
 
 def _measured(energies: Energies) -> NDArray[np.float64]:
@@ -186,12 +272,13 @@ def _otsu(values: NDArray[np.float64]) -> float:
 def _judged(value: float, method: Literal["otsu_log", "otsu_linear", "given"], energies: Energies) -> Threshold:
     values = _measured(energies)
     lowest, highest = float(values.min()), float(values.max())
-    problems = []
-    if value <= lowest or value > highest:
-        always = "every measured value is loud, and only the clock ends a segment"
-        what = always if value <= lowest else "no value is loud"
-        message = f"expected a threshold above {lowest:g} and up to {highest:g}, got {value:g}: {what}"
-        problems.append(Problem("threshold-outside", "threshold", message, "see otsu_threshold", "warning"))
+    negative = float((values < 0).mean())
+    problems = list(outside_problems(value, lowest, highest))
+    if method == "otsu_log" and negative:
+        message = (
+            f"expected sizes, which have a logarithm, got {negative:.1%} of the energies below 0, and left them out"
+        )
+        problems.insert(0, Problem("negative-energies", "threshold", message, "take otsu-linear", "warning"))
     return Threshold(
         value=value,
         method=method,

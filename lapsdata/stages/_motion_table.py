@@ -10,8 +10,8 @@ import numpy as np
 
 from lapsdata.errors import Problem, Problems, SchemaError, listed
 from lapsdata.schema.base import canonical_json
-from lapsdata.stages._text_table import read_text_table
 from lapsdata.storage.atomic import existing, storage_errors
+from lapsdata.storage.text_table import read_text_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,7 +13,6 @@ from lapsdata.containers.energies import ENERGY_STATES
 from lapsdata.containers.segments import END_REASONS
 from lapsdata.errors import shown
 from lapsdata.metrics.table import best_chance, not_above_chance
-from lapsdata.provenance import synthetic_note
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from lapsdata.schema.result import BoundaryRow, PrecisionRecall, ScoredVideo
     from lapsdata.stages._report_header import ReportedVideo
 
-__all__ = ["PageContent", "Picture", "page"]
+__all__ = ["Figure", "PageContent", "Picture", "page"]
 
 _STYLE = """
 :root { color-scheme: light dark; --paper: #fff; --ink: #26303b; --faint: #5d6873; --line: #dfe3e8; --tint: #f5f6f8;
@@ -50,6 +49,7 @@ a { color: var(--link); }
 .facts, footer, figcaption { font-size: 0.9rem; }
 .told { margin: 1rem 0; padding: 0.6rem 0.9rem; border-left: 3px solid var(--line); background: var(--tint); }
 .told.bad { border-color: var(--bad); }
+.note { margin: 0 0 1.5rem; padding: 0.4rem 0.9rem; background: #b8475a; color: #fff; font-weight: 600; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-size: 0.9rem; font-variant-numeric: tabular-nums; }
 th, td { padding: 0.25rem 0; text-align: left; vertical-align: top; overflow-wrap: anywhere; }
@@ -67,20 +67,24 @@ tbody tr + tr > * { border-top: 1px solid var(--line); }
 figure { margin: 0.5rem 0 0; overflow-x: auto; }
 figure img { display: block; max-width: none; }
 footer { margin-top: 3.5rem; padding-top: 1rem; border-top: 1px solid var(--line); }
-code { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; font-size: 0.92em; }
+pre { margin: 0.5rem 0 0; font-size: 0.85rem; line-height: 1.4; }
+code, pre { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; font-size: 0.92em; }
 """.strip()
 
 
 class PageContent(NamedTuple):
-    """What a report shows; the first of the energies is the segmented one."""
+    """What a report shows; the first of the energies is the segmented one, tables are titles and plain text."""
 
     segments: Segments
     energies: tuple[Energies, ...]
     truth: Segments | None
     scores: BoundaryResult | None
+    curve: BoundaryResult | None
     average: Average
-    problems: tuple[Problem, ...]
     provenance: Provenance
+    note: str | None = None
+    problems: tuple[Problem, ...] = ()
+    tables: tuple[tuple[str, str], ...] = ()
 
 
 class Picture(NamedTuple):
@@ -91,7 +95,15 @@ class Picture(NamedTuple):
     height_px: int
 
 
-def page(given: PageContent, pictures: Sequence[Picture]) -> str:
+class Figure(NamedTuple):
+    """Another picture that was drawn: its address, and how large it is."""
+
+    name: str
+    width_px: int
+    height_px: int
+
+
+def page(given: PageContent, pictures: Sequence[Picture], curve: Figure | None = None) -> str:
     """Return the page: no clock, path or script; what others have named is escaped.
 
     Parameters
@@ -99,12 +111,14 @@ def page(given: PageContent, pictures: Sequence[Picture]) -> str:
     given : PageContent
     pictures : sequence of Picture
         One for each video of the segments, in their order.
+    curve : Figure, optional
+        F over tolerance.
 
     Examples
     --------
     >>> from lapsdata.stages._report_header import ReportedVideo
     >>> from lapsdata.testing.samples import sample_energies, sample_provenance, sample_segments
-    >>> given = PageContent(sample_segments(), (sample_energies(),), None, None, "macro", (), sample_provenance())
+    >>> given = PageContent(sample_segments(), (sample_energies(),), None, None, None, "macro", sample_provenance())
     >>> counts = {"segments": 2, "truth": None, "measured": 4, "gated": 2, "missing": 0}
     >>> videos = [ReportedVideo(name=name, end_s=4.0, timeline=f"{name}.png", **counts) for name in ("one", "two")]
     >>> page(given, [Picture(video, 1440, 544) for video in videos]).splitlines()[0]
@@ -122,13 +136,16 @@ def page(given: PageContent, pictures: Sequence[Picture]) -> str:
         "</head>",
         "<body>",
         "<header>",
+        *(() if given.note is None else (f'<p class="note">{_text(given.note)}</p>',)),
         f"<h1>{_text(title)}</h1>",
         f'<p class="lead">{_lead(given)}</p>',
-        *(f'<p class="told bad">{_text(said)}</p>' for said in _said_first(given)),
+        *(f'<p class="told bad">{_text(_sentence(problem))}</p>' for problem in given.problems),
         "</header>",
         "<main>",
         *_overview(given),
         *(_scores(given.scores, given.average) if given.scores is not None else ()),
+        *(_curve(given.curve, given.scores, curve) if given.curve is not None and curve is not None else ()),
+        *(line for title, text in given.tables for line in _given_table(title, text)),
         "<h2>Timelines</h2>",
         f'<p class="facts">{_TIMELINES}</p>',
         *(
@@ -146,16 +163,9 @@ def page(given: PageContent, pictures: Sequence[Picture]) -> str:
 
 _TIMELINES = (
     "Above, how much moves: a value for each moment, none where a gate skipped it or where it is missing. Below, what "
-    "was found, coloured by why each segment ends, and what is true where a truth was given."
+    "was found, coloured by why each segment ends or by label, and where a truth was given what is true, beside "
+    "chance: as many cuts as were found, evenly spread. A label has one colour in all videos."
 )
-
-
-def _said_first(given: PageContent) -> Iterator[str]:
-    """Yield what whoever looks at anything here must know before."""
-    synthetic = synthetic_note(given.provenance)
-    if synthetic is not None:
-        yield synthetic
-    yield from map(_sentence, given.problems)
 
 
 def _lead(given: PageContent) -> str:
@@ -239,6 +249,30 @@ def _scores(result: BoundaryResult, average: Average) -> Iterator[str]:
     yield "</tbody></table></div>"
 
 
+def _curve(curve: BoundaryResult, scores: BoundaryResult | None, figure: Figure) -> Iterator[str]:
+    count = len(curve.rules.tolerances_s)
+    anew = (
+        f'Taken by the same rules at {count} tolerances, also as <a href="curve.json">data</a>.'
+        if curve is not scores
+        else f"At the {count} tolerances of the scores."
+    )
+    yield f'<p class="facts">F over tolerance. {anew}</p>'
+    yield from _figure(
+        figure.name, figure.width_px, figure.height_px, "F over tolerance, the prediction beside rows of chance"
+    )
+
+
+def _given_table(title: str, text: str) -> Iterator[str]:
+    yield f"<h2>{_text(title)}</h2>"
+    yield f'<div class="wide"><pre>{chr(10).join(_text(line) for line in text.splitlines())}</pre></div>'
+
+
+def _figure(name: str, width_px: int, height_px: int, alt: str) -> Iterator[str]:
+    # Pictures have two pixels for each of the page's.
+    size = f'width="{width_px // 2}" height="{height_px // 2}"'
+    yield f'<figure><img src="{escape(quote(name))}" {size} loading="lazy" alt="{alt}"></figure>'
+
+
 def _score_rows(row: BoundaryRow, result: BoundaryResult, average: Average) -> Iterator[str]:
     ours = row.kind == "prediction"
     cells = []
@@ -282,14 +316,10 @@ def _video_score(video: ScoredVideo, tolerances_s: Sequence[float]) -> str:
 def _section(picture: Picture, facts: str) -> Iterator[str]:
     video = picture.video
     true = "" if video.truth is None else f"; {_plural(video.truth, 'true segment')}"
-    # Timelines have two pixels for each of the page's.
-    size = f'width="{picture.width_px // 2}" height="{picture.height_px // 2}"'
     yield f"<section><h3>{_text(video.name)}</h3>"
     yield f'<p class="facts">{facts}{true}</p>'
-    yield (
-        f'<figure><img src="{escape(quote(video.timeline))}" {size} loading="lazy" '
-        'alt="Timeline: energies above, segments below"></figure></section>'
-    )
+    yield from _figure(video.timeline, picture.width_px, picture.height_px, "Timeline: energies above, segments below")
+    yield "</section>"
 
 
 def _footer(made: Provenance) -> Iterator[str]:

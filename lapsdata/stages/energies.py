@@ -34,12 +34,15 @@ _STAGE = "energies"
 
 # Of 30 real clips and 8 scenes one repeats frames, and has 16 % of such dips; the others have up to 5 %.
 _DIP, _MOST_DIPS, _LEAST_STEPS = 0.25, 0.1, 20
-# What the policies of `lapsdata.transforms.energies` have done, in words.
+# What the policies of `lapsdata.transforms.energies` and `fusion` have done, in words.
 _TOLD = {
     "ego_motion_few_points": "frame pairs of windows have no residual: fewer than 3 points are seen in both frames",
     "ego_motion_collinear": "frame pairs of windows have no residual: the points that agree lie on one line",
     "mode_ignored": "windows have the mean speed of their points: velocities have one energy, whatever the mode",
     "unseen_points_measured": "steps of points were measured that were not seen: guesses of the tracker",
+    "fuse_interpolated": "rows have a value between two of another file, whose times are others",
+    "fuse_taken_for_lowest": "values have no logarithm, or are below all of train, and are taken for the lowest one",
+    "fuse_not_in_all": "rows that the first file has measured have no value, as another file has none there",
     "l2_mean_of_single_steps": "windows of one step have l2_mean: there is no step before it to differ from",
 }
 

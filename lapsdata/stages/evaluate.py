@@ -16,7 +16,7 @@ from lapsdata.schema.result import BoundaryResult
 from lapsdata.stages._header_key import key_now, key_of, strangers
 from lapsdata.stages._output import Output, settle
 from lapsdata.stages._stage import Stage
-from lapsdata.stages.truth import read_truth
+from lapsdata.stages.segments_source import read_segments
 from lapsdata.storage.sealed_json import read_sealed_json, write_sealed_json
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def score_segments(
     segments : Path
         A file of segments.
     truth : Path
-        The true ones; see `lapsdata.stages.truth.read_truth`.
+        The true ones; see `lapsdata.stages.segments_source.read_segments`.
     out : Path
         A JSON file.
     options : EvaluateOptions, optional
@@ -156,7 +156,7 @@ def _scored(
     from lapsdata.metrics import evaluate_boundaries
 
     found = read(segments, Segments)
-    true = read_truth(truth, found)
+    true = read_segments(truth, found=found).segments
     chance = {} if energies is None else {CONSTANT_ENERGY: _constant(found, energies, parents)}
     if chance and rules.missing == "empty":
         # A video without segments is one without energies.
@@ -171,7 +171,7 @@ def _scored(
         draws=rules.draws,
         seed=rules.seed,
         chance=chance,
-        train=None if train is None else read_truth(train),
+        train=None if train is None else read_segments(train).segments,
         provenance=marked_synthetic(
             provenance(parameters=rules.as_json(), parents=parents),
             synthetic_note(true.header.provenance, found.header.provenance),

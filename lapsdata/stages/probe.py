@@ -18,9 +18,9 @@ from lapsdata.stages._header_key import key_now, key_of
 from lapsdata.stages._motion_table import read_motion
 from lapsdata.stages._output import Output, settle
 from lapsdata.stages._probe_features import RAW_FLOW, TRACKS, How, VideoSet, joined, read_sets
-from lapsdata.stages._text_table import read_text_table
 from lapsdata.stages.energies import energy_files
 from lapsdata.storage.sealed_json import read_sealed_json, write_sealed_json
+from lapsdata.storage.text_table import read_text_table
 from lapsdata.transforms.over_spans import over_spans
 from lapsdata.transforms.step_features import Per, TokenPart
 

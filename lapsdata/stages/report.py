@@ -11,11 +11,14 @@ from pydantic import Field
 
 from lapsdata import console
 from lapsdata.errors import Problem, Problems, SchemaError, StorageError, listed, shown
-from lapsdata.provenance import marked_synthetic, parent, provenance, synthetic_note
+from lapsdata.provenance import parent, provenance, synthetic_note
 from lapsdata.report.timelines import LEAST_PX, LONGEST_PX, timeline_png
-from lapsdata.schema.base import Record
+from lapsdata.report.tolerance_curve import tolerance_curve_png
+from lapsdata.schema import BoundaryResult
+from lapsdata.schema.base import Record, canonical_json
 from lapsdata.stages._header_key import key_now, key_of, strangers
 from lapsdata.stages._output import Output, settle
+from lapsdata.stages._report_curve import curve_scores
 from lapsdata.stages._report_header import (
     HEADER,
     PAGE,
@@ -25,7 +28,7 @@ from lapsdata.stages._report_header import (
     read_report,
     timeline_name,
 )
-from lapsdata.stages._report_page import PageContent, Picture, page
+from lapsdata.stages._report_page import Figure, PageContent, Picture, page
 from lapsdata.stages._stage import Stage
 from lapsdata.storage.atomic import atomic_folder
 from lapsdata.storage.sealed_json import read_sealed_json, sealed_json
@@ -35,12 +38,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lapsdata.containers import Energies, Segments
-    from lapsdata.schema.base import Parent
+    from lapsdata.schema.base import Parent, Provenance
 
 __all__ = ["PLUGIN", "ReportContent", "ReportHeader", "ReportOptions", "write_report"]
 
 _STAGE = "report"
 _SCORES, _TABLE, _TIMELINES = "scores.json", "scores.txt", "timelines"
+_CURVE, _CURVE_SCORES = "curve.png", "curve.json"
 
 
 class ReportOptions(Record):
@@ -56,6 +60,8 @@ class ReportOptions(Record):
     """Scores as the mean over the videos, or of the counts of all videos together."""
     longest_px: Annotated[int, Field(ge=LEAST_PX, le=20_000)] = LONGEST_PX
     """Timelines grow with the length of the video up to this width, in pixels."""
+    note: Annotated[str, Field(min_length=1)] | None = None
+    """What stands on the page and on every picture, so that nobody overlooks it: that the data are synthetic."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +102,15 @@ def write_report(
     energies: Sequence[Path],
     truth: Path | None = None,
     scores: Path | None = None,
+    train: Path | None = None,
     options: ReportOptions | None = None,
+    tables: Sequence[tuple[str, str]] = (),
     force: bool = False,
 ) -> Output[ReportContent]:
     """Write a folder with a timeline for each video, the scores, and a page that shows them; all or nothing.
+
+    With the scores comes a curve of F over tolerance. Where all files are given of which `lapsdata evaluate` has made
+    them, it is taken anew at many tolerances (`CURVE_S`), otherwise at those of the scores, if there are two.
 
     One timeline is drawn at a time. What is there already, is whole, and was made of these files in this way, is kept.
 
@@ -112,10 +123,14 @@ def write_report(
     energies : sequence of Path
         Files of energies, at least one; first the segmented one. The others may be of more or fewer videos.
     truth : Path, optional
-        True segments, of all, some or more of the videos; see `lapsdata.stages.truth.read_truth`.
+        True segments, of all, some or more of the videos; see `lapsdata.stages.segments_source.read_segments`.
     scores : Path, optional
         Boundary scores of these segments, as `lapsdata.stages.evaluate.score_segments` writes them.
+    train : Path, optional
+        The train split that the scores were made with; for the curve alone.
     options : ReportOptions, optional
+    tables : sequence of (str, str)
+        More tables for the page, such as one per data set: a title, and plain text that is shown as it stands.
     force : bool
         Make again what is done.
 
@@ -147,12 +162,16 @@ def write_report(
     if not energies:
         raise SchemaError(Problem("no-energies", "energies", "expected at least one file, got none"))
     chosen = options or ReportOptions()
-    one = {"truth": truth, "scores": scores}
-    parents = (
-        parent("segments", segments),
-        *(parent("energies", path) for path in energies),
-        *(parent(role, path) for role, path in one.items() if path is not None),
-    )
+    one = {"truth": truth, "scores": scores, "train": train}
+    files = [
+        (parent("segments", segments), segments),
+        *((parent("energies", path), path) for path in energies),
+        *((parent(role, path), path) for role, path in one.items() if path is not None),
+    ]
+    parameters = chosen.as_json()
+    if tables:
+        parameters["tables"] = f"sha256:{hashlib.sha256(canonical_json([[*table] for table in tables])).hexdigest()}"
+    made_of = provenance(parameters=parameters, parents=[told for told, _ in files])
     found = read(segments, Segments)
     problems = tuple(metronome_problems(found))
 
@@ -163,17 +182,17 @@ def write_report(
     def make(overwrite: bool) -> ReportContent:
         if overwrite:
             _refuse_others(out)
-        given = _gather(found, energies, truth, scores, chosen, problems, parents)
+        given = _gather(found, files, chosen, made_of)._replace(problems=problems, tables=tuple(tables))
         with atomic_folder(out, overwrite=overwrite) as folder:
-            header = _fill(folder, given, scores, chosen.longest_px)
+            header = _fill(folder, given, scores, chosen)
         return ReportContent(header, problems)
 
-    return settle(out, key_now(_STAGE, chosen.as_json(), parents), read=known, make=make, force=force)
+    return settle(out, key_now(_STAGE, parameters, made_of.parents), read=known, make=make, force=force)
 
 
 def _refuse_others(folder: Path) -> None:
     """Refuse to replace a report to whose folder somebody has added something."""
-    ours = {HEADER, PAGE, _SCORES, _TABLE, _TIMELINES}
+    ours = {HEADER, PAGE, _SCORES, _TABLE, _TIMELINES, _CURVE, _CURVE_SCORES}
     added = [path.name for path in folder.iterdir() if path.name not in ours]
     added += [path.name for path in (folder / _TIMELINES).glob("*") if path.suffix != ".png"]
     if added:
@@ -182,38 +201,43 @@ def _refuse_others(folder: Path) -> None:
 
 
 def _gather(
-    found: Segments,
-    energies: Sequence[Path],
-    truth: Path | None,
-    scores: Path | None,
-    options: ReportOptions,
-    problems: tuple[Problem, ...],
-    parents: tuple[Parent, ...],
+    found: Segments, files: Sequence[tuple[Parent, Path]], options: ReportOptions, made_of: Provenance
 ) -> PageContent:
     """Read what is to be shown, and make sure that it belongs together."""
     from lapsdata.containers import Energies
     from lapsdata.formats import read
-    from lapsdata.schema import BoundaryResult
-    from lapsdata.stages.truth import read_truth
+    from lapsdata.stages.segments_source import read_segments
 
+    energies = [path for told, path in files if told.role == "energies"]
+    one = {told.role: path for told, path in files}
     measured = tuple(read(path, Energies) for path in energies)
     faults = Problems("report")
-    for number, (path, one) in enumerate(zip(energies, measured, strict=True)):
-        faults.extend(_other_videos(path, one, found, all_of_them=not number))
-    result = None if scores is None else read_sealed_json(scores, BoundaryResult)
-    faults.extend(strangers("segments", found.header.provenance, "energies", parents))
-    if result is not None:
-        for role in ("segments", "truth"):
-            faults.extend(strangers("scores", result.provenance, role, parents))
-    true = None if truth is None else read_truth(truth, found)
+    for number, (path, values) in enumerate(zip(energies, measured, strict=True)):
+        faults.extend(_other_videos(path, values, found, all_of_them=not number))
+    scores = read_sealed_json(one["scores"], BoundaryResult) if "scores" in one else None
+    faults.extend(strangers("segments", found.header.provenance, "energies", made_of.parents))
+    faults.extend(_other_scores(scores, made_of.parents))
+    true = read_segments(one["truth"], found=found).segments if "truth" in one else None
     names = {video.name for video in found.header.videos}
     if true is not None and names.isdisjoint(video.name for video in true.header.videos):
-        faults.add("other-videos", f"truth {truth}", f"expected one of {listed(sorted(names))}, got none of them")
+        message = f"expected one of {listed(sorted(names))}, got none of them"
+        faults.add("other-videos", f"truth {one['truth']}", message)
     faults.raise_as(SchemaError)
-    made_of = [one.header.provenance for one in (found, true) if one is not None]
-    note = synthetic_note(*made_of, *([] if result is None else [result.provenance]))
-    told = marked_synthetic(provenance(parameters=options.as_json(), parents=parents), note)
-    return PageContent(found, measured, true, result, options.average, problems, told)
+    curve = None if scores is None else curve_scores(scores, files)
+    told = [one for one in (found.header, None if true is None else true.header, scores) if one is not None]
+    note = options.note or synthetic_note(*(one.provenance for one in told))
+    return PageContent(found, measured, true, scores, curve, options.average, made_of, note)
+
+
+def _other_scores(scores: BoundaryResult | None, parents: Sequence[Parent]) -> Iterable[Problem]:
+    """Tell scores of other files than those given here."""
+    if scores is not None:
+        for role in ("segments", "truth", "train"):
+            yield from strangers("scores", scores.provenance, role, parents)
+    made_of = () if scores is None else scores.provenance.parents
+    if any(one.role == "train" for one in parents) and all(one.role != "train" for one in made_of):
+        message = "expected scores that were taken beside a train split, got none"
+        yield Problem("no-train-rows", "scores", message, "give --train to `lapsdata evaluate` too, or leave it out")
 
 
 def _other_videos(path: Path, energies: Energies, segments: Segments, *, all_of_them: bool) -> Iterable[Problem]:
@@ -228,7 +252,7 @@ def _other_videos(path: Path, energies: Energies, segments: Segments, *, all_of_
     yield Problem("other-videos", f"energies {path}", message, "measure the videos that were segmented")
 
 
-def _fill(folder: Path, given: PageContent, scores: Path | None, longest_px: int) -> ReportHeader:
+def _fill(folder: Path, given: PageContent, scores: Path | None, options: ReportOptions) -> ReportHeader:
     """Write every file; each timeline is forgotten when it is written."""
     from lapsdata.metrics import boundary_table
 
@@ -244,18 +268,34 @@ def _fill(folder: Path, given: PageContent, scores: Path | None, longest_px: int
     with console.progress(_STAGE, len(videos), unit="videos") as advance:
         for video in videos:
             there = [one for one, names in zip(given.energies, known, strict=True) if video.name in names]
-            drawn = timeline_png(video.name, given.segments, there, given.truth, longest_px=longest_px)
+            drawn = timeline_png(
+                video.name, given.segments, there, given.truth, longest_px=options.longest_px, note=given.note
+            )
             put(video.timeline, drawn)
-            # The first chunk of a PNG file tells its size.
-            pictures.append(Picture(video, *(int.from_bytes(drawn[at : at + 4]) for at in (16, 20))))
+            pictures.append(Picture(video, *_size(drawn)))
             advance(1)
     if given.scores is not None and scores is not None:
         put(_SCORES, scores.read_bytes())
-        put(_TABLE, f"{boundary_table(given.scores, average=given.average)}\n".encode())
-    put(PAGE, page(given, pictures).encode())
+        table = boundary_table(given.scores, average=given.average)
+        # What the scores themselves say of rendered videos stands in their table.
+        said = [] if given.note in {None, synthetic_note(given.scores.provenance)} else [given.note]
+        put(_TABLE, "".join(f"{one}\n" for one in (*said, table)).encode())
+    curve = None
+    if given.curve is not None:
+        drawn = tolerance_curve_png(given.curve, average=given.average, note=given.note)
+        put(_CURVE, drawn)
+        if given.curve is not given.scores:
+            put(_CURVE_SCORES, sealed_json(given.curve))
+        curve = Figure(_CURVE, *_size(drawn))
+    put(PAGE, page(given, pictures, curve).encode())
     header = ReportHeader(provenance=given.provenance, videos=videos, files=tuple(files))
     (folder / HEADER).write_bytes(sealed_json(header))
     return header
+
+
+def _size(png: bytes) -> tuple[int, int]:
+    """Return width and height in pixels, as the first chunk of a PNG file tells them."""
+    return int.from_bytes(png[16:20]), int.from_bytes(png[20:24])
 
 
 def _videos(given: PageContent) -> tuple[ReportedVideo, ...]:

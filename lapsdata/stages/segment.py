@@ -23,9 +23,13 @@ if TYPE_CHECKING:
     from lapsdata.schema import SegmentsHeader
     from lapsdata.segmenters import Segmenter
 
-__all__ = ["PLUGIN", "segment_energies", "segment_problems", "takes_threshold"]
+__all__ = ["PLUGIN", "parameters_of", "segment_energies", "segment_problems", "takes_threshold"]
 
 _STAGE = "segment"
+_ASKED = {
+    "fewer-than-asked": "pieces fewer than were asked for, over all videos: there is no place for so many cuts",
+    "more-than-asked": "pieces more than were asked for, over all videos: missing values part a video in any case",
+}
 
 
 def segment_energies(
@@ -34,6 +38,7 @@ def segment_energies(
     segmenter: Segmenter,
     *,
     threshold: Path | None = None,
+    durations: Path | None = None,
     expect: Callable[[Segments], None] | None = None,
     force: bool = False,
 ) -> tuple[Output[Segments], tuple[Problem, ...]]:
@@ -48,6 +53,8 @@ def segment_energies(
         With its parameters.
     threshold : Path, optional
         The file that its threshold was read from, for the provenance.
+    durations : Path, optional
+        The true segments of train videos that a duration was read from, for the provenance.
     expect : callable, optional
         Called with the segments before they are written; may refuse them.
     force : bool
@@ -81,9 +88,8 @@ def segment_energies(
     from lapsdata.formats import read, write
     from lapsdata.segmenters import segment
 
-    parents = [parent("energies", energies)]
-    if threshold is not None:
-        parents.append(parent("threshold", threshold))
+    told = {"energies": energies, "threshold": threshold, "durations": durations}
+    parents = [parent(role, path) for role, path in told.items() if path is not None]
 
     def known(path: Path) -> tuple[str | None, Segments]:
         found = read(path, Segments)
@@ -102,7 +108,7 @@ def segment_energies(
 
 
 def segment_problems(segments: Segments) -> tuple[Problem, ...]:
-    """Say what looks wrong about segments: whether a metronome has cut, and which videos have none.
+    """Say what looks wrong about segments: a metronome, videos that have none, and pieces that were asked for in vain.
 
     Examples
     --------
@@ -112,7 +118,16 @@ def segment_problems(segments: Segments) -> tuple[Problem, ...]:
     """
     from lapsdata.segmenters import metronome_problems
 
-    return (*metronome_problems(segments), *_silent(segments))
+    return (*metronome_problems(segments), *_silent(segments), *_not_as_asked(segments))
+
+
+def _not_as_asked(segments: Segments) -> tuple[Problem, ...]:
+    """Say how many pieces are fewer than were asked for, or more."""
+    return tuple(
+        Problem(code, "segments", f"{segments.header.policies[code]} {words}", None, "info")
+        for code, words in _ASKED.items()
+        if segments.header.policies.get(code)
+    )
 
 
 def _silent(segments: Segments) -> tuple[Problem, ...]:
@@ -138,10 +153,26 @@ def takes_threshold(kind: str) -> bool:
     >>> takes_threshold("state_machine"), takes_threshold("uniform")
     (True, False)
     """
+    return "threshold" in parameters_of(kind)
+
+
+def parameters_of(kind: str) -> frozenset[str]:
+    """Return the names of the parameters that a segmenter knows.
+
+    Raises
+    ------
+    PluginError
+        There is no such segmenter, or it cannot be loaded.
+
+    Examples
+    --------
+    >>> sorted(parameters_of("uniform"))
+    ['count', 'period_s']
+    """
     maker: Any = registry("segmenters").load(kind)
     if isinstance(maker, type) and issubclass(maker, Record):
-        return "threshold" in maker.model_fields
-    return "threshold" in inspect.signature(maker).parameters
+        return frozenset(maker.model_fields)
+    return frozenset(inspect.signature(maker).parameters)
 
 
 def _key_of(header: SegmentsHeader) -> str | None:

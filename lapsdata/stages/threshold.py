@@ -17,14 +17,15 @@ from lapsdata.stages._stage import Stage
 from lapsdata.storage.sealed_json import read_sealed_json, write_sealed_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from pydantic import JsonValue
 
     from lapsdata.containers import Energies
-    from lapsdata.schema.base import Parent
+    from lapsdata.schema.base import Provenance
     from lapsdata.schema.energies import EnergiesHeader
+    from lapsdata.schema.threshold import BoundarySearch, LabelSearch, TellingMethod
     from lapsdata.segmenters import Threshold
 
 __all__ = [
@@ -34,7 +35,9 @@ __all__ = [
     "OtsuOptions",
     "expect_same_measure",
     "find_threshold",
+    "measured_record",
     "read_threshold",
+    "record_problems",
     "threshold_options",
     "told_threshold",
 ]
@@ -133,7 +136,6 @@ def find_threshold(
     """
     from lapsdata.containers import Energies
     from lapsdata.formats import read
-    from lapsdata.segmenters import given_threshold
 
     chosen = options or OtsuOptions()
     parents = [parent("energies", energies)]
@@ -144,12 +146,14 @@ def find_threshold(
         return key_of(_STAGE, found.provenance), found
 
     def make(overwrite: bool) -> ThresholdRecord:
-        record = _record(told_threshold(series, chosen), series, chosen, parents)
+        found = told_threshold(series, chosen)
+        made = provenance(parameters=chosen.as_json(), parents=parents)
+        record = measured_record(found.value, series, method=found.method, provenance=made)
         write_sealed_json(out, record, overwrite=overwrite)
         return record
 
     output = settle(out, key_now(_STAGE, chosen.as_json(), parents), read=known, make=make, force=force)
-    return output, given_threshold(output.content.value, series).problems
+    return output, record_problems(output.content)
 
 
 def read_threshold(path: Path) -> ThresholdRecord:
@@ -268,23 +272,91 @@ def told_threshold(energies: Energies, options: OtsuOptions | GivenOptions) -> T
     return found
 
 
-def _record(
-    found: Threshold, energies: Energies, options: OtsuOptions | GivenOptions, parents: list[Parent]
+def measured_record(
+    value: float,
+    energies: Energies,
+    *,
+    method: TellingMethod,
+    provenance: Provenance,
+    policies: Mapping[str, int] | None = None,
+    boundary_search: BoundarySearch | None = None,
+    label_search: LabelSearch | None = None,
 ) -> ThresholdRecord:
+    """Return the record of a threshold with what the energies are that it was told from.
+
+    Raises
+    ------
+    SchemaError
+        No row is measured (`no-energy`); the value is no number.
+
+    Examples
+    --------
+    >>> from lapsdata.testing.samples import sample_energies, sample_provenance
+    >>> measured_record(0.5, sample_energies(), method="given", provenance=sample_provenance()).mode
+    'velocity_step'
+    """
+    from lapsdata.segmenters import given_threshold
+    from lapsdata.segmenters.energy_shift import energy_quantiles
+
+    found = given_threshold(value, energies)
     return ThresholdRecord(
-        provenance=provenance(parameters=options.as_json(), parents=parents),
+        provenance=provenance,
+        policies=dict(policies or {}),
         value=found.value,
-        method=found.method,
-        source=energies.header.source,
-        mode=energies.header.mode,
-        smoothing=energies.header.smoothing,
-        tokenizer=energies.header.tokenizer,
-        motion=energies.header.motion,
+        method=method,
+        **Measure.of(energies.header)._asdict(),
         lowest=found.lowest,
         highest=found.highest,
         above=found.above,
         counts=found.counts,
+        quantiles=energy_quantiles(energies),
+        boundary_search=boundary_search,
+        label_search=label_search,
     )
+
+
+def record_problems(record: ThresholdRecord) -> tuple[Problem, ...]:
+    """Say what looks wrong about a threshold, by its record alone.
+
+    Returns
+    -------
+    tuple of Problem
+        At severity "warning": it lies outside of the energies (`threshold-outside`); thresholds that score as well
+        reach an end of them (`search-at-the-end`); most segments end by the clock (`metronome`); who has not looked at
+        the videos scores as well (`not-above-chance`).
+
+    Examples
+    --------
+    >>> from lapsdata.testing.samples import sample_energies, sample_provenance
+    >>> record = measured_record(0.0, sample_energies(), method="given", provenance=sample_provenance())
+    >>> [problem.code for problem in record_problems(record)]
+    ['threshold-outside']
+    """
+    from lapsdata.segmenters.thresholds import clock_problems, outside_problems
+
+    problems = list(outside_problems(record.value, record.lowest, record.highest))
+    for end in () if problems or record.tried is None else record.tried.reaches:
+        what = "everything is loud" if end == "lowest" else "nothing is loud"
+        message = f"expected the best threshold amid the energies, got one as good beyond the {end}, where {what}"
+        fix = "these energies do not tell the segments apart; look at the curve in the record"
+        problems.append(Problem("search-at-the-end", "threshold", message, fix, "warning"))
+    if record.boundary_search is not None:
+        problems += clock_problems(record.boundary_search.ended_by)
+        problems += _beside_chance(record.boundary_search)
+    return tuple(problems)
+
+
+def _beside_chance(search: BoundarySearch) -> Iterator[Problem]:
+    chance = search.chance
+    rows = {
+        f"a metronome of {chance.period_s:.3g} s": chance.uniform_best_period,
+        "the same segmenter with one energy all the time": chance.constant_energy,
+    }
+    name, best = max(rows.items(), key=lambda row: row[1])
+    if search.score <= best:
+        message = f"expected the best threshold above chance, got {search.score:.4f}, and {best:.4f} by {name}"
+        fix = "no threshold of these energies finds the boundaries; try other energies, rules or a smaller tolerance"
+        yield Problem("not-above-chance", "threshold", message, fix, "warning")
 
 
 def _kinds() -> dict[str, type[Record]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -32,7 +32,13 @@ from lapsdata.schema import (
 )
 from lapsdata.timebase import FrameRate
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from lapsdata.schema import EndReason
+
 __all__ = [
+    "labelled_segments",
     "sample_boxes",
     "sample_catalog",
     "sample_energies",
@@ -243,6 +249,40 @@ def sample_segments() -> Segments:
         score=np.array([0.5, np.nan, 1.0]),
         codes=(np.array([3, 1, 1], np.int32), np.array([], np.int32), np.array([7], np.int32)),
         embedding=np.array([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]], np.float32),
+    )
+
+
+def labelled_segments(videos: Mapping[str, Sequence[tuple[str | None, float]]]) -> Segments:
+    """Return segments that follow one another from 0 s on, by video: what each is called and how long it lasts.
+
+    A piece called None is time without a segment.
+
+    Examples
+    --------
+    >>> made = labelled_segments({"tea": [("pour", 2.0), (None, 1.0), ("stir", 3.0)]})
+    >>> made.label, made.start_s.tolist(), made.header.videos[0].end_s
+    (('pour', 'stir'), [0.0, 3.0], 6.0)
+    """
+    edges = [np.cumsum([0.0, *(length for _, length in pieces)]) for pieces in videos.values()]
+    rows = [
+        (video, label, start, end)
+        for video, (pieces, times) in enumerate(zip(videos.values(), edges, strict=True))
+        for (label, _), start, end in zip(pieces, times[:-1].tolist(), times[1:].tolist(), strict=True)
+        if label is not None
+    ]
+    why: tuple[EndReason] = ("annotation",)
+    return Segments(
+        SegmentsHeader(
+            provenance=sample_provenance(),
+            videos=tuple(
+                SegmentedVideo(name=name, end_s=float(times[-1])) for name, times in zip(videos, edges, strict=True)
+            ),
+        ),
+        np.array([video for video, *_ in rows], np.int64),
+        np.array([start for _, _, start, _ in rows], np.float64),
+        np.array([end for *_, end in rows], np.float64),
+        why * len(rows),
+        tuple(label for _, label, *_ in rows),
     )
 
 

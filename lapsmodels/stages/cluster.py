@@ -16,7 +16,7 @@ from lapsdata.provenance import parent, provenance, warn_of_other_code
 from lapsdata.schema import ClusterResult, ClusterRules, LabelCount, canonical_json
 from lapsdata.schema.base import Count, Positive
 from lapsdata.stages._output import Output, settle
-from lapsdata.stages.truth import read_truth
+from lapsdata.stages.segments_source import read_segments
 from lapsdata.storage.atomic import atomic_folder, storage_errors
 from lapsdata.storage.sealed_json import read_sealed_json, write_sealed_json
 from lapsmodels.clustering.clusterers import Clusterer, balanced_rows, cluster_vectors
@@ -123,7 +123,8 @@ def cluster_tokens(
         Folder of the result, the clusters as segments, the pictures and, of `lstm`, the encoder.
     options : ClusterOptions, optional
     segments : Path, optional
-        Segments as `lapsdata.stages.truth.read_truth` takes them; without any, each video or piece is a sequence.
+        Segments as `lapsdata.stages.segments_source.read_segments` takes them; without any, each video or piece is a
+        sequence.
     encoder : Path, optional
         Folder of a trained encoder for `lstm`, in place of training one.
     force : bool
@@ -250,7 +251,7 @@ def _sequences(files: Sequence[Path], options: EmbedOptions, segments: Path | No
         if options.piece_s is not None:
             message = "expected segments or pieces, got both"
             raise SchemaError(Problem("wrong-option", "piece_s", message, "leave one of them out"))
-        return cut_sequences(_each(files), read_truth(segments), choice=options.steps, latents=latents)
+        return cut_sequences(_each(files), read_segments(segments).segments, choice=options.steps, latents=latents)
     return whole_videos(list(_each(files)), piece_s=options.piece_s, choice=options.steps, latents=latents)
 
 

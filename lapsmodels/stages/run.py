@@ -19,8 +19,8 @@ from lapsdata.schema.run import Run
 from lapsdata.stages.energies import EnergyStageOptions, energy_problems, measure_files
 from lapsdata.stages.recipe import recipe_yaml
 from lapsdata.stages.segment import segment_energies, takes_threshold
+from lapsdata.stages.segments_source import read_segments
 from lapsdata.stages.threshold import find_threshold, read_threshold
-from lapsdata.stages.truth import read_truth
 from lapsdata.storage.atomic import atomic_file, storage_errors
 from lapsdata.storage.run_file import record_run
 from lapsdata.video.sources import FoundVideos
@@ -130,7 +130,7 @@ def run_videos(
     recipe : Resolved
         See `lapsdata.stages.recipe.resolve`.
     truth : Path, optional
-        See `lapsdata.stages.truth.read_truth`.
+        See `lapsdata.stages.segments_source.read_segments`.
     tokenizer : Path, optional
         One that was trained before; none is trained then.
     force : bool
@@ -495,7 +495,7 @@ def _expect_shape(tokenizer: Path, options: TrackOptions) -> None:
 
 def _expect_truth(truth: Path, videos: Sequence[VideoItem]) -> None:
     """Refuse a truth that cannot be read, or that is of none of the videos, before anything is done."""
-    true = {video.name for video in read_truth(truth).header.videos}
+    true = {video.name for video in read_segments(truth).segments.header.videos}
     names = [video.name for video in videos]
     if names and not true.intersection(names):
         message = f"expected a truth of these videos ({listed(names)}), got one of {listed(sorted(true))}"

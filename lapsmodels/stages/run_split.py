@@ -16,8 +16,8 @@ from lapsdata.errors import CorruptDataError, LapsError, LengthMismatchError, Pr
 from lapsdata.formats import read
 from lapsdata.segmenters import given_threshold
 from lapsdata.stages._data_sets import find_split, find_split_videos
+from lapsdata.stages._split_truth import write_split_truth
 from lapsdata.stages.threshold import read_threshold
-from lapsdata.stages.truth import write_split_truth
 from lapsdata.storage.atomic import storage_errors
 from lapsdata.timebase import frame_to_s
 from lapsdata.video.probe import probe

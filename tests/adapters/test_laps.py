@@ -32,7 +32,7 @@ def in_this_process(one_process: list[int]) -> list[int]:
 
 def read(path: Path, **told: Any) -> tuple[Energies, dict[str, str]]:
     """Return the energies, and the notes by code."""
-    container, notes = registry("adapters").load("laps").read(path, **told)
+    container, notes, *_ = registry("adapters").load("laps").read(path, **told)
     return container, {note.code: str(note) for note in notes}
 
 
@@ -190,7 +190,7 @@ def test_what_convert_is_not_told_is_an_error(tmp_path: Path) -> None:
     assert not (tmp_path / "out.jsonl").exists()
     lapsdata.write(tmp_path / "clip.jsonl", sample_energies())
     with pytest.raises(
-        SchemaError, match=r"horizon: expected none with energies of ours .*, got one: only for energies of"
+        SchemaError, match=r"horizon: expected none with energies of ours .*, got one: only for energies and"
     ):
         convert(tmp_path / "clip.jsonl", tmp_path / "out.jsonl", horizon=15)
     (tmp_path / "notes.txt").write_text("none of anybody's")

@@ -172,7 +172,7 @@ def test_the_adapter_knows_them_and_energies_as_before(classes: Path) -> None:
 
 
 def test_vectors_have_no_place_in_segments_and_that_is_told(classes: Path) -> None:
-    container, notes = registry("adapters").load("laps").read(classes, rate=10, stride=None, zeros="measured")
+    container, notes, *_ = registry("adapters").load("laps").read(classes, rate=10, stride=None, zeros="measured")
     assert isinstance(container, Segments)
     assert "`lapsdata cluster FOLDER` uses them" in str({note.code: note for note in notes}["latents-left-out"])
 

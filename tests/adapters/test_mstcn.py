@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 import lapsdata
 from lapsdata._convert import convert
-from lapsdata.adapters import find_adapter
-from lapsdata.adapters.mstcn import read, read_split
+from lapsdata.adapters import find_adapter, read_adapted
+from lapsdata.adapters._known_rates import known_rate
+from lapsdata.adapters.mstcn import PLUGIN, read, read_split
 from lapsdata.containers import Segments
 from lapsdata.errors import SchemaError, StorageError
 
@@ -130,7 +131,14 @@ BAD: dict[str, tuple[Callable[[Path], Any], str]] = {
     ),
     "an empty file": (lambda at: read(data_set(at, a=""), rate=1), r"a\.txt: expected the label of each frame"),
     "long lines": (lambda at: read(data_set(at, a="x" * 200), rate=1), "line 1: expected a label per line"),
-    "a stride": (lambda at: read(data_set(at, a="x\n"), rate=1, stride=4), "a rate and a split alone, got stride"),
+    "a stride": (
+        lambda at: read_adapted(PLUGIN, data_set(at, a="x\n"), {"rate": 1, "stride": 4}),
+        "expected rate or split to be said beside it, got stride; leave it out: .* the files of mstcn",
+    ),
+    "ranges": (
+        lambda at: read(data_set(at, a="1-30 SIL\n31-40 take\n"), rate=1),
+        r"line 1: expected a label per line, got a range of frames: '1-30 SIL'; copy such files to a folder",
+    ),
     "nobody": (lambda at: read(data_set(at), rate=1), "expected a file of labels per video, got none"),
     "a split of one": (
         lambda at: read(data_set(at, a="x\n") / "groundTruth" / "a.txt", rate=1, split="s"),
@@ -158,8 +166,10 @@ def test_splits_that_do_not_fit_are_named(tmp_path: Path) -> None:
     (folder / "splits" / "one.bundle").write_text("a.txt\nb.txt\n")
     with pytest.raises(SchemaError, match="expected labels of every video of one, got none of 'b'"):
         read(folder, rate=1, split="one")
-    with pytest.raises(StorageError, match=r"two\.bundle: cannot read: no such file"):
+    with pytest.raises(SchemaError, match=r"expected a split of .*splits, 'one', got 'two'"):
         read(folder, rate=1, split="two")
+    with pytest.raises(StorageError, match=r"nine\.bundle: cannot read: no such file"):
+        read_split(folder / "splits" / "nine.bundle")
     for text, message in (("#bundle\n", "expected a video per line, got none"), ("a\na.txt\n", "got 'a' again")):
         (folder / "splits" / "bad.bundle").write_text(text)
         with pytest.raises(SchemaError, match=message):
@@ -171,3 +181,39 @@ def test_other_text_is_not_taken_for_labels(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text("x\ny\n")
     assert find_adapter(tmp_path / name) is None
     assert find_adapter(tmp_path) is None
+
+
+GTEA = ["take", "open", "pour", "close", "shake", "scoop", "stir", "put", "fold", "spread", "background"]
+
+
+@pytest.mark.parametrize("place", ["mapping.txt", "mapping/mapping.txt"])
+def test_a_known_list_of_classes_tells_the_rate(place: str, tmp_path: Path) -> None:
+    folder = data_set(tmp_path, a="take\n" * 15)
+    (folder / place).parent.mkdir(exist_ok=True)
+    (folder / place).write_text("".join(f"{k} {name}\n" for k, name in enumerate(GTEA)))
+    for path in (folder, folder / "groundTruth", folder / "groundTruth" / "a.txt"):
+        found = read(path)
+        assert rows(found.container) == [("a", 0.0, 1.0, "take")]
+        assert (str(found.rate), found.rate_origin) == (
+            "15",
+            "15 per second, as GTEA's labels have; known by mapping.txt",
+        )
+        (note,) = found.notes
+        assert (note.code, note.severity) == ("known-rate", "info")
+        assert note.message == f"taken for {found.rate_origin}"
+    told = read(folder, rate=30)
+    assert (told.container.header.videos[0].end_s, told.rate_origin, told.notes) == (0.5, "told", ())
+    # One class more or less is another data set.
+    (folder / place).write_text("".join(f"{k} {name}\n" for k, name in enumerate(GTEA[:-1])))
+    with pytest.raises(SchemaError, match="expected frames per second, got none"):
+        read(folder)
+
+
+def test_three_data_sets_are_known() -> None:
+    salads = "cut_tomato place_tomato_into_bowl cut_cheese place_cheese_into_bowl cut_lettuce place_lettuce_into_bowl "
+    salads += (
+        "add_salt add_vinegar add_oil add_pepper mix_dressing peel_cucumber cut_cucumber place_cucumber_into_bowl "
+    )
+    salads += "add_dressing mix_ingredients serve_salad_onto_plate action_start action_end"
+    found = [known_rate(set(names)) for names in (GTEA, salads.split(), GTEA[1:])]
+    assert [one and (one.name, str(one.rate)) for one in found] == [("GTEA", "15"), ("50Salads", "30"), None]

@@ -14,6 +14,7 @@ import pytest
 # Hot loops are Numba through and through; whoever runs them imports them then.
 HOT_LOOPS = {f"lapsmodels.trackers.{name}" for name in ("_patches", "_beliefs", "_slopes")}
 HOT_LOOPS |= {"lapsdata.storage._copy_loop", "lapsdata.storage._lzf_loop", "lapsmodels.training._motion_loop"}
+HOT_LOOPS |= {f"lapsdata.metrics.{name}" for name in ("_ap_loop", "_label_loop", "_mutual_loop")}
 
 # Models are torch through and through.
 MODELS = {f"lapsmodels.tokenizer.{name}" for name in ("blocks", "model", "losses")}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
@@ -13,6 +14,7 @@ from lapsdata import console, formats
 from lapsdata.cli.report import PLUGIN
 from lapsdata.errors import LapsError, SchemaError
 from lapsdata.metrics import evaluate_boundaries
+from lapsdata.stages.evaluate import EvaluateOptions, score_segments
 from lapsdata.storage.sealed_json import write_sealed_json
 from lapsdata.testing.samples import sample_energies, sample_segments
 from lapsdata.verbs import Settings
@@ -70,11 +72,11 @@ def test_a_report_is_made_and_then_kept(report: Run, tmp_path: Path) -> None:
         done = report(*GIVEN, "--truth", "s.parquet", "--scores", "scores.json")
         assert done.returncode == 0, done.stderr
         assert facts(done.stdout) == {
-            "out": "out", "videos": "2, 2 with a truth", "segments": "3", "files": "6", "page": "out/index.html",
+            "out": "out", "videos": "2, 2 with a truth", "segments": "3", "files": "7", "page": "out/index.html",
             "done": fate,
         }  # fmt: skip
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
-        "index.html", "report.json", "scores.json", "scores.txt", "timelines",
+        "curve.png", "index.html", "report.json", "scores.json", "scores.txt", "timelines",
     ]  # fmt: skip
     done = report(*GIVEN, "--truth", "s.parquet", "--scores", "scores.json", "--force")
     assert facts(done.stdout)["done"] == "forced"
@@ -99,6 +101,22 @@ def test_the_average_is_that_of_the_table(report: Run, tmp_path: Path) -> None:
         tables.append((tmp_path / "out" / "scores.txt").read_text().splitlines()[0])
         assert f"Boundary F ({average}: " in (tmp_path / "out" / "index.html").read_text()
     assert [table[:17] for table in tables] == ["boundary F, macro", "boundary F, micro"]
+
+
+def test_a_curve_of_scores_of_a_train_split_wants_that_split(report: Run, tmp_path: Path) -> None:
+    others = sample_segments()
+    names = tuple(video.model_copy(update={"name": f"other_{video.name}"}) for video in others.header.videos)
+    formats.write(
+        tmp_path / "train.parquet", replace(others, header=others.header.model_copy(update={"videos": names}))
+    )
+    score_segments(
+        tmp_path / "s.parquet", tmp_path / "s.parquet", tmp_path / "scores.json", EvaluateOptions(draws=2),
+        train=tmp_path / "train.parquet", force=True,
+    )  # fmt: skip
+    for more, many in (((), False), (("--train", "train.parquet"), True)):
+        report(*GIVEN, "--truth", "s.parquet", "--scores", "scores.json", "--note", "SYNTHETIC: none", *more)
+        assert (tmp_path / "out" / "curve.json").exists() == many
+        assert '<p class="note">SYNTHETIC: none</p>' in (tmp_path / "out" / "index.html").read_text()
 
 
 def test_a_metronome_is_a_warning_and_no_error(report: Run, tmp_path: Path) -> None:

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from lapsdata.containers import Energies, Segments
 from lapsdata.errors import SchemaError
+from lapsdata.metrics import evaluate_boundaries
 from lapsdata.report import _timeline_ink as ink
-from lapsdata.report._timeline_data import axis_for, bars_of, curves_of, nice_step, spans_of
+from lapsdata.report._timeline_data import axis_for, bars_of, chance_bars, curves_of, nice_step, spans_of
 from lapsdata.report.timelines import LEAST_PX, LONGEST_PX, draw_timeline, timeline_layout, timeline_png
 from lapsdata.schema import EnergiesHeader, SegmentedVideo, SegmentsHeader, Tool
 from lapsdata.segmenters import EnergySeries, smooth
@@ -164,6 +165,85 @@ def test_labels_are_written_where_they_fit() -> None:
     ]
     assert written[1] > 30
     assert (written[0], written[2]) == (0, 0)
+
+
+def test_beside_a_truth_stands_chance_with_as_many_cuts_as_were_found() -> None:
+    found, truth = cut([(2, 4), (4, 9)]), cut([(3, 6)])
+    assert timeline_layout("clip", found, []).chance is None
+    layout, image = timeline_layout("clip", found, [], truth), draw_timeline("clip", found, [], truth)
+    assert layout.chance is not None
+    bars = bars_of(found, "clip")
+    assert bars is not None
+    # Cuts at 2, 4 and 9 s of 20.
+    assert chance_bars(bars).start_s.tolist() == [0, 5, 10, 15]
+    row = painted(image, layout.chance, ink.CHANCE)[10]
+    seams = np.flatnonzero(~row[2:-2]) + 2
+    middles = [run.mean() for run in np.split(seams, np.flatnonzero(np.diff(seams) > 1) + 1)]
+    assert middles == pytest.approx([layout.column(at) - layout.chance.x for at in (5, 10, 15)], abs=2)
+
+
+def test_chance_is_the_row_of_chance_of_the_scores() -> None:
+    found = cut([(0, 2), (3, 9), (9, 15)])
+    bars = bars_of(found, "clip")
+    assert bars is not None
+    cuts = chance_bars(bars).start_s[1:]
+    alone = evaluate_boundaries({"clip": cuts}, found, spans_s={"clip": (0.0, 20.0)}, tolerances_s=(0.0,), draws=2)
+    assert next(row for row in alone.rows if row.name == "uniform_same_count").scores[0].macro.f == 1.0
+
+
+def test_a_class_has_one_colour_in_every_video_and_is_named_in_the_key() -> None:
+    names = ("one", "two")
+    header = SegmentsHeader(
+        provenance=sample_provenance(), videos=tuple(SegmentedVideo(name=name, end_s=20.0) for name in names)
+    )
+    starts, ends = np.array([0.0, 6.0, 0.0, 6.0]), np.array([6.0, 20.0, 6.0, 20.0])
+    labels = ("pour", "background", "take", "pour")
+    truth = Segments(header, np.array([0, 0, 1, 1]), starts, ends, ("annotation",) * 4, labels)
+    looks = ink.class_looks(("background", "pour", "take"))
+    assert looks["background"]["facecolor"] == ink.TRUE
+    for name, first, second in (("one", "pour", "background"), ("two", "take", "pour")):
+        found = cut([(1, 12)], name=name)
+        layout, image = timeline_layout(name, found, [], truth), draw_timeline(name, found, [], truth)
+        assert layout.truth is not None
+        assert layout.classes is not None
+        for at, label in ((0.5, first), (19.0, second)):
+            pixel = image[layout.truth.y + 5, round(layout.column(at))]
+            assert pixel.tolist() == rgb(looks[label]["facecolor"]).tolist(), (name, label)
+        # Of the classes that this video has, and of no other.
+        keyed = {label for label in ("pour", "take") if painted(image, layout.classes, looks[label]["facecolor"]).any()}
+        assert keyed == {first, second} - {"background"}
+    assert timeline_layout("one", cut([(1, 12)], name="one"), []).classes is None
+
+
+def test_annotations_are_coloured_by_label_where_segments_are_coloured_by_why_they_end() -> None:
+    found = cut([(1, 9)], labels=["pour"], reasons=["annotation"])
+    layout = timeline_layout("clip", found, [])
+    looks = ink.class_looks(("pour",))
+    for header, colour in (
+        (found.header, ink.REASON_COLOURS["annotation"]),
+        (found.header.model_copy(update={"segmenter": None}), looks["pour"]["facecolor"]),
+    ):
+        image = draw_timeline("clip", replace(found, header=header), [])
+        assert painted(image, layout.found, colour)[5].mean() == pytest.approx(0.4, abs=0.01)
+
+
+@given(st.lists(st.text(min_size=1, max_size=3), unique=True, max_size=60).map(sorted))
+def test_looks_of_classes_differ_as_long_as_there_are_any_left(names: list[str]) -> None:
+    looks = [look for name, look in ink.class_looks(names).items() if name is not None and name not in ink._QUIET]
+    different = [look for number, look in enumerate(looks) if look not in looks[:number]]
+    assert len(different) == min(len(looks), 48)
+
+
+def test_a_note_stands_above_everything() -> None:
+    found, given_ = cut([(1, 9)]), series([1.0, 5.0] * 20)
+    plain, noted = (draw_timeline("clip", found, [given_], note=note) for note in (None, "SYNTHETIC: not GTEA"))
+    band = noted.shape[0] - plain.shape[0]
+    assert band == 40
+    assert (noted[band:] == plain).all()
+    assert ((noted[:band] == rgb(ink.LEVEL)).all(axis=-1).mean(axis=1) > 0.8).all()
+    layouts = [timeline_layout("clip", found, [given_], note=note) for note in (None, "SYNTHETIC: not GTEA")]
+    assert layouts[1].found.y - layouts[0].found.y == band
+    assert timeline_png("clip", found, [given_], note="SYNTHETIC: not GTEA")[1:4] == b"PNG"
 
 
 def level_rows(image: np.ndarray, area: PixelArea) -> list[float]:

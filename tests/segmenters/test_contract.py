@@ -19,11 +19,26 @@ PARAMETERS: dict[str, dict[str, dict[str, Any]]] = {
         "held": {"threshold": 0.5, "missing": "hold", "gated": "missing", "cooldown_s": 0.5},
         "longest": {"threshold": 0.25, "max_duration_s": 1.0, "missing": "hold"},
         "longest-cooled": {"threshold": 0.25, "max_duration_s": 0.75, "cooldown_s": 0.25, "min_duration_s": 0.5},
+        "refined": {"threshold": 0.5, "refine_s": 0.5, "max_duration_s": 3.0, "missing": "hold"},
+        "refined-short": {"threshold": 0.4, "refine_s": 0.125, "up_s": 0.0, "down_s": 0.0, "min_duration_s": 0.25},
         "always": {"threshold": 0.0, "off_ratio": 1.0, "max_duration_s": 2.0},
     },
     "uniform": {"period": {"period_s": 2.0}, "count": {"count": 3}},
     "random_cuts": {"mean": {"mean_s": 2.0, "seed": 3}, "count": {"count": 5}},
     "peaks": {"any": {}, "few": {"height": 0.6, "prominence": 0.3, "distance_s": 1.0}},
+    "kernel_cpd": {
+        "linear": {"pen": 0.5},
+        "count": {"count": 6},
+        "rbf": {"kernel": "rbf", "pen": 2.0, "min_size": 4},
+        "rbf-count": {"kernel": "rbf", "count": 9, "gamma": 2.0, "width": 3},
+        "cosine": {"kernel": "cosine", "width": 5, "pen": 0.2},
+        "cosine-count": {"kernel": "cosine", "width": 3, "count": 4, "min_size": 1},
+    },
+    "abd": {
+        "count": {"count": 6},
+        "mean": {"mean_s": 2.0, "smooth_s": 0.0},
+        "least": {"least": 0.5, "smooth_s": 0.5, "window_s": 1.0},
+    },
 }
 CASES = {f"{name}-{title}": (name, given) for name in OURS for title, given in PARAMETERS[name].items()}
 
@@ -38,7 +53,7 @@ class TestEverySegmenter(SegmenterContract):
 
 
 def test_every_module_of_the_room_is_among_them() -> None:
-    assert set(PARAMETERS) == set(OURS) == {"peaks", "random_cuts", "state_machine", "uniform"}
+    assert set(PARAMETERS) == set(OURS) == {"abd", "kernel_cpd", "peaks", "random_cuts", "state_machine", "uniform"}
 
 
 def test_helpers_of_the_room_are_no_plugins() -> None:

@@ -18,6 +18,8 @@ from hypothesis import strategies as st
 
 from lapsdata.segmenters import EnergySeries
 from lapsdata.segmenters._cells import cells_of
+from lapsdata.segmenters._machine_loop import REASONS
+from lapsdata.segmenters.many_thresholds import ManyThresholds
 from lapsdata.segmenters.state_machine import StateMachine
 
 if TYPE_CHECKING:
@@ -370,3 +372,18 @@ def test_long_series_agree_as_well(seed: int) -> None:
         found = spans(video, machine)
         assert len(found) > 20
         assert found == plain_segments(video, machine)
+
+
+@settings(max_examples=400)
+@given(
+    series(),
+    rules() | rules(max_duration_s=0.0625, up_s=0.0, min_duration_s=0.0),
+    st.lists(st.sampled_from([0.25, 0.5, 0.9, 0.96, 1.0, 1.1, 1.9, 5.0]), max_size=5),
+)
+def test_many_thresholds_at_once_are_cut_as_each_alone(
+    drawn: EnergySeries, machine: StateMachine, thresholds: list[float]
+) -> None:
+    sets = ManyThresholds(drawn, machine).segments(np.array(thresholds, np.float64))
+    told = [(*span, REASONS[why]) for span, why in zip(sets.spans_s.tolist(), sets.reasons, strict=True)]
+    found = [told[first:last] for first, last in pairwise(sets.offsets.tolist())]
+    assert found == [spans(drawn, machine.model_copy(update={"threshold": one})) for one in thresholds]

@@ -209,6 +209,7 @@ def test_defaults_are_said_once() -> None:
         "cooldown_s": 0.0,
         "max_duration_s": None,
         "min_duration_s": 0.0,
+        "refine_s": 0.0,
         "gated": "quiet",
         "missing": "break",
     }

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from lapsdata.containers import Segments
 from lapsdata.errors import SchemaError
+from lapsdata.schema import Tool
 from lapsdata.segmenters import given_threshold, metronome_problems, otsu_threshold
 from lapsdata.testing.samples import sample_energies, sample_segments
 
@@ -188,6 +190,43 @@ def test_a_metronome_is_told_with_its_share() -> None:
     assert "raise the threshold or the duration" in str(problem)
     assert metronome_problems(clock, share=2 / 3) == ()
     assert metronome_problems(made) == ()
+
+
+def segments(lasting: list[float], reasons: list[str], **tool: Any) -> Segments:
+    made = sample_segments()
+    edges = np.cumsum([0.0, *lasting])
+    video = made.header.videos[0].model_copy(update={"end_s": float(edges[-1])})
+    header = made.header.model_copy(
+        update={"embedding": None, "videos": (video,), "segmenter": Tool(name="any", version="1", parameters=tool)}
+    )
+    return Segments(
+        header,
+        np.zeros(len(lasting), np.int64),
+        edges[:-1],
+        edges[1:],
+        tuple(cast("Any", reasons)),
+        (None,) * len(lasting),
+    )
+
+
+def test_equal_lengths_are_told_whatever_the_reasons() -> None:
+    """LAPS's own 2.4 s, as another program wrote them."""
+    (problem,) = metronome_problems(segments([2.4, 2.4, 1.0, 2.4004, 2.4, 0.7], ["annotation"] * 6))
+    assert (problem.code, problem.severity) == ("equal-lengths", "warning")
+    assert problem.message == "4 of 6 segments (67 %) last 2.4 s each"
+    assert metronome_problems(segments([2.4, 2.4, 1.0, 2.5, 2.6, 0.7], ["annotation"] * 6)) == ()
+    assert metronome_problems(segments([2.4, 2.4, 2.4], ["annotation"] * 3)) == ()
+
+
+def test_no_stop_by_the_threshold_is_told() -> None:
+    reasons = ["max_duration", "end_of_stream", "end_of_stream"]
+    (problem,) = metronome_problems(segments([1.0, 2.0, 3.0], reasons, threshold=0.5))
+    assert (problem.code, problem.severity) == ("no-threshold-stop", "warning")
+    told = "none of 3 segments ends by the threshold: 1 by max_duration, 2 at the end of the video"
+    assert problem.message == told
+    assert metronome_problems(segments([1.0, 2.0, 3.0], ["threshold", *reasons[1:]], threshold=0.5)) == ()
+    assert metronome_problems(segments([1.0, 2.0, 3.0], reasons, count=3)) == ()
+    assert metronome_problems(segments([3.0], ["end_of_stream"], threshold=0.5)) == ()
 
 
 def test_no_segments_are_no_metronome() -> None:

@@ -20,16 +20,19 @@ import pytest
 from lapsdata import formats
 from lapsdata.containers import Energies, Segments
 from lapsdata.errors import CorruptDataError, FormatTooNewError, SchemaError, StorageError, UnknownFormatError
-from lapsdata.metrics import boundary_table, evaluate_boundaries
+from lapsdata.metrics import CHANCE_ROWS, TRAIN_ROWS, boundary_table, evaluate_boundaries
 from lapsdata.provenance import parent, path_digest
 from lapsdata.report.timelines import draw_timeline
+from lapsdata.report.tolerance_curve import draw_tolerance_curve
 from lapsdata.schema import BoundaryResult, EnergiesHeader, SegmentedVideo, SegmentsHeader, Tool
 from lapsdata.schema.base import canonical_json
 from lapsdata.stages import report as stage
+from lapsdata.stages._report_curve import CURVE_S
 from lapsdata.stages._report_header import read_report
+from lapsdata.stages.evaluate import EvaluateOptions, score_segments
 from lapsdata.stages.report import PLUGIN, ReportOptions, write_report
 from lapsdata.storage.seal import crc32c
-from lapsdata.storage.sealed_json import write_sealed_json
+from lapsdata.storage.sealed_json import read_sealed_json, write_sealed_json
 from lapsdata.testing.samples import sample_provenance
 
 NAMES = ("clip_a", "clip_b", "clip_c")
@@ -94,8 +97,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Draw nothing but a dot, where it does not matter what is drawn."""
     plain = cv2.imencode(".png", np.zeros((4, 6, 3), np.uint8))[1].tobytes()
 
-    def dot(video: str, segments: Segments, energies: Any, truth: Segments | None, *, longest_px: int) -> bytes:
-        told = [video, segments.start_s.tolist(), len(energies), truth is None, longest_px]
+    def dot(video: str, segments: Segments, energies: Any, truth: Segments | None, **look: Any) -> bytes:
+        told = [video, segments.start_s.tolist(), len(energies), truth is None, look]
         return plain + json.dumps(told).encode()
 
     monkeypatch.setattr(stage, "timeline_png", dot)
@@ -143,7 +146,7 @@ def test_a_folder_holds_timelines_scores_a_page_and_what_it_is(given: dict[str, 
     assert (output.fate, output.path, output.made) == ("made", tmp_path / "out", True)
     files = tree(tmp_path / "out")
     assert sorted(files) == [
-        "index.html", "report.json", "scores.json", "scores.txt",
+        "curve.png", "index.html", "report.json", "scores.json", "scores.txt",
         "timelines/clip_a.png", "timelines/clip_b.png", "timelines/clip_c.png",
     ]  # fmt: skip
     assert files["scores.json"] == given["scores"].read_bytes()
@@ -156,10 +159,10 @@ def test_a_folder_holds_timelines_scores_a_page_and_what_it_is(given: dict[str, 
         ("segments", "found.parquet"), ("energies", "energies.jsonl"), ("energies", "means.jsonl"),
         ("truth", "truth.parquet"), ("scores", "scores.json"),
     ]  # fmt: skip
-    assert header.provenance.parameters == {"average": "macro", "longest_px": 4608}
+    assert header.provenance.parameters == {"average": "macro", "longest_px": 4608, "note": None}
     counts = [(one.name, one.segments, one.truth, one.measured, one.gated, one.missing) for one in header.videos]
     assert counts == [("clip_a", 2, None, 31, 8, 1), ("clip_b", 2, 2, 31, 8, 1), ("clip_c", 0, 2, 31, 8, 1)]
-    assert output.content.facts() == {"videos": "3, 2 with a truth", "segments": "4", "files": "7"}
+    assert output.content.facts() == {"videos": "3, 2 with a truth", "segments": "4", "files": "8"}
 
 
 def test_a_timeline_is_that_of_its_video(given: dict[str, Any], tmp_path: Path) -> None:
@@ -184,7 +187,7 @@ def test_the_page_shows_each_video_once_and_needs_nothing_else(given: dict[str, 
     write_report(tmp_path / "out", **given)
     page = Page(tmp_path / "out")
     assert page.headings == list(NAMES)
-    assert page.images == [f"timelines/{name}.png" for name in NAMES]
+    assert page.images == ["curve.png", *(f"timelines/{name}.png" for name in NAMES)]
     assert set(page.links) == {*page.images, "scores.txt", "scores.json", "report.json"}
     assert all((tmp_path / "out" / link).is_file() for link in page.links)
     assert "script" not in page.tags
@@ -195,7 +198,7 @@ def test_the_page_shows_each_video_once_and_needs_nothing_else(given: dict[str, 
         assert drawn is not None
         assert drawn.shape[:2] == (2 * height, 2 * width)
     for path in (tmp_path / "out").glob("*.*"):
-        assert str(tmp_path) not in path.read_text()
+        assert str(tmp_path).encode() not in path.read_bytes()
 
 
 @pytest.mark.usefixtures("quick")
@@ -230,6 +233,118 @@ def test_a_prediction_above_chance_is_said_to_be(given: dict[str, Any], tmp_path
     text = Page(tmp_path / "out").text
     assert "above every row of chance at every tolerance" in text
     assert "not above chance" not in text
+
+
+@pytest.fixture
+def scored(given: dict[str, Any], tmp_path: Path) -> dict[str, Any]:
+    """The files of a job whose scores `lapsdata evaluate` has taken, beside constant energy and a train split."""
+    formats.write(tmp_path / "train.parquet", segments(("more", "most")))
+    formats.write(tmp_path / "true.parquet", segments(first_s=2.0))
+    given |= {"truth": tmp_path / "true.parquet", "scores": tmp_path / "taken.json"}
+    taken = score_segments(
+        given["segments"], given["truth"], given["scores"], EvaluateOptions(draws=3, tolerances_s=(0.7, 1.0)),
+        energies=given["energies"][0], train=tmp_path / "train.parquet",
+    )  # fmt: skip
+    assert len(taken.content.rows) > len(CHANCE_ROWS) + len(TRAIN_ROWS)
+    return {**given, "train": tmp_path / "train.parquet"}
+
+
+def result_in(path: Path) -> BoundaryResult:
+    return read_sealed_json(path, BoundaryResult)
+
+
+@pytest.mark.usefixtures("quick")
+def test_the_curve_is_taken_at_many_tolerances_where_all_files_are_there(
+    scored: dict[str, Any], tmp_path: Path
+) -> None:
+    write_report(tmp_path / "out", **scored)
+    few, many = result_in(scored["scores"]), result_in(tmp_path / "out" / "curve.json")
+    assert many.rules.tolerances_s == tuple(sorted({*CURVE_S, 0.7}))
+    assert many.truth_digest == few.truth_digest
+    # Every row, with the same value where both have one.
+    for ours, theirs in zip(few.rows, many.rows, strict=True):
+        assert (ours.name, ours.draws) == (theirs.name, theirs.draws)
+        dense = {score.tolerance_s: score.macro for score in theirs.scores}
+        assert {score.tolerance_s: score.macro for score in ours.scores}.items() <= dense.items()
+    drawn = cv2.imread(str(tmp_path / "out" / "curve.png"))
+    assert drawn is not None
+    assert (drawn[..., ::-1] == draw_tolerance_curve(many)).all()
+    page = Page(tmp_path / "out")
+    assert {"curve.png", "curve.json"} <= set(page.links)
+    assert "at 19 tolerances" in page.text
+    assert write_report(tmp_path / "out", **scored).fate == "kept"
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("what", ["truth", "train", "of others", "other code"])
+def test_otherwise_the_curve_is_that_of_the_scores(scored: dict[str, Any], tmp_path: Path, what: str) -> None:
+    if what in scored:
+        del scored[what]
+    else:
+        few = result_in(scored["scores"])
+        if what == "of others":
+            made = few.provenance.model_copy(update={"parameters": {"draws": 3}})
+            few = few.model_copy(update={"provenance": made})
+        else:
+            better = few.rows[0].scores[0].model_copy(update={"macro": few.rows[0].scores[0].macro.model_copy(
+                update={"f": 0.123})})  # fmt: skip
+            first = few.rows[0].model_copy(update={"scores": (better, *few.rows[0].scores[1:])})
+            few = few.model_copy(update={"rows": (first, *few.rows[1:])})
+        write_sealed_json(scored["scores"], few, overwrite=True)
+    write_report(tmp_path / "out", **scored)
+    assert not (tmp_path / "out" / "curve.json").exists()
+    drawn = cv2.imread(str(tmp_path / "out" / "curve.png"))
+    assert drawn is not None
+    assert (drawn[..., ::-1] == draw_tolerance_curve(result_in(scored["scores"]))).all()
+    assert "At the 2 tolerances of the scores" in Page(tmp_path / "out").text
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_single_tolerance_is_no_curve(given: dict[str, Any], tmp_path: Path) -> None:
+    ends = {name: np.array([2.0, 9.0]) for name in NAMES}
+    alone = evaluate_boundaries(ends, ends, spans_s=dict.fromkeys(NAMES, (0.0, 20.0)), tolerances_s=(1.0,), draws=3)
+    write_sealed_json(tmp_path / "alone.json", alone)
+    write_report(tmp_path / "out", **{**given, "scores": tmp_path / "alone.json"})
+    assert "curve.png" not in tree(tmp_path / "out")
+    assert "over tolerance" not in Page(tmp_path / "out").text
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_train_split_that_no_score_knows_is_refused(scored: dict[str, Any], tmp_path: Path) -> None:
+    score_segments(scored["segments"], scored["truth"], tmp_path / "without.json", EvaluateOptions(draws=3))
+    with pytest.raises(SchemaError, match=r"scores: expected scores that were taken beside a train split, got none"):
+        write_report(tmp_path / "out", **{**scored, "scores": tmp_path / "without.json"})
+    formats.write(tmp_path / "train.parquet", segments(("much", "most")), overwrite=True)
+    with pytest.raises(SchemaError, match=r"expected scores of the train train\.parquet, got scores of other train"):
+        write_report(tmp_path / "out", **scored)
+
+
+def test_a_note_stands_on_the_page_and_on_every_picture(given: dict[str, Any], tmp_path: Path) -> None:
+    note = "SYNTHETIC: <not> GTEA"
+    write_report(tmp_path / "plain", **given)
+    write_report(tmp_path / "out", **given, options=ReportOptions(note=note))
+    assert '<p class="note">SYNTHETIC: &lt;not&gt; GTEA</p>' in Page(tmp_path / "out").text
+    assert (tmp_path / "out" / "scores.txt").read_text().splitlines()[0] == note
+    for name in Page(tmp_path / "out").images:
+        noted, plain = (cv2.imread(str(tmp_path / one / name)) for one in ("out", "plain"))
+        assert noted is not None
+        assert plain is not None
+        assert noted.shape[0] == plain.shape[0] + 40, name
+        assert (noted[2, :, ::-1] == (0xB8, 0x47, 0x5A)).all(), name
+
+
+@pytest.mark.usefixtures("quick")
+def test_tables_of_the_caller_stand_on_the_page_as_they_are(given: dict[str, Any], tmp_path: Path) -> None:
+    tables = [("GTEA <split 1>", "row   F1\nours  0.5 & more\n"), ("Breakfast", "none")]
+    write_report(tmp_path / "out", **given, tables=tables)
+    page = Page(tmp_path / "out")
+    assert "<h2>GTEA &lt;split 1&gt;</h2>" in page.text
+    assert "<pre>row   F1\nours  0.5 &amp; more</pre>" in page.text
+    assert page.text.index("<h2>Scores") < page.text.index("<h2>GTEA") < page.text.index("<h2>Breakfast")
+    assert write_report(tmp_path / "out", **given, tables=tables).fate == "kept"
+    assert write_report(tmp_path / "out", **given, tables=tables[:1]).fate == "changed"
+    assert write_report(tmp_path / "out", **given).fate == "changed"
+    assert "Breakfast" not in Page(tmp_path / "out").text
 
 
 ODD = ("<script>alert(1)", "a&\"b'", "50% #1?x=y", "$x^{1$_\x85\u202e", "左" * 199 + "a", "左" * 199 + "b")
@@ -297,7 +412,7 @@ def test_what_has_changed_is_made_again(given: dict[str, Any], tmp_path: Path, w
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
-DAMAGE = [(name, how) for name in ("index.html", "timelines/clip_b.png", "scores.json", "scores.txt", "report.json")
+DAMAGE = [(name, how) for name in ("index.html", "timelines/clip_b.png", "curve.png", "scores.json", "report.json")
           for how in ("flipped", "cut", "gone") if (name, how) != ("report.json", "gone")]  # fmt: skip
 
 
@@ -507,8 +622,8 @@ def test_segments_of_no_video_are_a_report_too(tmp_path: Path) -> None:
 
 def test_a_recipe_may_tell_how_it_looks() -> None:
     assert (PLUGIN.name, PLUGIN.default) == ("report", "timelines")
-    assert set(PLUGIN.fields("timelines")) == {"average", "longest_px"}
-    assert PLUGIN.told("timelines", {"average": "micro"}) == {"average": "micro", "longest_px": 4608}
+    assert set(PLUGIN.fields("timelines")) == {"average", "longest_px", "note"}
+    assert PLUGIN.told("timelines", {"average": "micro"}) == {"average": "micro", "longest_px": 4608, "note": None}
     for wrong in ({"longest_px": 100}, {"average": "mean"}, {"colour": "red"}):
         with pytest.raises(SchemaError, match=r"report(\.colour|: longest_px|: average)"):
             PLUGIN.options("timelines", wrong)

@@ -37,4 +37,10 @@ def read(path: Path, **told: Any) -> Adapted:  # noqa: ANN401 - what `read_energ
     return read_codes(path, **{name: value for name, value in told.items() if value != plain.get(name, "needed")})
 
 
-PLUGIN = Adapter("laps", "Energies and codes of LAPS, as JSON without times", recognises, read)
+PLUGIN = Adapter(
+    "laps",
+    "Energies and codes of LAPS, as JSON without times",
+    recognises,
+    read,
+    takes=frozenset({"rate", "stride", "horizon", "duration_s", "zeros"}),
+)
