@@ -63,9 +63,20 @@ _PLACES: dict[Kind, _Place] = {
     "adapters": _Place("lapsdata.adapters", requires=_ADAPTER),
     # By name alone: nothing here imports the models.
     "trackers": _Place("lapsmodels.trackers", requires=_TRACKER),
-    "segmenters": _Place("lapsdata.segmenters", helpers=frozenset({"smoothing", "thresholds"}), requires=_SEGMENTER),
+    "segmenters": _Place(
+        "lapsdata.segmenters",
+        helpers=frozenset({"energy_shift", "many_thresholds", "smoothing", "thresholds"}),
+        requires=_SEGMENTER,
+    ),
     "stages": _Place(
-        "lapsdata.stages", helpers=frozenset({"probe", "recipe", "segment_export", "segments_source"}), requires=_STAGE
+        "lapsdata.stages",
+        helpers=frozenset(
+            {
+                *("durations", "fuse", "probe", "recipe", "scores", "segment_export", "segments_source"),
+                *("threshold_reports", "threshold_search"),
+            }
+        ),
+        requires=_STAGE,
     ),
     "commands": _Place("lapsdata.cli", helpers=frozenset({"main", "tasks"}), requires={"__call__": Callable}),
     # What `lapsdata evaluate` scores.

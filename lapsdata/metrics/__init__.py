@@ -31,9 +31,13 @@ from lapsdata.metrics.contingency import (
     normalised_mutual_information,
     v_measure,
 )
-from lapsdata.metrics.evaluation import CHANCE_ROWS, TRAIN_ROWS, evaluate_boundaries
+from lapsdata.metrics.detection import DetectionScores, boundary_scores
+from lapsdata.metrics.evaluation import CHANCE_ROWS, ORACLE_ROWS, TRAIN_ROWS, evaluate_boundaries
 from lapsdata.metrics.label_evaluation import LABEL_CHANCE_ROWS, LABEL_OVERLAPS, LABEL_TRAIN_ROWS, evaluate_labels
+from lapsdata.metrics.label_profiles import LABEL_PROFILES, ApOptions, ClusterOptions, LabelOptions, LabelProfile
 from lapsdata.metrics.partition import covering, r_value
+from lapsdata.metrics.profiles import PROFILES, Profile, ProfileName
+from lapsdata.metrics.relative_distance import relative_distance_counts
 from lapsdata.metrics.score_tables import ap_table, cluster_table, label_table, lost_to_chance
 from lapsdata.metrics.segmental import (
     FrameCounts,
@@ -55,15 +59,25 @@ __all__ = [
     "CLUSTER_CHANCE_ROWS",
     "LABEL_CHANCE_ROWS",
     "LABEL_OVERLAPS",
+    "LABEL_PROFILES",
     "LABEL_TRAIN_ROWS",
+    "ORACLE_ROWS",
+    "PROFILES",
     "TOLERANCES_S",
     "TRAIN_ROWS",
+    "ApOptions",
     "AveragePrecision",
     "BoundaryCounts",
     "BoundaryMatch",
+    "ClusterOptions",
+    "DetectionScores",
     "Detections",
     "FrameCounts",
     "InformationMean",
+    "LabelOptions",
+    "LabelProfile",
+    "Profile",
+    "ProfileName",
     "Runs",
     "SegmentCounts",
     "VMeasure",
@@ -72,6 +86,7 @@ __all__ = [
     "ap_table",
     "average_precision",
     "best_chance",
+    "boundary_scores",
     "boundary_table",
     "candidate_periods",
     "check_comparable",
@@ -100,6 +115,7 @@ __all__ = [
     "placed_boundaries",
     "r_value",
     "random_boundaries",
+    "relative_distance_counts",
     "runs_of",
     "segment_boundaries",
     "shifted_boundaries",

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
+    "PER_S",
     "RESOLUTION_S",
     "Span",
     "at_least",
@@ -32,9 +33,11 @@ RESOLUTION_S: Final = 1e-6
 Span = tuple[float, float]
 """Start and end of a looked-at time, in seconds."""
 
-_PER_S = 1_000_000
+PER_S: Final = 1_000_000
+"""Ticks per second."""
+
 # Up to here float64 holds every microsecond.
-_LARGEST_S = 2**53 / _PER_S
+_LARGEST_S = 2**53 / PER_S
 
 
 def instants_of(values: object, where: str) -> NDArray[np.float64]:
@@ -55,7 +58,7 @@ def instants_of(values: object, where: str) -> NDArray[np.float64]:
 
 def ticks_of(times_s: NDArray[np.float64]) -> NDArray[np.int64]:
     """Return checked times as ticks, same shape."""
-    return np.rint(times_s * _PER_S).astype(np.int64)
+    return np.rint(times_s * PER_S).astype(np.int64)
 
 
 def tick_lists(times_s: NDArray[np.float64]) -> Any:  # noqa: ANN401 - lists as deep as the array
@@ -111,7 +114,7 @@ def share(value: Any, name: str) -> float:  # noqa: ANN401 - anything may be giv
 
 def tolerance_ticks(tolerance_s: float, where: str = "tolerance_s") -> int:
     """Return a tolerance as ticks; SchemaError where it is negative, not finite, or no number."""
-    return round(seconds(tolerance_s, where, 0) * _PER_S)
+    return round(seconds(tolerance_s, where, 0) * PER_S)
 
 
 def at_least(value: object, name: str, least: int) -> int:

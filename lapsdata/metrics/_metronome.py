@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lapsdata.metrics.chance import candidate_periods, periodic_boundaries
+from lapsdata.metrics._boundary_sets import BoundarySets
+from lapsdata.metrics._given import ticks_of
+from lapsdata.metrics.chance import candidate_periods
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from numpy.typing import NDArray
 
     from lapsdata.metrics._alignment import Video
     from lapsdata.metrics._rows import Scorer
@@ -27,18 +27,29 @@ def ends_of_a_cut(rules: BoundaryRules) -> int:
     return 2 if rules.counting == "each_end" else 1
 
 
-def beats(videos: Sequence[Video], period_s: float, rules: BoundaryRules) -> list[NDArray[np.float64]]:
-    """Return the boundaries of a metronome in each video, float64 (B,) seconds."""
-    return [np.repeat(periodic_boundaries(video.span_s, period_s), ends_of_a_cut(rules)) for video in videos]
+def beats(videos: Sequence[Video], period_s: float, rules: BoundaryRules) -> BoundarySets:
+    """Return the boundaries of a metronome in each video: what `periodic_boundaries` says of one, of all at once."""
+    start, end = np.array([video.span_s for video in videos], np.float64).T
+    ends = ticks_of(end)
+    most = np.ceil((end - start) / period_s).astype(np.int64)
+    video = np.repeat(np.arange(len(videos)), most)
+    number = np.arange(1, len(video) + 1) - np.repeat(np.cumsum(most) - most, most)
+    ticks = ticks_of(start[video] + period_s * number)
+    inside = ticks < ends[video]
+    counts = np.bincount(video[inside], minlength=len(videos))
+    return BoundarySets.of_counts(ticks[inside], counts, 1).repeated(ends_of_a_cut(rules))
 
 
 def best_periods(videos: Sequence[Video], scorer: Scorer, rules: BoundaryRules) -> list[float]:
     """Return the period of the highest macro F on these videos at each tolerance; of equals the slowest."""
-    best: list[float] = []
-    for tolerance in rules.tolerances_s:
-        periods = _periods(videos, tolerance)
-        best.append(max((scorer.macro_f(beats(videos, period, rules), tolerance), period) for period in periods)[1])
-    return best
+    tried = {tolerance: _periods(videos, tolerance) for tolerance in rules.tolerances_s}
+    best = dict.fromkeys(rules.tolerances_s, (-1.0, 0.0))
+    for period in sorted({period for periods in tried.values() for period in periods}):
+        found = beats(videos, period, rules)
+        for tolerance, periods in tried.items():
+            if period in periods:
+                best[tolerance] = max(best[tolerance], (scorer.macro_f(found, tolerance), period))
+    return [best[tolerance][1] for tolerance in rules.tolerances_s]
 
 
 def _periods(videos: Sequence[Video], tolerance_s: float) -> tuple[float, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -58,15 +59,19 @@ class TrainSplit:
 
     def best_periods(self, rules: BoundaryRules) -> list[float]:
         """Return the period of the metronome that does best here, for each tolerance."""
-        scorer = Scorer([video.truth for video in self.videos], rules.matching)
-        return best_periods(self.videos, scorer, rules)
+        return best_periods(self.videos, Scorer(self.videos, rules.matching, rules.empty), rules)
+
+    @cached_property
+    def lasted_s(self) -> NDArray[np.float64]:
+        """How long segments here last, float64 (S,), from any boundary, start or end to the next."""
+        # In whole microseconds, of which no two boundaries share one.
+        edges = [ticks_of(np.array([one.span_s[0], *_once(one), one.span_s[1]])) for one in self.videos]
+        lasted: NDArray[np.float64] = np.concatenate([np.diff(one) for one in edges]) * RESOLUTION_S
+        return lasted
 
     def durations(self, video: Video, *, draws: int, seed: int) -> Sequence[NDArray[np.float64]]:
         """Return draws of boundaries, float64 (B,) seconds: segments that last as those here, in any order."""
-        # In whole microseconds, of which no two boundaries share one.
-        edges = [ticks_of(np.array([one.span_s[0], *_once(one), one.span_s[1]])) for one in self.videos]
-        lasted = np.concatenate([np.diff(one) for one in edges]) * RESOLUTION_S
-        return lasting_boundaries(video.span_s, lasted, draws=draws, seed=seed, video=video.name)
+        return lasting_boundaries(video.span_s, self.lasted_s, draws=draws, seed=seed, video=video.name)
 
     def positions(self) -> NDArray[np.float64]:
         """Return the median shares of a video at which events are, float64 (K,)."""
@@ -77,9 +82,9 @@ class TrainSplit:
 
         Of two equally near the first by name; shares, so that no event lies past the end of a shorter video.
         """
-        lengths = [_length(one.span_s) for one in self.videos]
+        lengths = np.array([_length(one.span_s) for one in self.videos])
         for span in spans_s:
-            nearest = min(range(len(lengths)), key=lambda i: abs(lengths[i] - _length(span)))
+            nearest = int(np.argmin(np.abs(lengths - _length(span))))
             yield placed_boundaries(span, _shares(self.videos[nearest]))
 
 

@@ -14,7 +14,16 @@ import numpy as np
 
 from lapsdata.containers.base import read_only
 from lapsdata.errors import LengthMismatchError, Problem, SchemaError
-from lapsdata.metrics._given import Span, instants_of, known_word, span_ticks, tick_lists, ticks_of, tolerance_ticks
+from lapsdata.metrics._given import (
+    PER_S,
+    Span,
+    instants_of,
+    known_word,
+    span_ticks,
+    tick_lists,
+    ticks_of,
+    tolerance_ticks,
+)
 from lapsdata.schema.result import BoundaryCounting, BoundaryMatching
 
 if TYPE_CHECKING:
@@ -187,17 +196,29 @@ def inner_boundaries(
     """
     known_word(counting, "counting", BoundaryCounting)
     instants = np.sort(instants_of(instants_s, "instants_s"))
-    start, end = span_ticks(span_s, "span_s")
     ticks = ticks_of(instants)
+    kept = inside(ticks, span_s, "instants_s")
+    if counting == "once":
+        kept &= is_another(ticks)
+    return instants[kept]
+
+
+def inside(ticks: NDArray[np.int64], span_s: Span, where: str) -> NDArray[np.bool_]:
+    """Return which ticks lie strictly inside of a span, or raise SchemaError where some lie outside."""
+    start, end = span_ticks(span_s, "span_s")
     outside = (ticks < start) | (ticks > end)
     if outside.any():
-        first = instants[np.argmax(outside)]
+        first = ticks[np.argmax(outside)] / PER_S
         message = f"expected times from {span_s[0]} s to {span_s[1]} s, got {first} s ({outside.sum()} such times)"
-        raise SchemaError(Problem("outside-span", "instants_s", message))
-    kept = (ticks > start) & (ticks < end)
-    if counting == "once":
-        kept[1:] &= np.diff(ticks) > 0
-    return instants[kept]
+        raise SchemaError(Problem("outside-span", where, message))
+    return (ticks > start) & (ticks < end)
+
+
+def is_another(ticks: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return which of rising ticks differ from the one before."""
+    another = np.ones(len(ticks), bool)
+    np.not_equal(ticks[1:], ticks[:-1], out=another[1:])
+    return another
 
 
 def match_boundaries(

@@ -243,7 +243,7 @@ def lasting_boundaries(
     >>> lasting_boundaries((0.0, 5.0), np.array([2.0]), draws=1, seed=0, video="clip_0")
     (array([2., 4.]),)
     """
-    _, end = span_ticks(span_s, "span_s")
+    start, end = span_ticks(span_s, "span_s")
     durations, draws = instants_of(durations_s, "durations_s"), at_least(draws, "draws", 1)
     seed = at_least(seed, "seed", 0)
     if not len(durations) or (ticks_of(durations) < 1).any():
@@ -251,17 +251,21 @@ def lasting_boundaries(
         message = f"expected durations of at least {RESOLUTION_S:g} s, got {shortest}"
         raise SchemaError(Problem("wrong-value", "durations_s", message))
 
-    def drawn(draw: int) -> NDArray[np.float64]:
-        # A longer stream begins with the shorter one: how many were asked for first changes nothing.
-        count = 1 + math.ceil((span_s[1] - span_s[0]) / durations.mean())
-        while True:
-            places = fractions("durations", seed, f"{video}\0{draw}", count) * len(durations)
-            times: NDArray[np.float64] = span_s[0] + np.cumsum(durations[places.astype(np.int64)])
-            if ticks_of(times[-1:])[0] >= end:
-                return times[ticks_of(times) < end]
-            count *= 2
-
-    return tuple(map(drawn, range(draws)))
+    lasted, length = ticks_of(durations), end - start
+    # A longer stream begins with the shorter one: how many numbers were asked for first changes nothing.
+    count = draws * (1 + math.ceil(length / lasted.mean()))
+    while True:
+        places = fractions("durations", seed, video, count) * len(lasted)
+        ends = np.cumsum(lasted[places.astype(np.int64)])
+        drawn: list[NDArray[np.float64]] = []
+        first = begun = 0
+        # Each draw goes on in the stream where the one before has reached the end of the video.
+        while len(drawn) < draws and (last := int(np.searchsorted(ends, begun + length))) < count:
+            drawn.append(np.add(span_s[0], (ends[first:last] - begun) * RESOLUTION_S, dtype=np.float64))
+            first, begun = last + 1, int(ends[last])
+        if len(drawn) == draws:
+            return tuple(drawn)
+        count *= 2
 
 
 def median_shares(shares: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:

@@ -167,7 +167,7 @@ def lost_to_chance(scores: Scores) -> str | None:
     True
     >>> found = labelled_segments({"tea": [("0", 6.0)]})
     >>> lost_to_chance(evaluate_clusters(labelled_segments(truth), found, draws=9))[:75]
-    'The prediction is not above chance in acc (0.667, segments_shuffled has 0.66'
+    'The prediction is not above chance in acc (0.667, segments_shuffled has 0.6'
     """
     lost = []
     for name, (best, row) in _best(scores).items():

@@ -34,13 +34,17 @@ from lapsdata.schema.loader import EpochOrder, LoaderState, OrderedSource
 from lapsdata.schema.probe import LeftOutVideo, ProbedGroup, ProbeResult, ProbeRow, ProbeRules
 from lapsdata.schema.recipe import Recipe, StageChoice
 from lapsdata.schema.result import (
+    AboveChance,
+    Bootstrap,
     BoundaryCounting,
     BoundaryDeviation,
+    BoundaryEmpty,
     BoundaryMatching,
     BoundaryResult,
     BoundaryRow,
     BoundaryRules,
     BoundaryScore,
+    ChanceCorrected,
     NearestBoundary,
     PrecisionRecall,
     ScoredVideo,
@@ -63,6 +67,7 @@ from lapsdata.schema.video import SourceVideo
 
 __all__ = [
     "RECORDS",
+    "AboveChance",
     "Agreement",
     "ApClass",
     "ApClasses",
@@ -73,8 +78,10 @@ __all__ = [
     "Area",
     "BackError",
     "BackgroundTime",
+    "Bootstrap",
     "BoundaryCounting",
     "BoundaryDeviation",
+    "BoundaryEmpty",
     "BoundaryMatching",
     "BoundaryResult",
     "BoundaryRow",
@@ -87,6 +94,7 @@ __all__ = [
     "CatalogField",
     "CatalogHeader",
     "CatalogIndex",
+    "ChanceCorrected",
     "ClusterResult",
     "ClusterRow",
     "ClusterRules",

@@ -10,13 +10,17 @@ from lapsdata.schema.base import Count, Digest, FormatVersion, Header, Name, Par
 from lapsdata.schema.segments import SegmentedVideo
 
 __all__ = [
+    "AboveChance",
+    "Bootstrap",
     "BoundaryCounting",
     "BoundaryDeviation",
+    "BoundaryEmpty",
     "BoundaryMatching",
     "BoundaryResult",
     "BoundaryRow",
     "BoundaryRules",
     "BoundaryScore",
+    "ChanceCorrected",
     "NearestBoundary",
     "PrecisionRecall",
     "ScoredVideo",
@@ -29,6 +33,10 @@ so that an instant between two touching segments counts twice (the rule of LAPS)
 BoundaryMatching = Literal["maximum", "greedy"]
 """`maximum`: as many pairs as one-to-one pairing within the tolerance allows; `greedy`: each true boundary, in order of
 time, takes the nearest free one (the rule of LAPS and GEBD)."""
+
+BoundaryEmpty = Literal["both_1_one_0", "no_truth_precision_1"]
+"""Nothing true and nothing found: precision, recall and F are 1 by both. One of the two: by `both_1_one_0` all three
+are 0; by `no_truth_precision_1` too, except that precision is 1 where nothing is true (the rule of LAPS)."""
 
 _Share = Annotated[float, Field(ge=0, le=1)]
 _NotNegative = Annotated[float, Field(ge=0)]
@@ -51,8 +59,11 @@ class BoundaryRules(Record):
     """Boundaries at the start and the end of the looked-at time are given to everyone, and not counted."""
     background: Literal["as_any_segment"] = "as_any_segment"
     """Labels play no part: a background segment has boundaries as any other has, and so has a gap."""
-    empty: Literal["both_1_one_0"] = "both_1_one_0"
-    """Nothing true and nothing found: precision, recall and F are 1; one of the two: all three are 0."""
+    empty: BoundaryEmpty = "both_1_one_0"
+    """What scores are where nothing is true, or nothing was found."""
+    profile: Name | None = None
+    """Under which name these rules were asked for; null where they were chosen one by one, and where it is not known.
+    It says nothing that the other rules do not."""
 
     @model_validator(mode="after")
     def _rising(self) -> Self:
@@ -116,10 +127,20 @@ class BoundaryScore(Record):
     (1 + such draws) / (1 + draws); null for a single draw, and where it is not known."""
     micro_f_p: _Share | None = None
     """Share of the draws whose micro F reaches that of the prediction; as `macro_f_p`."""
+    macro_f_interval: tuple[_Share, _Share] | None = None
+    """Between these lies the macro F of 95 % of the resamples of videos (see `bootstrap`); of the prediction alone,
+    null for a single video, and where it is not known."""
+    micro_f_interval: tuple[_Share, _Share] | None = None
+    """Between these lies the micro F of 95 % of the resamples; as `macro_f_interval`."""
+    micro_r_value: Annotated[float, Field(le=1)] | None = None
+    """R-value of the counts of all videos together (Räsänen 2009): 1 is right, and boundaries beyond the true ones
+    lower it without end; of a drawn row the mean over its draws. Null without true boundaries, and where it is not
+    known."""
 
     @model_validator(mode="after")
     def _bands_rise(self) -> Self:
-        if any(band is not None and band[0] > band[1] for band in (self.macro_f_band, self.micro_f_band)):
+        bands = (self.macro_f_band, self.micro_f_band, self.macro_f_interval, self.micro_f_interval)
+        if any(band is not None and band[0] > band[1] for band in bands):
             raise ValueError("expected a band from its lower to its upper end")
         return self
 
@@ -149,8 +170,9 @@ class BoundaryRow(Record):
 
     name: Name
     """What the row is called in tables."""
-    kind: Literal["prediction", "chance"]
-    """Whether it is what is judged, or what it is judged by."""
+    kind: Literal["prediction", "chance", "oracle"]
+    """Whether it is what is judged, what it is judged by, or what knows something of the scored truth itself: an oracle
+    is shown, and is no chance."""
     parameters: Parameters = Field(default_factory=dict)
     """How its boundaries were made."""
     draws: Positive = 1
@@ -159,17 +181,66 @@ class BoundaryRow(Record):
     """One per tolerance, in the order of the rules."""
     deviation: BoundaryDeviation | None = None
     """Distances; null where the row sets other boundaries at each tolerance, or another number of them in each draw."""
+    covering: _Share | None = None
+    """How well its parts of each video cover the true ones, mean over the videos, of a drawn row over its draws as
+    well; null where the row sets other boundaries at each tolerance, and where it is not known."""
+
+
+class Bootstrap(Record):
+    """How intervals were made: as many videos as there are, drawn with replacement, again and again."""
+
+    resamples: Positive
+    """Sets of videos that were drawn; nothing is matched again in them."""
+    seed: Count
+    """Of the drawing: results of one number of videos with one seed were drawn alike."""
+    level: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    """Share of the resamples that lie in an interval, whose ends are quantiles of theirs, interpolated: for 0.95 those
+    of 0.025 and 0.975."""
+
+
+class ChanceCorrected(Record):
+    """What a prediction has above the best row of chance, as a share of what there was to be had."""
+
+    best_chance_row: Name
+    """The row of chance with the highest F: of equals the first."""
+    best_chance_f: _Share
+    """Its F."""
+    chance_corrected_f: Annotated[float, Field(le=1)] | None
+    """(F - best_chance_f) / (1 - best_chance_f): 1 is right, 0 is what chance has, below 0 is less; null where
+    best_chance_f is 1."""
+    interval: tuple[Annotated[float, Field(le=1)], Annotated[float, Field(le=1)]] | None = None
+    """Between these lie 95 % of the resamples of videos, in which the row stays the same and its draws as well. Null
+    for a single video, and where the row is right in any of them."""
+
+    @model_validator(mode="after")
+    def _rises(self) -> Self:
+        if self.interval is not None and self.interval[0] > self.interval[1]:
+            raise ValueError("expected a band from its lower to its upper end")
+        if (self.chance_corrected_f is None) != (self.best_chance_f == 1):
+            raise ValueError("expected chance_corrected_f exactly where best_chance_f is below 1")
+        return self
+
+
+class AboveChance(Record):
+    """The chance-corrected score of the prediction at one tolerance: (F - F_best_chance) / (1 - F_best_chance)."""
+
+    tolerance_s: _NotNegative
+    """Largest distance of a hit, in seconds."""
+    macro: ChanceCorrected
+    """Of the mean over the videos."""
+    micro: ChanceCorrected
+    """Of the counts of all videos together."""
 
 
 class BoundaryResult(Header):
     """A prediction's boundary scores beside those of chance, with the rules and the digest of the truth."""
 
     RECORD: ClassVar[str] = "boundary_result"
-    MINOR: ClassVar[int] = 1
+    MINOR: ClassVar[int] = 2
 
     format: Literal["lapsdata.boundary_result"] = "lapsdata.boundary_result"
     """Which format this header belongs to."""
-    format_version: FormatVersion = "1.1"
+    format_version: FormatVersion = "1.2"
     """Major and minor version of the format; readers refuse a newer major version."""
     rules: BoundaryRules
     """How boundaries were counted, paired and averaged."""
@@ -178,7 +249,12 @@ class BoundaryResult(Header):
     videos: Annotated[tuple[ScoredVideo, ...], Field(min_length=1)]
     """The scored videos and the counts of the prediction, by name."""
     rows: Annotated[tuple[BoundaryRow, ...], Field(min_length=1)]
-    """The prediction, then the rows of chance."""
+    """The prediction, then the rows of chance, then those of oracles."""
+    above_chance: tuple[AboveChance, ...] | None = None
+    """What the prediction has above chance, one per tolerance, in the order of the rules; null where it is not
+    known."""
+    bootstrap: Bootstrap | None = None
+    """How intervals were made; null where there are none."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -195,4 +271,10 @@ class BoundaryResult(Header):
             raise ValueError("expected hits for each tolerance")
         if any(tuple(score.tolerance_s for score in row.scores) != tolerances for row in self.rows):
             raise ValueError("expected scores at the tolerances of the rules")
+        if self.above_chance is not None:
+            if tuple(one.tolerance_s for one in self.above_chance) != tolerances:
+                raise ValueError("expected above_chance at the tolerances of the rules")
+            chance = {row.name for row in self.rows if row.kind == "chance"}
+            if any({one.macro.best_chance_row, one.micro.best_chance_row} - chance for one in self.above_chance):
+                raise ValueError("expected best_chance_row among the rows of chance")
         return self

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from lapsdata.errors import Problem, SchemaError, listed
-from lapsdata.stages.truth import read_truth
+from lapsdata.stages.segments_source import read_segments
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -64,14 +64,14 @@ def train_durations(truth: Path, quantile: float = 0.95) -> Durations:
     Parameters
     ----------
     truth : Path
-        As `lapsdata.stages.truth.read_truth` takes it; every segment counts once.
+        As `lapsdata.stages.segments_source.read_segments` takes it; every segment counts once.
     quantile : float, above 0, up to 1
         Share of the segments that are no longer than `cap_s`, which is one of their durations.
 
     Raises
     ------
     SchemaError
-        No segment in it (`no-segments`); a quantile out of range; as `read_truth`.
+        No segment in it (`no-segments`); a quantile out of range; as `read_segments`.
 
     Examples
     --------
@@ -84,7 +84,7 @@ def train_durations(truth: Path, quantile: float = 0.95) -> Durations:
     if not 0 < quantile <= 1:
         message = f"expected a share above 0, up to 1, got {quantile!r}"
         raise SchemaError(Problem("wrong-quantile", "quantile", message))
-    true = read_truth(truth)
+    true = read_segments(truth).segments
     if not len(true):
         raise SchemaError(Problem("no-segments", str(truth), "expected true segments, got none"))
     lasting = true.end_s - true.start_s

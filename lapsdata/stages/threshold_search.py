@@ -114,7 +114,7 @@ def search_threshold(
     ----------
     energies : Path
     truth : Path
-        True segments; see `lapsdata.stages.truth.read_truth`. With `rate`, labels per frame (`lapsdata.adapters`).
+        True segments; see `lapsdata.stages.segments_source.read_segments`, as of `rate` and `split`.
     out : Path
         A JSON file.
     options : SearchOptions, optional
@@ -243,14 +243,9 @@ def _settled(
 
 def _reader(path: Path, rate: str | float | None, split: str | None) -> Callable[[Segments], Segments]:
     """Return what reads the truth, told what it is for."""
-    from lapsdata.adapters import mstcn
-    from lapsdata.stages.truth import read_truth
+    from lapsdata.stages.segments_source import read_segments
 
-    def labels(found: Segments) -> Segments:
-        truth: Any = mstcn.read(path, rate=rate, split=split).container
-        return truth  # type: ignore[no-any-return]
-
-    return (lambda found: read_truth(path, found)) if rate is None and split is None else labels
+    return lambda found: read_segments(path, rate=rate, split=split, found=found).segments
 
 
 def _searched(

@@ -15,6 +15,7 @@ import pytest
 HOT_LOOPS = {f"lapsmodels.trackers.{name}" for name in ("_patches", "_beliefs", "_slopes")}
 HOT_LOOPS |= {"lapsdata.storage._copy_loop", "lapsdata.storage._lzf_loop", "lapsmodels.training._motion_loop"}
 HOT_LOOPS |= {f"lapsdata.metrics.{name}" for name in ("_ap_loop", "_label_loop", "_mutual_loop")}
+HOT_LOOPS |= {"lapsdata.metrics._set_loops"}
 
 # Models are torch through and through.
 MODELS = {f"lapsmodels.tokenizer.{name}" for name in ("blocks", "model", "losses")}

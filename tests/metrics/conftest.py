@@ -31,6 +31,8 @@ def evaluate() -> Evaluate:
             "spans_s": {"a": (0.0, 9.0), "b": (0.0, 6.0)},
             "tolerances_s": (0.25, 1.0),
             "draws": 4,
+            "shift_draws": 6,
+            "resamples": 20,
             "provenance": sample_provenance(),
         } | changes
         return evaluate_boundaries(given.pop("truth"), given.pop("found"), **given)

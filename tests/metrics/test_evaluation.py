@@ -12,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lapsdata.containers import Segments
+from lapsdata.errors import SchemaError
 from lapsdata.metrics import (
     CHANCE_ROWS,
+    ORACLE_ROWS,
     TOLERANCES_S,
     candidate_periods,
     evaluate_boundaries,
@@ -98,16 +100,48 @@ def test_rules_are_in_the_result(evaluate: Callable[..., BoundaryResult]) -> Non
         "ends": "left_out",
         "background": "as_any_segment",
         "empty": "both_1_one_0",
+        "profile": "default",
     }
     other = evaluate(matching="greedy", counting="each_end").rules
-    assert (other.matching, other.counting) == ("greedy", "each_end")
+    assert (other.matching, other.counting, other.profile) == ("greedy", "each_end", None)
+
+
+def test_one_word_names_the_rules(evaluate: Callable[..., BoundaryResult]) -> None:
+    laps = evaluate(rules="laps-2025").rules
+    assert (laps.matching, laps.counting, laps.empty, laps.profile) == (
+        "greedy", "each_end", "no_truth_precision_1", "laps-2025",
+    )  # fmt: skip
+    spelled = evaluate(matching="greedy", counting="each_end", empty="no_truth_precision_1")
+    assert evaluate(rules="laps-2025").rows == spelled.rows
+    other = evaluate(rules="laps-2025", matching="maximum").rules
+    assert (other.matching, other.counting, other.profile) == ("maximum", "each_end", None)
+    frames = evaluate(rules="ms-tcn")
+    assert (frames.rows, frames.rules.profile) == (evaluate().rows, "ms-tcn")
+    with pytest.raises(SchemaError, match="rules: expected one of 'default', 'laps-2025', 'ms-tcn', got 'laps'"):
+        evaluate(rules="laps")
+
+
+def test_by_laps_precision_is_one_where_nothing_is_true(evaluate: Callable[..., BoundaryResult]) -> None:
+    result = evaluate(truth={"a": np.empty(0), "b": np.array([3.0])}, found=FOUND, rules="laps-2025")
+    far = result.rows[0].scores[1]
+    # a: 1, 0, 0 by that rule; b: one of two is a hit.
+    assert (far.macro.precision, far.macro.recall, far.macro.f) == pytest.approx((0.75, 0.5, 1 / 3))
+    assert far.micro.precision == pytest.approx(1 / 6)
+    none = {"a": np.empty(0), "b": np.empty(0)}
+    for found, expected in ((FOUND, (1.0, 0.0, 0.0)), (none, (1.0, 1.0, 1.0))):
+        score = evaluate(truth=none, found=found, rules="laps-2025").rows[0].scores[0]
+        for side in (score.macro, score.micro):
+            assert (side.precision, side.recall, side.f) == expected
 
 
 def test_defaults_are_the_five_tolerances_and_a_provenance_of_ours() -> None:
     result = evaluate_boundaries(TRUTH, FOUND, spans_s=SPANS)
     assert result.rules.tolerances_s == TOLERANCES_S == (0.25, 0.5, 1.0, 2.0, 5.0)
     assert result.provenance.producer == "lapsdata"
-    assert result.provenance.parameters == {"draws": 50, "seed": 0}
+    assert result.provenance.parameters == {"draws": 100, "shift_draws": 1000, "seed": 0, "resamples": 1000}
+    assert {name: row(result, name).draws for name in CHANCE_ROWS} == {
+        "uniform_same_count": 1, "random_same_count": 100, "circular_shift": 1000,
+    }  # fmt: skip
 
 
 # --- chance -----------------------------------------------------------------------------------------------------
@@ -119,13 +153,13 @@ def plain_macro_f(truth: dict[str, NDArray[np.float64]], cuts: dict[str, NDArray
 
 def test_every_result_has_the_rows_of_chance(evaluate: Callable[..., BoundaryResult]) -> None:
     result = evaluate()
-    assert tuple(row.name for row in result.rows) == ("prediction", *CHANCE_ROWS)
-    assert [row.kind for row in result.rows] == ["prediction"] + ["chance"] * 5
+    assert tuple(row.name for row in result.rows) == ("prediction", *CHANCE_ROWS, *ORACLE_ROWS)
+    assert [row.kind for row in result.rows] == ["prediction", *["chance"] * 3, *["oracle"] * 2]
 
 
 def test_uniform_rows_score_what_their_boundaries_score(evaluate: Callable[..., BoundaryResult]) -> None:
     result = evaluate()
-    for name, counts in (("uniform_same_count", FOUND), ("uniform_truth_count", TRUTH)):
+    for name, counts in (("uniform_same_count", FOUND), ("oracle_count", TRUTH)):
         cuts = {video: uniform_boundaries(SPANS[video], len(counts[video])) for video in SPANS}
         for score in row(result, name).scores:
             assert score.macro.f == pytest.approx(plain_macro_f(TRUTH, cuts, score.tolerance_s))
@@ -133,20 +167,20 @@ def test_uniform_rows_score_what_their_boundaries_score(evaluate: Callable[..., 
 
 
 def test_drawn_rows_are_means_over_their_draws(evaluate: Callable[..., BoundaryResult]) -> None:
-    result = evaluate(draws=7, seed=5)
-    seeded = {"draws": 7, "seed": 5}
+    result = evaluate(draws=7, shift_draws=9, seed=5)
+    seven, nine = ({"draws": draws, "seed": 5} for draws in (7, 9))
     drawn = {
-        "random_same_count": {v: random_boundaries(SPANS[v], len(FOUND[v]), video=v, **seeded) for v in SPANS},
-        "circular_shift": {v: shifted_boundaries(FOUND[v], SPANS[v], video=v, **seeded) for v in SPANS},
+        "random_same_count": {v: random_boundaries(SPANS[v], len(FOUND[v]), video=v, **seven) for v in SPANS},
+        "circular_shift": {v: shifted_boundaries(FOUND[v], SPANS[v], video=v, **nine) for v in SPANS},
     }
-    for name, sets in drawn.items():
-        chance = row(result, name)
-        assert (chance.draws, chance.parameters) == (7, seeded)
+    for (name, sets), seeded in zip(drawn.items(), (seven, nine), strict=True):
+        chance, draws = row(result, name), seeded["draws"]
+        assert (chance.draws, chance.parameters) == (draws, seeded)
         for score in chance.scores:
-            each = [plain_macro_f(TRUTH, {v: sets[v][i] for v in SPANS}, score.tolerance_s) for i in range(7)]
+            each = [plain_macro_f(TRUTH, {v: sets[v][i] for v in SPANS}, score.tolerance_s) for i in range(draws)]
             assert score.macro.f == pytest.approx(statistics.fmean(each))
             assert score.macro_f_sd == pytest.approx(statistics.stdev(each))
-        medians = [np.median(nearest_distances(TRUTH[v], sets[v][i])[0]) for v in SPANS for i in range(7)]
+        medians = [np.median(nearest_distances(TRUTH[v], sets[v][i])[0]) for v in SPANS for i in range(draws)]
         assert chance.deviation is not None
         assert chance.deviation.macro.truth_to_found_s == pytest.approx(np.mean(medians))
 
@@ -183,7 +217,7 @@ def test_cuts_of_chance_count_twice_where_those_of_segments_do(evaluate: Callabl
     truth = {name: np.repeat(times, 2) for name, times in TRUTH.items()}
     once, each = evaluate(), evaluate(truth=truth, found=twice, counting="each_end")
     assert [video.hits for video in each.videos] == [tuple(2 * n for n in video.hits) for video in once.videos]
-    for name in ("prediction", *CHANCE_ROWS):
+    for name in ("prediction", *CHANCE_ROWS, *ORACLE_ROWS):
         ours, theirs = row(once, name).scores, row(each, name).scores
         assert [score.macro.f for score in theirs] == pytest.approx([score.macro.f for score in ours]), name
         assert [score.found for score in theirs] == [2 * score.found for score in ours], name
@@ -192,7 +226,7 @@ def test_cuts_of_chance_count_twice_where_those_of_segments_do(evaluate: Callabl
 def test_rows_that_are_given_stand_behind_the_others(evaluate: Callable[..., BoundaryResult]) -> None:
     beats = {video: periodic_boundaries(span, 2.8) for video, span in SPANS.items()}
     result = evaluate(chance={"constant_energy": beats})
-    assert [row.name for row in result.rows][-1] == "constant_energy"
+    assert [row.name for row in result.rows][-3:] == ["constant_energy", *ORACLE_ROWS]
     given_row = row(result, "constant_energy")
     assert (given_row.kind, given_row.draws) == ("chance", 1)
     assert [score.macro.f for score in given_row.scores] == pytest.approx(
@@ -216,7 +250,13 @@ def test_neither_the_order_of_videos_nor_of_boundaries_matters(names: list[str],
     def shuffled(given: dict[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
         return {name: np.array(random.sample(given[name].tolist(), len(given[name]))) for name in names}
 
-    options: dict[str, Any] = {"spans_s": SPANS, "draws": 2, "provenance": sample_provenance()}
+    options: dict[str, Any] = {
+        "spans_s": SPANS,
+        "draws": 2,
+        "shift_draws": 2,
+        "resamples": 3,
+        "provenance": sample_provenance(),
+    }
     one = evaluate_boundaries(TRUTH, FOUND, **options)
     assert evaluate_boundaries(shuffled(TRUTH), shuffled(FOUND), **options).to_bytes() == one.to_bytes()
 
@@ -253,7 +293,7 @@ def test_the_digest_is_of_the_truth_alone(evaluate: Callable[..., BoundaryResult
     ("name", "changes"),
     [
         ("plain", {}),
-        ("rules_of_laps", {"matching": "greedy", "counting": "each_end", "tolerances_s": (2.0, 5.0)}),
+        ("rules_of_laps", {"rules": "laps-2025", "tolerances_s": (2.0, 5.0)}),
         ("policies", {"found": {"a": FOUND["a"], "c": np.array([1.0])}, "missing": "empty", "extra": "leave_out"}),
         ("empty", {"truth": {"a": np.empty(0), "b": np.empty(0)}, "found": {"a": np.empty(0), "b": np.array([1.0])}}),
         ("train", {"spans_s": {**SPANS, "t": (1.0, 8.0)}, "train": {"t": np.array([2.0, 4.5, 6.5])}}),

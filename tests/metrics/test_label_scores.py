@@ -259,6 +259,15 @@ def test_time_without_a_segment_is_background() -> None:
     assert (bare.accuracy_micro.mean, bare.f[0].tp, bare.f[0].fn) == (0.5, 1.0, 2.0)
 
 
+def test_nothing_found_is_background_everywhere() -> None:
+    nothing = labelled_segments({"a": [(None, 1.4)], "b": [(None, 1.2)]})
+    wanted = plain(TRUTH, {name: ["background"] * len(words) for name, words in TRUTH.items()})
+    for rate in (RATE, None):
+        scores = evaluate(found=nothing, rate=rate, train=segments(TRAIN))
+        check(scores.rows[0], wanted)
+        check(row(scores, "labels_permuted"), wanted)
+
+
 def test_touching_segments_of_one_label_are_one() -> None:
     twice = labelled_segments({"tea": [("pour", 1.0), ("pour", 2.0)]})
     once = labelled_segments({"tea": [("pour", 3.0)]})

@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 
 from lapsdata.metrics import (
+    boundary_scores,
     boundary_table,
     evaluate_boundaries,
     inner_boundaries,
     match_boundaries,
     nearest_distances,
+    not_above_chance,
     periodic_boundaries,
     random_boundaries,
     uniform_boundaries,
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lapsdata.schema import BoundaryResult
+    from lapsdata.schema import BoundaryResult, BoundaryRow
 
 RATE: Final = 15
 TOLERANCES: Final = (0.5, 1.0, 2.0, 5.0)
@@ -54,20 +56,30 @@ class Gtea(NamedTuple):
 
     def score(self, found: Cuts, *, laps: bool = False, **options: Any) -> BoundaryResult:
         """Score by our rules, or by those of LAPS, by which touching segments count twice."""
-        options = {"spans_s": self.spans, "tolerances_s": TOLERANCES, "draws": 2} | options
+        few = {"draws": 2, "shift_draws": 2, "resamples": 2}
+        options = few | {"spans_s": self.spans, "tolerances_s": TOLERANCES} | options
         if not laps:
             return evaluate_boundaries(self.truth, found, **options)
         truth, found = ({name: np.repeat(cuts, 2) for name, cuts in given.items()} for given in (self.truth, found))
-        return evaluate_boundaries(truth, found, counting="each_end", matching="greedy", **options)
+        return evaluate_boundaries(truth, found, rules="laps-2025", **options)
+
+    def parts_of(self, cuts: Cuts, name: str) -> NDArray[np.float64]:
+        """Return the segments between the cuts of a video."""
+        edges = np.array([self.spans[name][0], *cuts[name], self.spans[name][1]])
+        return np.stack([edges[:-1], edges[1:]], axis=1)
 
 
-def macro(result: BoundaryResult, row: int = 0) -> list[float]:
-    return [score.macro.f for score in result.rows[row].scores]
+def macro(result: BoundaryResult, name: str = "prediction") -> list[float]:
+    return [score.macro.f for score in row_of(result, name).scores]
 
 
-def read_split(folder: Path, split: int) -> Gtea:
+def row_of(result: BoundaryResult, name: str) -> BoundaryRow:
+    return next(row for row in result.rows if row.name == name)
+
+
+def read_split(folder: Path, split: int, side: str = "test") -> Gtea:
     spans, truth = {}, {}
-    for line in (folder / "gtea" / "splits" / f"test.split{split}.bundle").read_text().split():
+    for line in (folder / "gtea" / "splits" / f"{side}.split{split}.bundle").read_text().split():
         labels = (folder / "gtea" / "groundTruth" / line).read_text().split()
         name = line.removesuffix(".txt")
         spans[name], truth[name] = (0.0, len(labels) / RATE), cuts_of(labels)
@@ -131,6 +143,21 @@ def test_chance_by_the_rules_of_laps(gtea: Gtea, made: Any, two_s: float, five_s
     assert macro(gtea.score(cuts, laps=True))[2:] == pytest.approx([two_s, five_s], abs=FOUR)
 
 
+@pytest.mark.parametrize(("side", "two_s", "five_s"), [("test", 0.6952, 0.8050), ("train", 0.7558, 0.8728)])
+def test_one_word_gives_the_numbers_of_laps(real_data: Path, side: str, two_s: float, five_s: float) -> None:
+    """A cut every 2 s, of segments as LAPS has them: each instant inside is an end and a start."""
+    gtea = read_split(real_data, 1, side)
+    beats = gtea.metronome(2.0)
+    sides = {name: (gtea.parts_of(gtea.truth, name), gtea.parts_of(beats, name)) for name in gtea.spans}
+    for tolerance, told in ((2.0, two_s), (5.0, five_s)):
+        each = [
+            boundary_scores(*both, tolerance_s=tolerance, rules="laps-2025", span_s=gtea.spans[name])
+            for name, both in sides.items()
+        ]
+        assert np.mean([one.f for one in each]) == pytest.approx(told, abs=FOUR)
+    assert macro(gtea.score(beats, laps=True))[2:] == pytest.approx([two_s, five_s], abs=FOUR)
+
+
 def test_strict_windows_by_our_rules(gtea: Gtea) -> None:
     assert macro(gtea.score(gtea.metronome(2.0))) == pytest.approx([0.394, 0.635, 0.721, 0.832], abs=THREE)
     assert macro(gtea.score(gtea.parts(33))) == pytest.approx([0.328, 0.521, 0.688, 0.817], abs=THREE)
@@ -139,12 +166,12 @@ def test_strict_windows_by_our_rules(gtea: Gtea) -> None:
 def test_random_cuts_score_what_other_random_cuts_did(gtea: Gtea) -> None:
     """Other draws: equal within three standard errors of the two means of 50."""
     parts = gtea.parts(33)
-    ours = gtea.score(parts, draws=50).rows[4]
-    assert (ours.name, ours.draws) == ("random_same_count", 50)
+    ours = row_of(gtea.score(parts, draws=50), "random_same_count")
+    assert ours.draws == 50
     for score, told in zip(ours.scores, (0.291, 0.450, 0.596, 0.752), strict=True):
         assert score.macro_f_sd is not None
         assert abs(score.macro.f - told) < 3 * score.macro_f_sd * (2 / 50) ** 0.5
-    laps = gtea.score(parts, laps=True, draws=50).rows[4].scores[2:]
+    laps = row_of(gtea.score(parts, laps=True, draws=50), "random_same_count").scores[2:]
     for score, (told, spread) in zip(laps, ((0.5668, 0.028), (0.7131, 0.023)), strict=True):
         assert abs(score.macro.f - told) < 3 * spread * (2 / 50) ** 0.5
         assert score.macro_f_sd == pytest.approx(spread, rel=0.35)
@@ -152,13 +179,12 @@ def test_random_cuts_score_what_other_random_cuts_did(gtea: Gtea) -> None:
 
 def test_the_best_metronome_is_at_least_each_that_was_tried(gtea: Gtea) -> None:
     result = gtea.score(gtea.parts(33), tolerances_s=(2.0, 5.0))
-    assert result.rows[3].name == "uniform_best_period"
     for period in (1.0, 2.0, 4.0):
         tried = macro(gtea.score(gtea.metronome(period), tolerances_s=(2.0, 5.0)))
-        assert np.all(np.array(macro(result, 3)) >= tried)
+        assert np.all(np.array(macro(result, "uniform_best_period")) >= tried)
     # Between two candidates little is lost.
     finest = [macro(gtea.score(gtea.metronome(period), tolerances_s=(2.0, 5.0))) for period in np.arange(1.0, 4.0, 0.1)]
-    assert np.all(np.array(macro(result, 3)) >= np.max(finest, axis=0) - 0.02)
+    assert np.all(np.array(macro(result, "uniform_best_period")) >= np.max(finest, axis=0) - 0.02)
 
 
 # --- real predictions -------------------------------------------------------------------------------------------
@@ -173,9 +199,26 @@ def test_real_predictions_by_strict_windows(gtea: Gtea, real_data: Path) -> None
 
 
 def test_a_metronome_is_told_to_be_one(gtea: Gtea) -> None:
-    last = boundary_table(gtea.score(gtea.metronome(2.0))).splitlines()[-1]
-    assert last.startswith("The prediction is not above chance at ")
-    assert "1 s (0.635, " in last
+    told = not_above_chance(gtea.score(gtea.metronome(2.0)))
+    assert told is not None
+    assert told.endswith("the best one on this truth does as well at 0.5 s (0.491), 1 s (0.635).")
+    # Turned by any offset it is a metronome still.
+    assert told.startswith("The prediction is not above chance at 2 s (0.721, ")
+
+
+def test_a_metronome_is_not_above_the_one_of_the_train_split(gtea: Gtea, real_data: Path) -> None:
+    train = read_split(real_data, 1, "train")
+    result = gtea.score(gtea.metronome(2.0), train=train.truth, spans_s=gtea.spans | train.spans)
+    told = row_of(result, "uniform_train_period")
+    assert told.kind == "chance"
+    assert all(0.5 <= period <= 6 for period in told.parameters["period_s"])  # type: ignore[union-attr,operator]
+    # What was fitted on the truth itself is at least as good as what was fitted on other videos.
+    assert np.all(np.array(macro(result, "uniform_best_period")) >= macro(result, "uniform_train_period"))
+    sentence = not_above_chance(result)
+    assert sentence is not None
+    assert "Without a train split" not in sentence
+    assert result.above_chance is not None
+    assert all(one.macro.chance_corrected_f < 0.06 for one in result.above_chance)  # type: ignore[operator]
 
 
 @pytest.mark.parametrize("split", [1, 2])
@@ -244,4 +287,4 @@ def test_draws_depend_on_the_video_and_not_on_its_neighbours(gtea: Gtea) -> None
     result = alone.score({name: gtea.parts(33)[name]}, draws=3, seed=4)
     drawn = random_boundaries(span, 32, draws=3, seed=4, video=name)
     expected = np.mean([match_boundaries(gtea.truth[name], row, 0.5).counts.f for row in drawn])
-    assert result.rows[4].scores[0].macro.f == pytest.approx(expected)
+    assert macro(result, "random_same_count")[0] == pytest.approx(expected)

@@ -150,6 +150,44 @@ def test_metronomes_are_dashed_and_oracles_dotted() -> None:
     assert abs(runs["oracle_count"] - runs["uniform_best_period"]) <= 2
 
 
+@pytest.mark.parametrize(
+    ("name", "draws", "family"),
+    [
+        ("uniform_same_count", 1, "metronome"),
+        ("uniform_train_period", 1, "metronome"),
+        ("uniform_truth_count", 1, "oracle"),
+        ("uniform_best_period", 1, "oracle"),
+        ("oracle_count", 1, "oracle"),
+        ("circular_shift", 1000, "drawn"),
+        ("train_durations", 50, "drawn"),
+        ("train_copy", 1, "other"),
+        ("constant_energy", 1, "other"),
+    ],
+)
+def test_a_row_is_of_a_family_by_what_it_knows(name: str, draws: int, family: str) -> None:
+    band = (0.1, 0.3) if draws > 1 else None
+    ours, theirs = lines_of(result(row("prediction", flat(0.5)), row(name, flat(0.2), band, draws=draws)), "macro")
+    assert (ours.family, ours.banded) == ("prediction", False)
+    assert (theirs.name, theirs.family, theirs.banded) == (name, family, draws > 1)
+    np.testing.assert_array_equal(theirs.tolerance_s, TOLERANCES)
+    np.testing.assert_array_equal(theirs.f, flat(0.2))
+    expected = (np.nan, np.nan) if band is None else band
+    np.testing.assert_array_equal(theirs.band, np.tile(expected, (len(TOLERANCES), 1)))
+
+
+def test_rows_keep_their_colours_whatever_stands_beside_them() -> None:
+    few = lines_of(result(row("prediction", flat(0.5)), row("circular_shift", flat(0.2))), "macro")
+    more = lines_of(
+        result(row("prediction", flat(0.5)), row("mine", flat(0.1)), row("yours", flat(0.1)),
+               row("circular_shift", flat(0.2))), "macro",
+    )  # fmt: skip
+    one, other = ink.colours_of(few), ink.colours_of(more)
+    assert one == {name: other[name] for name in one}
+    assert len(set(other.values())) == 4
+    # A row of several results has one colour.
+    assert ink.colours_of([*more, *more]) == other
+
+
 @given(st.lists(st.integers(0, 1000).map(lambda share: share / 1000), min_size=1, max_size=25))
 def test_names_stand_apart_and_beside_the_panel_in_the_order_of_the_last_values(values: list[float]) -> None:
     rows = [row(f"row_{number}", flat(f)) for number, f in enumerate(values[1:])]

@@ -22,9 +22,13 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "schemas" / "examples"
 
 # What JSON Schema cannot say: relations between values, uniqueness by a key, 16.0 is not 16, an own error class.
 BEYOND_JSON_SCHEMA = {
+    "boundary_result.v1/above_chance_too_few": "expected above_chance at the tolerances of the rules",
     "boundary_result.v1/band_falling": "expected a band from its lower to its upper end",
+    "boundary_result.v1/best_chance_of_others": "expected best_chance_row among the rows of chance",
+    "boundary_result.v1/corrected_missing": "expected chance_corrected_f exactly where best_chance_f is below 1",
     "boundary_result.v1/hits_too_few": "expected hits for each tolerance",
     "boundary_result.v1/hits_without_partners": "expected hits up to 4, the fewer of true and found",
+    "boundary_result.v1/interval_falling": "expected a band from its lower to its upper end",
     "boundary_result.v1/prediction_last": "expected the prediction as first row",
     "boundary_result.v1/prediction_twice": "expected the prediction as first row, and as no other",
     "boundary_result.v1/row_twice": "expected each row once",
