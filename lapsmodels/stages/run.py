@@ -406,8 +406,15 @@ class Steps:
         self.pipeline.scores = output.content
         return path
 
-    def report(self, segments: Path, energies: list[Path], truth: Path | None, scores: Path | None) -> None:
-        """Write the report."""
+    def report(
+        self,
+        segments: Path,
+        energies: list[Path],
+        truth: Path | None,
+        scores: Path | None,
+        train: Path | None = None,
+    ) -> None:
+        """Write the report; `train` is that of the scores."""
         from lapsdata.stages.report import ReportOptions, write_report
 
         path = self._out / "report"
@@ -418,6 +425,7 @@ class Steps:
             energies=energies,
             truth=truth,
             scores=scores,
+            train=train,
             options=options,
             force=self._force,
         )

@@ -187,7 +187,7 @@ def run_split(
             # What is known of the train videos is no row of chance beside these themselves.
             known = parts[0].truth if part.name == "test" else None
             scores = todo.scores(segments, part.truth, energies[0], known)
-            todo.report(segments, energies, part.truth, scores)
+            todo.report(segments, energies, part.truth, scores, known)
     return told
 
 

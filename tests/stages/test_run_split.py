@@ -138,7 +138,7 @@ def _synthetic_is_said(split: Path, shown: str, warned: str) -> None:
         assert boundary_table(scores).startswith(SAID)
         report = split / part / "report"
         assert (report / "scores.txt").read_text().startswith(SAID)
-        assert f'<p class="told bad">{SAID}' in (report / "index.html").read_text()
+        assert f'<p class="note">{SAID}' in (report / "index.html").read_text()
         truth = formats.read(split / part / "truth.parquet", Segments).header.provenance
         assert str(synthetic_note(truth)).startswith(SAID)
 
