@@ -35,7 +35,9 @@ if TYPE_CHECKING:
 
     from lapsdata.execution.report import Report
     from lapsdata.schema.result import BoundaryResult
+    from lapsdata.schema.threshold import ThresholdRecord
     from lapsdata.stages import Output
+    from lapsdata.stages._search_options import SearchOptions
     from lapsdata.stages.recipe import Resolved
     from lapsdata.transforms.energies import EnergyMode
     from lapsdata.video.sources import VideoItem
@@ -367,18 +369,41 @@ class Steps:
             paths.append(path)
         return paths
 
-    def threshold(self, energies: Path) -> Path | None:
-        """Return the threshold of energies; None where the segmenter takes none."""
+    def threshold(self, energies: Path, truth: Path | None = None) -> Path | None:
+        """Return the threshold of energies; None where the segmenter takes none.
+
+        Only a search looks at the truth: that of videos that nothing is scored on but what they have taught.
+        """
         if not takes_threshold(self._recipe.kind("segment")):
             return None
         path = self._out / "threshold.json"
         options = cast("Any", self._recipe.options("threshold"))
-        found, problems = find_threshold(energies, path, options, force=self._force)
+        if self._recipe.kind("threshold") == "search":
+            found, problems = self._search(energies, truth, path, options)
+        else:
+            found, problems = find_threshold(energies, path, options, force=self._force)
         value = found.content.value
         above = f"{found.content.above:.0%} of the energies are above"
         self.tell("threshold", found.fate, f"{value:.4g} ({found.content.method}), {above}", path)
         self.pipeline.problems += problems
         return path
+
+    def _search(
+        self, energies: Path, truth: Path | None, path: Path, options: SearchOptions
+    ) -> tuple[Output[ThresholdRecord], tuple[Problem, ...]]:
+        from lapsdata.stages.threshold_search import search_threshold
+
+        if truth is None:
+            message = "expected the truth of train videos to search with, got a run that scores on all it has"
+            fix = "take otsu; or run a data set with splits: --recipe gtea --root FOLDER --split 1"
+            raise SchemaError(Problem("no-train", "threshold.kind", message, fix))
+        kind = self._recipe.kind("segment")
+        if kind != "state_machine":
+            message = f"expected state_machine, whose thresholds are searched through, got {kind}"
+            raise SchemaError(Problem("wrong-kind", "segment.kind", message, "set threshold.kind=otsu"))
+        told = {key: value for key, value in self._recipe.options("segment").as_json().items() if key != "threshold"}
+        options = options.model_copy(update={"segmenter": told})
+        return search_threshold(energies, truth, path, options, force=self._force)
 
     def segments(self, energies: Path, threshold: Path | None) -> Path:
         """Return the segments of energies; the threshold may be that of others, measured in the same way."""

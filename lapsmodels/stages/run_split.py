@@ -180,7 +180,7 @@ def run_split(
             _write_truth(data_set, root, split, part, told, todo, force=force)
             energies = todo.energies(_of(tracked, part), _of(tokens, part))
             if part.name == "train":
-                threshold = steps.threshold(energies[0])
+                threshold = steps.threshold(energies[0], part.truth)
             elif threshold is not None:
                 own.problems += _outside(threshold, energies[0])
             segments = todo.segments(energies[0], threshold)

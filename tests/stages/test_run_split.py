@@ -13,7 +13,7 @@ from lapsdata.containers import Segments
 from lapsdata.errors import CorruptDataError, LengthMismatchError, SchemaError, StorageError
 from lapsdata.metrics import TRAIN_ROWS, boundary_table
 from lapsdata.metrics.comparison import check_comparable
-from lapsdata.provenance import synthetic_note
+from lapsdata.provenance import path_digest, synthetic_note
 from lapsdata.schema import BoundaryResult
 from lapsdata.stages._data_sets import DATA_SETS
 from lapsdata.stages.recipe import resolve, with_settings
@@ -22,6 +22,7 @@ from lapsdata.testing.made_up_labels import MADE_UP_TEST, MADE_UP_TRAIN, write_m
 from lapsdata.testing.standin import write_standin
 from lapsdata.timebase import FrameRate
 from lapsdata.video.writer import write_video
+from lapsmodels.stages import run as run_module
 from lapsmodels.stages.run_split import SplitPipeline, run_split
 from lapsmodels.tokenizer.checkpoint import read_tokenizer_header
 
@@ -117,7 +118,9 @@ def _nothing_of_the_test_videos_is_learned(split: Path) -> None:
 
     assert made_of(read_tokenizer_header(split / "tokenizer")) == set(MADE_UP_TRAIN)
     threshold = json.loads((split / "threshold.json").read_text())
-    energies = threshold["provenance"]["parents"][0]["digest"]
+    assert threshold["method"] == "boundary_search"
+    energies, truth = (one["digest"] for one in threshold["provenance"]["parents"])
+    assert truth == path_digest(split / "train" / "truth.parquet")
     for part in ("train", "test"):
         told = formats.read(split / part / "segments.parquet", Segments).header
         assert told.segmenter is not None
@@ -254,6 +257,29 @@ def test_what_does_not_fit_together_is_refused(inside: Inside, words: tuple[str,
     done = inside(*words)
     assert done.returncode == 2
     assert message in " ".join(done.stderr.replace("│", " ").split())
+
+
+def test_a_search_needs_train_videos(inside: Inside, standin: Path, tmp_path: Path) -> None:
+    told = ("track.points=36", "track.horizon=8", "train.kind=none", "threshold.kind=search")
+    words = [word for one in told for word in ("--set", one)]
+    done = inside("run", standin / "Videos" / "S1_Tea_C1.mp4", "--out", tmp_path / "out", *words)
+    assert done.returncode == 1
+    assert "expected the truth of train videos to search with" in done.stderr
+
+
+def test_a_segmenter_without_a_threshold_is_not_searched_through(standin: Path, tmp_path: Path) -> None:
+    done = ran(standin, tmp_path / "out", *UNTRAINED, "threshold.kind=search", "segment.kind=peaks")
+    assert "threshold" not in {one.stage for one in done.whole.done}
+    assert set(done.scores) == {"train", "test"}
+
+
+def test_only_the_state_machine_is_searched_through(
+    standin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of another distribution may take a threshold too."""
+    monkeypatch.setattr(run_module, "takes_threshold", lambda kind: True)
+    with pytest.raises(SchemaError, match=r"segment\.kind: expected state_machine, .* got peaks"):
+        ran(standin, tmp_path / "out", *UNTRAINED, "threshold.kind=search", "segment.kind=peaks")
 
 
 def test_the_other_splits_are_folders_beside(inside: Inside, root: Path, tmp_path: Path) -> None:
