@@ -44,6 +44,7 @@ def scores(folder: Path, tracks: Path, truth: Path, motion: str) -> dict[str, An
     rows = {
         row["name"]: {str(at["tolerance_s"]): round(at["macro"]["f"], 4) for at in row["scores"]}
         for row in json.loads(result.read_text())["rows"]
+        if row["kind"] != "oracle"
     }
     found = rows.pop("prediction")
     policies = formats.read(energies).header.policies

@@ -191,14 +191,14 @@ def cut(fold: Fold, learned: Energies, measured: Energies, kind: str) -> Cut:
 
 
 def scoring() -> dict[str, Any]:
-    return {"tolerances_s": TOLERANCES_S, "end_slack_s": 1.0, "draws": DRAWS, "seed": 0}
+    return {"tolerances_s": TOLERANCES_S, "end_slack_s": 1.0, "draws": DRAWS, "shift_draws": DRAWS, "seed": 0}
 
 
 def of_rows(result: BoundaryResult, names: Sequence[str] | None = None) -> dict[str, dict[str, float]]:
-    """Return the macro F of rows at each tolerance."""
+    """Return the macro F of rows at each tolerance, but for oracles."""
     return {
         row.name: {str(at.tolerance_s): at.macro.f for at in row.scores}
-        for row in result.rows if names is None or row.name in names
+        for row in result.rows if row.kind != "oracle" and (names is None or row.name in names)
     }  # fmt: skip
 
 

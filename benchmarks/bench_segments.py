@@ -53,6 +53,7 @@ def row(folder: Path, stride: str, mode: str, threshold: str) -> dict[str, Any]:
     scores = {
         one["name"]: {str(at["tolerance_s"]): round(at["macro"]["f"], 4) for at in one["scores"]}
         for one in told["rows"]
+        if one["kind"] != "oracle"
     }
     found = scores.pop("prediction")
     chance = {at: max(scores, key=lambda name: scores[name][at]) for at in found}

@@ -58,6 +58,7 @@ def score(folder: Path, name: str, measured: Path, truth: Path, *words: str) -> 
     rows = {
         row["name"]: {str(at["tolerance_s"]): round(at["macro"]["f"], 4) for at in row["scores"]}
         for row in json.loads(result.read_text())["rows"]
+        if row["kind"] != "oracle"
     }
     found = rows.pop("prediction")
     header = formats.read(energies).header

@@ -87,7 +87,7 @@ def rows() -> list[tuple[str, str, str]]:
         promise = f">= {cut['promise']['f_at_0.25_s']}" if title == "per step" else ""
         figure = f"F {row['f']['0.25']:.3f} (best row of chance: {best['f']:.3f})"
         found.append((f"boundaries of 24 scenes within 0.25 s, energies {title}", promise, figure))
-    found += [*by_codes(), *encoding(), *shaken(), *unmoved(), *robot_state(), *gripper()]
+    found += [*refined(), *by_codes(), *encoding(), *shaken(), *unmoved(), *robot_state(), *gripper(), *scoring()]
     for name, row in video["videos"].items():
         order, at_random = row["in_order"]["rgb"]["times_bare"], row["random"]["times_reopening"]
         promise = f">= {video['promise']['in_order_times_bare']} x, >= {video['promise']['random_times_reopening']} x"
@@ -100,6 +100,26 @@ def rows() -> list[tuple[str, str, str]]:
         shares = group["largest_compact_over_raw"]
         figure = f"{max(shares.values()):.1%}"
         found.append((f"`compact` beside `raw`, {name}", f"<= {promise:.0%}" if promise else "", figure))
+    return found
+
+
+def refined() -> list[tuple[str, str, str]]:
+    """What refinements gain over a baseline, and other ways to cut beside them."""
+    told, found = result("refinements"), []
+    for kind, one in told["kinds"].items():
+        f = {name: " / ".join(f"{value:.2f}" for value in row["f"].values()) for name, row in one["rows"].items()}
+        what = f"boundaries of {told['scenes']['scored']} {kind} scenes within 0.25 / 0.5 / 1 s, settings chosen on "
+        what += f"{told['scenes']['chosen on']} others"
+        gains = ", ".join(f"{name} {f[name]}" for name in ("+ fusion", "+ cap", "+ refinement", "+ all"))
+        alone = ", ".join(
+            f"{name} {f[name]}" for name in ("0.3 s alone", "0.3 s + refinement", "0.1 s alone", "0.1 s + cap")
+        )
+        figure = f"windows of 1.5 s F {f['baseline, 1.5 s']}, {gains}; what fusion adds: {alone}"
+        found.append((f"{what}: state machine", "", figure))
+        others = [name for name in f if name.startswith(("kernel_cpd", "abd", "peaks", "uniform", "random"))]
+        found.append(
+            (f"{what}: other segmenters", "", ", ".join(f"{name.replace(', ', ' on ')} {f[name]}" for name in others))
+        )
     return found
 
 
@@ -165,6 +185,24 @@ CHANGES = {
     "noisy": "noise of 5 levels",
     "reversed": "backwards",
 }
+
+
+def scoring() -> list[tuple[str, str, str]]:
+    """How fast boundaries are scored."""
+    told = result("scores")
+    promise, found = told["promise"], []
+    for row in told["matching"]:
+        times = row["times_mir_eval"]
+        what = f"boundary matching beside `mir_eval`, {row['boundaries']:.0f} boundaries, within {row['within_s']:g} s"
+        figure = f"{times['the loop over draws']:.0f} x in draws, {times['boundary_scores']:.1f} x by one call"
+        found.append((what, f">= {promise['matching_times_mir_eval']} x in draws", figure))
+    every = "beside every row of chance, one core"
+    gtea, breakfast = told["gtea"], told["breakfast"]
+    return [
+        *found,
+        (f"boundary scores of GTEA's four splits, {every}", f"<= {promise['gtea_s']} s", f"{gtea['s']} s"),
+        (f"the same of {breakfast['videos']:,} generated videos like Breakfast's", "", f"{breakfast['s']} s"),
+    ]
 
 
 def gripper() -> list[tuple[str, str, str]]:

@@ -31,7 +31,8 @@ _WHY: EndReason = "annotation"
 
 def seconds_of(value: object) -> float | None:
     """Return a number, or a text that spells one, as a finite float; None for everything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
+    # Python takes 1_000 for a number; nobody's file means that.
+    if isinstance(value, bool) or not isinstance(value, int | float | str) or "_" in str(value):
         return None
     try:
         number = float(value)

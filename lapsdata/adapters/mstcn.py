@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from lapsdata.schema import EndReason
 
-__all__ = ["PLUGIN", "labels_of", "read", "read_split"]
+__all__ = ["PLUGIN", "labels_of", "read", "read_split", "train_split"]
 
 _TRUTH, _SPLITS, _MAPPING, _BUNDLE = "groundTruth", "splits", "mapping.txt", ".bundle"
 _RESULT = b"### Frame level recognition"
@@ -176,6 +176,23 @@ def read_split(path: Path) -> tuple[str, ...]:
     if twice:
         raise SchemaError(Problem("doubled-video", str(path), f"expected each video once, got {listed(twice)} again"))
     return tuple(names)
+
+
+def train_split(path: Path, split: str) -> str | None:
+    """Return the name of the training videos that belong to a split, `train.split1` to `test.split1`.
+
+    None where `split` is not of that form, or the folder has no such file.
+
+    Examples
+    --------
+    >>> import pathlib
+    >>> train_split(pathlib.Path("nowhere"), "test.split1") is None
+    True
+    """
+    part, _, rest = split.partition(".")
+    root = path.parent if path.name == _TRUTH else path
+    name = f"train.{rest}"
+    return name if part == "test" and (root / _SPLITS / f"{name}{_BUNDLE}").is_file() else None
 
 
 def _video(name: str) -> str:

@@ -35,6 +35,8 @@ from lapsdata.metrics.detection import DetectionScores, boundary_scores
 from lapsdata.metrics.evaluation import CHANCE_ROWS, ORACLE_ROWS, TRAIN_ROWS, evaluate_boundaries
 from lapsdata.metrics.label_evaluation import LABEL_CHANCE_ROWS, LABEL_OVERLAPS, LABEL_TRAIN_ROWS, evaluate_labels
 from lapsdata.metrics.label_profiles import LABEL_PROFILES, ApOptions, ClusterOptions, LabelOptions, LabelProfile
+from lapsdata.metrics.paired import PairedDifference, paired_differences
+from lapsdata.metrics.paired_table import paired_table
 from lapsdata.metrics.partition import covering, r_value
 from lapsdata.metrics.profiles import PROFILES, Profile, ProfileName
 from lapsdata.metrics.relative_distance import relative_distance_counts
@@ -49,6 +51,8 @@ from lapsdata.metrics.segmental import (
     runs_of,
     without,
 )
+from lapsdata.metrics.segmentation import evaluate_segments
+from lapsdata.metrics.segmentation_table import segmentation_table
 from lapsdata.metrics.table import best_chance, boundary_table, comparison_table, not_above_chance
 from lapsdata.metrics.temporal_ap import ACTIVITYNET_OVERLAPS, AveragePrecision, Detections, average_precision
 
@@ -76,6 +80,7 @@ __all__ = [
     "InformationMean",
     "LabelOptions",
     "LabelProfile",
+    "PairedDifference",
     "Profile",
     "ProfileName",
     "Runs",
@@ -98,6 +103,7 @@ __all__ = [
     "evaluate_boundaries",
     "evaluate_clusters",
     "evaluate_labels",
+    "evaluate_segments",
     "frame_counts",
     "inner_boundaries",
     "label_table",
@@ -111,6 +117,8 @@ __all__ = [
     "normalised_mutual_information",
     "not_above_chance",
     "overlap_counts",
+    "paired_differences",
+    "paired_table",
     "periodic_boundaries",
     "placed_boundaries",
     "r_value",
@@ -118,6 +126,7 @@ __all__ = [
     "relative_distance_counts",
     "runs_of",
     "segment_boundaries",
+    "segmentation_table",
     "shifted_boundaries",
     "uniform_boundaries",
     "v_measure",

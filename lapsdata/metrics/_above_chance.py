@@ -21,12 +21,13 @@ if TYPE_CHECKING:
 
 __all__ = ["best_row", "chance_corrected", "judge"]
 
+_AVERAGES = ("macro", "micro")
+
 
 def best_row(rows: Iterable[BoundaryRow], at: int, average: str) -> tuple[float, str]:
     """Return the highest F of the rows of chance at a tolerance, by its place, and who has it: of equals the first."""
     chance = ((row.name, row.scores[at]) for row in rows if row.kind == "chance")
-    fs = [((score.macro if average == "macro" else score.micro).f, name) for name, score in chance]
-    return max(fs, key=itemgetter(0))
+    return max(((getattr(score, average).f, name) for name, score in chance), key=itemgetter(0))
 
 
 def chance_corrected(
@@ -63,26 +64,23 @@ def judge(
 
     Both rows and scores begin with the prediction. Of a single video there is nothing to be drawn.
     """
-    videos = len(scorer.truth)
+    videos, judged = len(scorer.truth), scored[0]
     drawn = times_drawn(videos, resamples, seed) if videos > 1 else None
     scores, above = [], []
-    for at, (tolerance, score) in enumerate(zip(rules.tolerances_s, scored[0].scores, strict=True)):
-
-        def drawn_f(name: str, at: int = at, tolerance: float = tolerance) -> dict[str, NDArray[np.float64]] | None:
-            if drawn is None:
-                return None
-            sets = next(row for row in rows if row.name == name).at(at)
-            counts = (scorer.truth, sets.counts, scorer.hits(sets, tolerance))
-            return dict(zip(("macro", "micro"), resampled(counts, drawn, rules.empty), strict=True))
-
-        ours = drawn_f(scored[0].name)
+    for at, (tolerance, score) in enumerate(zip(rules.tolerances_s, judged.scores, strict=True)):
+        best = {average: best_row(scored, at, average) for average in _AVERAGES}
+        names = {judged.name, *(name for _, name in best.values())}
+        fs = {}
+        for row in rows:
+            if drawn is not None and row.name in names:
+                sets = row.at(at)
+                counts = (scorer.truth, sets.counts, scorer.hits(sets, tolerance))
+                fs[row.name] = dict(zip(_AVERAGES, resampled(counts, drawn, rules.empty), strict=True))
         made = {}
-        for average, ratios in (("macro", score.macro), ("micro", score.micro)):
-            best = best_row(scored, at, average)
-            theirs = drawn_f(best[1])
-            both = None if ours is None or theirs is None else (ours[average], theirs[average])
-            made[average] = chance_corrected(ratios.f, best, both)
-        intervals = {f"{average}_f_interval": band(each) for average, each in (ours or {}).items()}
+        for average, (_, name) in best.items():
+            both = (fs[judged.name][average], fs[name][average]) if fs else None
+            made[average] = chance_corrected(getattr(score, average).f, best[average], both)
+        intervals = {f"{average}_f_interval": band(each) for average, each in fs.get(judged.name, {}).items()}
         scores.append(score.model_copy(update=intervals))
         above.append(AboveChance(tolerance_s=tolerance, **made))
-    return scored[0].model_copy(update={"scores": tuple(scores)}), tuple(above)
+    return judged.model_copy(update={"scores": tuple(scores)}), tuple(above)

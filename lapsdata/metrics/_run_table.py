@@ -52,12 +52,6 @@ class RunTable(NamedTuple):
         held: Integers = np.add.reduceat(self.end - self.start, self.offset[:-1])
         return held
 
-    def without(self, items: NDArray[np.bool_]) -> RunTable:
-        """Return the table of the other items, numbered anew."""
-        kept = ~items[self.item]
-        offset = np.concatenate([[0], np.cumsum(self.counts[~items])])
-        return RunTable(offset, self.label[kept], self.start[kept], self.end[kept])
-
 
 def merged(pieces: Pieces, items: int) -> RunTable:
     """Return pieces that cover their items, in order, with touching ones of one label made one."""

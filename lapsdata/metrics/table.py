@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from itertools import chain
 from operator import itemgetter
@@ -302,7 +303,10 @@ def _number(value: float | None) -> str:
 
 
 def _wrapped(line: str) -> list[str]:
-    return textwrap.wrap(line, 80, break_long_words=False, break_on_hyphens=False) if len(line) > 80 else [line]
+    """Return a sentence as lines that no number is parted from its unit by."""
+    kept = re.sub(r"(?<=\d) (?=s\b)", "\N{NO-BREAK SPACE}", line)
+    lines = textwrap.wrap(kept, 80, break_long_words=False, break_on_hyphens=False)
+    return [one.replace("\N{NO-BREAK SPACE}", " ") for one in lines]
 
 
 def _median(row: BoundaryRow, average: Average) -> str:

@@ -59,6 +59,7 @@ from lapsdata.schema.segment_clusters import (
     SegmentClusterRules,
     SegmentClusterScores,
 )
+from lapsdata.schema.segmentation import RulesProfile, SegmentationResult, TruthClock
 from lapsdata.schema.segments import EndReason, SegmentedVideo, SegmentsHeader
 from lapsdata.schema.shards import ShardSample, ShardsHeader, ShardsManifest
 from lapsdata.schema.tokens import Tokenizer, TokensHeader
@@ -142,6 +143,7 @@ __all__ = [
     "Recipe",
     "Record",
     "RowKind",
+    "RulesProfile",
     "Run",
     "ScopedGroup",
     "ScoredVideo",
@@ -150,6 +152,7 @@ __all__ = [
     "SegmentClusterRow",
     "SegmentClusterRules",
     "SegmentClusterScores",
+    "SegmentationResult",
     "SegmentedVideo",
     "SegmentsHeader",
     "SequenceLengths",
@@ -167,6 +170,7 @@ __all__ = [
     "TracksHeader",
     "TracksView",
     "TriedCount",
+    "TruthClock",
     "VideoChange",
     "canonical_json",
     "check_schemas",

@@ -19,6 +19,7 @@ from lapsdata.schema.recipe import Recipe
 from lapsdata.schema.result import BoundaryResult
 from lapsdata.schema.run import Run
 from lapsdata.schema.seal_list import SealList
+from lapsdata.schema.segmentation import SegmentationResult
 from lapsdata.schema.segments import SegmentsHeader
 from lapsdata.schema.shards import ShardSample, ShardsManifest
 from lapsdata.schema.threshold import ThresholdRecord
@@ -50,6 +51,7 @@ RECORDS: dict[str, type[Record]] = {
     "recipe.v1": Recipe,
     "run.v1": Run,
     "seal_list.v1": SealList,
+    "segmentation_result.v1": SegmentationResult,
     "segments.v1": SegmentsHeader,
     "shards.v1": ShardsManifest,
     "shards_sample.v1": ShardSample,

@@ -14,7 +14,7 @@ import numpy as np
 
 from lapsdata.containers.energies import ENERGY_STATES
 from lapsdata.errors import Problem, SchemaError
-from lapsdata.segmenters._cells import cells_of
+from lapsdata.segmenters._cells import NOISE_S
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -144,11 +144,7 @@ class ManyThresholds:
     """
 
     def __init__(self, series: EnergySeries, machine: StateMachine) -> None:
-        cells = cells_of(series)
-        self._start = np.array([cell.start_s for cell in cells], np.float64)
-        self._end = np.array([cell.end_s for cell in cells], np.float64)
-        self._energy = np.array([cell.energy for cell in cells], np.float64)
-        self._kind = np.array([ENERGY_STATES.index(cell.state) for cell in cells], np.uint8)
+        self._start, self._end, self._energy, self._kind = _cells(series)
         self._machine = machine
         self._values = np.sort(self._energy[self._kind == 0])
         self._edges = _edges(self._values, machine.off_ratio)
@@ -190,3 +186,22 @@ class ManyThresholds:
 def _edges(values: NDArray[np.float64], off_ratio: float) -> NDArray[np.float64]:
     """Return where the segmentation of some energies may change, float64 rising."""
     return np.unique(np.concatenate([values, values / off_ratio]))
+
+
+def _cells(
+    series: EnergySeries,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.uint8]]:
+    """Return start, end, energy and state of the cells of a series: `cells_of`, all at once."""
+    start, end = series.start_s.copy(), series.end_s.copy()
+    holes = series.start_s[1:] > series.end_s[:-1] + NOISE_S
+    middle = (series.end_s[:-1] + series.start_s[1:]) / 2
+    start[1:] = np.where(holes, start[1:], middle)
+    end[:-1] = np.where(holes, end[:-1], middle)
+    after = np.flatnonzero(holes)
+    gaps = end[after], start[after + 1]
+    return (
+        np.insert(start, after + 1, gaps[0]),
+        np.insert(end, after + 1, gaps[1]),
+        np.insert(series.energy, after + 1, np.nan),
+        np.insert(series.state, after + 1, ENERGY_STATES.index("missing")),
+    )

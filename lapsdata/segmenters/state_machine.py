@@ -55,12 +55,15 @@ class StateMachine(Rules):
     cooldown_s : float, seconds
         After an end, no segment starts for so long.
     max_duration_s : float or None, seconds
-        No segment is longer; None: any is allowed.
+        No segment is longer; None: any is allowed. A cap by train durations makes up for energies that blur (F1@0.25s
+        from 0.32 to 0.37 on rendered scenes), and cuts what good ones leave whole (from 0.985 to 0.951).
     min_duration_s : float, seconds
         Shorter segments are left out.
     refine_s : float, seconds
         How far a boundary may move, to where the energy changes most; half the support of the energies is what a mean
-        over that support blurs. 0: boundaries stay where the threshold is crossed.
+        over that support blurs. On rendered scenes, F1@0.25s rose from 0.949 to 0.963 with a support of 0.3 s, and fell
+        from 0.32 to 0.27 with one of 1.5 s, whose ramps are steepest anywhere. 0: boundaries stay where the threshold
+        is crossed.
     gated : {"quiet", "missing"}
         What a gated value means.
     missing : {"break", "hold"}

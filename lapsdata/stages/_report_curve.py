@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from lapsdata.stages.evaluate import EvaluateOptions, boundary_scores
+from lapsdata.stages.evaluate import EvaluateOptions, ScoredFiles, segment_scores
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from lapsdata.schema import BoundaryResult
+    from lapsdata.schema import BoundaryResult, SegmentationResult
     from lapsdata.schema.base import Parent
 
 __all__ = ["CURVE_S", "curve_scores"]
@@ -20,7 +20,7 @@ CURVE_S = (0.1, 0.125, 0.16, 0.2, 0.25, 0.315, 0.4, 0.5, 0.63, 0.8, 1.0, 1.25, 1
 """Tolerances of a curve in seconds: preferred numbers of ISO 3, series R10, evenly spread on a logarithm."""
 
 
-def curve_scores(scores: BoundaryResult, given: Iterable[tuple[Parent, Path]]) -> BoundaryResult | None:
+def curve_scores(scores: SegmentationResult, given: Iterable[tuple[Parent, Path]]) -> BoundaryResult | None:
     """Return scores by the same rules of the same files, at `CURVE_S` and where they were taken; or those themselves.
 
     They are taken again where `lapsdata evaluate` has made them, all of its files are given, and both agree on the
@@ -28,17 +28,17 @@ def curve_scores(scores: BoundaryResult, given: Iterable[tuple[Parent, Path]]) -
 
     Parameters
     ----------
-    scores : BoundaryResult
+    scores : SegmentationResult
     given : iterable of (Parent, Path)
         The files of the report, and what they are.
     """
     taken = _again(scores, given)
     if taken is not None:
         return taken
-    return scores if len(scores.rules.tolerances_s) > 1 else None
+    return scores.boundaries if len(scores.boundaries.rules.tolerances_s) > 1 else None
 
 
-def _again(scores: BoundaryResult, given: Iterable[tuple[Parent, Path]]) -> BoundaryResult | None:
+def _again(scores: SegmentationResult, given: Iterable[tuple[Parent, Path]]) -> BoundaryResult | None:
     told = scores.provenance.parameters
     if told.keys() != EvaluateOptions().as_json().keys():
         return None
@@ -47,9 +47,10 @@ def _again(scores: BoundaryResult, given: Iterable[tuple[Parent, Path]]) -> Boun
     segments, truth = files.pop("segments", None), files.pop("truth", None)
     if segments is None or truth is None or None in files.values() or files.keys() - {"energies", "train"}:
         return None
-    tolerances = sorted({*CURVE_S, *scores.rules.tolerances_s})
+    at = scores.boundaries
+    tolerances = sorted({*CURVE_S, *at.rules.tolerances_s})
     options = EvaluateOptions.model_validate_json(json.dumps({**told, "tolerances_s": tolerances}))
-    dense = boundary_scores(segments, truth, options, **files)
+    dense = segment_scores(ScoredFiles(segments, truth, **files), options)[0].boundaries
     now = {score.tolerance_s: (score.macro, score.micro) for score in dense.rows[0].scores}
-    same = all(now[score.tolerance_s] == (score.macro, score.micro) for score in scores.rows[0].scores)
-    return dense if same and dense.truth_digest == scores.truth_digest else None
+    same = all(now[score.tolerance_s] == (score.macro, score.micro) for score in at.rows[0].scores)
+    return dense if same and dense.truth_digest == at.truth_digest else None

@@ -12,6 +12,7 @@ import numpy as np
 from lapsdata.containers.energies import ENERGY_STATES
 from lapsdata.containers.segments import END_REASONS
 from lapsdata.errors import shown
+from lapsdata.metrics.score_tables import ap_table, cluster_table, label_table
 from lapsdata.metrics.table import best_chance, not_above_chance
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from lapsdata.containers import Energies, Segments
     from lapsdata.errors import Problem
     from lapsdata.metrics.table import Average
-    from lapsdata.schema import BoundaryResult
+    from lapsdata.schema import BoundaryResult, SegmentationResult
     from lapsdata.schema.base import Provenance
     from lapsdata.schema.result import BoundaryRow, PrecisionRecall, ScoredVideo
     from lapsdata.stages._report_header import ReportedVideo
@@ -78,7 +79,7 @@ class PageContent(NamedTuple):
     segments: Segments
     energies: tuple[Energies, ...]
     truth: Segments | None
-    scores: BoundaryResult | None
+    scores: SegmentationResult | None
     curve: BoundaryResult | None
     average: Average
     provenance: Provenance
@@ -143,9 +144,9 @@ def page(given: PageContent, pictures: Sequence[Picture], curve: Figure | None =
         "</header>",
         "<main>",
         *_overview(given),
-        *(_scores(given.scores, given.average) if given.scores is not None else ()),
+        *(_scores(given.scores.boundaries, given.average) if given.scores is not None else ()),
         *(_curve(given.curve, given.scores, curve) if given.curve is not None and curve is not None else ()),
-        *(line for title, text in given.tables for line in _given_table(title, text)),
+        *(line for title, text in (*_other_scores(given.scores), *given.tables) for line in _given_table(title, text)),
         "<h2>Timelines</h2>",
         f'<p class="facts">{_TIMELINES}</p>',
         *(
@@ -249,11 +250,21 @@ def _scores(result: BoundaryResult, average: Average) -> Iterator[str]:
     yield "</tbody></table></div>"
 
 
-def _curve(curve: BoundaryResult, scores: BoundaryResult | None, figure: Figure) -> Iterator[str]:
+def _other_scores(result: SegmentationResult | None) -> Iterator[tuple[str, str]]:
+    """Yield title and text of the scores that are not of boundaries."""
+    if result is not None and result.labels is not None:
+        yield "Labels", label_table(result.labels)
+    if result is not None and result.detections is not None:
+        yield "Whole segments", ap_table(result.detections)
+    if result is not None and result.clusters is not None:
+        yield "Clusters", cluster_table(result.clusters)
+
+
+def _curve(curve: BoundaryResult, scores: SegmentationResult | None, figure: Figure) -> Iterator[str]:
     count = len(curve.rules.tolerances_s)
     anew = (
         f'Taken by the same rules at {count} tolerances, also as <a href="curve.json">data</a>.'
-        if curve is not scores
+        if scores is None or curve is not scores.boundaries
         else f"At the {count} tolerances of the scores."
     )
     yield f'<p class="facts">F over tolerance. {anew}</p>'
@@ -292,7 +303,7 @@ def _score_rows(row: BoundaryRow, result: BoundaryResult, average: Average) -> I
 
 def _video_facts(given: PageContent) -> Iterator[str]:
     """Yield a line for each video of the segments."""
-    segments, scores = given.segments, given.scores
+    segments, scores = given.segments, None if given.scores is None else given.scores.boundaries
     edges = np.searchsorted(segments.video_index, np.arange(len(segments.header.videos) + 1)).tolist()
     scored = {} if scores is None else {video.name: video for video in scores.videos}
     for number, video in enumerate(segments.header.videos):

@@ -2,37 +2,50 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field
 
+from lapsdata.adapters.mstcn import train_split
 from lapsdata.errors import Problem, SchemaError
-from lapsdata.metrics.boundary import TOLERANCES_S
 from lapsdata.plugins import registry
 from lapsdata.provenance import marked_synthetic, parent, provenance, synthetic_note
-from lapsdata.schema.base import Count, Positive, Record
-from lapsdata.schema.result import BoundaryResult
+from lapsdata.schema.ap_scores import ApClasses
+from lapsdata.schema.base import Count, Name, Positive, Rate, Record, Text
+from lapsdata.schema.segment_clusters import ClusterScope
+from lapsdata.schema.segmentation import RulesProfile, SegmentationResult
 from lapsdata.stages._header_key import key_now, key_of, strangers
+from lapsdata.stages._named_prediction import NamedPrediction  # noqa: TC001 - of a NamedTuple
 from lapsdata.stages._output import Output, settle
 from lapsdata.stages._stage import Stage
-from lapsdata.stages.segments_source import read_segments
+from lapsdata.stages.segments_source import SegmentsSource, read_segments
 from lapsdata.storage.sealed_json import read_sealed_json, write_sealed_json
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
     from lapsdata.containers import Energies, Segments
     from lapsdata.schema.base import Parent
 
-__all__ = ["CONSTANT_ENERGY", "PLUGIN", "EvaluateOptions", "boundary_scores", "score_segments"]
+__all__ = [
+    "CONSTANT_ENERGY",
+    "PLUGIN",
+    "WINDOW_SLACK_S",
+    "EvaluateOptions",
+    "ScoredFiles",
+    "score_segments",
+    "segment_scores",
+]
 
 _STAGE = "evaluate"
 CONSTANT_ENERGY = "constant_energy"
 """The row of the same segmenter, fed with one energy all the time."""
+
+# No window covers the last frames of a video, so that segments made of energies end before it does.
+WINDOW_SLACK_S = 1.0
+"""Seconds by which segments that are made of energies may end before their video."""
 
 
 class EvaluateOptions(Record):
@@ -41,51 +54,91 @@ class EvaluateOptions(Record):
     Examples
     --------
     >>> EvaluateOptions(tolerances_s=(0.25,)).draws
-    50
+    100
     """
 
-    tolerances_s: Annotated[tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=1)] = TOLERANCES_S
-    """Seconds within which a boundary is found, rising."""
+    rules: RulesProfile = "default"
+    """One word for all rules; see `RulesProfile`."""
+    tolerances_s: Annotated[tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=1)] | None = None
+    """Seconds within which a boundary is found, rising; null for those of the rules."""
+    split: Name | None = None
+    """The part of the truth that is scored, as `test.split1`; what is found in other videos is left out, counted."""
+    train_split: Name | None = None
+    """The part of the truth whose events the rows of a train split know, where `train` is not a truth of its own; null
+    for the one that belongs to `split`, as `train.split1`, if there is one."""
+    rate: Rate | None = None
+    """Frames per second of labels, where the truth has no times of its own."""
+    background: tuple[Text, ...] | None = None
+    """Labels that are no action, in place of those of the rules; see `evaluate_labels`."""
+    classes: ApClasses | None = None
+    """Of average precision, in place of the rules'."""
+    clusters: ClusterScope | None = None
+    """Score labels as the names of clusters too, matched within a video, an activity or all videos; a video's activity
+    is what follows the last `_` of its name, as in `P03_cam01_P03_cereals`."""
     missing: Literal["raise", "empty"] = "raise"
     """A video of the truth without segments: an error, or an empty answer."""
     extra: Literal["raise", "leave_out"] = "raise"
     """A video without a truth: an error, or left out and counted."""
-    end_slack_s: Annotated[float, Field(ge=0)] = 1.0
-    """Seconds by which a video may differ in length between both, since no window covers its last frames; times that
-    lie so far beyond the end are taken for the end, and counted."""
-    draws: Positive = 50
-    """How often chance is tried."""
+    end_slack_s: Annotated[float, Field(ge=0)] | None = None
+    """Seconds by which a video may differ in length between both; times that lie so far beyond the end are taken for
+    the end, and counted. Null is 1 for segments made of energies, as no window covers a video's last frames, else 0."""
+    draws: Positive = 100
+    """How often chance is drawn."""
+    shift_draws: Positive = 1000
+    """How often the found boundaries are shifted."""
     seed: Count = 0
-    """Of chance."""
+    """Of chance, and of a named prediction that is drawn."""
 
 
-def score_segments(
-    segments: Path,
-    truth: Path,
-    out: Path,
-    options: EvaluateOptions | None = None,
-    *,
-    energies: Path | None = None,
-    train: Path | None = None,
-    force: bool = False,
-) -> Output[BoundaryResult]:
-    """Score the boundaries of a file of segments; a score that was taken so already is kept.
+class ScoredFiles(NamedTuple):
+    """What is scored, against what, and what else rows of chance may know.
 
     Parameters
     ----------
-    segments : Path
-        A file of segments.
+    found : Path or NamedPrediction
+        Segments of any kind that `read_segments` reads.
     truth : Path
-        The true ones; see `lapsdata.stages.segments_source.read_segments`.
-    out : Path
-        A JSON file.
-    options : EvaluateOptions, optional
+        The true ones; so too.
     energies : Path, optional
         What the segments were made of: adds the row `constant_energy`, of the same segmenter fed with one energy.
     train : Path, optional
-        The true segments of other videos: adds the rows `TRAIN_ROWS`, of what is known of these. A video of a CSV file
-        is as long as the file speaks of it.
+        The true segments of other videos: adds the rows `TRAIN_ROWS`, of what is known of these.
+
+    Examples
+    --------
+    >>> ScoredFiles(NamedPrediction("uniform", 2.0), Path("gtea")).train is None
+    True
+    """
+
+    found: Path | NamedPrediction
+    truth: Path
+    energies: Path | None = None
+    train: Path | None = None
+
+    def parents(self) -> list[Parent]:
+        """Return the files, by their roles."""
+        given = {"segments": self.found, "truth": self.truth, "energies": self.energies, "train": self.train}
+        return [parent(role, path) for role, path in given.items() if isinstance(path, Path)]
+
+
+def score_segments(
+    files: ScoredFiles, out: Path, options: EvaluateOptions | None = None, *, force: bool = False
+) -> tuple[Output[SegmentationResult], tuple[Problem, ...]]:
+    """Score segments; a score that was taken so already is kept.
+
+    Parameters
+    ----------
+    files : ScoredFiles
+    out : Path
+        A JSON file.
+    options : EvaluateOptions, optional
     force : bool
+
+    Returns
+    -------
+    output : Output
+    notes : tuple of Problem
+        What is to be said about the files that were read; none where the score was kept.
 
     Raises
     ------
@@ -96,39 +149,38 @@ def score_segments(
 
     Examples
     --------
-    >>> import pathlib, tempfile
+    >>> import tempfile
     >>> import lapsdata
     >>> from lapsdata.testing.samples import sample_segments
-    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> folder = Path(tempfile.mkdtemp())
     >>> _ = lapsdata.write(folder / "truth.parquet", sample_segments())
-    >>> scores = score_segments(folder / "truth.parquet", folder / "truth.parquet", folder / "scores.json")
-    >>> scores.content.rows[0].scores[0].macro.f
+    >>> files = ScoredFiles(folder / "truth.parquet", folder / "truth.parquet")
+    >>> scores, _ = score_segments(files, folder / "scores.json")
+    >>> scores.content.boundaries.rows[0].scores[0].macro.f
     1.0
     """
     chosen = options or EvaluateOptions()
-    parents = _parents(segments, truth, energies, train)
+    parents = files.parents()
+    notes: list[Problem] = []
 
-    def known(path: Path) -> tuple[str | None, BoundaryResult]:
-        found = read_sealed_json(path, BoundaryResult)
+    def known(path: Path) -> tuple[str | None, SegmentationResult]:
+        found = read_sealed_json(path, SegmentationResult)
         return key_of(_STAGE, found.provenance), found
 
-    def make(overwrite: bool) -> BoundaryResult:
-        result = _scored(segments, truth, chosen, energies, train, parents)
+    def make(overwrite: bool) -> SegmentationResult:
+        result, told = _scored(files, chosen, parents)
+        notes.extend(told)
         write_sealed_json(out, result, overwrite=overwrite)
         return result
 
-    return settle(out, key_now(_STAGE, chosen.as_json(), parents), read=known, make=make, force=force)
+    key = key_now(_STAGE, _told(files, chosen), parents)
+    return settle(out, key, read=known, make=make, force=force), tuple(notes)
 
 
-def boundary_scores(
-    segments: Path,
-    truth: Path,
-    options: EvaluateOptions | None = None,
-    *,
-    energies: Path | None = None,
-    train: Path | None = None,
-) -> BoundaryResult:
-    """Return what `score_segments` writes.
+def segment_scores(
+    files: ScoredFiles, options: EvaluateOptions | None = None
+) -> tuple[SegmentationResult, tuple[Problem, ...]]:
+    """Return what `score_segments` writes, and what is to be said about the files.
 
     Raises
     ------
@@ -139,52 +191,87 @@ def boundary_scores(
     --------
     See `score_segments`.
     """
-    parents = _parents(segments, truth, energies, train)
-    return _scored(segments, truth, options or EvaluateOptions(), energies, train, parents)
+    return _scored(files, options or EvaluateOptions(), files.parents())
+
+
+def _told(files: ScoredFiles, options: EvaluateOptions) -> dict[str, Any]:
+    """Return what the files do not say."""
+    return options.as_json() | ({} if isinstance(files.found, Path) else {"prediction": str(files.found)})
 
 
 def _scored(
-    segments: Path,
-    truth: Path,
-    rules: EvaluateOptions,
-    energies: Path | None,
-    train: Path | None,
-    parents: Sequence[Parent],
-) -> BoundaryResult:
-    from lapsdata.containers import Segments
-    from lapsdata.formats import read
-    from lapsdata.metrics import evaluate_boundaries
+    files: ScoredFiles, options: EvaluateOptions, parents: list[Parent]
+) -> tuple[SegmentationResult, tuple[Problem, ...]]:
+    from lapsdata.metrics import evaluate_segments
 
-    found = read(segments, Segments)
-    true = read_segments(truth, found=found).segments
-    chance = {} if energies is None else {CONSTANT_ENERGY: _constant(found, energies, parents)}
-    if chance and rules.missing == "empty":
+    truth, found = _read(files, options)
+    train = _train(files, options)
+    chance = {} if files.energies is None else {CONSTANT_ENERGY: _constant(found.segments, files.energies, parents)}
+    if chance and options.missing == "empty":
         # A video without segments is one without energies.
-        chance = {CONSTANT_ENERGY: {video.name: np.empty(0) for video in true.header.videos} | chance[CONSTANT_ENERGY]}
-    return evaluate_boundaries(
-        true,
-        found,
-        tolerances_s=rules.tolerances_s,
-        missing=rules.missing,
-        extra=rules.extra,
-        end_slack_s=rules.end_slack_s,
-        draws=rules.draws,
-        seed=rules.seed,
+        nothing = {video.name: np.empty(0) for video in truth.segments.header.videos}
+        chance = {CONSTANT_ENERGY: nothing | chance[CONSTANT_ENERGY]}
+    slack = options.end_slack_s
+    if slack is None:
+        slack = WINDOW_SLACK_S if _of_energies(found.segments) else 0.0
+    result = evaluate_segments(
+        truth.segments,
+        found.segments,
+        rules=options.rules,
+        tolerances_s=options.tolerances_s,
+        rate=truth.rate,
+        rate_origin=truth.rate_origin or "asked",
+        background=options.background,
+        classes=options.classes,
+        clusters=options.clusters,
+        activity=_activities(truth.segments) if options.clusters == "activity" else None,
+        missing=options.missing,
+        # A split says which videos are meant.
+        extra="leave_out" if options.split is not None else options.extra,
+        end_slack_s=slack,
         chance=chance,
-        train=None if train is None else read_segments(train).segments,
+        train=None if train is None else train.segments,
+        split=options.split,
+        draws=options.draws,
+        shift_draws=options.shift_draws,
+        seed=options.seed,
         provenance=marked_synthetic(
-            provenance(parameters=rules.as_json(), parents=parents),
-            synthetic_note(true.header.provenance, found.header.provenance),
+            provenance(parameters=_told(files, options), parents=parents),
+            synthetic_note(*(one.segments.header.provenance for one in (truth, found))),
         ),
     )
+    sources = [truth, found] if train is None or files.train is None else [truth, found, train]
+    return result, tuple(dict.fromkeys(note for source in sources for note in source.notes))
 
 
-def _parents(segments: Path, truth: Path, energies: Path | None, train: Path | None) -> list[Parent]:
-    given = {"segments": segments, "truth": truth, "energies": energies, "train": train}
-    return [parent(role, path) for role, path in given.items() if path is not None]
+def _read(files: ScoredFiles, options: EvaluateOptions) -> tuple[SegmentsSource, SegmentsSource]:
+    """Return the truth and what was found; where one does not say how long its videos are, the other does."""
+    truth = read_segments(files.truth, rate=options.rate, split=options.split)
+    if not isinstance(files.found, Path):
+        return truth, SegmentsSource(files.found.segments(truth.segments))
+    found = read_segments(files.found, rate=truth.rate, found=truth.segments)
+    if truth.rate is None:
+        truth = read_segments(files.truth, split=options.split, found=found.segments)
+    return truth, found
 
 
-def _constant(segments: Segments, energies: Path, parents: Sequence[Parent]) -> dict[str, NDArray[np.float64]]:
+def _train(files: ScoredFiles, options: EvaluateOptions) -> SegmentsSource | None:
+    """Return the truth of the train split: the one that is given, or the one that stands beside the scored split."""
+    if files.train is not None:
+        return read_segments(files.train, rate=options.rate, split=options.train_split)
+    name = options.train_split or (options.split and train_split(files.truth, options.split))
+    return read_segments(files.truth, rate=options.rate, split=name) if name else None
+
+
+def _of_energies(segments: Segments) -> bool:
+    return any(one.role == "energies" for one in segments.header.provenance.parents)
+
+
+def _activities(segments: Segments) -> dict[str, str]:
+    return {video.name: video.name.rpartition("_")[2] for video in segments.header.videos}
+
+
+def _constant(segments: Segments, energies: Path, parents: list[Parent]) -> dict[str, NDArray[np.float64]]:
     """Return the boundaries that the segmenter of some segments makes of the same times with one energy, by video."""
     from lapsdata.containers import Energies
     from lapsdata.formats import read
@@ -207,4 +294,4 @@ def _constant(segments: Segments, energies: Path, parents: Sequence[Parent]) -> 
     return {name: np.concatenate([made.start_s[at], made.end_s[at]]) for name, at in rows.items()}
 
 
-PLUGIN = Stage(_STAGE, "Scores beside chance.", "boundary", lambda: {"boundary": EvaluateOptions})
+PLUGIN = Stage(_STAGE, "Scores beside chance.", "segments", lambda: {"segments": EvaluateOptions})

@@ -14,7 +14,7 @@ from lapsdata.errors import Problem, Problems, SchemaError, StorageError, listed
 from lapsdata.provenance import parent, provenance, synthetic_note
 from lapsdata.report.timelines import LEAST_PX, LONGEST_PX, timeline_png
 from lapsdata.report.tolerance_curve import tolerance_curve_png
-from lapsdata.schema import BoundaryResult
+from lapsdata.schema import SegmentationResult
 from lapsdata.schema.base import Record, canonical_json
 from lapsdata.stages._header_key import key_now, key_of, strangers
 from lapsdata.stages._output import Output, settle
@@ -214,10 +214,11 @@ def _gather(
     faults = Problems("report")
     for number, (path, values) in enumerate(zip(energies, measured, strict=True)):
         faults.extend(_other_videos(path, values, found, all_of_them=not number))
-    scores = read_sealed_json(one["scores"], BoundaryResult) if "scores" in one else None
+    scores = read_sealed_json(one["scores"], SegmentationResult) if "scores" in one else None
     faults.extend(strangers("segments", found.header.provenance, "energies", made_of.parents))
     faults.extend(_other_scores(scores, made_of.parents))
-    true = read_segments(one["truth"], found=found).segments if "truth" in one else None
+    rate, split = (None, None) if scores is None else (scores.clock.rate, scores.split)
+    true = read_segments(one["truth"], rate=rate, split=split, found=found).segments if "truth" in one else None
     names = {video.name for video in found.header.videos}
     if true is not None and names.isdisjoint(video.name for video in true.header.videos):
         message = f"expected one of {listed(sorted(names))}, got none of them"
@@ -229,7 +230,7 @@ def _gather(
     return PageContent(found, measured, true, scores, curve, options.average, made_of, note)
 
 
-def _other_scores(scores: BoundaryResult | None, parents: Sequence[Parent]) -> Iterable[Problem]:
+def _other_scores(scores: SegmentationResult | None, parents: Sequence[Parent]) -> Iterable[Problem]:
     """Tell scores of other files than those given here."""
     if scores is not None:
         for role in ("segments", "truth", "train"):
@@ -254,7 +255,7 @@ def _other_videos(path: Path, energies: Energies, segments: Segments, *, all_of_
 
 def _fill(folder: Path, given: PageContent, scores: Path | None, options: ReportOptions) -> ReportHeader:
     """Write every file; each timeline is forgotten when it is written."""
-    from lapsdata.metrics import boundary_table
+    from lapsdata.metrics import segmentation_table
 
     files: list[ReportFile] = []
 
@@ -276,7 +277,7 @@ def _fill(folder: Path, given: PageContent, scores: Path | None, options: Report
             advance(1)
     if given.scores is not None and scores is not None:
         put(_SCORES, scores.read_bytes())
-        table = boundary_table(given.scores, average=given.average)
+        table = segmentation_table(given.scores, average=given.average)
         # What the scores themselves say of rendered videos stands in their table.
         said = [] if given.note in {None, synthetic_note(given.scores.provenance)} else [given.note]
         put(_TABLE, "".join(f"{one}\n" for one in (*said, table)).encode())
@@ -284,7 +285,7 @@ def _fill(folder: Path, given: PageContent, scores: Path | None, options: Report
     if given.curve is not None:
         drawn = tolerance_curve_png(given.curve, average=given.average, note=given.note)
         put(_CURVE, drawn)
-        if given.curve is not given.scores:
+        if given.scores is None or given.curve is not given.scores.boundaries:
             put(_CURVE_SCORES, sealed_json(given.curve))
         curve = Figure(_CURVE, *_size(drawn))
     put(PAGE, page(given, pictures, curve).encode())

@@ -218,12 +218,12 @@ def _stopped(stop: KeyboardInterrupt) -> tuple[Problem, ...]:
 
 
 def _show(pipeline: Pipeline) -> None:
-    from lapsdata.metrics import boundary_table
+    from lapsdata.metrics import segmentation_table
 
     _show_stages(pipeline)
     if pipeline.scores is not None:
         console.write()
-        for line in boundary_table(pipeline.scores).splitlines():
+        for line in segmentation_table(pipeline.scores).splitlines():
             console.write(line)
     if pipeline.report is not None:
         console.write()
@@ -237,13 +237,13 @@ def _show_stages(pipeline: Pipeline) -> None:
 
 
 def _show_split(pipeline: SplitPipeline) -> None:
-    from lapsdata.metrics import boundary_table
+    from lapsdata.metrics import segmentation_table
 
     _show_stages(pipeline.whole)
     for part, scores in pipeline.scores.items():
         console.write()
         console.write(f"{part}:")
-        for line in boundary_table(scores).splitlines():
+        for line in segmentation_table(scores).splitlines():
             console.write(line)
     for part, one in pipeline.parts.items():
         if one.report is not None:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from lapsdata.execution.report import Report
-    from lapsdata.schema.result import BoundaryResult
+    from lapsdata.schema.segmentation import SegmentationResult
     from lapsdata.schema.threshold import ThresholdRecord
     from lapsdata.stages import Output
     from lapsdata.stages._search_options import SearchOptions
@@ -96,7 +96,7 @@ class Pipeline:
     out: Path
     done: list[StageDone] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
-    scores: BoundaryResult | None = None
+    scores: SegmentationResult | None = None
     report: Path | None = None
 
     def as_json(self) -> dict[str, Any]:
@@ -421,12 +421,14 @@ class Steps:
 
     def scores(self, segments: Path, truth: Path, energies: Path, train: Path | None = None) -> Path:
         """Return the scores of segments; with the truth of the train videos, beside what is known of these."""
-        from lapsdata.stages.evaluate import EvaluateOptions, score_segments
+        from lapsdata.stages.evaluate import EvaluateOptions, ScoredFiles, score_segments
 
         path = self._out / "scores.json"
         options = cast("EvaluateOptions", self._recipe.options("evaluate"))
-        output = score_segments(segments, truth, path, options, energies=energies, train=train, force=self._force)
-        best = output.content.rows[0].scores[0]
+        files = ScoredFiles(segments, truth, energies, train)
+        output, notes = score_segments(files, path, options, force=self._force)
+        self.pipeline.problems += notes
+        best = output.content.boundaries.rows[0].scores[0]
         self.tell("evaluate", output.fate, f"F {best.macro.f:.3f} at {best.tolerance_s:g} s", path)
         self.pipeline.scores = output.content
         return path

@@ -17,6 +17,7 @@ from lapsdata.formats import read
 from lapsdata.segmenters import given_threshold
 from lapsdata.stages._data_sets import find_split, find_split_videos
 from lapsdata.stages._split_truth import write_split_truth
+from lapsdata.stages.evaluate import WINDOW_SLACK_S
 from lapsdata.stages.threshold import read_threshold
 from lapsdata.storage.atomic import storage_errors
 from lapsdata.timebase import frame_to_s
@@ -26,7 +27,7 @@ from lapsmodels.stages.run import Pipeline, Steps, recorded
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from lapsdata.schema.result import BoundaryResult
+    from lapsdata.schema.segmentation import SegmentationResult
     from lapsdata.stages._data_sets import DataSet
     from lapsdata.stages.evaluate import EvaluateOptions
     from lapsdata.stages.recipe import Resolved
@@ -70,7 +71,7 @@ class SplitPipeline:
         self.whole = Pipeline(self.out)
 
     @property
-    def scores(self) -> dict[str, BoundaryResult]:
+    def scores(self) -> dict[str, SegmentationResult]:
         """The scores that there are, by part."""
         return {part: one.scores for part, one in self.parts.items() if one.scores is not None}
 
@@ -160,7 +161,8 @@ def run_split(
     names = find_split(root, split)
     videos = find_split_videos(data_set, root, (*names.train, *names.test))
     readable = _readable(videos, told.whole, skip=skip_unreadable)
-    slack_s = cast("EvaluateOptions", recipe.options("evaluate")).end_slack_s
+    told_slack_s = cast("EvaluateOptions", recipe.options("evaluate")).end_slack_s
+    slack_s = WINDOW_SLACK_S if told_slack_s is None else told_slack_s
     _expect_lengths(data_set, labels_of(root / "groundTruth"), readable, slack_s, told.whole)
     folder = out / f"split{split}"
     with recorded(folder, recipe, out / "tracks"):

@@ -32,6 +32,18 @@ def test_the_stored_import_time_keeps_the_promise(root: Path) -> None:
     assert stored["median_s"]["import"] < stored["promise_s"]["import"] == 0.2
 
 
+def test_the_threshold_benchmark_runs_and_its_result_has_the_same_form(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(root / "benchmarks"))
+    measure = runpy.run_path(str(root / "benchmarks" / "bench_threshold.py"))["measure"]
+    measured = measure(frame_count=200, train=(2, 40), many=(3, 30), few=2)
+    stored = json.loads((root / "benchmarks" / "results" / "threshold.json").read_text())
+    assert keys(measured) == keys(stored)
+    assert stored["rows"]["frames"]["energies"] == 1_000_000
+    assert stored["rows"]["frames"]["seconds"] < stored["promise"]["frames"]
+
+
 def results(root: Path) -> list[Path]:
     return sorted((root / "benchmarks" / "results").glob("*.json"))
 

@@ -16,6 +16,7 @@ HOT_LOOPS = {f"lapsmodels.trackers.{name}" for name in ("_patches", "_beliefs", 
 HOT_LOOPS |= {"lapsdata.storage._copy_loop", "lapsdata.storage._lzf_loop", "lapsmodels.training._motion_loop"}
 HOT_LOOPS |= {f"lapsdata.metrics.{name}" for name in ("_ap_loop", "_label_loop", "_mutual_loop")}
 HOT_LOOPS |= {"lapsdata.metrics._set_loops"}
+HOT_LOOPS |= {"lapsdata.segmenters._machine_loop", "lapsdata.metrics._matching_loop"}
 
 # Models are torch through and through.
 MODELS = {f"lapsmodels.tokenizer.{name}" for name in ("blocks", "model", "losses")}

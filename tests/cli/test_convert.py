@@ -103,3 +103,31 @@ def test_energies_of_laps_are_converted_with_what_was_said(inside: Inside, tmp_p
     assert "3 of 10 energies are 0.0" in done.stderr
     assert "expected 47 windows of 20 s" in done.stderr
     assert "10 (6 measured, 3 gated, 1 missing)" in inside("inspect", "out.jsonl").stdout
+
+
+def test_segments_of_others_are_told_what_their_files_leave_open(inside: Inside, tmp_path: Path, root: Path) -> None:
+    ranges = str(root / "tests" / "samples" / "frame_ranges")
+    refused = inside("convert", ranges, "out.parquet", "--rate", "15")
+    assert refused.returncode == 1
+    assert "give --end inclusive, as Breakfast has it, or --end exclusive [no-end]" in refused.stderr
+    assert inside("convert", ranges, "out.parquet", "--rate", "15", "--end", "inclusive").returncode == 0
+    written = inside("convert", "out.parquet", "labels", "--to", "mstcn", "--rate", "15", "--gap-label", "background")
+    assert written.returncode == 0
+    assert "9 frames are in no segment: called 'background' [gaps-filled]" in written.stderr
+    assert len((tmp_path / "labels" / "groundTruth" / "P03_tea.txt").read_text().splitlines()) == 90
+    again = inside("convert", "out.parquet", "labels", "--to", "mstcn", "--rate", "15", "--gap-label", "background")
+    assert (again.returncode, "[foreign-output]" in again.stderr) == (1, True)
+
+
+def test_units_and_splits_are_words_of_the_command(inside: Inside, tmp_path: Path, root: Path) -> None:
+    samples = root / "tests" / "samples"
+    (tmp_path / "htk.lab").write_text("0 5000000 sil\n")
+    assert "give --unit s or --unit 100ns [no-unit]" in inside("convert", "htk.lab", "htk.parquet").stderr
+    assert inside("convert", "htk.lab", "htk.parquet", "--unit", "100ns").returncode == 0
+    found = front_door.read(tmp_path / "htk.parquet", front_door.Segments)
+    assert found.end_s.tolist() == [0.5]
+    split = ("--rate", "2", "--split", "test.split1")
+    assert inside("convert", str(samples / "mstcn"), "part.parquet", *split).returncode == 0
+    part = front_door.read(tmp_path / "part.parquet", front_door.Segments)
+    assert [video.name for video in part.header.videos] == ["V2_Box"]
+    assert inside("convert", "htk.lab", "x.parquet", "--unit", "ms").returncode == 2

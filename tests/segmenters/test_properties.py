@@ -16,10 +16,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lapsdata.containers import ENERGY_STATES
 from lapsdata.segmenters import EnergySeries
 from lapsdata.segmenters._cells import cells_of
 from lapsdata.segmenters._machine_loop import REASONS
-from lapsdata.segmenters.many_thresholds import ManyThresholds
+from lapsdata.segmenters.many_thresholds import ManyThresholds, _cells
 from lapsdata.segmenters.state_machine import StateMachine
 
 if TYPE_CHECKING:
@@ -387,3 +388,12 @@ def test_many_thresholds_at_once_are_cut_as_each_alone(
     told = [(*span, REASONS[why]) for span, why in zip(sets.spans_s.tolist(), sets.reasons, strict=True)]
     found = [told[first:last] for first, last in pairwise(sets.offsets.tolist())]
     assert found == [spans(drawn, machine.model_copy(update={"threshold": one})) for one in thresholds]
+
+
+@given(series())
+def test_cells_at_once_are_those_that_come_one_by_one(drawn: EnergySeries) -> None:
+    cells = cells_of(drawn)
+    start, end, energy, kind = _cells(drawn)
+    assert list(zip(start.tolist(), end.tolist(), strict=True)) == [(cell.start_s, cell.end_s) for cell in cells]
+    assert [ENERGY_STATES[one] for one in kind] == [cell.state for cell in cells]
+    np.testing.assert_array_equal(energy, [cell.energy for cell in cells])

@@ -334,7 +334,7 @@ def test_videos_without_segments_can_count_as_empty(scenes: Path, tmp_path: Path
     [
         (None, "no such file or folder"),
         ("another,1,2", r"expected a truth of these videos \('scene_3', 'scene_8'\), got one of 'another'"),
-        ("scene_3,2,1", "expected start_s < end_s in seconds, got '2' and '1'"),
+        ("scene_3,2,1", "expected start <= end in seconds, got '2' and '1'"),
     ],
 )
 def test_a_truth_that_is_none_is_told_before_anything_is_done(

@@ -11,6 +11,7 @@ from lapsdata import formats
 from lapsdata.containers import Segments
 from lapsdata.errors import SchemaError, StorageError, UnknownFormatError
 from lapsdata.schema import SegmentedVideo, SegmentsHeader
+from lapsdata.stages.evaluate import boundary_scores
 from lapsdata.stages.segments_source import read_segments
 from lapsdata.testing.samples import sample_energies, sample_provenance, sample_segments
 from lapsdata.timebase import FrameRate
@@ -223,3 +224,20 @@ def test_scores_of_one_file_and_notes_of_another_are_kept(tmp_path: Path) -> Non
     source = read_segments(tmp_path)
     assert np.array_equal(source.segments.score, [0.5, np.nan], equal_nan=True)
     assert [note.code for note in source.notes] == ["length-unknown", "empty-segments", "length-unknown"]
+
+
+def test_scores_of_others_are_those_of_the_same_segments_in_a_file_of_ours(tmp_path: Path) -> None:
+    found = read_segments(SAMPLES / "mstcn", rate=2).segments
+    formats.write(tmp_path / "found.parquet", found)
+    formats.write(tmp_path / "truth.parquet", found)
+    (tmp_path / "theirs").mkdir()
+    for video in found.header.videos:
+        rows = found.of_video(video.name).tolist()
+        parts = ", ".join(f'{{"start_sec": {found.start_s[at]}, "end_sec": {found.end_s[at]}}}' for at in rows)
+        text = f'{{"duration_sec": {video.end_s}, "segments": [{parts}]}}'
+        (tmp_path / "theirs" / f"{video.name}_segments.json").write_text(text)
+    ours, theirs = (
+        boundary_scores(tmp_path / "found.parquet", tmp_path / name) for name in ("truth.parquet", "theirs")
+    )
+    assert theirs.rows == ours.rows
+    assert theirs.rows[0].scores[0].macro.f == 1.0

@@ -14,6 +14,23 @@ from lapsdata.verbs import Json
 __all__ = ["PLUGIN"]
 
 
+class _Rules(StrEnum):
+    DEFAULT = "default"
+    LAPS_2025 = "laps-2025"
+    MS_TCN = "ms-tcn"
+
+
+class _Classes(StrEnum):
+    AGNOSTIC = "agnostic"
+    EACH = "each"
+
+
+class _Scope(StrEnum):
+    VIDEO = "video"
+    ACTIVITY = "activity"
+    ALL = "all"
+
+
 class _Missing(StrEnum):
     RAISE = "raise"
     EMPTY = "empty"
@@ -30,27 +47,56 @@ class _Average(StrEnum):
 
 
 def segments(
-    found: Annotated[Path, typer.Argument(help="Segments, as `lapsdata segment` writes them.")],
-    truth: Annotated[
-        Path,
-        typer.Option(
-            "--truth",
-            help="The true segments: Parquet, CSV with video,start_s,end_s,label, or a folder of them.",
-            metavar="PATH",
+    found: Annotated[
+        str,
+        typer.Argument(
+            help="Segments, as a file or folder of any kind that is known; or `uniform:SECONDS`, `random:COUNT`: cuts "
+            "that look at no video.",
+            metavar="PRED",
         ),
     ],
+    truth: Annotated[
+        Path,
+        typer.Argument(
+            help="The true segments: a folder in MS-TCN's layout, or any kind of segments.", metavar="TRUTH"
+        ),
+    ],
+    split: Annotated[
+        str | None,
+        typer.Option(
+            help="Score a part of the truth, such as test.split1; train.split1 is then what is known.", metavar="NAME"
+        ),
+    ] = None,
+    rules: Annotated[_Rules, typer.Option(help="One word for all rules.")] = _Rules.DEFAULT,
     tolerance: Annotated[
-        list[float] | None, typer.Option(help="Seconds; may be repeated. By default 0.25, 0.5, 1, 2 and 5.", min=0)
+        list[float] | None,
+        typer.Option(help="Seconds; may be repeated. Those of the rules, by default.", min=0),
+    ] = None,
+    rate: Annotated[
+        str | None,
+        typer.Option(help="Frames per second, where labels are of frames and no known data set.", metavar="RATE"),
+    ] = None,
+    background: Annotated[
+        list[str] | None,
+        typer.Option(help="A label that is no action; may be repeated. By default `background`.", metavar="LABEL"),
     ] = None,
     missing: Annotated[
         _Missing, typer.Option(help="A video of the truth without segments: an error, or an empty answer.")
     ] = _Missing.RAISE,
-    extra: Annotated[_Extra, typer.Option(help="A video without a truth: an error, or left out.")] = _Extra.RAISE,
+    extra: Annotated[
+        _Extra, typer.Option(help="A video without a truth: an error, or left out. Left out with --split.")
+    ] = _Extra.RAISE,
     end_slack: Annotated[
-        float, typer.Option(help="Seconds by which the videos of both may differ in length.", min=0)
-    ] = 1.0,
+        float | None,
+        typer.Option(
+            help="Seconds by which the videos of both may differ in length. By default 0, or 1 for segments made of "
+            "energies.",
+            min=0,
+        ),
+    ] = None,
     average: Annotated[_Average, typer.Option(help="Over videos, or over all boundaries.")] = _Average.MACRO,
-    draws: Annotated[int, typer.Option(help="How often chance is tried.", min=1)] = 50,
+    draws: Annotated[int, typer.Option(help="How often chance is drawn.", min=1)] = 100,
+    shift_draws: Annotated[int, typer.Option(help="How often the boundaries are shifted.", min=1)] = 1000,
     seed: Annotated[int, typer.Option(help="Of chance.", min=0)] = 0,
     energies: Annotated[
         Path | None,
@@ -60,37 +106,61 @@ def segments(
         Path | None,
         typer.Option(help="True segments of other videos: adds the rows that a train split gives.", metavar="PATH"),
     ] = None,
+    train_split: Annotated[
+        str | None, typer.Option(help="The part of --train, or of the truth, that is known.", metavar="NAME")
+    ] = None,
+    classes: Annotated[
+        _Classes | None,
+        typer.Option(help="Average precision of all segments, or of each class and their mean. As the rules have it."),
+    ] = None,
+    clusters: Annotated[
+        _Scope | None, typer.Option(help="Labels are names of clusters: match them with true ones within this.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="Write the result as FILE.json too.", metavar="FILE")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Score again what --out holds already.")] = False,
     json: Json = False,
 ) -> None:
-    """Score boundaries, beside rows that have seen no video.
+    """Score segments, beside rows that have seen no video.
 
     Uniform, periodic, random and shifted boundaries are scored by the same rules; a sentence says where the segments
     are not above the best of them. Rules, counts and the digest of the truth stand in the result.
     """
-    from lapsdata.metrics import TOLERANCES_S, boundary_table
-    from lapsdata.stages.evaluate import EvaluateOptions, boundary_scores, score_segments
+    from lapsdata.metrics.segmentation_table import segmentation_table
+    from lapsdata.stages._named_prediction import named_prediction
+    from lapsdata.stages.evaluate import EvaluateOptions, ScoredFiles, score_segments, segment_scores
+    from lapsdata.timebase import FrameRate
 
     options = EvaluateOptions(
-        tolerances_s=tuple(tolerance) if tolerance else TOLERANCES_S,
+        rules=rules.value,
+        tolerances_s=tuple(tolerance) if tolerance else None,
+        split=split,
+        train_split=train_split,
+        rate=None if rate is None else FrameRate.parse(rate),
+        background=None if background is None else tuple(background),
+        classes=None if classes is None else classes.value,
+        clusters=None if clusters is None else clusters.value,
         missing=missing.value,
         extra=extra.value,
         end_slack_s=end_slack,
         draws=draws,
+        shift_draws=shift_draws,
         seed=seed,
     )
+    named = None if Path(found).exists() else named_prediction(found, seed=seed)
+    files = ScoredFiles(named or Path(found), truth, energies, train)
     if out is None:
-        result = boundary_scores(found, truth, options, energies=energies, train=train)
+        result, notes = segment_scores(files, options)
     else:
-        result = score_segments(found, truth, out, options, energies=energies, train=train, force=force).content
+        output, notes = score_segments(files, out, options, force=force)
+        result = output.content
     if json:
-        console.write_json(result.as_json())
+        console.write_json(result.as_json(), notes)
         return
-    for line in boundary_table(result, average=average.value).splitlines():
+    for line in segmentation_table(result, average=average.value).splitlines():
         console.write(line)
+    console.report(notes)
 
 
 PLUGIN = segments

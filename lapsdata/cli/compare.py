@@ -1,0 +1,65 @@
+"""`lapsdata compare`: scores of one truth beside each other, and how sure their difference is."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lapsdata import console
+from lapsdata.verbs import Json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["PLUGIN"]
+
+
+class _Average(StrEnum):
+    MACRO = "macro"
+    MICRO = "micro"
+
+
+def compare(
+    scores: Annotated[list[Path], typer.Argument(help="Scores, as `lapsdata evaluate` writes them; two or more.")],
+    average: Annotated[_Average, typer.Option(help="Over videos, or over all boundaries.")] = _Average.MACRO,
+    draws: Annotated[int, typer.Option(help="How often the videos are drawn anew.", min=1)] = 10_000,
+    seed: Annotated[int, typer.Option(help="Of these draws.", min=0)] = 0,
+    json: Json = False,
+) -> None:
+    """Put scores of one truth side by side, with the first against each other one.
+
+    Scores of other rules, of another truth or of other frames per second are refused, and what differs is named. How
+    sure a difference is, is told by drawing the videos anew, both predictions on the same ones.
+    """
+    from lapsdata.metrics import paired_differences
+    from lapsdata.metrics.paired_table import paired_table
+    from lapsdata.stages.scores import check_alike, read_scores
+
+    if len(scores) < 2:
+        raise typer.BadParameter("expected two files of scores or more, got one", param_hint="SCORES...")
+    results = {name: read_scores(path) for name, path in zip(_names(scores), scores, strict=True)}
+    check_alike(results)
+    parts = {name: result.boundaries for name, result in results.items()}
+    first, *others = parts
+    differences = {
+        name: paired_differences(parts[first], parts[name], average=average.value, draws=draws, seed=seed)
+        for name in others
+    }
+    if json:
+        told = {name: [one._asdict() for one in each] for name, each in differences.items()}
+        console.write_json({"first": first, "average": average.value, "draws": draws, "seed": seed, "less": told})
+        return
+    for line in paired_table(parts, differences, average=average.value).splitlines():
+        console.write(line)
+
+
+def _names(paths: Sequence[Path]) -> list[str]:
+    """Return what to call each file: its name, or, where two have one, as it was given."""
+    stems = [path.stem for path in paths]
+    return stems if len(set(stems)) == len(stems) else [str(path) for path in paths]
+
+
+PLUGIN = compare

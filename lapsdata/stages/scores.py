@@ -1,0 +1,92 @@
+"""Files of scores: read whoever wrote them, and refused beside others that were taken in another way."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from lapsdata.errors import Problem, Problems, SchemaError
+from lapsdata.metrics.comparison import check_comparable
+from lapsdata.schema.segmentation import SegmentationResult
+from lapsdata.storage.atomic import storage_errors
+from lapsdata.storage.sealed_json import read_sealed_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+__all__ = ["check_alike", "read_scores"]
+
+
+def read_scores(path: Path) -> SegmentationResult:
+    """Read scores of segments, as `--out` of `lapsdata evaluate` writes them or `--json` prints them.
+
+    Raises
+    ------
+    StorageError
+        There is no such file, or it cannot be read.
+    CorruptDataError
+        It has a checksum, and is not what was written.
+    SchemaError
+        It holds something else.
+
+    Examples
+    --------
+    >>> import pathlib
+    >>> read_scores(pathlib.Path("nowhere.json"))
+    Traceback (most recent call last):
+    lapsdata.errors.StorageError: nowhere.json: cannot open: no such file or folder; check the path [not-found]
+    """
+    with storage_errors(path, "open"):
+        data = path.read_bytes()
+    try:
+        document = json.loads(data)
+    except ValueError:
+        document = None
+    printed = isinstance(document, dict) and "x-seal" not in document and "problems" in document
+    if printed:
+        # What a verb prints ends with what was to be said about it.
+        del document["problems"]
+        return SegmentationResult.parse(json.dumps(document), str(path))
+    return read_sealed_json(path, SegmentationResult)
+
+
+def check_alike(results: Mapping[str, SegmentationResult]) -> None:
+    """Refuse to compare scores that were not taken of one truth by one set of rules.
+
+    Parameters
+    ----------
+    results : mapping of str to SegmentationResult
+        What each is called; at least one. All are held against the first.
+
+    Raises
+    ------
+    SchemaError
+        Nothing to compare, or what differs, each with both values: the rules by name (`unlike-rules`), the frames per
+        second of the truth (`unlike-clock`), the truth (`unlike-truth`).
+
+    Examples
+    --------
+    >>> check_alike({})
+    Traceback (most recent call last):
+    lapsdata.errors.SchemaError: expected at least one result, got none [nothing-to-compare]
+    """
+    if not results:
+        raise SchemaError(Problem("nothing-to-compare", "", "expected at least one result, got none"))
+    (first, reference), *others = results.items()
+    problems = Problems()
+    for name, result in others:
+        said = {
+            "rules": (reference.profile, result.profile),
+            "clock: rate": (reference.clock.rate, result.clock.rate),
+            "split": (reference.split, result.split),
+        }
+        for what, (expected, got) in said.items():
+            if expected != got:
+                code = "unlike-clock" if what.startswith("clock") else "unlike-rules"
+                problems.add(code, f"{name}: {what}", f"expected {expected!r} as in {first}, got {got!r}")
+        try:
+            check_comparable({first: reference.boundaries, name: result.boundaries})
+        except SchemaError as error:
+            problems.extend(error.problems)
+    problems.raise_as(SchemaError)
