@@ -127,8 +127,10 @@ def _nothing_of_the_test_videos_is_learned(split: Path) -> None:
         assert told.segmenter.parameters["threshold"] == threshold["value"]
         own = next(one.digest for one in told.provenance.parents if one.role == "energies")
         assert (own == energies) == (part == "train")
-    rows = {part: {row.name for row in read_sealed_json(split / part / "scores.json", SegmentationResult).boundaries.rows}
-            for part in ("train", "test")}  # fmt: skip
+    rows = {}
+    for part in ("train", "test"):
+        scores = read_sealed_json(split / part / "scores.json", SegmentationResult)
+        rows[part] = {row.name for row in scores.boundaries.rows}
     assert set(TRAIN_ROWS) <= rows["test"]
     assert not set(TRAIN_ROWS) & rows["train"]
 
