@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: bench demo test lint format clean
+.PHONY: bench demo gtea-standin test lint format clean
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -20,6 +20,13 @@ $(VENV)/demo-installed: pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --upgrade pip
 	$(BIN)/pip install --quiet -c constraints.txt -e .
 	touch $@
+
+# Rendered videos for the labels of GTEA, in gtea-standin/, for `lapsdata run --recipe gtea --root gtea-standin --split 1`.
+# SECONDS=20 cuts all of them; STANDIN names another folder.
+STANDIN ?= gtea-standin
+LAPSDATA_REAL_DATA ?= ../shared/data
+gtea-standin: $(VENV)/demo-installed
+	$(BIN)/python benchmarks/standin.py $(LAPSDATA_REAL_DATA)/gtea $(STANDIN) $(if $(SECONDS),--seconds $(SECONDS))
 
 # Two NumPy releases laid over each other reproduce the fault that `lapsdata doctor` names.
 $(VENV)/numpy-wheels/done: $(VENV)/installed

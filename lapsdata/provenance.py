@@ -27,14 +27,17 @@ __all__ = [
     "calling_repository",
     "code_digest",
     "installed_package",
+    "marked_synthetic",
     "one_code_warning",
     "parent",
     "path_digest",
     "provenance",
+    "synthetic_note",
     "warn_of_other_code",
 ]
 
 _BLOCK = 1 << 20
+_SYNTHETIC = "x-synthetic"
 
 
 class CodeDigestWarning(LapsWarning):
@@ -172,6 +175,35 @@ def provenance(
         parameters=parameters or {},
         parents=tuple(parents),
     )
+
+
+def marked_synthetic(made: Provenance, note: str | None) -> Provenance:
+    """Return a provenance that says of what it tells that it was made from rendered videos; as it is without a note.
+
+    Parameters
+    ----------
+    made : Provenance
+    note : str or None
+        What is said of the videos, as `synthetic_note` returns it.
+
+    Examples
+    --------
+    >>> synthetic_note(marked_synthetic(provenance(), "SYNTHETIC: rendered"))
+    'SYNTHETIC: rendered'
+    """
+    return made if note is None else made.model_copy(update={_SYNTHETIC: note})
+
+
+def synthetic_note(*made: Provenance) -> str | None:
+    """Return what the first of some provenances that was made from rendered videos says of them; None where none was.
+
+    Examples
+    --------
+    >>> synthetic_note(provenance()) is None
+    True
+    """
+    notes = ((one.model_extra or {}).get(_SYNTHETIC) for one in made)
+    return next((str(note) for note in notes if note is not None), None)
 
 
 def warn_of_other_code(found: Provenance, where: str) -> None:

@@ -15,12 +15,13 @@ import numpy as np
 
 from lapsdata.adapters._adapter import Adapted, Adapter, Writer
 from lapsdata.adapters._known_rates import known_rate
+from lapsdata.adapters._synthetic import MARKER, synthetic_root
 from lapsdata.adapters._texts import RANGE
 from lapsdata.adapters._written_labels import LONGEST_LABEL, write_frame_labels
 from lapsdata.containers import Segments
 from lapsdata.errors import Problem, Problems, SchemaError, listed
 from lapsdata.metrics import runs_of
-from lapsdata.provenance import parent, provenance
+from lapsdata.provenance import marked_synthetic, parent, provenance
 from lapsdata.schema import SegmentedVideo, SegmentsHeader
 from lapsdata.storage.atomic import existing, storage_errors
 from lapsdata.timebase import FrameRate, frame_to_s
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from lapsdata.schema import EndReason
 
-__all__ = ["PLUGIN", "read", "read_split", "train_split"]
+__all__ = ["PLUGIN", "labels_of", "read", "read_split", "train_split"]
 
 _TRUTH, _SPLITS, _MAPPING, _BUNDLE = "groundTruth", "splits", "mapping.txt", ".bundle"
 _RESULT = b"### Frame level recognition"
@@ -97,13 +98,52 @@ def read(
     files = _files(existing(path), split)
     classes = _classes(path)
     per_s, origin = _rate(path, rate, classes)
+    labels = _labels_of(files)
+    notes = _notes(path, labels, classes)
+    synthetic = synthetic_root(_root(path))
+    if synthetic is not None:
+        notes.append(Problem("synthetic", str(_root(path) / MARKER), synthetic, None, "warning"))
+    if rate is None:
+        notes.append(Problem("known-rate", str(path), f"taken for {origin}", "--rate says another one", "info"))
+    return Adapted(_segments(path, labels, per_s, synthetic), tuple(notes), rate=per_s, rate_origin=origin)
+
+
+def labels_of(path: Path, split: str | None = None) -> dict[str, list[str]]:
+    r"""Return the label of each frame, by video.
+
+    Parameters
+    ----------
+    path, split
+        As `read`.
+
+    Raises
+    ------
+    SchemaError, StorageError
+        As `read`.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> folder = pathlib.Path(tempfile.mkdtemp()) / "groundTruth"
+    >>> folder.mkdir()
+    >>> _ = (folder / "S1_Tea.txt").write_text("take\npour\n")
+    >>> labels_of(folder)
+    {'S1_Tea': ['take', 'pour']}
+    """
+    return _labels_of(_files(existing(path), split))
+
+
+def _labels_of(files: dict[str, Path]) -> dict[str, list[str]]:
     problems = Problems()
     labels = {name: found for name, file in files.items() if (found := _labels(file, problems)) is not None}
     problems.raise_as(SchemaError)
-    notes = _notes(path, labels, classes)
-    if rate is None:
-        notes.append(Problem("known-rate", str(path), f"taken for {origin}", "--rate says another one", "info"))
-    return Adapted(_segments(path, labels, per_s), tuple(notes), rate=per_s, rate_origin=origin)
+    return labels
+
+
+def _root(path: Path) -> Path:
+    """Return the folder of the data set that a folder, or a file of labels, lies in."""
+    folder = path.parent if path.is_file() else path
+    return folder.parent if folder.name == _TRUTH else folder
 
 
 def read_split(path: Path) -> tuple[str, ...]:
@@ -165,7 +205,7 @@ def _files(path: Path, split: str | None) -> dict[str, Path]:
         if split is not None:
             raise SchemaError(Problem("wrong-option", str(path), "expected no split of a single video, got one"))
         return {_video(path.name): path}
-    root = path.parent if path.name == _TRUTH else path
+    root = _root(path)
     folder = root / _TRUTH if (root / _TRUTH).is_dir() else path
     with storage_errors(folder, "list"):
         found = {_video(one.name): one for one in sorted(folder.iterdir()) if _has_labels(one)}
@@ -218,7 +258,7 @@ def _expected_some(labels: list[str], path: Path, problems: Problems) -> list[st
     return labels
 
 
-def _segments(path: Path, labels: dict[str, list[str]], rate: FrameRate) -> Segments:
+def _segments(path: Path, labels: dict[str, list[str]], rate: FrameRate, synthetic: str | None) -> Segments:
     names = sorted({label for words in labels.values() for label in words})
     number = {name: at for at, name in enumerate(names)}
     runs = [runs_of(np.array([number[word] for word in words], np.int64)) for words in labels.values()]
@@ -226,7 +266,9 @@ def _segments(path: Path, labels: dict[str, list[str]], rate: FrameRate) -> Segm
     # A person, or another program: of results too the program that made them is not ours.
     why: EndReason = "annotation"
     header = SegmentsHeader(
-        provenance=provenance(parameters={"rate": str(rate)}, parents=[parent("labels", path)]),
+        provenance=marked_synthetic(
+            provenance(parameters={"rate": str(rate)}, parents=[parent("labels", path)]), synthetic
+        ),
         videos=tuple(
             SegmentedVideo(name=name, end_s=frame_to_s(len(words), rate)) for name, words in labels.items()
         ),

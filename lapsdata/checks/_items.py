@@ -13,6 +13,7 @@ from lapsdata.loading.finding import is_item
 from lapsdata.plugins import registry
 from lapsdata.storage.atomic import existing, storage_errors
 from lapsdata.storage.seal_list import SEAL_LIST
+from lapsdata.video.sources import VIDEO_SUFFIXES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -60,7 +61,7 @@ class _Search:
     def __init__(self) -> None:
         self.found = FoundItems()
         self._suffixes = {suffix for plugin in registry("formats").load_all().values() for suffix in plugin.suffixes}
-        self._suffixes |= {".tar", ".json"}
+        self._suffixes |= {".tar", ".json", *VIDEO_SUFFIXES}
         self._entered: set[Path] = set()
         self._met = 0
 

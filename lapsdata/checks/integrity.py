@@ -8,6 +8,7 @@ from lapsdata.checks._items import find_items
 from lapsdata.checks._outside import check_foreign, check_json
 from lapsdata.checks._rows import read_windows
 from lapsdata.checks.outcome import CheckedItem, CheckedLedgers, IntegrityReport, refused
+from lapsdata.checks.videos import check_video
 from lapsdata.errors import CorruptDataError, LapsError, UnknownFormatError
 from lapsdata.formats import recognise
 from lapsdata.formats.shards_webdataset import ShardsFolder
@@ -15,6 +16,7 @@ from lapsdata.loading.items import indexed_file
 from lapsdata.loading.ledger_check import check_ledgers
 from lapsdata.loading.shards import shards_file
 from lapsdata.provenance import one_code_warning
+from lapsdata.video.sources import VIDEO_SUFFIXES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,8 +38,8 @@ def check_integrity(
     ----------
     paths : iterable of Path
         Files and folders of ours (seal, and every window's checksum), HDF5, Zarr and tars of others (their seal list,
-        where they have one), ledgers (proven together), and folders of all these. Ledgers in folders inside of a
-        named one are proven folder by folder.
+        where they have one), videos (every frame is decoded), ledgers (proven together), and folders of all these.
+        Ledgers in folders inside of a named one are proven folder by folder.
     seal : bool
         Write a list of checksums beside each file of others that has none, `<name>.lapsdata-seal.json`.
     force : bool
@@ -83,6 +85,8 @@ def _item(path: Path, advance: Advance, *, named: bool, seal: bool, force: bool)
     try:
         plugin = recognise(path)
     except UnknownFormatError as unknown:
+        if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file():
+            return check_video(path)
         if path.suffix == ".json":
             return check_json(path, unknown if named else None)
         return check_foreign(path, unknown, advance, seal=seal, force=force, named=named)

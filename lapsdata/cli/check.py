@@ -23,6 +23,9 @@ def check(
     paths: Annotated[list[Path], typer.Argument(help="Files, folders of them, and ledgers.", metavar="PATH")],
     seal: Annotated[bool, typer.Option("--seal", help="Make a list of checksums beside each file of others.")] = False,
     force: Annotated[bool, typer.Option("--force", help="With --seal: make it anew where there is one.")] = False,
+    quarantine: Annotated[
+        Path | None, typer.Option(help="Move videos that cannot be read there.", metavar="FOLDER")
+    ] = None,
     against: Annotated[
         str | None,
         typer.Option(help="Whether energies are like those that a threshold was told from.", metavar="FILE[:KEY]"),
@@ -34,6 +37,8 @@ def check(
     Files of ours are compared with their seal and with the checksum of every window. HDF5, Zarr and tars of others
     carry none: they are read whole, and compared with the list of checksums that --seal puts beside them
     (NAME.lapsdata-seal.json); from then on, loading compares with it too. The file itself is never touched.
+    Of videos every frame is decoded. Those that cannot be read are named; --quarantine moves them, and them alone, into
+    a folder, where quarantine.jsonl says where each was and why.
     Ledgers of all ranks prove together that each epoch was seen exactly once. They are a proof, and the exit code is 0,
     where at least one epoch was and no error speaks against another; an epoch after it that is not finished yet is a
     warning. Where no epoch is whole yet, nothing is proven, and the exit code is 1.
@@ -47,6 +52,10 @@ def check(
     with console.progress("check", unit="windows", none=False) as advance:
         report = check_integrity(paths, seal=seal, force=force, advance=advance)
     problems = [*report.problems, *(_compared(paths, against) if against is not None else ())]
+    if quarantine is not None:
+        from lapsdata.checks.videos import quarantine as move_away
+
+        problems += move_away(report.items, quarantine)
     if json:
         console.write_json(report.as_json(), problems)
     else:

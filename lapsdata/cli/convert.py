@@ -1,10 +1,10 @@
-"""`lapsdata convert`: the same windows in another store or profile."""
+"""`lapsdata convert`: the same windows in another store or profile; or videos in pieces."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,7 +12,10 @@ from lapsdata import console
 from lapsdata.verbs import Json, Settings, finish
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Literal
+
+    from lapsdata.execution.report import Report
 
 __all__ = ["PLUGIN"]
 
@@ -75,6 +78,9 @@ def convert(
         float | None, typer.Option(help="Of energies of others: length of the video, to compare.", metavar="S")
     ] = None,
     zeros: Annotated[_Zeros, typer.Option(help="Of energies of others: what exactly 0.0 is.")] = _Zeros.MEASURED,
+    split_every: Annotated[
+        str | None, typer.Option(metavar="S", help="Of videos: cut them into pieces of so many seconds, as 40s.")
+    ] = None,
     split: Annotated[
         str | None, typer.Option(help="Of segments of others: a split, as test.split1, or a subset.", metavar="NAME")
     ] = None,
@@ -91,8 +97,12 @@ def convert(
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; by default one per core.")] = None,
     json: Json = False,
 ) -> None:
-    """Write the same windows in another store or profile.
+    """Write the same windows in another store or profile, or cut videos into pieces.
 
+    With --split-every, SRC is a video or a folder of videos, and every frame of them is in exactly one of the pieces
+    DST/NAME_000.mp4 and so on, cut by time; NAME.pieces.json says where each piece was, so that start_s + a time in it
+    is the time in the source. Pieces that begin and end at keyframes are copied; others are encoded again (H.264,
+    crf 18). Sound is left behind.
     Each window is compared with its checksum on the way, in memory that does not grow with their number. What cannot
     be carried over is named, and so is the largest error in pixels. A second call does only what is missing or changed:
     what is kept is judged by its header and not read again, shards that were not finished go on behind their last whole
@@ -104,21 +114,31 @@ def convert(
     Parquet, and with --to mstcn or laps_segments files of others, which are never replaced.
     """
     from lapsdata._convert import convert as converted
-    from lapsdata.execution.report import Interrupted, show
 
+    if split_every is not None:
+        given = (to, round_px, samples_per_shard, rate, size, stride, horizon, duration, split, end, unit, gap_label)
+        if any(one is not None for one in given) or profile is not _Profile.RAW or zeros is not _Zeros.MEASURED:
+            raise typer.BadParameter("pieces of videos need none of the other options", param_hint="--split-every")
+        from lapsdata._convert._splitting import split_videos
+
+        every_s = _seconds(split_every)
+        _tell(context, json, lambda: split_videos(source, target, every_s, force=force, workers=workers))
+        return
     if round_px is not None and profile is not _Profile.COMPACT:
         raise typer.BadParameter("only with --profile compact", param_hint="--round-px")
-    stopped: Interrupted | None = None
-    try:
-        report = converted(
+    rounded, frame = _round(round_px), _size(size)
+    _tell(
+        context,
+        json,
+        lambda: converted(
             source,
             target,
             to=to,
             profile=profile.value,
-            round_px=_round(round_px),
+            round_px=rounded,
             samples_per_shard=samples_per_shard,
             rate=rate,
-            size=_size(size),
+            size=frame,
             stride=stride,
             horizon=horizon,
             duration_s=duration,
@@ -129,9 +149,19 @@ def convert(
             gap_label=gap_label,
             force=force,
             workers=workers,
-        )
+        ),
+    )
+
+
+def _tell(context: typer.Context, json: bool, work: Callable[[], Report[Any]]) -> None:
+    """Do the work, tell what became of it however it ends, and leave the verb with the exit code that is due."""
+    from lapsdata.execution.report import Interrupted, show
+
+    stopped: Interrupted | None = None
+    try:
+        report = work()
     except Interrupted as stop:
-        stopped, report = stop, stop.report  # type: ignore[assignment]  # `convert` tells all that it did
+        stopped, report = stop, stop.report
     if json:
         console.write_json(report.as_json(), report.problems)
     else:
@@ -139,6 +169,13 @@ def convert(
     if stopped is not None:
         raise typer.Exit(128 + stopped.number)
     finish(report.problems)
+
+
+def _seconds(text: str) -> float:
+    try:
+        return float(text.removesuffix("s"))
+    except ValueError:
+        raise typer.BadParameter(f"expected seconds, as 40s, got {text!r}", param_hint="--split-every") from None
 
 
 def _round(text: str | None) -> float | Literal["none"] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lapsdata.errors import Problem, Problems, SchemaError
+from lapsdata.provenance import synthetic_note
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +27,8 @@ def check_comparable(results: Mapping[str, BoundaryResult]) -> None:
     ------
     SchemaError
         Nothing to compare (`nothing-to-compare`), rules that differ (`unlike-rules`, one problem for each), another
-        truth (`unlike-truth`; the videos that only one of the two has are named).
+        truth (`unlike-truth`; the videos that only one of the two has are named), scores on rendered videos beside
+        others (`synthetic`).
 
     Examples
     --------
@@ -50,6 +52,9 @@ def check_comparable(results: Mapping[str, BoundaryResult]) -> None:
         if result.truth_digest != reference.truth_digest:
             message = f"expected {reference.truth_digest[:19]} as in {first}, got {result.truth_digest[:19]}"
             problems.add("unlike-truth", f"{name}: truth_digest", message + _videos(reference, result))
+        expected, got = (synthetic_note(one.provenance) or "videos of a data set" for one in (reference, result))
+        if expected != got:
+            problems.add("synthetic", name, f"expected {expected!r} as in {first}, got {got!r}")
     problems.raise_as(SchemaError)
 
 

@@ -13,6 +13,7 @@ from lapsdata.errors import shown
 from lapsdata.metrics._above_chance import best_row
 from lapsdata.metrics._given import known_word
 from lapsdata.metrics.comparison import check_comparable
+from lapsdata.provenance import synthetic_note
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -240,7 +241,9 @@ def _heading(result: BoundaryResult, average: Average, *, found: bool = True) ->
     counts = f"{_plural(len(result.videos), 'video')}, {_plural(truth, 'true boundary', 'true boundaries')}"
     if found:
         counts += f", {sum(video.found for video in result.videos)} found"
+    synthetic = synthetic_note(result.provenance)
     return (
+        *([] if synthetic is None else [shown(synthetic)]),
         f"boundary F, {average}: {counts}",
         f"{'' if rules.profile is None else f'rules {rules.profile}: '}matching {rules.matching}, "
         f"counting {rules.counting}, window {rules.window}, ends {rules.ends}, empty {rules.empty}, "

@@ -11,8 +11,8 @@ from lapsdata.adapters.laps.written_codes import CodedWindow, chosen_windows, wr
 from lapsdata.errors import Problem
 from lapsdata.schema.base import Record
 from lapsdata.storage.atomic import storage_errors
+from lapsdata.video.clips import write_clip
 from lapsdata.video.reader import open_video
-from lapsdata.video.writer import write_video
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -75,6 +75,7 @@ class VideoPictures:
     Examples
     --------
     >>> import pathlib, tempfile
+    >>> from lapsdata.video.writer import write_video
     >>> clip = pathlib.Path(tempfile.mkdtemp()) / "clip.mp4"
     >>> write_video(clip, [np.zeros((48, 64, 3), np.uint8)] * 3, [0.0, 0.1, 0.2])
     >>> with VideoPictures(clip) as pictures:
@@ -218,7 +219,7 @@ def write_segment(
     if options.clips and pictures is not None:
         times, images = pictures.between(*span_s)
         if len(times):
-            counts["padded_pictures"] = _write_clip(clip, times, images, overwrite)
+            counts["padded_pictures"] = write_clip(clip, times, images, overwrite=overwrite)
             files.append(clip)
     if options.codes and windowing is not None:
         first, until = np.searchsorted(np.asarray(frame_s), span_s).tolist()
@@ -252,18 +253,3 @@ def _told(first: int, until: int, windowing: Windowing, options: ExportOptions, 
         "source": "lapsdata",
         "allow_overlap": options.allow_overlap,
     }
-
-
-def _write_clip(path: Path, times: NDArray[np.float64], images: Iterator[Image], overwrite: bool) -> int:
-    """Write a clip that begins at 0 s; return how many pictures had to be made even."""
-    padded = 0
-
-    def even() -> Iterator[Image]:
-        nonlocal padded
-        for image in images:
-            height, width = image.shape[0] % 2, image.shape[1] % 2
-            padded += bool(height or width)
-            yield np.pad(image, ((0, height), (0, width), (0, 0)), mode="edge") if height or width else image
-
-    write_video(path, even(), times - times[0], overwrite=overwrite)
-    return padded

@@ -11,7 +11,7 @@ from pydantic import Field
 from lapsdata.adapters.mstcn import train_split
 from lapsdata.errors import Problem, SchemaError
 from lapsdata.plugins import registry
-from lapsdata.provenance import parent, provenance
+from lapsdata.provenance import marked_synthetic, parent, provenance, synthetic_note
 from lapsdata.schema.ap_scores import ApClasses
 from lapsdata.schema.base import Count, Name, Positive, Rate, Record, Text
 from lapsdata.schema.segment_clusters import ClusterScope
@@ -29,14 +29,23 @@ if TYPE_CHECKING:
     from lapsdata.containers import Energies, Segments
     from lapsdata.schema.base import Parent
 
-__all__ = ["CONSTANT_ENERGY", "PLUGIN", "EvaluateOptions", "ScoredFiles", "score_segments", "segment_scores"]
+__all__ = [
+    "CONSTANT_ENERGY",
+    "PLUGIN",
+    "WINDOW_SLACK_S",
+    "EvaluateOptions",
+    "ScoredFiles",
+    "score_segments",
+    "segment_scores",
+]
 
 _STAGE = "evaluate"
 CONSTANT_ENERGY = "constant_energy"
 """The row of the same segmenter, fed with one energy all the time."""
 
 # No window covers the last frames of a video, so that segments made of energies end before it does.
-_WINDOW_SLACK_S = 1.0
+WINDOW_SLACK_S = 1.0
+"""Seconds by which segments that are made of energies may end before their video."""
 
 
 class EvaluateOptions(Record):
@@ -204,7 +213,7 @@ def _scored(
         chance = {CONSTANT_ENERGY: nothing | chance[CONSTANT_ENERGY]}
     slack = options.end_slack_s
     if slack is None:
-        slack = _WINDOW_SLACK_S if _of_energies(found.segments) else 0.0
+        slack = WINDOW_SLACK_S if _of_energies(found.segments) else 0.0
     result = evaluate_segments(
         truth.segments,
         found.segments,
@@ -226,7 +235,10 @@ def _scored(
         draws=options.draws,
         shift_draws=options.shift_draws,
         seed=options.seed,
-        provenance=provenance(parameters=_told(files, options), parents=parents),
+        provenance=marked_synthetic(
+            provenance(parameters=_told(files, options), parents=parents),
+            synthetic_note(*(one.segments.header.provenance for one in (truth, found))),
+        ),
     )
     sources = [truth, found] if train is None or files.train is None else [truth, found, train]
     return result, tuple(dict.fromkeys(note for source in sources for note in source.notes))

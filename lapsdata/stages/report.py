@@ -11,7 +11,7 @@ from pydantic import Field
 
 from lapsdata import console
 from lapsdata.errors import Problem, Problems, SchemaError, StorageError, listed, shown
-from lapsdata.provenance import parent, provenance
+from lapsdata.provenance import parent, provenance, synthetic_note
 from lapsdata.report.timelines import LEAST_PX, LONGEST_PX, timeline_png
 from lapsdata.report.tolerance_curve import tolerance_curve_png
 from lapsdata.schema import SegmentationResult
@@ -225,7 +225,9 @@ def _gather(
         faults.add("other-videos", f"truth {one['truth']}", message)
     faults.raise_as(SchemaError)
     curve = None if scores is None else curve_scores(scores, files)
-    return PageContent(found, measured, true, scores, curve, options.average, made_of, options.note)
+    told = [one for one in (found.header, None if true is None else true.header, scores) if one is not None]
+    note = options.note or synthetic_note(*(one.provenance for one in told))
+    return PageContent(found, measured, true, scores, curve, options.average, made_of, note)
 
 
 def _other_scores(scores: SegmentationResult | None, parents: Sequence[Parent]) -> Iterable[Problem]:
@@ -268,18 +270,20 @@ def _fill(folder: Path, given: PageContent, scores: Path | None, options: Report
         for video in videos:
             there = [one for one, names in zip(given.energies, known, strict=True) if video.name in names]
             drawn = timeline_png(
-                video.name, given.segments, there, given.truth, longest_px=options.longest_px, note=options.note
+                video.name, given.segments, there, given.truth, longest_px=options.longest_px, note=given.note
             )
             put(video.timeline, drawn)
             pictures.append(Picture(video, *_size(drawn)))
             advance(1)
     if given.scores is not None and scores is not None:
         put(_SCORES, scores.read_bytes())
-        said = [*([] if given.note is None else [given.note]), segmentation_table(given.scores, average=given.average)]
-        put(_TABLE, "".join(f"{one}\n" for one in said).encode())
+        table = segmentation_table(given.scores, average=given.average)
+        # What the scores themselves say of rendered videos stands in their table.
+        said = [] if given.note in {None, synthetic_note(given.scores.provenance)} else [given.note]
+        put(_TABLE, "".join(f"{one}\n" for one in (*said, table)).encode())
     curve = None
     if given.curve is not None:
-        drawn = tolerance_curve_png(given.curve, average=given.average, note=options.note)
+        drawn = tolerance_curve_png(given.curve, average=given.average, note=given.note)
         put(_CURVE, drawn)
         if given.scores is None or given.curve is not given.scores.boundaries:
             put(_CURVE_SCORES, sealed_json(given.curve))

@@ -14,7 +14,7 @@ from lapsdata.adapters._texts import head
 from lapsdata.containers import Segments
 from lapsdata.errors import Problem, Problems, SchemaError, UnknownFormatError
 from lapsdata.plugins import registry
-from lapsdata.provenance import parent, provenance
+from lapsdata.provenance import marked_synthetic, parent, provenance, synthetic_note
 from lapsdata.schema import SegmentedVideo, SegmentsHeader
 from lapsdata.storage.atomic import existing, storage_errors
 from lapsdata.storage.text_table import read_text_table
@@ -243,7 +243,10 @@ def _joined(files: Sequence[Path], parts: Sequence[SegmentsSource]) -> SegmentsS
     every = [part.segments for part in parts]
     offsets = np.cumsum([0, *(len(one.header.videos) for one in every)])
     header = SegmentsHeader(
-        provenance=provenance(parents=[parent("segments", path) for path in files]),
+        provenance=marked_synthetic(
+            provenance(parents=[parent("segments", path) for path in files]),
+            synthetic_note(*(one.header.provenance for one in every)),
+        ),
         videos=tuple(video for one in every for video in one.header.videos),
         overlap=any(one.header.overlap for one in every),
     )

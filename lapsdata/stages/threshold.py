@@ -13,6 +13,7 @@ from lapsdata.schema.base import Record
 from lapsdata.schema.threshold import ThresholdRecord
 from lapsdata.stages._header_key import key_now, key_of
 from lapsdata.stages._output import Output, settle
+from lapsdata.stages._search_options import SearchOptions
 from lapsdata.stages._stage import Stage
 from lapsdata.storage.sealed_json import read_sealed_json, write_sealed_json
 
@@ -360,10 +361,13 @@ def _beside_chance(search: BoundarySearch) -> Iterator[Problem]:
 
 
 def _kinds() -> dict[str, type[Record]]:
-    return {"otsu": OtsuOptions, "otsu-linear": OtsuOptions, "given": GivenOptions}
+    return {"otsu": OtsuOptions, "otsu-linear": OtsuOptions, "given": GivenOptions, "search": SearchOptions}
 
 
 def _filled(kind: str) -> Mapping[str, JsonValue]:
+    if kind == "search":
+        # Those of the segmenter that is taken.
+        return {"segmenter": {}}
     return {} if kind == "given" else {"method": kind}
 
 

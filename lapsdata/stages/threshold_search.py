@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from pydantic import Field, model_validator
 
 from lapsdata.errors import Problem, SchemaError
 from lapsdata.provenance import parent, provenance
-from lapsdata.schema.base import Parameters, Positive, Record, Tool
+from lapsdata.schema.base import Record, Tool
 from lapsdata.schema.threshold import (
     CURVE_POINTS,
     BoundarySearch,
@@ -22,6 +21,7 @@ from lapsdata.schema.threshold import (
 )
 from lapsdata.stages._header_key import key_now, key_of
 from lapsdata.stages._output import Output, settle
+from lapsdata.stages._search_options import SearchOptions
 from lapsdata.stages.threshold import measured_record, read_threshold, record_problems, told_threshold
 from lapsdata.storage.sealed_json import write_sealed_json
 
@@ -41,39 +41,6 @@ __all__ = ["LabelOptions", "SearchOptions", "label_threshold", "search_threshold
 
 _STAGE = "threshold"
 CONSTANT_ENERGY = "constant_energy"
-
-
-class SearchOptions(Record):
-    """How the threshold with the best boundaries is searched for.
-
-    Examples
-    --------
-    >>> SearchOptions(tolerance_s=2.0).objective
-    'f_macro'
-    """
-
-    objective: Literal["f_macro", "f_micro"] = "f_macro"
-    """What is made as high as possible: the mean of the videos' F, or F of the counts of all videos together."""
-    tolerance_s: Annotated[float, Field(ge=0)] = 0.5
-    """Seconds within which a boundary is found."""
-    segmenter: Parameters = Field(default_factory=dict)
-    """Parameters of the state machine, but for the threshold."""
-    leave_one_out: bool = False
-    """Whether it is searched for without each video too, and scored on that."""
-    most: Positive = 200_000
-    """Most thresholds that are tried in a video: each is a pass over it."""
-    beyond: Literal["raise", "coarse_to_fine"] = "raise"
-    """What becomes of more: an error, or half as many tried evenly by their order and then those around the best."""
-    extra: Literal["raise", "leave_out"] = "raise"
-    """A video without a truth: an error, or left out and counted."""
-    end_slack_s: Annotated[float, Field(ge=0)] = 1.0
-    """Seconds by which a video may differ in length between both; see `lapsdata.stages.evaluate.EvaluateOptions`."""
-
-    @model_validator(mode="after")
-    def _no_threshold(self) -> SearchOptions:
-        if "threshold" in self.segmenter:
-            raise ValueError("expected no threshold among the parameters of the segmenter: it is what is searched for")
-        return self
 
 
 class LabelOptions(Record):

@@ -6,6 +6,7 @@ This is the only place that rounds time. Seconds are float64; frames are counted
 from lapsdata.timebase.grid import Rounding, frame_to_s, grid_tolerance_s, off_grid, s_to_frame
 from lapsdata.timebase.grid_stream import GridFrame, GridStream
 from lapsdata.timebase.nominal import NominalRate, nominal_rate
+from lapsdata.timebase.pieces import piece_starts
 from lapsdata.timebase.rate import FrameRate
 from lapsdata.timebase.resampling import Resampled, resample
 from lapsdata.timebase.span import FrameSpan
@@ -26,6 +27,7 @@ __all__ = [
     "grid_tolerance_s",
     "nominal_rate",
     "off_grid",
+    "piece_starts",
     "resample",
     "s_to_frame",
     "tail_frames",

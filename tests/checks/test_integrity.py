@@ -204,15 +204,15 @@ class TestFolders:
         formats.write(tmp_path / "deep" / "c.shards", sample_shards())
         formats.write(tmp_path / "e.jsonl", sample_energies())
         make("contiguous")
-        (tmp_path / "film.mp4").write_bytes(b"no film")
+        (tmp_path / "notes.txt").write_bytes(b"no film")
         (tmp_path / "README").write_bytes(b"no ending")
         (tmp_path / ".cache").mkdir()
         report = check_integrity([tmp_path])
         assert statuses(report) == {"a.h5": "ok", "b.zarr": "ok", "c.shards": "ok", "e.jsonl": "ok",
                                     "theirs.h5": "warning"}  # fmt: skip
-        assert report.passed_over == {".mp4": 1, "no ending": 1, "hidden": 1}
+        assert report.passed_over == {".txt": 1, "no ending": 1, "hidden": 1}
         assert codes(report) == ["unverified"]
-        assert report.summary == "5 items: 4 ok, 1 warning; passed over: 1 .mp4, 1 hidden, 1 no ending"
+        assert report.summary == "5 items: 4 ok, 1 warning; passed over: 1 .txt, 1 hidden, 1 no ending"
 
     def test_files_of_other_code_are_one_warning(self, tmp_path: Path) -> None:
         tracks = sample_tracks()
@@ -254,7 +254,7 @@ class TestFolders:
         assert sorted(codes(report)) == ["not-found", "not-found", "unverified"]
 
     def test_a_folder_with_nothing_to_check_is_an_error(self, tmp_path: Path) -> None:
-        (tmp_path / "film.mp4").write_bytes(b"")
+        (tmp_path / "notes.txt").write_bytes(b"")
         (problem,) = check_integrity([tmp_path]).problems
         assert (problem.code, problem.message) == ("no-files", "expected files to check, got 1 others")
 

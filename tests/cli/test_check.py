@@ -141,9 +141,9 @@ def test_data_and_ledgers_in_one_call_with_a_fault_in_each(inside: Inside, folde
 
 
 def test_what_is_not_there_and_what_is_nothing_known(inside: Inside, tmp_path: Path) -> None:
-    (tmp_path / "film.mp4").write_bytes(b"no film")
+    (tmp_path / "notes.txt").write_bytes(b"no film")
     formats.write(tmp_path / "e.jsonl", sample_energies())
-    done = inside("check", "absent.h5", "film.mp4", "e.jsonl")
+    done = inside("check", "absent.h5", "notes.txt", "e.jsonl")
     assert done.returncode == 1
     assert ["ok", "e.jsonl", "energies_jsonl: verified"] in lines(done.stdout)
     assert [line.rpartition("[")[2] for line in told(done)] == ["not-found]", "unknown-format]"]
