@@ -174,13 +174,14 @@ def test_what_lasts_longer_is_cut_or_filled(pieces: list[Any], more: int) -> Non
     short = {"tea": [(word, float(count)) for word, count in pieces]}
     long = {"tea": [*short["tea"], ("shake", float(more))]}
     frames = [word for word, count in pieces for _ in range(count)]
-    for length, truth, found, wanted in (
+    cases: tuple[tuple[Any, ...], ...] = (
         ("cut", long, short, frames),
         ("pad", long, short, frames + [frames[-1]] * more),
         ("cut", short, long, frames),
         ("pad", short, long, frames),
-    ):
-        how: Any = Joining(Clock(FrameRate(1)), ("background",), length, "raise", "raise")
+    )
+    for length, truth, found, wanted in cases:
+        how = Joining(Clock(FrameRate(1)), ("background",), length, "raise", "raise")
         given_ = join(labelled_segments(truth), labelled_segments(found), how)
         assert [given_.labels[label] for label in painted(rows_of(given_.found, 0))] == wanted
         assert given_.truth.lengths().tolist() == given_.found.lengths().tolist() == [len(wanted)]
@@ -191,7 +192,7 @@ def test_what_lasts_longer_is_cut_or_filled(pieces: list[Any], more: int) -> Non
 def test_a_truth_is_known_by_its_digest() -> None:
     def digest(videos: dict[str, list[tuple[str, float]]], rate: FrameRate | None = None) -> str:
         how = Joining(Clock(rate), ("background",), "raise", "raise", "raise")
-        made = labelled_segments(videos)  # type: ignore[arg-type]
+        made = labelled_segments(videos)
         return join(made, made, how).digest
 
     truth = {"tea": [("pour", 1.0), ("stir", 2.0)], "juice": [("stir", 1.0)]}
