@@ -97,6 +97,7 @@ class _Side:
     pieces: Pieces
     begin: Integers
     end: Integers
+    there: NDArray[np.bool_]
 
 
 def join(truth: Segments, found: Segments, how: Joining, train: Segments | None = None) -> Labelled:
@@ -189,13 +190,13 @@ def _side(
     order = np.argsort(item[kept], kind="stable")
     pieces = Pieces(item[kept][order], label[order], start[order], end[order])
     _check_apart(pieces, names, role)
-    begin, stop = np.zeros(len(names), np.int64), np.full(len(names), -1, np.int64)
-    there = items >= 0
-    begin[items[there]] = clock.ticks(np.array([video.start_s for video in segments.header.videos]))[there]
-    stop[items[there]] = clock.ticks(np.array([video.end_s for video in segments.header.videos]))[there]
+    begin, stop = np.zeros((2, len(names)), np.int64)
+    known = items >= 0
+    begin[items[known]] = clock.ticks(np.array([video.start_s for video in segments.header.videos]))[known]
+    stop[items[known]] = clock.ticks(np.array([video.end_s for video in segments.header.videos]))[known]
     policies[f"{role}_times_to_frames"] = clock.rounded(times)
     policies[f"{role}_without_a_frame"] = int((start == end).sum()) if clock.rate is not None else 0
-    return _Side(pieces, begin, stop)
+    return _Side(pieces, begin, stop, np.isin(np.arange(len(names)), items))
 
 
 def _check_apart(pieces: Pieces, names: Sequence[str], role: str) -> None:
@@ -210,8 +211,7 @@ def _one_time(
     true: _Side, ours: _Side, names: Sequence[str], gap: int, how: Joining, policies: dict[str, int]
 ) -> tuple[Integers, Integers, Pieces]:
     """Return the time of each video that is scored, and the found pieces as the policy of lengths has them."""
-    absent = ours.end < 0
-    begin, found_end = true.begin, np.where(absent, true.end, ours.end)
+    begin, found_end = true.begin, np.where(ours.there, ours.end, true.end)
     _check_times(true, ours, names, how)
     end = np.minimum(true.end, found_end) if how.length == "cut" else true.end
     short = np.maximum(true.end - found_end, 0)
@@ -231,16 +231,17 @@ def _one_time(
 def _check_times(true: _Side, ours: _Side, names: Sequence[str], how: Joining) -> None:
     problems = Problems()
     unit = "frames" if how.clock.rate is not None else "s"
-    there = ours.end >= 0
-    for at in np.flatnonzero(true.end <= true.begin).tolist():
-        problems.add("no-frames", f"truth: {names[at]}", f"expected at least one frame at {how.clock.rate}, got none")
-    for at in np.flatnonzero(there & (true.begin != ours.begin)).tolist():
+    for role, side in (("truth", true), ("found", ours)):
+        for at in np.flatnonzero(side.there & (side.end <= side.begin)).tolist():
+            message = f"expected at least one frame at {how.clock.rate}, got none"
+            problems.add("no-frames", f"{role}: {names[at]}", message)
+    for at in np.flatnonzero(ours.there & (true.begin != ours.begin)).tolist():
         first, other = (how.clock.seconds(side.begin[at : at + 1])[0] for side in (true, ours))
         problems.add("spans-differ", f"found: {names[at]}", f"expected a start at {first} s, got {other} s")
     problems.raise_as(SchemaError)
     if how.length == "raise":
         words = ", ".join(f"length='{word}'" for word in get_args(LengthPolicy)[1:])
-        for at in np.flatnonzero(there & (true.end != ours.end)).tolist():
+        for at in np.flatnonzero(ours.there & (true.end != ours.end)).tolist():
             ends = [int(side.end[at] - side.begin[at]) for side in (true, ours)]
             wanted, got = ends if how.clock.rate is not None else [end / 1e6 for end in ends]
             message = f"expected {wanted} {unit} as in the truth, got {got}"

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["paired_table"]
 
+_ENDS = ("from", "to")
+
 
 def paired_table(
     results: Mapping[str, BoundaryResult],
@@ -23,7 +25,7 @@ def paired_table(
     *,
     average: Average = "macro",
 ) -> str:
-    """Return predictions beside each other, then the first less each other one.
+    r"""Return predictions beside each other, then the first less each other one.
 
     Parameters
     ----------
@@ -53,24 +55,25 @@ def paired_table(
     >>> late = {name: times + 1 for name, times in truth.items()}
     >>> theirs = evaluate_boundaries(truth, late, spans_s=spans, tolerances_s=(0.5,))
     >>> found = {"theirs": paired_differences(ours, theirs)}
-    >>> print(paired_table({"ours": ours, "theirs": theirs}, found).partition("row")[2].partition("ours less")[2])
-     theirs  1.000
-      95 % of draws   1.000 to 1.000
-      p               0.000
-      videos + = -    2 0 0
+    >>> print(paired_table({"ours": ours, "theirs": theirs}, found).partition("\n\n")[2])
+                          0.5 s
+    ours less theirs      +1.000
+      95 % of draws from  +1.000
+      95 % of draws to    +1.000
+      p                   0.0002
+      videos + = -        2 0 0
     """
     rows: list[tuple[str, ...]] = []
     first = next(iter(results))
     for name, each in differences.items():
         rows.append((f"{first} less {name}", *(f"{one.difference:+.3f}" for one in each)))
-        if any(one.interval is not None for one in each):
-            rows.append(("  95 % of draws", *("-" if one.interval is None else _range(one.interval) for one in each)))
-            rows.append(("  p", *("-" if one.p is None else f"{one.p:.3f}" for one in each)))
+        intervals = [one.interval for one in each if one.interval is not None]
+        if intervals:
+            rows += [
+                (f"  95 % of draws {word}", *(f"{ends[at]:+.3f}" for ends in intervals))
+                for at, word in enumerate(_ENDS)
+            ]
+            rows.append(("  p", *("-" if one.p is None else f"{one.p:.4f}" for one in each)))
         rows.append(("  videos + = -", *(f"{one.higher} {one.equal} {one.lower}" for one in each)))
     heads = ("", *(f"{one.tolerance_s:g} s" for one in next(iter(differences.values()))))
     return "\n".join([comparison_table(results, average=average), "", *aligned([heads, *rows])])
-
-
-def _range(interval: tuple[float, float]) -> str:
-    low, high = interval
-    return f"{low:+.3f} to {high:+.3f}"

@@ -43,7 +43,7 @@ class NamedPrediction:
     >>> from lapsdata.testing.samples import sample_segments
     >>> made = NamedPrediction("uniform", 1.5).segments(sample_segments())
     >>> made.start_s[made.of_video("clip_0")].tolist()
-    [0.0, 1.5, 3.0, 4.5]
+    [0.0, 1.5, 3.0]
     """
 
     kind: Literal["uniform", "random"]

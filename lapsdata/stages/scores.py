@@ -76,17 +76,29 @@ def check_alike(results: Mapping[str, SegmentationResult]) -> None:
     (first, reference), *others = results.items()
     problems = Problems()
     for name, result in others:
-        said = {
-            "rules": (reference.profile, result.profile),
-            "clock: rate": (reference.clock.rate, result.clock.rate),
-            "split": (reference.split, result.split),
-        }
-        for what, (expected, got) in said.items():
-            if expected != got:
-                code = "unlike-clock" if what.startswith("clock") else "unlike-rules"
-                problems.add(code, f"{name}: {what}", f"expected {expected!r} as in {first}, got {got!r}")
+        for what, (expected, got) in _differing(reference, result).items():
+            code = "unlike-clock" if what == "clock: rate" else "unlike-rules"
+            problems.add(code, f"{name}: {what}", f"expected {expected!r} as in {first}, got {got!r}")
         try:
             check_comparable({first: reference.boundaries, name: result.boundaries})
         except SchemaError as error:
             problems.extend(error.problems)
     problems.raise_as(SchemaError)
+
+
+def _differing(one: SegmentationResult, other: SegmentationResult) -> dict[str, tuple[object, object]]:
+    """Return what was asked in another way, but for boundaries: by name, both values."""
+    ours, theirs = _said(one), _said(other)
+    # A part that one of the two does not have, as labels of unlabelled segments, is compared with nothing.
+    both = ((what, ours[what], theirs[what]) for what in ours if what in theirs)
+    return {what: (expected, got) for what, expected, got in both if expected != got}
+
+
+def _said(result: SegmentationResult) -> dict[str, object]:
+    rate = None if result.clock.rate is None else str(result.clock.rate)
+    said: dict[str, object] = {"rules": result.profile, "clock: rate": rate, "split": result.split}
+    parts = {"labels": result.labels, "detections": result.detections, "clusters": result.clusters}
+    for part, scores in parts.items():
+        rules = {} if scores is None else scores.rules.as_json()
+        said |= {f"{part}: rules: {rule}": value for rule, value in rules.items()}
+    return said

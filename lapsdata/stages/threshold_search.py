@@ -22,6 +22,7 @@ from lapsdata.schema.threshold import (
 from lapsdata.stages._header_key import key_now, key_of
 from lapsdata.stages._output import Output, settle
 from lapsdata.stages._search_options import SearchOptions
+from lapsdata.stages.evaluate import CONSTANT_ENERGY
 from lapsdata.stages.threshold import measured_record, read_threshold, record_problems, told_threshold
 from lapsdata.storage.sealed_json import write_sealed_json
 
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
 __all__ = ["LabelOptions", "SearchOptions", "label_threshold", "search_threshold"]
 
 _STAGE = "threshold"
-CONSTANT_ENERGY = "constant_energy"
 
 
 class LabelOptions(Record):

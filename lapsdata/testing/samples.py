@@ -9,6 +9,7 @@ import numpy as np
 from lapsdata.containers import Boxes, Catalog, Energies, Segments, Shards, Tokens, Tracks
 from lapsdata.schema import (
     Area,
+    BoundaryResult,
     BoxesHeader,
     BoxSequence,
     CatalogField,
@@ -19,6 +20,7 @@ from lapsdata.schema import (
     FrameRange,
     Grid,
     Provenance,
+    SegmentationResult,
     SegmentedVideo,
     SegmentsHeader,
     ShardsHeader,
@@ -29,6 +31,7 @@ from lapsdata.schema import (
     Tool,
     TracksHeader,
     TracksView,
+    TruthClock,
 )
 from lapsdata.timebase import FrameRate
 
@@ -43,6 +46,7 @@ __all__ = [
     "sample_catalog",
     "sample_energies",
     "sample_provenance",
+    "sample_scores",
     "sample_segments",
     "sample_shards",
     "sample_tokens",
@@ -283,6 +287,25 @@ def labelled_segments(videos: Mapping[str, Sequence[tuple[str | None, float]]]) 
         np.array([end for *_, end in rows], np.float64),
         why * len(rows),
         tuple(label for _, label, *_ in rows),
+    )
+
+
+def sample_scores(boundaries: BoundaryResult) -> SegmentationResult:
+    """Scores of segments that are of boundaries alone.
+
+    Examples
+    --------
+    >>> from lapsdata.metrics import evaluate_boundaries
+    >>> found = sample_segments()
+    >>> sample_scores(evaluate_boundaries(found, found, draws=2, shift_draws=2)).profile
+    'default'
+    """
+    return SegmentationResult(
+        provenance=boundaries.provenance,
+        profile="default",
+        clock=TruthClock(origin="seconds"),
+        truth_digest=boundaries.truth_digest,
+        boundaries=boundaries,
     )
 
 

@@ -42,9 +42,11 @@ def site(tmp_path: Path) -> Path:
 def test_segments_are_scored_where_no_task_is_named(lapsdata: Lapsdata) -> None:
     help_text = lapsdata("evaluate", "--help").stdout
     assert help_text == lapsdata("evaluate", "--task", "segments", "--help").stdout
-    assert "Score boundaries, beside rows that have seen no video." in help_text
+    assert "Score segments, beside rows that have seen no video." in help_text
     assert "--task NAME" in help_text
-    assert "--truth PATH" in help_text
+    assert "PRED" in help_text
+    assert "TRUTH" in help_text
+    assert "--rules" in help_text
 
 
 @pytest.mark.parametrize(

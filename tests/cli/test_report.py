@@ -14,9 +14,9 @@ from lapsdata import console, formats
 from lapsdata.cli.report import PLUGIN
 from lapsdata.errors import LapsError, SchemaError
 from lapsdata.metrics import evaluate_boundaries
-from lapsdata.stages.evaluate import EvaluateOptions, score_segments
+from lapsdata.stages.evaluate import EvaluateOptions, ScoredFiles, score_segments
 from lapsdata.storage.sealed_json import write_sealed_json
-from lapsdata.testing.samples import sample_energies, sample_segments
+from lapsdata.testing.samples import sample_energies, sample_scores, sample_segments
 from lapsdata.verbs import Settings
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def report(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], 
     found = sample_segments()
     formats.write(tmp_path / "e.jsonl", sample_energies())
     formats.write(tmp_path / "s.parquet", found)
-    write_sealed_json(tmp_path / "scores.json", evaluate_boundaries(found, found, draws=2))
+    write_sealed_json(tmp_path / "scores.json", sample_scores(evaluate_boundaries(found, found, draws=2)))
     app = typer.Typer(add_completion=False)
     app.command()(PLUGIN)
     monkeypatch.chdir(tmp_path)
@@ -98,7 +98,7 @@ def test_the_average_is_that_of_the_table(report: Run, tmp_path: Path) -> None:
     tables = []
     for average in ("macro", "micro"):
         assert report(*GIVEN, "--scores", "scores.json", "--average", average).returncode == 0
-        tables.append((tmp_path / "out" / "scores.txt").read_text().splitlines()[0])
+        tables.append((tmp_path / "out" / "scores.txt").read_text().splitlines()[1])
         assert f"Boundary F ({average}: " in (tmp_path / "out" / "index.html").read_text()
     assert [table[:17] for table in tables] == ["boundary F, macro", "boundary F, micro"]
 
@@ -109,10 +109,8 @@ def test_a_curve_of_scores_of_a_train_split_wants_that_split(report: Run, tmp_pa
     formats.write(
         tmp_path / "train.parquet", replace(others, header=others.header.model_copy(update={"videos": names}))
     )
-    score_segments(
-        tmp_path / "s.parquet", tmp_path / "s.parquet", tmp_path / "scores.json", EvaluateOptions(draws=2),
-        train=tmp_path / "train.parquet", force=True,
-    )  # fmt: skip
+    files = ScoredFiles(tmp_path / "s.parquet", tmp_path / "s.parquet", train=tmp_path / "train.parquet")
+    score_segments(files, tmp_path / "scores.json", EvaluateOptions(draws=2, shift_draws=2), force=True)
     for more, many in (((), False), (("--train", "train.parquet"), True)):
         report(*GIVEN, "--truth", "s.parquet", "--scores", "scores.json", "--note", "SYNTHETIC: none", *more)
         assert (tmp_path / "out" / "curve.json").exists() == many

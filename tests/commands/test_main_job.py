@@ -61,7 +61,7 @@ def test_stage_by_stage_gives_what_all_at_once_gives(
     well(inside("threshold", "energies.jsonl", "--out", "threshold.json"))
     well(inside("segment", "energies.jsonl", "--threshold", "threshold.json", "--out", "segments.parquet"))
     truth = videos.parent / "truth.parquet"
-    scored = ("--truth", truth, "--energies", "energies.jsonl")
+    scored = (truth, "--energies", "energies.jsonl")
     well(inside("evaluate", "segments.parquet", *scored, "--out", "scores.json"))
     drawn = ("--energies", "energies.jsonl", "--energies", "of_tokens.jsonl", "--truth", truth)
     well(inside("report", "segments.parquet", *drawn, "--scores", "scores.json", "--out", "report"))

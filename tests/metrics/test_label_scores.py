@@ -416,3 +416,50 @@ def test_a_record_that_contradicts_itself_is_refused(
     inner |= change
     with pytest.raises(SchemaError, match=message):
         type(scores).parse(json.dumps(document))
+
+
+def shifted(made: Segments, by_s: float) -> Segments:
+    videos = tuple(
+        video.model_copy(update={"start_s": video.start_s + by_s, "end_s": video.end_s + by_s})
+        for video in made.header.videos
+    )
+    header = made.header.model_copy(update={"videos": videos})
+    return replace(made, header=header, start_s=made.start_s + by_s, end_s=made.end_s + by_s)
+
+
+@pytest.mark.parametrize("by_s", [-100.0, -1.0, 0.7, 3600.0])
+def test_where_the_clock_of_a_video_begins_does_not_matter(by_s: float) -> None:
+    kept = evaluate(rate=None)
+    moved = evaluate(truth=shifted(segments(TRUTH), by_s), found=shifted(segments(FOUND), by_s), rate=None)
+    assert [of(row) for row in moved.rows] == [of(row) for row in kept.rows]
+    assert [video.start_s for video in moved.videos] == pytest.approx([by_s] * 2)
+    assert moved.truth_digest != kept.truth_digest
+
+
+def test_frames_are_counted_from_where_a_video_begins() -> None:
+    kept, moved = evaluate(), evaluate(truth=shifted(segments(TRUTH), 2.0), found=shifted(segments(FOUND), 2.0))
+    assert [of(row) for row in moved.rows] == [of(row) for row in kept.rows]
+    assert [video.counted for video in moved.videos] == [14, 12]
+
+
+@pytest.mark.parametrize("length", ["raise", "cut", "pad"])
+@pytest.mark.parametrize("side", ["truth", "found"])
+def test_a_video_without_a_frame_is_told_whatever_the_policy(length: str, side: str) -> None:
+    videos = {"a": [("pour", 0.03)], "b": [("stir", 1.2)]}
+    with pytest.raises(SchemaError, match=f"{side}: a: expected at least one frame at 10, got none"):
+        evaluate(**{side: labelled_segments(videos)}, length=length)
+
+
+def test_all_problems_are_told_at_once() -> None:
+    short = segments({"a": TRUTH["a"][:12], "b": TRUTH["b"][:5]})
+    with pytest.raises(LengthMismatchError, match="found: a: expected 14 frames") as raised:
+        evaluate(found=short)
+    assert [problem.where for problem in raised.value.problems] == ["found: a", "found: b"]
+    assert {problem.code for problem in raised.value.problems} == {"length-mismatch"}
+
+
+def test_labels_that_only_one_side_has_are_wrong() -> None:
+    found = {name: ["cut" if word == "pour" else word for word in words] for name, words in TRUTH.items()}
+    scores = evaluate(found=segments(found))
+    check(scores.rows[0], plain(TRUTH, found))
+    assert scores.rows[0].f[0].fp == scores.rows[0].f[0].fn == 1

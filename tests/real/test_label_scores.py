@@ -13,6 +13,7 @@ import pytest
 
 from lapsdata.adapters.mstcn import read
 from lapsdata.containers import Segments
+from lapsdata.errors import LengthMismatchError
 from lapsdata.metrics import (
     ACTIVITYNET_OVERLAPS,
     LABEL_PROFILES,
@@ -197,3 +198,26 @@ def test_tables_are_narrow(real_data: Path) -> None:
     for table in tables:
         assert max(map(len, table.splitlines())) <= 80
         assert "not above chance" not in table
+
+
+def test_silence_of_breakfast_is_an_action_unless_it_is_said(real_data: Path) -> None:
+    """As MS-TCN scores it: the same background list for all data sets."""
+    truth = read(real_data / "breakfast_labels", rate=15).container
+    assert isinstance(truth, Segments)
+    silences = sum(label == "SIL" for label in truth.label)
+    assert silences > 0
+    for background, wanted in ((("background",), len(truth)), (("SIL",), len(truth) - silences)):
+        scores = evaluate_labels(truth, truth, rate=FrameRate(15), background=background, draws=5)
+        assert sum(video.tp[0] for video in scores.videos) == wanted
+        assert scores.rows[0].f[2].f.mean == scores.rows[0].edit.mean == 1.0
+
+
+def test_one_rate_for_another_is_an_error_with_both_numbers(real_data: Path) -> None:
+    """Predictions at half the rate of the labels: nothing is cut to fit."""
+    truth, found = gtea(real_data, "test.split1"), read(real_data / "gtea_predictions" / "split_1", rate=30).container
+    assert isinstance(found, Segments)
+    with pytest.raises(LengthMismatchError, match="found: S1_Cheese_C1: expected 943 frames as in the truth, got 471"):
+        evaluate_labels(truth, found, rate=FrameRate(15), draws=1)
+    cut = evaluate_labels(truth, found, rate=FrameRate(15), length="cut", draws=1)
+    assert cut.rules.length == "cut"
+    assert cut.policies["truth_cut_frames"] > 4000

@@ -20,20 +20,20 @@ import pytest
 from lapsdata import formats
 from lapsdata.containers import Energies, Segments
 from lapsdata.errors import CorruptDataError, FormatTooNewError, SchemaError, StorageError, UnknownFormatError
-from lapsdata.metrics import CHANCE_ROWS, TRAIN_ROWS, boundary_table, evaluate_boundaries
+from lapsdata.metrics import CHANCE_ROWS, TRAIN_ROWS, boundary_table, evaluate_boundaries, segmentation_table
 from lapsdata.provenance import parent, path_digest
 from lapsdata.report.timelines import draw_timeline
 from lapsdata.report.tolerance_curve import draw_tolerance_curve
-from lapsdata.schema import BoundaryResult, EnergiesHeader, SegmentedVideo, SegmentsHeader, Tool
+from lapsdata.schema import BoundaryResult, EnergiesHeader, SegmentationResult, SegmentedVideo, SegmentsHeader, Tool
 from lapsdata.schema.base import canonical_json
 from lapsdata.stages import report as stage
 from lapsdata.stages._report_curve import CURVE_S
 from lapsdata.stages._report_header import read_report
-from lapsdata.stages.evaluate import EvaluateOptions, score_segments
+from lapsdata.stages.evaluate import EvaluateOptions, ScoredFiles, score_segments
 from lapsdata.stages.report import PLUGIN, ReportOptions, write_report
 from lapsdata.storage.seal import crc32c
 from lapsdata.storage.sealed_json import read_sealed_json, write_sealed_json
-from lapsdata.testing.samples import sample_provenance
+from lapsdata.testing.samples import sample_provenance, sample_scores
 
 NAMES = ("clip_a", "clip_b", "clip_c")
 
@@ -83,7 +83,7 @@ def given(tmp_path: Path) -> dict[str, Any]:
         ends, {name: np.array([2.5, 9.0]) for name in NAMES}, spans_s=dict.fromkeys(NAMES, (0.0, 20.0)), draws=3,
         provenance=sample_provenance().model_copy(update={"parents": (parent("segments", folder / "found.parquet"),)}),
     )  # fmt: skip
-    write_sealed_json(folder / "scores.json", result)
+    write_sealed_json(folder / "scores.json", sample_scores(result))
     return {
         "segments": folder / "found.parquet",
         "energies": [folder / "energies.jsonl", folder / "means.jsonl"],
@@ -150,8 +150,8 @@ def test_a_folder_holds_timelines_scores_a_page_and_what_it_is(given: dict[str, 
         "timelines/clip_a.png", "timelines/clip_b.png", "timelines/clip_c.png",
     ]  # fmt: skip
     assert files["scores.json"] == given["scores"].read_bytes()
-    result = BoundaryResult.parse(json.dumps({**json.loads(files["scores.json"]), "x-seal": "x"}))
-    assert files["scores.txt"].decode() == boundary_table(result) + "\n"
+    result = SegmentationResult.parse(json.dumps({**json.loads(files["scores.json"]), "x-seal": "x"}))
+    assert files["scores.txt"].decode() == segmentation_table(result) + "\n"
     told = {one["name"]: one["digest"] for one in json.loads(files["report.json"])["files"]}
     assert told == {name: path_digest(tmp_path / "out" / name) for name in files if name != "report.json"}
     header = output.content.header
@@ -205,7 +205,7 @@ def test_the_page_shows_each_video_once_and_needs_nothing_else(given: dict[str, 
 def test_the_page_says_what_the_numbers_are(given: dict[str, Any], tmp_path: Path) -> None:
     write_report(tmp_path / "out", **given)
     text = Page(tmp_path / "out").text
-    result = BoundaryResult.parse(json.dumps({**json.loads(given["scores"].read_bytes()), "x-seal": "x"}))
+    result = scores_in(given["scores"]).boundaries
     for row in result.rows:
         assert f"<th>{row.name}</th>" in text
         for score in row.scores:
@@ -228,7 +228,7 @@ def test_a_prediction_above_chance_is_said_to_be(given: dict[str, Any], tmp_path
         ends, ends, spans_s=dict.fromkeys(NAMES, (0.0, 20.0)), tolerances_s=(0.1,), draws=3
     )  # fmt: skip
     given["scores"] = tmp_path / "good.json"
-    write_sealed_json(given["scores"], result)
+    write_sealed_json(given["scores"], sample_scores(result))
     write_report(tmp_path / "out", **given)
     text = Page(tmp_path / "out").text
     assert "above every row of chance at every tolerance" in text
@@ -241,16 +241,15 @@ def scored(given: dict[str, Any], tmp_path: Path) -> dict[str, Any]:
     formats.write(tmp_path / "train.parquet", segments(("more", "most")))
     formats.write(tmp_path / "true.parquet", segments(first_s=2.0))
     given |= {"truth": tmp_path / "true.parquet", "scores": tmp_path / "taken.json"}
-    taken = score_segments(
-        given["segments"], given["truth"], given["scores"], EvaluateOptions(draws=3, tolerances_s=(0.7, 1.0)),
-        energies=given["energies"][0], train=tmp_path / "train.parquet",
-    )  # fmt: skip
-    assert len(taken.content.rows) > len(CHANCE_ROWS) + len(TRAIN_ROWS)
+    files = ScoredFiles(given["segments"], given["truth"], given["energies"][0], tmp_path / "train.parquet")
+    options = EvaluateOptions(draws=3, shift_draws=3, tolerances_s=(0.7, 1.0))
+    taken, _ = score_segments(files, given["scores"], options)
+    assert len(taken.content.boundaries.rows) > len(CHANCE_ROWS) + len(TRAIN_ROWS)
     return {**given, "train": tmp_path / "train.parquet"}
 
 
-def result_in(path: Path) -> BoundaryResult:
-    return read_sealed_json(path, BoundaryResult)
+def scores_in(path: Path) -> SegmentationResult:
+    return read_sealed_json(path, SegmentationResult)
 
 
 @pytest.mark.usefixtures("quick")
@@ -258,7 +257,8 @@ def test_the_curve_is_taken_at_many_tolerances_where_all_files_are_there(
     scored: dict[str, Any], tmp_path: Path
 ) -> None:
     write_report(tmp_path / "out", **scored)
-    few, many = result_in(scored["scores"]), result_in(tmp_path / "out" / "curve.json")
+    few = scores_in(scored["scores"]).boundaries
+    many = read_sealed_json(tmp_path / "out" / "curve.json", BoundaryResult)
     assert many.rules.tolerances_s == tuple(sorted({*CURVE_S, 0.7}))
     assert many.truth_digest == few.truth_digest
     # Every row, with the same value where both have one.
@@ -281,21 +281,22 @@ def test_otherwise_the_curve_is_that_of_the_scores(scored: dict[str, Any], tmp_p
     if what in scored:
         del scored[what]
     else:
-        few = result_in(scored["scores"])
+        few = scores_in(scored["scores"])
         if what == "of others":
             made = few.provenance.model_copy(update={"parameters": {"draws": 3}})
             few = few.model_copy(update={"provenance": made})
         else:
-            better = few.rows[0].scores[0].model_copy(update={"macro": few.rows[0].scores[0].macro.model_copy(
-                update={"f": 0.123})})  # fmt: skip
-            first = few.rows[0].model_copy(update={"scores": (better, *few.rows[0].scores[1:])})
-            few = few.model_copy(update={"rows": (first, *few.rows[1:])})
+            at = few.boundaries
+            wrong = at.rows[0].scores[0].macro.model_copy(update={"f": 0.123})
+            better = at.rows[0].scores[0].model_copy(update={"macro": wrong})
+            first = at.rows[0].model_copy(update={"scores": (better, *at.rows[0].scores[1:])})
+            few = few.model_copy(update={"boundaries": at.model_copy(update={"rows": (first, *at.rows[1:])})})
         write_sealed_json(scored["scores"], few, overwrite=True)
     write_report(tmp_path / "out", **scored)
     assert not (tmp_path / "out" / "curve.json").exists()
     drawn = cv2.imread(str(tmp_path / "out" / "curve.png"))
     assert drawn is not None
-    assert (drawn[..., ::-1] == draw_tolerance_curve(result_in(scored["scores"]))).all()
+    assert (drawn[..., ::-1] == draw_tolerance_curve(scores_in(scored["scores"]).boundaries)).all()
     assert "At the 2 tolerances of the scores" in Page(tmp_path / "out").text
 
 
@@ -303,7 +304,7 @@ def test_otherwise_the_curve_is_that_of_the_scores(scored: dict[str, Any], tmp_p
 def test_a_single_tolerance_is_no_curve(given: dict[str, Any], tmp_path: Path) -> None:
     ends = {name: np.array([2.0, 9.0]) for name in NAMES}
     alone = evaluate_boundaries(ends, ends, spans_s=dict.fromkeys(NAMES, (0.0, 20.0)), tolerances_s=(1.0,), draws=3)
-    write_sealed_json(tmp_path / "alone.json", alone)
+    write_sealed_json(tmp_path / "alone.json", sample_scores(alone))
     write_report(tmp_path / "out", **{**given, "scores": tmp_path / "alone.json"})
     assert "curve.png" not in tree(tmp_path / "out")
     assert "over tolerance" not in Page(tmp_path / "out").text
@@ -311,7 +312,8 @@ def test_a_single_tolerance_is_no_curve(given: dict[str, Any], tmp_path: Path) -
 
 @pytest.mark.usefixtures("quick")
 def test_a_train_split_that_no_score_knows_is_refused(scored: dict[str, Any], tmp_path: Path) -> None:
-    score_segments(scored["segments"], scored["truth"], tmp_path / "without.json", EvaluateOptions(draws=3))
+    files = ScoredFiles(scored["segments"], scored["truth"])
+    score_segments(files, tmp_path / "without.json", EvaluateOptions(draws=3, shift_draws=3))
     with pytest.raises(SchemaError, match=r"scores: expected scores that were taken beside a train split, got none"):
         write_report(tmp_path / "out", **{**scored, "scores": tmp_path / "without.json"})
     formats.write(tmp_path / "train.parquet", segments(("much", "most")), overwrite=True)
