@@ -30,7 +30,6 @@ Family = Literal["prediction", "oracle", "metronome", "drawn", "other"]
 
 # So many numbers have room below a panel, however they lie.
 _FEW = 6
-_ORACLES = ("uniform_truth_count", "uniform_best_period")
 
 
 class Line(NamedTuple):
@@ -75,7 +74,7 @@ def lines_of(result: BoundaryResult, average: Average) -> list[Line]:
 def _family(row: BoundaryRow) -> Family:
     if row.kind == "prediction":
         return "prediction"
-    if row.name in _ORACLES or row.name.startswith("oracle"):
+    if row.kind == "oracle":
         return "oracle"
     if row.name.startswith("uniform"):
         return "metronome"

@@ -23,7 +23,6 @@ PREDICTION = "#0b3c7d"
 # Of Paul Tol's "muted" and ColorBrewer's "Dark2", which differ for every eye; names stand beside the lines as well.
 _COLOURS = {
     "uniform_same_count": "#cc6677",
-    "uniform_truth_count": "#882255",
     "oracle_count": "#882255",
     "uniform_best_period": "#aa4499",
     "uniform_train_period": "#d95f02",

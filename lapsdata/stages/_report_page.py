@@ -295,7 +295,8 @@ def _score_rows(row: BoundaryRow, result: BoundaryResult, average: Average) -> I
         cells.append(f"<td{' class=bad' if lost else ''}>{of.f:.3f}{spread}</td>")
     median = None if row.deviation is None else getattr(row.deviation, average).truth_to_found_s
     cells.append(f"<td>{'' if row.deviation is None else '-' if median is None else f'{median:.3f}'}</td>")
-    yield f"<tr{' class=first' if ours else ''}><th>{_text(row.name)}</th>{''.join(cells)}</tr>"
+    name = f"{row.name} (oracle)" if row.kind == "oracle" else row.name
+    yield f"<tr{' class=first' if ours else ''}><th>{_text(name)}</th>{''.join(cells)}</tr>"
     for word in ("precision", "recall") if ours else ():
         numbers = "".join(f"<td>{getattr(getattr(score, average), word):.3f}</td>" for score in row.scores)
         yield f"<tr class=sub><th>{word}</th>{numbers}<td></td></tr>"

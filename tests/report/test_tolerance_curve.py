@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy.optimize import isotonic_regression
 
 from lapsdata.errors import SchemaError, StorageError
-from lapsdata.metrics import evaluate_boundaries
+from lapsdata.metrics import ORACLE_ROWS, evaluate_boundaries
 from lapsdata.report import _curve_ink as ink
 from lapsdata.report._curve_data import lines_of, lost_to_chance, spread, tolerance_axis
 from lapsdata.report._curve_layout import gather_curves
@@ -48,7 +48,8 @@ def row(name: str, f: Sequence[float], band: Band = None, *, draws: int = 1, at:
         BoundaryScore(tolerance_s=t, found=1, hits=0, macro=ratios(one), micro=ratios(one / 2), macro_f_band=band)
         for t, one in zip(at, f, strict=True)
     )
-    kind: Any = "prediction" if name == "prediction" else "chance"
+    oracle = name in ORACLE_ROWS
+    kind: Any = "prediction" if name == "prediction" else "oracle" if oracle else "chance"
     return BoundaryRow(name=name, kind=kind, scores=scores, draws=draws)
 
 
@@ -155,7 +156,6 @@ def test_metronomes_are_dashed_and_oracles_dotted() -> None:
     [
         ("uniform_same_count", 1, "metronome"),
         ("uniform_train_period", 1, "metronome"),
-        ("uniform_truth_count", 1, "oracle"),
         ("uniform_best_period", 1, "oracle"),
         ("oracle_count", 1, "oracle"),
         ("circular_shift", 1000, "drawn"),

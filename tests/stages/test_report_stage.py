@@ -207,7 +207,7 @@ def test_the_page_says_what_the_numbers_are(given: dict[str, Any], tmp_path: Pat
     text = Page(tmp_path / "out").text
     result = scores_in(given["scores"]).boundaries
     for row in result.rows:
-        assert f"<th>{row.name}</th>" in text
+        assert f"<th>{row.name}{' (oracle)' if row.kind == 'oracle' else ''}</th>" in text
         for score in row.scores:
             assert f"{score.macro.f:.3f}" in text
     table = boundary_table(result)
