@@ -251,13 +251,14 @@ def _item(video: Path, name: str, table: Path, every_s: float) -> WorkItem[_Spli
 
 
 def _source(video: Path) -> PacketSource:
+    if video.is_dir():
+        # Which has no times, and here nobody can give them.
+        message = "expected a video, got a folder of images"
+        raise SchemaError(Problem("wrong-kind", str(video), message, "name a video, or a folder of videos"))
     found, session = find_source(video, "rgb", stream=None, rate=None, frame_s=None, times="packets")
     if session is not None:
         session.close()
-    if not hasattr(found, "timeline"):
-        message = "expected a video, got a folder of images"
-        raise SchemaError(Problem("wrong-kind", str(video), message, "name the video"))
-    return found  # type: ignore[return-value]  # only packets have a timeline
+    return found  # type: ignore[return-value]  # a folder alone has no packets
 
 
 def _key(told: Mapping[str, JsonValue], made_of: tuple[Parent, ...], code: str) -> str:

@@ -92,6 +92,8 @@ def explain(error: ValidationError, record: type[BaseModel], where: str) -> list
     found = []
     items = error.errors(include_url=False)
     at_fault = {item["loc"][:depth] for item in items for depth in range(len(item["loc"]))}
+    # Of a pair or a triple pydantic names each place that is missing; the last one tells how many there are.
+    short = {item["loc"][:-1]: item for item in items if _lacks_a_place(item)}
     for item in items:
         if item["type"] == "too_short" and item["loc"] in at_fault:
             continue  # pydantic counts only the good members; the bad ones speak for themselves
@@ -102,6 +104,10 @@ def explain(error: ValidationError, record: type[BaseModel], where: str) -> list
             near = difflib.get_close_matches(last, _record_at(record, item["loc"][:-1]).model_fields, n=1)
             hint = f"did you mean '{near[0]}'?" if near else "own keys begin with 'x-'"
             found.append(Problem("unknown-key", place, f"expected a known key, got '{last}'", hint))
+        elif _lacks_a_place(item):
+            if short[item["loc"][:-1]] is item:
+                told = f"expected {int(last) + 1} items, got {_short(item['input'])}"
+                found.append(Problem("wrong-value", place.rpartition(".")[0], told))
         elif item["type"] == "missing":
             found.append(Problem("missing-key", place, "expected a value, got nothing", f"add the key '{last}'"))
         elif item["type"] == "json_invalid":
@@ -116,6 +122,10 @@ def explain(error: ValidationError, record: type[BaseModel], where: str) -> list
 
 def _says_unknown(item: ErrorDetails) -> bool:
     return item["type"] == "string_pattern_mismatch" and item.get("ctx", {}).get("pattern") == EXTRA_KEY
+
+
+def _lacks_a_place(item: ErrorDetails) -> bool:
+    return item["type"] == "missing" and isinstance(item["loc"][-1], int)
 
 
 def _record_at(record: type[BaseModel], place: Place) -> type[BaseModel]:
@@ -153,8 +163,8 @@ def _expected(item: ErrorDetails) -> str:
             return "expected a JSON value"
         case "string_pattern_mismatch":
             return f"expected text of the form {limits['pattern']}"
-        case "string_too_short" | "string_too_long" | "too_short":
-            unit = "items" if item["type"] == "too_short" else "characters"
+        case "string_too_short" | "string_too_long" | "too_short" | "too_long":
+            unit = "characters" if item["type"].startswith("string") else "items"
             least = "at least" if "min_length" in limits else "at most"
             return f"expected {least} {limits.get('min_length', limits.get('max_length'))} {unit}"
         case _:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lapsdata.errors import Problem, SchemaError
 from lapsdata.storage.atomic import storage_errors
 from lapsdata.testing.scene_plan import random_stream
 
@@ -42,7 +43,7 @@ def write_made_up_labels(
     root : Path
         Made if it is not there; files of these names are replaced.
     seconds : float, seconds
-        Mean length of a video; they differ by up to a fifth.
+        Mean length of a video, at least 1; they differ by up to a fifth.
     rate_hz : int, labels per second
     train, test : sequence of str
         Names of the videos.
@@ -50,6 +51,8 @@ def write_made_up_labels(
 
     Raises
     ------
+    SchemaError
+        Shorter videos.
     StorageError
         A file cannot be written.
 
@@ -61,6 +64,9 @@ def write_made_up_labels(
     >>> (root / "splits" / "test.split1.bundle").read_text()
     'S1_Cheese_C1.txt\nS1_Tea_C1.txt\n'
     """
+    if not seconds >= 1:
+        message = f"expected at least 1 s, which has room for rests at both ends, got {seconds:g} s"
+        raise SchemaError(Problem("out-of-range", "seconds", message))
     truth, splits = root / "groundTruth", root / "splits"
     with storage_errors(root, "write to"):
         for folder in (truth, splits):

@@ -88,9 +88,9 @@ def write_standin(
     Raises
     ------
     SchemaError
-        No labels, or another size.
+        Another size, or less than one frame.
     StorageError
-        Something else is in the folder, or it cannot be written.
+        No labels are there, something else is in the folder, or it cannot be written.
 
     Examples
     --------
@@ -108,6 +108,9 @@ def write_standin(
             f"expected even sides of {2 * _HAND} to {_LARGEST[0]} x {_LARGEST[1]} pixel, got {size[0]} x {size[1]}"
         )
         raise SchemaError(Problem("out-of-range", "size", message))
+    if seconds is not None and not seconds * float(rate.fraction) >= 1:
+        message = f"expected at least one frame, {rate.period_s:g} s, got {seconds:g} s"
+        raise SchemaError(Problem("out-of-range", "seconds", message))
     most = None if seconds is None else s_to_frame(seconds, rate, "nearest")
     labels = {name: words[:most] for name, words in labels_of(source).items()}
     _begin(root, _marker(source, rate, seconds, size, seed))

@@ -78,6 +78,36 @@ BEYOND_JSON_SCHEMA = {
     "seal_list.v1/array_twice": "expected every array once",
     "seal_list.v1/checksums_too_few": "expected 12 bytes of row_crc32c, 4 for each row, got 8",
     "seal_list.v1/checksums_without_end": "expected row_crc32c in base64",
+    "segmentation_result.v1/clusters_ami_null": "expected AMI exactly where frames are counted",
+    "segmentation_result.v1/clusters_ami_of_time": "expected AMI exactly where frames are counted",
+    "segmentation_result.v1/clusters_correct_beyond_counted": "expected up to 24 correct",
+    "segmentation_result.v1/clusters_group_twice": "expected each group once",
+    "segmentation_result.v1/clusters_prediction_twice": "expected the prediction as first row, and as no other",
+    "segmentation_result.v1/clusters_rate_of_time": "expected a rate exactly where frames are counted",
+    "segmentation_result.v1/detections_ap_too_few": "expected an average precision at each overlap",
+    "segmentation_result.v1/detections_class_ap_too_few": "expected an average precision at each overlap",
+    "segmentation_result.v1/detections_class_without_label": "expected labels exactly where classes are told apart",
+    "segmentation_result.v1/detections_label_of_no_class": "expected labels exactly where classes are told apart",
+    "segmentation_result.v1/detections_no_prediction": "expected the prediction as first row",
+    "segmentation_result.v1/detections_overlap_twice": "expected rising overlaps",
+    "segmentation_result.v1/labels_background_twice": "expected each label of the background once",
+    "segmentation_result.v1/labels_correct_beyond_counted": "expected up to 30 correct",
+    "segmentation_result.v1/labels_counts_too_few": "expected counts at each overlap",
+    "segmentation_result.v1/labels_edits_beyond_longest": "expected up to 3 edits, the longer order",
+    "segmentation_result.v1/labels_found_differ": "expected as many segments at each overlap",
+    "segmentation_result.v1/labels_fp_too_few": "expected tp, fp and fn at each overlap",
+    "segmentation_result.v1/labels_frames_without_rate": "expected a rate exactly where frames are counted",
+    "segmentation_result.v1/labels_overlaps_falling": "expected rising overlaps",
+    "segmentation_result.v1/labels_prediction_last": "expected the prediction as first row",
+    "segmentation_result.v1/labels_rate_of_time": "expected a rate exactly where frames are counted",
+    "segmentation_result.v1/labels_row_twice": "expected each row once",
+    "segmentation_result.v1/labels_scores_of_other_overlaps": "expected scores at the overlaps of the rules",
+    "segmentation_result.v1/labels_scores_too_few": "expected scores at the overlaps of the rules",
+    "segmentation_result.v1/labels_true_differ": "expected as many segments at each overlap",
+    "segmentation_result.v1/labels_video_twice": "expected each video once",
+    "segmentation_result.v1/old_keys_missing": "expected old keys under the rules laps-2025, and under no other",
+    "segmentation_result.v1/old_keys_of_other_rules": "expected old keys under the rules laps-2025",
+    "segmentation_result.v1/score_band_falling": "expected a band from its lower to its upper end",
     "segments.v1/end_before_start": "expected start_s < end_s",
     "segments.v1/video_twice": "expected each video once",
     "shards.v1/fields_of_others": "expected the fields that the headers of the videos say",
@@ -108,10 +138,11 @@ BEYOND_JSON_SCHEMA = {
     "tracks.v1/rate_beyond_32_bits": "expected numerator and denominator up to 2147483647",
 }
 
+# The same in any numbers: of a mutated example they are others.
 RELATIONS = {
-    message.partition(" 'noisy'")[0].partition(" within")[0].partition(r" \(")[0].partition(" up to")[0]
+    re.sub(r"(?<!-)\b\d+(\.\d+)?\b", r"[-+.e\\d]+", message.partition(" 'noisy'")[0].partition(r" \(")[0])
     for message in BEYOND_JSON_SCHEMA.values()
-} | {"bytes of row_crc32c, 4 for each row", "usual fields among the fields"}
+} | {r"expected \d+ bytes of row_crc32c", "usual fields among the fields"}
 
 
 def named(path: Path) -> str:
