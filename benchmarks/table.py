@@ -12,6 +12,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 BEGIN, END = "<!-- benchmarks: written by benchmarks/table.py -->", "<!-- end of benchmarks -->"
+GTEA_BEGIN, GTEA_END = "<!-- gtea: written by benchmarks/table.py -->", "<!-- end of gtea -->"
 
 
 def result(name: str) -> dict[str, Any]:
@@ -201,8 +202,14 @@ def scoring() -> list[tuple[str, str, str]]:
     return [
         *found,
         (f"boundary scores of GTEA's four splits, {every}", f"<= {promise['gtea_s']} s", f"{gtea['s']} s"),
+        (f"the same with labels, whole segments and clusters, {every}", *_all_of_gtea()),
         (f"the same of {breakfast['videos']:,} generated videos like Breakfast's", "", f"{breakfast['s']} s"),
     ]
+
+
+def _all_of_gtea() -> tuple[str, str]:
+    told = result("gtea")
+    return f"<= {told['promise_s']} s", f"{told['seconds']} s"
 
 
 def gripper() -> list[tuple[str, str, str]]:
@@ -353,10 +360,22 @@ def table() -> str:
     return "\n".join(lines)
 
 
+def gtea_table() -> str:
+    """GTEA's test videos: a model, chance and published numbers side by side."""
+    columns = ("F1@2s", "F1@5s", "AP@0.5", "AP@0.75", "F@0.5s", "F@1s", "F@2s", "accuracy", "edit", "F@50")
+    lines = [f"| | what it is | {' | '.join(columns)} |", f"|---|---|{'---|' * len(columns)}"]
+    for name, row in result("gtea")["rows"].items():
+        numbers = (f"{row[column]:.3f}" if column in row else "" for column in columns)
+        lines.append(f"| {name} | {row['kind']} | {' | '.join(numbers)} |")
+    return "\n".join(lines)
+
+
 def with_table(text: str) -> str:
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n{table()}\n{END}{after}"
+    for begin, end, made in ((BEGIN, END, table()), (GTEA_BEGIN, GTEA_END, gtea_table())):
+        before, _, rest = text.partition(begin)
+        _, _, after = rest.partition(end)
+        text = f"{before}{begin}\n{made}\n{end}{after}"
+    return text
 
 
 if __name__ == "__main__":

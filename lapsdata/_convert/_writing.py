@@ -226,7 +226,8 @@ def _to_others(work: ConvertWork, target: Path, before: int, tell: Tell) -> Conv
     told = {"rate": options.rate, "gap_label": options.gap_label}
     given = {name: value for name, value in told.items() if value is not None}
     reader = _adapter(work) if source.kind == "adapted" else None
-    takes = frozenset[str]() if reader is None else (getattr(reader[0], "takes", None) or frozenset({"rate"}))
+    takes = frozenset[str]() if reader is None else getattr(reader[0], "takes", None)
+    takes = frozenset({"rate"}) if takes is None else takes
     # The rate is that of the frames on both sides, where both have frames.
     if wrong := given.keys() - writer.takes - takes:
         message = f"expected what {options.to} or its source takes, got {', '.join(sorted(wrong))}"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from pydantic import JsonValue
 
-    from lapsdata.schema import EndReason
+    from lapsdata.schema import EndReason, Tool
     from lapsdata.schema.base import Parent
     from lapsdata.timebase import FrameRate
 
@@ -74,11 +74,11 @@ class Pieces:
         """Note what a user is to be told."""
         self.notes.append(Problem(code, str(self._path), message, fix, "info" if info else "warning"))
 
-    def count(self, code: str, count: int, message: str, fix: str | None = None) -> None:
+    def count(self, code: str, count: int, message: str, fix: str | None = None, *, info: bool = False) -> None:
         """Count what a policy has touched in the header, and tell it where there is any."""
         if count:
             self.policies[code.replace("-", "_")] = count
-            self.note(code, message, fix)
+            self.note(code, message, fix, info=info)
 
     def video(self, name: str, end_s: float | None = None) -> None:
         """Add a video; `end_s` is how long it is, where that is told."""
@@ -124,6 +124,7 @@ class Pieces:
         parameters: dict[str, JsonValue] | None = None,
         rate: FrameRate | None = None,
         rate_origin: str | None = None,
+        segmenter: Tool | None = None,
     ) -> Adapted:
         """Return all of it.
 
@@ -151,6 +152,7 @@ class Pieces:
             videos=tuple(SegmentedVideo(name=name, start_s=first, end_s=last) for name, (first, last) in spans.items()),
             # In order of starts a segment that crosses any other crosses its neighbour.
             overlap=bool(((video[1:] == video[:-1]) & (start[1:] < end[:-1])).any()),
+            segmenter=segmenter,
         )
         segments = Segments(
             header,

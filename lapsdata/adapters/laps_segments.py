@@ -1,26 +1,32 @@
 """Segments of LAPS (arXiv 2511.21428): `<video>_segments.json`, found or true, read and written.
 
-What it finds lies in `<video>/segmented_videos/`, what is true in one folder; both hold `segments`, a list of spans of
-one video. Times are seconds, or first and last frame, the last one being part of it, with the frames per second beside
-them. Where its own resampler followed the clock of the wall, its seconds are not those of the video.
+    {"video": "S1_Tea.mp4", "video_duration_sec": 4.0, "segments": [{"start_sec": 0.5, "end_sec": 2.0}]}
+
+True ones lie in one folder, found ones in `<video>/segmented_videos/`. These have `segmentation_params`, which become
+the parameters of the segmenter, and number their segments by `label` ("segment_0"), which is no class and is left out.
+Where its own resampler followed the clock of the wall, its seconds are not those of the video.
+
+No score is in the files of LAPS: its evaluation takes the mean energy of the windows that start in a segment, or else
+its duration. `score` beside a segment is an addition of ours, written and read back.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from lapsdata.adapters._adapter import Adapted, Adapter, Writer
-from lapsdata.adapters._pieces import Pieces, seconds_of
+from lapsdata.adapters._pieces import Pieces
 from lapsdata.adapters._texts import files_inside, head
-from lapsdata.errors import Problem, SchemaError, whole_number
+from lapsdata.errors import Problem, SchemaError, listed
 from lapsdata.formats import WriteReport
 from lapsdata.formats._format import size_on_disk
 from lapsdata.provenance import path_digest
+from lapsdata.schema import Tool
 from lapsdata.schema._reading import load_object
 from lapsdata.schema.base import Parent
 from lapsdata.storage.atomic import atomic_folder, existing, storage_errors
-from lapsdata.timebase import FrameRate, frame_to_s
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,12 +36,10 @@ if TYPE_CHECKING:
 __all__ = ["PLUGIN", "read", "write"]
 
 _ENDING, _CLIPS = "_segments.json", "segmented_videos"
-_PLACES = tuple(folder + "*" + _ENDING for folder in ("", f"{_CLIPS}/", f"*/{_CLIPS}/"))
-# The first spelling is written; the others stand in files of its tools and ours.
-_STARTS, _ENDS = ("start_sec", "start_s", "start_time", "start"), ("end_sec", "end_s", "end_time", "end")
-_LENGTHS = ("duration_sec", "duration_s", "duration")
-_SCORES = ("score", "mean_energy")
-_FRAMES = ("start_frame", "end_frame")
+_PLACES = tuple(folder + "*" + _ENDING for folder in ("", f"{_CLIPS}/", f"*/{_CLIPS}/", f"*/*/{_CLIPS}/"))
+_LENGTH, _START, _END, _LABEL, _SCORE = "video_duration_sec", "start_sec", "end_sec", "label", "score"
+_PARAMETERS = "segmentation_params"
+_NUMBER = re.compile(r"segment_\d+", re.ASCII)
 
 
 def recognises(path: Path) -> str | None:
@@ -45,25 +49,24 @@ def recognises(path: Path) -> str | None:
     return "segments" if path.name.endswith(_ENDING) and '"segments"' in head(path) else None
 
 
-def read(path: Path, *, rate: FrameRate | float | str | None = None) -> Adapted:
+def read(path: Path) -> Adapted:
     """Read the segments of one video, or of all in a folder.
 
     Parameters
     ----------
     path : Path
-        A file, `<folder>/<video>_segments.json` or `<folder>/<video>/segmented_videos/<video>_segments.json`.
-    rate : FrameRate, number or str, optional
-        Frames per second, for files that have frames and neither seconds nor `fps`: what a file says goes first.
+        A file, or a folder of true or found ones, at most three folders above them.
 
     Returns
     -------
     Adapted
-        A score is what the file calls `score` or `mean_energy`.
+        Times are seconds. A video without `video_duration_sec` is unmeasured. The segmenter is `laps` where a file has
+        parameters, with those in which all files agree.
 
     Raises
     ------
     SchemaError
-        No such JSON, no times or frames without a rate, a video twice: everything is named.
+        No such JSON, no times, a video twice: everything is named.
     StorageError
         It cannot be read.
 
@@ -71,95 +74,81 @@ def read(path: Path, *, rate: FrameRate | float | str | None = None) -> Adapted:
     --------
     >>> import pathlib, tempfile
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "S1_Tea_segments.json"
-    >>> _ = path.write_text('{"duration_sec": 4.0, "segments": [{"start_sec": 0.5, "end_sec": 2.0}]}')
+    >>> _ = path.write_text('{"video_duration_sec": 4.0, "segments": [{"start_sec": 0.5, "end_sec": 2.0}]}')
     >>> segments = read(path).container
     >>> segments.header.videos[0].name, segments.end_s.tolist()
     ('S1_Tea', [2.0])
     """
-    given = None if rate is None else FrameRate.parse(rate)
-    files = files_inside(existing(path), *_PLACES)
-    pieces, rates = Pieces(path), dict[FrameRate, str]()
+    pieces, numbered, parameters = Pieces(path), 0, list[dict[str, Any]]()
     seen: dict[str, Path] = {}
-    for file in files:
+    for file in files_inside(existing(path), *_PLACES):
         name = file.name.removesuffix(_ENDING)
         if name in seen:
             message = f"expected each video in one file, got '{name}' in {seen[name]} too"
             pieces.problems.add("doubled-video", str(file), message, "name the folder of one of them")
             continue
         seen[name] = file
-        _add_file(file, name, given, pieces, rates)
+        document = _document(file, pieces)
+        if document is not None:
+            parameters.append(document.get(_PARAMETERS) or {})
+            numbered += _add(file, name, document, pieces)
+    message = f"{numbered} labels are the number of a segment (segment_0): left out"
+    pieces.count("numbered-labels", numbered, message, info=True)
     message = (
         "times are as LAPS has written them: where its resampler followed a clock, they are not those of the video"
     )
     pieces.note("times-as-written", message, "compare the lengths of the videos", info=True)
-    alone = next(iter(rates.items())) if len(rates) == 1 else (None, None)
     # By the name of the video, which is as long as a name may be: that of its file is longer.
     made_of = [Parent(role="segments", name=name, digest=path_digest(file)) for name, file in seen.items()]
-    return pieces.adapted(made_of, rate=alone[0], rate_origin=alone[1])
+    return pieces.adapted(made_of, segmenter=_segmenter(parameters, pieces))
 
 
-def _add_file(file: Path, name: str, given: FrameRate | None, pieces: Pieces, rates: dict[FrameRate, str]) -> None:
+def _document(file: Path, pieces: Pieces) -> dict[str, Any] | None:
+    """Return what a file says; None where it is none of theirs, which is noted."""
     with storage_errors(file, "read"):
         data = file.read_bytes()
     try:
         _, document = load_object(data, str(file))
     except SchemaError as error:
         pieces.problems.extend(error.problems)
-        return
-    rows: Any = document.get("segments")
-    if not isinstance(rows, list):
+        return None
+    if not isinstance(document.get("segments"), list):
         message = f"expected a list called segments, got {', '.join(document) or 'nothing'}"
-        pieces.problems.add("wrong-file", str(file), message)
-        return
-    rate = _rate(file, document, given, pieces)
-    pieces.video(name, pieces.length(f"{file}: {_LENGTHS[0]}", _first(document, _LENGTHS)))
-    for number, row in enumerate(rows):
+    elif not isinstance(told := document.get(_PARAMETERS), dict | None):
+        message = f"expected {_PARAMETERS} by name, got {str(told)[:80]}"
+    else:
+        return document
+    pieces.problems.add("wrong-file", str(file), message)
+    return None
+
+
+def _add(file: Path, name: str, document: dict[str, Any], pieces: Pieces) -> int:
+    """Add a video and its segments; return how many labels are numbers."""
+    numbered = 0
+    pieces.video(name, pieces.length(f"{file}: {_LENGTH}", document.get(_LENGTH)))
+    for number, row in enumerate(document["segments"]):
         where = f"{file}: segment {number}"
-        span = _span(row, rate)
-        if span is None:
-            _wrong_row(where, row, pieces)
+        if not isinstance(row, dict) or not {_START, _END} <= row.keys():
+            message = f"expected {_START} and {_END}, got {str(row)[:80]}"
+            pieces.problems.add("wrong-row", where, message)
             continue
-        if _first(row, _STARTS) is None and rate is not None:
-            rates[rate] = "fps of the files" if "fps" in document else "told"
-        label = row.get("label")
-        pieces.add(where, name, *span, None if label is None else str(label), _first(row, _SCORES))
+        label = None if row.get(_LABEL) is None else str(row[_LABEL])
+        if label is not None and _NUMBER.fullmatch(label):
+            label, numbered = None, numbered + 1
+        pieces.add(where, name, row[_START], row[_END], label, row.get(_SCORE))
+    return numbered
 
 
-def _rate(file: Path, document: dict[str, Any], given: FrameRate | None, pieces: Pieces) -> FrameRate | None:
-    own = document.get("fps")
-    if own is None:
-        return given
-    number = seconds_of(own)
-    if number is None or number <= 0:
-        pieces.problems.add("wrong-rate", f"{file}: fps", f"expected frames per second above 0, got {own!r}")
-        return given
-    return FrameRate.parse(number)
-
-
-def _first(row: dict[str, Any], names: tuple[str, ...]) -> Any:  # noqa: ANN401 - any JSON value
-    return next((row[name] for name in names if row.get(name) is not None), None)
-
-
-def _span(row: object, rate: FrameRate | None) -> tuple[Any, Any] | None:
-    """Return start and end, in seconds where they are numbers; None where a row has neither these nor frames."""
-    if not isinstance(row, dict):
+def _segmenter(parameters: list[dict[str, Any]], pieces: Pieces) -> Tool | None:
+    """Return what found the segments, None where no file tells; what differs between files is left out, and noted."""
+    if not any(parameters):
         return None
-    start, end = _first(row, _STARTS), _first(row, _ENDS)
-    if start is not None and end is not None:
-        return start, end
-    first, last = (whole_number(row.get(name)) for name in _FRAMES)
-    if rate is None or first is None or last is None or not 0 <= first <= last:
-        return None
-    return frame_to_s(first, rate), frame_to_s(last + 1, rate)
-
-
-def _wrong_row(where: str, row: object, pieces: Pieces) -> None:
-    if isinstance(row, dict) and set(_FRAMES) <= row.keys():
-        message = "expected frames per second beside frames that rise, got none, or others"
-        pieces.problems.add("no-times", where, f"{message}: {str(row)[:60]}", "give --rate")
-        return
-    message = f"expected {_STARTS[0]} and {_ENDS[0]}, or {' and '.join(_FRAMES)}, got {str(row)[:80]}"
-    pieces.problems.add("wrong-row", where, message)
+    first, *others = parameters
+    same = {name: one for name, one in first.items() if all(name in told and told[name] == one for told in others)}
+    if other := sorted(set[str]().union(*parameters) - same.keys()):
+        message = f"{listed(other)} of {_PARAMETERS} differ between files: left out"
+        pieces.note("parameters-differ", message, "name a file for its own", info=True)
+    return Tool(name="laps", version="unknown", parameters=same)
 
 
 def write(path: Path, segments: Segments) -> WriteReport:
@@ -192,11 +181,10 @@ def write(path: Path, segments: Segments) -> WriteReport:
             place = folder / video.name / _CLIPS if found else folder
             place.mkdir(parents=True, exist_ok=True)
             document = {
-                "video": video.name,
+                "video": f"{video.name}.mp4",
                 # A video that lies before 0 s has none.
-                **({"duration_sec": video.end_s} if video.end_s > 0 else {}),
+                **({_LENGTH: video.end_s} if video.end_s > 0 else {}),
                 "segments": [_row(segments, row) for row in segments.of_video(video.name).tolist()],
-                "source": "lapsdata",
             }
             text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
             (place / f"{video.name}{_ENDING}").write_text(text, encoding="utf-8")
@@ -204,7 +192,7 @@ def write(path: Path, segments: Segments) -> WriteReport:
     notes = [Problem("layout", str(path), f"written into {layout}", None, "info")]
     late = sum(video.start_s != 0 for video in segments.header.videos)
     left = {
-        "why they end": found,
+        "what found them and why they end": found,
         "codes": segments.codes is not None,
         "embeddings": segments.embedding is not None,
         f"where the looked-at time of {late} videos begins": late > 0,
@@ -217,11 +205,11 @@ def write(path: Path, segments: Segments) -> WriteReport:
 
 def _row(segments: Segments, row: int) -> dict[str, Any]:
     """Return what is written of one segment."""
-    told: dict[str, Any] = {_STARTS[0]: float(segments.start_s[row]), _ENDS[0]: float(segments.end_s[row])}
+    told: dict[str, Any] = {_START: float(segments.start_s[row]), _END: float(segments.end_s[row])}
     if (label := segments.label[row]) is not None:
-        told["label"] = label
+        told[_LABEL] = label
     if segments.score is not None and (score := float(segments.score[row])) == score:
-        told["score"] = score
+        told[_SCORE] = score
     return told
 
 
@@ -230,6 +218,6 @@ PLUGIN = Adapter(
     "Segments of LAPS as JSON, found or true",
     recognises,
     read,
-    takes=frozenset({"rate"}),
+    takes=frozenset(),
     writer=Writer("segments", write),
 )

@@ -35,7 +35,7 @@ def compare(
     sure a difference is, is told by drawing the videos anew, both predictions on the same ones.
     """
     from lapsdata.metrics import paired_differences
-    from lapsdata.metrics.paired_table import paired_table
+    from lapsdata.metrics.difference_rows import paired_table
     from lapsdata.stages.scores import check_alike, read_scores
 
     if len(scores) < 2:

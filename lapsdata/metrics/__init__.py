@@ -32,11 +32,11 @@ from lapsdata.metrics.contingency import (
     v_measure,
 )
 from lapsdata.metrics.detection import DetectionScores, boundary_scores
+from lapsdata.metrics.difference_rows import paired_table
 from lapsdata.metrics.evaluation import CHANCE_ROWS, ORACLE_ROWS, TRAIN_ROWS, evaluate_boundaries
 from lapsdata.metrics.label_evaluation import LABEL_CHANCE_ROWS, LABEL_OVERLAPS, LABEL_TRAIN_ROWS, evaluate_labels
 from lapsdata.metrics.label_profiles import LABEL_PROFILES, ApOptions, ClusterOptions, LabelOptions, LabelProfile
 from lapsdata.metrics.paired import PairedDifference, paired_differences
-from lapsdata.metrics.paired_table import paired_table
 from lapsdata.metrics.partition import covering, r_value
 from lapsdata.metrics.profiles import PROFILES, Profile, ProfileName
 from lapsdata.metrics.relative_distance import relative_distance_counts
@@ -52,9 +52,9 @@ from lapsdata.metrics.segmental import (
     without,
 )
 from lapsdata.metrics.segmentation import evaluate_segments
-from lapsdata.metrics.segmentation_table import segmentation_table
 from lapsdata.metrics.table import best_chance, boundary_table, comparison_table, not_above_chance
 from lapsdata.metrics.temporal_ap import ACTIVITYNET_OVERLAPS, AveragePrecision, Detections, average_precision
+from lapsdata.metrics.whole_table import segmentation_table
 
 __all__ = [
     "ACTIVITYNET_OVERLAPS",

@@ -113,7 +113,8 @@ def align(truth: Boundaries, found: Boundaries, how: Alignment) -> tuple[tuple[V
     """
     seconds(how.end_slack_s, "end_slack_s", 0)
     given = {"found": _instants_by_video(found, "found"), "truth": _instants_by_video(truth, "truth")}
-    headers = {"found": _spans_of(found), "truth": _spans_of(truth)}
+    # The time of the truth goes first: it is the same for every prediction.
+    headers = {"truth": _spans_of(truth), "found": _spans_of(found)}
     policies = check_names(given["truth"], given["found"], missing=how.missing, extra=how.extra)
     problems, videos = Problems(), []
     past = {"truth_past_the_end": 0, "found_past_the_end": 0}

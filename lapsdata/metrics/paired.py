@@ -42,7 +42,8 @@ class PairedDifference(NamedTuple):
 
     Examples
     --------
-    See `paired_differences`.
+    >>> PairedDifference(0.5, 0.25, None, None, 1, 0, 0).difference
+    0.25
     """
 
     tolerance_s: float

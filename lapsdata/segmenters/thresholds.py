@@ -231,7 +231,9 @@ def _equal_lengths(segments: Segments, share: float) -> tuple[Problem, ...]:
 
 def _no_threshold_stop(segments: Segments) -> tuple[Problem, ...]:
     tool, reasons = segments.header.segmenter, segments.end_reason
-    if tool is None or "threshold" not in tool.parameters or "threshold" in reasons or len(reasons) < 2:
+    # Another program does not tell why its segments end.
+    told = {"threshold", "annotation"}.intersection(reasons)
+    if tool is None or "threshold" not in tool.parameters or told or len(reasons) < 2:
         return ()
     message = f"none of {len(reasons)} segments ends by the threshold: {reasons.count('max_duration')} by max_duration"
     message += f", {reasons.count('end_of_stream')} at the end of the video"

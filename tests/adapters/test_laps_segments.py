@@ -1,8 +1,9 @@
-"""Segments of LAPS: both layouts, seconds and frames, and files that are written and read back."""
+"""Segments of LAPS: both layouts, what found them, and files that are written and read back."""
 
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from hypothesis import given
 from lapsdata.adapters import find_adapter
 from lapsdata.adapters.laps_segments import read, write
 from lapsdata.errors import SchemaError, StorageError
+from lapsdata.schema import Tool
 from lapsdata.testing.samples import sample_segments
 from lapsdata.testing.strategies import segments as drawn_segments
 
@@ -22,33 +24,54 @@ SAMPLES = Path(__file__).parents[1] / "samples" / "laps_segments"
 FOUND = SAMPLES / "found" / "V1_Box" / "segmented_videos"
 
 
-@pytest.mark.parametrize("path", [FOUND.parents[1], FOUND.parent, FOUND, FOUND / "V1_Box_segments.json"])
-def test_frames_are_found_in_every_depth(path: Path, rows: Callable[[Any], Any]) -> None:
+@pytest.mark.parametrize("path", [SAMPLES, FOUND.parents[1], FOUND.parent, FOUND, FOUND / "V1_Box_segments.json"])
+def test_found_ones_lie_in_every_depth(path: Path, rows: Callable[[Any], Any], tmp_path: Path) -> None:
+    if path == SAMPLES:
+        shutil.copytree(SAMPLES / "found", tmp_path / "deep" / "er")
+        path = tmp_path / "deep"
     found = read(path)
-    assert rows(found.container) == [("V1_Box", 0.4, 2.4, None), ("V1_Box", 2.8, 4.8, None)]
-    assert found.container.score is not None
-    assert found.container.score.tolist()[0] == 1.5
-    assert (str(found.rate), found.rate_origin, found.unmeasured) == ("10", "fps of the files", ("V1_Box",))
+    segments: Any = found.container
+    assert rows(segments) == [("V1_Box", 0.4, 2.4, None), ("V1_Box", 2.8, 4.8, None)]
+    assert (segments.score, segments.header.videos[0].end_s, found.unmeasured) == (None, 6.5, ())
+    assert [(note.code, note.severity) for note in found.notes] == [
+        ("numbered-labels", "info"),
+        ("times-as-written", "info"),
+    ]
+    assert segments.header.policies == {"numbered_labels": 2}
     known = find_adapter(path)
     assert known is not None
     assert (known[0].name, known[1]) == ("laps_segments", "segments")
 
 
-def test_seconds_need_no_rate(rows: Callable[[Any], Any]) -> None:
-    found = read(SAMPLES / "truth", rate=30)
+def test_true_ones_have_labels_and_no_segmenter(rows: Callable[[Any], Any]) -> None:
+    found = read(SAMPLES / "truth")
     assert rows(found.container) == [("V1_Box", 0.0, 1.5, "rest"), ("V1_Box", 1.5, 6.0, "lift")]
     assert (found.rate, found.unmeasured) == (None, ())
     assert [(note.code, note.severity) for note in found.notes] == [("times-as-written", "info")]
+    assert found.container.header.segmenter is None  # type: ignore[union-attr]
 
 
-def test_frames_without_a_rate_take_the_one_that_is_told(tmp_path: Path) -> None:
-    path = tmp_path / "a_segments.json"
-    path.write_text('{"segments": [{"start_frame": 0, "end_frame": 14}]}')
-    found = read(path, rate=15)
-    assert found.container.end_s.tolist() == [1.0]
-    assert (str(found.rate), found.rate_origin) == ("15", "told")
-    with pytest.raises(SchemaError, match=r"expected frames per second beside frames that rise.*give --rate"):
-        read(path)
+def test_the_segmenter_has_the_parameters_in_which_files_agree(tmp_path: Path) -> None:
+    shutil.copytree(SAMPLES / "found", tmp_path / "found")
+    told = json.loads((FOUND / "V1_Box_segments.json").read_text())
+    header: Any = read(tmp_path).container.header
+    assert header.segmenter == Tool(name="laps", version="unknown", parameters=told["segmentation_params"])
+    told["segmentation_params"]["orig_fps"] = 30.0
+    del told["segmentation_params"]["mode"], told["video_duration_sec"]
+    (tmp_path / "V2_segments.json").write_text(json.dumps(told))
+    found: Any = read(tmp_path)
+    del told["segmentation_params"]["orig_fps"]
+    assert found.container.header.segmenter.parameters == told["segmentation_params"]
+    assert found.unmeasured == ("V2",)
+    (note,) = (note for note in found.notes if note.code == "parameters-differ")
+    assert note.message == "'mode', 'orig_fps' of segmentation_params differ between files: left out"
+
+
+@pytest.mark.parametrize("label", ["segment_", "segment_1b", "Segment_1", "a segment_1"])
+def test_only_the_number_of_a_segment_is_no_label(label: str, tmp_path: Path) -> None:
+    row = {"start_sec": 0, "end_sec": 1, "label": label}
+    (tmp_path / "a_segments.json").write_text(json.dumps({"segments": [row]}))
+    assert read(tmp_path).container.label == (label,)  # type: ignore[union-attr]
 
 
 def test_a_folder_with_energies_beside_holds_both(tmp_path: Path) -> None:
@@ -93,8 +116,12 @@ def test_found_ones_lie_in_a_folder_for_each_video(tmp_path: Path) -> None:
         for video in found.header.videos
     ]
     document = json.loads((tmp_path / "out" / inside[0]).read_text())
-    assert document["source"] == "lapsdata"
-    assert document["segments"][0]["start_sec"] == found.start_s[0]
+    first = {"start_sec": 0.5, "end_sec": 1.5, "label": "reach", "score": 0.5}
+    assert document == {
+        "video": "clip_0.mp4",
+        "video_duration_sec": 4.0,
+        "segments": [first, {"start_sec": 1.5, "end_sec": 3.25, "label": "grasp"}],
+    }
     with pytest.raises(StorageError, match="exists"):
         write(tmp_path / "out", found)
 
@@ -102,15 +129,15 @@ def test_found_ones_lie_in_a_folder_for_each_video(tmp_path: Path) -> None:
 BAD = {
     "no JSON": ("[]", "expected one JSON object, got list"),
     "no list": ('{"segments": 3, "fps": 1}', "expected a list called segments, got segments, fps"),
-    "no times": ('{"segments": [{"begin": 1}]}', "expected start_sec and end_sec, or start_frame and end_frame, got"),
-    "a number": ('{"segments": [3]}', "segment 0: expected start_sec and end_sec, .* got 3"),
+    "no times": ('{"segments": [{"begin": 1}]}', "expected start_sec and end_sec, got {'begin': 1}"),
+    "another key": ('{"segments": [{"start_s": 1, "end_s": 2}]}', "expected start_sec and end_sec, got"),
+    "a number": ('{"segments": [3]}', "segment 0: expected start_sec and end_sec, got 3"),
     "times that fall": (
         '{"segments": [{"start_sec": 2, "end_sec": 1}]}',
         "expected start <= end in seconds, got 2 and",
     ),
-    "a wrong rate": ('{"fps": 0, "segments": []}', "fps: expected frames per second above 0, got 0"),
-    "frames that fall": ('{"fps": 5, "segments": [{"start_frame": 2, "end_frame": 1}]}', "beside frames that rise"),
-    "no length": ('{"duration_sec": -1, "segments": []}', "duration_sec: expected seconds above 0, got -1"),
+    "parameters": ('{"segmentation_params": 3, "segments": []}', "expected segmentation_params by name, got 3"),
+    "no length": ('{"video_duration_sec": -1, "segments": []}', "duration_sec: expected seconds above 0, got -1"),
     "none": ('{"segments": []}', "expected a segment, got none"),
 }
 

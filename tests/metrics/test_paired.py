@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from lapsdata.errors import SchemaError
 from lapsdata.metrics import evaluate_boundaries
+from lapsdata.metrics.difference_rows import paired_table
 from lapsdata.metrics.paired import paired_differences
-from lapsdata.metrics.paired_table import paired_table
 
 if TYPE_CHECKING:
     from lapsdata.schema import BoundaryResult

@@ -60,6 +60,6 @@ def test_the_experiment(
     # What moves as the labels say is found: at a quarter of a second, far above a metronome's.
     prediction, metronome = (
         float(next(line for line in tables[2].splitlines() if line.startswith(row)).split()[1])
-        for row in ("prediction", "uniform_best_period")
+        for row in ("prediction", "uniform_train_period")
     )
     assert prediction > metronome + 0.2

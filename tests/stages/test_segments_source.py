@@ -11,7 +11,7 @@ from lapsdata import formats
 from lapsdata.containers import Segments
 from lapsdata.errors import SchemaError, StorageError, UnknownFormatError
 from lapsdata.schema import SegmentedVideo, SegmentsHeader
-from lapsdata.stages.evaluate import boundary_scores
+from lapsdata.stages.evaluate import ScoredFiles, segment_scores
 from lapsdata.stages.segments_source import read_segments
 from lapsdata.testing.samples import sample_energies, sample_provenance, sample_segments
 from lapsdata.timebase import FrameRate
@@ -234,10 +234,11 @@ def test_scores_of_others_are_those_of_the_same_segments_in_a_file_of_ours(tmp_p
     for video in found.header.videos:
         rows = found.of_video(video.name).tolist()
         parts = ", ".join(f'{{"start_sec": {found.start_s[at]}, "end_sec": {found.end_s[at]}}}' for at in rows)
-        text = f'{{"duration_sec": {video.end_s}, "segments": [{parts}]}}'
+        text = f'{{"video_duration_sec": {video.end_s}, "segments": [{parts}]}}'
         (tmp_path / "theirs" / f"{video.name}_segments.json").write_text(text)
     ours, theirs = (
-        boundary_scores(tmp_path / "found.parquet", tmp_path / name) for name in ("truth.parquet", "theirs")
+        segment_scores(ScoredFiles(tmp_path / "found.parquet", tmp_path / name))[0].boundaries
+        for name in ("truth.parquet", "theirs")
     )
     assert theirs.rows == ours.rows
     assert theirs.rows[0].scores[0].macro.f == 1.0

@@ -127,7 +127,7 @@ def segments(
     Uniform, periodic, random and shifted boundaries are scored by the same rules; a sentence says where the segments
     are not above the best of them. Rules, counts and the digest of the truth stand in the result.
     """
-    from lapsdata.metrics.segmentation_table import segmentation_table
+    from lapsdata.metrics.whole_table import segmentation_table
     from lapsdata.stages._named_prediction import named_prediction
     from lapsdata.stages.evaluate import EvaluateOptions, ScoredFiles, score_segments, segment_scores
     from lapsdata.timebase import FrameRate
