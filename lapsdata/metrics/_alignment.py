@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Alignment", "Boundaries", "ExtraPolicy", "MissingPolicy", "Video", "align"]
 
+_FIX = "give the video's own time in spans_s, or end_slack_s (--end-slack) for what its ends may differ by"
+
 Boundaries = Segments | Mapping[str, "NDArray[np.float64]"]
 """Segments of videos, or the instants of each video's boundaries: float64 (B,), seconds."""
 
@@ -70,8 +72,7 @@ class Alignment:
                 f"expected times from {span_s[0]} s to {span_s[1]} s, got {worst} s ({(beyond > slack).sum()} such "
                 "times)"
             )
-            fix = "give the video's own time in spans_s, or end_slack_s for what its ends may differ by"
-            raise SchemaError(Problem("outside-video", "", message, fix))
+            raise SchemaError(Problem("outside-video", "", message, _FIX))
         return inner_boundaries(instants[~past], span_s, counting=self.counting), int(past.sum())
 
     def span(self, name: str, headers: Mapping[str, Mapping[str, Span]]) -> Span:
@@ -97,7 +98,7 @@ class Alignment:
                     f"expected one time of the video, got {span[0]} s to {span[1]} s in {other} and "
                     f"{chosen[0]} s to {chosen[1]} s in {role}"
                 )
-                fix = "give the video's own time in spans_s, or end_slack_s for what its ends may differ by"
+                fix = _FIX
                 raise SchemaError(Problem("spans-differ", "", message, fix))
         return chosen
 

@@ -25,6 +25,8 @@ from lapsdata.stages.segments_source import SegmentsSource, read_segments
 from lapsdata.storage.sealed_json import read_sealed_json, write_sealed_json
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from lapsdata.containers import Energies, Segments
@@ -273,8 +275,27 @@ def _read(files: ScoredFiles, options: EvaluateOptions) -> tuple[SegmentsSource,
         return truth, SegmentsSource(drawn.segments(truth.segments))
     found = read_segments(files.found, rate=truth.rate, found=truth.segments)
     if truth.rate is None:
+        alone = truth
         truth = read_segments(files.truth, split=options.split, found=found.segments)
+        found = found._replace(notes=(*found.notes, *_guessed_ends(files.found, alone, found)))
     return truth, found
+
+
+def _guessed_ends(path: Path, truth: SegmentsSource, found: SegmentsSource) -> Iterator[Problem]:
+    """Say where no file tells how long a video is and what was found goes beyond the truth: its end moves with that."""
+    ends = {video.name: video.end_s for video in truth.segments.header.videos if video.name in truth.unmeasured}
+    beyond = [
+        f"'{video.name}' ({ends[video.name]:g} s in the truth, {video.end_s:g} s found)"
+        for video in found.segments.header.videos
+        if video.name in found.unmeasured and video.end_s > ends.get(video.name, video.end_s)
+    ]
+    if beyond:
+        videos = "1 video" if len(beyond) == 1 else f"{len(beyond)} videos"
+        message = (
+            f"what was found goes on beyond the truth in {videos}, and no file says how long: {', '.join(beyond[:3])}"
+            f"{' ...' if len(beyond) > 3 else ''}; the later is taken for the end, and the last true end scored too"
+        )
+        yield Problem("ends-guessed", str(path), message, "score files that say how long videos are", "warning")
 
 
 def _train(files: ScoredFiles, options: EvaluateOptions) -> SegmentsSource | None:

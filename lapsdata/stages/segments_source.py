@@ -46,6 +46,8 @@ class SegmentsSource(NamedTuple):
         Frames per second that times were made of; None where the files hold times.
     rate_origin : str or None
         How that rate is known, in words.
+    unmeasured : tuple of str
+        The videos of which the file does not say how long they are.
 
     Examples
     --------
@@ -58,6 +60,7 @@ class SegmentsSource(NamedTuple):
     notes: tuple[Problem, ...] = ()
     rate: FrameRate | None = None
     rate_origin: str | None = None
+    unmeasured: tuple[str, ...] = ()
 
 
 class _Told(NamedTuple):
@@ -201,7 +204,7 @@ def _source(path: Path, adapted: Adapted, found: Segments | None) -> SegmentsSou
         )
         segments = replace(segments, header=segments.header.model_copy(update={"videos": videos}))
     notes = adapted._replace(unmeasured=still).told(path)
-    return SegmentsSource(segments, notes, adapted.rate, adapted.rate_origin)
+    return SegmentsSource(segments, notes, adapted.rate, adapted.rate_origin, adapted.unmeasured)
 
 
 def _widened(segments: Segments, video: SegmentedVideo, span_s: tuple[float, float]) -> SegmentedVideo:
@@ -260,7 +263,11 @@ def _joined(files: Sequence[Path], parts: Sequence[SegmentsSource]) -> SegmentsS
         tuple(label for one in every for label in one.label),
         score=np.concatenate([_scores(one) for one in every]) if scored else None,
     )
-    return SegmentsSource(segments, tuple(note for part in parts for note in part.notes))
+    return SegmentsSource(
+        segments,
+        tuple(note for part in parts for note in part.notes),
+        unmeasured=tuple(name for part in parts for name in part.unmeasured),
+    )
 
 
 def _scores(segments: Segments) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:

@@ -190,3 +190,29 @@ def test_another_truth_is_refused(inside: Run, data: Path, tmp_path: Path) -> No
     done = inside("compare", "a.json", "c.json")
     assert done.returncode == 1
     assert "c.json" in done.stderr
+
+
+def test_one_file_given_twice_is_refused(inside: Run, data: Path, tmp_path: Path) -> None:
+    results(tmp_path / "found", 1)
+    well(inside("evaluate", "found", "data", "--rate", "10", *QUICK, "--out", "r.json"))
+    done = inside("compare", "r.json", "./r.json")
+    assert done.returncode == 2
+    assert "expected each file once, got r.json twice" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_tolerances_may_come_in_any_order(inside: Run, data: Path, tmp_path: Path) -> None:
+    given = ("evaluate", "uniform:1", "data", "--rate", "10", *QUICK, "--json")
+    told = json.loads(well(inside(*given, "--tolerance", "2", "--tolerance", "0.5", "--tolerance", "2")))
+    assert told["boundaries"]["rules"]["tolerances_s"] == [0.5, 2.0]
+
+
+def test_an_end_that_no_file_tells_is_no_secret(inside: Run, tmp_path: Path) -> None:
+    head = "video,start_s,end_s,label\na,0,5,x\n"
+    (tmp_path / "truth.csv").write_text(f"{head}a,5,10,y\n")
+    (tmp_path / "longer.csv").write_text(f"{head}a,5,12,y\n")
+    (tmp_path / "shorter.csv").write_text(f"{head}a,5,9,y\n")
+    done = inside("evaluate", "longer.csv", "truth.csv", *QUICK)
+    assert "in 1 video, and no file says how long" in done.stderr
+    assert "'a' (10 s in the truth, 12 s found)" in done.stderr
+    assert "ends-guessed" not in inside("evaluate", "shorter.csv", "truth.csv", *QUICK).stderr

@@ -134,7 +134,7 @@ def segments(
 
     options = EvaluateOptions(
         rules=rules.value,
-        tolerances_s=tuple(tolerance) if tolerance else None,
+        tolerances_s=tuple(sorted(set(tolerance))) if tolerance else None,
         split=split,
         train_split=train_split,
         rate=None if rate is None else FrameRate.parse(rate),
