@@ -124,7 +124,7 @@ def align(truth: Boundaries, found: Boundaries, how: Alignment) -> tuple[tuple[V
         try:
             span = how.span(name, headers)
             for role in ("truth", "found"):
-                instants = given[role].get(name, np.empty(0))
+                instants = _within_own(given[role].get(name, np.empty(0)), headers[role].get(name), span)
                 boundaries[role], outside = how.within(instants, span)
                 past[f"{role}_past_the_end"] += outside
         except SchemaError as error:
@@ -133,6 +133,19 @@ def align(truth: Boundaries, found: Boundaries, how: Alignment) -> tuple[tuple[V
             videos.append(Video(name, span, boundaries["truth"], boundaries["found"]))
     problems.raise_as(SchemaError)
     return tuple(videos), {name: count for name, count in (policies | past).items() if count}
+
+
+def _within_own(instants: NDArray[np.float64], own_s: Span | None, span_s: Span) -> NDArray[np.float64]:
+    """Return instants without those at the ends of the time that was looked at where these lie inside of the video.
+
+    Nobody has set them: a last segment ends there because what was looked at does.
+    """
+    if own_s is None:
+        return instants
+    (start, end), (first, last) = span_ticks(span_s, "span_s"), span_ticks(own_s, "span_s")
+    ticks = ticks_of(instants)
+    given: NDArray[np.float64] = instants[~(((ticks == first) & (first > start)) | ((ticks == last) & (last < end)))]
+    return given
 
 
 def _instants_by_video(given: object, role: str) -> dict[str, NDArray[np.float64]]:

@@ -200,3 +200,15 @@ def test_parameters_that_are_none_are_refused(
 ) -> None:
     with pytest.raises(SchemaError, match=message):
         evaluate(**changes)
+
+
+def test_where_a_prediction_stopped_looking_is_no_boundary_and_what_is_true_behind_it_is_missed(
+    evaluate: Callable[..., BoundaryResult],
+) -> None:
+    """Regression: two predictions of one truth that looked at it for unlike times had unlike digests of the truth."""
+    truth = one_segment(9.6, 9.8, (0.0, 10.0))
+    short, whole = one_segment(2, 9.5, (0.0, 9.5)), one_segment(2, 10.0, (0.0, 10.0))
+    ours, theirs = (evaluate(truth=truth, found=one, spans_s=None, end_slack_s=0.5) for one in (short, whole))
+    assert ours.truth_digest == theirs.truth_digest
+    assert [(one.videos[0].truth, one.videos[0].found) for one in (ours, theirs)] == [(2, 1), (2, 1)]
+    assert ours.rows[0].scores == theirs.rows[0].scores
