@@ -156,6 +156,7 @@ def test_labels_and_energies_that_are_none_are_refused() -> None:
 
 # --- boundaries -------------------------------------------------------------------------------------------------
 
+
 @st.composite
 def segmentations(draw: st.DrawFn) -> list[list[tuple[float, float]]]:
     """Draw sets of segments between 0 and 10 s that may touch, begin with the video and end with it."""
