@@ -12,7 +12,9 @@ from lapsdata import console
 from lapsdata.verbs import Json
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    from lapsdata.metrics.paired import PairedDifference, PairedLabelDifference
 
 __all__ = ["PLUGIN"]
 
@@ -32,30 +34,44 @@ def compare(
     """Put scores of one truth side by side, with the first against each other one.
 
     Scores of other rules, of another truth or of other frames per second are refused, and what differs is named. How
-    sure a difference is, is told by drawing the videos anew, both predictions on the same ones.
+    sure a difference is, is told by drawing the videos anew, both predictions on the same ones. Labels stand below
+    the boundaries where the first and another have them.
     """
-    from lapsdata.metrics import paired_differences
-    from lapsdata.metrics.difference_rows import paired_table
+    from lapsdata.metrics import paired_differences, paired_label_differences
+    from lapsdata.metrics.difference_rows import paired_label_table, paired_table
     from lapsdata.stages.scores import check_alike, read_scores
 
     if len(scores) < 2:
         raise typer.BadParameter("expected two files of scores or more, got one", param_hint="SCORES...")
     twice = sorted({str(path) for path in scores if scores.count(path) > 1})
     if twice:
-        raise typer.BadParameter(f"expected each file once, got {', '.join(twice)} again", param_hint="SCORES...")
+        raise typer.BadParameter(f"expected each file once, got {', '.join(twice)} twice", param_hint="SCORES...")
     results = {name: read_scores(path) for name, path in zip(_names(scores), scores, strict=True)}
     check_alike(results)
     parts = {name: result.boundaries for name, result in results.items()}
+    labels = {name: result.labels for name, result in results.items() if result.labels is not None}
     first, *others = parts
-    differences = {
+    less = {
         name: paired_differences(parts[first], parts[name], average=average.value, draws=draws, seed=seed)
         for name in others
     }
+    labels_less = {
+        name: paired_label_differences(labels[first], labels[name], draws=draws, seed=seed)
+        for name in others if first in labels and name in labels
+    }  # fmt: skip
     if json:
-        told = {name: [one._asdict() for one in each] for name, each in differences.items()}
-        console.write_json({"first": first, "average": average.value, "draws": draws, "seed": seed, "less": told})
+        both: dict[str, Mapping[str, Sequence[PairedDifference | PairedLabelDifference]]]
+        both = {"less": less, "labels_less": labels_less}
+        told = {
+            part: {name: [one._asdict() for one in each] for name, each in differences.items()}
+            for part, differences in both.items()
+        }
+        console.write_json({"first": first, "average": average.value, "draws": draws, "seed": seed, **told})
         return
-    for line in paired_table(parts, differences, average=average.value).splitlines():
+    tables = [paired_table(parts, less, average=average.value)]
+    if labels_less:
+        tables.append(paired_label_table(labels, labels_less))
+    for line in "\n\n".join(tables).splitlines():
         console.write(line)
 
 

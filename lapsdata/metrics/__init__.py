@@ -32,11 +32,16 @@ from lapsdata.metrics.contingency import (
     v_measure,
 )
 from lapsdata.metrics.detection import DetectionScores, boundary_scores
-from lapsdata.metrics.difference_rows import paired_table
+from lapsdata.metrics.difference_rows import paired_label_table, paired_table
 from lapsdata.metrics.evaluation import CHANCE_ROWS, ORACLE_ROWS, TRAIN_ROWS, evaluate_boundaries
 from lapsdata.metrics.label_evaluation import LABEL_CHANCE_ROWS, LABEL_OVERLAPS, LABEL_TRAIN_ROWS, evaluate_labels
 from lapsdata.metrics.label_profiles import LABEL_PROFILES, ApOptions, ClusterOptions, LabelOptions, LabelProfile
-from lapsdata.metrics.paired import PairedDifference, paired_differences
+from lapsdata.metrics.paired import (
+    PairedDifference,
+    PairedLabelDifference,
+    paired_differences,
+    paired_label_differences,
+)
 from lapsdata.metrics.partition import covering, r_value
 from lapsdata.metrics.profiles import PROFILES, Profile, ProfileName
 from lapsdata.metrics.relative_distance import relative_distance_counts
@@ -81,6 +86,7 @@ __all__ = [
     "LabelOptions",
     "LabelProfile",
     "PairedDifference",
+    "PairedLabelDifference",
     "Profile",
     "ProfileName",
     "Runs",
@@ -118,6 +124,8 @@ __all__ = [
     "not_above_chance",
     "overlap_counts",
     "paired_differences",
+    "paired_label_differences",
+    "paired_label_table",
     "paired_table",
     "periodic_boundaries",
     "placed_boundaries",

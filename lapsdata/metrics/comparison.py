@@ -6,22 +6,24 @@ from typing import TYPE_CHECKING
 
 from lapsdata.errors import Problem, Problems, SchemaError
 from lapsdata.provenance import synthetic_note
+from lapsdata.schema.result import BoundaryResult
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lapsdata.schema.result import BoundaryResult, BoundaryRules
+    from lapsdata.schema.label_scores import LabelRules, LabelScores
+    from lapsdata.schema.result import BoundaryRules
 
 __all__ = ["check_comparable"]
 
 
-def check_comparable(results: Mapping[str, BoundaryResult]) -> None:
+def check_comparable(results: Mapping[str, BoundaryResult | LabelScores]) -> None:
     """Refuse to compare scores of different rules or of different truths.
 
     Parameters
     ----------
-    results : mapping of str to BoundaryResult
-        What each is called; at least one. All are held against the first.
+    results : mapping of str to BoundaryResult, or to LabelScores
+        What each is called; at least one, all of one kind. All are held against the first.
 
     Raises
     ------
@@ -52,13 +54,19 @@ def check_comparable(results: Mapping[str, BoundaryResult]) -> None:
         if result.truth_digest != reference.truth_digest:
             message = f"expected {reference.truth_digest[:19]} as in {first}, got {result.truth_digest[:19]}"
             problems.add("unlike-truth", f"{name}: truth_digest", message + _videos(reference, result))
-        expected, got = (synthetic_note(one.provenance) or "videos of a data set" for one in (reference, result))
+        expected, got = (_origin(one) for one in (reference, result))
         if expected != got:
             problems.add("synthetic", name, f"expected {expected!r} as in {first}, got {got!r}")
     problems.raise_as(SchemaError)
 
 
-def _unlike(one: BoundaryRules, other: BoundaryRules) -> dict[str, tuple[object, object]]:
+def _origin(result: BoundaryResult | LabelScores) -> str:
+    # Labels stand in a record beside boundaries, which say it.
+    note = synthetic_note(result.provenance) if isinstance(result, BoundaryResult) else None
+    return note or "videos of a data set"
+
+
+def _unlike(one: BoundaryRules | LabelRules, other: BoundaryRules | LabelRules) -> dict[str, tuple[object, object]]:
     # Under which name they were asked for is no rule.
     ours, theirs = (rules.as_json() | {"profile": None} for rules in (one, other))
     return {
@@ -67,7 +75,7 @@ def _unlike(one: BoundaryRules, other: BoundaryRules) -> dict[str, tuple[object,
     }  # fmt: skip
 
 
-def _videos(one: BoundaryResult, other: BoundaryResult) -> str:
+def _videos(one: BoundaryResult | LabelScores, other: BoundaryResult | LabelScores) -> str:
     ours, theirs = ({video.name for video in result.videos} for result in (one, other))
     if ours == theirs:
         return ", of the same videos"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from lapsdata.console import aligned
 from lapsdata.errors import listed, shown
+from lapsdata.metrics._words import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,10 +91,10 @@ _OF_ONE = ("shuffled", "random_projection")
 
 def _heading(result: ProbeResult) -> Iterator[str]:
     rules, groups = result.rules, result.groups
-    quantities = _plural(len(result.quantities), "quantity", "quantities")
+    quantities = plural(len(result.quantities), "quantity", "quantities")
     rows, videos = sum(group.rows for group in groups), sum(len(group.videos) for group in groups)
     yield (
-        f"action probe: {rules.target} of {quantities}, {rows} rows of {_plural(videos, 'video', 'videos')}, "
+        f"action probe: {rules.target} of {quantities}, {rows} rows of {plural(videos, 'video')}, "
         f"{len(groups)} groups held out as a whole"
     )
     yield (f"R² {rules.r2}, mean over {rules.averaged}, rows per {rules.per}, truth {result.truth_digest[:19]}")
@@ -121,7 +122,3 @@ def _notes(result: ProbeResult) -> Iterator[str]:
             edge = sum(strength in ends for strength in row.strengths)
             if row.kind == "prediction" and edge:
                 yield f"{shown(row.name)}: {edge} of {len(row.strengths)} folds chose the weakest or strongest ridge"
-
-
-def _plural(count: int, one: str, many: str) -> str:
-    return f"{count} {one if count == 1 else many}"

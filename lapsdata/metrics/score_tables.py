@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from lapsdata.console import aligned
 from lapsdata.errors import listed, shown
-from lapsdata.schema.ap_scores import ApRow, ApScores
-from lapsdata.schema.segment_clusters import SegmentClusterRow
+from lapsdata.metrics._score_rows import best_of_chance, label_rules, named_rows
+from lapsdata.metrics._words import number, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from lapsdata.metrics._score_rows import NamedRow, Scores
+    from lapsdata.schema.ap_scores import ApScores
     from lapsdata.schema.drawn import DrawnScore
-    from lapsdata.schema.label_scores import LabelRow, LabelScores
+    from lapsdata.schema.label_scores import LabelScores
     from lapsdata.schema.segment_clusters import SegmentClusterScores
 
-    Scores = LabelScores | ApScores | SegmentClusterScores
     _Cells = tuple[str, ...]
 
 __all__ = ["ap_table", "cluster_table", "label_table", "lost_to_chance"]
@@ -56,14 +57,12 @@ def label_table(scores: LabelScores) -> str:
     above chance                       0.104  0.104  1.000  1.000  1.000  0.130
     above chance = (score - best chance) / (1 - best chance)
     """
-    rules = scores.rules
     first = scores.videos
     true, found = (sum(video.tp[0] + getattr(video, name)[0] for video in first) for name in ("fn", "fp"))
-    clock = "time" if rules.rate is None else f"frames at {rules.rate} per second"
     return _table(
         scores,
-        f"labels: {_plural(len(first), 'video')}, {_plural(true, 'true segment')}, {found} found",
-        f"counted in {clock}, background {listed(rules.background, 9)}, length {rules.length}",
+        f"labels: {plural(len(first), 'video')}, {plural(true, 'true segment')}, {found} found",
+        label_rules(scores.rules),
     )
 
 
@@ -104,8 +103,7 @@ def ap_table(scores: ApScores) -> str:
     classes = f"classes {rules.classes}" + (f" ({len(scores.classes)})" if rules.classes == "each" else "")
     return _table(
         scores,
-        f"average precision: {_plural(scores.videos, 'video')}, {_plural(true, 'true segment')}, {found} found"
-        + unknown,
+        f"average precision: {plural(scores.videos, 'video')}, {plural(true, 'true segment')}, {found} found" + unknown,
         f"{classes}, confidence {rules.confidence}, ties {rules.ties}, edges {rules.edges}{background}",
     )
 
@@ -142,7 +140,7 @@ def cluster_table(scores: SegmentClusterScores) -> str:
     clock = "time" if rules.rate is None else f"frames at {rules.rate} per second"
     return _table(
         scores,
-        f"clusters: {_plural(videos, 'video')} in {_plural(len(scores.groups), 'group')}, scope {rules.scope}",
+        f"clusters: {plural(videos, 'video')} in {plural(len(scores.groups), 'group')}, scope {rules.scope}",
         f"counted in {clock}, background {rules.background_time}, unmatched {rules.unmatched}, nmi {rules.nmi}, length "
         f"{rules.length}",
     )
@@ -170,49 +168,15 @@ def lost_to_chance(scores: Scores) -> str | None:
     'The prediction is not above chance in acc (0.667, segments_shuffled has 0.6'
     """
     lost = []
-    for name, (best, row) in _best(scores).items():
-        ours = _numbers(scores)[0].scores[name]
+    for name, (best, row) in best_of_chance(scores).items():
+        ours = named_rows(scores)[0].scores[name]
         if ours is not None and ours.mean <= best:
             lost.append(f"{name} ({ours.mean:.3f}, {shown(row)} has {best:.3f})")
     return f"The prediction is not above chance in {', '.join(lost)}." if lost else None
 
 
-class _Row(NamedTuple):
-    """A row as the table has it: its numbers by the heads of their columns."""
-
-    name: str
-    kind: str
-    scores: Mapping[str, DrawnScore | None]
-
-
-def _numbers(scores: Scores) -> list[_Row]:
-    overlaps = scores.rules.overlaps if isinstance(scores, ApScores) else ()
-    return [_Row(row.name, row.kind, _columns(row, overlaps)) for row in scores.rows]
-
-
-def _columns(row: LabelRow | ApRow | SegmentClusterRow, overlaps: Sequence[float]) -> dict[str, DrawnScore | None]:
-    if isinstance(row, ApRow):
-        each: dict[str, DrawnScore | None]
-        each = {f"AP@{overlap:g}": one for overlap, one in zip(overlaps, row.ap, strict=True)}
-        return each | ({"mean": row.mean} if len(each) > 1 else {})
-    both: dict[str, DrawnScore | None] = {"acc": row.accuracy_micro, "macro": row.accuracy_macro}
-    if isinstance(row, SegmentClusterRow):
-        return both | {"ARI": row.ari, "AMI": row.ami, "NMI": row.nmi, "V": row.v_measure}
-    return both | {"edit": row.edit} | {f"F@{100 * one.overlap:g}": one.f for one in row.f}
-
-
-def _best(scores: Scores) -> dict[str, tuple[float, str]]:
-    """Return, for each number, the best of the rows of chance and which has it: of equals the first."""
-    best: dict[str, tuple[float, str]] = {}
-    for row in _numbers(scores):
-        for name, one in row.scores.items() if row.kind == "chance" else ():
-            if one is not None and (name not in best or one.mean > best[name][0]):
-                best[name] = one.mean, row.name
-    return best
-
-
 def _table(scores: Scores, *heading: str) -> str:
-    rows, best = _numbers(scores), _best(scores)
+    rows, best = named_rows(scores), best_of_chance(scores)
     names = list(rows[0].scores)
     lines = [*heading, f"truth {scores.truth_digest[:19]}"]
     lines += [f"{name}: {count}" for name, count in sorted(scores.policies.items())]
@@ -225,16 +189,16 @@ def _table(scores: Scores, *heading: str) -> str:
     return "\n".join([*told, *(_wrapped(verdict) if verdict else [])])
 
 
-def _cells(rows: Sequence[_Row], best: Mapping[str, tuple[float, str]], names: Sequence[str]) -> Iterator[_Cells]:
+def _cells(rows: Sequence[NamedRow], best: Mapping[str, tuple[float, str]], names: Sequence[str]) -> Iterator[_Cells]:
     yield ("row", "kind", *names)
     for row in rows:
         each = [row.scores[name] for name in names]
-        yield (row.name, row.kind, *(_number(one.mean if one else None) for one in each))
+        yield (row.name, row.kind, *(number(one.mean if one else None) for one in each))
         for title in ("sd", "p"):
             numbers: list[float | None] = [None if one is None else getattr(one, title) for one in each]
             if any(number is not None for number in numbers):
-                yield (f"  {title}", "", *map(_number, numbers))
-    yield ("above chance", "", *(_number(_above(rows[0].scores[name], best.get(name))) for name in names))
+                yield (f"  {title}", "", *map(number, numbers))
+    yield ("above chance", "", *(number(_above(rows[0].scores[name], best.get(name))) for name in names))
 
 
 def _above(ours: DrawnScore | None, best: tuple[float, str] | None) -> float | None:
@@ -243,13 +207,5 @@ def _above(ours: DrawnScore | None, best: tuple[float, str] | None) -> float | N
     return (ours.mean - best[0]) / (1 - best[0])
 
 
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
-
-
 def _wrapped(text: str) -> list[str]:
     return textwrap.wrap(text, _WIDTH)
-
-
-def _plural(count: int, one: str) -> str:
-    return f"{count} {one}{'' if count == 1 else 's'}"

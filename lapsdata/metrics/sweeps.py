@@ -355,7 +355,7 @@ def hits_of_sets(
     >>> found.tolist(), hits.tolist()
     ([3, 1], [2, 1])
     """
-    from lapsdata.metrics._matching_loop import count_pairs
+    from lapsdata.metrics._set_loops import pair_most
 
     start, end = span_ticks(span_s, "span_s")
     truth = ticks_of(inner_boundaries(truth_s, span_s))
@@ -366,4 +366,6 @@ def hits_of_sets(
     kept[1:] &= (np.diff(ticks) != 0) | (np.diff(sets) != 0)
     found = np.bincount(sets[kept], minlength=len(offsets) - 1)
     places = np.concatenate([[0], np.cumsum(found)])
-    return found, count_pairs(truth, ticks[kept], places, tolerance_ticks(tolerance_s))
+    hits = np.zeros((1, len(found)), np.int64)
+    pair_most(truth, np.array([0, len(truth)]), ticks[kept], places, tolerance_ticks(tolerance_s), hits)
+    return found, hits[0]

@@ -12,6 +12,7 @@ from lapsdata.console import aligned
 from lapsdata.errors import shown
 from lapsdata.metrics._above_chance import best_row
 from lapsdata.metrics._given import known_word
+from lapsdata.metrics._words import number, plural
 from lapsdata.metrics.comparison import check_comparable
 from lapsdata.provenance import synthetic_note
 
@@ -88,7 +89,7 @@ def boundary_table(result: BoundaryResult, *, average: Average = "macro") -> str
         rows += [(f"  {title}", *cells, "") for title, cells in _beneath(row, average) if any(cells)]
     above = [one.macro if average == "macro" else one.micro for one in result.above_chance or ()]
     if above:
-        rows.append(("above chance", *(_number(one.chance_corrected_f) for one in above), ""))
+        rows.append(("above chance", *(number(one.chance_corrected_f) for one in above), ""))
         ends = _ends([one.interval for one in above], _RESAMPLES)
         rows += [(f"  {title}", *cells, "") for title, cells in ends if any(cells)]
     sentences = [_best_rows(result, above) if above else None, _covering(result)]
@@ -238,7 +239,7 @@ def not_above_chance(result: BoundaryResult, *, average: Average = "macro") -> s
 def _heading(result: BoundaryResult, average: Average, *, found: bool = True) -> tuple[str, ...]:
     rules = result.rules
     truth = sum(video.truth for video in result.videos)
-    counts = f"{_plural(len(result.videos), 'video')}, {_plural(truth, 'true boundary', 'true boundaries')}"
+    counts = f"{plural(len(result.videos), 'video')}, {plural(truth, 'true boundary', 'true boundaries')}"
     if found:
         counts += f", {sum(video.found for video in result.videos)} found"
     synthetic = synthetic_note(result.provenance)
@@ -264,7 +265,7 @@ def _beneath(row: BoundaryRow, average: Average) -> Iterator[tuple[str, list[str
         yield "precision", [f"{_of(score, average).precision:.3f}" for score in row.scores]
         yield "recall", [f"{_of(score, average).recall:.3f}" for score in row.scores]
         if not macro:
-            yield "R-value", [_number(score.micro_r_value) for score in row.scores]
+            yield "R-value", [number(score.micro_r_value) for score in row.scores]
     sds = [score.macro_f_sd if macro else score.micro_f_sd for score in row.scores]
     yield "sd of the draws", ["" if sd is None else f"{sd:.3f}" for sd in sds]
     if row.name == "circular_shift":
@@ -298,10 +299,6 @@ def _covering(result: BoundaryResult) -> str | None:
     return f"covering: {ours:.3f} ({shown(name)} has {best:.3f})."
 
 
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
-
-
 def _wrapped(line: str) -> list[str]:
     """Return a sentence as lines that no number is parted from its unit by."""
     kept = re.sub(r"(?<=\d) (?=s\b)", "\N{NO-BREAK SPACE}", line)
@@ -322,7 +319,3 @@ def _at(result: BoundaryResult, at: int) -> str:
 
 def _seconds(tolerance_s: float) -> str:
     return f"{tolerance_s:g} s"
-
-
-def _plural(count: int, one: str, many: str | None = None) -> str:
-    return f"{count} {one if count == 1 else many or one + 's'}"

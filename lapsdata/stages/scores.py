@@ -83,6 +83,10 @@ def check_alike(results: Mapping[str, SegmentationResult]) -> None:
             check_comparable({first: reference.boundaries, name: result.boundaries})
         except SchemaError as error:
             problems.extend(error.problems)
+        digests = [one.labels.truth_digest[:19] for one in (reference, result) if one.labels is not None]
+        if len(set(digests)) > 1:
+            message = f"expected {digests[0]} as in {first}, got {digests[1]}"
+            problems.add("unlike-truth", f"{name}: labels: truth_digest", message)
     problems.raise_as(SchemaError)
 
 

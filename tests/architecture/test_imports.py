@@ -14,9 +14,8 @@ import pytest
 # Hot loops are Numba through and through; whoever runs them imports them then.
 HOT_LOOPS = {f"lapsmodels.trackers.{name}" for name in ("_patches", "_beliefs", "_slopes")}
 HOT_LOOPS |= {"lapsdata.storage._copy_loop", "lapsdata.storage._lzf_loop", "lapsmodels.training._motion_loop"}
-HOT_LOOPS |= {f"lapsdata.metrics.{name}" for name in ("_ap_loop", "_label_loop", "_mutual_loop")}
-HOT_LOOPS |= {"lapsdata.metrics._set_loops"}
-HOT_LOOPS |= {"lapsdata.segmenters._machine_loop", "lapsdata.metrics._matching_loop"}
+HOT_LOOPS |= {f"lapsdata.metrics.{name}" for name in ("_ap_loop", "_label_loop", "_mutual_loop", "_set_loops")}
+HOT_LOOPS |= {"lapsdata.segmenters._machine_loop"}
 
 # Models are torch through and through.
 MODELS = {f"lapsmodels.tokenizer.{name}" for name in ("blocks", "model", "losses")}

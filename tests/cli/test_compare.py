@@ -142,16 +142,47 @@ def test_scores_of_one_truth_stand_beside_each_other(inside: Run, data: Path, tm
     assert rows["near"][1] > rows["far"][1]
     assert "best chance" in rows
     assert rows["near less far"][3].startswith("+0.")
+    boundaries, labels = told.split("labels: 4 videos")
+    assert "95 % of draws from" in boundaries
+    assert "counted in frames at 10 per second" in labels
+    # Six frames more of 254 in each of four videos.
+    assert next(line for line in labels.splitlines() if line.startswith("near less far")).split()[3] == "+0.094"
     assert max(map(len, told.splitlines())) <= 80
     document = json.loads(well(inside("compare", "near.json", "far.json", "--draws", "200", "--json")))
     found = document["less"]["far"]
     assert [one["tolerance_s"] for one in found] == [0.25, 0.5, 1.0, 2.0, 5.0]
     assert all(one["higher"] + one["equal"] + one["lower"] == 4 for one in found)
+    of_labels = document["labels_less"]["far"]
+    assert [one["score"] for one in of_labels] == ["acc", "macro", "edit", "F@10", "F@25", "F@50"]
+    assert (of_labels[0]["higher"], of_labels[0]["lower"]) == (4, 0)
     # What --json prints can be compared as well.
     printed = inside("evaluate", "found_near", data, "--rate", "10", *QUICK, "--json")
     (tmp_path / "printed.json").write_text(well(printed))
     same = json.loads(well(inside("compare", "near.json", "printed.json", "--json")))["less"]["printed"]
     assert {one["difference"] for one in same} == {0.0}
+
+
+def test_scores_without_labels_are_compared_by_boundaries_alone(inside: Run, data: Path, tmp_path: Path) -> None:
+    results(tmp_path / "found", 1)
+    for name, given in (("cuts", "uniform:2"), ("labels", "found"), ("again", "found")):
+        well(inside("evaluate", given, data, "--rate", "10", *QUICK, "--out", f"{name}.json"))
+    told = well(inside("compare", "cuts.json", "labels.json", "--draws", "9"))
+    assert "cuts less labels" in told
+    assert "labels: " not in told
+    document = json.loads(well(inside("compare", "labels.json", "cuts.json", "again.json", "--draws", "9", "--json")))
+    assert (list(document["less"]), list(document["labels_less"])) == (["cuts", "again"], ["again"])
+
+
+def test_labels_of_another_truth_are_refused(inside: Run, data: Path, tmp_path: Path) -> None:
+    """The boundaries are the same."""
+    results(tmp_path / "found", 1)
+    well(inside("evaluate", "found", data, "--rate", "10", *QUICK, "--out", "a.json"))
+    path = data / "groundTruth" / "P1_tea.txt"
+    path.write_text(path.read_text().replace("stir", "shake"))
+    well(inside("evaluate", "found", data, "--rate", "10", *QUICK, "--out", "b.json"))
+    done = inside("compare", "a.json", "b.json")
+    assert done.returncode == 1
+    assert "b: labels: truth_digest: expected sha256:" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lapsdata.metrics import best_chance, match_boundaries, random_boundaries, shifted_boundaries, uniform_boundaries
+from lapsdata.metrics._above_chance import best_row, chance_corrected
 from lapsdata.metrics._bootstrap import times_drawn
 
 if TYPE_CHECKING:
@@ -181,3 +182,69 @@ def test_covering_and_r_value_stand_beside_chance(evaluate: Evaluate) -> None:
     assert [score.micro_r_value for score in result.rows[0].scores] == [1.0, 1.0]
     none = evaluate(truth={"a": np.empty(0), "b": np.empty(0)})
     assert all(score.micro_r_value is None for row in none.rows for score in row.scores)
+
+
+# --- the formula ------------------------------------------------------------------------------------------------
+
+SHARE = st.floats(0, 1)
+BELOW = st.floats(0, 0.99)
+
+
+@given(SHARE, SHARE, BELOW)
+def test_what_is_left_of_chance_keeps_the_order(one: float, other: float, chance: float) -> None:
+    first, second = (chance_corrected(f, (chance, "row"), None).chance_corrected_f for f in (one, other))
+    assert first is not None
+    assert second is not None
+    assert (first >= second) == (one >= other) or first == pytest.approx(second)
+    assert first <= 1
+    assert (first > 0) == (one > chance)
+    # A better row of chance leaves less.
+    more = chance_corrected(one, (0.995, "row"), None).chance_corrected_f
+    assert more is not None
+    assert more <= first or one == 1
+
+
+@given(BELOW)
+def test_as_good_as_chance_is_0_and_right_is_1(chance: float) -> None:
+    for f, expected in ((chance, 0.0), (1.0, 1.0)):
+        told = chance_corrected(f, (chance, "row"), None)
+        assert told.chance_corrected_f == expected
+        assert (told.best_chance_row, told.best_chance_f, told.interval) == ("row", chance, None)
+
+
+@given(st.lists(st.tuples(SHARE, BELOW), min_size=1, max_size=30))
+def test_its_interval_is_that_of_each_resample(drawn: list[tuple[float, float]]) -> None:
+    ours, theirs = np.array(drawn).T
+    told = chance_corrected(0.5, (0.25, "row"), (ours, theirs)).interval
+    each = sorted((f - chance) / (1 - chance) for f, chance in drawn)
+    assert told == pytest.approx(np.quantile(each, (0.025, 0.975)))
+    assert told is not None
+    assert each[0] <= told[0] + 1e-9
+    assert told[1] <= each[-1] + 1e-9
+
+
+def test_of_equal_rows_the_first_is_the_best_and_only_of_chance(evaluate: Evaluate) -> None:
+    rows = evaluate(**FOUR).rows
+    best, name = best_row(rows, 0, "macro")
+    twin = next(row for row in rows if row.name == name).model_copy(update={"name": "twin"})
+    assert best_row((*rows, twin), 0, "macro") == (best, name)
+    assert best_row((twin, *rows), 0, "macro") == (best, "twin")
+    for kind in ("oracle", "prediction"):
+        perfect = rows[0].model_copy(update={"kind": kind, "name": "perfect", "scores": evaluate(
+            truth=TRUTH, found=TRUTH, spans_s=SPANS).rows[0].scores})  # fmt: skip
+        assert best_row((*rows, perfect), 0, "macro") == (best, name)
+
+
+@pytest.mark.parametrize("rules", ["default", "laps-2025"])
+def test_resamples_of_equal_videos_are_one_number(evaluate: Evaluate, rules: str) -> None:
+    """Whichever of them are drawn, the mean and the pooled counts say the same."""
+    names = ("a", "b", "c")
+    same: dict[str, Any] = {
+        "truth": {name: np.array([2.0, 5.0]) for name in names},
+        "found": {name: np.array([2.1, 7.0]) for name in names},
+        "spans_s": dict.fromkeys(names, (0.0, 9.0)),
+    }
+    result = evaluate(**same, rules=rules)
+    for score in result.rows[0].scores:
+        assert score.macro_f_interval == pytest.approx((score.macro.f, score.macro.f))
+        assert score.micro_f_interval == pytest.approx((score.micro.f, score.micro.f))

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lapsdata.errors import SchemaError
-from lapsdata.metrics import PROFILES, boundary_scores
+from lapsdata.metrics import PROFILES, boundary_scores, evaluate_boundaries, match_boundaries, segment_boundaries
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -144,6 +144,40 @@ def test_touching_segments_count_twice_by_laps_and_once_otherwise() -> None:
 )
 def test_empty_cases_are_defined(truth: list[float], found: list[float], rules: Any, expected: tuple[Any, ...]) -> None:
     assert boundary_scores(np.array(truth), np.array(found), 0.5, rules=rules) == expected
+
+
+# --- one video of many ------------------------------------------------------------------------------------------
+
+
+@given(CUTS, CUTS, st.sampled_from(TOLERANCES), st.sampled_from([*PROFILES]))
+@settings(max_examples=60)
+def test_a_video_alone_scores_what_it_does_in_a_data_set(
+    truth: NDArray[np.float64], found: NDArray[np.float64], tolerance: float, rules: Any
+) -> None:
+    one = boundary_scores(truth, found, tolerance, rules=rules, span_s=SPAN_S)
+    sides = ({"a": truth}, {"a": found})
+    few = {"draws": 1, "shift_draws": 1, "resamples": 1}
+    row = evaluate_boundaries(*sides, spans_s={"a": SPAN_S}, tolerances_s=(tolerance,), rules=rules, **few).rows[0]
+    assert (row.scores[0].macro.precision, row.scores[0].macro.recall, row.scores[0].macro.f) == one[:3]
+    assert row.scores[0].hits == one.hits
+
+
+@given(segments(), segments(), st.sampled_from(TOLERANCES))
+def test_segments_count_by_the_rules_as_their_boundaries_do(
+    truth: NDArray[np.float64], found: NDArray[np.float64], tolerance: float
+) -> None:
+    for rules, profile in PROFILES.items():
+        sides = (segment_boundaries(*one.T, SPAN_S, counting=profile.counting) for one in (truth, found))
+        counts = match_boundaries(*sides, tolerance, matching=profile.matching).counts
+        ours = boundary_scores(truth, found, tolerance, rules=rules, span_s=SPAN_S)
+        assert (ours.hits, ours.recall, ours.f) == (counts.hits, counts.recall, counts.f)
+        if counts.truth:
+            assert ours.precision == counts.precision
+
+
+@given(CUTS, st.sampled_from(TOLERANCES), st.sampled_from([*PROFILES]))
+def test_a_truth_scores_1_against_itself(cuts: NDArray[np.float64], tolerance: float, rules: Any) -> None:
+    assert boundary_scores(cuts, cuts, tolerance, rules=rules)[:3] == (1.0, 1.0, 1.0)
 
 
 # --- the spelling -----------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lapsdata.errors import SchemaError
-from lapsdata.metrics import BoundaryCounts, relative_distance_counts
+from lapsdata.metrics import BoundaryCounts, match_boundaries, relative_distance_counts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,8 +42,8 @@ def published(videos: Videos, duration: float, relative: float) -> tuple[float, 
                     if apart[nearest] <= relative * duration:
                         hits += 1
                         del free[nearest]
-            precision, recall = hits / len(found), hits / len(truth) if len(truth) else 1.0
-            told.append((2 * precision * recall / (precision + recall) if hits else 0.0, hits, len(truth)))
+            # As a fraction: of raters whose F is equal the last bit of a float shall not choose.
+            told.append((Fraction(2 * hits, len(truth) + len(found)), hits, len(truth)))
         _, hits, size = told[int(np.argmax([f for f, _, _ in told]))]
         pairs, wanted = pairs + hits, wanted + size
     precision, recall = pairs / given if given else 0.0, pairs / wanted if wanted else 1.0
@@ -80,6 +81,43 @@ def test_the_best_rater_counts_and_of_equals_the_first() -> None:
 
 def test_boundaries_at_the_ends_count() -> None:
     assert relative_distance_counts([np.array([0.0, 10.0])], np.array([0.0, 10.0]), 10.0).hits == 2
+
+
+def f_of(video: tuple[list[NDArray[np.float64]], NDArray[np.float64]], relative: float, times: float = 1.0) -> float:
+    raters, found = video
+    return relative_distance_counts([times * one for one in raters], times * found, 8.0 * times, relative).f
+
+
+@given(VIDEO, TIMES, SHARES)
+def test_a_rater_more_never_lowers_f(video: Any, another: NDArray[np.float64], relative: float) -> None:
+    raters, found = video
+    if len(found):
+        assert f_of(([*raters, another], found), relative) >= f_of(video, relative)
+        # In which order they are asked decides only between equals.
+        assert f_of((raters[::-1], found), relative) == f_of(video, relative)
+
+
+@given(VIDEO, SHARES, st.sampled_from([0.5, 2.0, 16.0]))
+def test_a_video_that_runs_slower_scores_the_same(video: Any, relative: float, times: float) -> None:
+    assert f_of(video, relative, times) == f_of(video, relative)
+
+
+@given(VIDEO, SHARES)
+def test_who_repeats_a_rater_is_right(video: Any, relative: float) -> None:
+    raters, _ = video
+    for one in raters:
+        counts = relative_distance_counts(raters, one, 8.0, relative)
+        if len(one):
+            assert counts.f == 1.0
+            assert counts.hits == counts.truth == counts.found
+
+
+@given(TIMES, TIMES, SHARES)
+def test_of_one_rater_it_is_the_greedy_matching_at_that_tolerance(
+    truth: NDArray[np.float64], found: NDArray[np.float64], relative: float
+) -> None:
+    expected = match_boundaries(truth, found, 8.0 * relative, matching="greedy").counts
+    assert relative_distance_counts([truth], found, 8.0, relative) == expected
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,6 @@ from sklearn.metrics import f1_score, recall_score
 
 from lapsdata.errors import LengthMismatchError, SchemaError
 from lapsdata.metrics import match_boundaries, segment_boundaries
-from lapsdata.metrics._matching_loop import count_pairs
-from lapsdata.metrics.boundary import PAIRINGS
 from lapsdata.metrics.sweeps import (
     FrameObjective,
     frame_sweep,
@@ -157,16 +155,6 @@ def test_labels_and_energies_that_are_none_are_refused() -> None:
 
 
 # --- boundaries -------------------------------------------------------------------------------------------------
-
-TICKS = st.lists(st.integers(0, 60), max_size=12).map(sorted)
-
-
-@given(TICKS, st.lists(TICKS, max_size=5), st.integers(0, 9))
-def test_the_compiled_walk_counts_as_the_plain_one(truth: list[int], sets: list[list[int]], tolerance: int) -> None:
-    offsets = np.cumsum([0, *map(len, sets)]).astype(np.int64)
-    found = np.array([one for some in sets for one in some], np.int64)
-    pairs = count_pairs(np.array(truth, np.int64), found, offsets, tolerance)
-    assert pairs.tolist() == [len(PAIRINGS["maximum"](truth, some, tolerance)) for some in sets]
 
 
 @st.composite
