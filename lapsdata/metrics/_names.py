@@ -38,7 +38,7 @@ def check_names(
         problems.add("no-common-video", "found", message, "compare the names; they have no ending")
     else:
         if missing == "raise":
-            fix = "predict it, or score it as empty: missing='empty' (--missing empty)"
+            fix = "predict it, or score it as empty: missing='empty' (evaluate --missing empty)"
             for name in without:
                 message = f"expected the video, got none{_near(name, unknown)}"
                 problems.add("no-prediction", f"found: {name}", message, fix)
