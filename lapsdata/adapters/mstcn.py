@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from lapsdata.schema import EndReason
 
-__all__ = ["PLUGIN", "labels_of", "read", "read_split", "train_split"]
+__all__ = ["PLUGIN", "labels_of", "read", "read_split", "split_beside", "train_split"]
 
 _TRUTH, _SPLITS, _MAPPING, _BUNDLE = "groundTruth", "splits", "mapping.txt", ".bundle"
 _RESULT = b"### Frame level recognition"
@@ -193,6 +193,21 @@ def train_split(path: Path, split: str) -> str | None:
     root = path.parent if path.name == _TRUTH else path
     name = f"train.{rest}"
     return name if part == "test" and (root / _SPLITS / f"{name}{_BUNDLE}").is_file() else None
+
+
+def split_beside(path: Path, split: str) -> Path | None:
+    """Return the list of a split that lies beside a folder of labels, and so is no part of it.
+
+    None where the folder holds the list itself, or there is none.
+
+    Examples
+    --------
+    >>> import pathlib
+    >>> split_beside(pathlib.Path("nowhere/groundTruth"), "test.split1") is None
+    True
+    """
+    bundle = path.parent / _SPLITS / f"{split}{_BUNDLE}"
+    return bundle if path.name == _TRUTH and bundle.is_file() else None
 
 
 def _video(name: str) -> str:

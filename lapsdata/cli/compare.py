@@ -40,6 +40,9 @@ def compare(
 
     if len(scores) < 2:
         raise typer.BadParameter("expected two files of scores or more, got one", param_hint="SCORES...")
+    twice = sorted({str(path) for path in scores if scores.count(path) > 1})
+    if twice:
+        raise typer.BadParameter(f"expected each file once, got {', '.join(twice)} again", param_hint="SCORES...")
     results = {name: read_scores(path) for name, path in zip(_names(scores), scores, strict=True)}
     check_alike(results)
     parts = {name: result.boundaries for name, result in results.items()}

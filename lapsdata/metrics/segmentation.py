@@ -123,7 +123,7 @@ def evaluate_segments(
         truth,
         found,
         rules=rules,
-        tolerances_s=tolerances_s or _TOLERANCES_S.get(rules, TOLERANCES_S),
+        tolerances_s=_TOLERANCES_S.get(rules, TOLERANCES_S) if tolerances_s is None else tolerances_s,
         missing=missing,
         extra=extra,
         end_slack_s=end_slack_s,

@@ -52,7 +52,8 @@ class NamedPrediction:
 
     def __str__(self) -> str:
         """Return it as it is spelled."""
-        return f"{self.kind}:{self.value:g}"
+        # Every digit: by these it is told from others, of which scores are kept.
+        return f"{self.kind}:{repr(float(self.value)).removesuffix('.0')}"
 
     def segments(self, truth: Segments) -> Segments:
         """Return touching segments of the videos of a truth, from the start of each to its end."""

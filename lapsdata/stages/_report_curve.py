@@ -43,7 +43,9 @@ def _again(scores: SegmentationResult, given: Iterable[tuple[Parent, Path]]) -> 
     if told.keys() != EvaluateOptions().as_json().keys():
         return None
     known = {(one.role, one.digest): path for one, path in given}
-    files = {one.role: known.get((one.role, one.digest)) for one in scores.provenance.parents}
+    # The list of a split is found beside the truth again; that it says the same is said by the digest of the truth.
+    parents = [one for one in scores.provenance.parents if one.role != "split"]
+    files = {one.role: known.get((one.role, one.digest)) for one in parents}
     segments, truth = files.pop("segments", None), files.pop("truth", None)
     if segments is None or truth is None or None in files.values() or files.keys() - {"energies", "train"}:
         return None

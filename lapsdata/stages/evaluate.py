@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field
 
-from lapsdata.adapters.mstcn import train_split
+from lapsdata.adapters.mstcn import split_beside, train_split
 from lapsdata.errors import Problem, SchemaError
 from lapsdata.plugins import registry
 from lapsdata.provenance import marked_synthetic, parent, provenance, synthetic_note
@@ -160,7 +161,7 @@ def score_segments(
     1.0
     """
     chosen = options or EvaluateOptions()
-    parents = files.parents()
+    parents = _parents(files, chosen)
     notes: list[Problem] = []
 
     def known(path: Path) -> tuple[str | None, SegmentationResult]:
@@ -191,7 +192,21 @@ def segment_scores(
     --------
     See `score_segments`.
     """
-    return _scored(files, options or EvaluateOptions(), files.parents())
+    chosen = options or EvaluateOptions()
+    return _scored(files, chosen, _parents(files, chosen))
+
+
+def _parents(files: ScoredFiles, options: EvaluateOptions) -> list[Parent]:
+    """Return the files, and the lists of the splits where these lie beside the labels, whose digest knows none."""
+    of_truth = [options.split, None if files.train is not None else _train_name(files, options)]
+    splits = [split_beside(files.truth, name) for name in of_truth if name]
+    if files.train is not None and options.train_split:
+        splits.append(split_beside(files.train, options.train_split))
+    return [*files.parents(), *(parent("split", path) for path in splits if path is not None)]
+
+
+def _train_name(files: ScoredFiles, options: EvaluateOptions) -> str | None:
+    return options.train_split or (train_split(files.truth, options.split) if options.split else None)
 
 
 def _told(files: ScoredFiles, options: EvaluateOptions) -> dict[str, Any]:
@@ -206,7 +221,12 @@ def _scored(
 
     truth, found = _read(files, options)
     train = _train(files, options)
-    chance = {} if files.energies is None else {CONSTANT_ENERGY: _constant(found.segments, files.energies, parents)}
+    chance = {}
+    if files.energies is not None:
+        if not isinstance(files.found, Path):
+            message = f"expected segments that a segmenter has made, got {files.found}, made of no energies"
+            raise SchemaError(Problem("no-segmenter", "segments", message, "leave the energies out"))
+        chance = {CONSTANT_ENERGY: _constant(found.segments, files.energies, parents)}
     if chance and options.missing == "empty":
         # A video without segments is one without energies.
         nothing = {video.name: np.empty(0) for video in truth.segments.header.videos}
@@ -248,7 +268,9 @@ def _read(files: ScoredFiles, options: EvaluateOptions) -> tuple[SegmentsSource,
     """Return the truth and what was found; where one does not say how long its videos are, the other does."""
     truth = read_segments(files.truth, rate=options.rate, split=options.split)
     if not isinstance(files.found, Path):
-        return truth, SegmentsSource(files.found.segments(truth.segments))
+        # One seed is told, and stands in the record.
+        drawn = replace(files.found, seed=options.seed)
+        return truth, SegmentsSource(drawn.segments(truth.segments))
     found = read_segments(files.found, rate=truth.rate, found=truth.segments)
     if truth.rate is None:
         truth = read_segments(files.truth, split=options.split, found=found.segments)
@@ -259,7 +281,7 @@ def _train(files: ScoredFiles, options: EvaluateOptions) -> SegmentsSource | Non
     """Return the truth of the train split: the one that is given, or the one that stands beside the scored split."""
     if files.train is not None:
         return read_segments(files.train, rate=options.rate, split=options.train_split)
-    name = options.train_split or (options.split and train_split(files.truth, options.split))
+    name = _train_name(files, options)
     return read_segments(files.truth, rate=options.rate, split=name) if name else None
 
 
@@ -278,8 +300,9 @@ def _constant(segments: Segments, energies: Path, parents: list[Parent]) -> dict
     from lapsdata.segmenters import constant_energy_segments
 
     tool = segments.header.segmenter
-    if tool is None:
-        message = "expected segments that a segmenter has made, got annotations"
+    if tool is None or tool.name not in registry("segmenters").names():
+        got = "annotations" if tool is None else f"those of {tool.name!r}, which is none of ours"
+        message = f"expected segments that a segmenter has made, got {got}"
         raise SchemaError(Problem("no-segmenter", "segments", message, "leave the energies out"))
     others = list(strangers("segments", segments.header.provenance, "energies", parents))
     if others:

@@ -46,7 +46,7 @@ def fuse_files(
     ------
     SchemaError
         As `lapsdata.transforms.fusion.fuse_energies`; `like` is not fused, or in another way (`other-fusion`); the
-        output is one of the files (`own-input`).
+        output is one of the files, or `like` (`own-input`).
     StorageError
         Something else is in the place of the output, or it cannot be written.
 
@@ -67,7 +67,8 @@ def fuse_files(
     from lapsdata.formats import read, write
 
     chosen = options or FuseOptions()
-    if out.resolve() in [path.resolve() for path in files]:
+    given = files if like is None else [*files, like]
+    if out.resolve() in [path.resolve() for path in given]:
         message = "expected a file of its own for what is made, got one that it is made of"
         raise SchemaError(Problem("own-input", str(out), message, "name another file"))
     parts = [read(path, Energies) for path in files]

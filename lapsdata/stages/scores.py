@@ -41,7 +41,7 @@ def read_scores(path: Path) -> SegmentationResult:
         data = path.read_bytes()
     try:
         document = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         document = None
     printed = isinstance(document, dict) and "x-seal" not in document and "problems" in document
     if printed:

@@ -9,6 +9,7 @@ taken in its place. A file whose own name holds a colon is that file.
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -106,7 +107,8 @@ def named_threshold(text: str) -> NamedThreshold | None:
     CorruptDataError
         It is a record, and not what was written.
     SchemaError
-        No JSON object (`not-json`), no such key (`no-key`), or none where the file holds several.
+        No JSON object (`not-json`), no such key (`no-key`), or none where the file holds several; a number that is no
+        threshold (`wrong-value`); two numbers by the same keys (`doubled-key`).
 
     Examples
     --------
@@ -129,10 +131,13 @@ def named_threshold(text: str) -> NamedThreshold | None:
     if key is None and document.get("format") == "lapsdata.threshold":
         record = read_threshold(file)
         return NamedThreshold(record.value, file, text, record)
-    found = dict(_thresholds(document, file))
+    found = _by_key(document, file)
     for name in () if key is None else (key, *(f"{key}.{one}" for one in _NAMES)):
         if name in found:
             value, kept = found[name]
+            if not math.isfinite(value):
+                message = f"expected a finite threshold by the key {name!r}, got {value}"
+                raise SchemaError(Problem("wrong-value", str(file), message, "search for it again"))
             return NamedThreshold(value, file, text, kept)
     good = [name for name in found if name.rpartition(".")[2] in _NAMES] or list(found)
     got = "no key" if key is None else f"'{key}'"
@@ -155,6 +160,16 @@ def _object(path: Path) -> dict[str, Any]:
     return document
 
 
+def _by_key(document: dict[str, Any], path: Path) -> dict[str, tuple[float, Any]]:
+    found: dict[str, tuple[float, Any]] = {}
+    for name, one in _thresholds(document, path):
+        if name in found:
+            message = f"expected each key once, got two numbers by the keys {name!r}"
+            raise SchemaError(Problem("doubled-key", str(path), message, "rename the key that holds a dot"))
+        found[name] = one
+    return found
+
+
 def _thresholds(document: dict[str, Any], path: Path, inside: str = "") -> Iterator[tuple[str, tuple[float, Any]]]:
     """Yield every number by its keys, and with it the record that it is the value of."""
     if document.get("format") == "lapsdata.threshold":
@@ -168,4 +183,12 @@ def _thresholds(document: dict[str, Any], path: Path, inside: str = "") -> Itera
         if isinstance(one, dict):
             yield from _thresholds(one, path, f"{inside}{name}.")
         elif isinstance(one, (int, float)) and not isinstance(one, bool):
-            yield f"{inside}{name}", (float(one), None)
+            yield f"{inside}{name}", (_number(one), None)
+
+
+def _number(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        # A whole number of JSON may have any number of digits.
+        return math.inf if value > 0 else -math.inf
