@@ -155,16 +155,18 @@ def shorter(by_s: float) -> Pieces:
 @pytest.mark.parametrize("by_s", [0.25, WINDOW_SLACK_S])
 def test_segments_of_energies_may_end_before_their_video(truth: Path, tmp_path: Path, by_s: float) -> None:
     result = scored(of_energies(tmp_path / "found.parquet", shorter(by_s)), truth)
-    assert [score.macro.f for score in result.boundaries.rows[0].scores] == [1.0] * 5
-    # The true ends lie past those of the prediction, two in each video.
-    assert result.boundaries.policies == {"truth_past_the_end": 2}
+    # The time of the truth is scored, which is the same for every prediction.
+    whole = scored(truth, truth)
+    assert result.truth_digest == whole.truth_digest
+    for video, same in zip(result.boundaries.videos, whole.boundaries.videos, strict=True):
+        assert (video.name, video.end_s, video.truth, video.hits) == (same.name, same.end_s, same.truth, same.hits)
     assert result.labels is not None
     assert result.labels.rules.length == "pad"
 
 
 def test_others_and_longer_ones_may_not(truth: Path, tmp_path: Path) -> None:
     plain = written(tmp_path / "plain.parquet", shorter(0.25))
-    both = r"expected one time of the video, got 0.0 s to 6.0 s in truth and 0.0 s to 5.75 s in found"
+    both = r"expected one time of the video, got 0.0 s to 5.75 s in found and 0.0 s to 6.0 s in truth"
     with pytest.raises(SchemaError, match=both) as error:
         scored(plain, truth)
     assert {problem.where for problem in error.value.problems} == {"truth: P1_tea", "truth: P2_tea"}
@@ -172,10 +174,16 @@ def test_others_and_longer_ones_may_not(truth: Path, tmp_path: Path) -> None:
     with pytest.raises(SchemaError, match=r"\[spans-differ\]"):
         scored(made, truth, end_slack_s=0.0)
     far = of_energies(tmp_path / "far.parquet", shorter(WINDOW_SLACK_S + 0.125))
-    with pytest.raises(SchemaError, match=r"got 0.0 s to 6.0 s in truth and 0.0 s to 4.875 s in found"):
+    with pytest.raises(SchemaError, match=r"got 0.0 s to 4.875 s in found and 0.0 s to 6.0 s in truth"):
         scored(far, truth)
-    assert scored(far, truth, end_slack_s=1.125).boundaries.rows[0].scores[0].macro.f == 1
-    assert scored(plain, truth, end_slack_s=0.25).boundaries.rows[0].scores[0].macro.f == 1
+    for short, slack in ((far, 1.125), (plain, 0.25)):
+        assert scored(short, truth, end_slack_s=slack).boundaries.rows[0].scores[0].macro.recall == 1
+
+
+def test_what_ends_after_its_video_is_taken_for_its_end_and_counted(truth: Path, tmp_path: Path) -> None:
+    result = scored(written(tmp_path / "long.parquet", shorter(-0.25)), truth, end_slack_s=0.25)
+    assert result.boundaries.policies == {"found_past_the_end": 2}
+    assert result.boundaries.rows[0].scores == scored(truth, truth).boundaries.rows[0].scores
 
 
 def test_the_row_of_a_length_that_agrees_is_the_same_with_and_without_slack(truth: Path, tmp_path: Path) -> None:
