@@ -179,6 +179,12 @@ def test_others_and_longer_ones_may_not(truth: Path, tmp_path: Path) -> None:
     assert scored(plain, truth, end_slack_s=0.25).boundaries.rows[0].scores[0].macro.f == 1
 
 
+def test_what_ends_after_its_video_is_taken_for_its_end_and_counted(truth: Path, tmp_path: Path) -> None:
+    result = scored(written(tmp_path / "long.parquet", shorter(-0.25)), truth, end_slack_s=0.25)
+    assert result.boundaries.policies == {"found_past_the_end": 2}
+    assert result.boundaries.rows[0].scores == scored(truth, truth).boundaries.rows[0].scores
+
+
 def test_the_row_of_a_length_that_agrees_is_the_same_with_and_without_slack(truth: Path, tmp_path: Path) -> None:
     made, plain = of_energies(tmp_path / "made.parquet", TEA), written(tmp_path / "plain.parquet", TEA)
     one, other = scored(made, truth), scored(plain, truth)

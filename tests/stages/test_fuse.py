@@ -55,6 +55,16 @@ def test_train_scales_are_taken_and_named(files: list[Path], tmp_path: Path) -> 
     assert fuse_files(of_test(files), tmp_path / "like.jsonl", like=tmp_path / "train.jsonl").fate == "kept"
 
 
+def test_fault_train_scales_are_not_written_over_by_what_takes_them(files: list[Path], tmp_path: Path) -> None:
+    """Energies of a test split took the place of the file that their scales came from."""
+    fuse_files(files, tmp_path / "train.jsonl")
+    before = (tmp_path / "train.jsonl").read_bytes()
+    for force in (False, True):
+        with pytest.raises(SchemaError, match=r"train\.jsonl: expected a file of its own .*\[own-input\]"):
+            fuse_files(of_test(files), tmp_path / "train.jsonl", like=tmp_path / "." / "train.jsonl", force=force)
+    assert (tmp_path / "train.jsonl").read_bytes() == before
+
+
 def test_no_input_is_written_over(files: list[Path]) -> None:
     with pytest.raises(SchemaError, match=r"expected a file of its own .* got one that it is made of.*\[own-input\]"):
         fuse_files(files, files[0].parent / "." / files[0].name)

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lapsdata.errors import CorruptDataError, SchemaError, StorageError
 from lapsdata.schema.base import Tool
@@ -128,6 +130,83 @@ def test_what_is_no_report_is_told(tmp_path: Path) -> None:
         (tmp_path / "bad.json").write_text(document)
         with pytest.raises(SchemaError, match=rf"bad.json: expected one JSON object, got {got}"):
             named_threshold(f"{tmp_path / 'bad.json'}:x")
+
+
+# --- numbers and keys -------------------------------------------------------------------------------------------
+
+finite = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(10**12), 10**12)
+words = st.text("abcdefgh_", min_size=1, max_size=4).filter(lambda word: word not in ("value", "thr", "threshold"))
+
+
+@given(st.recursive(finite, lambda inner: st.dictionaries(words, inner, min_size=1, max_size=3), max_leaves=8))
+def test_every_number_is_found_by_its_keys(tmp_path_factory: pytest.TempPathFactory, drawn: Any) -> None:
+    def leaves(one: Any, keys: tuple[str, ...] = ("top",)) -> list[tuple[str, float]]:
+        if isinstance(one, dict):
+            return [leaf for key, inner in one.items() for leaf in leaves(inner, (*keys, key))]
+        return [(".".join(keys), float(one))]
+
+    text = written(tmp_path_factory.getbasetemp() / "drawn.json", {"top": drawn, "label": "auto", "on": True})
+    for key, expected in leaves(drawn):
+        assert value(f"{text}:{key}") == expected
+    with pytest.raises(SchemaError, match=rf"got 'nowhere'; there are {leaves(drawn)[0][0]}"):
+        named_threshold(f"{text}:nowhere")
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1" + "0" * 400, "-1" + "0" * 400, "1e999"])
+def test_fault_a_number_that_is_no_threshold_is_told_when_it_is_named(tmp_path: Path, number: str) -> None:
+    """Python's JSON knows them; nothing is above such a threshold, and everything above another."""
+    path = tmp_path / "best.json"
+    path.write_text(f'{{"good": 0.5, "bad": {{"thr": {number}}}}}')
+    assert value(f"{path}:good") == 0.5
+    for key in ("bad", "bad.thr"):
+        with pytest.raises(SchemaError, match=r"expected a finite threshold by the key 'bad.thr', got -?(inf|nan); "):
+            named_threshold(f"{path}:{key}")
+
+
+def test_fault_two_numbers_by_one_name_are_told(tmp_path: Path) -> None:
+    """The later one was taken."""
+    text = written(tmp_path / "dots.json", {"a.b": 1, "a": {"b": 2}, "c": 3})
+    with pytest.raises(SchemaError, match=r"expected each key once, got two numbers by the keys 'a\.b'; rename"):
+        named_threshold(f"{text}:c")
+    assert value(written(tmp_path / "dot.json", {"a.b": 1, "a": {"c": 2}}) + ":a.b") == 1
+
+
+@pytest.mark.parametrize(
+    ("document", "key", "expected"),
+    [
+        ({"x": {"value": 1, "thr": 2, "threshold": 3}}, "x", 1),
+        ({"x": {"thr": 2, "threshold": 3}}, "x", 2),
+        ({"x": {"threshold": 3, "score": 4}}, "x", 3),
+        ({"x": {"threshold": 3, "score": 4}}, "x.score", 4),
+        ({"thr": 0}, "thr", 0),
+    ],
+)
+def test_a_key_of_an_object_is_its_threshold(tmp_path: Path, document: Any, key: str, expected: float) -> None:
+    assert value(f"{written(tmp_path / 'r.json', document)}:{key}") == expected
+
+
+def test_a_record_that_is_broken_is_told_by_its_place(tmp_path: Path) -> None:
+    plain = record(0.5).as_json()
+    del plain["mode"]
+    text = written(tmp_path / "several.json", {"fast": {"slow": plain}, "other": 1})
+    with pytest.raises(SchemaError, match=r"several\.json: fast\.slow: mode: expected"):
+        named_threshold(f"{text}:other")
+
+
+@pytest.mark.parametrize("rules", [{"off_ratio": 0.5}, {"up_s": 0.4, "max_duration_s": 2.0}])
+def test_a_searched_threshold_is_of_the_machine_that_it_was_searched_with(
+    tmp_path: Path, rules: dict[str, Any]
+) -> None:
+    write_sealed_json(tmp_path / "t.json", searched_record())
+    named = named_threshold(str(tmp_path / "t.json"))
+    assert named is not None
+    same = StateMachine(threshold=0.5)
+    assert named.problems(sample_energies(), same.parameters) == named.problems(sample_energies())
+    (problem,) = named.problems(sample_energies(), same.model_copy(update=rules).parameters)
+    assert (problem.code, problem.severity) == ("other-rules", "warning")
+    for name, got in rules.items():
+        assert f"{name}={same.parameters[name]}" in problem.message
+        assert f"{name}={got}" in problem.message
 
 
 # --- files of other versions ------------------------------------------------------------------------------------
