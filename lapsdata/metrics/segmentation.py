@@ -135,7 +135,10 @@ def evaluate_segments(
         provenance=told,
     )
     labels, detections, by_cluster = None, None, None
-    if profile.labels is not None and is_labelled(truth) and is_labelled(found):
+    unlabelled = [
+        _why_unlabelled(side, one) for side, one in (("truth", truth), ("prediction", found)) if not is_labelled(one)
+    ]
+    if profile.labels is not None and not unlabelled:
         labels = evaluate_labels(truth, found, train=train, **{**profile.labels, **labelled})
     if profile.ap is not None or classes is not None:
         by: dict[str, Any] = {**(profile.ap or LABEL_PROFILES["default"].ap or {})}
@@ -152,6 +155,7 @@ def evaluate_segments(
         truth_digest=segments_digest(truth, sorted(video.name for video in truth.header.videos)),
         boundaries=boundaries,
         labels=labels,
+        labels_left_out=", ".join(unlabelled) if unlabelled and profile.labels is not None else None,
         detections=detections,
         clusters=by_cluster,
         old_keys=_old_keys(boundaries, detections) if rules == "laps-2025" else None,
@@ -168,6 +172,11 @@ def is_labelled(segments: Segments) -> bool:
     (True, False)
     """
     return not segments.header.overlap and None not in segments.label
+
+
+def _why_unlabelled(side: str, segments: Segments) -> str:
+    none = segments.label.count(None)
+    return f"{none} of {len(segments)} segments of the {side} have none" if none else f"segments of the {side} overlap"
 
 
 def _old_keys(boundaries: BoundaryResult, detections: ApScores | None) -> dict[str, float]:

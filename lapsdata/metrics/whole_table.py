@@ -50,6 +50,8 @@ def segmentation_table(result: SegmentationResult, *, average: Average = "macro"
     split = "" if result.split is None else f", split {result.split}"
     heading = textwrap.wrap(f"rules {result.profile}{split}, {times}", _WIDTH)
     parts = ["\n".join([*heading, boundary_table(result.boundaries, average=average)])]
+    if result.labels_left_out is not None:
+        parts.append("\n".join(textwrap.wrap(f"labels: not scored, for {result.labels_left_out}", _WIDTH)))
     if result.labels is not None:
         parts.append(label_table(result.labels))
     if result.detections is not None:

@@ -50,6 +50,8 @@ class SegmentationResult(Header):
     labels: LabelScores | None = None
     """Frame accuracy, edit and F at an overlap; null where not all segments of both sides have a label, some overlap,
     or the rules have no such scores."""
+    labels_left_out: Text | None = None
+    """Why labels were not scored though the rules have them; null where they were, or the rules have none."""
     detections: ApScores | None = None
     """Average precision of whole segments; null where the rules have none."""
     clusters: SegmentClusterScores | None = None

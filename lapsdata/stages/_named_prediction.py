@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from lapsdata.containers import Segments
-from lapsdata.errors import Problem, SchemaError
+from lapsdata.errors import Problem, Problems, SchemaError
 from lapsdata.metrics import periodic_boundaries, random_boundaries
 from lapsdata.provenance import provenance
 from lapsdata.schema import SegmentsHeader
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["NamedPrediction", "named_prediction"]
 
 _FORMS = "uniform:SECONDS and random:COUNT"
+# No action is as short, and chance draws a thousand times as many.
+_MOST_PER_S = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,21 @@ class NamedPrediction:
         return f"{self.kind}:{repr(float(self.value)).removesuffix('.0')}"
 
     def segments(self, truth: Segments) -> Segments:
-        """Return touching segments of the videos of a truth, from the start of each to its end."""
+        """Return touching segments of the videos of a truth, from the start of each to its end.
+
+        Raises
+        ------
+        SchemaError
+            More than 20 cuts per second of a video (`too-many-cuts`).
+        """
+        problems = Problems(str(self))
+        for video in truth.header.videos:
+            lasts = video.end_s - video.start_s
+            per_s = 1 / self.value if self.kind == "uniform" else self.value / lasts
+            if per_s > _MOST_PER_S:
+                message = f"expected up to {_MOST_PER_S} cuts per second, got {per_s:.4g} in {lasts:.4g} s"
+                problems.add("too-many-cuts", video.name, message, "name fewer cuts")
+        problems.raise_as(SchemaError)
         edges = []
         for video in truth.header.videos:
             span = (video.start_s, video.end_s)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
@@ -10,7 +11,7 @@ import numpy as np
 from pydantic import Field
 
 from lapsdata.adapters.mstcn import split_beside, train_split
-from lapsdata.errors import Problem, SchemaError
+from lapsdata.errors import Problem, SchemaError, listed
 from lapsdata.plugins import registry
 from lapsdata.provenance import marked_synthetic, parent, provenance, synthetic_note
 from lapsdata.schema.ap_scores import ApClasses
@@ -46,6 +47,9 @@ _STAGE = "evaluate"
 CONSTANT_ENERGY = "constant_energy"
 """The row of the same segmenter, fed with one energy all the time."""
 
+# S1_Cheese_C1: subject, dish, camera.
+_GTEA = re.compile(r"S[1-4]_(\w+)_C1")
+
 # No window covers the last frames of a video, so that segments made of energies end before it does.
 WINDOW_SLACK_S = 1.0
 """Seconds by which segments that are made of energies may end before their video."""
@@ -77,7 +81,7 @@ class EvaluateOptions(Record):
     """Of average precision, in place of the rules'."""
     clusters: ClusterScope | None = None
     """Score labels as the names of clusters too, matched within a video, an activity or all videos; a video's activity
-    is what follows the last `_` of its name, as in `P03_cam01_P03_cereals`."""
+    is the dish of GTEA's names (`S1_Cheese_C1`), else what follows the last `_`, as in `P03_cam01_P03_cereals`."""
     missing: Literal["raise", "empty"] = "raise"
     """A video of the truth without segments: an error, or an empty answer."""
     extra: Literal["raise", "leave_out"] = "raise"
@@ -263,7 +267,8 @@ def _scored(
         ),
     )
     sources = [truth, found] if train is None or files.train is None else [truth, found, train]
-    return result, tuple(dict.fromkeys(note for source in sources for note in source.notes))
+    notes = dict.fromkeys(note for source in sources for note in source.notes)
+    return result, (*notes, *_background_notes(truth, options))
 
 
 def _read(files: ScoredFiles, options: EvaluateOptions) -> tuple[SegmentsSource, SegmentsSource]:
@@ -311,7 +316,22 @@ def _of_energies(segments: Segments) -> bool:
 
 
 def _activities(segments: Segments) -> dict[str, str]:
-    return {video.name: video.name.rpartition("_")[2] for video in segments.header.videos}
+    return {video.name: _activity(video.name) for video in segments.header.videos}
+
+
+def _activity(video: str) -> str:
+    gtea = _GTEA.fullmatch(video)
+    return gtea[1] if gtea else video.rpartition("_")[2]
+
+
+def _background_notes(truth: SegmentsSource, options: EvaluateOptions) -> tuple[Problem, ...]:
+    """Tell labels that were said to be no action and that no segment has: a misspelt one changes every score."""
+    known = {label for label in truth.segments.label if label is not None}
+    unknown = [label for label in options.background or () if label not in known]
+    if not unknown:
+        return ()
+    message = f"expected labels of the truth, got {listed(unknown)}, which no segment has"
+    return (Problem("unknown-background", "background", message, f"it has {listed(sorted(known))}", "warning"),)
 
 
 def _constant(segments: Segments, energies: Path, parents: list[Parent]) -> dict[str, NDArray[np.float64]]:

@@ -228,7 +228,7 @@ def test_one_file_given_twice_is_refused(inside: Run, data: Path, tmp_path: Path
     well(inside("evaluate", "found", "data", "--rate", "10", *QUICK, "--out", "r.json"))
     done = inside("compare", "r.json", "./r.json")
     assert done.returncode == 2
-    assert "expected each file once, got r.json again" in done.stderr
+    assert "expected each file once, got r.json twice" in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -247,3 +247,33 @@ def test_an_end_that_no_file_tells_is_no_secret(inside: Run, tmp_path: Path) -> 
     assert "in 1 video, and no file says how long" in done.stderr
     assert "'a' (10 s in the truth, 12 s found)" in done.stderr
     assert "ends-guessed" not in inside("evaluate", "shorter.csv", "truth.csv", *QUICK).stderr
+
+
+def test_what_is_not_scored_and_what_is_misspelt_is_told(inside: Run, data: Path, tmp_path: Path) -> None:
+    told = well(inside("evaluate", "uniform:1", "data", "--rate", "10", *QUICK))
+    assert "labels: not scored, for 26 of 26 segments of the prediction have none" in told
+    assert "labels: not scored" not in well(
+        inside("evaluate", "uniform:1", "data", "--rate", "10", "--rules", "laps-2025", *QUICK)
+    )
+    results(tmp_path / "found", 1)
+    done = inside("evaluate", "found", "data", "--rate", "10", "--background", "bakground", *QUICK)
+    assert done.returncode == 0
+    assert "expected labels of the truth, got 'bakground', which no segment has" in done.stderr
+    assert "labels: not scored" not in done.stdout
+
+
+@pytest.mark.parametrize("prediction", ["uniform:0.001", "random:1000000"])
+def test_cuts_without_end_are_refused(inside: Run, data: Path, prediction: str) -> None:
+    done = inside("evaluate", prediction, "data", "--rate", "10")
+    assert done.returncode == 1
+    assert "P1_tea: expected up to 20 cuts per second, got" in done.stderr
+
+
+def test_an_activity_is_part_of_a_name(inside: Run, data: Path, tmp_path: Path) -> None:
+    results(tmp_path / "found", 1)
+    for folder, suffix in ((data / "groundTruth", ".txt"), (tmp_path / "found", "")):
+        for video, name in zip(LABELS, ("S1_Tea_C1", "S2_Tea_C1", "S1_Pealate_C1", "P1_cam01_P1_milk"), strict=True):
+            (folder / f"{video}{suffix}").rename(folder / f"{name}{suffix}")
+    words = ("evaluate", "found", "data", "--rate", "10", "--clusters", "activity", *QUICK, "--json")
+    told = json.loads(well(inside(*words)))
+    assert {group["name"] for group in told["clusters"]["groups"]} == {"Tea", "Pealate", "milk"}

@@ -114,7 +114,11 @@ def segments(
         typer.Option(help="Average precision of all segments, or of each class and their mean. As the rules have it."),
     ] = None,
     clusters: Annotated[
-        _Scope | None, typer.Option(help="Labels are names of clusters: match them with true ones within this.")
+        _Scope | None,
+        typer.Option(
+            help="Labels are names of clusters: match them with true ones within this; the activity is the dish of "
+            "GTEA's names, else what follows the last _ of a name."
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="Write the result as FILE.json too.", metavar="FILE")
