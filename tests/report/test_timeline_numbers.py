@@ -324,7 +324,9 @@ def test_bands_are_those_of_the_average_that_is_drawn() -> None:
 def test_the_key_explains_the_lines_that_are_there_and_no_others(
     rows: dict[str, Sequence[float]], draws: int, words: list[str]
 ) -> None:
-    content = gather_curves({"": result({"prediction": [0.5] * 4} | rows, draws=draws)}, "macro", None, None)
+    kinds = {name: "oracle" for name in rows if name.startswith("oracle")}
+    told = result({"prediction": [0.5] * 4} | rows, draws=draws, kinds=kinds)
+    content = gather_curves({"": told}, "macro", None, None)
     assert content.foot[-1].split("; ") == words
     assert content.foot[0].startswith("2 videos, 4 true boundaries, 6 found; truth sha256:")
     assert content.facts == "F of hits within a tolerance, macro: mean over the videos"
