@@ -175,17 +175,6 @@ def test_turned_round_a_difference_is_the_same_with_the_other_sign(score: Run, i
         assert there[0]["difference"] > 0
 
 
-def test_fault_a_file_that_is_named_twice_is_told(score: Run, inside: Run) -> None:
-    """It was one row of the table, beside nothing, as if all was well."""
-    well(score(0.1, "--out", "a.json"))
-    well(score(0.9, "--out", "b.json"))
-    for words in (("a.json", "a.json"), ("a.json", "b.json", "a.json")):
-        done = inside("compare", *words)
-        assert done.returncode == 2
-        assert "expected each file once, got a.json again" in " ".join(done.stderr.replace("│", " ").split())
-        assert done.stdout == ""
-
-
 def test_of_three_each_stands_against_the_first(score: Run, inside: Run) -> None:
     for name, late_s in (("a", 0.1), ("b", 0.4), ("c", 0.9)):
         well(score(late_s, "--out", f"{name}.json"))
