@@ -75,8 +75,6 @@ def test_each_word_is_the_rule_of_its_name(score: Run, case: str) -> None:
 
 
 WRONG: dict[str, tuple[tuple[str, ...], int, str]] = {
-    "falling": (("--tolerance", "2", "--tolerance", "0.5"), 1, "expected rising tolerances"),
-    "twice": (("--tolerance", "2", "--tolerance", "2"), 1, "expected rising tolerances"),
     "negative": (("--tolerance", "-1"), 2, "Invalid value for '--tolerance'"),
     "endless": (("--end-slack", "inf"), 1, "end_slack_s: expected a finite number, got inf"),
     "rate": (("--rate", "fast"), 1, "'fast'"),
