@@ -75,8 +75,6 @@ def test_each_word_is_the_rule_of_its_name(score: Run, case: str) -> None:
 
 
 WRONG: dict[str, tuple[tuple[str, ...], int, str]] = {
-    "falling": (("--tolerance", "2", "--tolerance", "0.5"), 1, "expected rising tolerances"),
-    "twice": (("--tolerance", "2", "--tolerance", "2"), 1, "expected rising tolerances"),
     "negative": (("--tolerance", "-1"), 2, "Invalid value for '--tolerance'"),
     "endless": (("--end-slack", "inf"), 1, "end_slack_s: expected a finite number, got inf"),
     "rate": (("--rate", "fast"), 1, "'fast'"),
@@ -173,17 +171,6 @@ def test_turned_round_a_difference_is_the_same_with_the_other_sign(score: Run, i
             assert one["difference"] == pytest.approx(-other["difference"])
             assert (one["higher"], one["equal"], one["lower"]) == (other["lower"], other["equal"], other["higher"])
         assert there[0]["difference"] > 0
-
-
-def test_fault_a_file_that_is_named_twice_is_told(score: Run, inside: Run) -> None:
-    """It was one row of the table, beside nothing, as if all was well."""
-    well(score(0.1, "--out", "a.json"))
-    well(score(0.9, "--out", "b.json"))
-    for words in (("a.json", "a.json"), ("a.json", "b.json", "a.json")):
-        done = inside("compare", *words)
-        assert done.returncode == 2
-        assert "expected each file once, got a.json again" in " ".join(done.stderr.replace("│", " ").split())
-        assert done.stdout == ""
 
 
 def test_of_three_each_stands_against_the_first(score: Run, inside: Run) -> None:
