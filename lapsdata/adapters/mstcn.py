@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from lapsdata.schema import EndReason
 
-__all__ = ["PLUGIN", "labels_of", "read", "read_split", "split_beside", "train_split"]
+__all__ = ["PLUGIN", "class_numbers", "labels_of", "read", "read_split", "split_beside", "train_split"]
 
 _TRUTH, _SPLITS, _MAPPING, _BUNDLE = "groundTruth", "splits", "mapping.txt", ".bundle"
 _RESULT = b"### Frame level recognition"
@@ -96,7 +96,8 @@ def read(
     (('take', 'pour'), [1.0, 1.5])
     """
     files = _files(existing(path), split)
-    classes = _classes(path)
+    numbers = class_numbers(path)
+    classes = None if numbers is None else set(numbers)
     per_s, origin = _rate(path, rate, classes)
     labels = _labels_of(files)
     notes = _notes(path, labels, classes)
@@ -298,8 +299,22 @@ def _segments(path: Path, labels: dict[str, list[str]], rate: FrameRate, synthet
     )
 
 
-def _classes(path: Path) -> set[str] | None:
-    """Return the classes of the list beside the labels, None where there is none."""
+def class_numbers(path: Path) -> dict[str, int] | None:
+    r"""Return the number of each class by the list beside the labels (`mapping.txt`), None where there is none.
+
+    Raises
+    ------
+    StorageError
+        It cannot be read.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> _ = (folder / "mapping.txt").write_text("0 take\n1 pour\n")
+    >>> class_numbers(folder)
+    {'take': 0, 'pour': 1}
+    """
     beside = (path, path.parent) if path.is_dir() else (path.parent, path.parent.parent)
     places = (place / name for place in beside for name in (_MAPPING, f"mapping/{_MAPPING}"))
     mapping = next((one for one in places if one.is_file()), None)
@@ -307,7 +322,8 @@ def _classes(path: Path) -> set[str] | None:
         return None
     with storage_errors(mapping, "read"):
         lines = mapping.read_text(encoding="utf-8", errors="replace").splitlines()
-    return {line.split(maxsplit=1)[1].strip() for line in lines if len(line.split(maxsplit=1)) > 1}
+    rows = (line.split(maxsplit=1) for line in lines)
+    return {row[1].strip(): int(row[0]) if row[0].isdecimal() else -1 for row in rows if len(row) > 1}
 
 
 def _rate(path: Path, told: FrameRate | float | str | None, classes: set[str] | None) -> tuple[FrameRate, str]:

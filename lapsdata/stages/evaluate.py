@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 import numpy as np
 from pydantic import Field
 
-from lapsdata.adapters.mstcn import split_beside, train_split
+from lapsdata.adapters.mstcn import class_numbers, split_beside, train_split
 from lapsdata.errors import Problem, SchemaError, listed
 from lapsdata.plugins import registry
 from lapsdata.provenance import marked_synthetic, parent, provenance, synthetic_note
@@ -82,6 +82,8 @@ class EvaluateOptions(Record):
     clusters: ClusterScope | None = None
     """Score labels as the names of clusters too, matched within a video, an activity or all videos; a video's activity
     is the dish of GTEA's names (`S1_Cheese_C1`), else what follows the last `_`, as in `P03_cam01_P03_cereals`."""
+    confidence_block: Count | None = None
+    """Which block of classes of the confidences counts, from 0, where they have several."""
     missing: Literal["raise", "empty"] = "raise"
     """A video of the truth without segments: an error, or an empty answer."""
     extra: Literal["raise", "leave_out"] = "raise"
@@ -110,6 +112,9 @@ class ScoredFiles(NamedTuple):
         What the segments were made of: adds the row `constant_energy`, of the same segmenter fed with one energy.
     train : Path, optional
         The true segments of other videos: adds the rows `TRAIN_ROWS`, of what is known of these.
+    confidences : Path, optional
+        A folder of confidences per frame, `<video>.npy`, for labels per frame of MS-TCN's layout: the score of a found
+        segment is the mean confidence of its label, for average precision.
 
     Examples
     --------
@@ -121,10 +126,14 @@ class ScoredFiles(NamedTuple):
     truth: Path
     energies: Path | None = None
     train: Path | None = None
+    confidences: Path | None = None
 
     def parents(self) -> list[Parent]:
         """Return the files, by their roles."""
-        given = {"segments": self.found, "truth": self.truth, "energies": self.energies, "train": self.train}
+        given = {
+            "segments": self.found, "truth": self.truth, "energies": self.energies, "train": self.train,
+            "confidences": self.confidences,
+        }  # fmt: skip
         return [parent(role, path) for role, path in given.items() if isinstance(path, Path)]
 
 
@@ -226,6 +235,8 @@ def _scored(
     from lapsdata.metrics import evaluate_segments
 
     truth, found = _read(files, options)
+    if files.confidences is not None:
+        found = found._replace(segments=_confident(files, truth, found.segments, options.confidence_block))
     train = _train(files, options)
     chance = {}
     if files.energies is not None:
@@ -301,6 +312,37 @@ def _guessed_ends(path: Path, truth: SegmentsSource, found: SegmentsSource) -> I
             f"{' ...' if len(beyond) > 3 else ''}; the later is taken for the end, and the last true end scored too"
         )
         yield Problem("ends-guessed", str(path), message, "score files that say how long videos are", "warning")
+
+
+def _confident(files: ScoredFiles, truth: SegmentsSource, found: Segments, block: int | None) -> Segments:
+    """Return what was found with the confidences of its labels, in the order of the truth's classes."""
+    from lapsdata.adapters._confidences import with_confidences
+
+    classes = class_numbers(files.truth)
+    if classes is None or truth.rate is None or files.confidences is None or None in found.label:
+        message = "expected labels per frame and a truth with mapping.txt, which numbers the classes, got others"
+        raise SchemaError(Problem("no-classes", "confidences", message, "give scores with the segments instead"))
+    wanted = {video.name for video in truth.segments.header.videos}
+    return with_confidences(_of_videos(found, wanted), files.confidences, classes, truth.rate, block=block)
+
+
+def _of_videos(segments: Segments, names: set[str]) -> Segments:
+    """Return the segments of some videos."""
+    kept = [number for number, video in enumerate(segments.header.videos) if video.name in names]
+    rows = np.flatnonzero(np.isin(segments.video_index, kept))
+    videos = tuple(segments.header.videos[number] for number in kept)
+    return replace(
+        segments,
+        header=segments.header.model_copy(update={"videos": videos}),
+        video_index=np.searchsorted(kept, segments.video_index[rows]),
+        start_s=segments.start_s[rows],
+        end_s=segments.end_s[rows],
+        end_reason=tuple(segments.end_reason[row] for row in rows),
+        label=tuple(segments.label[row] for row in rows),
+        score=None,
+        codes=None,
+        embedding=None,
+    )
 
 
 def _train(files: ScoredFiles, options: EvaluateOptions) -> SegmentsSource | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 from lapsdata.schema import SegmentationResult
@@ -277,3 +278,29 @@ def test_an_activity_is_part_of_a_name(inside: Run, data: Path, tmp_path: Path) 
     words = ("evaluate", "found", "data", "--rate", "10", "--clusters", "activity", *QUICK, "--json")
     told = json.loads(well(inside(*words)))
     assert {group["name"] for group in told["clusters"]["groups"]} == {"Tea", "Pealate", "milk"}
+
+
+def test_confidences_put_found_segments_in_order(inside: Run, data: Path, tmp_path: Path) -> None:
+    results(tmp_path / "found", 1)
+    (data / "mapping.txt").write_text("0 background\n1 pour\n2 stir\n")
+    numbers = {"background": 0, "pour": 1, "stir": 2}
+    (tmp_path / "sure").mkdir()
+    for video, runs in LABELS.items():
+        labels = [numbers[label] for label, count in runs for _ in range(count)]
+        rows = np.zeros((3, len(labels)), np.float32)
+        rows[labels, np.arange(len(labels))] = np.linspace(0.1, 0.9, len(labels))
+        np.save(tmp_path / "sure" / f"{video}.npy", rows)
+    given = ("evaluate", "found", "data", "--rate", "10", "--split", "test.split1", *QUICK, "--json")
+    plain = json.loads(well(inside(*given)))["detections"]
+    told = json.loads(well(inside(*given, "--confidences", "sure")))
+    assert "duration_as_score" in plain["policies"]
+    assert "duration_as_score" not in told["detections"]["policies"]
+    assert [one["role"] for one in told["provenance"]["parents"]][-1] == "confidences"
+    (tmp_path / "sure" / "P2_tea.npy").unlink()
+    done = inside(*given, "--confidences", "sure")
+    assert done.returncode == 1
+    assert "sure: P2_tea.npy" in done.stdout
+    assert "expected the confidences of every video" in done.stdout
+    done = inside("evaluate", "uniform:2", "data", "--rate", "10", "--confidences", "sure")
+    assert done.returncode == 1
+    assert "expected labels per frame and a truth with mapping.txt" in done.stderr

@@ -120,6 +120,15 @@ def segments(
             "GTEA's names, else what follows the last _ of a name."
         ),
     ] = None,
+    confidences: Annotated[
+        Path | None,
+        typer.Option(
+            help="Confidences per frame, <video>.npy of classes by frames, for average precision.", metavar="FOLDER"
+        ),
+    ] = None,
+    confidence_block: Annotated[
+        int | None, typer.Option(help="Which block of classes, from 0, where they have several.", min=0, metavar="N")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="Write the result as FILE.json too.", metavar="FILE")
     ] = None,
@@ -145,6 +154,7 @@ def segments(
         background=None if background is None else tuple(background),
         classes=None if classes is None else classes.value,
         clusters=None if clusters is None else clusters.value,
+        confidence_block=confidence_block,
         missing=missing.value,
         extra=extra.value,
         end_slack_s=end_slack,
@@ -153,7 +163,7 @@ def segments(
         seed=seed,
     )
     named = None if Path(found).exists() else named_prediction(found, seed=seed)
-    files = ScoredFiles(named or Path(found), truth, energies, train)
+    files = ScoredFiles(named or Path(found), truth, energies, train, confidences)
     if out is None:
         result, notes = segment_scores(files, options)
     else:

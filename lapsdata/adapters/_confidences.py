@@ -1,0 +1,122 @@
+"""Confidences of labels per frame, as programs of MS-TCN's kind save them: one `<video>.npy` of float numbers a video.
+
+An array has a row of frames for each class, in the order of `mapping.txt`; stages and a batch of one may stand before
+(S, 1, C, T), of which the last stage counts. Some programs put several blocks of classes above one another, such as for
+beginnings, labels and ends; which of them is meant nobody but their maker knows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lapsdata.errors import LengthMismatchError, Problems, SchemaError
+from lapsdata.storage.atomic import existing, storage_errors
+from lapsdata.timebase import s_to_frame
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from lapsdata.containers import Segments
+    from lapsdata.timebase import FrameRate
+
+__all__ = ["with_confidences"]
+
+
+def with_confidences(
+    segments: Segments, folder: Path, classes: Mapping[str, int], rate: FrameRate, *, block: int | None = None
+) -> Segments:
+    """Return segments with scores: of each the mean confidence of its label over its frames.
+
+    Parameters
+    ----------
+    segments : Segments
+        Each with a label.
+    folder : Path
+        With `<video>.npy` for each video.
+    classes : mapping of str to int
+        The row of each label.
+    rate : FrameRate
+        Frames per second.
+    block : int, optional
+        Which block of classes, from 0, where arrays have several.
+
+    Raises
+    ------
+    SchemaError
+        A video without an array, an array of another shape or kind, a label without a row: all of them.
+    LengthMismatchError
+        Arrays with more or fewer frames than their video.
+    StorageError
+        They cannot be read.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from lapsdata.testing.samples import labelled_segments
+    >>> from lapsdata.timebase import FrameRate
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> np.save(folder / "tea.npy", np.array([[0.5, 1.0, 0.25], [0.5, 0.0, 0.75]]))
+    >>> found = labelled_segments({"tea": [("take", 2.0), ("pour", 1.0)]})
+    >>> with_confidences(found, folder, {"take": 0, "pour": 1}, FrameRate(1)).score
+    array([0.75, 0.75])
+    """
+    existing(folder)
+    faults, lengths = Problems(str(folder)), Problems(str(folder))
+    arrays: dict[str, NDArray[np.float64]] = {}
+    for video in segments.header.videos:
+        rows = _rows(folder / f"{video.name}.npy", len(classes), block, faults)
+        frames = s_to_frame(video.end_s, rate, "nearest")
+        if rows is not None and rows.shape[1] != frames:
+            message = f"expected {frames} frames as the labels have, got {rows.shape[1]}"
+            lengths.add("length-mismatch", f"{video.name}.npy", message, "take both from one run")
+        elif rows is not None:
+            arrays[video.name] = rows
+    for label in sorted({str(label) for label in segments.label} - classes.keys()):
+        faults.add("unknown-label", "classes", f"expected labels with a number, got {label!r} without one")
+    faults.raise_as(SchemaError)
+    lengths.raise_as(LengthMismatchError)
+    score = np.empty(len(segments))
+    for number, (start_s, end_s) in enumerate(zip(segments.start_s.tolist(), segments.end_s.tolist(), strict=True)):
+        rows = arrays[segments.header.videos[int(segments.video_index[number])].name]
+        part = slice(*(s_to_frame(at, rate, "nearest") for at in (start_s, end_s)))
+        score[number] = rows[classes[str(segments.label[number])], part].mean()
+    return replace(segments, score=score)
+
+
+def _rows(path: Path, classes: int, block: int | None, faults: Problems) -> NDArray[np.float64] | None:
+    """Return the confidences of one video, float64 (classes, frames); whatever is wrong is noted."""
+    if not path.is_file():
+        faults.add("missing-file", path.name, "expected the confidences of every video, got no such file")
+        return None
+    with storage_errors(path, "read"):
+        try:
+            array = np.load(path, allow_pickle=False)
+        except (ValueError, EOFError) as error:
+            faults.add("wrong-file", path.name, f"expected an array of numbers, got none ({error})")
+            return None
+    whole = array.ndim in (2, 4) and (array.ndim == 2 or array.shape[1] == 1) and array.dtype.kind == "f"
+    blocks, rest = divmod(array.shape[-2], classes) if whole else (0, 1)
+    if rest or not blocks:
+        message = f"expected floats of shape (C, T) or (S, 1, C, T) for C = {classes} classes, got {array.dtype}"
+        faults.add(
+            "wrong-shape", path.name, f"{message} {array.shape}", "name the folder of the arrays of this data set"
+        )
+        return None
+    if (block or 0) >= blocks or (blocks > 1 and block is None):
+        message = f"expected one block of {classes} classes, got {blocks}"
+        if block is not None:
+            message = f"expected a block from 0 to {blocks - 1}, got {block}"
+        faults.add("which-block", path.name, message, "say which one, from 0: --confidence-block N")
+        return None
+    first = (block or 0) * classes
+    rows: NDArray[np.float64] = array.reshape(-1, *array.shape[-2:])[-1, first : first + classes].astype(np.float64)
+    if not np.isfinite(rows).all():
+        faults.add("not-finite", path.name, "expected finite confidences, got others")
+        return None
+    return rows
