@@ -297,3 +297,40 @@ def test_the_other_splits_are_folders_beside(inside: Inside, root: Path, tmp_pat
     done = inside(*words)
     assert done.returncode == 1
     assert "got test.split1.bundle, test.split2.bundle" in done.stderr
+
+
+BREAKFAST = ("P03_cam01_P03_cereals", "P04_cam02_P04_milk", "P05_webcam01_P05_tea")
+SALADS = ("rgb-01-1", "rgb-01-2", "rgb-02-1")
+
+
+@pytest.mark.parametrize(("name", "videos", "place"), [
+    ("breakfast", BREAKFAST, "Videos/P03/cam01/P03_cereals.mp4"),
+    ("50salads", SALADS, "Videos/rgb-01-1.mp4"),
+])  # fmt: skip
+def test_the_other_data_sets_go_the_same_way(
+    inside: Inside, tmp_path: Path, name: str, videos: tuple[str, ...], place: str
+) -> None:
+    """Their names, places and rates with labels of our own: two videos to know, one to be judged by."""
+    data_set, labels = DATA_SETS[name], tmp_path / "labels"
+    for folder in ("groundTruth", "splits"):
+        (labels / folder).mkdir(parents=True)
+    rate = int(float(str(data_set.rate)))
+    runs = [("background", 1), ("pour", 2), ("stir", 2), ("background", 1), ("pour", 1)]
+    for late, video in enumerate(videos):
+        lines = [label for label, seconds in runs[late:] + runs[:late] for _ in range(seconds * rate)]
+        (labels / "groundTruth" / f"{video}.txt").write_text("\n".join(lines) + "\n")
+    for part, those in (("train", videos[:2]), ("test", videos[2:])):
+        (labels / "splits" / f"{part}.split1.bundle").write_text("".join(f"{video}.txt\n" for video in those))
+    (labels / "mapping.txt").write_text("0 background\n1 pour\n2 stir\n")
+    root = tmp_path / "root"
+    write_standin(labels, root, data_set.rate, place=lambda video: f"Videos/{data_set.places(video)[-1]}.mp4")
+    assert (root / place).is_file()
+    words = command(root, tmp_path / "out", settings=(*QUICK, "train.val=0.5"))
+    words[words.index("gtea")] = name
+    done = inside(*words)
+    assert done.returncode == 0, done.stderr
+    for part, those in (("train", videos[:2]), ("test", videos[2:])):
+        scores = read_sealed_json(tmp_path / "out" / "split1" / part / "scores.json", SegmentationResult)
+        assert [video.name for video in scores.boundaries.videos] == sorted(those)
+        assert {video.end_s for video in scores.boundaries.videos} == {7.0}
+    assert SAID in done.stdout
