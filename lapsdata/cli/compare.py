@@ -31,11 +31,11 @@ def compare(
     seed: Annotated[int, typer.Option(help="Of these draws.", min=0)] = 0,
     json: Json = False,
 ) -> None:
-    """Put scores of one truth side by side, with the first against each other one.
+    """Put scores of one truth side by side.
 
-    Scores of other rules, of another truth or of other frames per second are refused, and what differs is named. How
-    sure a difference is, is told by drawing the videos anew, both predictions on the same ones. Labels stand below
-    the boundaries where the first and another have them.
+    The first is held against each other one. Scores of other rules, of another truth or of other frames per second are
+    refused, and what differs is named. How sure a difference is, is told by drawing the videos anew, both predictions
+    on the same ones.
     """
     from lapsdata.metrics import paired_differences, paired_label_differences
     from lapsdata.metrics.difference_rows import paired_label_table, paired_table

@@ -257,7 +257,8 @@ def mutated(draw: st.DrawFn, texts: dict[str, str]) -> Any:
 
 @pytest.mark.parametrize("record", sorted(RECORDS))
 @given(data=st.data())
-@settings(max_examples=40)
+# The same draws in every run: of thousands, one in some runs is taken by hypothesis for a change of the strategy.
+@settings(max_examples=40, derandomize=True)
 def test_both_judges_agree_on_mutated_examples(
     data: st.DataObject, record: str, valid: dict[str, dict[str, str]], judges: dict[str, Draft202012Validator]
 ) -> None:
