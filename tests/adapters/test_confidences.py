@@ -109,7 +109,7 @@ def test_arrays_that_are_none_are_told(folder: Path, array: Any, message: str) -
 def test_every_fault_is_told_at_once(folder: Path) -> None:
     (folder / "a.npy").write_bytes(b"no array")
     (folder / "b.npy").unlink()
-    with pytest.raises(SchemaError) as told:
+    with pytest.raises(SchemaError, match="3 problems") as told:
         with_confidences(found(), folder, {"take": 0, "pour": 1}, RATE)
     assert {problem.code for problem in told.value.problems} == {"wrong-file", "missing-file", "unknown-label"}
     with pytest.raises(StorageError, match="no such file or folder"):

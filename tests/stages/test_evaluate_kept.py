@@ -58,6 +58,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "background": {"background": ()},
     "classes": {"classes": "each"},
     "clusters": {"clusters": "all"},
+    "confidence block": {"confidence_block": 1},
     "missing": {"missing": "empty"},
     "extra": {"extra": "leave_out"},
     "slack": {"end_slack_s": 0.0},
