@@ -17,7 +17,7 @@ from lapsdata.storage.atomic import existing, storage_errors
 from lapsdata.timebase import s_to_frame
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -29,7 +29,13 @@ __all__ = ["with_confidences"]
 
 
 def with_confidences(
-    segments: Segments, folder: Path, classes: Mapping[str, int], rate: FrameRate, *, block: int | None = None
+    segments: Segments,
+    folder: Path,
+    classes: Mapping[str, int],
+    rate: FrameRate,
+    *,
+    videos: Collection[str],
+    block: int | None = None,
 ) -> Segments:
     """Return segments with scores: of each the mean confidence of its label over its frames.
 
@@ -43,6 +49,8 @@ def with_confidences(
         The row of each label.
     rate : FrameRate
         Frames per second.
+    videos : collection of str
+        Those that have an array; segments of others have no score.
     block : int, optional
         Which block of classes, from 0, where arrays have several.
 
@@ -63,13 +71,15 @@ def with_confidences(
     >>> folder = pathlib.Path(tempfile.mkdtemp())
     >>> np.save(folder / "tea.npy", np.array([[0.5, 1.0, 0.25], [0.5, 0.0, 0.75]]))
     >>> found = labelled_segments({"tea": [("take", 2.0), ("pour", 1.0)]})
-    >>> with_confidences(found, folder, {"take": 0, "pour": 1}, FrameRate(1)).score
+    >>> with_confidences(found, folder, {"take": 0, "pour": 1}, FrameRate(1), videos={"tea"}).score
     array([0.75, 0.75])
     """
     existing(folder)
     faults, lengths = Problems(str(folder)), Problems(str(folder))
     arrays: dict[str, NDArray[np.float64]] = {}
     for video in segments.header.videos:
+        if video.name not in videos:
+            continue
         rows = _rows(folder / f"{video.name}.npy", len(classes), block, faults)
         frames = s_to_frame(video.end_s, rate, "nearest")
         if rows is not None and rows.shape[1] != frames:
@@ -81,9 +91,12 @@ def with_confidences(
         faults.add("unknown-label", "classes", f"expected labels with a number, got {label!r} without one")
     faults.raise_as(SchemaError)
     lengths.raise_as(LengthMismatchError)
-    score = np.empty(len(segments))
+    score = np.full(len(segments), np.nan)
     for number, (start_s, end_s) in enumerate(zip(segments.start_s.tolist(), segments.end_s.tolist(), strict=True)):
-        rows = arrays[segments.header.videos[int(segments.video_index[number])].name]
+        name = segments.header.videos[int(segments.video_index[number])].name
+        if name not in arrays:
+            continue
+        rows = arrays[name]
         part = slice(*(s_to_frame(at, rate, "nearest") for at in (start_s, end_s)))
         score[number] = rows[classes[str(segments.label[number])], part].mean()
     return replace(segments, score=score)

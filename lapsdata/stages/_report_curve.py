@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from lapsdata.stages.evaluate import EvaluateOptions, ScoredFiles, segment_scores
+from lapsdata.stages.evaluate import EvaluateOptions, ScoredFiles, boundary_result
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -52,7 +52,7 @@ def _again(scores: SegmentationResult, given: Iterable[tuple[Parent, Path]]) -> 
     at = scores.boundaries
     tolerances = sorted({*CURVE_S, *at.rules.tolerances_s})
     options = EvaluateOptions.model_validate_json(json.dumps({**told, "tolerances_s": tolerances}))
-    dense = segment_scores(ScoredFiles(segments, truth, **files), options)[0].boundaries
+    dense = boundary_result(ScoredFiles(segments, truth, **files), options)
     now = {score.tolerance_s: (score.macro, score.micro) for score in dense.rows[0].scores}
     same = all(now[score.tolerance_s] == (score.macro, score.micro) for score in at.rows[0].scores)
     return dense if same and dense.truth_digest == at.truth_digest else None

@@ -3,35 +3,33 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field
 
-from lapsdata.adapters.mstcn import class_numbers, split_beside, train_split
 from lapsdata.errors import Problem, SchemaError, listed
 from lapsdata.plugins import registry
-from lapsdata.provenance import marked_synthetic, parent, provenance, synthetic_note
+from lapsdata.provenance import marked_synthetic, provenance, synthetic_note
 from lapsdata.schema.ap_scores import ApClasses
 from lapsdata.schema.base import Count, Name, Positive, Rate, Record, Text
 from lapsdata.schema.segment_clusters import ClusterScope
 from lapsdata.schema.segmentation import RulesProfile, SegmentationResult
 from lapsdata.stages._header_key import key_now, key_of, strangers
-from lapsdata.stages._named_prediction import NamedPrediction  # noqa: TC001 - of a NamedTuple
 from lapsdata.stages._output import Output, settle
+from lapsdata.stages._scored_files import ScoredFiles, parents_of, read_scored
 from lapsdata.stages._stage import Stage
-from lapsdata.stages.segments_source import SegmentsSource, read_segments
 from lapsdata.storage.sealed_json import read_sealed_json, write_sealed_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
 
     from lapsdata.containers import Energies, Segments
+    from lapsdata.schema import BoundaryResult
     from lapsdata.schema.base import Parent
+    from lapsdata.stages._scored_files import ReadScored
+    from lapsdata.stages.segments_source import SegmentsSource
 
 __all__ = [
     "CONSTANT_ENERGY",
@@ -39,6 +37,7 @@ __all__ = [
     "WINDOW_SLACK_S",
     "EvaluateOptions",
     "ScoredFiles",
+    "boundary_result",
     "score_segments",
     "segment_scores",
 ]
@@ -99,44 +98,6 @@ class EvaluateOptions(Record):
     """Of chance, and of a named prediction that is drawn."""
 
 
-class ScoredFiles(NamedTuple):
-    """What is scored, against what, and what else rows of chance may know.
-
-    Parameters
-    ----------
-    found : Path or NamedPrediction
-        Segments of any kind that `read_segments` reads.
-    truth : Path
-        The true ones; so too.
-    energies : Path, optional
-        What the segments were made of: adds the row `constant_energy`, of the same segmenter fed with one energy.
-    train : Path, optional
-        The true segments of other videos: adds the rows `TRAIN_ROWS`, of what is known of these.
-    confidences : Path, optional
-        A folder of confidences per frame, `<video>.npy`, for labels per frame of MS-TCN's layout: the score of a found
-        segment is the mean confidence of its label, for average precision.
-
-    Examples
-    --------
-    >>> ScoredFiles(NamedPrediction("uniform", 2.0), Path("gtea")).train is None
-    True
-    """
-
-    found: Path | NamedPrediction
-    truth: Path
-    energies: Path | None = None
-    train: Path | None = None
-    confidences: Path | None = None
-
-    def parents(self) -> list[Parent]:
-        """Return the files, by their roles."""
-        given = {
-            "segments": self.found, "truth": self.truth, "energies": self.energies, "train": self.train,
-            "confidences": self.confidences,
-        }  # fmt: skip
-        return [parent(role, path) for role, path in given.items() if isinstance(path, Path)]
-
-
 def score_segments(
     files: ScoredFiles, out: Path, options: EvaluateOptions | None = None, *, force: bool = False
 ) -> tuple[Output[SegmentationResult], tuple[Problem, ...]]:
@@ -176,7 +137,7 @@ def score_segments(
     1.0
     """
     chosen = options or EvaluateOptions()
-    parents = _parents(files, chosen)
+    parents = parents_of(files, chosen)
     notes: list[Problem] = []
 
     def known(path: Path) -> tuple[str | None, SegmentationResult]:
@@ -208,20 +169,37 @@ def segment_scores(
     See `score_segments`.
     """
     chosen = options or EvaluateOptions()
-    return _scored(files, chosen, _parents(files, chosen))
+    return _scored(files, chosen, parents_of(files, chosen))
 
 
-def _parents(files: ScoredFiles, options: EvaluateOptions) -> list[Parent]:
-    """Return the files, and the lists of the splits where these lie beside the labels, whose digest knows none."""
-    of_truth = [options.split, None if files.train is not None else _train_name(files, options)]
-    splits = [split_beside(files.truth, name) for name in of_truth if name]
-    if files.train is not None and options.train_split:
-        splits.append(split_beside(files.train, options.train_split))
-    return [*files.parents(), *(parent("split", path) for path in splits if path is not None)]
+def boundary_result(files: ScoredFiles, options: EvaluateOptions) -> BoundaryResult:
+    """Return the part of `segment_scores` that is of boundaries, without taking the others.
 
+    Parameters
+    ----------
+    files : ScoredFiles
+    options : EvaluateOptions
 
-def _train_name(files: ScoredFiles, options: EvaluateOptions) -> str | None:
-    return options.train_split or (train_split(files.truth, options.split) if options.split else None)
+    Raises
+    ------
+    SchemaError
+        As `score_segments`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import lapsdata
+    >>> from lapsdata.testing.samples import sample_segments
+    >>> path = Path(tempfile.mkdtemp()) / "truth.parquet"
+    >>> _ = lapsdata.write(path, sample_segments())
+    >>> boundary_result(ScoredFiles(path, path), EvaluateOptions(tolerances_s=(0.1, 0.5))).rows[0].scores[1].macro.f
+    1.0
+    """
+    from lapsdata.metrics import evaluate_boundaries
+
+    read = read_scored(files, options)
+    asked = _asked(files, read, options, parents_of(files, options))
+    return evaluate_boundaries(read.truth.segments, read.found.segments, **asked)
 
 
 def _told(files: ScoredFiles, options: EvaluateOptions) -> dict[str, Any]:
@@ -234,123 +212,59 @@ def _scored(
 ) -> tuple[SegmentationResult, tuple[Problem, ...]]:
     from lapsdata.metrics import evaluate_segments
 
-    truth, found = _read(files, options)
-    if files.confidences is not None:
-        found = found._replace(segments=_confident(files, truth, found.segments, options.confidence_block))
-    train = _train(files, options)
-    chance = {}
-    if files.energies is not None:
-        if not isinstance(files.found, Path):
-            message = f"expected segments that a segmenter has made, got {files.found}, made of no energies"
-            raise SchemaError(Problem("no-segmenter", "segments", message, "leave the energies out"))
-        chance = {CONSTANT_ENERGY: _constant(found.segments, files.energies, parents)}
-    if chance and options.missing == "empty":
-        # A video without segments is one without energies.
-        nothing = {video.name: np.empty(0) for video in truth.segments.header.videos}
-        chance = {CONSTANT_ENERGY: nothing | chance[CONSTANT_ENERGY]}
-    slack = options.end_slack_s
-    if slack is None:
-        slack = WINDOW_SLACK_S if _of_energies(found.segments) else 0.0
+    read = read_scored(files, options)
+    truth = read.truth
     result = evaluate_segments(
         truth.segments,
-        found.segments,
-        rules=options.rules,
-        tolerances_s=options.tolerances_s,
+        read.found.segments,
         rate=truth.rate,
         rate_origin=truth.rate_origin or "asked",
         background=options.background,
         classes=options.classes,
         clusters=options.clusters,
         activity=_activities(truth.segments) if options.clusters == "activity" else None,
-        missing=options.missing,
-        # A split says which videos are meant.
-        extra="leave_out" if options.split is not None else options.extra,
-        end_slack_s=slack,
-        chance=chance,
-        train=None if train is None else train.segments,
         split=options.split,
-        draws=options.draws,
-        shift_draws=options.shift_draws,
-        seed=options.seed,
-        provenance=marked_synthetic(
-            provenance(parameters=_told(files, options), parents=parents),
-            synthetic_note(*(one.segments.header.provenance for one in (truth, found))),
-        ),
+        **_asked(files, read, options, parents),
     )
-    sources = [truth, found] if train is None or files.train is None else [truth, found, train]
-    notes = dict.fromkeys(note for source in sources for note in source.notes)
-    return result, (*notes, *_background_notes(truth, options))
+    return result, (*read.notes, *_background_notes(truth, options))
 
 
-def _read(files: ScoredFiles, options: EvaluateOptions) -> tuple[SegmentsSource, SegmentsSource]:
-    """Return the truth and what was found; where one does not say how long its videos are, the other does."""
-    truth = read_segments(files.truth, rate=options.rate, split=options.split)
+def _asked(files: ScoredFiles, read: ReadScored, options: EvaluateOptions, parents: list[Parent]) -> dict[str, Any]:
+    """Return what all scores are told, and those of boundaries alone."""
+    truth, found = read.truth.segments, read.found.segments
+    slack = options.end_slack_s
+    if slack is None:
+        slack = WINDOW_SLACK_S if _of_energies(found) else 0.0
+    told = provenance(parameters=_told(files, options), parents=parents)
+    return {
+        "rules": options.rules,
+        "missing": options.missing,
+        # A split says which videos are meant.
+        "extra": "leave_out" if options.split is not None else options.extra,
+        "end_slack_s": slack,
+        "chance": _chance(files, truth, found, options, parents),
+        "train": None if read.train is None else read.train.segments,
+        "draws": options.draws,
+        "shift_draws": options.shift_draws,
+        "seed": options.seed,
+        "provenance": marked_synthetic(told, synthetic_note(truth.header.provenance, found.header.provenance)),
+        **({} if options.tolerances_s is None else {"tolerances_s": options.tolerances_s}),
+    }
+
+
+def _chance(
+    files: ScoredFiles, truth: Segments, found: Segments, options: EvaluateOptions, parents: list[Parent]
+) -> dict[str, dict[str, NDArray[np.float64]]]:
+    """Return the row of a constant energy, where the energies are given."""
+    if files.energies is None:
+        return {}
     if not isinstance(files.found, Path):
-        # One seed is told, and stands in the record.
-        drawn = replace(files.found, seed=options.seed)
-        return truth, SegmentsSource(drawn.segments(truth.segments))
-    found = read_segments(files.found, rate=truth.rate, found=truth.segments)
-    if truth.rate is None:
-        alone = truth
-        truth = read_segments(files.truth, split=options.split, found=found.segments)
-        found = found._replace(notes=(*found.notes, *_guessed_ends(files.found, alone, found)))
-    return truth, found
-
-
-def _guessed_ends(path: Path, truth: SegmentsSource, found: SegmentsSource) -> Iterator[Problem]:
-    """Say where no file tells how long a video is and what was found goes beyond the truth: its end moves with that."""
-    ends = {video.name: video.end_s for video in truth.segments.header.videos if video.name in truth.unmeasured}
-    beyond = [
-        f"'{video.name}' ({ends[video.name]:g} s in the truth, {video.end_s:g} s found)"
-        for video in found.segments.header.videos
-        if video.name in found.unmeasured and video.end_s > ends.get(video.name, video.end_s)
-    ]
-    if beyond:
-        videos = "1 video" if len(beyond) == 1 else f"{len(beyond)} videos"
-        message = (
-            f"what was found goes on beyond the truth in {videos}, and no file says how long: {', '.join(beyond[:3])}"
-            f"{' ...' if len(beyond) > 3 else ''}; the later is taken for the end, and the last true end scored too"
-        )
-        yield Problem("ends-guessed", str(path), message, "score files that say how long videos are", "warning")
-
-
-def _confident(files: ScoredFiles, truth: SegmentsSource, found: Segments, block: int | None) -> Segments:
-    """Return what was found with the confidences of its labels, in the order of the truth's classes."""
-    from lapsdata.adapters._confidences import with_confidences
-
-    classes = class_numbers(files.truth)
-    if classes is None or truth.rate is None or files.confidences is None or None in found.label:
-        message = "expected labels per frame and a truth with mapping.txt, which numbers the classes, got others"
-        raise SchemaError(Problem("no-classes", "confidences", message, "give scores with the segments instead"))
-    wanted = {video.name for video in truth.segments.header.videos}
-    return with_confidences(_of_videos(found, wanted), files.confidences, classes, truth.rate, block=block)
-
-
-def _of_videos(segments: Segments, names: set[str]) -> Segments:
-    """Return the segments of some videos."""
-    kept = [number for number, video in enumerate(segments.header.videos) if video.name in names]
-    rows = np.flatnonzero(np.isin(segments.video_index, kept))
-    videos = tuple(segments.header.videos[number] for number in kept)
-    return replace(
-        segments,
-        header=segments.header.model_copy(update={"videos": videos}),
-        video_index=np.searchsorted(kept, segments.video_index[rows]),
-        start_s=segments.start_s[rows],
-        end_s=segments.end_s[rows],
-        end_reason=tuple(segments.end_reason[row] for row in rows),
-        label=tuple(segments.label[row] for row in rows),
-        score=None,
-        codes=None,
-        embedding=None,
-    )
-
-
-def _train(files: ScoredFiles, options: EvaluateOptions) -> SegmentsSource | None:
-    """Return the truth of the train split: the one that is given, or the one that stands beside the scored split."""
-    if files.train is not None:
-        return read_segments(files.train, rate=options.rate, split=options.train_split)
-    name = _train_name(files, options)
-    return read_segments(files.truth, rate=options.rate, split=name) if name else None
+        message = f"expected segments that a segmenter has made, got {files.found}, made of no energies"
+        raise SchemaError(Problem("no-segmenter", "segments", message, "leave the energies out"))
+    made = _constant(found, files.energies, parents)
+    # A video without segments is one without energies.
+    nothing = {video.name: np.empty(0) for video in truth.header.videos} if options.missing == "empty" else {}
+    return {CONSTANT_ENERGY: nothing | made}
 
 
 def _of_energies(segments: Segments) -> bool:

@@ -51,7 +51,7 @@ def by_hand(runs: dict[str, list[tuple[str, int]]], arrays: dict[str, Any]) -> l
 
 
 def test_a_score_is_the_mean_of_the_frames_of_a_segment(folder: Path) -> None:
-    made = with_confidences(found(), folder, CLASSES, RATE)
+    made = with_confidences(found(), folder, CLASSES, RATE, videos=RUNS)
     expected = by_hand(RUNS, {video: np.load(folder / f"{video}.npy") for video in RUNS})
     assert made.score is not None
     np.testing.assert_allclose(made.score, expected, rtol=1e-12)
@@ -77,7 +77,7 @@ def test_of_any_stages_and_blocks_the_last_and_the_named_one_count(
     np.save(tmp_path / "a.npy", whole if stages else whole[0, 0])
     block = data.draw(st.integers(0, blocks - 1))
     part = whole[-1, 0, 3 * block : 3 * block + 3]
-    scored = with_confidences(made, tmp_path, CLASSES, rate, block=block)
+    scored = with_confidences(made, tmp_path, CLASSES, rate, videos={"a"}, block=block)
     assert scored.score is not None
     np.testing.assert_allclose(scored.score, by_hand({"a": runs}, {"a": part}), rtol=1e-9, atol=1e-12)
 
@@ -86,7 +86,7 @@ def test_lengths_are_told_with_both_numbers(folder: Path) -> None:
     np.save(folder / "a.npy", drawn(11, 0))
     np.save(folder / "b.npy", drawn(6, 0))
     with pytest.raises(LengthMismatchError, match=r"(?s)a\.npy: expected 10 frames as the labels have, got 11.*b\.npy"):
-        with_confidences(found(), folder, CLASSES, RATE)
+        with_confidences(found(), folder, CLASSES, RATE, videos=RUNS)
 
 
 @pytest.mark.parametrize(
@@ -103,20 +103,27 @@ def test_lengths_are_told_with_both_numbers(folder: Path) -> None:
 def test_arrays_that_are_none_are_told(folder: Path, array: Any, message: str) -> None:
     np.save(folder / "a.npy", array)
     with pytest.raises(SchemaError, match=rf"a\.npy: .*{message}"):
-        with_confidences(found(), folder, CLASSES, RATE)
+        with_confidences(found(), folder, CLASSES, RATE, videos=RUNS)
 
 
 def test_every_fault_is_told_at_once(folder: Path) -> None:
     (folder / "a.npy").write_bytes(b"no array")
     (folder / "b.npy").unlink()
     with pytest.raises(SchemaError, match="3 problems") as told:
-        with_confidences(found(), folder, {"take": 0, "pour": 1}, RATE)
+        with_confidences(found(), folder, {"take": 0, "pour": 1}, RATE, videos=RUNS)
     assert {problem.code for problem in told.value.problems} == {"wrong-file", "missing-file", "unknown-label"}
     with pytest.raises(StorageError, match="no such file or folder"):
-        with_confidences(found(), folder / "nowhere", CLASSES, RATE)
+        with_confidences(found(), folder / "nowhere", CLASSES, RATE, videos=RUNS)
 
 
 def test_a_block_that_is_not_there_is_told(folder: Path) -> None:
     np.save(folder / "a.npy", drawn(10, 0, rows=6))
     with pytest.raises(SchemaError, match=r"a\.npy: expected a block from 0 to 1, got 2"):
-        with_confidences(found({"a": RUNS["a"]}), folder, CLASSES, RATE, block=2)
+        with_confidences(found({"a": RUNS["a"]}), folder, CLASSES, RATE, videos={"a"}, block=2)
+
+
+def test_a_video_that_is_not_asked_for_needs_no_array(folder: Path) -> None:
+    (folder / "b.npy").unlink()
+    score = with_confidences(found(), folder, CLASSES, RATE, videos={"a"}).score
+    assert score is not None
+    assert np.isnan(score).tolist() == [False, False, False, True, True]
