@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,7 +19,20 @@ if TYPE_CHECKING:
 
     from lapsdata.errors import Problem
 
-__all__ = ["Json", "Settings", "by_option", "finish", "key_values", "output_folder"]
+__all__ = ["Average", "Json", "Settings", "by_option", "finish", "key_values", "output_folder"]
+
+
+class Average(StrEnum):
+    """How scores of several videos become one: their mean, or that of the counts of all together.
+
+    Examples
+    --------
+    >>> Average("micro").value
+    'micro'
+    """
+
+    MACRO = "macro"
+    MICRO = "micro"
 
 
 @dataclass

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lapsdata import console
-from lapsdata.verbs import Json
+from lapsdata.verbs import Average, Json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,14 +18,9 @@ if TYPE_CHECKING:
 __all__ = ["PLUGIN"]
 
 
-class _Average(StrEnum):
-    MACRO = "macro"
-    MICRO = "micro"
-
-
 def compare(
     scores: Annotated[list[Path], typer.Argument(help="Scores, as `lapsdata evaluate` writes them; two or more.")],
-    average: Annotated[_Average, typer.Option(help="Over videos, or over all boundaries.")] = _Average.MACRO,
+    average: Annotated[Average, typer.Option(help="Over videos, or over all boundaries.")] = Average.MACRO,
     draws: Annotated[int, typer.Option(help="How often the videos are drawn anew.", min=1)] = 10_000,
     seed: Annotated[int, typer.Option(help="Of these draws.", min=0)] = 0,
     json: Json = False,

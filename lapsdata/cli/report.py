@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from lapsdata import console
-from lapsdata.verbs import Json, finish
+from lapsdata.verbs import Average, Json, finish
 
 __all__ = ["PLUGIN"]
-
-
-class _Average(StrEnum):
-    MACRO = "macro"
-    MICRO = "micro"
 
 
 def report(
@@ -41,7 +35,7 @@ def report(
     note: Annotated[
         str | None, typer.Option(help="Stands on the page and every picture, such as SYNTHETIC.", metavar="TEXT")
     ] = None,
-    average: Annotated[_Average, typer.Option(help="Over videos, or over all boundaries.")] = _Average.MACRO,
+    average: Annotated[Average, typer.Option(help="Over videos, or over all boundaries.")] = Average.MACRO,
     force: Annotated[bool, typer.Option("--force", help="Make again what is done.")] = False,
     json: Json = False,
 ) -> None:

@@ -9,7 +9,7 @@ from lapsdata.errors import Problem, Problems, SchemaError
 from lapsdata.metrics.comparison import check_comparable
 from lapsdata.schema.segmentation import SegmentationResult
 from lapsdata.storage.atomic import storage_errors
-from lapsdata.storage.sealed_json import read_sealed_json
+from lapsdata.storage.sealed_json import parse_sealed_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,7 +48,7 @@ def read_scores(path: Path) -> SegmentationResult:
         # What a verb prints ends with what was to be said about it.
         del document["problems"]
         return SegmentationResult.parse(json.dumps(document), str(path))
-    return read_sealed_json(path, SegmentationResult)
+    return parse_sealed_json(data, SegmentationResult, str(path))
 
 
 def check_alike(results: Mapping[str, SegmentationResult]) -> None:

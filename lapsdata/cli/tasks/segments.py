@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from lapsdata import console
-from lapsdata.verbs import Json
+from lapsdata.verbs import Average, Json
 
 __all__ = ["PLUGIN"]
 
@@ -39,11 +39,6 @@ class _Missing(StrEnum):
 class _Extra(StrEnum):
     RAISE = "raise"
     LEAVE_OUT = "leave_out"
-
-
-class _Average(StrEnum):
-    MACRO = "macro"
-    MICRO = "micro"
 
 
 def segments(
@@ -94,7 +89,7 @@ def segments(
             min=0,
         ),
     ] = None,
-    average: Annotated[_Average, typer.Option(help="Over videos, or over all boundaries.")] = _Average.MACRO,
+    average: Annotated[Average, typer.Option(help="Over videos, or over all boundaries.")] = Average.MACRO,
     draws: Annotated[int, typer.Option(help="How often chance is drawn.", min=1)] = 100,
     shift_draws: Annotated[int, typer.Option(help="How often the boundaries are shifted.", min=1)] = 1000,
     seed: Annotated[int, typer.Option(help="Of chance.", min=0)] = 0,
