@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from lapsdata.containers import Segments
     from lapsdata.schema.base import Parent
-    from lapsdata.stages.evaluate import EvaluateOptions
+    from lapsdata.stages._evaluate_options import EvaluateOptions
 
 __all__ = ["ReadScored", "ScoredFiles", "parents_of", "read_scored"]
 

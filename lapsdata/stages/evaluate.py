@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import Field
 
 from lapsdata.errors import Problem, SchemaError, listed
 from lapsdata.plugins import registry
 from lapsdata.provenance import marked_synthetic, provenance, synthetic_note
-from lapsdata.schema.ap_scores import ApClasses
-from lapsdata.schema.base import Count, Name, Positive, Rate, Record, Text
-from lapsdata.schema.segment_clusters import ClusterScope
-from lapsdata.schema.segmentation import RulesProfile, SegmentationResult
+from lapsdata.schema.segmentation import SegmentationResult
+from lapsdata.stages._evaluate_options import EvaluateOptions
 from lapsdata.stages._header_key import key_now, key_of, strangers
 from lapsdata.stages._output import Output, settle
 from lapsdata.stages._scored_files import ScoredFiles, parents_of, read_scored
@@ -52,50 +49,6 @@ _GTEA = re.compile(r"S[1-4]_(\w+)_C1")
 # No window covers the last frames of a video, so that segments made of energies end before it does.
 WINDOW_SLACK_S = 1.0
 """Seconds by which segments that are made of energies may end before their video."""
-
-
-class EvaluateOptions(Record):
-    """The rules of a score.
-
-    Examples
-    --------
-    >>> EvaluateOptions(tolerances_s=(0.25,)).draws
-    100
-    """
-
-    rules: RulesProfile = "default"
-    """One word for all rules; see `RulesProfile`."""
-    tolerances_s: Annotated[tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=1)] | None = None
-    """Seconds within which a boundary is found, rising; null for those of the rules."""
-    split: Name | None = None
-    """The part of the truth that is scored, as `test.split1`; what is found in other videos is left out, counted."""
-    train_split: Name | None = None
-    """The part of the truth whose events the rows of a train split know, where `train` is not a truth of its own; null
-    for the one that belongs to `split`, as `train.split1`, if there is one."""
-    rate: Rate | None = None
-    """Frames per second of labels, where the truth has no times of its own."""
-    background: tuple[Text, ...] | None = None
-    """Labels that are no action, in place of those of the rules; see `evaluate_labels`."""
-    classes: ApClasses | None = None
-    """Of average precision, in place of the rules'."""
-    clusters: ClusterScope | None = None
-    """Score labels as the names of clusters too, matched within a video, an activity or all videos; a video's activity
-    is the dish of GTEA's names (`S1_Cheese_C1`), else what follows the last `_`, as in `P03_cam01_P03_cereals`."""
-    confidence_block: Count | None = None
-    """Which block of classes of the confidences counts, from 0, where they have several."""
-    missing: Literal["raise", "empty"] = "raise"
-    """A video of the truth without segments: an error, or an empty answer."""
-    extra: Literal["raise", "leave_out"] = "raise"
-    """A video without a truth: an error, or left out and counted."""
-    end_slack_s: Annotated[float, Field(ge=0)] | None = None
-    """Seconds by which a video may differ in length between both; times that lie so far beyond the end are taken for
-    the end, and counted. Null is 1 for segments made of energies, as no window covers a video's last frames, else 0."""
-    draws: Positive = 100
-    """How often chance is drawn."""
-    shift_draws: Positive = 1000
-    """How often the found boundaries are shifted."""
-    seed: Count = 0
-    """Of chance, and of a named prediction that is drawn."""
 
 
 def score_segments(
@@ -294,6 +247,7 @@ def _constant(segments: Segments, energies: Path, parents: list[Parent]) -> dict
     """Return the boundaries that the segmenter of some segments makes of the same times with one energy, by video."""
     from lapsdata.containers import Energies
     from lapsdata.formats import read
+    from lapsdata.metrics import inner_boundaries
     from lapsdata.segmenters import constant_energy_segments
 
     tool = segments.header.segmenter
@@ -310,8 +264,13 @@ def _constant(segments: Segments, energies: Path, parents: list[Parent]) -> dict
     level = parameters.get("threshold")
     series: Energies = read(energies, Energies)
     made = constant_energy_segments(series, segmenter, level=float(level) if level is not None else 1.0)
-    rows = {video.name: made.of_video(video.name) for video in made.header.videos}
-    return {name: np.concatenate([made.start_s[at], made.end_s[at]]) for name, at in rows.items()}
+    ends = {}
+    for video in made.header.videos:
+        at = made.of_video(video.name)
+        instants = np.concatenate([made.start_s[at], made.end_s[at]])
+        # Where the energies end is no boundary, as it is none of the prediction's. Rules say later what counts twice.
+        ends[video.name] = inner_boundaries(instants, (video.start_s, video.end_s), counting="each_end")
+    return ends
 
 
 PLUGIN = Stage(_STAGE, "Scores beside chance.", "segments", lambda: {"segments": EvaluateOptions})

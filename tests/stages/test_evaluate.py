@@ -240,6 +240,15 @@ def test_a_constant_energy_goes_through_the_very_machine(truth: Path, tmp_path: 
     assert [one.role for one in result.provenance.parents] == ["segments", "truth", "energies"]
 
 
+def test_where_the_energies_end_is_no_boundary_of_a_constant_one(truth: Path, tmp_path: Path) -> None:
+    """Regression: a row that cuts nowhere had a cut where its energies end, half a second before the video."""
+    energies = energies_of(tmp_path / "e.jsonl", {video: steps - 1 for video, steps in STEPS.items()})
+    found = by_machine(tmp_path / "found.parquet", energies, StateMachine(threshold=0.5))
+    rows = {row.name: row for row in scored(found, truth, energies).boundaries.rows}
+    assert rows["prediction"].scores[0].found > 0
+    assert rows[CONSTANT_ENERGY].scores[0].found == 0
+
+
 def written_of(path: Path, made: Segments) -> Path:
     formats.write(path, made)
     return path
