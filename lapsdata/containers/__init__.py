@@ -4,6 +4,7 @@ from lapsdata.containers.base import Container
 from lapsdata.containers.boxes import Boxes
 from lapsdata.containers.catalog import Catalog
 from lapsdata.containers.energies import ENERGY_STATES, Energies
+from lapsdata.containers.episodes import Episodes
 from lapsdata.containers.segments import END_REASONS, Segments
 from lapsdata.containers.shards import Shards
 from lapsdata.containers.tokens import Tokens
@@ -16,6 +17,7 @@ __all__ = [
     "Catalog",
     "Container",
     "Energies",
+    "Episodes",
     "Segments",
     "Shards",
     "Tokens",

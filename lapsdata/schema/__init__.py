@@ -16,6 +16,7 @@ from lapsdata.schema.clusters import (
 )
 from lapsdata.schema.drawn import DrawnScore, RowKind
 from lapsdata.schema.energies import EnergiesHeader, EnergiesSeal, EnergyRow, EnergyState
+from lapsdata.schema.episodes import Camera, EpisodesHeader, Feature, Group, Task
 from lapsdata.schema.export import RECORDS, check_schemas, export_schemas
 from lapsdata.schema.invariance import (
     BoundaryShift,
@@ -92,6 +93,7 @@ __all__ = [
     "BoxSequence",
     "BoxesHeader",
     "CallingRepository",
+    "Camera",
     "CatalogField",
     "CatalogHeader",
     "CatalogIndex",
@@ -109,10 +111,13 @@ __all__ = [
     "EnergiesSeal",
     "EnergyRow",
     "EnergyState",
+    "EpisodesHeader",
     "EpochOrder",
     "Equal",
+    "Feature",
     "FrameRange",
     "Grid",
+    "Group",
     "Header",
     "InvarianceResult",
     "InvarianceRow",
@@ -163,6 +168,7 @@ __all__ = [
     "Size",
     "SourceVideo",
     "StageChoice",
+    "Task",
     "Tokenizer",
     "TokensHeader",
     "Tool",

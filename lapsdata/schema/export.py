@@ -11,6 +11,7 @@ from lapsdata.schema.boxes import BoxesHeader
 from lapsdata.schema.catalog import CatalogHeader, CatalogIndex
 from lapsdata.schema.clusters import ClusterResult
 from lapsdata.schema.energies import EnergiesHeader, EnergiesSeal, EnergyRow
+from lapsdata.schema.episodes import EpisodesHeader
 from lapsdata.schema.invariance import InvarianceResult
 from lapsdata.schema.ledger import LedgerRun, LedgerSpan
 from lapsdata.schema.loader import LoaderState
@@ -43,6 +44,7 @@ RECORDS: dict[str, type[Record]] = {
     "energies.v1": EnergiesHeader,
     "energies_row.v1": EnergyRow,
     "energies_seal.v1": EnergiesSeal,
+    "episodes.v1": EpisodesHeader,
     "invariance_result.v1": InvarianceResult,
     "ledger.v1": LedgerRun,
     "ledger_span.v1": LedgerSpan,

@@ -6,19 +6,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lapsdata.containers import Boxes, Catalog, Energies, Segments, Shards, Tokens, Tracks
+from lapsdata.containers import Boxes, Catalog, Energies, Episodes, Segments, Shards, Tokens, Tracks
 from lapsdata.schema import (
     Area,
     BoundaryResult,
     BoxesHeader,
     BoxSequence,
+    Camera,
     CatalogField,
     CatalogHeader,
     EnergiesHeader,
     EnergyRow,
     EnergyState,
+    EpisodesHeader,
+    Feature,
     FrameRange,
     Grid,
+    Group,
     Provenance,
     SegmentationResult,
     SegmentedVideo,
@@ -26,6 +30,7 @@ from lapsdata.schema import (
     ShardsHeader,
     Size,
     SourceVideo,
+    Task,
     Tokenizer,
     TokensHeader,
     Tool,
@@ -45,6 +50,7 @@ __all__ = [
     "sample_boxes",
     "sample_catalog",
     "sample_energies",
+    "sample_episodes",
     "sample_provenance",
     "sample_scores",
     "sample_segments",
@@ -306,6 +312,46 @@ def sample_scores(boundaries: BoundaryResult) -> SegmentationResult:
         clock=TruthClock(origin="seconds"),
         truth_digest=boundaries.truth_digest,
         boundaries=boundaries,
+    )
+
+
+def sample_episodes() -> Episodes:
+    """Return three episodes in two files, with a camera that has not seen the last of them.
+
+    Examples
+    --------
+    >>> sample_episodes().rows.tolist()
+    [4, 6, 5]
+    """
+    camera = "observation.images.top"
+    return Episodes(
+        EpisodesHeader(
+            provenance=sample_provenance(),
+            rate=FrameRate(10),
+            robot="arm",
+            store="parquet",
+            features=(
+                Feature(name="observation.state", dtype="float32", shape=(3,), names=("shoulder", "elbow", "gripper")),
+                Feature(name="timestamp", dtype="float32", shape=()),
+                Feature(name="task_index", dtype="int64", shape=()),
+            ),
+            cameras=(Camera(name=camera, stored="video", size=Size(width=64, height=48), codec="h264"),),
+            groups=(Group(name="state.gripper", feature="observation.state", start=2, stop=3),),
+            annotations={"annotation.task": "task_index"},
+            tasks=(Task(number=0, words="pick the cube"), Task(number=1, words="place the cup")),
+            time="timestamp",
+        ),
+        number=np.array([0, 1, 5]),
+        rows=np.array([4, 6, 5]),
+        files=("data/file-000.parquet", "data/file-001.parquet"),
+        file_index=np.array([0, 0, 1]),
+        first_row=np.array([0, 4, 0]),
+        groups=None,
+        task_number=np.array([0, 1, 0]),
+        task_stop=np.array([1, 2, 3]),
+        video_files=("videos/file-000.mp4",),
+        video_index={camera: np.array([0, 0, -1])},
+        video_start_s={camera: np.array([0.0, 0.4, np.nan])},
     )
 
 

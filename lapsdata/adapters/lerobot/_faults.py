@@ -1,0 +1,166 @@
+"""What a data set says of itself and its files do not bear out: each told once, with what to do."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lapsdata.adapters.lerobot.info import DEFAULTS, INFO
+from lapsdata.adapters.lerobot.layout import numbers_of
+from lapsdata.errors import Problem
+from lapsdata.schema import Feature
+from lapsdata.storage.atomic import storage_errors
+from lapsdata.storage.parquet_rows import ParquetRows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+    from lapsdata.adapters.lerobot.info import Info
+    from lapsdata.adapters.lerobot.layout import Places
+
+__all__ = ["missing_files", "spans_told", "stated_totals", "with_columns"]
+
+_MOST = 12
+
+
+def spans_told(numbers: Iterable[int]) -> str:
+    """Return numbers as a person writes them: `0, 2-28, 30`; of many spans the first.
+
+    Examples
+    --------
+    >>> spans_told([0, 2, 3, 4, 9])
+    '0, 2-4, 9'
+    """
+    every = np.array(sorted(set(numbers)), np.int64)
+    parts = np.split(every, np.flatnonzero(np.diff(every) > 1) + 1) if len(every) else []
+    told = [str(part[0]) if len(part) == 1 else f"{part[0]}-{part[-1]}" for part in parts]
+    return ", ".join(told[:_MOST]) + (f" and {len(told) - _MOST} more spans" if len(told) > _MOST else "")
+
+
+def missing_files(root: Path, numbers: NDArray[np.int64], places: Places) -> tuple[NDArray[np.bool_], list[Problem]]:
+    """Return which episodes have a file of rows, and what is missing, all episodes of a kind together.
+
+    `places.video_index` and `video_start_s` are left with no video where there is none.
+    """
+    there = _there(root, places.files)[places.file_index]
+    found: list[Problem] = []
+    if not there.all():
+        message = (
+            f"expected a file of rows for each of {len(numbers)} episodes, got none for {int((~there).sum())}: "
+            f"{spans_told(numbers[~there].tolist())}"
+        )
+        fix = "bring the files, or delete the episodes from the list"
+        found.append(Problem("missing-episodes", str(root), message, fix, "warning" if there.any() else "error"))
+    videos = _there(root, places.video_files)
+    for camera, index in places.video_index.items():
+        absent = (index >= 0) & ~np.append(videos, False)[index]
+        if (absent & there).any():
+            told = f"none for {int((absent & there).sum())}: {spans_told(numbers[absent & there].tolist())}"
+            # A camera that no episode has is told of as a camera.
+            if not (there & ~absent & (index >= 0)).any():
+                told = "none"
+            message = f"expected a video of each of {int(there.sum())} episodes, got {told}"
+            fix = "bring the files, or take the camera out of info.json"
+            code = "no-camera-files" if told == "none" else "missing-videos"
+            found.append(Problem(code, f"{root / INFO}: features: {camera}", message, fix, "warning"))
+        index[absent] = -1
+        places.video_start_s[camera][absent] = np.nan
+    return there, found
+
+
+def _there(root: Path, files: tuple[str, ...]) -> NDArray[np.bool_]:
+    """Say which files are there; each folder is listed once, as there may be a hundred thousand files."""
+    folders: dict[str, frozenset[str]] = {}
+    found = np.zeros(len(files), bool)
+    for at, file in enumerate(files):
+        folder, _, name = file.rpartition("/")
+        if folder not in folders:
+            path = root / folder
+            with storage_errors(path, "list"):
+                folders[folder] = frozenset(one.name for one in path.iterdir()) if path.is_dir() else frozenset()
+        found[at] = name in folders[folder]
+    return found
+
+
+def stated_totals(root: Path, info: Info, episodes: pa.Table) -> list[Problem]:
+    """Compare the totals and splits of `info.json` with the list of episodes."""
+    count = len(episodes)
+    rows = int(numbers_of(episodes, "length", str(root / "meta/episodes")).sum())
+    videos = count * sum(camera.stored == "video" for camera in info.cameras)
+    numbers = numbers_of(episodes, "episode_index", str(root / "meta/episodes"))
+    chunks = len(np.unique(numbers // info.chunks_size))
+    expected = {"total_episodes": count, "total_frames": rows}
+    if "{episode_index" in info.data_path:
+        expected |= {"total_videos": videos, "total_chunks": chunks}
+    found = []
+    for name, wanted in expected.items():
+        got = info.others.get(name)
+        if got is not None and got != wanted:
+            message = f"expected {wanted}, as its episodes and cameras make, got {got}"
+            found.append(Problem("wrong-total", f"{root / INFO}: {name}", message, f"write {wanted}", "warning"))
+    splits = info.others.get("splits")
+    for name, span in splits.items() if isinstance(splits, dict) else ():
+        match = re.fullmatch(r"(\d+):(\d+)", str(span))
+        if match is not None and int(match[2]) > int(numbers.max(initial=-1)) + 1:
+            last = int(numbers.max(initial=-1))
+            message = f"expected episodes up to {last}, got {span!r}"
+            fix = f"write '{match[1]}:{last + 1}'"
+            found.append(Problem("wrong-split", f"{root / INFO}: splits: {name}", message, fix, "warning"))
+    return found
+
+
+def with_columns(root: Path, info: Info, file: str) -> tuple[Info, list[Problem]]:
+    """Return `info` with the columns that a file of rows has, and how they differ from those that it names."""
+    path = root / file
+    on_disk = {feature.name: feature for feature in map(_feature, ParquetRows(path).schema) if feature is not None}
+    declared = {feature.name: feature for feature in info.features}
+    images = {camera.name for camera in info.cameras}
+    found: list[Problem] = []
+    where = f"{root / INFO}: features"
+    features = []
+    for name, feature in declared.items():
+        if name not in on_disk:
+            code = "no-frame-index" if name == "frame_index" else "missing-column"
+            message = f"expected the column {name} in {file}, got none: it is left out"
+            fix = "write it, or take it out of info.json"
+            found.append(Problem(code, f"{where}: {name}", message, fix, "warning"))
+            continue
+        stored = on_disk[name]
+        if stored.dtype != feature.dtype:
+            message = f"it says {feature.dtype}, and {file} holds {stored.dtype}: it is read as {stored.dtype}"
+            found.append(Problem("wrong-dtype", f"{where}: {name}", message, f"write {stored.dtype}", "warning"))
+        features.append(feature.model_copy(update={"dtype": stored.dtype}))
+    for name, stored in on_disk.items():
+        if name not in declared and name not in images:
+            features.append(stored)
+            if name not in DEFAULTS:
+                message = f"{file} has a column {name} that info.json does not name: it is read as it is"
+                found.append(Problem("undeclared-column", where, message, "name it in info.json", "warning"))
+    if "frame_index" not in on_disk and "frame_index" not in declared:
+        message = f"expected the column frame_index in {file}, got none: rows are numbered by their order"
+        fix = "write it: 0 to rows - 1 in every episode"
+        found.append(Problem("no-frame-index", where, message, fix, "warning"))
+    return replace(info, features=tuple(features)), found
+
+
+def _feature(field: pa.Field) -> Feature | None:
+    """Return a column of a file as a feature; None for one that is none of numbers."""
+    import pyarrow as pa
+
+    kind, shape = field.type, []
+    while pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        shape.append(kind.list_size if pa.types.is_fixed_size_list(kind) else 1)
+        kind = kind.value_type
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return Feature(name=field.name, dtype="text", shape=())
+    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)):
+        return None
+    dtype = np.dtype(kind.to_pandas_dtype()).name
+    return Feature(name=field.name, dtype=dtype, shape=() if shape == [1] else tuple(shape))

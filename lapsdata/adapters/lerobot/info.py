@@ -1,0 +1,217 @@
+"""`meta/info.json`: what a LeRobot data set says of itself."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from lapsdata.errors import Problem, Problems, SchemaError, UnknownFormatError
+from lapsdata.schema import Camera, Feature, Size
+from lapsdata.storage.atomic import storage_errors
+from lapsdata.timebase import FrameRate
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+__all__ = ["DEFAULTS", "INFO", "Info", "Version", "read_info", "read_json"]
+
+INFO = "meta/info.json"
+
+Version = Literal["v2.0", "v2.1", "v3.0"]
+"""Layouts that are known."""
+
+DEFAULTS = ("timestamp", "frame_index", "episode_index", "index", "task_index")
+"""Columns that every version writes of itself."""
+
+# What is said of every data set has an attribute of its own, all else is kept as it is said.
+_KNOWN = frozenset({"codebase_version", "robot_type", "fps", "features", "data_path", "video_path", "chunks_size"})
+# How the folders of versions 2 are named where `info.json` does not say it.
+_DATA = "data/chunk-{episode_chunk:03d}/episode_{episode_index:06d}.parquet"
+_VIDEO = "videos/chunk-{episode_chunk:03d}/{video_key}/episode_{episode_index:06d}.mp4"
+_IMAGE_KINDS = {"video": "video", "image": "encoded"}
+
+
+@dataclass(frozen=True, slots=True)
+class Info:
+    """What `info.json` says, by the words of ours where there are such.
+
+    Parameters
+    ----------
+    stated : str
+        Its `codebase_version`.
+    rate : FrameRate
+        Its `fps`.
+    robot : str or None
+    features : tuple of Feature
+        Columns, in their order.
+    cameras : tuple of Camera
+    data_path, video_path : str
+        Patterns of paths.
+    chunks_size : int
+        Episodes (versions 2) or files (version 3) in a folder.
+    others : mapping
+        All other keys: totals, splits, sizes of files.
+    """
+
+    stated: str
+    rate: FrameRate
+    robot: str | None
+    features: tuple[Feature, ...]
+    cameras: tuple[Camera, ...]
+    data_path: str
+    video_path: str
+    chunks_size: int
+    others: Mapping[str, Any]
+
+
+def read_json(path: Path) -> Any:  # noqa: ANN401 - whatever JSON holds
+    """Return what a file of JSON holds.
+
+    Raises
+    ------
+    SchemaError
+        No JSON; `git-lfs-pointer` where a pointer stands for the file.
+    StorageError
+        It cannot be read.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "info.json"
+    >>> _ = path.write_text('{"fps": 20}')
+    >>> read_json(path)
+    {'fps': 20}
+    """
+    with storage_errors(path, "read"):
+        data = path.read_bytes()
+    if data.startswith(b"version https://git-lfs"):
+        message = "expected JSON, got a Git LFS pointer: the text that stands for a file not yet downloaded"
+        raise UnknownFormatError(Problem("git-lfs-pointer", str(path), message, "run git lfs pull"))
+    try:
+        return json.loads(data.decode("utf-8-sig"))
+    except ValueError as error:
+        raise SchemaError(Problem("not-json", str(path), f"expected JSON, got: {error}")) from None
+
+
+def read_info(root: Path) -> Info:
+    """Read `meta/info.json` of a data set.
+
+    Raises
+    ------
+    SchemaError
+        No JSON object, or keys without which nothing can be read: all of them.
+    StorageError
+        It cannot be read.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from lapsdata.testing.episode_sets import write_lerobot
+    >>> read_info(write_lerobot(pathlib.Path(tempfile.mkdtemp()) / "set")).stated
+    'v2.1'
+    """
+    path = root / INFO
+    told = read_json(path)
+    found = Problems(str(path))
+    if not isinstance(told, dict):
+        found.add("wrong-type", "", f"expected an object, got {type(told).__name__}")
+        found.raise_as(SchemaError)
+    features, cameras = _columns(told.get("features"), found)
+    rate = _rate(told.get("fps"), found)
+    chunks = told.get("chunks_size", 1000)
+    if not isinstance(chunks, int) or chunks < 1:
+        found.add("wrong-value", "chunks_size", f"expected a number of episodes or files per folder, got {chunks!r}")
+    robot = told.get("robot_type")
+    patterns = {name: told.get(name) for name in ("data_path", "video_path")}
+    for name, pattern in patterns.items():
+        if pattern is not None and not isinstance(pattern, str):
+            found.add("wrong-type", name, f"expected a pattern of paths as text, got {pattern!r}")
+    found.raise_as(SchemaError)
+    return Info(
+        stated=str(told.get("codebase_version", "")),
+        rate=rate,
+        robot=robot if isinstance(robot, str) else None,
+        features=features,
+        cameras=cameras,
+        data_path=patterns["data_path"] or _DATA,
+        video_path=patterns["video_path"] or _VIDEO,
+        chunks_size=chunks,
+        others={name: value for name, value in told.items() if name not in _KNOWN},
+    )
+
+
+def _rate(value: object, found: Problems) -> FrameRate:
+    try:
+        return FrameRate.parse(value)  # type: ignore[arg-type]  # it judges anything
+    except (SchemaError, TypeError) as error:
+        found.add("wrong-value", "fps", f"expected rows per second, got {value!r} ({error})")
+        return FrameRate(1)
+
+
+def _columns(told: object, found: Problems) -> tuple[tuple[Feature, ...], tuple[Camera, ...]]:
+    if not isinstance(told, dict) or not told:
+        found.add("missing-key", "features", "expected an object with a description of every column, got none")
+        return (), ()
+    features, cameras = [], []
+    for name, one in told.items():
+        where = f"features: {name}"
+        if not isinstance(one, dict) or not isinstance(one.get("dtype"), str):
+            found.add("wrong-value", where, f"expected an object with dtype, shape and names, got {one!r}")
+            continue
+        shape = one.get("shape")
+        if not isinstance(shape, list) or not all(isinstance(n, int) and n > 0 for n in shape):
+            found.add("wrong-value", where, f"expected a shape of numbers above 0, got {shape!r}")
+            continue
+        try:
+            if one["dtype"] in _IMAGE_KINDS:
+                cameras.append(_camera(name, one, shape))
+            else:
+                features.append(_feature(name, one, shape))
+        except SchemaError as error:
+            found.extend(problem.within(where) for problem in error.problems)
+    return tuple(features), tuple(cameras)
+
+
+def _feature(name: str, one: dict[str, Any], shape: list[int]) -> Feature:
+    # One number per row is written as a list of one in some versions, and read as a number by all.
+    plain = () if shape == [1] else tuple(shape)
+    names = flat_names(one.get("names"))
+    kept = names if names is not None and len(names) == (plain[0] if plain else 1) else None
+    dtype = "text" if one["dtype"] == "string" else one["dtype"]
+    return Feature(name=name, dtype=dtype, shape=plain, names=kept)
+
+
+def flat_names(told: object) -> tuple[str, ...] | None:
+    """Return names of numbers that stand in a list, or in lists under other names (`{"motors": [...]}`)."""
+    if isinstance(told, dict):
+        parts = [part if isinstance(part, list) else [part] for part in told.values()]
+        told = [name for part in parts for name in part]
+    if isinstance(told, list) and told and all(isinstance(name, str) for name in told):
+        return tuple(told)
+    return None
+
+
+def _camera(name: str, one: dict[str, Any], shape: list[int]) -> Camera:
+    told = {**(one.get("video_info") or {}), **(one.get("info") or {})}
+    rate = told.get("video.fps")
+    return Camera(
+        name=name,
+        stored=_IMAGE_KINDS[one["dtype"]],  # type: ignore[arg-type]  # one of its words
+        size=_size(one.get("names"), shape),
+        rate=None if rate is None else FrameRate.parse(rate),
+        codec=told.get("video.codec"),
+    )
+
+
+def _size(names: object, shape: list[int]) -> Size | None:
+    """Return the size of frames whose axes are named, else of heights, widths and channels in this order."""
+    if len(shape) != 3:
+        return None
+    axes = [str(name) for name in names] if isinstance(names, list) and len(names) == 3 else []
+    if "height" in axes and "width" in axes:
+        return Size(width=shape[axes.index("width")], height=shape[axes.index("height")])
+    # Some write channels first, without names.
+    height, width = (shape[1], shape[2]) if shape[0] in (1, 3) and shape[2] not in (1, 3) else (shape[0], shape[1])
+    return Size(width=width, height=height)

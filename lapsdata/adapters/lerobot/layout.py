@@ -1,0 +1,74 @@
+"""What every layout of LeRobot tells: which file holds the rows of an episode, and which video shows it, from when."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import numpy as np
+
+from lapsdata.errors import Problem, SchemaError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+    from lapsdata.adapters.lerobot.info import Info
+
+__all__ = ["Layout", "Places", "formatted", "numbers_of"]
+
+
+class Places(NamedTuple):
+    """Where episodes lie; the fields are those of `lapsdata.containers.Episodes`."""
+
+    files: tuple[str, ...]
+    file_index: NDArray[np.int64]
+    first_row: NDArray[np.int64]
+    video_files: tuple[str, ...]
+    video_index: Mapping[str, NDArray[np.int64]]
+    video_start_s: Mapping[str, NDArray[np.float64]]
+
+
+class Layout(Protocol):
+    """One version: a module `layout_v<version>` is one."""
+
+    def places(self, root: Path, info: Info, episodes: pa.Table) -> Places:
+        """Return where the episodes of the table lie, whether the files are there or not."""
+
+
+def numbers_of(episodes: pa.Table, name: str, where: str) -> NDArray[np.int64]:
+    """Return a column of whole numbers of a table of episodes: int64 (E,).
+
+    Raises
+    ------
+    SchemaError
+        It is not there, or holds something else.
+    """
+    import pyarrow as pa
+
+    if name not in episodes.schema.names:
+        message = f"expected a column {name}, got {', '.join(episodes.schema.names)}"
+        raise SchemaError(Problem("missing-column", where, message))
+    column = episodes.column(name)
+    if not pa.types.is_integer(column.type) or column.null_count:
+        got = f"{column.type}, {column.null_count} of them missing" if column.null_count else str(column.type)
+        raise SchemaError(Problem("wrong-type", f"{where}: {name}", f"expected whole numbers, got {got}"))
+    found: NDArray[np.int64] = column.to_numpy().astype(np.int64)
+    return found
+
+
+def formatted(pattern: str, where: str, **numbers: int | str) -> str:
+    """Return a path of a pattern of `info.json`.
+
+    Raises
+    ------
+    SchemaError
+        A pattern that asks for something else, or is none.
+    """
+    try:
+        return pattern.format(**numbers)
+    except (KeyError, IndexError, ValueError) as error:
+        message = f"expected a pattern of {', '.join(numbers)}, got {pattern!r} ({type(error).__name__}: {error})"
+        raise SchemaError(Problem("wrong-pattern", where, message)) from None

@@ -1,0 +1,234 @@
+"""A data set of LeRobot as episodes: its description read, its files found, what does not fit together named."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lapsdata.adapters.lerobot._faults import missing_files, stated_totals, with_columns
+from lapsdata.adapters.lerobot.info import INFO, read_info
+from lapsdata.adapters.lerobot.layout import Layout, Places, numbers_of
+from lapsdata.adapters.lerobot.modality import read_modality
+from lapsdata.adapters.lerobot.tables import find_table
+from lapsdata.adapters.lerobot.version import tell_version
+from lapsdata.containers import Episodes
+from lapsdata.errors import Problem, Problems, SchemaError
+from lapsdata.provenance import parent, provenance
+from lapsdata.schema import EpisodesHeader, Task
+from lapsdata.storage.atomic import existing
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+    from lapsdata.adapters.lerobot.info import Info, Version
+
+__all__ = ["LeRobotSet", "read_set"]
+
+_EPISODES = "meta/episodes"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LeRobotSet:
+    """One data set.
+
+    Parameters
+    ----------
+    root : Path
+    version : {"v2.0", "v2.1", "v3.0"}
+        Its layout.
+    info : Info
+    episodes : Episodes
+        Those whose rows are there.
+    notes : tuple of Problem
+        What was found wrong and left as it is, and what was left out.
+    """
+
+    root: Path
+    version: Version
+    info: Info
+    episodes: Episodes
+    notes: tuple[Problem, ...]
+
+
+def read_set(root: Path, *, strict: bool = False) -> LeRobotSet:
+    """Read what a data set says of itself; of rows only the types of the first file are looked at, of videos nothing.
+
+    Parameters
+    ----------
+    root : Path
+        Folder with `meta/info.json`.
+    strict : bool
+        Whether all that is wrong is an error, and not a note.
+
+    Raises
+    ------
+    SchemaError
+        What cannot be read: all of a file at once; with `strict` whatever would else be a note of severity "warning".
+    UnknownFormatError
+        A Git LFS pointer stands for a file.
+    CorruptDataError
+        A table that is cut short or damaged.
+    StorageError
+        It is not there or may not be read.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from lapsdata.testing.episode_sets import write_lerobot
+    >>> found = read_set(write_lerobot(pathlib.Path(tempfile.mkdtemp()) / "set", version="v2.0", lengths=(4, 6)))
+    >>> found.version, found.episodes.rows.tolist()
+    ('v2.0', [4, 6])
+    """
+    existing(root)
+    info = read_info(root)
+    version, said = tell_version(root, info)
+    notes = Problems()
+    notes.extend(said)
+    listed = find_table(root / "meta", "episodes", leave_out="stats/")
+    if listed is None:
+        message = "expected episodes.jsonl, episodes.parquet or episodes/chunk-000/file-000.parquet, got none"
+        raise SchemaError(Problem("no-episodes", str(root / "meta"), message))
+    notes.extend(listed.notes)
+    table = _ordered(listed.table, root)
+    layout: Layout = importlib.import_module(f"lapsdata.adapters.lerobot.layout_{version.replace('.', '_')}")
+    places = layout.places(root, info, table)
+    there, lost = missing_files(root, numbers_of(table, "episode_index", _EPISODES), places)
+    notes.extend(lost)
+    info = _without(info, places)
+    notes.extend(stated_totals(root, info, table))
+    if not there.any():
+        raise SchemaError(*(p for p in lost))
+    table, places = table.filter(there), _kept(places, there)
+    info, undeclared = with_columns(root, info, places.files[int(places.file_index[0])])
+    notes.extend(undeclared)
+    tasks, more = _tasks(root)
+    notes.extend(more)
+    task_number, task_stop, tasks = _task_rows(table, tasks)
+    episodes = Episodes(
+        header=_header(root, info, version, tasks, notes, listed.files),
+        number=numbers_of(table, "episode_index", _EPISODES),
+        rows=numbers_of(table, "length", _EPISODES),
+        groups=None,
+        task_number=task_number,
+        task_stop=task_stop,
+        **_with_cameras(places, info),
+    )
+    if strict and any(problem.severity != "info" for problem in notes):
+        raise SchemaError(*(problem for problem in notes if problem.severity != "info"))
+    return LeRobotSet(root, version, info, episodes, tuple(notes))
+
+
+def _ordered(table: pa.Table, root: Path) -> pa.Table:
+    """Return episodes in order of their numbers, which are unique."""
+    numbers = numbers_of(table, "episode_index", str(root / _EPISODES))
+    if len(numbers) != len(np.unique(numbers)):
+        values, counts = np.unique(numbers, return_counts=True)
+        twice = values[counts > 1].tolist()
+        message = f"expected each episode_index once, got {twice[:9]} again"
+        raise SchemaError(Problem("episode-twice", str(root / _EPISODES), message))
+    return table if (np.diff(numbers) > 0).all() else table.take(np.argsort(numbers, kind="stable"))
+
+
+def _without(info: Info, places: Places) -> Info:
+    """Return what is said without the cameras of which no video is there."""
+    unseen = {camera for camera, index in places.video_index.items() if (index < 0).all()}
+    return replace(info, cameras=tuple(camera for camera in info.cameras if camera.name not in unseen))
+
+
+def _kept(places: Places, there: NDArray[np.bool_]) -> Places:
+    return places._replace(
+        file_index=places.file_index[there],
+        first_row=places.first_row[there],
+        video_index={camera: index[there] for camera, index in places.video_index.items()},
+        video_start_s={camera: start_s[there] for camera, start_s in places.video_start_s.items()},
+    )
+
+
+def _with_cameras(places: Places, info: Info) -> dict[str, Any]:
+    """Return the places of the cameras that were kept."""
+    kept = {camera.name for camera in info.cameras}
+    told = places._asdict()
+    for name in ("video_index", "video_start_s"):
+        told[name] = {camera: array for camera, array in told[name].items() if camera in kept}
+    return told
+
+
+def _tasks(root: Path) -> tuple[dict[int, str], tuple[Problem, ...]]:
+    """Return the instructions by number; in tables they may stand in the index, under whatever name."""
+    found = find_table(root / "meta", "tasks")
+    if found is None:
+        message = "expected tasks.jsonl or tasks.parquet, got none: numbers of tasks have no words"
+        return {}, (Problem("no-tasks", str(root / "meta"), message, None, "warning"),)
+    where = str(found.files[0])
+    names = found.table.schema.names
+    numbers = numbers_of(found.table, "task_index", where).tolist()
+    words = [name for name in ("task", "__index_level_0__") if name in names] or [
+        name for name in names if name != "task_index" and str(found.table.schema.field(name).type).endswith("string")
+    ]
+    if len(words) < 1:
+        raise SchemaError(
+            Problem("missing-column", where, f"expected a column of texts beside task_index, got {names}")
+        )
+    tasks: dict[int, str] = {}
+    notes = list(found.notes)
+    for number, text in zip(numbers, found.table.column(words[0]).to_pylist(), strict=True):
+        if tasks.setdefault(number, text) != text:
+            message = f"expected one task of number {number}, got {tasks[number]!r} and {text!r}: the first counts"
+            notes.append(Problem("task-twice", where, message, "give each task a number of its own", "warning"))
+    return tasks, tuple(notes)
+
+
+def _task_rows(table: pa.Table, tasks: dict[int, str]) -> tuple[NDArray[np.int64], NDArray[np.int64], dict[int, str]]:
+    """Return the numbers of the tasks of each episode; words that no number has get one behind the others."""
+    import pyarrow as pa
+
+    column = table.column("tasks").combine_chunks() if "tasks" in table.schema.names else None
+    if isinstance(column, pa.ChunkedArray):
+        column = pa.concat_arrays(column.chunks)
+    if column is None or not (pa.types.is_list(column.type) or pa.types.is_large_list(column.type)):
+        return np.empty(0, np.int64), np.zeros(len(table), np.int64), tasks
+    encoded = column.flatten().dictionary_encode()
+    by_words = {words: number for number, words in reversed(tasks.items())}
+    after = max(tasks, default=-1) + 1
+    known = dict(tasks)
+    numbers = []
+    for words in encoded.dictionary.to_pylist():
+        if words not in by_words:
+            by_words[words] = after
+            known[after] = words
+            after += 1
+        numbers.append(by_words[words])
+    offsets = column.offsets.to_numpy().astype(np.int64)
+    rows = np.array(numbers, np.int64)[encoded.indices.to_numpy()] if numbers else np.empty(0, np.int64)
+    return rows, offsets[1:] - offsets[0], known
+
+
+def _header(
+    root: Path, info: Info, version: Version, tasks: dict[int, str], notes: Problems, listed: tuple[Path, ...]
+) -> EpisodesHeader:
+    modality = read_modality(root, info.features, info.cameras)
+    notes.extend(modality.notes)
+    names = {feature.name for feature in info.features}
+    parents = [parent("info", root / INFO), *(parent("episodes", file) for file in listed[:1])]
+    extras: dict[str, Any] = {"version": version, **info.others}
+    if modality.cameras:
+        extras["video"] = dict(modality.cameras)
+    return EpisodesHeader(
+        provenance=provenance(parents=parents),
+        rate=info.rate,
+        robot=info.robot,
+        store="parquet",
+        features=info.features,
+        cameras=info.cameras,
+        groups=modality.groups,
+        annotations=dict(modality.annotations),
+        tasks=tuple(Task(number=number, words=words) for number, words in sorted(tasks.items())),
+        time="timestamp" if "timestamp" in names else None,
+        extras=extras,
+    )

@@ -1,0 +1,124 @@
+"""Tables of `meta/` in each form that programs write: JSON lines, one Parquet file, or folders of them."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from lapsdata.errors import Problem, Problems, SchemaError
+from lapsdata.storage.atomic import storage_errors
+from lapsdata.storage.parquet_rows import read_parquet
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import pyarrow as pa
+
+__all__ = ["MetaTable", "find_table", "json_lines", "parquet_files"]
+
+
+class MetaTable(NamedTuple):
+    """One table of `meta/`.
+
+    Parameters
+    ----------
+    files : tuple of Path
+        What it was read from.
+    table : pyarrow.Table
+    notes : tuple of Problem
+    """
+
+    files: tuple[Path, ...]
+    table: pa.Table
+    notes: tuple[Problem, ...]
+
+
+def find_table(meta: Path, name: str, leave_out: str | None = None) -> MetaTable | None:
+    r"""Return the table `name` of a folder `meta`, in whatever form it is there; None where it is in none.
+
+    Parameters
+    ----------
+    meta : Path
+    name : str
+        `episodes`, `tasks` or `episodes_stats`.
+    leave_out : str, optional
+        Columns that begin so are not read.
+
+    Raises
+    ------
+    SchemaError
+        Lines that are no JSON objects: all of them.
+    UnknownFormatError, CorruptDataError, StorageError
+        A file that cannot be read.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> meta = pathlib.Path(tempfile.mkdtemp())
+    >>> _ = (meta / "tasks.jsonl").write_text('{"task_index": 0, "task": "pick"}\n\n')
+    >>> found = find_table(meta, "tasks")
+    >>> found.table.num_rows, found.notes[0].code
+    (1, 'blank-lines')
+    """
+    import pyarrow as pa
+
+    lines = meta / f"{name}.jsonl"
+    files = parquet_files(meta, name)
+    if lines.is_file():
+        rows, notes = json_lines(lines)
+        if files:
+            message = f"it is there twice, as {lines.name} and as {files[0].relative_to(meta)}: the lines are read"
+            notes = (*notes, Problem("table-twice", str(lines), message, "delete one of them", "warning"))
+        return MetaTable((lines,), pa.Table.from_pylist(rows), notes)
+    if not files:
+        return None
+    tables = [_read(file, leave_out) for file in files]
+    return MetaTable(tuple(files), pa.concat_tables(tables, promote_options="permissive"), ())
+
+
+def parquet_files(meta: Path, name: str) -> list[Path]:
+    """Return `<name>.parquet`, or the files of `<name>/chunk-*/` in order of their numbers."""
+    single = meta / f"{name}.parquet"
+    with storage_errors(meta, "list"):
+        return [single] if single.is_file() else sorted((meta / name).glob("chunk-*/file-*.parquet"))
+
+
+def json_lines(path: Path) -> tuple[list[dict[str, Any]], tuple[Problem, ...]]:
+    """Return the objects of a file of JSON lines; blank lines are left out and counted.
+
+    Raises
+    ------
+    SchemaError
+        Lines that are no JSON objects: all of them.
+    """
+    with storage_errors(path, "read"):
+        lines = path.read_bytes().decode("utf-8-sig", errors="replace").splitlines()
+    found, rows, blank = Problems(str(path)), [], 0
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            blank += 1
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            found.add("not-json", f"line {number}", f"expected a JSON object, got: {error}")
+            continue
+        if isinstance(row, dict):
+            rows.append(row)
+        else:
+            found.add("wrong-type", f"line {number}", f"expected a JSON object, got {type(row).__name__}")
+    found.raise_as(SchemaError)
+    if not blank:
+        return rows, ()
+    message = f"{blank} blank of {len(lines)} lines are left out"
+    return rows, (Problem("blank-lines", str(path), message, "delete them: some readers stop there", "info"),)
+
+
+def _read(path: Path, leave_out: str | None) -> pa.Table:
+    if leave_out is None:
+        return read_parquet(path)
+    from lapsdata.storage.parquet_rows import ParquetRows
+
+    names: Sequence[str] = ParquetRows(path).schema.names
+    return read_parquet(path, [name for name in names if not name.startswith(leave_out)])

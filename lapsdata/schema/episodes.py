@@ -1,0 +1,147 @@
+"""The header of robot episodes: what a row holds, which cameras look on, and what parts of a vector are called."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from lapsdata.schema.base import Count, Header, Parameters, Positive, Rate, Record, Size, Text
+
+__all__ = ["Camera", "EpisodesHeader", "Feature", "FeatureName", "Group", "Rotation", "RowStore", "Task"]
+
+FeatureName = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]+$")]
+"""As the data set spells it: `observation.state`, `obs/eef_pos`."""
+
+RowStore = Literal["parquet", "hdf5"]
+"""How rows are stored: a table of columns, or an array per column in a group of each episode."""
+
+Rotation = Literal[
+    "axis_angle",
+    "quaternion",
+    "rotation_6d",
+    "matrix",
+    "euler_angles_rpy",
+    "euler_angles_ryp",
+    "euler_angles_pry",
+    "euler_angles_pyr",
+    "euler_angles_yrp",
+    "euler_angles_ypr",
+]
+"""How numbers tell a rotation, in the words of GR00T."""
+
+
+class Feature(Record):
+    """One column of the rows."""
+
+    name: FeatureName
+    """Its name in a sample."""
+    dtype: Annotated[str, Field(pattern=r"^(bool|u?int(8|16|32|64)|float(16|32|64)|text)$")]
+    """Type of its numbers as they are stored."""
+    shape: tuple[Positive, ...]
+    """Shape of the value of one row; empty for a single number."""
+    names: tuple[Text, ...] | None = None
+    """What the numbers of a vector are, in their order; null where that is not told."""
+
+    @model_validator(mode="after")
+    def _a_name_for_each(self) -> Self:
+        if self.names is not None and len(self.names) != (self.shape[0] if self.shape else 1):
+            raise ValueError(f"expected a name for each of {self.shape}, got {len(self.names)}")
+        return self
+
+
+class Camera(Record):
+    """One camera: frames beside the rows."""
+
+    name: FeatureName
+    """Its name in a sample."""
+    stored: Literal["video", "pixels", "encoded", "files"]
+    """In a video; as arrays of pixels in the rows; as bytes of an image file in the rows; as image files."""
+    size: Size | None = None
+    """Size of a frame, as the data set says; null where it does not."""
+    rate: Rate | None = None
+    """Frames per second, as the data set says."""
+    codec: Text | None = None
+    """Codec of the video, as the data set says."""
+
+
+class Group(Record):
+    """Part of a vector under a name of its own."""
+
+    name: FeatureName
+    """Its name in a sample: `state.left_arm`."""
+    feature: FeatureName
+    """The column that it is cut from."""
+    start: Count
+    """First number of the vector."""
+    stop: Positive
+    """First number after the part."""
+    rotation: Rotation | None = None
+    """How its numbers tell a rotation; null for what is none."""
+    absolute: bool | None = None
+    """Whether an action is a place to be, or a step from the present one; null where that is not told."""
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> Self:
+        if not self.start < self.stop:
+            raise ValueError(f"expected start < stop, got {self.start} and {self.stop}")
+        return self
+
+
+class Task(Record):
+    """What was to be done, in words, by the number that rows carry."""
+
+    number: Count
+    """The number in the rows."""
+    words: Text
+    """The instruction."""
+
+
+class EpisodesHeader(Header):
+    """Header of robot episodes: rows of numbers at their times, and the frames of cameras beside them."""
+
+    RECORD: ClassVar[str] = "episodes"
+
+    format: Literal["lapsdata.episodes"] = "lapsdata.episodes"
+    """Which format this header belongs to."""
+    rate: Rate
+    """Rows per second, as the data set says; the times of the rows are their own."""
+    robot: Text | None = None
+    """Kind of robot, as the data set says."""
+    store: RowStore
+    """How rows are stored."""
+    features: tuple[Feature, ...]
+    """Columns of the rows, in their order."""
+    cameras: tuple[Camera, ...] = ()
+    """Cameras, in their order."""
+    groups: tuple[Group, ...] = ()
+    """Named parts of vectors."""
+    annotations: dict[FeatureName, FeatureName] = Field(default_factory=dict)
+    """Columns whose numbers are those of tasks, by the name that they have in a sample."""
+    tasks: tuple[Task, ...] = ()
+    """Tasks by number, rising."""
+    time: FeatureName | None = None
+    """The column of the time of a row, seconds from the start of its episode; null where rows lie 1 / rate apart."""
+    extras: Parameters = Field(default_factory=dict)
+    """What else the data set says of itself, as it says it."""
+
+    @model_validator(mode="after")
+    def _known_names(self) -> Self:
+        shapes = {feature.name: feature.shape for feature in self.features}
+        names = [*shapes, *(camera.name for camera in self.cameras), *(group.name for group in self.groups)]
+        if len(set(names)) < len(self.features) + len(self.cameras) + len(self.groups):
+            raise ValueError("expected each name of a feature, camera or group once")
+        for group in self.groups:
+            shape = shapes.get(group.feature)
+            if shape is None or group.stop > (shape[0] if shape else 1):
+                told = "no such feature" if shape is None else f"one of shape {shape}"
+                raise ValueError(
+                    f"expected {group.name} to be numbers {group.start} to {group.stop} of a feature, got {told}"
+                )
+        numbers = [task.number for task in self.tasks]
+        if numbers != sorted(set(numbers)):
+            raise ValueError("expected each number of a task once, rising")
+        wanted = [*self.annotations.values(), *([self.time] if self.time is not None else [])]
+        if strangers := [name for name in wanted if name not in shapes]:
+            raise ValueError(f"expected columns among the features, got {', '.join(strangers)}")
+        return self

@@ -1,0 +1,214 @@
+"""The rows of episodes: read in groups as their files hold them, and kept up to a number of bytes."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from lapsdata.errors import CorruptDataError, Problem, SchemaError
+from lapsdata.storage.slabs import SlabCache
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from lapsdata.containers import Episodes
+
+__all__ = ["EpisodeRows", "RowFile"]
+
+_OPEN_FILES = 256
+
+
+class RowFile(Protocol):
+    """One file of rows."""
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+
+    @property
+    def bounds(self) -> NDArray[np.int64]:
+        """First row of each group of rows that is stored together, and the number of rows: int64 (G + 1,)."""
+
+    def read(self, group: int, names: Sequence[str]) -> dict[str, NDArray[Any]]:
+        """Return columns of a group of rows: each (R, ...)."""
+
+    def values(self, group: int, name: str) -> list[Any]:
+        """Return a column of a group of rows as values of Python: texts, or bytes of images."""
+
+
+class EpisodeRows:
+    """Columns of episodes, from any thread, and in any process that it is sent to; each opens what it needs.
+
+    Parameters
+    ----------
+    root : Path
+        The folder of the data set.
+    episodes : Episodes
+    cache_bytes : int
+        Bytes of decoded columns that are kept.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from lapsdata.testing.episode_sets import write_lerobot
+    >>> from lapsdata.adapters import find_adapter
+    >>> root = write_lerobot(pathlib.Path(tempfile.mkdtemp()) / "set", lengths=(4, 6))
+    >>> rows = EpisodeRows(root, find_adapter(root)[0].read(root).container)
+    >>> rows.read(1, ["timestamp"])["timestamp"].shape
+    (6,)
+    """
+
+    def __init__(self, root: Path, episodes: Episodes, cache_bytes: int = 1 << 28) -> None:
+        self._root, self._episodes, self._cache_bytes = root, episodes, cache_bytes
+        self._features = {feature.name: feature for feature in episodes.header.features}
+        self._states: dict[int, _State] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_states": {}}
+
+    def read(
+        self, place: int, names: Sequence[str], first: int = 0, stop: int | None = None
+    ) -> dict[str, NDArray[Any]]:
+        """Return columns of rows of one episode.
+
+        Parameters
+        ----------
+        place : int
+            Of the episode, 0 to E - 1.
+        names : sequence of str
+            Features.
+        first, stop : int
+            Rows of the episode, `first` up to and without `stop`; all by default.
+
+        Returns
+        -------
+        dict of np.ndarray (R, *shape), of the feature's dtype
+            Views of what is kept, read-only, where the rows lie in one group.
+
+        Raises
+        ------
+        SchemaError
+            A column that is missing, or of another dtype or shape than the header says.
+        CorruptDataError
+            A file that has too few rows, or cannot be decoded.
+        StorageError
+            A file that cannot be read.
+        """
+        file, start, until = self._span(place, first, stop)
+        parts: list[dict[str, NDArray[Any]]] = []
+        bounds = file.bounds
+        group = int(np.searchsorted(bounds, start, "right")) - 1
+        while start < until or not parts:
+            columns = self._columns(file, place, group, names)
+            offset, end = int(bounds[group]), min(until, int(bounds[group + 1]))
+            parts.append({name: columns[name][start - offset : end - offset] for name in names})
+            start, group = end, group + 1
+        return parts[0] if len(parts) == 1 else {name: np.concatenate([part[name] for part in parts]) for name in names}
+
+    def values(self, place: int, name: str, first: int = 0, stop: int | None = None) -> list[Any]:
+        """Return a column of rows of one episode as values of Python, as `RowFile.values`; nothing of it is kept."""
+        file, start, until = self._span(place, first, stop)
+        found: list[Any] = []
+        bounds = file.bounds
+        for group in range(int(np.searchsorted(bounds, start, "right")) - 1, len(bounds) - 1):
+            offset = int(bounds[group])
+            if offset >= until:
+                break
+            found += file.values(group, name)[max(0, start - offset) : until - offset]
+        return found
+
+    def _span(self, place: int, first: int, stop: int | None) -> tuple[RowFile, int, int]:
+        """Return the file of an episode, and the rows of the file that are asked for."""
+        episodes = self._episodes
+        rows = int(episodes.rows[place])
+        stop = rows if stop is None else stop
+        if not 0 <= first <= stop <= rows:
+            raise IndexError(
+                f"episode {int(episodes.number[place])}: expected rows within 0 to {rows}, got {first} to {stop}"
+            )
+        file = self._file(place)
+        start = int(episodes.first_row[place])
+        if start + rows > len(file):
+            where = f"{self._path(place)}: episode {int(episodes.number[place])}"
+            message = f"expected rows {start} to {start + rows}, got a file of {len(file)}"
+            fix = "the list of episodes is of other files, or the file is not whole: copy or record it again"
+            raise CorruptDataError(Problem("too-few-rows", where, message, fix))
+        return file, start + first, start + stop
+
+    def _path(self, place: int) -> Path:
+        return self._root / self._episodes.files[int(self._episodes.file_index[place])]
+
+    def _columns(self, file: RowFile, place: int, group: int, names: Sequence[str]) -> dict[str, NDArray[Any]]:
+        key = self._key(place)
+        cache = self._state.cache
+        found = {name: cache.get((key, group, name)) for name in names}
+        absent = [name for name, array in found.items() if array is None]
+        if absent:
+            for name, array in file.read(group, absent).items():
+                found[name] = checked = self._checked(place, name, array)
+                cache.put((key, group, name), checked)
+        return found  # type: ignore[return-value]  # nothing is None any more
+
+    def _checked(self, place: int, name: str, array: NDArray[Any]) -> NDArray[Any]:
+        """Return a column as the header says that it is; one number per row may be stored as a list of one."""
+        feature = self._features[name]
+        shape = (len(array), *feature.shape)
+        if array.dtype != feature.dtype or (array.shape != shape and array.size != np.prod(shape, dtype=np.int64)):
+            wanted, got = f"{feature.dtype} {feature.shape}", f"{array.dtype} {array.shape[1:]}"
+            message = f"expected {wanted} in a row, as in the first file, got {got}"
+            raise SchemaError(Problem("unlike-columns", f"{self._path(place)}: {name}", message))
+        checked = array.reshape(shape)
+        checked.flags.writeable = False
+        return checked
+
+    def _key(self, place: int) -> Hashable:
+        groups = self._episodes.groups
+        return int(self._episodes.file_index[place]), None if groups is None else groups[place]
+
+    def _file(self, place: int) -> RowFile:
+        return self._state.file(self._key(place), lambda: self._open(place))
+
+    def _open(self, place: int) -> RowFile:
+        from lapsdata.storage.parquet_rows import ParquetRows
+
+        return ParquetRows(self._path(place))
+
+    @property
+    def _state(self) -> _State:
+        """What this process has open; a forked one begins with nothing."""
+        own = os.getpid()
+        found = self._states.get(own)
+        if found is None:
+            found = self._states.setdefault(own, _State(self._cache_bytes))
+            for other in set(self._states) - {own}:
+                self._states.pop(other, None)
+        return found
+
+
+class _State:
+    """The footers and columns that one process knows."""
+
+    def __init__(self, cache_bytes: int) -> None:
+        self.cache = SlabCache(cache_bytes)
+        self._files: OrderedDict[Hashable, RowFile] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def file(self, key: Hashable, make: Callable[[], RowFile]) -> RowFile:
+        """Return an open file; those that were not used for longest are forgotten."""
+        with self._lock:
+            known = self._files.get(key)
+            if known is not None:
+                self._files.move_to_end(key)
+                return known
+        made = make()
+        with self._lock:
+            self._files[key] = made
+            while len(self._files) > _OPEN_FILES:
+                self._files.popitem(last=False)
+        return made

@@ -1,0 +1,210 @@
+"""Columns of a Parquet table of others as arrays, a group of rows at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lapsdata.errors import CorruptDataError, Problem, SchemaError, UnknownFormatError
+from lapsdata.storage.atomic import storage_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+__all__ = ["ParquetRows", "column_array", "read_parquet"]
+
+_LFS = b"version https://git-lfs"
+_ENDS = b"PAR1"
+
+
+class ParquetRows:
+    """One file of rows; it is opened for each group that is read, its footer is read once.
+
+    Parameters
+    ----------
+    path : Path
+
+    Raises
+    ------
+    StorageError
+        It is not there or may not be read.
+    UnknownFormatError
+        A Git LFS pointer, or no Parquet.
+    CorruptDataError
+        Its end is missing, or its footer is damaged.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> import pyarrow, pyarrow.parquet
+    >>> target = pathlib.Path(tempfile.mkdtemp()) / "rows.parquet"
+    >>> table = pyarrow.table({"state": [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]})
+    >>> pyarrow.parquet.write_table(table, target, row_group_size=2)
+    >>> rows = ParquetRows(target)
+    >>> rows.bounds.tolist(), rows.read(1, ["state"])["state"].tolist()
+    ([0, 2, 3], [[5.0, 6.0]])
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._footer = _opened(path).metadata
+        counts = [self._footer.row_group(group).num_rows for group in range(self._footer.num_row_groups)]
+        self.bounds: NDArray[np.int64] = np.cumsum([0, *counts], dtype=np.int64)
+
+    @functools.cached_property
+    def schema(self) -> pa.Schema:
+        """Names and types of the columns."""
+        return self._footer.schema.to_arrow_schema()
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return int(self.bounds[-1])
+
+    def read(self, group: int, names: Sequence[str]) -> dict[str, NDArray[Any]]:
+        """Return columns of a group of rows: each (R, ...), as `column_array` makes them.
+
+        Raises
+        ------
+        SchemaError
+            A column that is not there, or is none of numbers of one shape.
+        CorruptDataError
+            It cannot be decoded.
+        StorageError
+            It cannot be read.
+        """
+        self._expect(names)
+        with _damage(self.path):
+            table = _opened(self.path, self._footer).read_row_group(group, columns=list(names), use_threads=False)
+        return {name: column_array(table.column(name), f"{self.path}: {name}") for name in names}
+
+    def values(self, group: int, name: str) -> list[Any]:
+        """Return a column of a group of rows as values of Python: texts, or bytes of images."""
+        self._expect([name])
+        with _damage(self.path):
+            table = _opened(self.path, self._footer).read_row_group(group, columns=[name], use_threads=False)
+        found: list[Any] = table.column(name).to_pylist()
+        return found
+
+    def _expect(self, names: Sequence[str]) -> None:
+        absent = [name for name in names if name not in self.schema.names]
+        if absent:
+            message = f"expected the columns {', '.join(absent)}, got {', '.join(self.schema.names)}"
+            raise SchemaError(Problem("missing-column", str(self.path), message))
+
+
+def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """Return a whole table of others, or some of its columns; raises as `ParquetRows`.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> import pyarrow, pyarrow.parquet
+    >>> target = pathlib.Path(tempfile.mkdtemp()) / "tasks.parquet"
+    >>> pyarrow.parquet.write_table(pyarrow.table({"task_index": [0, 1]}), target)
+    >>> read_parquet(target).num_rows
+    2
+    """
+    with _damage(path):
+        file = _opened(path)
+        return file.read(None if columns is None else list(columns), use_threads=False)
+
+
+def column_array(column: pa.ChunkedArray, where: str) -> NDArray[Any]:
+    """Return a column of numbers as an array: (R,), or (R, ...) of lists that are all equally long.
+
+    Parameters
+    ----------
+    column : pyarrow.ChunkedArray
+    where : str
+        Place, for the messages.
+
+    Raises
+    ------
+    SchemaError
+        Lists of several lengths, no numbers, or integers of which some are missing; missing floats are NaN.
+
+    Examples
+    --------
+    >>> import pyarrow
+    >>> column_array(pyarrow.chunked_array([[[1, 2], [3, 4]]]), "state").shape
+    (2, 2)
+    """
+    import pyarrow as pa
+
+    array = column.combine_chunks()
+    if isinstance(array, pa.ChunkedArray):
+        array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], array.type)
+    shape: list[int] = [len(array)]
+    while pa.types.is_list(array.type) or pa.types.is_large_list(array.type) or pa.types.is_fixed_size_list(array.type):
+        if array.null_count:
+            message = f"expected a list in every row, got none in {array.null_count}"
+            raise SchemaError(Problem("missing-value", where, message))
+        inner = array.flatten()
+        length = _one_length(array, where)
+        shape.append(length)
+        array = inner
+    if not (pa.types.is_integer(array.type) or pa.types.is_floating(array.type) or pa.types.is_boolean(array.type)):
+        raise SchemaError(Problem("wrong-type", where, f"expected numbers, got {array.type}"))
+    if array.null_count and not pa.types.is_floating(array.type):
+        message = f"expected a value in every row, got none in {array.null_count}"
+        raise SchemaError(Problem("missing-value", where, message))
+    found: NDArray[Any] = array.to_numpy(zero_copy_only=False).reshape(shape)
+    return found
+
+
+def _one_length(array: Any, where: str) -> int:  # noqa: ANN401 - pyarrow publishes no types
+    import pyarrow as pa
+
+    if pa.types.is_fixed_size_list(array.type):
+        return int(array.type.list_size)
+    lengths = np.unique(np.diff(array.offsets.to_numpy()))
+    if len(lengths) > 1:
+        message = f"expected lists of one length, got lengths from {lengths[0]} to {lengths[-1]}"
+        raise SchemaError(Problem("unlike-shapes", where, message))
+    return int(lengths[0]) if len(lengths) else 0
+
+
+def _opened(path: Path, footer: Any = None) -> Any:  # noqa: ANN401 - pyarrow publishes no types
+    import pyarrow.parquet as pq
+
+    with storage_errors(path, "read"), path.open("rb") as file:
+        head = file.read(len(_LFS))
+        size = file.seek(0, 2)
+        file.seek(-min(size, len(_ENDS)), 2)
+        tail = file.read()
+    if head.startswith(_LFS):
+        message = "expected Parquet, got a Git LFS pointer: the text that stands for a file not yet downloaded"
+        raise UnknownFormatError(Problem("git-lfs-pointer", str(path), message, "run git lfs pull"))
+    if not head.startswith(_ENDS):
+        got = "an empty file" if not size else repr(head[:8])
+        raise UnknownFormatError(
+            Problem("not-parquet", str(path), f"expected Parquet, which begins with 'PAR1', got {got}")
+        )
+    if tail != _ENDS:
+        message = f"expected 'PAR1' at the end of {size} bytes, got {tail!r}: the file is cut short"
+        raise CorruptDataError(Problem("truncated-data", str(path), message, "copy or download the file again"))
+    with _damage(path):
+        return pq.ParquetFile(path, metadata=footer)
+
+
+@contextlib.contextmanager
+def _damage(path: Path) -> Iterator[None]:
+    """Tell what Arrow says of a damaged file as ours."""
+    import pyarrow as pa
+
+    with storage_errors(path, "read"):
+        try:
+            yield
+        except (pa.ArrowException, OSError) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise  # the file system, and not what the file holds
+            message = f"cannot be decoded: {str(error).splitlines()[0]}"
+            fix = "copy or download the file again"
+            raise CorruptDataError(Problem("damaged-parquet", str(path), message, fix)) from None
