@@ -7,26 +7,24 @@ memory. Decoders stay open between batches, and frames that were delivered are k
 
 from __future__ import annotations
 
-import itertools
-import os
-import threading
+import functools
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
 from lapsdata.errors import Problem, SchemaError
-from lapsdata.loading._decoders import Decoders
+from lapsdata.loading._frame_pool import FramePool, jobs_of
 from lapsdata.loading._frame_videos import Wanted, match_frames
 from lapsdata.loading.source import FieldSpec
-from lapsdata.storage.slabs import SlabCache
+from lapsdata.storage.per_process import PerProcess
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lapsdata.loading._frame_videos import FrameVideo, OpenVideo
+    from lapsdata.loading._frame_pool import FrameJob
+    from lapsdata.loading._frame_videos import FrameVideo
 
 __all__ = ["FrameOptions", "FrameSource", "ImageSteps", "ItemFrames"]
 
@@ -54,14 +52,6 @@ class ItemFrames(NamedTuple):
     videos: Mapping[str, int]
     start_index: NDArray[np.int64] | None = None
     source_index: NDArray[np.int64] | None = None
-
-
-class _Job(NamedTuple):
-    """Frames of one video, rising, and the places of each in the batch."""
-
-    video: int
-    frames: NDArray[np.int64]
-    places: Sequence[NDArray[np.int64]]
 
 
 @dataclass(frozen=True)
@@ -129,10 +119,8 @@ class FrameSource:
         }
         rows = np.fromiter((item.rows for item in items), np.int64, len(items))
         self._starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(rows)])
-        self._states: dict[int, _State] = {}
-
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_states": {}}
+        pool = functools.partial(FramePool, self._videos, options.open_videos, options.cache_bytes, options.size)
+        self._pools = PerProcess(pool)
 
     def __repr__(self) -> str:
         unproved = sum(video.digest is None for video in self._videos)
@@ -146,23 +134,23 @@ class FrameSource:
     @property
     def resized(self) -> int:
         """How many frames were resized in this process."""
-        return self._state.resized
+        return self._pools.get().resized
 
     @property
     def open_videos(self) -> int:
         """How many decoders are open in this process."""
-        return len(self._state.decoders)
+        return len(self._pools.get().decoders)
 
     @property
     def decoded(self) -> int:
         """How many frames were made by a decoder in this process; others came out of the cache."""
-        return self._state.decoded
+        return self._pools.get().decoded
 
     def close(self) -> None:
         """Close decoders and forget frames; a later `gather` opens what it needs."""
-        state = self._states.pop(os.getpid(), None)
-        if state is not None:
-            state.decoders.close()
+        pool = self._pools.take()
+        if pool is not None:
+            pool.decoders.close()
 
     def gather(
         self,
@@ -202,32 +190,15 @@ class FrameSource:
         StorageError
             A video is gone, was replaced, or may not be read.
         """
-        state = self._state
-        batch, jobs = {}, []
+        pool = self._pools.get()
+        batch: dict[str, NDArray[np.uint8]] = {}
+        work: list[tuple[NDArray[np.uint8], FrameJob]] = []
         for name in fields:
             batch[name] = self._buffer(name, len(ids), None if out is None else out.get(name))
             flat = batch[name].reshape(-1, *batch[name].shape[2:])
-            jobs += [(flat, job) for job in self._jobs(state, name, ids, step_s)]
-        work = [(flat, part) for flat, job in jobs for part in state.split(job, max(1, threads // len(jobs)))]
-        if threads > 1 and len(work) > 1:
-            with ThreadPoolExecutor(min(threads, len(work)), "lapsdata-frames") as pool:
-                list(pool.map(lambda one: state.fill(*one), work))
-        else:
-            for flat, job in work:
-                state.fill(flat, job)
+            work += [(flat, job) for job in self._jobs(pool, name, ids, step_s)]
+        pool.fill_all(work, threads)
         return batch
-
-    @property
-    def _state(self) -> _State:
-        """What this process has open; a forked one begins with nothing."""
-        own = os.getpid()
-        found = self._states.get(own)
-        if found is None:
-            # Of two threads that come here at once, one state stays for both.
-            found = self._states.setdefault(own, _State(self._videos, self._options))
-            for other in set(self._states) - {own}:
-                self._states.pop(other, None)
-        return found
 
     def _buffer(self, name: str, batch: int, given: NDArray[Any] | None) -> NDArray[np.uint8]:
         field = self.spec[name]
@@ -238,7 +209,7 @@ class FrameSource:
             raise SchemaError(Problem("wrong-buffer", f"out: {name}", message))
         return given
 
-    def _jobs(self, state: _State, name: str, ids: NDArray[np.int64], step_s: NDArray[np.float64]) -> list[_Job]:
+    def _jobs(self, pool: FramePool, name: str, ids: NDArray[np.int64], step_s: NDArray[np.float64]) -> list[FrameJob]:
         """Return what has to be fetched of each video."""
         numbers = np.searchsorted(self._starts, ids, "right") - 1
         steps = np.array(self._options.steps, np.int64)
@@ -252,76 +223,5 @@ class FrameSource:
                 source = item.source_index[item.start_index[windows][:, None] + steps]
             video[rows] = item.videos[name]
             wanted = Wanted(windows, steps, step_s[rows][:, steps], source)
-            frame[rows] = match_frames(state.video(item.videos[name]), wanted)
-        return [_job(int(one), frame.ravel(), np.flatnonzero(video.ravel() == one)) for one in np.unique(video)]
-
-
-def _job(video: int, frame: NDArray[np.int64], places: NDArray[np.int64]) -> _Job:
-    order = places[np.argsort(frame[places], kind="stable")]
-    frames, first = np.unique(frame[order], return_index=True)
-    return _Job(video, frames, np.split(order, first[1:]))
-
-
-class _State:
-    """What one process has open and keeps."""
-
-    def __init__(self, videos: Sequence[FrameVideo], options: FrameOptions) -> None:
-        self._videos, self._size = videos, options.size
-        self.decoders = Decoders(options.open_videos)
-        self.cache = SlabCache(options.cache_bytes)
-        self.resized = self.decoded = 0
-        self._open: dict[int, OpenVideo] = {}
-        self._locks: dict[int, threading.Lock] = {}
-        self._count = threading.Lock()
-
-    def video(self, number: int) -> OpenVideo:
-        """Return a video; the first to ask opens it, others wait for this."""
-        if number not in self._open:
-            with self._locks.setdefault(number, threading.Lock()):
-                if number not in self._open:
-                    self._open[number], session = self._videos[number].open()
-                    if session is not None:
-                        self.decoders.add(number, session)
-        return self._open[number]
-
-    def split(self, job: _Job, parts: int) -> list[_Job]:
-        """Cut between groups of pictures, so that none is decoded twice."""
-        if parts == 1:
-            return [job]
-        group = np.searchsorted(self.video(job.video).plan.facts.keyframes, job.frames, "right")
-        cuts = np.append(np.flatnonzero(np.diff(group)) + 1, len(job.frames))
-        even = np.arange(1, parts + 1) * len(job.frames) // parts
-        ends = [0, *np.unique(cuts[np.searchsorted(cuts, even)]).tolist()]
-        return [_Job(job.video, job.frames[a:b], job.places[a:b]) for a, b in itertools.pairwise(ends)]
-
-    def fill(self, flat: NDArray[np.uint8], job: _Job) -> None:
-        """Put frames of one video into a batch; what is not kept is decoded, in the order in which it is shown."""
-        missing = []
-        for frame, places in zip(job.frames.tolist(), job.places, strict=True):
-            image = self.cache.get((job.video, frame))
-            if image is None:
-                missing.append((frame, places))
-            else:
-                flat[places] = image
-        if not missing:
-            return
-        video = self.video(job.video)
-        video.check_same()
-        with self.decoders.borrowed(job.video, video.plan.open) as session:
-            for frame, places in missing:
-                image = self._fitted(session.image(frame), flat.shape[1:3])
-                with self._count:
-                    self.decoded += 1
-                flat[places] = image
-                self.cache.put((job.video, frame), image)
-
-    def _fitted(self, image: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.uint8]:
-        if self._size is None or image.shape[:2] == shape:
-            return image
-        import cv2
-
-        with self._count:
-            self.resized += 1
-        # The mean of the pixels under each new one: what is too fine for the new size cannot alias.
-        made: Any = cv2.resize(image, (shape[1], shape[0]), interpolation=cv2.INTER_AREA)
-        return np.asarray(made, np.uint8)
+            frame[rows] = match_frames(pool.video(item.videos[name]), wanted)
+        return jobs_of(video.ravel(), frame.ravel())

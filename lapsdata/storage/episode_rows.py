@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import functools
 import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Protocol
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from lapsdata.errors import CorruptDataError, Problem, SchemaError
+from lapsdata.storage.per_process import PerProcess
 from lapsdata.storage.slabs import SlabCache
 
 if TYPE_CHECKING:
@@ -65,12 +66,9 @@ class EpisodeRows:
     """
 
     def __init__(self, root: Path, episodes: Episodes, cache_bytes: int = 1 << 28) -> None:
-        self._root, self._episodes, self._cache_bytes = root, episodes, cache_bytes
+        self._root, self._episodes = root, episodes
         self._features = {feature.name: feature for feature in episodes.header.features}
-        self._states: dict[int, _State] = {}
-
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_states": {}}
+        self._states = PerProcess(functools.partial(_State, cache_bytes))
 
     def read(
         self, place: int, names: Sequence[str], first: int = 0, stop: int | None = None
@@ -146,7 +144,7 @@ class EpisodeRows:
 
     def _columns(self, file: RowFile, place: int, group: int, names: Sequence[str]) -> dict[str, NDArray[Any]]:
         key = self._key(place)
-        cache = self._state.cache
+        cache = self._states.get().cache
         found = {name: cache.get((key, group, name)) for name in names}
         absent = [name for name, array in found.items() if array is None]
         if absent:
@@ -172,23 +170,12 @@ class EpisodeRows:
         return int(self._episodes.file_index[place]), None if groups is None else groups[place]
 
     def _file(self, place: int) -> RowFile:
-        return self._state.file(self._key(place), lambda: self._open(place))
+        return self._states.get().file(self._key(place), lambda: self._open(place))
 
     def _open(self, place: int) -> RowFile:
         from lapsdata.storage.parquet_rows import ParquetRows
 
         return ParquetRows(self._path(place))
-
-    @property
-    def _state(self) -> _State:
-        """What this process has open; a forked one begins with nothing."""
-        own = os.getpid()
-        found = self._states.get(own)
-        if found is None:
-            found = self._states.setdefault(own, _State(self._cache_bytes))
-            for other in set(self._states) - {own}:
-                self._states.pop(other, None)
-        return found
 
 
 class _State:

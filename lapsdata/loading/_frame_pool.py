@@ -1,0 +1,159 @@
+"""Frames by number, of many videos: each group of pictures decoded once, decoders kept open, delivered frames kept."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from lapsdata.loading._decoders import Decoders
+from lapsdata.storage.slabs import SlabCache
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from lapsdata.loading._frame_videos import FrameVideo, OpenVideo
+
+__all__ = ["FrameJob", "FramePool", "jobs_of"]
+
+# The times of the frames of a video take some 20 bytes each.
+_KNOWN_VIDEOS = 4096
+
+
+class FrameJob(NamedTuple):
+    """Frames of one video, rising, and the places of each in the batch."""
+
+    video: int
+    frames: NDArray[np.int64]
+    places: Sequence[NDArray[np.int64]]
+
+
+def jobs_of(video: NDArray[np.int64], frame: NDArray[np.int64]) -> list[FrameJob]:
+    """Return what has to be fetched of each video: place p of a batch holds frame `frame[p]` of `video[p]`, both (P,).
+
+    Examples
+    --------
+    >>> [(job.video, job.frames.tolist()) for job in jobs_of(np.array([4, 0, 4]), np.array([9, 3, 2]))]
+    [(0, [3]), (4, [2, 9])]
+    """
+    return [_job(int(one), frame, np.flatnonzero(video == one)) for one in np.unique(video)]
+
+
+def _job(video: int, frame: NDArray[np.int64], places: NDArray[np.int64]) -> FrameJob:
+    order = places[np.argsort(frame[places], kind="stable")]
+    frames, first = np.unique(frame[order], return_index=True)
+    return FrameJob(video, frames, np.split(order, first[1:]))
+
+
+class FramePool:
+    """What one process has open and keeps of some videos; for any number of threads.
+
+    Parameters
+    ----------
+    videos : sequence of FrameVideo
+        Each is opened when it is first used.
+    open_videos : int
+        Decoders that may be open.
+    cache_bytes : int
+        Bytes of delivered frames that are kept.
+    size : (int, int), optional
+        Height and width to resize to.
+
+    Attributes
+    ----------
+    decoded, kept, resized : int
+        How many frames were made by a decoder, came out of the cache, were resized.
+    """
+
+    def __init__(
+        self,
+        videos: Sequence[FrameVideo],
+        open_videos: int,
+        cache_bytes: int,
+        size: tuple[int, int] | None = None,
+    ) -> None:
+        self._videos, self._size = videos, size
+        self.decoders = Decoders(open_videos)
+        self.cache = SlabCache(cache_bytes)
+        self.resized = self.decoded = self.kept = 0
+        self._open: OrderedDict[int, OpenVideo] = OrderedDict()
+        self._locks: dict[int, threading.Lock] = {}
+        self._count = threading.Lock()
+
+    def video(self, number: int) -> OpenVideo:
+        """Return a video; the first to ask opens it, others wait for this."""
+        known = self._open.get(number)
+        if known is not None:
+            return known
+        with self._locks.setdefault(number, threading.Lock()):
+            known = self._open.get(number)
+            if known is None:
+                known, session = self._videos[number].open()
+                if session is not None:
+                    self.decoders.add(number, session)
+                with self._count:
+                    self._open[number] = known
+                    while len(self._open) > _KNOWN_VIDEOS:
+                        gone, _ = self._open.popitem(last=False)
+                        self._locks.pop(gone, None)
+        return known
+
+    def fill_all(self, work: Sequence[tuple[NDArray[np.uint8], FrameJob]], threads: int = 1) -> None:
+        """Put the frames of jobs into their batches (P, H, W, 3), which need not lie in one piece of memory."""
+        parts = [(flat, part) for flat, job in work for part in self._split(job, max(1, threads // len(work)))]
+        if threads > 1 and len(parts) > 1:
+            with ThreadPoolExecutor(min(threads, len(parts)), "lapsdata-frames") as pool:
+                list(pool.map(lambda one: self._fill(*one), parts))
+        else:
+            for flat, job in parts:
+                self._fill(flat, job)
+
+    def _split(self, job: FrameJob, parts: int) -> list[FrameJob]:
+        """Cut between groups of pictures, so that none is decoded twice."""
+        if parts == 1:
+            return [job]
+        group = np.searchsorted(self.video(job.video).plan.facts.keyframes, job.frames, "right")
+        cuts = np.append(np.flatnonzero(np.diff(group)) + 1, len(job.frames))
+        even = np.arange(1, parts + 1) * len(job.frames) // parts
+        ends = [0, *np.unique(cuts[np.searchsorted(cuts, even)]).tolist()]
+        return [FrameJob(job.video, job.frames[a:b], job.places[a:b]) for a, b in itertools.pairwise(ends)]
+
+    def _fill(self, flat: NDArray[np.uint8], job: FrameJob) -> None:
+        """Put frames of one video into a batch; what is not kept is decoded, in the order in which it is shown."""
+        missing = []
+        for frame, places in zip(job.frames.tolist(), job.places, strict=True):
+            image = self.cache.get((job.video, frame))
+            if image is None:
+                missing.append((frame, places))
+            else:
+                flat[places] = image
+        with self._count:
+            self.kept += len(job.frames) - len(missing)
+        if not missing:
+            return
+        video = self.video(job.video)
+        video.check_same()
+        with self.decoders.borrowed(job.video, video.plan.open) as session:
+            for frame, places in missing:
+                image = self._fitted(session.image(frame), flat.shape[1:3])
+                with self._count:
+                    self.decoded += 1
+                flat[places] = image
+                self.cache.put((job.video, frame), image)
+
+    def _fitted(self, image: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.uint8]:
+        if self._size is None or image.shape[:2] == shape:
+            return image
+        import cv2
+
+        with self._count:
+            self.resized += 1
+        # The mean of the pixels under each new one: what is too fine for the new size cannot alias.
+        made: Any = cv2.resize(image, (shape[1], shape[0]), interpolation=cv2.INTER_AREA)
+        return np.asarray(made, np.uint8)
