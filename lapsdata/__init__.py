@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         SchemaError,
     )
     from lapsdata.formats import read, recognise, write
-    from lapsdata.loading import Loader, Mixture, WindowDataset, open_windows, write_catalog
+    from lapsdata.loading import Loader, Mixture, StepDataset, WindowDataset, open_steps, open_windows, write_catalog
     from lapsdata.timebase import FrameRate, FrameSpan
 
 __all__ = [
@@ -40,9 +40,11 @@ __all__ = [
     "Problem",
     "SchemaError",
     "Segments",
+    "StepDataset",
     "Tokens",
     "Tracks",
     "WindowDataset",
+    "open_steps",
     "open_windows",
     "read",
     "recognise",
@@ -65,7 +67,15 @@ _HOMES = {
         "SchemaError",
     ),
     "lapsdata.formats": ("read", "recognise", "write"),
-    "lapsdata.loading": ("Loader", "Mixture", "WindowDataset", "open_windows", "write_catalog"),
+    "lapsdata.loading": (
+        "Loader",
+        "Mixture",
+        "StepDataset",
+        "WindowDataset",
+        "open_steps",
+        "open_windows",
+        "write_catalog",
+    ),
     "lapsdata.timebase": ("FrameRate", "FrameSpan"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}

@@ -1,6 +1,7 @@
 """Feeding models: sources of batches, the order of an epoch, and the loader that keeps both.
 
-Anything with a length, a `spec` and `gather` can be loaded (`BatchSource`); `open_windows` makes one of tracks files.
+Anything with a length, a `spec` and `gather` can be loaded (`BatchSource`): `open_windows` makes one of tracks files,
+`open_steps` one of robot episodes.
 """
 
 from lapsdata.loading.catalog import write_catalog
@@ -10,6 +11,7 @@ from lapsdata.loading.location import Location
 from lapsdata.loading.mixture import Mixture
 from lapsdata.loading.plan import LoaderPlan
 from lapsdata.loading.source import Batch, BatchSource, BatchSpec, FieldSpec
+from lapsdata.loading.steps import EpisodeSpan, StepDataset, StepMeta, open_steps
 from lapsdata.loading.stream import StreamDataset, open_stream
 from lapsdata.loading.windows import WindowDataset, open_windows
 
@@ -18,6 +20,7 @@ __all__ = [
     "BatchSource",
     "BatchSpec",
     "EndlessError",
+    "EpisodeSpan",
     "EpochReceived",
     "FieldSpec",
     "LedgerReport",
@@ -25,9 +28,12 @@ __all__ = [
     "LoaderPlan",
     "Location",
     "Mixture",
+    "StepDataset",
+    "StepMeta",
     "StreamDataset",
     "WindowDataset",
     "check_ledgers",
+    "open_steps",
     "open_stream",
     "open_windows",
     "write_catalog",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lapsdata.timebase import FrameRate
     from lapsdata.video._decoding import PacketSource, Session
     from lapsdata.video._images import ImageFolder
+    from lapsdata.video.frame import Pixels
 
 __all__ = ["FrameVideo", "OpenVideo", "Wanted", "match_frames"]
 
@@ -41,6 +42,7 @@ class FrameVideo:
         Of a frame; None where any will do.
     rate : FrameRate, float or None
         Of images, which carry no time.
+    pixels : {"rgb", "rgb_quick"}
     """
 
     name: str
@@ -48,6 +50,7 @@ class FrameVideo:
     digest: str | None
     size: FrameSize | None
     rate: FrameRate | float | None
+    pixels: Pixels = "rgb"
 
     def open(self) -> tuple[OpenVideo, Session | None]:
         """Read its packets, and its bytes where there is a digest; return it with a decoder if one is open already.
@@ -68,7 +71,7 @@ class FrameVideo:
             fix = f"name the {self.name} that was tracked, or, if this one is damaged, a copy; or verify='never'"
             raise SchemaError(Problem("wrong-video", str(self.path), message, fix))
         rate = images_rate(self.path, self.rate)
-        plan, session = find_source(self.path, "rgb", stream=None, rate=rate, frame_s=None, times="packets")
+        plan, session = find_source(self.path, self.pixels, stream=None, rate=rate, frame_s=None, times="packets")
         if self.size is not None and plan.facts.size != self.size:
             if session is not None:
                 session.close()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import threading
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, get_args
 from weakref import WeakSet
 
 import numpy as np
 
 from lapsdata.errors import Problem, SchemaError, whole_number
-from lapsdata.video.frame import Frame
+from lapsdata.video.frame import Frame, Pixels
 from lapsdata.video.probe import find_source
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from lapsdata.video._decoding import PacketSource, Session, Times
     from lapsdata.video._images import ImageFolder
     from lapsdata.video.facts import VideoFacts
-    from lapsdata.video.frame import Pixels
 
 __all__ = ["VideoReader", "open_video"]
 
@@ -48,7 +47,8 @@ def open_video(
     source : path-like or str
         File, folder of images (.png, .jpg, .jpeg; ordered by the last number in their names), or URL that fsspec
         knows.
-    pixels : {"rgb", "gray"}
+    pixels : {"rgb", "rgb_quick", "gray"}
+        "rgb_quick" is FFmpeg's quick conversion, for pixels equal to those of other loaders; see `Pixels`.
         "gray" is the brightness that the video stores (luma), stretched to 0 to 255; of BT.601 video, and of
         images stored as RGB, it is what OpenCV makes of the colours. Alpha is dropped.
     stream : int, optional
@@ -92,8 +92,9 @@ def open_video(
     ...     [(frame.index, frame.time_s, int(frame.image[0, 0])) for frame in video.frames()]
     [(0, 0.0, 50), (1, 0.1, 100), (2, 0.25, 150)]
     """
-    if pixels not in ("rgb", "gray"):
-        raise SchemaError(Problem("unknown-choice", "pixels", f"expected 'rgb' or 'gray', got {pixels!r}"))
+    if pixels not in get_args(Pixels):
+        wanted = ", ".join(map(repr, get_args(Pixels)))
+        raise SchemaError(Problem("unknown-choice", "pixels", f"expected one of {wanted}, got {pixels!r}"))
     if times not in ("packets", "decoded"):
         raise SchemaError(Problem("unknown-choice", "times", f"expected 'packets' or 'decoded', got {times!r}"))
     found, session = find_source(source, pixels, stream=stream, rate=rate, frame_s=frame_s, times=times)

@@ -1,0 +1,86 @@
+"""Rows of a batch of robot steps: which rows of which episodes, and their numbers, proved to be theirs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from lapsdata.errors import Problem, SchemaError
+from lapsdata.storage.episode_rows import EpisodeRows
+from lapsdata.timebase import frame_to_s
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from lapsdata.loading._step_meta import StepMeta
+
+__all__ = ["AskedRows", "StepRows"]
+
+_NUMBER = "episode_index"
+
+
+class AskedRows(NamedTuple):
+    """Rows of a batch: the place of the episode of each, the row in it, and how many it has: int64 (B,) each."""
+
+    place: NDArray[np.int64]
+    row: NDArray[np.int64]
+    rows: NDArray[np.int64]
+
+    def around(self, offsets: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the rows that lie so far from each, and those that stand for them within the episode: (B, D)."""
+        wanted = self.row[:, None] + offsets
+        return wanted, np.clip(wanted, 0, self.rows[:, None] - 1)
+
+    def only(self, at: NDArray[np.int64]) -> AskedRows:
+        """Return some of them."""
+        return AskedRows(self.place[at], self.row[at], self.rows[at])
+
+
+class StepRows:
+    """Columns of whole episodes.
+
+    Parameters
+    ----------
+    meta : StepMeta
+    cache_bytes : int
+        Bytes of decoded columns that are kept.
+    """
+
+    def __init__(self, meta: StepMeta, cache_bytes: int) -> None:
+        self._meta = meta
+        self._rows = EpisodeRows(meta.root, meta.episodes, cache_bytes)
+        self._names = frozenset(feature.name for feature in meta.episodes.header.features)
+
+    def stored(self, name: str) -> bool:
+        """Say whether rows hold a column."""
+        return name in self._names
+
+    def episode(self, place: int, names: Sequence[str]) -> dict[str, NDArray[Any]]:
+        """Return columns of an episode: each (R, ...).
+
+        Raises
+        ------
+        SchemaError
+            The rows say that they are those of another episode; see `EpisodeRows.read` for the others.
+        """
+        extra = [_NUMBER] if self.stored(_NUMBER) and _NUMBER not in names else []
+        columns = self._rows.read(place, [*names, *extra])
+        every = self._meta.episodes
+        number = int(every.number[place])
+        if _NUMBER in columns and (columns[_NUMBER] != number).any():
+            file = self._meta.root / every.files[int(every.file_index[place])]
+            row = int(np.argmax(columns[_NUMBER] != number))
+            message = f"expected rows of episode {number}, got {int(columns[_NUMBER][row])} in row {row}"
+            fix = "the list of episodes does not belong to the files of rows: copy or record the data set again"
+            raise SchemaError(Problem("wrong-episode", str(file), message, fix))
+        return columns
+
+    def times(self, place: int) -> NDArray[np.float64]:
+        """Return the times of the rows of an episode, seconds: float64 (R,)."""
+        header = self._meta.episodes.header
+        if header.time is not None:
+            return self.episode(place, [header.time])[header.time].astype(np.float64)
+        return frame_to_s(np.arange(int(self._meta.episodes.rows[place])), header.rate)

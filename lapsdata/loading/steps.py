@@ -1,0 +1,399 @@
+"""Steps of robot episodes: rows of numbers and frames around each row, by number, in LeRobot's own words.
+
+A sample is what lies around one row of one episode: each feature at the row itself, or at the times around it that
+`delta_timestamps` names. Nothing crosses the ends of an episode: there the first or last row stands for what is not
+there, and `<name>_is_pad` says so. No video is opened before the first sample that holds its frames.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lapsdata.adapters import find_adapter
+from lapsdata.errors import Problem, SchemaError, UnknownFormatError
+from lapsdata.loading._selection import check_ids
+from lapsdata.loading._step_frames import StepFrames
+from lapsdata.loading._step_meta import EpisodeSpan, StepMeta
+from lapsdata.loading._step_options import PAD, StepOptions, chosen_episodes, row_offsets, spec_of_all
+from lapsdata.loading._step_rows import AskedRows, StepRows
+from lapsdata.loading._window_options import check_buffers, fitting_buffers, listed_names, tensors
+from lapsdata.schema.base import canonical_json
+from lapsdata.storage.ids import checked_id, checked_ids
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from os import PathLike
+
+    from numpy.typing import NDArray
+
+    from lapsdata.loading._step_options import ImageType
+    from lapsdata.loading.source import Batch, BatchSpec, To
+    from lapsdata.schema import Camera, Feature, Group
+    from lapsdata.video.frame import Pixels
+
+__all__ = ["EpisodeSpan", "StepDataset", "StepMeta", "open_steps"]
+
+# A batch of a loader or two: what is decoded for one is what the other would decode again.
+_BLOCK_ROWS = 64
+
+
+class StepDataset:
+    """Steps of episodes, by number; made by `open_steps`.
+
+    A `BatchSource`: `len`, `spec`, `gather`. `steps[i]` is one sample as LeRobot gives it: a dict of tensors, and
+    `task` in words. Safe to use from threads, after a fork, and to send to other processes.
+
+    In a torch `DataLoader`, gather once per batch:
+    `DataLoader(steps, sampler=BatchSampler(RandomSampler(steps), 64, drop_last=False), batch_size=None)`.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from lapsdata.testing.episode_sets import write_lerobot
+    >>> root = write_lerobot(pathlib.Path(tempfile.mkdtemp()) / "set", lengths=(4, 6), videos=True)
+    >>> steps = open_steps(root, {"observation.images.top": [-0.1, 0], "action": [0, 0.1]})
+    >>> sample = steps[3]
+    >>> sample["observation.images.top"].shape, sample["action_is_pad"].tolist(), sample["task"]
+    (torch.Size([2, 3, 48, 64]), [False, True], 'pick the cube')
+    >>> [(span.number, span.start, span.stop) for span in steps.episodes]
+    [(0, 0, 4), (1, 4, 10)]
+    """
+
+    def __init__(
+        self,
+        meta: StepMeta,
+        chosen: NDArray[np.int64],
+        offsets: Mapping[str, NDArray[np.int64]],
+        fields: Sequence[str],
+        options: StepOptions,
+    ) -> None:
+        self.meta, self._chosen, self._offsets, self._options = meta, chosen, dict(offsets), options
+        episodes = meta.episodes
+        self._rows = StepRows(meta, options.row_cache_bytes)
+        self._images = StepFrames(meta, self._rows, options)
+        self._starts: NDArray[np.int64] = np.concatenate([[0], np.cumsum(episodes.rows[chosen])])
+        self._all = spec_of_all(episodes, offsets, options)
+        self._usual = tuple(fields)
+        self._cameras = {camera.name: camera for camera in episodes.header.cameras}
+        self._groups = {group.name: group for group in episodes.header.groups}
+
+    def __len__(self) -> int:
+        """Return the number of rows of all chosen episodes."""
+        return int(self._starts[-1])
+
+    def __repr__(self) -> str:
+        return (
+            f"StepDataset({len(self)} steps of {self.num_episodes} episodes at {self.fps:g} per second; {self.spec!r})"
+        )
+
+    @property
+    def spec(self) -> BatchSpec:
+        """What a batch holds by default."""
+        return self._all.only(self._usual)
+
+    def spec_of(self, fields: Sequence[str]) -> BatchSpec:
+        """Return what a batch holds when some of `fields` are asked for."""
+        return self._all.only(fields)
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Every field that can be asked for."""
+        return tuple(self._all)
+
+    @property
+    def features(self) -> dict[str, Feature | Camera | Group]:
+        """What a sample may hold, by name; see `meta.features`."""
+        return self.meta.features
+
+    @property
+    def fps(self) -> float:
+        """Rows per second."""
+        return self.meta.fps
+
+    @property
+    def num_episodes(self) -> int:
+        """Number of chosen episodes."""
+        return len(self._chosen)
+
+    @property
+    def num_frames(self) -> int:
+        """Number of rows of all chosen episodes: `len`."""
+        return len(self)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What whoever plans to load the steps should know; `Loader.plan` shows it."""
+        return tuple(str(problem) for problem in self.meta.notes)
+
+    @functools.cached_property
+    def episodes(self) -> tuple[EpisodeSpan, ...]:
+        """The chosen episodes, in order, and which steps are theirs."""
+        known = self.meta.tasks
+        every = self.meta.episodes
+        return tuple(
+            EpisodeSpan(
+                int(every.number[place]),
+                int(self._starts[at]),
+                int(self._starts[at + 1]),
+                tuple(known[number] for number in every.tasks_of(place).tolist()),
+            )
+            for at, place in enumerate(self._chosen.tolist())
+        )
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """What tells these steps from others: 16 hex digits of header, episodes, choice and fields, not of values."""
+        every = self.meta.episodes
+        told: dict[str, Any] = {"header": every.header.as_json(), "spec": repr(self.spec)}
+        told["options"] = self._options.as_json()
+        digest = hashlib.sha256(canonical_json(told))
+        for array in (every.number, every.rows, self._chosen, *self._offsets.values()):
+            digest.update(np.ascontiguousarray(array, "<i8").tobytes())
+        return digest.hexdigest()[:16]
+
+    @property
+    def block_rows(self) -> int:
+        """Steps that should be read together: those of an episode share files of rows and groups of pictures."""
+        return _BLOCK_ROWS
+
+    @property
+    def part_rows(self) -> NDArray[np.int64]:
+        """Steps of each chosen episode, where blocks of `block_rows` end early: int64."""
+        return np.diff(self._starts)
+
+    @property
+    def time_offset_s(self) -> Mapping[str, float]:
+        """By camera, by how much rows are later than the frames that show them, seconds, where that is not 0.
+
+        It is known of a camera once frames of it were read.
+        """
+        return self._images.time_offset_s
+
+    @property
+    def decoded(self) -> int:
+        """How many frames were made by a decoder in this process."""
+        return self._images.pool.decoded
+
+    @property
+    def kept(self) -> int:
+        """How many frames came out of the cache in this process."""
+        return self._images.pool.kept
+
+    def gather(
+        self,
+        ids: Any,  # noqa: ANN401 - whatever NumPy makes whole numbers of
+        *,
+        fields: Sequence[str] | None = None,
+        out: Mapping[str, NDArray[Any]] | None = None,
+        to: To = "numpy",
+        threads: int | None = None,
+    ) -> Batch:
+        """Return steps as a batch.
+
+        Parameters
+        ----------
+        ids : int64 (B,)
+            Numbers of steps, in any order, with repeats.
+        fields : sequence of str, optional
+            Some of `fields`; those of `spec` by default.
+        out : mapping of np.ndarray, optional
+            Buffers to fill, by field; each must be one that is asked for.
+        to : {"numpy", "torch"}
+        threads : int, optional
+            How many threads decode frames.
+
+        Returns
+        -------
+        dict
+            By field, `(B, ...)`; features asked for at D times `(B, D, ...)`, and `<name>_is_pad` bool (B, D). Frames
+            are RGB (B, D, 3, H, W), without D for one time.
+
+        Raises
+        ------
+        IndexError
+            An id outside of `0 .. len - 1`.
+        SchemaError
+            A field or buffer at fault; rows of another episode than the list says; a row without a frame.
+        CorruptDataError
+            A file of rows or a frame cannot be decoded.
+        StorageError
+            A file cannot be read.
+        """
+        names = list(self._usual if fields is None else self._all.only(listed_names("fields", fields)))
+        wanted = checked_ids(ids)
+        check_ids(wanted, len(self))
+        if out is not None:
+            check_buffers(out, names)
+            fitting_buffers(out, self._all.only(list(out)), len(wanted))
+        batch: Batch = {
+            name: out[name] if out is not None and name in out else self._all[name].empty(len(wanted)) for name in names
+        }
+        part = np.searchsorted(self._starts, wanted, "right") - 1
+        asked = AskedRows(self._chosen[part], wanted - self._starts[part], self.meta.episodes.rows[self._chosen[part]])
+        self._put_rows(batch, asked)
+        frames = {name: batch[name] for name in names if name in self._cameras}
+        self._images.put(frames, self._offsets, asked, threads or self._options.threads)
+        return batch if to == "numpy" else tensors(batch, to)
+
+    def _put_rows(self, batch: Batch, asked: AskedRows) -> None:
+        """Fill in features, groups and what says that nothing was there."""
+        columns: dict[str, list[tuple[str, slice | None]]] = {}
+        for name in batch:
+            if name.endswith(PAD) and name.removesuffix(PAD) in self._offsets:
+                rows, clipped = asked.around(self._offsets[name.removesuffix(PAD)])
+                np.not_equal(rows, clipped, out=batch[name])
+            elif name in self._groups:
+                group = self._groups[name]
+                columns.setdefault(group.feature, []).append((name, slice(group.start, group.stop)))
+            elif name == "frame_index" and not self._rows.stored(name):
+                batch[name][...] = asked.row
+            elif name not in self._cameras:
+                columns.setdefault(name, []).append((name, None))
+        if not columns:
+            return
+        for place in np.unique(asked.place).tolist():
+            at = np.flatnonzero(asked.place == place)
+            some = asked.only(at)
+            stored = self._rows.episode(place, list(columns))
+            for feature, targets in columns.items():
+                for name, part in targets:
+                    offsets = self._offsets.get(name)
+                    rows = some.row if offsets is None else some.around(offsets)[1]
+                    values = stored[feature] if part is None else stored[feature][..., part]
+                    batch[name][at] = values[rows]
+
+    def task_of(self, id: int) -> str | None:
+        """Return the instruction of a step in words; None where it has none."""
+        number = int(checked_id(id))
+        check_ids(np.array([number]), len(self))
+        known = self.meta.tasks
+        if self._rows.stored("task_index"):
+            return known.get(int(self.gather([number], fields=["task_index"])["task_index"][0]))
+        part = int(np.searchsorted(self._starts, number, "right")) - 1
+        tasks = self.meta.episodes.tasks_of(int(self._chosen[part]))
+        return known[int(tasks[0])] if len(tasks) else None
+
+    def __getitem__(self, ids: Any) -> Batch:  # noqa: ANN401 - a number or several
+        """Return one sample, with `task` in words, or a batch for a list of ids, as tensors."""
+        if isinstance(ids, slice):
+            ids = range(len(self))[ids]
+        wanted = np.asarray(ids)
+        if wanted.ndim:
+            return self.gather(wanted, to="torch")
+        number = checked_id(wanted)
+        if not -len(self) <= number < len(self):
+            raise IndexError(f"id: expected {-len(self)} to {len(self) - 1}, got {number}")
+        return self.__getitems__([number % len(self)])[0]
+
+    def __getitems__(self, ids: Sequence[int]) -> list[Batch]:
+        """Return several samples, read at once: what a torch `DataLoader` asks for before it collates."""
+        batch = self.gather(ids, to="torch")
+        return [
+            {name: tensor[at] for name, tensor in batch.items()} | {"task": self.task_of(int(one)) or ""}
+            for at, one in enumerate(ids)
+        ]
+
+    def subset(self, *, episodes: Sequence[int]) -> StepDataset:
+        """Return the steps of some of the chosen episodes, by their own numbers, in that order."""
+        chosen = chosen_episodes(self.meta.episodes, episodes)
+        strangers = np.setdiff1d(chosen, self._chosen)
+        if len(strangers):
+            got = self.meta.episodes.number[strangers].tolist()
+            raise SchemaError(Problem("unknown-episode", "episodes", f"expected some of those chosen, got {got[:12]}"))
+        return StepDataset(self.meta, chosen, self._offsets, self._usual, self._options)
+
+    def close(self) -> None:
+        """Close videos; a later `gather` opens what it needs."""
+        self._images.close()
+
+
+def open_steps(
+    path: str | PathLike[str],
+    delta_timestamps: Mapping[str, Sequence[float]] | None = None,
+    *,
+    episodes: Sequence[int] | None = None,
+    fields: Sequence[str] | None = None,
+    image_type: ImageType = "uint8",
+    pixels: Pixels = "rgb_quick",
+    tolerance_s: float | None = None,
+    open_videos: int = 16,
+    cache_bytes: int = 1 << 24,
+    threads: int = 1,
+    strict: bool = False,
+    **told: Any,  # noqa: ANN401 - what an adapter asks for
+) -> StepDataset:
+    """Open robot episodes for loading; only what they say of themselves is read, no rows and no video.
+
+    Parameters
+    ----------
+    path : path
+        A data set that an adapter of episodes knows: LeRobot 2.0, 2.1, 3.0, GR00T ...
+    delta_timestamps : mapping of sequences of float, seconds, optional
+        By feature, camera or group, at which times around a row it is given: `{"action": [0, 0.05, 0.1]}`; by default
+        at the row alone, without an axis of time.
+    episodes : sequence of int, optional
+        Numbers of episodes, as the data set counts them; all by default.
+    fields : sequence of str, optional
+        What a batch holds by default, in this order; all features and cameras by default, of groups those that
+        `delta_timestamps` names.
+    image_type : {"uint8", "float32"}
+        Frames from 0 to 255, or from 0 to 1 as LeRobot gives them.
+    pixels : {"rgb_quick", "rgb"}
+        How colours are made: as LeRobot and others make them, to the same bits, or carefully, which takes longer; see
+        `lapsdata.video.frame.Pixels`.
+    tolerance_s : float, optional, seconds
+        How far the time of a frame may be from that of its row; a quarter of a frame by default.
+    open_videos : int
+        How many decoders stay open.
+    cache_bytes : int
+        Bytes of delivered frames that are kept, 16 MiB by default; 0 for none.
+    threads : int
+        How many threads decode the frames of a batch.
+    strict : bool
+        Whether all that is wrong with the data set is an error, and not a note.
+    told
+        What an adapter asks for, where files cannot say it: `rate`.
+
+    Raises
+    ------
+    UnknownFormatError
+        No adapter knows it as episodes.
+    SchemaError
+        What it says of itself cannot be; a time between rows; names that it does not have.
+    StorageError
+        It cannot be read.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from lapsdata.testing.episode_sets import write_lerobot
+    >>> root = write_lerobot(pathlib.Path(tempfile.mkdtemp()) / "set", version="v3.0", lengths=(4, 6, 5))
+    >>> steps = open_steps(root, {"action": [0, 0.1]}, episodes=[2])
+    >>> len(steps), steps.gather([4])["action"][0].tolist()
+    (5, [[2.5, 4.5, 6.5], [2.5, 4.5, 6.5]])
+    """
+    root = Path(path)
+    found = find_adapter(root, ["episodes"])
+    if found is None:
+        message = "expected episodes of a robot that an adapter knows, got none"
+        fix = "name the folder that holds meta/info.json"
+        raise UnknownFormatError(Problem("unknown-format", str(root), message, fix))
+    adapted = found[0].read(root, **({"strict": True} if strict else {}), **told)
+    every: Any = adapted.container
+    header = every.header
+    options = StepOptions(image_type, pixels, tolerance_s, open_videos, cache_bytes, threads=threads)
+    options.check()
+    names = {one.name: None for one in (*header.features, *header.cameras, *header.groups)}
+    offsets = row_offsets(delta_timestamps, names, header.rate)
+    spec = spec_of_all(every, offsets, options)
+    groups = {group.name for group in header.groups}
+    usual = [name for name in spec if name.removesuffix(PAD) not in groups or (name.removesuffix(PAD) in offsets)]
+    if fields is not None:
+        usual = list(spec.only(listed_names("fields", fields)))
+    meta = StepMeta(root, every, adapted.told(root))
+    return StepDataset(meta, chosen_episodes(every, episodes), offsets, usual, options)
