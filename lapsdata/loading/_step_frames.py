@@ -44,7 +44,8 @@ class StepFrames:
         self._meta, self._rows, self._options = meta, rows, options
         files = meta.episodes.video_files
         videos = [FrameVideo(name, meta.root / name, None, None, None, options.pixels) for name in files]
-        self._pools = PerProcess(functools.partial(FramePool, videos, options.open_videos, options.cache_bytes))
+        pool = functools.partial(FramePool, videos, options.open_videos, options.cache_bytes, keep="pictures")
+        self._pools = PerProcess(pool)
         self._found: dict[tuple[str, int], NDArray[np.int64]] = {}
         self.time_offset_s: dict[str, float] = {}
 

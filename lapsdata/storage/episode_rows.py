@@ -182,7 +182,7 @@ class _State:
     """The footers and columns that one process knows."""
 
     def __init__(self, cache_bytes: int) -> None:
-        self.cache = SlabCache(cache_bytes)
+        self.cache: SlabCache[NDArray[Any]] = SlabCache(cache_bytes)
         self._files: OrderedDict[Hashable, RowFile] = OrderedDict()
         self._lock = threading.Lock()
 

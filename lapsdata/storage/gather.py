@@ -120,7 +120,7 @@ class RowReader:
         """Begin with nothing open, as in a process of its own."""
         self._numbers = {name: number for number, name in enumerate(self._fields)}
         self._open = OpenPieces(self._pieces, self._fields, **self._settings)
-        self._cache = SlabCache(self._slab_bytes)
+        self._cache: SlabCache[NDArray[Any]] = SlabCache(self._slab_bytes)
         self._pool: ThreadPoolExecutor | None = None
         self._pool_lock = threading.Lock()
         self._calls = 0

@@ -8,7 +8,7 @@ import os
 import threading
 from collections import OrderedDict
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
@@ -151,7 +151,21 @@ def read_exactly(descriptor: int, offset: int, length: int, where: str) -> bytes
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-class SlabCache:
+class Sized(Protocol):
+    """What takes memory."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that it takes."""
+
+    def __len__(self) -> int:
+        """Return how many rows it holds."""
+
+
+Held = TypeVar("Held", bound=Sized)
+
+
+class SlabCache(Generic[Held]):
     """Decoded slabs, the ones used last, up to a number of bytes; safe for threads.
 
     Parameters
@@ -165,7 +179,7 @@ class SlabCache:
 
     Examples
     --------
-    >>> cache = SlabCache(16)
+    >>> cache = SlabCache[np.ndarray](16)
     >>> for key in "abc":
     ...     cache.put(key, np.zeros(2, np.float32))
     >>> cache.get("a") is None, cache.get("c").nbytes, cache.decoded_rows
@@ -174,12 +188,12 @@ class SlabCache:
 
     def __init__(self, most_bytes: int) -> None:
         self._most, self._held = most_bytes, 0
-        self._slabs: OrderedDict[Hashable, NDArray[Any]] = OrderedDict()
+        self._slabs: OrderedDict[Hashable, Held] = OrderedDict()
         self._lock = threading.Lock()
-        self._making: dict[Hashable, Future[NDArray[Any]]] = {}
+        self._making: dict[Hashable, Future[Held]] = {}
         self.decoded = self.decoded_rows = 0
 
-    def get(self, key: Hashable) -> NDArray[Any] | None:
+    def get(self, key: Hashable) -> Held | None:
         """Return a slab that is held, or None."""
         with self._lock:
             slab = self._slabs.get(key)
@@ -187,7 +201,7 @@ class SlabCache:
                 self._slabs.move_to_end(key)
             return slab
 
-    def put(self, key: Hashable, slab: NDArray[Any]) -> None:
+    def put(self, key: Hashable, slab: Held) -> None:
         """Hold a slab; those not used for longest go. One that alone is too large is not held."""
         with self._lock:
             self.decoded += 1
@@ -200,12 +214,12 @@ class SlabCache:
                 _, gone = self._slabs.popitem(last=False)
                 self._held -= gone.nbytes
 
-    def get_or_make(self, key: Hashable, make: Callable[[], NDArray[Any]]) -> NDArray[Any]:
+    def get_or_make(self, key: Hashable, make: Callable[[], Held]) -> Held:
         """Return a slab that is held, or make and hold it; a thread that wants what another one makes waits for it.
 
         Where making it fails, each thread that wants it is told by its own attempt.
         """
-        own: Future[NDArray[Any]] = Future()
+        own: Future[Held] = Future()
         while True:
             with self._lock:
                 slab = self._slabs.get(key)
@@ -218,7 +232,7 @@ class SlabCache:
             if other.exception() is None:
                 return other.result()
 
-    def _made(self, key: Hashable, make: Callable[[], NDArray[Any]], told: Future[NDArray[Any]]) -> NDArray[Any]:
+    def _made(self, key: Hashable, make: Callable[[], Held], told: Future[Held]) -> Held:
         try:
             slab = make()
             self.put(key, slab)

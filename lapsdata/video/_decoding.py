@@ -21,7 +21,7 @@ from lapsdata.video._ffmpeg_log import listening
 from lapsdata.video._pixels import converter
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator
     from pathlib import Path
 
     import av
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     Packets = Iterator[av.Packet[av.VideoStream]]
     Decoded = Generator[av.VideoFrame]
+    Passed = Callable[[int, av.VideoFrame], None]
 
 __all__ = ["PacketSession", "PacketSource", "Session", "Times"]
 
@@ -108,13 +109,24 @@ class PacketSession:
         SchemaError
             It has another size or rotation than the video.
         """
+        return self._convert(self.picture(index))
+
+    def picture(self, index: int, passed: Passed | None = None) -> av.VideoFrame:
+        """Return one frame as the decoder gives it; raises as `image`.
+
+        Parameters
+        ----------
+        index : int
+        passed : callable, optional
+            Called with the number and the picture of each frame that is decoded on the way.
+        """
         if self._pid != os.getpid():
             # A forked process shares the place in the file with its parent: neither may move it for the other.
             self._run, self._video, self._pid = None, None, os.getpid()
         if self._last is None or self._last[0] != index:
             self._last = None
-            self._last = index, self._reach(index)
-        return self._convert(self._last[1])
+            self._last = index, self._reach(index, passed)
+        return self._last[1]
 
     def close(self) -> None:
         """Give back the file and the decoder."""
@@ -128,7 +140,7 @@ class PacketSession:
         if self._video is not None:
             self._video.close()
 
-    def _reach(self, index: int) -> av.VideoFrame:
+    def _reach(self, index: int, passed: Passed | None) -> av.VideoFrame:
         if index < self._plan.timeline.first:
             raise self._plan.error(index, "cannot be decoded: there is no keyframe before it", "cut the file at one")
         run, self._run = self._run or self._begun(), None
@@ -138,7 +150,7 @@ class PacketSession:
                 # what cannot be decoded from the start of the file either is an error.
                 try:
                     if run.due == key or run.seek(key):
-                        frame = run.advance(index)
+                        frame = run.advance(index, passed)
                         self._run = run
                         return frame
                 except CorruptDataError:
@@ -146,7 +158,7 @@ class PacketSession:
                         raise
             run.close()
             run = _Run(self._plan)
-            frame = run.advance(index)
+            frame = run.advance(index, passed)
             self._run = run
             return frame
         finally:
@@ -224,8 +236,8 @@ class _Run:
                 return True
         return False
 
-    def advance(self, index: int) -> av.VideoFrame:
-        """Decode up to a frame that is not behind, and return it."""
+    def advance(self, index: int, passed: Passed | None) -> av.VideoFrame:
+        """Decode up to a frame that is not behind, and return it; those before it are told."""
         while True:
             # After an error nothing comes next.
             given, self.due = self.due, -1
@@ -233,6 +245,8 @@ class _Run:
             self.due = given + 1
             if given == index:
                 return frame
+            if passed is not None:
+                passed(given, frame)
 
     def _next_key(self) -> tuple[int | None, Packets]:
         packets = packets_of(self._plan.source, self._video)
