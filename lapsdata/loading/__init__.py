@@ -11,6 +11,7 @@ from lapsdata.loading.location import Location
 from lapsdata.loading.mixture import Mixture
 from lapsdata.loading.plan import LoaderPlan
 from lapsdata.loading.source import Batch, BatchSource, BatchSpec, FieldSpec
+from lapsdata.loading.step_stream import StepStream
 from lapsdata.loading.steps import EpisodeSpan, StepDataset, StepMeta, open_steps
 from lapsdata.loading.stream import StreamDataset, open_stream
 from lapsdata.loading.windows import WindowDataset, open_windows
@@ -30,6 +31,7 @@ __all__ = [
     "Mixture",
     "StepDataset",
     "StepMeta",
+    "StepStream",
     "StreamDataset",
     "WindowDataset",
     "check_ledgers",

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from lapsdata.loading._step_options import ImageType
     from lapsdata.loading.source import Batch, BatchSpec, To
+    from lapsdata.loading.step_stream import StepStream
     from lapsdata.schema import Camera, Feature, Group
     from lapsdata.video.frame import Pixels
 
@@ -306,6 +307,21 @@ class StepDataset:
             got = self.meta.episodes.number[strangers].tolist()
             raise SchemaError(Problem("unknown-episode", "episodes", f"expected some of those chosen, got {got[:12]}"))
         return StepDataset(self.meta, chosen, self._offsets, self._usual, self._options)
+
+    def stream(self, *, buffer: int = 256, block_rows: int = 32, seed: int = 0) -> StepStream:
+        """Return the steps as something to loop over, for a torch `DataLoader` with workers; see `StepStream`.
+
+        Parameters
+        ----------
+        buffer : int
+            How many samples are held to be mixed; 1 gives blocks as they lie.
+        block_rows : int
+            Steps of one episode that are read together.
+        seed : int
+        """
+        from lapsdata.loading.step_stream import stream_of
+
+        return stream_of(self, {"buffer": buffer, "block_rows": block_rows, "seed": seed})
 
     def close(self) -> None:
         """Close videos; a later `gather` opens what it needs."""
