@@ -95,7 +95,7 @@ def rows() -> list[tuple[str, str, str]]:
         limit = row["random"]["limit_times_reopening"]
         figure = f"{order:.2f} x, {at_random:.1f} x (decoding and making pictures allow {limit:.1f} x)"
         found.append((f"reading {name} in order beside bare PyAV, at random beside reopening", promise, figure))
-    found += [*loading(), *rivals(), *more_loading()]
+    found += [*loading(), *rivals(), *more_loading(), *robot_steps()]
     for name, group in compact["groups"].items():
         promise = compact["promise_compact_over_raw"].get(name)
         shares = group["largest_compact_over_raw"]
@@ -343,6 +343,28 @@ def more_loading() -> list[tuple[str, str, str]]:
         found.append((f"a batch of {frames['batch']} windows, {name}", "", figure))
     name = "share of its training time for which the small tokenizer waits for a `Loader`"
     return [*found, (name, f"< {fed['promise']:.0%}", f"{fed['waited_share']:.2%}")]
+
+
+def robot_steps() -> list[tuple[str, str, str]]:
+    """Robot steps beside other loaders, and a large data set that is opened."""
+    told = result("episodes")
+    promise, opened, order = told["promise"], told["opening"], told["in_order"]
+    found = []
+    for name, what in (("global", "in random order"), ("grouped", "episode after episode, shuffled within")):
+        ways = told["random"][name]
+        figure = "; ".join(
+            f"{way} {row['samples_per_s']:,}/s, {row['times_lerobot']} x"
+            + (f", hit rate {row['hit_rate']:.2f}" if "hit_rate" in row else "")
+            for way, row in ways.items()
+        )
+        title = f"robot steps of a LeRobot set, {what}, beside lerobot 0.4.4 ({told['lerobot_per_s']}/s, recorded)"
+        found.append((title, f">= {promise[name]} x", figure))
+    figure = f"{order['times_bare_pyav']} x ({order['frames_per_s']:,} frames/s)"
+    found.append(("frames of robot steps in order beside bare PyAV", f">= {promise['in_order']} x", figure))
+    title = f"opening a LeRobot set of {opened['episodes']:,} episodes"
+    figure = f"{opened['open_s']} s, {opened['process_mb']} MB"
+    found.append((title, f"<= {promise['open_s']:g} s, {promise['open_mb']} MB", figure))
+    return found
 
 
 RAW = ("zarr_raw", "hdf5_contiguous", "hdf5_windows", "shards")

@@ -6,13 +6,14 @@ They are what other programs write, and not what `lapsdata` writes: nothing of i
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
+    from os import PathLike
 
     from numpy.typing import NDArray
 
@@ -79,7 +80,7 @@ def drawn_frame(episode: int, row: int) -> NDArray[np.uint8]:
 
 
 def write_lerobot(
-    root: Path,
+    root: str | PathLike[str],
     *,
     version: str = "v2.1",
     lengths: Sequence[int] = (4, 6, 5),
@@ -92,7 +93,7 @@ def write_lerobot(
 
     Parameters
     ----------
-    root : Path
+    root : path
         A folder that is not there yet.
     version : {"v2.0", "v2.1", "v3.0"}
     lengths : sequence of int
@@ -112,6 +113,7 @@ def write_lerobot(
     >>> sorted(path.name for path in (root / "meta").iterdir())
     ['episodes', 'info.json', 'stats.json', 'tasks.parquet']
     """
+    root = Path(root)
     rows = episode_rows(lengths, fps, start_s)
     (root / "meta").mkdir(parents=True)
     writer = _write_v3 if version == "v3.0" else _write_v2
