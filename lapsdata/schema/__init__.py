@@ -18,6 +18,7 @@ from lapsdata.schema.drawn import DrawnScore, RowKind
 from lapsdata.schema.energies import EnergiesHeader, EnergiesSeal, EnergyRow, EnergyState
 from lapsdata.schema.episodes import Camera, EpisodesHeader, Feature, Group, Task
 from lapsdata.schema.export import RECORDS, check_schemas, export_schemas
+from lapsdata.schema.feature_stats import FeatureStats
 from lapsdata.schema.invariance import (
     BoundaryShift,
     CodeAgreement,
@@ -115,6 +116,7 @@ __all__ = [
     "EpochOrder",
     "Equal",
     "Feature",
+    "FeatureStats",
     "FrameRange",
     "Grid",
     "Group",

@@ -11,8 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lapsdata.containers import END_REASONS, ENERGY_STATES, Boxes, Catalog, Energies, Segments, Shards, Tokens, Tracks
-from lapsdata.errors import MissingExtraError, Problem
+from lapsdata.containers import (
+    END_REASONS,
+    ENERGY_STATES,
+    Boxes,
+    Catalog,
+    Energies,
+    Segments,
+    Shards,
+    Tokens,
+    Tracks,
+)
 from lapsdata.schema import (
     Agreement,
     Area,
@@ -25,7 +34,6 @@ from lapsdata.schema import (
     FrameRange,
     Grid,
     Measured,
-    Provenance,
     SegmentedVideo,
     SegmentsHeader,
     ShardsHeader,
@@ -38,89 +46,31 @@ from lapsdata.schema import (
     TracksHeader,
     TracksView,
 )
+from lapsdata.testing._drawn import SCALARS, names, of, policies, provenances, rates, st
+from lapsdata.testing._drawn_episodes import episodes
 from lapsdata.timebase import FrameRate, frame_to_s, grid_tolerance_s
-
-try:
-    from hypothesis import strategies as st
-    from hypothesis.extra import numpy as arrays_of
-except ImportError as error:
-    raise MissingExtraError(
-        Problem("missing-extra", "lapsdata.testing.strategies", "expected hypothesis, got no such package",
-                "pip install 'lapsdata[test]'")
-    ) from error  # fmt: skip
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from hypothesis.strategies import DrawFn, SearchStrategy
+    from hypothesis.strategies import DrawFn
     from numpy.typing import NDArray
 
-__all__ = ["boxes", "catalog", "energies", "names", "provenances", "rates", "segments", "shards", "tokens", "tracks"]
+__all__ = [
+    "boxes",
+    "catalog",
+    "energies",
+    "episodes",
+    "names",
+    "provenances",
+    "rates",
+    "segments",
+    "shards",
+    "tokens",
+    "tracks",
+]
 
 _PIXELS = st.floats(-1e6, 1e6, width=32) | st.floats(0, 4096, width=32)
-_SCALARS = st.none() | st.booleans() | st.integers(-(2**40), 2**40) | st.floats(-1e9, 1e9) | st.text(max_size=5)
-
-
-def names() -> SearchStrategy[str]:
-    """Draw names of items as headers allow them: any script, no slashes, no control characters, no dot in front.
-
-    Examples
-    --------
-    >>> from hypothesis import given, settings
-    >>> @settings(max_examples=3)
-    ... @given(names())
-    ... def test_one(made):
-    ...     assert "/" not in made
-    >>> test_one()
-    """
-    usual = st.sampled_from(["clip_0", "Käse 3", "Ka\u0308se 3", "左カメラ", "a.b", "x" * 200, "рука🖐"])
-    letters = st.characters(min_codepoint=0x20, codec="utf-8", exclude_characters="/\\")
-    return usual | st.text(letters, min_size=1, max_size=8).filter(lambda name: not name.startswith("."))
-
-
-def rates() -> SearchStrategy[FrameRate]:
-    """Draw frame rates: the usual ones, and any fraction.
-
-    Examples
-    --------
-    >>> from hypothesis import given, settings
-    >>> @settings(max_examples=3)
-    ... @given(rates())
-    ... def test_one(made):
-    ...     assert made.period_s > 0
-    >>> test_one()
-    """
-    usual = st.sampled_from([FrameRate(10), FrameRate(25), FrameRate(30000, 1001)])
-    return usual | st.builds(FrameRate, st.integers(1, 240_000), st.integers(1, 1001))
-
-
-def provenances() -> SearchStrategy[Provenance]:
-    """Draw provenances of a producer that is not this library, with any parameters.
-
-    Examples
-    --------
-    >>> from hypothesis import given, settings
-    >>> @settings(max_examples=3)
-    ... @given(provenances())
-    ... def test_one(made):
-    ...     assert made.producer == "strategy"
-    >>> test_one()
-    """
-    return st.builds(
-        Provenance,
-        producer=st.just("strategy"),
-        version=st.text(min_size=1, max_size=5),
-        code_digest=st.just("sha256:" + "5" * 64),
-        parameters=st.dictionaries(st.text(max_size=5), _SCALARS, max_size=3),
-    )
-
-
-def _policies() -> SearchStrategy[dict[str, int]]:
-    return st.dictionaries(st.sampled_from(["clip", "replace"]), st.integers(0, 2**40), max_size=2)
-
-
-def _of(dtype: type, shape: tuple[int, ...], elements: SearchStrategy[Any]) -> SearchStrategy[NDArray[Any]]:
-    return arrays_of.arrays(dtype, shape, elements=elements)
 
 
 @st.composite
@@ -129,7 +79,7 @@ def _rising(draw: DrawFn, count: int) -> NDArray[np.float64]:
     start = draw(st.sampled_from([0.0, -0.5, 3600.0]))
     if draw(st.booleans()):
         return start + np.arange(count, dtype=np.float64) * float(draw(st.sampled_from([1 / 30, 0.1, 1.0])))
-    gaps = draw(_of(np.float64, (count,), st.floats(1e-3, 10)))
+    gaps = draw(of(np.float64, (count,), st.floats(1e-3, 10)))
     return start + np.cumsum(gaps)
 
 
@@ -139,7 +89,7 @@ def _clock(draw: DrawFn, count: int) -> tuple[FrameRate | None, NDArray[np.float
     rate = draw(st.none() | rates())
     if rate is None:
         return None, draw(_rising(count))
-    off = draw(_of(np.float64, (count,), st.floats(-0.49, 0.49))) * grid_tolerance_s(rate)
+    off = draw(of(np.float64, (count,), st.floats(-0.49, 0.49))) * grid_tolerance_s(rate)
     return rate, draw(st.sampled_from([0.0, -0.5, 3600.0])) + frame_to_s(np.arange(count), rate) + off
 
 
@@ -223,13 +173,13 @@ def tracks(draw: DrawFn, *, max_windows: int = 4, max_horizon: int = 4, max_poin
     positions, vis = {}, {}
     shapes = {name: (windows, horizon, fact.points) for name, fact in facts.items()}
     share = st.floats(0, 1, width=32)
-    confidence = {name: draw(_of(np.float32, shape, share)) for name, shape in shapes.items()}
+    confidence = {name: draw(of(np.float32, shape, share)) for name, shape in shapes.items()}
     if draw(st.booleans()):
         confidence = {}
     for name, shape in shapes.items():
-        vis[name] = draw(_of(np.bool_, shape, st.booleans()))
-        positions[name] = draw(_of(np.float32, (*shape, 2), _PIXELS))
-        lost = draw(_of(np.bool_, (*shape, 2), st.booleans()))
+        vis[name] = draw(of(np.bool_, shape, st.booleans()))
+        positions[name] = draw(of(np.float32, (*shape, 2), _PIXELS))
+        lost = draw(of(np.bool_, (*shape, 2), st.booleans()))
         positions[name][lost & ~vis[name][..., None]] = np.nan
     starts = draw(_window_starts(windows, stride))
     uncovered = draw(st.integers(0, 2))
@@ -242,7 +192,7 @@ def tracks(draw: DrawFn, *, max_windows: int = 4, max_horizon: int = 4, max_poin
     return Tracks(
         TracksHeader(
             provenance=draw(provenances()),
-            policies=draw(_policies()),
+            policies=draw(policies()),
             video=SourceVideo(name=draw(names()), rate=draw(st.none() | rates()), frames=known),
             horizon=horizon,
             stride=stride,
@@ -251,7 +201,7 @@ def tracks(draw: DrawFn, *, max_windows: int = 4, max_horizon: int = 4, max_poin
             duplicated_frames=frames - shown,
             dropped_frames=(known or last + 1) - shown,
             uncovered_frames=uncovered,
-            tracker=Tool(name=draw(names()), version="1", parameters={"size": draw(_SCALARS)}),
+            tracker=Tool(name=draw(names()), version="1", parameters={"size": draw(SCALARS)}),
             continuous=draw(st.booleans()),
             confidence=bool(confidence),
             views=facts,
@@ -287,7 +237,7 @@ def catalog(draw: DrawFn, *, max_items: int = 4) -> Catalog:
     shape = tuple(draw(st.lists(st.integers(1, 400), max_size=3)))
     header = CatalogHeader(
         provenance=draw(provenances()),
-        policies=draw(_policies()),
+        policies=draw(policies()),
         fields=(CatalogField(name="tracks", shape=shape, dtype="float32", unit=draw(st.none() | st.just("pixel xy"))),),
         usual=("tracks",),
         splits=() if split is None else (split,),
@@ -326,7 +276,7 @@ def shards(draw: DrawFn, *, max_videos: int = 3) -> Shards:
     others = draw(st.lists(st.tuples(st.integers(1, len(first)), names()), max_size=max_videos - 1))
     videos = [first, *(_first_windows(first, count, name) for count, name in others)]
     header = ShardsHeader(
-        provenance=draw(provenances()), policies=draw(_policies()), videos=tuple(video.header for video in videos)
+        provenance=draw(provenances()), policies=draw(policies()), videos=tuple(video.header for video in videos)
     )
     return Shards(header, tuple(videos))
 
@@ -374,13 +324,13 @@ def tokens(draw: DrawFn, *, max_windows: int = 4) -> Tokens:
     codes = int(np.prod(levels))
     shape = (windows, streams * (horizon - 1))
     stored = [] if latent is None else draw(st.sampled_from([["prequant"], ["quantized"], ["prequant", "quantized"]]))
-    latents = {name: draw(_of(np.float32, (*shape, latent or 0), st.floats(-8, 8, width=32))) for name in stored}
+    latents = {name: draw(of(np.float32, (*shape, latent or 0), st.floats(-8, 8, width=32))) for name in stored}
     starts = draw(_window_starts(windows, stride))
     rate, frame_s = draw(_clock(int(starts[-1]) + horizon))
     return Tokens(
         TokensHeader(
             provenance=draw(provenances()),
-            policies=draw(_policies()),
+            policies=draw(policies()),
             video=SourceVideo(name=draw(names())),
             horizon=horizon,
             stride=stride,
@@ -389,7 +339,7 @@ def tokens(draw: DrawFn, *, max_windows: int = 4) -> Tokens:
             latent=latent,
             tokenizer=Tokenizer(name=draw(names()), version="1", levels=levels, codes=codes),
         ),
-        draw(_of(np.int32, shape, st.integers(0, codes - 1))),
+        draw(of(np.int32, shape, st.integers(0, codes - 1))),
         starts,
         frame_s,
         prequant=latents.get("prequant"),
@@ -413,15 +363,15 @@ def energies(draw: DrawFn, *, max_rows: int = 5) -> Energies:
     videos = tuple(draw(st.lists(names(), min_size=1, max_size=3, unique=True)))
     counts = [draw(st.integers(0, max_rows)) for _ in videos]
     total = sum(counts)
-    state = draw(_of(np.uint8, (total,), st.integers(0, len(ENERGY_STATES) - 1)))
-    energy = draw(_of(np.float64, (total,), st.floats(-1e9, 1e9)))
+    state = draw(of(np.uint8, (total,), st.integers(0, len(ENERGY_STATES) - 1)))
+    energy = draw(of(np.float64, (total,), st.floats(-1e9, 1e9)))
     energy[state != 0] = np.nan
-    steps = [np.cumsum(draw(_of(np.int64, (count,), st.integers(1, 3)))) - 1 for count in counts]
+    steps = [np.cumsum(draw(of(np.int64, (count,), st.integers(1, 3)))) - 1 for count in counts]
     start = np.concatenate([draw(_rising(count)) for count in counts])
     return Energies(
         EnergiesHeader(
             provenance=draw(provenances()),
-            policies=draw(_policies()),
+            policies=draw(policies()),
             per=draw(st.sampled_from(["step", "window"])),
             source=draw(names()),
             mode="velocity_step",
@@ -432,7 +382,7 @@ def energies(draw: DrawFn, *, max_rows: int = 5) -> Energies:
         np.repeat(np.arange(len(videos)), counts),
         np.concatenate(steps),
         start,
-        start + draw(_of(np.float64, (total,), st.floats(1e-3, 10))),
+        start + draw(of(np.float64, (total,), st.floats(1e-3, 10))),
         energy,
         state,
     )
@@ -465,7 +415,7 @@ def segments(draw: DrawFn, *, max_rows: int = 4) -> Segments:
     return Segments(
         SegmentsHeader(
             provenance=draw(provenances()),
-            policies=draw(_policies()),
+            policies=draw(policies()),
             videos=tuple(
                 SegmentedVideo(name=name, start_s=float(edge[0]), end_s=float(edge[-1]))
                 for name, edge in zip(videos, edges, strict=True)
@@ -479,9 +429,9 @@ def segments(draw: DrawFn, *, max_rows: int = 4) -> Segments:
         np.ascontiguousarray(times[:, 1]),
         tuple(draw(st.sampled_from(END_REASONS)) for _ in range(total)),
         tuple(draw(label) for _ in range(total)),
-        score=draw(st.none() | _of(np.float64, (total,), st.just(np.nan) | st.floats(-9, 9))),
+        score=draw(st.none() | of(np.float64, (total,), st.just(np.nan) | st.floats(-9, 9))),
         codes=draw(st.none() | st.tuples(*[codes] * total)),
-        embedding=None if embedding is None else draw(_of(np.float32, (total, embedding), _PIXELS)),
+        embedding=None if embedding is None else draw(of(np.float32, (total, embedding), _PIXELS)),
     )
 
 
@@ -505,12 +455,12 @@ def boxes(draw: DrawFn, *, max_rows: int = 6) -> Boxes:
     rows = sorted((n, draw(st.integers(0, lengths[n] - 1))) for n in (draw(which) for _ in range(total)))
     place = np.array(rows, np.int64).reshape(total, 2)
     # Row numbers make identities that cannot stand twice in a frame.
-    identity = np.where(draw(_of(np.bool_, (total,), st.booleans())), np.arange(total, dtype=np.int64), -1)
-    some = _of(np.float64, (total,), st.floats(-1e6, 1e6))
-    size = _of(np.float64, (total,), st.floats(0, 4096))
+    identity = np.where(draw(of(np.bool_, (total,), st.booleans())), np.arange(total, dtype=np.int64), -1)
+    some = of(np.float64, (total,), st.floats(-1e6, 1e6))
+    size = of(np.float64, (total,), st.floats(0, 4096))
     text = st.text(max_size=5)
     return Boxes(
-        BoxesHeader(provenance=draw(provenances()), policies=draw(_policies()), sequences=sequences),
+        BoxesHeader(provenance=draw(provenances()), policies=draw(policies()), sequences=sequences),
         np.ascontiguousarray(place[:, 0]),
         np.ascontiguousarray(place[:, 1]),
         identity,
@@ -520,9 +470,9 @@ def boxes(draw: DrawFn, *, max_rows: int = 6) -> Boxes:
         h=draw(size),
         label=tuple(draw(text) for _ in range(total)),
         source=tuple(draw(text) for _ in range(total)),
-        ignored=draw(_of(np.bool_, (total,), st.booleans())),
-        score=draw(st.none() | _of(np.float64, (total,), st.just(np.nan) | st.floats(-9, 9))),
-        visibility=draw(st.none() | _of(np.float64, (total,), st.just(np.nan) | st.floats(0, 1))),
+        ignored=draw(of(np.bool_, (total,), st.booleans())),
+        score=draw(st.none() | of(np.float64, (total,), st.just(np.nan) | st.floats(-9, 9))),
+        visibility=draw(st.none() | of(np.float64, (total,), st.just(np.nan) | st.floats(0, 1))),
         source_id=draw(st.none() | st.tuples(*[st.none() | text] * total)),
     )
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from hypothesis.strategies import SearchStrategy
 
-    from lapsdata.containers import Boxes, Container, Energies, Segments, Tokens, Tracks
+    from lapsdata.containers import Boxes, Container, Energies, Episodes, Segments, Tokens, Tracks
 
 # One case is enough, and needs not be the smallest.
 OFTEN = settings(max_examples=2000, database=None, derandomize=True, phases=[Phase.generate])
@@ -88,6 +88,21 @@ ENERGIES: dict[str, Callable[[Energies], bool]] = {
     "windows": lambda made: made.header.per == "window",
     "no hop": lambda made: made.header.hop_s is None,
 }
+EPISODES: dict[str, Callable[[Episodes], bool]] = {
+    "a single number per row": lambda made: any(feature.shape == () for feature in made.header.features),
+    "a table in a row": lambda made: any(len(feature.shape) == 2 for feature in made.header.features),
+    "part of a vector": lambda made: any(group.stop - group.start > 1 for group in made.header.groups),
+    "every kind of camera": lambda made: {"pixels", "encoded"} == {camera.stored for camera in made.header.cameras},
+    "an episode that a camera has not seen": lambda made: any(
+        len(made) > 1 and set((index < 0).tolist()) == {True, False} for index in made.video_index.values()
+    ),
+    "two episodes in a file": lambda made: len(set(made.file_index.tolist())) < len(made),
+    "numbers left out": lambda made: len(made) > 1 and bool((np.diff(made.number) > 1).any()),
+    "two tasks of an episode": lambda made: bool((np.diff(made.task_stop, prepend=0) > 1).any()),
+    "no task": lambda made: len(made.header.tasks) > 1 and len(made.task_number) == 0,
+    "arrays in groups": lambda made: made.groups is not None and len(made) > 1,
+    "no column of times": lambda made: made.header.time is None,
+}
 SEGMENTS: dict[str, Callable[[Segments], bool]] = {
     "no video": lambda made: len(made.header.videos) == 0,
     "no row": lambda made: len(made.header.videos) > 0 and len(made) == 0,
@@ -116,6 +131,7 @@ OCCUR: dict[str, tuple[Callable[[], SearchStrategy[Any]], dict[str, Any]]] = {
     "tracks": (strategies.tracks, TRACKS),
     "tokens": (strategies.tokens, TOKENS),
     "energies": (strategies.energies, ENERGIES),
+    "episodes": (strategies.episodes, EPISODES),
     "segments": (strategies.segments, SEGMENTS),
     "boxes": (strategies.boxes, BOXES),
 }
