@@ -101,7 +101,8 @@ class EpisodeRows:
         file, start, until = self._span(place, first, stop)
         parts: list[dict[str, NDArray[Any]]] = []
         bounds = file.bounds
-        group = int(np.searchsorted(bounds, start, "right")) - 1
+        # No row at the end of a file is none of its last group.
+        group = min(int(np.searchsorted(bounds, start, "right")), len(bounds) - 1) - 1
         while start < until or not parts:
             columns = self._columns(file, place, group, names)
             offset, end = int(bounds[group]), min(until, int(bounds[group + 1]))

@@ -22,6 +22,7 @@ __all__ = ["ParquetRows", "column_array", "read_parquet"]
 
 _LFS = b"version https://git-lfs"
 _ENDS = b"PAR1"
+_AGAIN = "copy or download the file again"
 
 
 class ParquetRows:
@@ -61,7 +62,8 @@ class ParquetRows:
     @functools.cached_property
     def schema(self) -> pa.Schema:
         """Names and types of the columns."""
-        return self._footer.schema.to_arrow_schema()
+        with _damage(self.path):
+            return self._footer.schema.to_arrow_schema()
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -79,24 +81,29 @@ class ParquetRows:
         StorageError
             It cannot be read.
         """
-        self._expect(names)
-        with _damage(self.path):
-            table = _opened(self.path, self._footer).read_row_group(group, columns=list(names), use_threads=False)
+        table = self._group(group, names)
         return {name: column_array(table.column(name), f"{self.path}: {name}") for name in names}
 
     def values(self, group: int, name: str) -> list[Any]:
         """Return a column of a group of rows as values of Python: texts, or bytes of images."""
-        self._expect([name])
+        table = self._group(group, [name])
         with _damage(self.path):
-            table = _opened(self.path, self._footer).read_row_group(group, columns=[name], use_threads=False)
-        found: list[Any] = table.column(name).to_pylist()
+            found: list[Any] = table.column(name).to_pylist()
         return found
 
-    def _expect(self, names: Sequence[str]) -> None:
+    def _group(self, group: int, names: Sequence[str]) -> pa.Table:
         absent = [name for name in names if name not in self.schema.names]
         if absent:
             message = f"expected the columns {', '.join(absent)}, got {', '.join(self.schema.names)}"
             raise SchemaError(Problem("missing-column", str(self.path), message))
+        with _damage(self.path):
+            table = _opened(self.path, self._footer).read_row_group(group, columns=list(names), use_threads=False)
+        expected = int(self.bounds[group + 1] - self.bounds[group])
+        if len(table) != expected:
+            # A page that says wrongly how many values it holds.
+            message = f"expected {expected} rows in group {group}, as its footer says, got {len(table)}"
+            raise CorruptDataError(Problem("damaged-parquet", str(self.path), message, _AGAIN))
+        return table
 
 
 def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
@@ -189,9 +196,10 @@ def _opened(path: Path, footer: Any = None) -> Any:  # noqa: ANN401 - pyarrow pu
         )
     if tail != _ENDS:
         message = f"expected 'PAR1' at the end of {size} bytes, got {tail!r}: the file is cut short"
-        raise CorruptDataError(Problem("truncated-data", str(path), message, "copy or download the file again"))
+        raise CorruptDataError(Problem("truncated-data", str(path), message, _AGAIN))
     with _damage(path):
-        return pq.ParquetFile(path, metadata=footer)
+        # Sums of pages are rare, and cost little where they are.
+        return pq.ParquetFile(path, metadata=footer, page_checksum_verification=True)
 
 
 @contextlib.contextmanager
@@ -202,9 +210,8 @@ def _damage(path: Path) -> Iterator[None]:
     with storage_errors(path, "read"):
         try:
             yield
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, UnicodeDecodeError, OSError) as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise  # the file system, and not what the file holds
             message = f"cannot be decoded: {str(error).splitlines()[0]}"
-            fix = "copy or download the file again"
-            raise CorruptDataError(Problem("damaged-parquet", str(path), message, fix)) from None
+            raise CorruptDataError(Problem("damaged-parquet", str(path), message, _AGAIN)) from None
