@@ -120,7 +120,9 @@ def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     """
     with _damage(path):
         file = _opened(path)
-        return file.read(None if columns is None else list(columns), use_threads=False)
+        table = file.read(None if columns is None else list(columns), use_threads=False)
+        table.validate(full=True)
+        return table
 
 
 def column_array(column: pa.ChunkedArray, where: str) -> NDArray[Any]:

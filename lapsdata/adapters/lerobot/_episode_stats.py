@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from lapsdata.adapters.lerobot.layout import numbers_of
-from lapsdata.adapters.lerobot.tables import json_lines, parquet_files
+from lapsdata.adapters.lerobot.tables import joined, json_lines, parquet_files
 from lapsdata.errors import Problem, SchemaError
 from lapsdata.schema.feature_stats import MOMENTS, FeatureStats
 from lapsdata.storage.parquet_rows import ParquetRows, column_array, read_parquet
@@ -110,15 +110,13 @@ def _stacked(values: list[Any]) -> NDArray[np.float64]:
 
 
 def _of_columns(files: Sequence[Path], names: Sequence[str], numbers: NDArray[np.int64]) -> EpisodeStats | None:
-    import pyarrow as pa
-
     columns = {(name, kind): f"stats/{name}/{kind}" for name in names for kind in _KINDS}
     there = set.intersection(*(set(ParquetRows(file).schema.names) for file in files))
     complete = [name for name in names if all(columns[name, kind] in there for kind in _KINDS)]
     if not complete:
         return None
     wanted = ["episode_index", *(columns[name, kind] for name in complete for kind in _KINDS)]
-    table = pa.concat_tables([read_parquet(file, wanted) for file in files], promote_options="permissive")
+    table = joined([read_parquet(file, wanted) for file in files], files[0])
     every = numbers_of(table, "episode_index", str(files[0]))
     order = np.argsort(every, kind="stable")
     at = np.minimum(np.searchsorted(every[order], numbers), len(every) - 1)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lapsdata.adapters.lerobot.info import Info
     from lapsdata.adapters.lerobot.layout import Places
 
-__all__ = ["missing_files", "spans_told", "stated_totals", "with_columns"]
+__all__ = ["late_start", "missing_files", "spans_told", "stated_totals", "with_columns"]
 
 _MOST = 12
 
@@ -148,6 +148,23 @@ def with_columns(root: Path, info: Info, file: str) -> tuple[Info, list[Problem]
         fix = "write it: 0 to rows - 1 in every episode"
         found.append(Problem("no-frame-index", where, message, fix, "warning"))
     return replace(info, features=tuple(features)), found
+
+
+def late_start(root: Path, file: str, first_row: int) -> list[Problem]:
+    """Tell when the rows of an episode, of this first row of a file, do not begin at time 0."""
+    rows = ParquetRows(root / file)
+    if "timestamp" not in rows.schema.names or not first_row < len(rows):
+        return []
+    group = int(np.searchsorted(rows.bounds, first_row, "right")) - 1
+    times = rows.read(group, ["timestamp"])["timestamp"].reshape(-1)
+    begin = float(times[first_row - int(rows.bounds[group])])
+    if begin == 0.0:
+        return []
+    message = (
+        f"expected rows that begin at 0 s, got {begin:g} s: their times are kept, and rows are shown with the frames "
+    )
+    fix = "write times from 0, or leave them: a constant offset from the frames is part of the reading"
+    return [Problem("late-start", f"{root / file}: timestamp", f"{message}of their number", fix, "info")]
 
 
 def _feature(field: pa.Field) -> Feature | None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["DEFAULTS", "INFO", "Info", "Version", "read_info", "read_json"]
+__all__ = ["DEFAULTS", "INFO", "Info", "Version", "read_info", "read_json", "read_text"]
 
 INFO = "meta/info.json"
 
@@ -30,6 +30,7 @@ _KNOWN = frozenset({"codebase_version", "robot_type", "fps", "features", "data_p
 # How the folders of versions 2 are named where `info.json` does not say it.
 _DATA = "data/chunk-{episode_chunk:03d}/episode_{episode_index:06d}.parquet"
 _VIDEO = "videos/chunk-{episode_chunk:03d}/{video_key}/episode_{episode_index:06d}.mp4"
+_MOST_IN_A_FOLDER = 2**31 - 1
 _IMAGE_KINDS = {"video": "video", "image": "encoded"}
 
 
@@ -84,15 +85,34 @@ def read_json(path: Path) -> Any:  # noqa: ANN401 - whatever JSON holds
     >>> read_json(path)
     {'fps': 20}
     """
+    text = read_text(path, "JSON")
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise SchemaError(Problem("not-json", str(path), f"expected JSON, got: {error}")) from None
+
+
+def read_text(path: Path, kind: str) -> str:
+    """Return the text of a file of some kind.
+
+    Raises
+    ------
+    SchemaError
+        Bytes that are no UTF-8.
+    UnknownFormatError
+        A Git LFS pointer stands for the file.
+    StorageError
+        It cannot be read.
+    """
     with storage_errors(path, "read"):
         data = path.read_bytes()
     if data.startswith(b"version https://git-lfs"):
-        message = "expected JSON, got a Git LFS pointer: the text that stands for a file not yet downloaded"
+        message = f"expected {kind}, got a Git LFS pointer: the text that stands for a file not yet downloaded"
         raise UnknownFormatError(Problem("git-lfs-pointer", str(path), message, "run git lfs pull"))
     try:
-        return json.loads(data.decode("utf-8-sig"))
-    except ValueError as error:
-        raise SchemaError(Problem("not-json", str(path), f"expected JSON, got: {error}")) from None
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise SchemaError(Problem("not-json", str(path), f"expected {kind} in UTF-8, got: {error}")) from None
 
 
 def read_info(root: Path) -> Info:
@@ -121,7 +141,7 @@ def read_info(root: Path) -> Info:
     features, cameras = _columns(told.get("features"), found)
     rate = _rate(told.get("fps"), found)
     chunks = told.get("chunks_size", 1000)
-    if not isinstance(chunks, int) or chunks < 1:
+    if not isinstance(chunks, int) or not 1 <= chunks <= _MOST_IN_A_FOLDER:
         found.add("wrong-value", "chunks_size", f"expected a number of episodes or files per folder, got {chunks!r}")
     robot = told.get("robot_type")
     patterns = {name: told.get(name) for name in ("data_path", "video_path")}
@@ -184,9 +204,10 @@ def _feature(name: str, one: dict[str, Any], shape: list[int]) -> Feature:
 
 
 def flat_names(told: object) -> tuple[str, ...] | None:
-    """Return names of numbers that stand in a list, or in lists under other names (`{"motors": [...]}`)."""
-    if isinstance(told, dict):
-        parts = [part if isinstance(part, list) else [part] for part in told.values()]
+    """Return names of numbers in a list, in lists under other names (`{"motors": [...]}`), or in lists of a list."""
+    if isinstance(told, dict | list):
+        values = list(told.values()) if isinstance(told, dict) else told
+        parts = [part if isinstance(part, list) else [part] for part in values]
         told = [name for part in parts for name in part]
     if isinstance(told, list) and told and all(isinstance(name, str) for name in told):
         return tuple(told)

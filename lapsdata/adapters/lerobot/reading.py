@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lapsdata.adapters.lerobot._faults import missing_files, stated_totals, with_columns
+from lapsdata.adapters.lerobot._faults import late_start, missing_files, stated_totals, with_columns
 from lapsdata.adapters.lerobot.info import INFO, read_info
 from lapsdata.adapters.lerobot.layout import Layout, Places, numbers_of
 from lapsdata.adapters.lerobot.modality import read_modality
@@ -107,9 +107,10 @@ def read_set(root: Path, *, strict: bool = False) -> LeRobotSet:
     table, places = table.filter(there), _kept(places, there)
     info, undeclared = with_columns(root, info, places.files[int(places.file_index[0])])
     notes.extend(undeclared)
+    notes.extend(late_start(root, places.files[int(places.file_index[0])], int(places.first_row[0])))
     tasks, more = _tasks(root)
     notes.extend(more)
-    task_number, task_stop, tasks = _task_rows(table, tasks)
+    task_number, task_stop, tasks = _task_rows(table, tasks, str(listed.files[0]))
     episodes = Episodes(
         header=_header(root, info, version, tasks, notes, listed.files),
         number=numbers_of(table, "episode_index", _EPISODES),
@@ -184,7 +185,9 @@ def _tasks(root: Path) -> tuple[dict[int, str], tuple[Problem, ...]]:
     return tasks, tuple(notes)
 
 
-def _task_rows(table: pa.Table, tasks: dict[int, str]) -> tuple[NDArray[np.int64], NDArray[np.int64], dict[int, str]]:
+def _task_rows(
+    table: pa.Table, tasks: dict[int, str], where: str
+) -> tuple[NDArray[np.int64], NDArray[np.int64], dict[int, str]]:
     """Return the numbers of the tasks of each episode; words that no number has get one behind the others."""
     import pyarrow as pa
 
@@ -193,7 +196,11 @@ def _task_rows(table: pa.Table, tasks: dict[int, str]) -> tuple[NDArray[np.int64
         column = pa.concat_arrays(column.chunks)
     if column is None or not (pa.types.is_list(column.type) or pa.types.is_large_list(column.type)):
         return np.empty(0, np.int64), np.zeros(len(table), np.int64), tasks
-    encoded = column.flatten().dictionary_encode()
+    flat = column.flatten()
+    if len(flat) and (flat.null_count or not (pa.types.is_string(flat.type) or pa.types.is_large_string(flat.type))):
+        message = f"expected instructions as texts, got {flat.type}, {flat.null_count} of them missing"
+        raise SchemaError(Problem("wrong-type", f"{where}: tasks", message))
+    encoded = flat.dictionary_encode()
     by_words = {words: number for number, words in reversed(tasks.items())}
     after = max(tasks, default=-1) + 1
     known = dict(tasks)

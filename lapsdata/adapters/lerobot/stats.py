@@ -190,6 +190,8 @@ class _Told:
         size = None if shape is None else int(np.prod(shape, dtype=np.int64))
         if len(sizes) != 1 or (size is not None and sizes != {size}):
             return None
+        if parts["count"].shape[1] != 1:
+            return None
         if shape is not None and (parts["count"][:, 0] != self._found.episodes.rows).any():
             return None
         return merged(parts, (sizes.pop(), 1, 1) if shape is None else shape)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from lapsdata.adapters.lerobot.info import read_text
 from lapsdata.errors import Problem, Problems, SchemaError
 from lapsdata.storage.atomic import storage_errors
 from lapsdata.storage.parquet_rows import read_parquet
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-__all__ = ["MetaTable", "find_table", "json_lines", "parquet_files"]
+__all__ = ["MetaTable", "find_table", "joined", "json_lines", "parquet_files"]
 
 
 class MetaTable(NamedTuple):
@@ -70,11 +71,32 @@ def find_table(meta: Path, name: str, leave_out: str | None = None) -> MetaTable
         if files:
             message = f"it is there twice, as {lines.name} and as {files[0].relative_to(meta)}: the lines are read"
             notes = (*notes, Problem("table-twice", str(lines), message, "delete one of them", "warning"))
-        return MetaTable((lines,), pa.Table.from_pylist(rows), notes)
+        try:
+            return MetaTable((lines,), pa.Table.from_pylist(rows), notes)
+        except (pa.ArrowException, OverflowError) as error:
+            message = f"expected values of one kind under each key, got others: {error}"
+            raise SchemaError(Problem("unlike-rows", str(lines), message)) from None
     if not files:
         return None
     tables = [_read(file, leave_out) for file in files]
-    return MetaTable(tuple(files), pa.concat_tables(tables, promote_options="permissive"), ())
+    return MetaTable(tuple(files), joined(tables, files[0]), ())
+
+
+def joined(tables: Sequence[pa.Table], first: Path) -> pa.Table:
+    """Return tables of several files one after the other; a column that one lacks is empty there.
+
+    Raises
+    ------
+    SchemaError
+        Columns of one name and of types that have nothing in common.
+    """
+    import pyarrow as pa
+
+    try:
+        return pa.concat_tables(tables, promote_options="permissive")
+    except pa.ArrowException as error:
+        message = f"expected columns of one type in this file and in those after it, got others: {error}"
+        raise SchemaError(Problem("unlike-columns", str(first), message)) from None
 
 
 def parquet_files(meta: Path, name: str) -> list[Path]:
@@ -91,9 +113,12 @@ def json_lines(path: Path) -> tuple[list[dict[str, Any]], tuple[Problem, ...]]:
     ------
     SchemaError
         Lines that are no JSON objects: all of them.
+    UnknownFormatError
+        A Git LFS pointer stands for the file.
+    StorageError
+        It cannot be read.
     """
-    with storage_errors(path, "read"):
-        lines = path.read_bytes().decode("utf-8-sig", errors="replace").splitlines()
+    lines = read_text(path, "JSON lines").splitlines()
     found, rows, blank = Problems(str(path)), [], 0
     for number, line in enumerate(lines, 1):
         if not line.strip():
