@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
+import math
 import threading
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
@@ -20,10 +21,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lapsdata.containers import Episodes
+    from lapsdata.storage.hdf5_file import Hdf5File
 
 __all__ = ["EpisodeRows", "RowFile"]
 
-_OPEN_FILES = 256
+_KNOWN_FILES, _OPEN_FILES = 256, 64
+
+T = TypeVar("T")
 
 
 class RowFile(Protocol):
@@ -39,8 +43,8 @@ class RowFile(Protocol):
     def read(self, group: int, names: Sequence[str]) -> dict[str, NDArray[Any]]:
         """Return columns of a group of rows: each (R, ...)."""
 
-    def values(self, group: int, name: str) -> list[Any]:
-        """Return a column of a group of rows as values of Python: texts, or bytes of images."""
+    def values(self, group: int, name: str, first: int = 0, stop: int | None = None) -> list[Any]:
+        """Return rows of a column of a group as values of Python: texts, images as pixels, or their bytes."""
 
 
 class EpisodeRows:
@@ -67,7 +71,11 @@ class EpisodeRows:
 
     def __init__(self, root: Path, episodes: Episodes, cache_bytes: int = 1 << 28) -> None:
         self._root, self._episodes = root, episodes
-        self._features = {feature.name: feature for feature in episodes.header.features}
+        features = episodes.header.features
+        self._features = {feature.name: feature for feature in features}
+        self._texts = frozenset(feature.name for feature in features if feature.dtype == "text")
+        numbers = (feature for feature in features if feature.dtype != "text")
+        self._widest = max((math.prod(one.shape) * np.dtype(one.dtype).itemsize for one in numbers), default=1)
         self._states = PerProcess(functools.partial(_State, cache_bytes))
 
     def read(
@@ -119,7 +127,8 @@ class EpisodeRows:
             offset = int(bounds[group])
             if offset >= until:
                 break
-            found += file.values(group, name)[max(0, start - offset) : until - offset]
+            inside = min(until, int(bounds[group + 1])) - offset
+            found += file.values(group, name, max(0, start - offset), inside)
         return found
 
     def _span(self, place: int, first: int, stop: int | None) -> tuple[RowFile, int, int]:
@@ -171,32 +180,54 @@ class EpisodeRows:
         return int(self._episodes.file_index[place]), None if groups is None else groups[place]
 
     def _file(self, place: int) -> RowFile:
-        return self._states.get().file(self._key(place), lambda: self._open(place))
+        return self._states.get().files.get(self._key(place), lambda: self._open(place))
 
     def _open(self, place: int) -> RowFile:
-        from lapsdata.storage.parquet_rows import ParquetRows
+        path = self._path(place)
+        if self._episodes.groups is None:
+            from lapsdata.storage.parquet_rows import ParquetRows
 
-        return ParquetRows(self._path(place))
+            return ParquetRows(path)
+        from lapsdata.storage.hdf5_file import Hdf5File
+        from lapsdata.storage.hdf5_rows import Hdf5Rows
+
+        return Hdf5Rows(
+            lambda: self._states.get().containers.get(path, lambda: Hdf5File(path)),
+            self._episodes.groups[place],
+            int(self._episodes.rows[place]),
+            row_bytes=self._widest,
+            texts=self._texts,
+        )
 
 
 class _State:
-    """The footers and columns that one process knows."""
+    """The footers and columns that one process knows, and the files of HDF5 that it holds open."""
 
     def __init__(self, cache_bytes: int) -> None:
         self.cache: SlabCache[NDArray[Any]] = SlabCache(cache_bytes)
-        self._files: OrderedDict[Hashable, RowFile] = OrderedDict()
+        self.files: _Recent[RowFile] = _Recent(_KNOWN_FILES)
+        self.containers: _Recent[Hdf5File] = _Recent(_OPEN_FILES)
+
+
+class _Recent(Generic[T]):
+    """What was used last, up to a number; safe for threads."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._held: OrderedDict[Hashable, T] = OrderedDict()
         self._lock = threading.Lock()
 
-    def file(self, key: Hashable, make: Callable[[], RowFile]) -> RowFile:
-        """Return an open file; those that were not used for longest are forgotten."""
+    def get(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Return what is held, or make and hold it; what was not used for longest is let go, and closes by itself."""
         with self._lock:
-            known = self._files.get(key)
+            known = self._held.get(key)
             if known is not None:
-                self._files.move_to_end(key)
+                self._held.move_to_end(key)
                 return known
         made = make()
         with self._lock:
-            self._files[key] = made
-            while len(self._files) > _OPEN_FILES:
-                self._files.popitem(last=False)
-        return made
+            # Another thread may have been first.
+            held = self._held.setdefault(key, made)
+            while len(self._held) > self._most:
+                self._held.popitem(last=False)
+        return held

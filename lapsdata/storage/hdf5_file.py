@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import numpy as np
 
 from lapsdata.errors import CorruptDataError, LapsError, Problem, SchemaError, UnknownFormatError
+from lapsdata.storage.hdf5_columns import Column, group_columns
 from lapsdata.storage.hdf5_decode import Filter
 from lapsdata.storage.hdf5_ladder import RUNGS, Layout, Rung, Selection, Source, read_rung, source_of
 from lapsdata.storage.hdf5_open import open_hdf5
@@ -154,6 +155,36 @@ class Hdf5File:
         if self._paths is None:
             self._paths = dataset_paths(self._file)
         return tuple(self._paths)
+
+    def members(self, name: str = "/") -> tuple[str, ...]:
+        """Return the names in a group, in the order of the file; none where there is no such group.
+
+        Those that are no UTF-8 have surrogates in place of the bytes (PEP 383).
+        """
+        import h5py
+
+        try:
+            group = self._file[_linked(name)]
+        except _READ_ERRORS:
+            return ()
+        if not isinstance(group, h5py.Group):
+            return ()
+        try:
+            return tuple(_name(one) for one in group)
+        except _READ_ERRORS as error:
+            message = f"expected a group with members, got {hdf5_text(error)}"
+            raise CorruptDataError(Problem("unreadable-group", f"{self.path}: {name}", message)) from error
+
+    def attributes(self, name: str = "/") -> tuple[str, ...]:
+        """Return the names of the attributes of a group or dataset; none where there is no such object."""
+        try:
+            return tuple(_name(one) for one in self._file[_linked(name)].attrs)
+        except _READ_ERRORS:
+            return ()
+
+    def columns(self, group: str) -> dict[str, Column]:
+        """Return the datasets below a group by their path in it, without a look at their values; see `Column`."""
+        return group_columns(self._file[_linked(group)], f"{self.path}: {group.strip('/')}")
 
     def describe(self, name: str) -> DatasetInfo:
         """Tell how a dataset is stored, and which rung reads its first element; faults become `problem`."""
@@ -306,6 +337,10 @@ class Hdf5File:
 
 def _path(name: str) -> str:
     return f"/{name.strip('/')}"
+
+
+def _name(link: str | bytes) -> str:
+    return link.decode("utf-8", "surrogateescape") if isinstance(link, bytes) else link
 
 
 def _linked(name: str) -> bytes:

@@ -84,11 +84,11 @@ class ParquetRows:
         table = self._group(group, names)
         return {name: column_array(table.column(name), f"{self.path}: {name}") for name in names}
 
-    def values(self, group: int, name: str) -> list[Any]:
-        """Return a column of a group of rows as values of Python: texts, or bytes of images."""
+    def values(self, group: int, name: str, first: int = 0, stop: int | None = None) -> list[Any]:
+        """Return rows of a column of a group as values of Python: texts, or bytes of images."""
         table = self._group(group, [name])
         with _damage(self.path):
-            found: list[Any] = table.column(name).to_pylist()
+            found: list[Any] = table.column(name)[first:stop].to_pylist()
         return found
 
     def _group(self, group: int, names: Sequence[str]) -> pa.Table:
