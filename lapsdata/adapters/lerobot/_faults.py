@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lapsdata.adapters._spans import spans_told
 from lapsdata.adapters.lerobot.info import DEFAULTS, INFO
 from lapsdata.adapters.lerobot.layout import numbers_of
 from lapsdata.errors import Problem
@@ -16,7 +17,6 @@ from lapsdata.storage.atomic import storage_errors
 from lapsdata.storage.parquet_rows import ParquetRows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
     import pyarrow as pa
@@ -25,23 +25,7 @@ if TYPE_CHECKING:
     from lapsdata.adapters.lerobot.info import Info
     from lapsdata.adapters.lerobot.layout import Places
 
-__all__ = ["late_start", "missing_files", "spans_told", "stated_totals", "with_columns"]
-
-_MOST = 12
-
-
-def spans_told(numbers: Iterable[int]) -> str:
-    """Return numbers as a person writes them: `0, 2-28, 30`; of many spans the first.
-
-    Examples
-    --------
-    >>> spans_told([0, 2, 3, 4, 9])
-    '0, 2-4, 9'
-    """
-    every = np.array(sorted(set(numbers)), np.int64)
-    parts = np.split(every, np.flatnonzero(np.diff(every) > 1) + 1) if len(every) else []
-    told = [str(part[0]) if len(part) == 1 else f"{part[0]}-{part[-1]}" for part in parts]
-    return ", ".join(told[:_MOST]) + (f" and {len(told) - _MOST} more spans" if len(told) > _MOST else "")
+__all__ = ["late_start", "missing_files", "stated_totals", "with_columns"]
 
 
 def missing_files(root: Path, numbers: NDArray[np.int64], places: Places) -> tuple[NDArray[np.bool_], list[Problem]]:
