@@ -79,8 +79,14 @@ class StepFrames:
             pixels = target.reshape(shape) if target.dtype == np.uint8 else np.empty(shape, np.uint8)
             if target.dtype != np.uint8:
                 scaled.append((target, pixels))
-            # Decoders give rows of pixels, LeRobot's frames lie by channels.
-            work += [(pixels.transpose(0, 2, 3, 1), job) for job in jobs_of(*self._places(name, asked.place, rows))]
+            # Decoders and files give rows of pixels, LeRobot's frames lie by channels.
+            frames = pixels.transpose(0, 2, 3, 1)
+            if name in self._meta.episodes.video_index:
+                work += [(frames, job) for job in jobs_of(*self._places(name, asked.place, rows))]
+                continue
+            places = np.repeat(asked.place, rows.shape[1]).tolist()
+            for at, (place, row) in enumerate(zip(places, rows.reshape(-1).tolist(), strict=True)):
+                frames[at] = self._rows.frame(place, name, row, frames.shape[1:])
         if work:
             self.pool.fill_all(work, threads)
         for target, pixels in scaled:

@@ -166,7 +166,7 @@ def spec_of_all(episodes: Episodes, offsets: Mapping[str, NDArray[np.int64]], op
     for group in header.groups:
         spec[group.name] = FieldSpec((group.stop - group.start,), np.dtype(by_name[group.feature].dtype))
     for camera in header.cameras:
-        if camera.stored == "video" and camera.size is not None:
+        if camera.stored in ("video", "pixels") and camera.size is not None:
             unit = "RGB (3, H, W), 0 to " + ("255" if options.image_type == "uint8" else "1")
             spec[camera.name] = FieldSpec(
                 (3, camera.size.height, camera.size.width), np.dtype(options.image_type), unit

@@ -78,6 +78,22 @@ class StepRows:
             raise SchemaError(Problem("wrong-episode", str(file), message, fix))
         return columns
 
+    def frame(self, place: int, camera: str, row: int, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+        """Return the frame of a row that is stored as pixels beside it: uint8 (H, W, 3), as `shape` says.
+
+        Raises
+        ------
+        SchemaError
+            It has another shape or type; see `EpisodeRows.values` for the others.
+        """
+        (frame,) = self._rows.values(place, camera, row, row + 1)
+        if frame.dtype != np.uint8 or frame.shape != shape:
+            where = f"{camera}: episode {int(self._meta.episodes.number[place])}: row {row}"
+            message = f"expected pixels uint8 {shape}, got {frame.dtype} {frame.shape}"
+            raise SchemaError(Problem("unlike-frames", f"{self._meta.root}: {where}", message))
+        found: NDArray[np.uint8] = frame
+        return found
+
     def times(self, place: int) -> NDArray[np.float64]:
         """Return the times of the rows of an episode, seconds: float64 (R,)."""
         header = self._meta.episodes.header

@@ -23,6 +23,7 @@ from lapsdata.loading._step_options import PAD, StepOptions, chosen_episodes, ro
 from lapsdata.loading._step_rows import AskedRows, StepRows
 from lapsdata.loading._window_options import check_buffers, fitting_buffers, listed_names, tensors
 from lapsdata.schema.base import canonical_json
+from lapsdata.storage.episode_rows import folder_of_rows
 from lapsdata.storage.ids import checked_id, checked_ids
 
 if TYPE_CHECKING:
@@ -348,7 +349,7 @@ def open_steps(
     Parameters
     ----------
     path : path
-        A data set that an adapter of episodes knows: LeRobot 2.0, 2.1, 3.0, GR00T ...
+        A data set that an adapter of episodes knows: LeRobot 2.0, 2.1, 3.0, GR00T, robomimic, ACT ...
     delta_timestamps : mapping of sequences of float, seconds, optional
         By feature, camera or group, at which times around a row it is given: `{"action": [0, 0.05, 0.1]}`; by default
         at the row alone, without an axis of time.
@@ -411,5 +412,5 @@ def open_steps(
     usual = [name for name in spec if name.removesuffix(PAD) not in groups or (name.removesuffix(PAD) in offsets)]
     if fields is not None:
         usual = list(spec.only(listed_names("fields", fields)))
-    meta = StepMeta(root, every, adapted.told(root))
+    meta = StepMeta(folder_of_rows(root), every, adapted.told(root))
     return StepDataset(meta, chosen_episodes(every, episodes), offsets, usual, options)

@@ -23,11 +23,24 @@ if TYPE_CHECKING:
     from lapsdata.containers import Episodes
     from lapsdata.storage.hdf5_file import Hdf5File
 
-__all__ = ["EpisodeRows", "RowFile"]
+__all__ = ["EpisodeRows", "RowFile", "folder_of_rows"]
 
 _KNOWN_FILES, _OPEN_FILES = 256, 64
 
 T = TypeVar("T")
+
+
+def folder_of_rows(path: Path) -> Path:
+    """Return the folder that the files of a data set are relative to: that of a data set of one file is its own.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> folder_of_rows(folder) == folder_of_rows(folder / "demo.hdf5")
+    True
+    """
+    return path if path.is_dir() else path.parent
 
 
 class RowFile(Protocol):
