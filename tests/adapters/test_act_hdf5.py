@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ import pytest
 
 from lapsdata.adapters import find_adapter
 from lapsdata.adapters.act_hdf5 import read
-from lapsdata.errors import SchemaError, StorageError
+from lapsdata.errors import LapsError, SchemaError, StorageError
 from lapsdata.storage.episode_rows import EpisodeRows
 from lapsdata.testing.demo_files import drawn_jpeg, write_act
 from lapsdata.testing.episode_sets import drawn_frame, episode_rows
@@ -176,3 +177,19 @@ def test_an_empty_group_of_cameras_and_odd_datasets_do_no_harm(tmp_path: Path) -
     assert (header.cameras, header.time) == ((), None)
     assert [one.name for one in header.features] == ["action", "observations/qpos", "timestamps"]
     assert [note.code for note in found.notes] == ["unlike-length", "columns-left-out"]
+
+
+def test_damage_anywhere_is_an_error_of_ours_or_harmless(tmp_path: Path) -> None:
+    whole = (SAMPLES / "episode_0.hdf5").read_bytes()
+    random = np.random.default_rng(5)
+    damaged = tmp_path / "episode_0.hdf5"
+    for at in random.integers(0, len(whole), 150).tolist():
+        flipped = bytes([whole[at] ^ (1 << int(random.integers(8)))])
+        damaged.write_bytes(whole[:at] + flipped + whole[at + 1 :] if at % 3 else whole[:at])
+        with contextlib.suppress(LapsError):
+            episodes = episodes_of(read(tmp_path, rate=50))
+            rows = EpisodeRows(tmp_path, episodes)
+            for camera in episodes.header.cameras:
+                assert len(rows.values(0, camera.name)) == int(episodes.rows[0])
+            for feature in episodes.header.features:
+                assert feature.dtype == "text" or len(rows.read(0, [feature.name])[feature.name]) == episodes.rows[0]

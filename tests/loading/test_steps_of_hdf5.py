@@ -70,6 +70,29 @@ def test_a_folder_of_files_is_read_the_same_way(tmp_path: Path) -> None:
     assert np.array_equal(batch["observations/images/top"][1], drawn_frame(2, 4).transpose(2, 0, 1))
 
 
+def test_a_rate_that_no_file_tells_is_asked_for(tmp_path: Path) -> None:
+    folder = write_act(tmp_path / "set", lengths=LENGTHS)
+    with pytest.raises(SchemaError, match="expected rows per second, got none"):
+        open_steps(folder)
+    steps = open_steps(folder / "episode_1.hdf5", {"action": [0, 0.04]}, rate=25)
+    assert [(span.number, span.start, span.stop) for span in steps.episodes] == [(1, 0, 6)]
+    assert steps.gather([0])["action"][0].tolist() == [[1.5, 0.5, 1.5], [1.5, 1.5, 2.5]]
+    with pytest.raises(SchemaError, match=r"0\.05"):
+        open_steps(folder, {"action": [0, 0.05]}, rate=25)
+
+
+def test_notes_stand_beside_what_is_read(tmp_path: Path) -> None:
+    path = write_robomimic(tmp_path / "demo.hdf5", lengths=LENGTHS)
+    with h5py.File(path, "r+") as file:
+        file["data/demo_1/obs/odd"] = h5py.SoftLink("/nowhere")
+    steps = open_steps(path)
+    codes = [note.code for note in steps.meta.notes]
+    assert codes == ["initial-state", "unreadable-dataset", "columns-left-out"]
+    assert len(steps) == 15
+    with pytest.raises(SchemaError, match="got a soft link to '/nowhere', which is not there"):
+        open_steps(path, strict=True)
+
+
 def test_frames_that_were_changed_since_are_refused(tmp_path: Path) -> None:
     path = write_robomimic(tmp_path / "demo.hdf5", images=True)
     steps = open_steps(path)

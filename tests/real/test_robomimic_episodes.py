@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lapsdata.adapters import find_adapter
-from lapsdata.adapters.robomimic import read
+from lapsdata.adapters.robomimic import read, write
 from lapsdata.errors import LapsError, SchemaError
 from lapsdata.storage.episode_rows import EpisodeRows
 from lapsdata.storage.hdf5_file import Hdf5File
@@ -42,6 +42,20 @@ def test_all_steps_are_those_of_h5py(name: str, real_data: Path) -> None:
                 assert whole[column].dtype == stored.dtype
                 assert np.array_equal(whole[column], stored[:])
                 assert np.array_equal(middle[column], stored[50:120])
+
+
+def test_what_is_written_again_is_the_same(real_data: Path, tmp_path: Path) -> None:
+    root = real_data / "robomimic"
+    episodes: Any = read(root / "annotated_dataset.hdf5", rate=20).container
+    write(tmp_path / "again.hdf5", episodes, root=root)
+    found = read(tmp_path / "again.hdf5", strict=True)
+    again: Any = found.container
+    assert (again.header.features, again.number.tolist()) == (episodes.header.features, list(range(10)))
+    assert (again.header.extras["attributes"], str(found.rate)) == (episodes.header.extras["attributes"], "20")
+    with h5py.File(root / "annotated_dataset.hdf5") as old, h5py.File(tmp_path / "again.hdf5") as new:
+        for group in episodes.groups:
+            for one in episodes.header.features:
+                assert np.array_equal(old[group][one.name], new[group][one.name])
 
 
 def test_their_rate_is_asked_for_and_success_is_kept(real_data: Path) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from lapsdata.adapters import find_adapter
 from lapsdata.errors import CorruptDataError, SchemaError
-from lapsdata.storage import hdf5_rows
+from lapsdata.storage import hdf5_ladder, hdf5_rows
 from lapsdata.storage.episode_rows import EpisodeRows
 from lapsdata.storage.hdf5_columns import group_columns
 from lapsdata.storage.hdf5_file import Hdf5File
@@ -127,6 +127,41 @@ def test_strings_are_texts_where_they_are_said_to_be(odd: h5py.File) -> None:
             rows.read(0, ["long"])
         with pytest.raises(SchemaError, match="a/own: expected numbers, got object"):
             rows.read(0, ["own"])
+
+
+@pytest.mark.parametrize("broken", [("h5py",), ("h5py", "read_direct"), ("h5py", "read_direct", "memory_type")])
+def test_rows_and_pixels_are_the_same_where_h5py_fails(
+    broken: tuple[str, ...], demo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As under a mixed NumPy install, where floats have `insufficient precision`."""
+
+    def refuse(*_: object) -> None:
+        raise ValueError("Insufficient precision in available types to represent (63, 52, 11, 0, 52)")
+
+    whole = rows_of(demo)
+    names = ["actions", STATE, "rewards", "dones"]
+    wanted: list[Any] = [whole.read(1, names), whole.values(1, "obs/top_image", 2, 4)]
+    rows = rows_of(demo)
+    for rung in broken:
+        monkeypatch.setitem(hdf5_ladder._READERS, rung, refuse)
+    found: list[Any] = [rows.read(1, names), rows.values(1, "obs/top_image", 2, 4)]
+    for name in names:
+        assert found[0][name].dtype == wanted[0][name].dtype
+        assert found[0][name].tolist() == wanted[0][name].tolist()
+    assert np.array_equal(found[1], wanted[1])
+
+
+@pytest.mark.parametrize("options", [{"compression": "gzip"}, {"chunks": (2, 48, 64, 3)}, {"fletcher32": True}])
+def test_pixels_may_be_stored_in_chunks(options: dict[str, Any], tmp_path: Path) -> None:
+    path = write_robomimic(tmp_path / "demo.hdf5")
+    frames = np.stack([drawn_frame(0, row) for row in range(4)])
+    with h5py.File(path, "r+") as file:
+        for number, length in enumerate((4, 6, 5)):
+            stored = np.resize(frames, (length, 48, 64, 3))
+            file.create_dataset(f"data/demo_{number}/obs/top_image", data=stored, **options)
+    rows = rows_of(path)
+    for row in (3, 0, 2):
+        assert np.array_equal(rows.values(0, "obs/top_image", row, row + 1), frames[row : row + 1])
 
 
 # --- faults -----------------------------------------------------------------------------------------------------

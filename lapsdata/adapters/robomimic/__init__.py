@@ -10,11 +10,12 @@ A row is one step. How many are taken in a second is not in the layout: a simula
 
 from __future__ import annotations
 
-from lapsdata.adapters._adapter import Adapter
+from lapsdata.adapters._adapter import Adapter, Writer
 from lapsdata.adapters.robomimic.file import recognises
 from lapsdata.adapters.robomimic.reading import read
+from lapsdata.adapters.robomimic.writing import write
 
-__all__ = ["PLUGIN", "read"]
+__all__ = ["PLUGIN", "read", "write"]
 
 PLUGIN = Adapter(
     "robomimic",
@@ -22,4 +23,5 @@ PLUGIN = Adapter(
     recognises,
     read,
     takes=frozenset({"rate", "strict"}),
+    writer=Writer("episodes", write, frozenset({"root"})),
 )

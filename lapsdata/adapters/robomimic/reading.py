@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from lapsdata.adapters.robomimic.file import Demo, DemoFile
 
-__all__ = ["read"]
+__all__ = ["rate_of", "read"]
 
 _START = "initial_state/"
 _WHY = "the layout has no times, and env_args names neither control_freq nor dt and decimation of a simulation"
@@ -73,7 +73,7 @@ def read(path: Path, *, rate: FrameRate | float | str | None = None, strict: boo
     ([5], ['actions'])
     """
     told = read_file(path)
-    per_s, origin, contradiction = told_rate(str(path), rate, _rate_of(told.attributes.get("env_args")), _WHY)
+    per_s, origin, contradiction = told_rate(str(path), rate, rate_of(told.attributes.get("env_args")), _WHY)
     attempts, lengths = _attempts(path, told.demos)
     shared = shared_columns(f"{path}: data", attempts)
     notes = [*told.notes, *contradiction, *_gaps(path, told), *lengths, *_total(path, told, attempts), *shared.notes]
@@ -165,7 +165,7 @@ def _total(path: Path, told: DemoFile, attempts: Sequence[Attempt]) -> list[Prob
     return [Problem("wrong-total", f"{path}: data: attribute 'total'", message, f"write {rows}", "warning")]
 
 
-def _rate_of(env_args: JsonValue) -> tuple[FrameRate, str] | None:
+def rate_of(env_args: JsonValue) -> tuple[FrameRate, str] | None:
     """Return the rows per second that a simulation was told, and where that stands; None where it is not told."""
     if not isinstance(env_args, dict):
         return None
