@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -17,12 +17,12 @@ from lapsdata.errors import Problems, SchemaError, whole_number
 from lapsdata.loading.torch_bridge import joined_group
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
+    from lapsdata.loading._step_meta import EpisodeSpan
     from lapsdata.loading.source import Batch
-    from lapsdata.loading.steps import StepDataset
 
 __all__ = ["StepStream", "stream_of"]
 
@@ -32,6 +32,20 @@ class _Reader(NamedTuple):
 
     number: int
     of: int
+
+
+class _Steps(Protocol):
+    """What is asked of a `StepDataset`."""
+
+    @property
+    def episodes(self) -> tuple[EpisodeSpan, ...]:
+        """Which steps are those of each episode."""
+
+    def __len__(self) -> int:
+        """Return the number of steps."""
+
+    def __getitems__(self, ids: Sequence[int]) -> list[Batch]:
+        """Return several samples."""
 
 
 class StepStream:
@@ -66,7 +80,7 @@ class StepStream:
     [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
     """
 
-    def __init__(self, steps: StepDataset, *, buffer: int = 256, block_rows: int = 32, seed: int = 0) -> None:
+    def __init__(self, steps: _Steps, *, buffer: int = 256, block_rows: int = 32, seed: int = 0) -> None:
         found = Problems("stream")
         for name, value, least in (("buffer", buffer, 1), ("block_rows", block_rows, 1), ("seed", seed, 0)):
             number = whole_number(value)
@@ -117,7 +131,7 @@ def _reader() -> _Reader:
     return _Reader(rank * count + number, ranks * count)
 
 
-def stream_of(steps: StepDataset, told: dict[str, Any]) -> StepStream:
+def stream_of(steps: _Steps, told: dict[str, Any]) -> StepStream:
     """Return a stream that a torch `DataLoader` takes for one where torch is there, else a plain one."""
     return _of_torch()(steps, **told)
 
@@ -139,7 +153,7 @@ def _of_torch() -> type[StepStream]:
     return TorchStepStream
 
 
-def _again(steps: StepDataset, told: dict[str, Any], epoch: int) -> StepStream:
+def _again(steps: _Steps, told: dict[str, Any], epoch: int) -> StepStream:
     stream = stream_of(steps, told)
     stream.epoch = epoch
     return stream
