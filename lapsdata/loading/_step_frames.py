@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from lapsdata.loading._frame_videos import OpenVideo
     from lapsdata.loading._step_meta import StepMeta
     from lapsdata.loading._step_options import StepOptions
     from lapsdata.loading._step_rows import AskedRows, StepRows
@@ -57,6 +58,7 @@ class StepFrames:
     def put(
         self,
         batch: Mapping[str, NDArray[Any]],
+        cameras: Mapping[str, str],
         offsets: Mapping[str, NDArray[np.int64]],
         asked: AskedRows,
         threads: int,
@@ -66,9 +68,11 @@ class StepFrames:
         Parameters
         ----------
         batch : mapping of array
-            By camera: uint8 or float32 (B, [D,] 3, H, W).
+            By name: uint8 or float32 (B, [D,] 3, H, W).
+        cameras : mapping of str
+            By name, the camera.
         offsets : mapping of int64 (D,)
-            Rows around each that are asked for, by camera; those that are not named have one frame.
+            Rows around each that are asked for, by name; those that are not named have one frame.
         asked : AskedRows
         threads : int
         """
@@ -81,12 +85,13 @@ class StepFrames:
                 scaled.append((target, pixels))
             # Decoders and files give rows of pixels, LeRobot's frames lie by channels.
             frames = pixels.transpose(0, 2, 3, 1)
-            if name in self._meta.episodes.video_index:
-                work += [(frames, job) for job in jobs_of(*self._places(name, asked.place, rows))]
+            camera = cameras[name]
+            if camera in self._meta.episodes.video_index:
+                work += [(frames, job) for job in jobs_of(*self._places(camera, asked.place, rows))]
                 continue
             places = np.repeat(asked.place, rows.shape[1]).tolist()
             for at, (place, row) in enumerate(zip(places, rows.reshape(-1).tolist(), strict=True)):
-                frames[at] = self._rows.frame(place, name, row, frames.shape[1:])
+                frames[at] = self._rows.frame(place, camera, row, frames.shape[1:])
         if work:
             self.pool.fill_all(work, threads)
         for target, pixels in scaled:
@@ -126,14 +131,22 @@ class StepFrames:
         begins = every.video_start_s[camera][every.video_index[camera] == index]
         later = begins[begins > start_s]
         span_s = (start_s, float(later.min()) if len(later) else None)
-        found = frames_of_rows(
-            self.pool.video(index), self._rows.times(place), span_s, self._options.tolerance_s, where
-        )
+        video = self.pool.video(index)
+        self._expect_size(camera, video, where)
+        found = frames_of_rows(video, self._rows.times(place), span_s, self._options.tolerance_s, where)
         if found.offset_s and camera not in self.time_offset_s:
             self.time_offset_s[camera] = found.offset_s
             told = f"rows are {found.offset_s:g} s later than the frames that they count with: row i has frame i"
             warn(f"{self._meta.root}: {where}: {told} [time-offset]")
         return found.frame
+
+    def _expect_size(self, camera: str, video: OpenVideo, where: str) -> None:
+        told = next(one.size for one in self._meta.episodes.header.cameras if one.name == camera)
+        got = video.plan.facts.size
+        if told is not None and got != told.frame:
+            message = f"expected frames of {told.frame} pixel as the data set says, got {got}"
+            fix = "correct the shape of the camera in what the data set says of itself"
+            raise SchemaError(Problem("wrong-size", f"{video.video.path}: {where}", message, fix))
 
     def close(self) -> None:
         """Close videos; they are opened again when a frame is asked for."""

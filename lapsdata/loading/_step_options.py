@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lapsdata.timebase import FrameRate
     from lapsdata.video.frame import Pixels
 
-__all__ = ["PAD", "ImageType", "StepOptions", "chosen_episodes", "row_offsets", "spec_of_all"]
+__all__ = ["PAD", "ImageType", "StepOptions", "chosen_episodes", "names_of", "row_offsets", "spec_of_all"]
 
 ImageType = Literal["uint8", "float32"]
 """Frames as 0 to 255, or as 0.0 to 1.0."""
@@ -152,25 +152,41 @@ class StepOptions:
         return {"image_type": self.image_type, "pixels": self.pixels, "tolerance_s": self.tolerance_s}
 
 
+def names_of(episodes: Episodes) -> dict[str, str]:
+    """Return other names of cameras and columns, as GR00T gives them: `video.ego_view`, `annotation.human.validity`.
+
+    Of those that a batch can hold.
+    """
+    header = episodes.header
+    told = header.extras.get("video")
+    cameras = told if isinstance(told, dict) else {}
+    known = {one.name for one in header.cameras if one.size is not None}
+    numbers = {one.name for one in header.features if one.dtype != "text"}
+    others = {name: str(target) for name, target in cameras.items() if target in known}
+    others |= {name: target for name, target in header.annotations.items() if target in numbers}
+    return {name: target for name, target in others.items() if name != target}
+
+
 def spec_of_all(episodes: Episodes, offsets: Mapping[str, NDArray[np.int64]], options: StepOptions) -> BatchSpec:
     """Return what a batch holds of every name."""
     header = episodes.header
     by_name = {feature.name: feature for feature in header.features if feature.dtype != "text"}
     spec: dict[str, FieldSpec] = {}
     for feature in by_name.values():
-        spec[feature.name] = FieldSpec(
-            feature.shape, np.dtype(feature.dtype), "seconds" * (feature.name == header.time)
-        )
+        unit = "seconds" if feature.name == header.time else None
+        spec[feature.name] = FieldSpec(feature.shape, np.dtype(feature.dtype), unit)
     if "frame_index" not in spec:
         spec["frame_index"] = FieldSpec((), np.dtype(np.int64))
     for group in header.groups:
         spec[group.name] = FieldSpec((group.stop - group.start,), np.dtype(by_name[group.feature].dtype))
     for camera in header.cameras:
-        if camera.stored in ("video", "pixels") and camera.size is not None:
+        if camera.size is not None:
             unit = "RGB (3, H, W), 0 to " + ("255" if options.image_type == "uint8" else "1")
             spec[camera.name] = FieldSpec(
                 (3, camera.size.height, camera.size.width), np.dtype(options.image_type), unit
             )
+    for name, target in names_of(episodes).items():
+        spec[name] = spec[target]
     for name, rows in offsets.items():
         field = spec[name]
         # One frame comes without an axis of time, as LeRobot gives it.

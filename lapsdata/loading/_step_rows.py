@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from lapsdata.errors import Problem, SchemaError
+from lapsdata.loading._row_images import decoded_image
 from lapsdata.storage.episode_rows import EpisodeRows
 from lapsdata.timebase import frame_to_s
 
@@ -79,14 +80,19 @@ class StepRows:
         return columns
 
     def frame(self, place: int, camera: str, row: int, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-        """Return the frame of a row that is stored as pixels beside it: uint8 (H, W, 3), as `shape` says.
+        """Return the frame of a row that is stored beside it, as pixels or as an image file: uint8 (H, W, 3).
 
         Raises
         ------
         SchemaError
-            It has another shape or type; see `EpisodeRows.values` for the others.
+            It has another shape or type than `shape` says; see `EpisodeRows.values` for the others.
+        CorruptDataError
+            An image that cannot be decoded.
         """
         (frame,) = self._rows.values(place, camera, row, row + 1)
+        if not isinstance(frame, np.ndarray):
+            where = f"{self._meta.root}: {camera}: episode {int(self._meta.episodes.number[place])}: row {row}"
+            frame = decoded_image(frame, self._meta.root, where)
         if frame.dtype != np.uint8 or frame.shape != shape:
             where = f"{camera}: episode {int(self._meta.episodes.number[place])}: row {row}"
             message = f"expected pixels uint8 {shape}, got {frame.dtype} {frame.shape}"

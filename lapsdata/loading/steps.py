@@ -19,7 +19,7 @@ from lapsdata.errors import Problem, SchemaError, UnknownFormatError
 from lapsdata.loading._selection import check_ids
 from lapsdata.loading._step_frames import StepFrames
 from lapsdata.loading._step_meta import EpisodeSpan, StepMeta
-from lapsdata.loading._step_options import PAD, StepOptions, chosen_episodes, row_offsets, spec_of_all
+from lapsdata.loading._step_options import PAD, StepOptions, chosen_episodes, names_of, row_offsets, spec_of_all
 from lapsdata.loading._step_rows import AskedRows, StepRows
 from lapsdata.loading._window_options import check_buffers, fitting_buffers, listed_names, tensors
 from lapsdata.schema.base import canonical_json
@@ -81,6 +81,7 @@ class StepDataset:
         self._starts: NDArray[np.int64] = np.concatenate([[0], np.cumsum(episodes.rows[chosen])])
         self._all = spec_of_all(episodes, offsets, options)
         self._usual = tuple(fields)
+        self._others = names_of(episodes)
         self._cameras = {camera.name: camera for camera in episodes.header.cameras}
         self._groups = {group.name: group for group in episodes.header.groups}
 
@@ -133,9 +134,13 @@ class StepDataset:
         return tuple(str(problem) for problem in self.meta.notes)
 
     @functools.cached_property
+    def _tasks(self) -> dict[int, str]:
+        return self.meta.tasks
+
+    @functools.cached_property
     def episodes(self) -> tuple[EpisodeSpan, ...]:
         """The chosen episodes, in order, and which steps are theirs."""
-        known = self.meta.tasks
+        known = self._tasks
         every = self.meta.episodes
         return tuple(
             EpisodeSpan(
@@ -238,8 +243,9 @@ class StepDataset:
         part = np.searchsorted(self._starts, wanted, "right") - 1
         asked = AskedRows(self._chosen[part], wanted - self._starts[part], self.meta.episodes.rows[self._chosen[part]])
         self._put_rows(batch, asked)
-        frames = {name: batch[name] for name in names if name in self._cameras}
-        self._images.put(frames, self._offsets, asked, threads or self._options.threads)
+        cameras = {name: camera for name in names if (camera := self._others.get(name, name)) in self._cameras}
+        frames = {name: batch[name] for name in cameras}
+        self._images.put(frames, cameras, self._offsets, asked, threads or self._options.threads)
         return batch if to == "numpy" else tensors(batch, to)
 
     def _put_rows(self, batch: Batch, asked: AskedRows) -> None:
@@ -254,8 +260,8 @@ class StepDataset:
                 columns.setdefault(group.feature, []).append((name, slice(group.start, group.stop)))
             elif name == "frame_index" and not self._rows.stored(name):
                 batch[name][...] = asked.row
-            elif name not in self._cameras:
-                columns.setdefault(name, []).append((name, None))
+            elif (column := self._others.get(name, name)) not in self._cameras:
+                columns.setdefault(column, []).append((name, None))
         if not columns:
             return
         for place in np.unique(asked.place).tolist():
@@ -273,12 +279,15 @@ class StepDataset:
         """Return the instruction of a step in words; None where it has none."""
         number = int(checked_id(id))
         check_ids(np.array([number]), len(self))
-        known = self.meta.tasks
+        return self._tasks_of(np.array([number]))[0]
+
+    def _tasks_of(self, ids: NDArray[np.int64]) -> list[str | None]:
+        known = self._tasks
         if self._rows.stored("task_index"):
-            return known.get(int(self.gather([number], fields=["task_index"])["task_index"][0]))
-        part = int(np.searchsorted(self._starts, number, "right")) - 1
-        tasks = self.meta.episodes.tasks_of(int(self._chosen[part]))
-        return known[int(tasks[0])] if len(tasks) else None
+            return [known.get(number) for number in self.gather(ids, fields=["task_index"])["task_index"].tolist()]
+        parts = self._chosen[np.searchsorted(self._starts, ids, "right") - 1]
+        tasks = [self.meta.episodes.tasks_of(place) for place in parts.tolist()]
+        return [known[int(numbers[0])] if len(numbers) else None for numbers in tasks]
 
     def __getitem__(self, ids: Any) -> Batch:  # noqa: ANN401 - a number or several
         """Return one sample, with `task` in words, or a batch for a list of ids, as tensors."""
@@ -295,9 +304,9 @@ class StepDataset:
     def __getitems__(self, ids: Sequence[int]) -> list[Batch]:
         """Return several samples, read at once: what a torch `DataLoader` asks for before it collates."""
         batch = self.gather(ids, to="torch")
+        tasks = self._tasks_of(checked_ids(ids))
         return [
-            {name: tensor[at] for name, tensor in batch.items()} | {"task": self.task_of(int(one)) or ""}
-            for at, one in enumerate(ids)
+            {name: tensor[at] for name, tensor in batch.items()} | {"task": task or ""} for at, task in enumerate(tasks)
         ]
 
     def subset(self, *, episodes: Sequence[int]) -> StepDataset:
@@ -352,12 +361,13 @@ def open_steps(
         A data set that an adapter of episodes knows: LeRobot 2.0, 2.1, 3.0, GR00T, robomimic, ACT ...
     delta_timestamps : mapping of sequences of float, seconds, optional
         By feature, camera or group, at which times around a row it is given: `{"action": [0, 0.05, 0.1]}`; by default
-        at the row alone, without an axis of time.
+        at the row alone, without an axis of time. GR00T's names are known too (`video.ego_view`, `state.left_arm`,
+        `annotation.human.validity`).
     episodes : sequence of int, optional
         Numbers of episodes, as the data set counts them; all by default.
     fields : sequence of str, optional
-        What a batch holds by default, in this order; all features and cameras by default, of groups those that
-        `delta_timestamps` names.
+        What a batch holds by default, in this order; all features and cameras by default, of groups and other names
+        those that `delta_timestamps` names.
     image_type : {"uint8", "float32"}
         Frames from 0 to 255, or from 0 to 1 as LeRobot gives them.
     pixels : {"rgb_quick", "rgb"}
@@ -405,11 +415,13 @@ def open_steps(
     header = every.header
     options = StepOptions(image_type, pixels, tolerance_s, open_videos, cache_bytes, threads=threads)
     options.check()
-    names = {one.name: None for one in (*header.features, *header.cameras, *header.groups)}
-    offsets = row_offsets(delta_timestamps, names, header.rate)
+    names = [one.name for one in (*header.features, *header.cameras, *header.groups)]
+    others = names_of(every)
+    offsets = row_offsets(delta_timestamps, [*names, *others], header.rate)
     spec = spec_of_all(every, offsets, options)
-    groups = {group.name for group in header.groups}
-    usual = [name for name in spec if name.removesuffix(PAD) not in groups or (name.removesuffix(PAD) in offsets)]
+    # Parts of vectors and other names say again what stands there already.
+    again = {*others, *(group.name for group in header.groups)} - offsets.keys()
+    usual = [name for name in spec if name.removesuffix(PAD) not in again]
     if fields is not None:
         usual = list(spec.only(listed_names("fields", fields)))
     meta = StepMeta(folder_of_rows(root), every, adapted.told(root))

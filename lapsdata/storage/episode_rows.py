@@ -6,7 +6,7 @@ import functools
 import math
 import threading
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
@@ -132,7 +132,7 @@ class EpisodeRows:
         return parts[0] if len(parts) == 1 else {name: np.concatenate([part[name] for part in parts]) for name in names}
 
     def values(self, place: int, name: str, first: int = 0, stop: int | None = None) -> list[Any]:
-        """Return a column of rows of one episode as values of Python, as `RowFile.values`; nothing of it is kept."""
+        """Return a column of rows of one episode as values of Python, as `RowFile.values`."""
         file, start, until = self._span(place, first, stop)
         found: list[Any] = []
         bounds = file.bounds
@@ -140,9 +140,22 @@ class EpisodeRows:
             offset = int(bounds[group])
             if offset >= until:
                 break
-            inside = min(until, int(bounds[group + 1])) - offset
-            found += file.values(group, name, max(0, start - offset), inside)
+            begin, end = max(0, start - offset), min(until, int(bounds[group + 1])) - offset
+            if self._episodes.groups is None:
+                found += self._values(file, place, group, name)[begin:end]
+            else:
+                found += file.values(group, name, begin, end)
         return found
+
+    def _values(self, file: RowFile, place: int, group: int, name: str) -> list[Any]:
+        """Return all values of a group of rows of a table, which cannot be read in part."""
+        cache, key = self._states.get().values, (self._key(place), group, name)
+        held = cache.get(key)
+        if held is None:
+            values = file.values(group, name)
+            held = _Values(values, sum(map(_nbytes, values)))
+            cache.put(key, held)
+        return held.values
 
     def _span(self, place: int, first: int, stop: int | None) -> tuple[RowFile, int, int]:
         """Return the file of an episode, and the rows of the file that are asked for."""
@@ -213,11 +226,28 @@ class EpisodeRows:
         )
 
 
+class _Values(NamedTuple):
+    """Values of Python, and what they take."""
+
+    values: list[Any]
+    nbytes: int
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+def _nbytes(value: Any) -> int:  # noqa: ANN401 - a text, bytes, or what Parquet calls an image
+    if isinstance(value, dict):
+        return sum(map(_nbytes, value.values()))
+    return len(value) if isinstance(value, str | bytes) else 8
+
+
 class _State:
     """The footers and columns that one process knows, and the files of HDF5 that it holds open."""
 
     def __init__(self, cache_bytes: int) -> None:
         self.cache: SlabCache[NDArray[Any]] = SlabCache(cache_bytes)
+        self.values: SlabCache[_Values] = SlabCache(cache_bytes)
         self.files: _Recent[RowFile] = _Recent(_KNOWN_FILES)
         self.containers: _Recent[Hdf5File] = _Recent(_OPEN_FILES)
 

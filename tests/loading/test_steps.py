@@ -348,6 +348,86 @@ def test_groups_are_parts_of_vectors(tmp_path: Path) -> None:
     assert steps.meta.episodes.header.annotations == {"annotation.human.task": "task_index"}
 
 
+def test_names_of_gr00t_are_known(tmp_path: Path) -> None:
+    root = write_lerobot(tmp_path / "set", version="v2.0", lengths=LENGTHS, videos=True)
+    told = {"video": {"front": {"original_key": CAMERA}}, "annotation": {"human.task": {"original_key": "task_index"}}}
+    (root / "meta/modality.json").write_text(json.dumps(told))
+    steps = lapsdata.open_steps(root, {"video.front": [-0.1, 0]})
+    batch = steps.gather([5])
+    assert "annotation.human.task" not in batch
+    whole = steps.gather([5, 4], fields=[CAMERA, "annotation.human.task"])
+    np.testing.assert_array_equal(batch["video.front"][0, 1], whole[CAMERA][0])
+    np.testing.assert_array_equal(batch["video.front"][0, 0], whole[CAMERA][1])
+    assert batch["video.front_is_pad"].tolist() == [[False, False]]
+    assert whole["annotation.human.task"].tolist() == [1, 1]
+    steps.close()
+
+
+def test_frames_of_another_size_than_the_data_set_says_are_refused(tmp_path: Path) -> None:
+    root = write_lerobot(tmp_path / "set", lengths=(4,), videos=True)
+    info = json.loads((root / "meta/info.json").read_text())
+    info["features"][CAMERA]["shape"] = [64, 48, 3]
+    (root / "meta/info.json").write_text(json.dumps(info))
+    steps = lapsdata.open_steps(root)
+    with pytest.raises(SchemaError, match=rf"{CAMERA}: episode 0: expected frames of 48x64 pixel"):
+        steps[0]
+    steps.close()
+
+
+class TestImagesInRows:
+    def write(self, root: Path, damage: dict[int, Any] | None = None) -> Path:
+        """Put images into the rows, as data sets without videos have them: bytes of PNG, one of them a file."""
+        camera = "observation.image"
+        write_lerobot(root, version="v3.0", lengths=(4, 6), per_file=2)
+        info = json.loads((root / "meta/info.json").read_text())
+        info["features"][camera] = {"dtype": "image", "shape": [48, 64, 3], "names": ["height", "width", "channel"]}
+        (root / "meta/info.json").write_text(json.dumps(info))
+        file = root / "data/chunk-000/file-000.parquet"
+        images = [self.png(number) for number in range(10)]
+        (root / "third.png").write_bytes(images[3])
+        column: list[Any] = [{"bytes": data, "path": None} for data in images]
+        column[3] = {"bytes": None, "path": "third.png"}
+        for row, value in (damage or {}).items():
+            column[row] = value
+        pq.write_table(pq.read_table(file).append_column(camera, pa.array(column)), file, row_group_size=4)
+        return root
+
+    @staticmethod
+    def png(number: int) -> bytes:
+        import cv2
+
+        _, data = cv2.imencode(".png", np.full((48, 64, 3), (number, 2 * number, 3 * number), np.uint8)[..., ::-1])
+        return bytes(data.tobytes())
+
+    def test_they_are_frames_as_those_of_videos(self, tmp_path: Path) -> None:
+        steps = lapsdata.open_steps(self.write(tmp_path / "set"), {"observation.image": [-0.1, 0]})
+        batch = steps.gather(range(10))["observation.image"]
+        assert batch.shape == (10, 2, 3, 48, 64)
+        assert batch[:, 1, :, 0, 0].tolist() == [[n, 2 * n, 3 * n] for n in range(10)]
+        assert batch[4, 0, 0, 0, 0] == 4
+        plain = lapsdata.open_steps(tmp_path / "set", image_type="float32")
+        assert float(plain[9]["observation.image"][2, 0, 0]) == pytest.approx(27 / 255)
+
+    @pytest.mark.parametrize(
+        ("value", "error", "message"),
+        [
+            ({"bytes": b"no image", "path": None}, CorruptDataError, r"row 1: expected an image .*, got 8 bytes"),
+            ({"bytes": b"", "path": None}, CorruptDataError, r"row 1: expected an image that can be decoded, got 0"),
+            (
+                {"bytes": None, "path": None},
+                SchemaError,
+                r"row 1: expected the bytes of an image, or its path",
+            ),
+            ({"bytes": None, "path": "gone.png"}, StorageError, r"gone\.png: cannot read: no such file"),
+        ],
+    )
+    def test_what_is_no_image(self, tmp_path: Path, value: Any, error: type[Exception], message: str) -> None:
+        steps = lapsdata.open_steps(self.write(tmp_path / "set", {1: value}))
+        assert steps[0]["observation.image"].shape == (3, 48, 64)
+        with pytest.raises(error, match=message):
+            steps[1]
+
+
 def rewrite(path: Path, **columns: pa.Array) -> None:
     table = pq.read_table(path)
     for name, column in columns.items():
