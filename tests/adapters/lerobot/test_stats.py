@@ -153,7 +153,7 @@ def test_what_stats_json_lacks_is_computed_and_told(
     assert (kept.origin, kept.quantiles_origin) == expected.get(note, ("stated", "stated"))
 
 
-def test_groot_fix_1_statistics_of_one_number_are_a_number_or_a_list(tmp_path: Path) -> None:
+def test_statistics_of_one_number_are_a_number_or_a_list(tmp_path: Path) -> None:
     root = write_lerobot(tmp_path / "set", version="v2.0", lengths=LENGTHS)
     wanted = stats_of(root).by_feature
 
