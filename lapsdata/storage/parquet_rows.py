@@ -55,7 +55,8 @@ class ParquetRows:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._footer = _opened(path).metadata
+        with _opened(path) as file:
+            self._footer = file.metadata
         counts = [self._footer.row_group(group).num_rows for group in range(self._footer.num_row_groups)]
         self.bounds: NDArray[np.int64] = np.cumsum([0, *counts], dtype=np.int64)
 
@@ -96,8 +97,8 @@ class ParquetRows:
         if absent:
             message = f"expected the columns {', '.join(absent)}, got {', '.join(self.schema.names)}"
             raise SchemaError(Problem("missing-column", str(self.path), message))
-        with _damage(self.path):
-            table = _opened(self.path, self._footer).read_row_group(group, columns=list(names), use_threads=False)
+        with _opened(self.path, self._footer) as file:
+            table = file.read_row_group(group, columns=list(names), use_threads=False)
         expected = int(self.bounds[group + 1] - self.bounds[group])
         if len(table) != expected:
             # A page that says wrongly how many values it holds.
@@ -118,8 +119,7 @@ def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     >>> read_parquet(target).num_rows
     2
     """
-    with _damage(path):
-        file = _opened(path)
+    with _opened(path) as file:
         table = file.read(None if columns is None else list(columns), use_threads=False)
         table.validate(full=True)
         return table
@@ -180,7 +180,9 @@ def _one_length(array: Any, where: str) -> int:  # noqa: ANN401 - pyarrow publis
     return int(lengths[0]) if len(lengths) else 0
 
 
-def _opened(path: Path, footer: Any = None) -> Any:  # noqa: ANN401 - pyarrow publishes no types
+@contextlib.contextmanager
+def _opened(path: Path, footer: Any = None) -> Iterator[Any]:  # noqa: ANN401 - pyarrow publishes no types
+    """Open a file for what is read of it at once; left to Arrow, it would stay open until it is collected."""
     import pyarrow.parquet as pq
 
     with storage_errors(path, "read"), path.open("rb") as file:
@@ -199,9 +201,9 @@ def _opened(path: Path, footer: Any = None) -> Any:  # noqa: ANN401 - pyarrow pu
     if tail != _ENDS:
         message = f"expected 'PAR1' at the end of {size} bytes, got {tail!r}: the file is cut short"
         raise CorruptDataError(Problem("truncated-data", str(path), message, _AGAIN))
-    with _damage(path):
-        # Sums of pages are rare, and cost little where they are.
-        return pq.ParquetFile(path, metadata=footer, page_checksum_verification=True)
+    # Sums of pages are rare, and cost little where they are.
+    with _damage(path), pq.ParquetFile(path, metadata=footer, page_checksum_verification=True) as file:
+        yield file
 
 
 @contextlib.contextmanager

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import contextlib
+import gc
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,9 +16,6 @@ from hypothesis import strategies as st
 
 from lapsdata.errors import CorruptDataError, LapsError, SchemaError, StorageError, UnknownFormatError
 from lapsdata.storage.parquet_rows import ParquetRows, column_array, read_parquet
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 ROWS = np.arange(12, dtype=np.float32).reshape(6, 2)
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:%s\nsize 12345\n" % (b"0" * 64)
@@ -194,3 +194,22 @@ def test_sums_of_pages_are_checked_where_there_are_any(path: Path) -> None:
     path.write_bytes(data[:at] + np.float32(9).tobytes() + data[at + 4 :])
     with pytest.raises(CorruptDataError, match="checksum"):
         ParquetRows(path).read(0, ["reward"])
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="the open files of a process are listed on Linux alone")
+def test_no_file_stays_open(path: Path) -> None:
+    gc.disable()
+    try:
+        rows = ParquetRows(path)
+        rows.read(0, ["state"])
+        read_parquet(path)
+        with pytest.raises(SchemaError, match="expected numbers, got string"):
+            rows.read(0, ["task"])
+        opened = []
+        for handle in Path("/proc/self/fd").iterdir():
+            # That of the listing itself is gone by now.
+            with contextlib.suppress(FileNotFoundError):
+                opened.append(str(handle.readlink()))
+    finally:
+        gc.enable()
+    assert str(path) not in opened
