@@ -34,6 +34,7 @@ __all__ = [
     "UnknownFormatError",
     "listed",
     "shown",
+    "spans_told",
     "warn",
     "whole_number",
 ]
@@ -73,6 +74,24 @@ def listed(names: Iterable[str], most: int = 3) -> str:
     every = list(names)
     more = f" and {len(every) - most} more" if len(every) > most else ""
     return ", ".join(map(repr, every[:most])) + more or "none"
+
+
+def spans_told(numbers: Iterable[int], most: int = 12) -> str:
+    """Return numbers as a person writes them, of many spans the first.
+
+    Examples
+    --------
+    >>> spans_told([0, 2, 3, 4, 9]), spans_told([1, 3, 5], most=2)
+    ('0, 2-4, 9', '1, 3 and 1 more spans')
+    """
+    spans: list[list[int]] = []
+    for number in sorted(set(numbers)):
+        if spans and number == spans[-1][1] + 1:
+            spans[-1][1] = number
+        else:
+            spans.append([number, number])
+    told = [str(first) if first == last else f"{first}-{last}" for first, last in spans]
+    return ", ".join(told[:most]) + (f" and {len(told) - most} more spans" if len(told) > most else "")
 
 
 def _escaped(found: re.Match[str]) -> str:

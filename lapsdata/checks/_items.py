@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from lapsdata.checks.episodes import episodes_adapter
 from lapsdata.errors import LapsError, Problem
 from lapsdata.loading.finding import is_item
 from lapsdata.plugins import registry
@@ -75,7 +76,7 @@ class _Search:
                 self._ledger("", path)
             else:
                 self._item(path, named=True)
-        elif is_item(path):
+        elif _is_one(path):
             self._item(path if path.name else path.resolve(), named=True)
         else:
             before = self._met
@@ -108,7 +109,7 @@ class _Search:
         if path.name.startswith("."):
             self.found.passed_over["hidden"] += 1
         elif existing(path).is_dir():
-            if is_item(path):
+            if _is_one(path):
                 self._item(path, named=False)
             elif path.resolve() not in self._entered:  # else a link that leads back
                 self._walk(path, str(path))
@@ -128,6 +129,11 @@ class _Search:
             message = f"expected '{subject}' beside its list of checksums, got nothing"
             fix = "put it there, or remove the list"
             self.found.problems.append(Problem("seal-list-alone", str(path), message, fix, "warning"))
+
+
+def _is_one(folder: Path) -> bool:
+    """Say whether a folder is one item, and none of items."""
+    return is_item(folder) or episodes_adapter(folder) is not None
 
 
 def _is_ledger(path: Path) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from lapsdata.checks._items import find_items
 from lapsdata.checks._outside import check_foreign, check_json
 from lapsdata.checks._rows import read_windows
+from lapsdata.checks.episodes import check_episodes, episodes_adapter
 from lapsdata.checks.outcome import CheckedItem, CheckedLedgers, IntegrityReport, refused
 from lapsdata.checks.videos import check_video
 from lapsdata.errors import CorruptDataError, LapsError, UnknownFormatError
@@ -30,7 +31,12 @@ __all__ = ["check_integrity"]
 
 
 def check_integrity(
-    paths: Iterable[Path], *, seal: bool = False, force: bool = False, advance: Advance = lambda _: None
+    paths: Iterable[Path],
+    *,
+    seal: bool = False,
+    force: bool = False,
+    decode: bool = False,
+    advance: Advance = lambda _: None,
 ) -> IntegrityReport:
     """Read files from their first byte to their last, and compare them with their checksums.
 
@@ -38,14 +44,17 @@ def check_integrity(
     ----------
     paths : iterable of Path
         Files and folders of ours (seal, and every window's checksum), HDF5, Zarr and tars of others (their seal list,
-        where they have one), videos (every frame is decoded), ledgers (proven together), and folders of all these.
+        where they have one), videos (every frame is decoded), robot episodes (every row, and the packets of videos),
+        ledgers (proven together), and folders of all these.
         Ledgers in folders inside of a named one are proven folder by folder.
     seal : bool
         Write a list of checksums beside each file of others that has none, `<name>.lapsdata-seal.json`.
     force : bool
         With `seal`: write it anew where there is one.
+    decode : bool
+        Decode the videos of robot episodes too, and compare their motion with that of the joints.
     advance : callable
-        Called with the number of windows read since the last call.
+        Called with the number of windows, or rows of episodes, read since the last call.
 
     Returns
     -------
@@ -66,7 +75,7 @@ def check_integrity(
     items: list[CheckedItem] = []
     with one_code_warning():
         for path, named in found.items.items():
-            item = _item(path, advance, named=named, seal=seal, force=force)
+            item = _item(path, advance, named=named, seal=seal, force=force, decode=decode)
             if item is None:
                 found.passed_over[path.suffix] += 1
             else:
@@ -80,7 +89,7 @@ def check_integrity(
     return IntegrityReport(tuple(items), tuple(ledgers), dict(found.passed_over), tuple(found.problems))
 
 
-def _item(path: Path, advance: Advance, *, named: bool, seal: bool, force: bool) -> CheckedItem | None:
+def _item(path: Path, advance: Advance, *, named: bool, seal: bool, force: bool, decode: bool) -> CheckedItem | None:
     """Check one item; None for a file that nobody named and that is nothing we know."""
     try:
         plugin = recognise(path)
@@ -89,6 +98,8 @@ def _item(path: Path, advance: Advance, *, named: bool, seal: bool, force: bool)
             return check_video(path)
         if path.suffix == ".json":
             return check_json(path, unknown if named else None)
+        if (adapter := episodes_adapter(path)) is not None:
+            return check_episodes(path, adapter, advance, decode=decode)
         return check_foreign(path, unknown, advance, seal=seal, force=force, named=named)
     except LapsError as error:
         return refused(path, "unknown", error)

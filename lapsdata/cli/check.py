@@ -26,6 +26,9 @@ def check(
     quarantine: Annotated[
         Path | None, typer.Option(help="Move videos that cannot be read there.", metavar="FOLDER")
     ] = None,
+    decode: Annotated[
+        bool, typer.Option("--decode", help="Of robot episodes: decode their videos, and look for a lag of frames.")
+    ] = False,
     against: Annotated[
         str | None,
         typer.Option(help="Whether energies are like those that a threshold was told from.", metavar="FILE[:KEY]"),
@@ -39,6 +42,8 @@ def check(
     (NAME.lapsdata-seal.json); from then on, loading compares with it too. The file itself is never touched.
     Of videos every frame is decoded. Those that cannot be read are named; --quarantine moves them, and them alone, into
     a folder, where quarantine.jsonl says where each was and why.
+    Of robot episodes (LeRobot, GR00T and more) every row is read and the packets of every video; with --decode every
+    frame is, and whether pictures change when joints move is told.
     Ledgers of all ranks prove together that each epoch was seen exactly once. They are a proof, and the exit code is 0,
     where at least one epoch was and no error speaks against another; an epoch after it that is not finished yet is a
     warning. Where no epoch is whole yet, nothing is proven, and the exit code is 1.
@@ -50,7 +55,7 @@ def check(
     from lapsdata.checks.integrity import check_integrity
 
     with console.progress("check", unit="windows", none=False) as advance:
-        report = check_integrity(paths, seal=seal, force=force, advance=advance)
+        report = check_integrity(paths, seal=seal, force=force, decode=decode, advance=advance)
     problems = [*report.problems, *(_compared(paths, against) if against is not None else ())]
     if quarantine is not None:
         from lapsdata.checks.videos import quarantine as move_away

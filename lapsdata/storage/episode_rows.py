@@ -147,6 +147,10 @@ class EpisodeRows:
                 found += file.values(group, name, begin, end)
         return found
 
+    def file_rows(self, place: int) -> int:
+        """Return how many rows the file of an episode holds, those of other episodes among them; raises as `read`."""
+        return len(self._file(place))
+
     def _values(self, file: RowFile, place: int, group: int, name: str) -> list[Any]:
         """Return all values of a group of rows of a table, which cannot be read in part."""
         cache, key = self._states.get().values, (self._key(place), group, name)

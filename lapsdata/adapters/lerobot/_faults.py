@@ -11,7 +11,7 @@ import numpy as np
 from lapsdata.adapters._spans import spans_told
 from lapsdata.adapters.lerobot.info import DEFAULTS, INFO
 from lapsdata.adapters.lerobot.layout import numbers_of
-from lapsdata.errors import Problem
+from lapsdata.errors import Problem, spans_told
 from lapsdata.schema import Feature
 from lapsdata.storage.atomic import storage_errors
 from lapsdata.storage.parquet_rows import ParquetRows

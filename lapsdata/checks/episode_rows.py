@@ -1,0 +1,137 @@
+"""Whether files hold the rows that the list of episodes says, and rows follow each other in number and time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lapsdata.errors import LapsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from lapsdata.checks._rows import Advance
+    from lapsdata.checks.shared_faults import SharedFaults
+    from lapsdata.containers import Episodes
+    from lapsdata.storage.episode_rows import EpisodeRows
+
+    Columns = Mapping[str, NDArray[Any]]
+
+__all__ = ["TIME_TOLERANCE_S", "check_rows"]
+
+TIME_TOLERANCE_S = 1e-3
+"""How far a time may be from where it should be: a tick of the coarsest usual clock."""
+
+
+def check_rows(root: Path, episodes: Episodes, rows: EpisodeRows, faults: SharedFaults, advance: Advance) -> int:
+    """Read every number of every row, and note what is wrong with it.
+
+    Parameters
+    ----------
+    root : Path
+    episodes : Episodes
+    rows : EpisodeRows
+        Of these.
+    faults : SharedFaults
+        What is found is added to it.
+    advance : callable
+        Called with the number of rows read since the last call.
+
+    Returns
+    -------
+    int
+        Rows that could be read.
+    """
+    names = [feature.name for feature in episodes.header.features if feature.dtype != "text"]
+    read, last = 0, -1
+    listed = np.bincount(episodes.file_index, episodes.rows, len(episodes.files)).astype(np.int64)
+    for place in range(len(episodes)):
+        number = int(episodes.number[place])
+        try:
+            columns = rows.read(place, names)
+            if episodes.groups is None:
+                _all_listed(f"{root}: rows", number, rows.file_rows(place), listed[episodes.file_index[place]], faults)
+        except LapsError as error:
+            faults.refused([number], "rows", error)
+            continue
+        last = _check_numbers(root, number, columns, last, faults)
+        _check_tasks(root, number, columns, episodes, faults)
+        _check_finite(root, number, columns, faults)
+        if episodes.header.time is not None:
+            _check_times(f"{root}: {episodes.header.time}", number, columns[episodes.header.time], episodes, faults)
+        read += int(episodes.rows[place])
+        advance(int(episodes.rows[place]))
+    return read
+
+
+def _all_listed(where: str, number: int, held: int, listed: int, faults: SharedFaults) -> None:
+    if held > listed:
+        message = f"its file holds {held} rows, and the list of episodes knows of {listed}: the others belong to none"
+        fix = "correct the lengths of the list, or write the file again without them"
+        faults.add(number, "unlisted-rows", where, message, fix, "warning")
+
+
+def _check_numbers(root: Path, number: int, columns: Columns, last: int, faults: SharedFaults) -> int:
+    """Compare the numbers that rows carry of themselves; return the last `index`."""
+    rows = len(next(iter(columns.values())))
+    for name, wanted, code in (
+        ("episode_index", np.full(rows, number), "wrong-episode-index"),
+        ("frame_index", np.arange(rows), "wrong-frame-index"),
+    ):
+        if name in columns and (wrong := np.flatnonzero(columns[name] != wanted)).size:
+            at = int(wrong[0])
+            message = f"expected {wanted[at]} in row {at}, got {columns[name][at]} ({len(wrong)} of {rows} rows)"
+            faults.add(number, code, f"{root}: {name}", message, "write the column again")
+    if "index" not in columns:
+        return last
+    index = columns["index"]
+    if (wrong := np.flatnonzero(np.diff(index) != 1)).size:
+        at = int(wrong[0])
+        message = f"expected one more in each row, got {index[at]} and {index[at + 1]} in rows {at} and {at + 1}"
+        faults.add(number, "index-not-rising", f"{root}: index", message, "write the column again")
+    elif index[0] <= last:
+        message = f"expected it to begin above {last}, where the episode before ends, got {index[0]}"
+        faults.add(number, "index-overlaps", f"{root}: index", message, "write the column again", "warning")
+    return max(last, int(index.max()))
+
+
+def _check_tasks(root: Path, number: int, columns: Columns, episodes: Episodes, faults: SharedFaults) -> None:
+    known = [task.number for task in episodes.header.tasks]
+    for name in {"task_index", *episodes.header.annotations.values()} & columns.keys() if known else ():
+        if (strange := np.setdiff1d(columns[name], known)).size:
+            message = f"expected numbers of the {len(known)} tasks, got {strange[0]}"
+            faults.add(number, "unknown-task", f"{root}: {name}", message, "add the task to the list", "warning")
+
+
+def _check_finite(root: Path, number: int, columns: Columns, faults: SharedFaults) -> None:
+    for name, values in columns.items():
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            bad = ~np.isfinite(values.reshape(len(values), -1)).all(1)
+            message = f"expected finite numbers, got others in {int(bad.sum())} of {len(values)} rows"
+            fix = "leave out these rows, or record them again"
+            faults.add(number, "not-finite", f"{root}: {name}", message, fix, "warning")
+
+
+def _check_times(where: str, number: int, times: NDArray[Any], episodes: Episodes, faults: SharedFaults) -> None:
+    gaps = np.diff(times.astype(np.float64))
+    if not len(gaps) or not np.isfinite(gaps).all():
+        return
+    if (wrong := np.flatnonzero(gaps <= 0)).size:
+        at = int(wrong[0])
+        message = f"expected rising seconds, got {times[at]} and {times[at + 1]} in rows {at} and {at + 1}"
+        faults.add(number, "times-not-rising", where, message, "write the times again")
+        return
+    step = episodes.header.rate.period_s
+    # What the type can tell apart so late in an episode.
+    grain = 2 * float(np.spacing(np.abs(times).max())) if times.dtype.kind == "f" else 0.0
+    if np.abs(gaps - step).max() > max(TIME_TOLERANCE_S, grain):
+        message = (
+            f"expected rows {step:.4g} s apart, as {episodes.header.rate} per second says, "
+            f"got {gaps.min():.4g} to {gaps.max():.4g} s"
+        )
+        fix = "correct fps, or resample the rows: readers that count rows are wrong about their time"
+        faults.add(number, "uneven-times", where, message, fix, "warning")

@@ -1,0 +1,88 @@
+"""Whether robot episodes are what their data set says, file by file and row by row."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lapsdata.adapters import find_adapter, read_adapted
+from lapsdata.checks.episode_frames import check_frames
+from lapsdata.checks.episode_rows import check_rows
+from lapsdata.checks.episode_videos import check_videos
+from lapsdata.checks.outcome import CheckedItem, refused
+from lapsdata.checks.shared_faults import SharedFaults
+from lapsdata.containers import Episodes
+from lapsdata.errors import LapsError
+from lapsdata.storage.episode_rows import EpisodeRows
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lapsdata.adapters import Adapter
+    from lapsdata.checks._rows import Advance
+    from lapsdata.errors import Problem
+
+__all__ = ["check_episodes", "episodes_adapter"]
+
+
+def episodes_adapter(path: Path) -> Adapter | None:
+    """Return the adapter that reads a file or folder as robot episodes; None where none does.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from lapsdata.testing.episode_sets import write_lerobot
+    >>> episodes_adapter(write_lerobot(pathlib.Path(tempfile.mkdtemp()) / "set")).name
+    'lerobot'
+    """
+    found = find_adapter(path, ("episodes",))
+    return None if found is None else found[0]
+
+
+def check_episodes(path: Path, adapter: Adapter, advance: Advance, *, decode: bool = False) -> CheckedItem:
+    """Read every row of a data set and the packets of every video; a fault that episodes share is told once.
+
+    Parameters
+    ----------
+    path : Path
+    adapter : Adapter
+        The one that knows it.
+    advance : callable
+        Called with the number of rows read since the last call.
+    decode : bool
+        Whether every frame is decoded too, and its motion compared with that of the joints.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from lapsdata.testing.episode_sets import write_lerobot
+    >>> root = write_lerobot(pathlib.Path(tempfile.mkdtemp()) / "set", lengths=(4, 6))
+    >>> check_episodes(root, episodes_adapter(root), lambda _: None).found
+    'lerobot: 2 episodes, 10 of 10 rows read'
+    """
+    kind = adapter.name
+    try:
+        adapted = read_adapted(adapter, path, {})
+    except LapsError as error:
+        return refused(path, kind, error)
+    episodes = adapted.container
+    if not isinstance(episodes, Episodes):
+        raise TypeError(f"{adapter.name} promises episodes, and reads {type(episodes).__name__}")
+    root = path if path.is_dir() else path.parent
+    rows, faults = EpisodeRows(root, episodes), SharedFaults()
+    read = check_rows(path, episodes, rows, faults, advance)
+    note = f"{len(episodes)} episodes, {read} of {int(episodes.rows.sum())} rows read"
+    told: list[Problem] = []
+    if episodes.video_files:
+        opened, told = check_videos(root, episodes, rows, faults)
+        note += f", {opened} of {_videos(episodes)} videos opened"
+        if decode:
+            decoded, more = check_frames(root, episodes, rows, faults)
+            told += more
+            note += f", {decoded} frames decoded"
+        else:
+            note += ", no frame decoded"
+    return CheckedItem(path, kind, None, 0, note, (*adapted.notes, *faults, *told))
+
+
+def _videos(episodes: Episodes) -> int:
+    return len({int(one) for index in episodes.video_index.values() for one in index if one >= 0})
