@@ -1,4 +1,4 @@
-"""A file of ours or a video: which of the two it is, and what one wants to know of it at a glance."""
+"""A file of ours, a video or robot episodes: which of these it is, and what one wants to know of it at a glance."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from lapsdata.errors import CorruptDataError, LapsError, Problem, SchemaError, U
 if TYPE_CHECKING:
     from os import PathLike
 
+    from lapsdata._inspect.episodes import InspectedEpisodes
     from lapsdata.containers import Container
     from lapsdata.geometry import FrameSize
     from lapsdata.timebase import FrameRate
@@ -126,12 +127,16 @@ class InspectedVideo:
 
 
 def look_at(
-    path: str | PathLike[str], format: str | None = None, *, rate: FrameRate | str | float | None = None
-) -> InspectedFile | InspectedVideo:
-    """Read and verify a file of ours, or the packets of a video.
+    path: str | PathLike[str],
+    format: str | None = None,
+    *,
+    rate: FrameRate | str | float | None = None,
+    most_episodes: int | None = None,
+) -> InspectedFile | InspectedVideo | InspectedEpisodes:
+    """Read and verify a file of ours, the packets of a video, or the descriptions of robot episodes.
 
-    What a format of ours knows is a file of ours; else, what FFmpeg opens is a video, and so are numbered images in a
-    folder. What stands behind a URL is taken for a video.
+    What a format of ours knows is a file of ours; what an adapter reads as episodes is that; else, what FFmpeg opens is
+    a video, and so are numbered images in a folder. What stands behind a URL is taken for a video.
 
     Parameters
     ----------
@@ -140,6 +145,8 @@ def look_at(
         Registry name of one of our formats; by default the file is looked into.
     rate : FrameRate, str or number, optional
         Of a folder of images, which carry no time.
+    most_episodes : int, optional
+        Of robot episodes: how many are listed, spread over all; 20 by default.
 
     Raises
     ------
@@ -182,10 +189,24 @@ def look_at(
             known = isinstance(error, CorruptDataError) and error.problems[0].code != "empty-file"
             if known or format is not None:
                 raise
-            return _video_unless_unknown(place, rate, error)
+            return _of_others(place, rate, error, most_episodes)
         if rate is not None:
             raise SchemaError(_no_rate(place))
         return InspectedFile(place, plugin.name, plugin.read(place, verify="always"))
+
+
+def _of_others(
+    path: Path, rate: FrameRate | str | float | None, unknown: LapsError, most_episodes: int | None
+) -> InspectedVideo | InspectedEpisodes:
+    from lapsdata._inspect.episodes import look_at_episodes
+    from lapsdata.adapters import find_adapter
+
+    found = find_adapter(path, ("episodes",))
+    if found is None:
+        return _video_unless_unknown(path, rate, unknown)
+    if rate is not None:
+        raise SchemaError(_no_rate(path))
+    return look_at_episodes(path, found[0], most_episodes)
 
 
 def _video_unless_unknown(path: Path, rate: FrameRate | str | float | None, unknown: LapsError) -> InspectedVideo:

@@ -13,7 +13,7 @@ from lapsdata.errors import Problem, StorageError, UnknownFormatError
 from lapsdata.verbs import Json, finish
 
 if TYPE_CHECKING:
-    from lapsdata._inspect import InspectedFile, InspectedVideo
+    from lapsdata._inspect import InspectedEpisodes, InspectedFile, InspectedVideo
     from lapsdata.geometry import FrameSize
 
 __all__ = ["PLUGIN"]
@@ -42,7 +42,7 @@ def inspect(
     file: Annotated[
         str,
         typer.Argument(
-            help="A file or folder of ours, or a video: a file, a URL or a folder of images; "
+            help="A file or folder of ours, robot episodes, or a video: a file, a URL or a folder of images; "
             "with --low-level any HDF5 file."
         ),
     ],
@@ -58,7 +58,9 @@ def inspect(
     fps: Annotated[str | None, typer.Option(help="Images per second of a folder of images.")] = None,
     png: Annotated[
         Path | None,
-        typer.Option(help="Draw it as well: a video's contact sheet, or tracks with trails.", metavar="FILE"),
+        typer.Option(
+            help="Draw it as well: a contact sheet of a video or of episodes, or tracks with trails.", metavar="FILE"
+        ),
     ] = None,
     video: Annotated[
         str | None, typer.Option(help="With --png: the video that the tracks were made from.", metavar="VIDEO")
@@ -67,21 +69,25 @@ def inspect(
     view: Annotated[str | None, typer.Option(help="With --png: only this view of the tracks.", metavar="NAME")] = None,
     columns: Annotated[int | None, typer.Option(min=1, max=100, help="With --png: pictures in a row.")] = None,
     rows: Annotated[int | None, typer.Option(min=1, max=100, help="With --png: rows of pictures.")] = None,
+    episodes: Annotated[
+        int | None, typer.Option(min=1, help="Of robot episodes: list so many, spread over all; by default 20.")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing --png file.")] = False,
     json: Json = False,
 ) -> None:
-    """Show what is in a file, or what a video is; draw it with --png.
+    """Show what is in a file, what a video is, or what robot episodes hold; draw it with --png.
 
     Every checksum of a file of ours is compared, for which it is read into memory, however large it is. Of a video
-    the packets are read, and no frame is decoded; of a folder of images, the first is. --low-level reads one value of
-    each dataset, or the item that is picked, and compares nothing.
+    the packets are read, and no frame is decoded; of a folder of images, the first is. Of robot episodes the
+    packets of those that are listed are: what their videos are stands beside what is said of the cameras. --low-level
+    reads one value of each dataset, or the item that is picked, and compares nothing.
     """
     drawing = _Drawing(png, fps, video, window, view, columns, rows, overwrite)
     _refuse(drawing, low_level, pick, format)
     if low_level:
         _inspect_low_level(_local(file), pick, json)
     else:
-        _inspect(file, format, drawing, json)
+        _inspect(file, format, drawing, episodes, json)
 
 
 def _refuse(drawing: _Drawing, low_level: bool, pick: int | None, format: str | None) -> None:
@@ -112,33 +118,51 @@ def _local(file: str) -> Path:
     return Path(file)
 
 
-def _inspect(file: str, name: str | None, drawing: _Drawing, json: bool) -> None:
-    from lapsdata._inspect import look_at
+def _inspect(file: str, name: str | None, drawing: _Drawing, most: int | None, json: bool) -> None:
+    from lapsdata._inspect import InspectedEpisodes, look_at
 
     if drawing.png is not None and drawing.png.exists() and not drawing.overwrite:
         message = "expected a free name, got an existing one"
         raise StorageError(Problem("exists", str(drawing.png), message, "pass --overwrite to replace it"))
-    found = look_at(file, name, rate=drawing.fps)
+    found = look_at(file, name, rate=drawing.fps, most_episodes=most)
+    if most is not None and not isinstance(found, InspectedEpisodes):
+        raise typer.BadParameter(f"only for robot episodes: {file} is none", param_hint="--episodes")
+    notes = found.notes if isinstance(found, InspectedEpisodes) else ()
     size = None if drawing.png is None else _draw(found, drawing.png, drawing)
     if json:
         drawn = None if size is None else {"path": str(drawing.png), "width": size.width, "height": size.height}
-        console.write_json({**found.as_json(), "picture": drawn})
+        console.write_json({**found.as_json(), "picture": drawn}, notes)
     else:
         picture = {} if size is None else {"picture": f"{drawing.png}, {size.width} x {size.height} pixel"}
         console.write_facts({**found.facts(), **picture})
+        if isinstance(found, InspectedEpisodes):
+            _write_episodes(found)
 
 
-def _draw(found: InspectedFile | InspectedVideo, png: Path, drawing: _Drawing) -> FrameSize:
+def _write_episodes(found: InspectedEpisodes) -> None:
+    for columns, rows in found.tables():
+        console.write("")
+        console.write_table(columns, rows)
+    if found.remark is not None:
+        console.write(found.remark)
+    console.report(found.notes)
+
+
+def _draw(found: InspectedFile | InspectedVideo | InspectedEpisodes, png: Path, drawing: _Drawing) -> FrameSize:
     """Write the picture and return its size."""
-    from lapsdata._inspect import InspectedVideo
+    from lapsdata._inspect import InspectedEpisodes, InspectedFile, InspectedVideo
     from lapsdata.containers import Tracks
     from lapsdata.geometry import FrameSize
     from lapsdata.report import contact_sheet, draw_tracks, write_png
+    from lapsdata.report.episode_sheets import episode_sheet
 
     shape = {"columns": drawing.columns, "rows": drawing.rows}
-    if isinstance(found, InspectedVideo):
-        if wrong := drawing.given("video", "window", "view"):
-            raise typer.BadParameter(f"only for tracks: {found.path} is a video", param_hint=wrong[0])
+    if not isinstance(found, InspectedFile) and (wrong := drawing.given("video", "window", "view")):
+        what = "a video" if isinstance(found, InspectedVideo) else "robot episodes"
+        raise typer.BadParameter(f"only for tracks: {found.path} is {what}", param_hint=wrong[0])
+    if isinstance(found, InspectedEpisodes):
+        image = episode_sheet(found.root, found.episodes, **shape)
+    elif isinstance(found, InspectedVideo):
         image = contact_sheet(found.path, rate=drawing.fps, **shape)
     elif isinstance(found.container, Tracks):
         windows = None if drawing.window is None else [drawing.window]

@@ -141,6 +141,11 @@ class Episodes(Container):
         first = int(self.task_stop[place - 1]) if place else 0
         return self.task_number[first : int(self.task_stop[place])]
 
+    def spread(self, most: int) -> list[int]:
+        """Return places of at most so many episodes, spread over all, the first and the last among them."""
+        found: list[int] = np.unique(np.linspace(0, len(self) - 1, min(len(self), most)).round().astype(int)).tolist()
+        return found
+
     def __len__(self) -> int:
         """Return the number of episodes E."""
         return len(self.number)
