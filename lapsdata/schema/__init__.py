@@ -1,5 +1,6 @@
 """The contracts: one pydantic record per header, row and sidecar, and their JSON Schemas."""
 
+from lapsdata.schema.actions import ActionErrors, ActionKey, ActionResult, ActionRow, ActionRules, KeyErrors
 from lapsdata.schema.ap_scores import ApClass, ApClasses, ApConfidence, ApRow, ApRules, ApScores
 from lapsdata.schema.base import Header, Parent, Provenance, Record, Size, Tool, canonical_json
 from lapsdata.schema.boxes import BoxesHeader, BoxSequence, FrameRange
@@ -71,6 +72,11 @@ from lapsdata.schema.video import SourceVideo
 __all__ = [
     "RECORDS",
     "AboveChance",
+    "ActionErrors",
+    "ActionKey",
+    "ActionResult",
+    "ActionRow",
+    "ActionRules",
     "Agreement",
     "ApClass",
     "ApClasses",
@@ -125,6 +131,7 @@ __all__ = [
     "InvarianceRow",
     "InvarianceRules",
     "InvarianceVideo",
+    "KeyErrors",
     "LabelCount",
     "LabelRow",
     "LabelRules",

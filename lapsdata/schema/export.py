@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING
 
 from lapsdata.errors import Problem
+from lapsdata.schema.actions import ActionResult
 from lapsdata.schema.boxes import BoxesHeader
 from lapsdata.schema.catalog import CatalogHeader, CatalogIndex
 from lapsdata.schema.clusters import ClusterResult
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["RECORDS", "check_schemas", "export_schemas"]
 
 RECORDS: dict[str, type[Record]] = {
+    "action_result.v1": ActionResult,
     "boundary_result.v1": BoundaryResult,
     "boxes.v1": BoxesHeader,
     "catalog.v1": CatalogHeader,
@@ -73,7 +75,7 @@ def schema_files() -> dict[str, bytes]:
     Examples
     --------
     >>> sorted(schema_files())[:2]
-    ['boundary_result.v1.json', 'boxes.v1.json']
+    ['action_result.v1.json', 'boundary_result.v1.json']
     """
     files = {}
     index = {}

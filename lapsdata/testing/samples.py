@@ -8,6 +8,11 @@ import numpy as np
 
 from lapsdata.containers import Boxes, Catalog, Energies, Episodes, Segments, Shards, Tokens, Tracks
 from lapsdata.schema import (
+    ActionErrors,
+    ActionKey,
+    ActionResult,
+    ActionRow,
+    ActionRules,
     Area,
     BoundaryResult,
     BoxesHeader,
@@ -23,6 +28,7 @@ from lapsdata.schema import (
     FrameRange,
     Grid,
     Group,
+    KeyErrors,
     Provenance,
     SegmentationResult,
     SegmentedVideo,
@@ -47,6 +53,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "labelled_segments",
+    "sample_action_result",
     "sample_boxes",
     "sample_catalog",
     "sample_energies",
@@ -386,4 +393,41 @@ def sample_boxes() -> Boxes:
         score=np.array([np.nan, np.nan, 0.75, np.nan]),
         visibility=np.array([1.0, 0.5, np.nan, np.nan]),
         source_id=("7", "12", None, None),
+    )
+
+
+def sample_action_result(*, prediction: float = 0.25, numbers: int = 2) -> ActionResult:
+    """Return errors of two keys over two steps, every one the same; those of the action that is held are 0.5.
+
+    Parameters
+    ----------
+    prediction : float
+        Error of the prediction.
+    numbers : int
+        Of the first key.
+
+    Examples
+    --------
+    >>> [row.keys[0].mae for row in sample_action_result().rows]
+    [0.25, 0.5]
+    """
+
+    def errors(value: float, count: int) -> KeyErrors:
+        one = ActionErrors(mae=value, mse=value**2)
+        return KeyErrors(mae=value, mse=value**2, numbers=(one,) * count, steps=(one, one))
+
+    names = ("shoulder", *(f"joint_{number}" for number in range(1, numbers)))
+    return ActionResult(
+        provenance=sample_provenance(),
+        policies={"steps_beyond_the_end_left_out": 1, "first_rows_held_by_the_mean_action": 0},
+        rules=ActionRules(horizon=2, means_of="other_episodes", positions=101),
+        truth_digest="sha256:" + "0" * 64,
+        episodes=(0,),
+        rows_predicted=4,
+        steps_scored=(4, 3),
+        keys=(ActionKey(name="arm", numbers=names), ActionKey(name="hand", numbers=("7",))),
+        rows=(
+            ActionRow(name="prediction", kind="prediction", keys=(errors(prediction, numbers), errors(prediction, 1))),
+            ActionRow(name="hold_last", kind="chance", keys=(errors(0.5, numbers), errors(0.5, 1))),
+        ),
     )

@@ -22,6 +22,15 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "schemas" / "examples"
 
 # What JSON Schema cannot say: relations between values, uniqueness by a key, 16.0 is not 16, an own error class.
 BEYOND_JSON_SCHEMA = {
+    "action_result.v1/chance_called_prediction": "expected each row once, chance after the prediction",
+    "action_result.v1/episodes_falling": "expected each episode once, rising",
+    "action_result.v1/key_twice": "expected each key once",
+    "action_result.v1/keys_too_few": "expected errors of each of 2 keys",
+    "action_result.v1/numbers_too_few": "expected errors of each number of a key",
+    "action_result.v1/prediction_last": "expected the prediction as first row, and as no other",
+    "action_result.v1/row_twice": "expected each row once, chance after the prediction",
+    "action_result.v1/steps_scored_too_few": "expected steps_scored for each of 2 steps",
+    "action_result.v1/steps_too_few": "expected errors of each number of a key, and of each step",
     "boundary_result.v1/above_chance_too_few": "expected above_chance at the tolerances of the rules",
     "boundary_result.v1/band_falling": "expected a band from its lower to its upper end",
     "boundary_result.v1/best_chance_of_others": "expected best_chance_row among the rows of chance",
