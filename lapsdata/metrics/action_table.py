@@ -64,20 +64,20 @@ def not_better_than_chance(result: ActionResult) -> tuple[str, ...]:
     'hand: the prediction is not better than chance (MAE 0.5, hold_last has 0.5).'
     """
     found = []
-    for at, key in enumerate(result.keys):
-        own = result.rows[0].keys[at].mae
-        best = min(result.rows[1:], key=lambda row: row.keys[at].mae, default=None)
-        if best is not None and best.keys[at].mae <= own:
+    for at, key in enumerate(result.parts):
+        own = result.rows[0].parts[at].mae
+        best = min(result.rows[1:], key=lambda row: row.parts[at].mae, default=None)
+        if best is not None and best.parts[at].mae <= own:
             found.append(
                 f"{shown(key.name)}: the prediction is not better than chance "
-                f"(MAE {own:.4g}, {best.name} has {best.keys[at].mae:.4g})."
+                f"(MAE {own:.4g}, {best.name} has {best.parts[at].mae:.4g})."
             )
     return tuple(found)
 
 
 def _by_key(result: ActionResult) -> Iterator[tuple[str, ...]]:
     for row in result.rows:
-        for key, errors in zip(result.keys, row.keys, strict=True):
+        for key, errors in zip(result.parts, row.parts, strict=True):
             yield row.name, key.name, f"{errors.mae:.4g}", f"{errors.mse:.4g}"
 
 
@@ -86,7 +86,7 @@ def _by_step(result: ActionResult) -> Iterator[tuple[str, ...]]:
     picked = sorted({round(at * (horizon - 1) / max(_STEPS - 1, 1)) for at in range(_STEPS)})
     yield "row", "key", *(str(step) for step in picked)
     for row in result.rows:
-        for key, errors in zip(result.keys, row.keys, strict=True):
+        for key, errors in zip(result.parts, row.parts, strict=True):
             yield row.name, key.name, *(_told(result, errors.steps[step].mae, step) for step in picked)
 
 
@@ -97,9 +97,9 @@ def _told(result: ActionResult, mae: float, step: int) -> str:
 def _by_number(result: ActionResult) -> Iterator[tuple[str, ...]]:
     """Yield the numbers of each key, the worst first, beside the rows of chance."""
     yield "key", "number", *(row.name for row in result.rows)
-    for at, key in enumerate(result.keys):
-        order = sorted(range(len(key.numbers)), key=lambda number: -result.rows[0].keys[at].numbers[number].mae)
+    for at, key in enumerate(result.parts):
+        order = sorted(range(len(key.numbers)), key=lambda number: -result.rows[0].parts[at].numbers[number].mae)
         for number in order[:_NUMBERS]:
-            yield key.name, key.numbers[number], *(f"{row.keys[at].numbers[number].mae:.4g}" for row in result.rows)
+            yield key.name, key.numbers[number], *(f"{row.parts[at].numbers[number].mae:.4g}" for row in result.rows)
         if len(order) > _NUMBERS:
             yield key.name, f"and {len(order) - _NUMBERS} more", *("" for _ in result.rows)

@@ -43,13 +43,13 @@ def draw_action_curves(result: ActionResult) -> npt.NDArray[np.uint8]:
     >>> draw_action_curves(sample_action_result()).shape
     (1000, 1440, 3)
     """
-    size = FrameSize(width=_WIDTH, height=_HEAD + _PANEL * len(result.keys) + _FOOT)
+    size = FrameSize(width=_WIDTH, height=_HEAD + _PANEL * len(result.parts) + _FOOT)
     rows, episodes = result.rows_predicted, len(result.episodes)
     with _ActionSheet(size) as sheet:
         title = f"Mean absolute error by step of the horizon: {rows} rows of {episodes} episodes"
         sheet.say(title, 30, 46, weight="bold", within=_WIDTH - 60)
         sheet.key([({"facecolor": _COLOURS[row.name]}, row.name) for row in result.rows], 96, left=30)
-        for at, key in enumerate(result.keys):
+        for at, key in enumerate(result.parts):
             top = _HEAD + _PANEL * at
             sheet.say(f"{key.name} ({len(key.numbers)} numbers)", _LEFT, top + 26, color=INK)
             sheet.panel(result, at, top + 40)
@@ -70,7 +70,7 @@ class _ActionSheet(Sheet):
             thick = row.kind == "prediction"
             axes.plot(
                 steps,
-                [row.keys[at].steps[step].mae for step in steps],
+                [row.parts[at].steps[step].mae for step in steps],
                 color=_COLOURS[row.name],
                 linewidth=1.8 if thick else 1.0,
                 marker="o" if len(steps) <= _MARKED else None,

@@ -68,7 +68,7 @@ class ActionRow(Record):
     """What predicts."""
     kind: Literal["prediction", "chance"]
     """What is scored, or what has seen no picture."""
-    keys: Annotated[tuple[KeyErrors, ...], Field(min_length=1)]
+    parts: Annotated[tuple[KeyErrors, ...], Field(min_length=1)]
     """By key of the result."""
 
 
@@ -89,7 +89,7 @@ class ActionResult(Header):
     """Rows at which there is a chunk."""
     steps_scored: Annotated[tuple[Count, ...], Field(min_length=1)]
     """By step of the horizon, rows at which it has a truth."""
-    keys: Annotated[tuple[ActionKey, ...], Field(min_length=1)]
+    parts: Annotated[tuple[ActionKey, ...], Field(min_length=1)]
     """What was scored."""
     rows: Annotated[tuple[ActionRow, ...], Field(min_length=1)]
     """The prediction, then chance; rows of means are absent where no other episode is known."""
@@ -103,14 +103,14 @@ class ActionResult(Header):
             raise ValueError("expected the prediction as first row, and as no other")
         if len(set(names)) < len(names) or any(row.kind == "prediction" for row in self.rows[1:]):
             raise ValueError("expected each row once, chance after the prediction")
-        if len({key.name for key in self.keys}) < len(self.keys):
+        if len({key.name for key in self.parts}) < len(self.parts):
             raise ValueError("expected each key once")
         if list(self.episodes) != sorted(set(self.episodes)):
             raise ValueError("expected each episode once, rising")
         for row in self.rows:
-            if len(row.keys) != len(self.keys):
-                raise ValueError(f"expected errors of each of {len(self.keys)} keys")
-            for key, errors in zip(self.keys, row.keys, strict=True):
+            if len(row.parts) != len(self.parts):
+                raise ValueError(f"expected errors of each of {len(self.parts)} keys")
+            for key, errors in zip(self.parts, row.parts, strict=True):
                 if len(errors.numbers) != len(key.numbers) or len(errors.steps) != self.rules.horizon:
                     raise ValueError("expected errors of each number of a key, and of each step of the horizon")
         return self

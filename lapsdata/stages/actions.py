@@ -44,11 +44,11 @@ class ActionOptions(Record):
 
     Examples
     --------
-    >>> ActionOptions(keys=("left_arm",), train=(0, 80)).train
+    >>> ActionOptions(parts=("left_arm",), train=(0, 80)).train
     (0, 80)
     """
 
-    keys: tuple[str, ...] = ("action",)
+    parts: tuple[str, ...] = ("action",)
     """Named parts of actions (`left_arm` is `action.left_arm` too), or whole columns."""
     train: tuple[Count, Count] | None = None
     """Numbers of the episodes that means are known of, first and one after the last; null takes all."""
@@ -116,7 +116,7 @@ def action_errors(predicted: Path, dataset: Path, options: ActionOptions | None 
     >>> truth = episode_rows((4, 6))[1].columns["action"]
     >>> np.savez(folder / "said.npz", episode=[1, 1], row=[2, 5], actions=truth[[2, 5]][:, None] + 0.5)
     >>> found = action_errors(folder / "said.npz", root)
-    >>> [(row.name, row.keys[0].mae) for row in found.rows][:2]
+    >>> [(row.name, row.parts[0].mae) for row in found.rows][:2]
     [('prediction', 0.5), ('hold_last', 0.6666666666666666)]
     """
     episodes, rows = _opened(dataset)
@@ -143,9 +143,9 @@ def _parents(predicted: Path, episodes: Episodes) -> list[Parent]:
 def _scored(
     predicted: Path, episodes: Episodes, rows: EpisodeRows, options: ActionOptions, parents: Sequence[Parent]
 ) -> ActionResult:
-    keys = [_key(name, episodes) for name in options.keys]
-    if len(set(options.keys)) < len(keys) or not keys:
-        message = f"expected each key once, and at least one, got {', '.join(options.keys)}"
+    keys = [_key(name, episodes) for name in options.parts]
+    if len(set(options.parts)) < len(keys) or not keys:
+        message = f"expected each key once, and at least one, got {', '.join(options.parts)}"
         raise SchemaError(Problem("key-twice", "keys", message))
     said = read_predicted(predicted, keys)
     numbers = _known_rows(predicted, said, episodes)
@@ -156,7 +156,7 @@ def _scored(
     for name, found in sums.items():
         if found.counts[0] == sums["prediction"].counts[0]:  # else it was not known of some episode
             errors = tuple(found.of_key(part) for part in _parts(keys))
-            table.append(ActionRow(name=name, kind="prediction" if name == "prediction" else "chance", keys=errors))
+            table.append(ActionRow(name=name, kind="prediction" if name == "prediction" else "chance", parts=errors))
     counts = sums["prediction"].counts
     return ActionResult(
         provenance=provenance(parameters=options.as_json(), parents=parents),
@@ -174,7 +174,7 @@ def _scored(
         episodes=tuple(numbers),
         rows_predicted=len(said.row),
         steps_scored=tuple(counts.tolist()),
-        keys=tuple(ActionKey(name=key.name, numbers=key.numbers) for key in keys),
+        parts=tuple(ActionKey(name=key.name, numbers=key.numbers) for key in keys),
         rows=tuple(table),
     )
 

@@ -408,7 +408,7 @@ def sample_action_result(*, prediction: float = 0.25, numbers: int = 2) -> Actio
 
     Examples
     --------
-    >>> [row.keys[0].mae for row in sample_action_result().rows]
+    >>> [row.parts[0].mae for row in sample_action_result().rows]
     [0.25, 0.5]
     """
 
@@ -425,9 +425,9 @@ def sample_action_result(*, prediction: float = 0.25, numbers: int = 2) -> Actio
         episodes=(0,),
         rows_predicted=4,
         steps_scored=(4, 3),
-        keys=(ActionKey(name="arm", numbers=names), ActionKey(name="hand", numbers=("7",))),
+        parts=(ActionKey(name="arm", numbers=names), ActionKey(name="hand", numbers=("7",))),
         rows=(
-            ActionRow(name="prediction", kind="prediction", keys=(errors(prediction, numbers), errors(prediction, 1))),
-            ActionRow(name="hold_last", kind="chance", keys=(errors(0.5, numbers), errors(0.5, 1))),
+            ActionRow(name="prediction", kind="prediction", parts=(errors(prediction, numbers), errors(prediction, 1))),
+            ActionRow(name="hold_last", kind="chance", parts=(errors(0.5, numbers), errors(0.5, 1))),
         ),
     )

@@ -58,7 +58,7 @@ def test_json_is_the_record_and_out_holds_it(evaluate: Callable[..., Ran], tmp_p
     code, out, _ = evaluate("said.npz", "set", "--json", "--out", "scores.json", "--train", "0:1")
     told = json.loads(out)
     assert (code, told["format"], told["rules"]["means_of"]) == (0, "lapsdata.action_result", "train_episodes")
-    assert told["keys"][0]["numbers"] == ["0", "1", "2"]
+    assert told["parts"][0]["numbers"] == ["0", "1", "2"]
     assert json.loads((tmp_path / "scores.json").read_text())["rows"] == told["rows"]
 
 

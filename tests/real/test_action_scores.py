@@ -1,4 +1,4 @@
-"""Actions of a real GR00T set scored against itself: what is true has no error, and what is held that of plain NumPy."""
+"""Actions of a real GR00T set scored against itself: the truth has no error, what is held that of plain NumPy."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def test_the_truth_has_no_error_and_holding_has_its_own(real_data: Path, tmp_pat
     rows = np.arange(8, len(actions) - HORIZON, 8)
     chunks = actions[rows[:, None] + np.arange(HORIZON)]
     np.savez(tmp_path / "said.npz", episode=np.full(len(rows), 3), row=rows, actions=chunks)
-    found = action_errors(tmp_path / "said.npz", root, ActionOptions(keys=("left_arm", "right_arm")))
+    found = action_errors(tmp_path / "said.npz", root, ActionOptions(parts=("left_arm", "right_arm")))
     assert [row.name for row in found.rows] == ["prediction", "hold_last", "mean_action", "mean_trajectory"]
-    assert [key.mae for key in found.rows[0].keys] == [0, 0]
+    assert [key.mae for key in found.rows[0].parts] == [0, 0]
     # Of GR1 the left arm is motors 0 to 6, the right one 22 to 28.
-    for key, part in zip(found.rows[1].keys, (slice(0, 7), slice(22, 29)), strict=True):
+    for key, part in zip(found.rows[1].parts, (slice(0, 7), slice(22, 29)), strict=True):
         apart = np.abs(actions[rows - 1][:, None, part] - chunks[:, :, part])
         assert key.mae == pytest.approx(apart.mean())
         assert [step.mae for step in key.steps] == pytest.approx(apart.mean(axis=(0, 2)))
-    assert found.keys[1].numbers == tuple(f"motor_{number}" for number in range(22, 29))
+    assert found.parts[1].numbers == tuple(f"motor_{number}" for number in range(22, 29))

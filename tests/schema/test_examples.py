@@ -24,8 +24,8 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "schemas" / "examples"
 BEYOND_JSON_SCHEMA = {
     "action_result.v1/chance_called_prediction": "expected each row once, chance after the prediction",
     "action_result.v1/episodes_falling": "expected each episode once, rising",
-    "action_result.v1/key_twice": "expected each key once",
-    "action_result.v1/keys_too_few": "expected errors of each of 2 keys",
+    "action_result.v1/part_twice": "expected each key once",
+    "action_result.v1/parts_too_few": "expected errors of each of 2 keys",
     "action_result.v1/numbers_too_few": "expected errors of each number of a key",
     "action_result.v1/prediction_last": "expected the prediction as first row, and as no other",
     "action_result.v1/row_twice": "expected each row once, chance after the prediction",

@@ -67,8 +67,8 @@ def test_errors_beside_chance(root: Path, tmp_path: Path, suffix: str) -> None:
         ("mean_action", "chance"),
         ("mean_trajectory", "chance"),
     ]
-    assert found.rows[0].keys[0].mae == pytest.approx(0.25)
-    assert found.rows[0].keys[0].mse == pytest.approx(0.0625)
+    assert found.rows[0].parts[0].mae == pytest.approx(0.25)
+    assert found.rows[0].parts[0].mse == pytest.approx(0.0625)
     assert (found.episodes, found.rows_predicted, found.steps_scored) == ((1, 2), 4, (4, 2, 2))
     assert found.policies == {
         "steps_beyond_the_end_left_out": 4,
@@ -80,20 +80,20 @@ def test_errors_beside_chance(root: Path, tmp_path: Path, suffix: str) -> None:
 def test_rows_of_chance_by_hand(root: Path, tmp_path: Path) -> None:
     # Of episode 1, the numbers of row r are 1.5, r + 0.5 and r + 1.5.
     found = {row.name: row for row in action_errors(said(tmp_path / "said.npz", chunks([(1, 2)])), root).rows}
-    assert found["prediction"].keys[0].mae == 0
+    assert found["prediction"].parts[0].mae == 0
     # What was done at row 1, held at rows 2, 3 and 4.
-    assert [step.mae for step in found["hold_last"].keys[0].steps] == pytest.approx([2 / 3, 4 / 3, 2])
+    assert [step.mae for step in found["hold_last"].parts[0].steps] == pytest.approx([2 / 3, 4 / 3, 2])
     others = np.concatenate([truth(0), truth(2)])
     wanted = np.abs(truth(1)[2:5] - others.mean(axis=0))
-    assert found["mean_action"].keys[0].mae == pytest.approx(wanted.mean())
-    assert [one.mae for one in found["mean_action"].keys[0].numbers] == pytest.approx(wanted.mean(axis=0))
+    assert found["mean_action"].parts[0].mae == pytest.approx(wanted.mean())
+    assert [one.mae for one in found["mean_action"].parts[0].numbers] == pytest.approx(wanted.mean(axis=0))
     place = np.arange(2, 5) / 5
     curves = [
         np.stack([np.interp(place, np.linspace(0, 1, len(one)), column) for column in one.T], axis=1)
         for one in (truth(0), truth(2))
     ]
     wanted = np.abs(truth(1)[2:5] - np.mean(curves, axis=0))
-    assert found["mean_trajectory"].keys[0].mae == pytest.approx(wanted.mean(), abs=1e-2)
+    assert found["mean_trajectory"].parts[0].mae == pytest.approx(wanted.mean(), abs=1e-2)
 
 
 @pytest.mark.parametrize("names", [("arm", "hand"), ("hand",), ("action.hand", "arm")])
@@ -102,11 +102,11 @@ def test_keys_are_parts_of_one_array_of_the_whole_column(root: Path, tmp_path: P
     arrays["actions"][:, :, 2] += 0.5
     if set(names) == {"action.hand", "arm"}:
         with pytest.raises(SchemaError, match="expected keys in the order of action"):
-            action_errors(said(tmp_path / "said.npz", arrays), root, ActionOptions(keys=names))
+            action_errors(said(tmp_path / "said.npz", arrays), root, ActionOptions(parts=names))
         return
-    found = action_errors(said(tmp_path / "said.npz", arrays), root, ActionOptions(keys=names))
-    assert [key.name for key in found.keys] == list(names)
-    by_name = {key.name: errors.mae for key, errors in zip(found.keys, found.rows[0].keys, strict=True)}
+    found = action_errors(said(tmp_path / "said.npz", arrays), root, ActionOptions(parts=names))
+    assert [key.name for key in found.parts] == list(names)
+    by_name = {key.name: errors.mae for key, errors in zip(found.parts, found.rows[0].parts, strict=True)}
     assert by_name == {name: pytest.approx(0.5 if name == "hand" else 0.0) for name in names}
 
 
@@ -114,16 +114,16 @@ def test_keys_have_arrays_of_their_own_in_any_order(root: Path, tmp_path: Path) 
     whole = chunks(ALL[::-1])
     arrays = {name: whole[name] for name in ("episode", "row")}
     arrays |= {"hand": whole["actions"][:, :, 2:] + 0.5, "arm": whole["actions"][:, :, :2]}
-    found = action_errors(said(tmp_path / "said.npz", arrays), root, ActionOptions(keys=("hand", "arm")))
-    assert [one.mae for one in found.rows[0].keys] == pytest.approx([0.5, 0])
-    assert [key.numbers for key in found.keys] == [("2",), ("0", "1")]
+    found = action_errors(said(tmp_path / "said.npz", arrays), root, ActionOptions(parts=("hand", "arm")))
+    assert [one.mae for one in found.rows[0].parts] == pytest.approx([0.5, 0])
+    assert [key.numbers for key in found.parts] == [("2",), ("0", "1")]
 
 
 def test_one_array_of_the_numbers_of_the_keys(root: Path, tmp_path: Path) -> None:
     arrays = chunks(ALL)
     arrays["actions"] = arrays["actions"][:, :, :2]
-    found = action_errors(said(tmp_path / "said.npz", arrays), root, ActionOptions(keys=("arm",)))
-    assert found.rows[0].keys[0].mae == 0
+    found = action_errors(said(tmp_path / "said.npz", arrays), root, ActionOptions(parts=("arm",)))
+    assert found.rows[0].parts[0].mae == 0
 
 
 def test_the_order_of_rows_changes_nothing_but_the_file(root: Path, tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_the_order_of_rows_changes_nothing_but_the_file(root: Path, tmp_path: Pa
 def test_the_digest_is_of_the_truth_and_of_the_keys(root: Path, tmp_path: Path) -> None:
     said(tmp_path / "said.npz", chunks(ALL))
     digests = {
-        action_errors(tmp_path / "said.npz", root, ActionOptions(keys=keys)).truth_digest
+        action_errors(tmp_path / "said.npz", root, ActionOptions(parts=keys)).truth_digest
         for keys in (("action",), ("arm", "hand"), ("arm",))
     }
     other = write_lerobot(tmp_path / "other", lengths=(4, 6, 6))
@@ -148,7 +148,7 @@ def test_means_of_a_train_part_alone(root: Path, tmp_path: Path) -> None:
     path = said(tmp_path / "said.npz", chunks([(2, 1)]))
     found = action_errors(path, root, ActionOptions(train=(0, 1)))
     wanted = np.abs(truth(2)[1:4] - truth(0).mean(axis=0)).mean()
-    assert found.rows[2].keys[0].mae == pytest.approx(wanted)
+    assert found.rows[2].parts[0].mae == pytest.approx(wanted)
     assert found.rules.means_of == "train_episodes"
 
 
@@ -191,7 +191,7 @@ def test_arrays_of_keys_that_do_not_fit_each_other(
 ) -> None:
     arrays = {"episode": np.array([1]), "row": np.array([1]), "arm": np.zeros(arm), "hand": np.zeros(hand)}
     with pytest.raises(SchemaError, match="every key has the horizon of the first, and the numbers of its part"):
-        action_errors(said(tmp_path / "said.npz", arrays), root, ActionOptions(keys=("arm", "hand")))
+        action_errors(said(tmp_path / "said.npz", arrays), root, ActionOptions(parts=("arm", "hand")))
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def test_arrays_of_keys_that_do_not_fit_each_other(
 )
 def test_keys_that_are_not_there(root: Path, tmp_path: Path, keys: tuple[str, ...], message: str) -> None:
     with pytest.raises(SchemaError, match=message):
-        action_errors(said(tmp_path / "said.npz", chunks(ALL)), root, ActionOptions(keys=keys))
+        action_errors(said(tmp_path / "said.npz", chunks(ALL)), root, ActionOptions(parts=keys))
 
 
 def test_files_that_are_none(root: Path, tmp_path: Path) -> None:
@@ -234,4 +234,4 @@ def test_a_result_is_kept_and_made_again_when_the_prediction_is_another(root: Pa
     said(path, chunks(ALL, 0.5))
     fates.append(score_actions(path, root, out).fate)
     assert fates == ["made", "kept", "changed"]
-    assert read_sealed_json(out, ActionResult).rows[0].keys[0].mae == pytest.approx(0.5)
+    assert read_sealed_json(out, ActionResult).rows[0].parts[0].mae == pytest.approx(0.5)

@@ -58,7 +58,7 @@ def actions(
     from lapsdata.stages.actions import ActionOptions, action_errors, score_actions
 
     chosen = (*(keys or ["action"]), *(more or ()))
-    options = ActionOptions(keys=chosen, train=None if train is None else _span(train))
+    options = ActionOptions(parts=chosen, train=None if train is None else _span(train))
     result = (
         action_errors(found, dataset, options)
         if out is None
