@@ -81,7 +81,10 @@ def check_episodes(path: Path, adapter: Adapter, advance: Advance, *, decode: bo
             note += f", {decoded} frames decoded"
         else:
             note += ", no frame decoded"
-    return CheckedItem(path, kind, None, 0, note, (*adapted.notes, *faults, *told))
+    # What the reader saw of the first rows, all rows and frames tell better.
+    exact = any(problem.code.startswith("time-offset") for problem in told)
+    notes = [problem for problem in adapted.notes if not (exact and problem.code == "late-start")]
+    return CheckedItem(path, kind, None, 0, note, (*notes, *faults, *told))
 
 
 def _videos(episodes: Episodes) -> int:
