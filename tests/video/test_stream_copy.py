@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from lapsdata.errors import StorageError
 from lapsdata.video.probe import find_source
 from lapsdata.video.reader import open_video
-from lapsdata.video.stream_copy import copies_exactly, copy_frames
+from lapsdata.video.stream_copy import StreamJoin, copies_exactly, copy_frames
 from lapsdata.video.writer import write_video
 
 if TYPE_CHECKING:
@@ -35,9 +36,10 @@ def decoded(path: Path) -> tuple[np.ndarray, np.ndarray]:
         return video.facts.frame_s, np.stack([frame.image for frame in video.frames()])
 
 
-def test_copied_frames_are_those_of_the_source(tmp_path: Path) -> None:
+@pytest.mark.parametrize("codec", ["h264", "av1"])
+def test_copied_frames_are_those_of_the_source(tmp_path: Path, codec: str) -> None:
     times = np.cumsum([0.0, *np.random.default_rng(2).integers(900, 9000, 19)]) / 90_000
-    whole = source(tmp_path / "whole.mp4", times.tolist())
+    whole = source(tmp_path / "whole.mp4", times.tolist(), codec=codec)
     keys = whole.facts.keyframes.tolist()
     assert len(keys) > 2
     _, pictures = decoded(tmp_path / "whole.mp4")
@@ -58,6 +60,59 @@ def test_only_whole_groups_of_pictures_are_copied(tmp_path: Path) -> None:
             assert copies_exactly(whole, first, until) == (first in keys and until in keys)
 
 
-@pytest.mark.parametrize(("name", "codec"), [("whole.mkv", "h264"), ("whole.mp4", "av1")])
-def test_other_containers_and_codecs_are_not_copied(tmp_path: Path, name: str, codec: str) -> None:
-    assert not copies_exactly(source(tmp_path / name, (np.arange(10) / 10).tolist(), codec=codec), 0, 10)
+def test_other_containers_are_not_copied(tmp_path: Path) -> None:
+    assert not copies_exactly(source(tmp_path / "whole.mkv", (np.arange(10) / 10).tolist()), 0, 10)
+
+
+@pytest.mark.parametrize("codec", ["h264", "av1"])
+def test_joined_videos_follow_one_another_frame_by_frame(tmp_path: Path, codec: str) -> None:
+    lengths, wanted_s, wanted, begin = (7, 3, 12), [], [], 0.0
+    with StreamJoin(tmp_path / "joined.mp4") as join:
+        for number, length in enumerate(lengths):
+            part = tmp_path / f"{number}.mp4"
+            source(part, (np.arange(length) / 10).tolist(), codec=codec)
+            span = join.append(part)
+            assert span is not None
+            assert (span.start_s, span.end_s) == pytest.approx((begin, begin + length / 10))
+            part_s, pictures = decoded(part)
+            wanted_s.append(part_s + begin)
+            wanted.append(pictures)
+            begin += length / 10
+        assert not (tmp_path / "joined.mp4").exists()
+    came_s, came = decoded(tmp_path / "joined.mp4")
+    np.testing.assert_allclose(came_s, np.concatenate(wanted_s), atol=1e-6)
+    np.testing.assert_array_equal(came, np.concatenate(wanted))
+
+
+def test_a_first_frame_that_comes_late_keeps_its_time(tmp_path: Path) -> None:
+    source(tmp_path / "a.mp4", [0.0, 0.1, 0.2])
+    source(tmp_path / "b.mp4", [0.1, 0.2, 0.3])
+    with StreamJoin(tmp_path / "joined.mp4") as join:
+        spans = [join.append(tmp_path / name) for name in ("a.mp4", "b.mp4")]
+    assert spans[1] is not None
+    assert (spans[1].start_s, spans[1].end_s) == pytest.approx((0.3, 0.7))
+    np.testing.assert_allclose(decoded(tmp_path / "joined.mp4")[0], [0.0, 0.1, 0.2, 0.4, 0.5, 0.6], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "times"), [("b.mp4", "av1", 10), ("b.mkv", "h264", 10), ("b.mp4", "h264", 12)]
+)
+def test_what_cannot_follow_is_not_joined(tmp_path: Path, name: str, codec: str, times: int) -> None:
+    """Another codec, another container, another clock."""
+    source(tmp_path / "a.mp4", (np.arange(5) / 10).tolist())
+    source(tmp_path / name, (np.arange(5) / times).tolist(), codec=codec)
+    with StreamJoin(tmp_path / "joined.mp4") as join:
+        assert join.append(tmp_path / "a.mp4") is not None
+        assert join.append(tmp_path / name) is None
+    np.testing.assert_array_equal(decoded(tmp_path / "joined.mp4")[1], decoded(tmp_path / "a.mp4")[1])
+
+
+def test_nothing_is_there_of_what_was_not_joined_to_the_end(tmp_path: Path) -> None:
+    source(tmp_path / "a.mp4", (np.arange(5) / 10).tolist())
+    join = StreamJoin(tmp_path / "joined.mp4")
+    assert join.append(tmp_path / "a.mp4") is not None
+    with pytest.raises(StorageError, match=r"nothing\.mp4: cannot open"), join:
+        join.append(tmp_path / "nothing.mp4")
+    with StreamJoin(tmp_path / "empty.mp4"):
+        pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mp4"]

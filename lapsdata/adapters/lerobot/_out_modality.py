@@ -1,0 +1,50 @@
+"""`meta/modality.json` for GR00T: as the source has it, else one part for each vector, camera and the task."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING, Any
+
+from lapsdata.adapters.lerobot.modality import MODALITY
+from lapsdata.errors import Problems
+from lapsdata.storage.atomic import storage_errors
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lapsdata.adapters.lerobot.reading import LeRobotSet
+
+__all__ = ["write_modality"]
+
+_CAMERAS = "observation.images."
+
+
+def write_modality(root: Path, found: LeRobotSet) -> Problems:
+    """Write the names of parts, and say where they had to be made up."""
+    notes, source, target = Problems(), found.root / MODALITY, root / MODALITY
+    with storage_errors(target, "write"):
+        if source.is_file():
+            shutil.copyfile(source, target)
+            return notes
+        made = _made(found)
+        target.write_text(json.dumps(made, indent=4), encoding="utf-8")
+    message = "the source names no parts of its vectors: state and action are one part each"
+    fix = "name the parts that your embodiment has: left_arm, left_hand ..."
+    notes.add("modality-made", MODALITY, message, fix, "warning")
+    absent = [name for name in ("state", "action", "video") if not made[name]]
+    if absent:
+        message = f"GR00T asks for {', '.join(absent)}, and the set has no such column or camera"
+        notes.add("no-modality", MODALITY, message, None, "warning")
+    return notes
+
+
+def _made(found: LeRobotSet) -> dict[str, Any]:
+    shapes = {feature.name: feature.shape for feature in found.info.features}
+    parts = {}
+    for part, column in (("state", "observation.state"), ("action", "action")):
+        length = (shapes[column] or (1,))[0] if column in shapes else 0
+        parts[part] = {part: {"start": 0, "end": length, "original_key": column}} if length else {}
+    cameras = {one.name.removeprefix(_CAMERAS): {"original_key": one.name} for one in found.info.cameras}
+    tasks = {"human.task_description": {"original_key": "task_index"}} if "task_index" in shapes else {}
+    return {**parts, "video": cameras, "annotation": tasks}

@@ -1,0 +1,128 @@
+"""Statistics of the columns of a set, exact: of each episode, and of all rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from lapsdata.adapters.lerobot.info import read_json
+from lapsdata.adapters.lerobot.tables import find_table
+from lapsdata.storage.episode_rows import EpisodeRows
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from lapsdata.containers import Episodes
+
+    Column = dict[str, NDArray[Any]]
+
+__all__ = ["QUANTILES", "SetStats", "column_stats", "set_stats", "told_stats"]
+
+QUANTILES = {f"q{percent:02d}": percent / 100 for percent in (1, 10, 50, 90, 99)}
+"""Of each number of a column, linear between values."""
+
+_PLAIN = ("min", "max", "mean", "std")
+
+
+class SetStats(NamedTuple):
+    """What numbers of each column are, by the words of LeRobot.
+
+    Parameters
+    ----------
+    episodes : dict of dict of np.ndarray (E, D) or list
+        By column and kind; of cameras a list, None where that is not known of an episode.
+    total : dict of dict of np.ndarray (D,) or list
+        Of all rows.
+    """
+
+    episodes: dict[str, dict[str, Any]]
+    total: dict[str, dict[str, Any]]
+
+
+def column_stats(values: NDArray[Any]) -> Column:
+    """Return minimum, maximum, mean, deviation of all values (not of a sample), number and quantiles of rows.
+
+    Parameters
+    ----------
+    values : np.ndarray (R, ...)
+        A number per row is one of shape (1,).
+    """
+    numbers = np.asarray(values, np.float64)
+    numbers = numbers.reshape(len(numbers), *(numbers.shape[1:] or (1,)))
+    found = {kind: getattr(numbers, kind)(axis=0) for kind in _PLAIN}
+    marks = np.quantile(numbers, list(QUANTILES.values()), axis=0)
+    return {**found, "count": np.array([len(numbers)]), **dict(zip(QUANTILES, marks, strict=True))}
+
+
+def set_stats(root: Path, episodes: Episodes) -> SetStats:
+    """Return statistics of all columns of numbers; one column at a time is held, of all rows."""
+    rows = EpisodeRows(root, episodes)
+    by_episode, total = {}, {}
+    for name in (feature.name for feature in episodes.header.features if feature.dtype != "text"):
+        parts = [rows.read(place, [name])[name] for place in range(len(episodes))]
+        each = [column_stats(part) for part in parts]
+        by_episode[name] = {kind: np.stack([one[kind] for one in each]) for kind in each[0]}
+        total[name] = column_stats(np.concatenate(parts))
+    return SetStats(by_episode, total)
+
+
+def told_stats(root: Path, episodes: Episodes) -> SetStats:
+    """Return what a set says itself of its cameras, whose frames are not decoded for it."""
+    cameras = [camera.name for camera in episodes.header.cameras]
+    path = root / "meta/stats.json"
+    told: Any = read_json(path) if path.is_file() else {}
+    total = {name: told[name] for name in cameras if isinstance(told, dict) and isinstance(told.get(name), dict)}
+    known = _by_number(root, cameras)
+    by_episode: dict[str, dict[str, Any]] = {}
+    for name in cameras:
+        each = [known.get(number, {}).get(name, {}) for number in episodes.number.tolist()]
+        kinds = list(dict.fromkeys(kind for one in each for kind in one))
+        if kinds:
+            by_episode[name] = {kind: [one.get(kind) for one in each] for kind in kinds}
+            if name not in total and all(one.keys() >= {*_PLAIN, "count"} for one in each):
+                total[name] = _together(each)
+    return SetStats(by_episode, total)
+
+
+def _by_number(root: Path, cameras: list[str]) -> dict[int, dict[str, dict[str, Any]]]:
+    """Return statistics of cameras by the number of the episode, from lines or from columns."""
+    meta = root / "meta"
+    lines = find_table(meta, "episodes_stats")
+    if lines is not None:
+        return {row["episode_index"]: _filled(row.get("stats") or {}) for row in lines.table.to_pylist()}
+    table = find_table(meta, "episodes")
+    if table is None:
+        return {}
+    begin = {f"stats/{camera}/": camera for camera in cameras}
+    names = {name: start for name in table.table.schema.names for start in begin if name.startswith(start)}
+    found: dict[int, dict[str, dict[str, Any]]] = {}
+    for row in table.table.select(["episode_index", *names]).to_pylist():
+        one = found.setdefault(row["episode_index"], {})
+        for name, start in names.items():
+            if row[name] is not None:
+                one.setdefault(begin[start], {})[name.removeprefix(start)] = row[name]
+    return found
+
+
+def _filled(stats: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the kinds that are told: a table of lines has all kinds of any line."""
+    return {
+        name: {kind: value for kind, value in one.items() if value is not None}
+        for name, one in stats.items()
+        if one is not None
+    }
+
+
+def _together(each: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return statistics of all episodes from those of each: exact but for quantiles, which are not told so."""
+    count = np.array([one["count"][0] for one in each], np.float64)
+    stacked = {kind: np.array([one[kind] for one in each], np.float64) for kind in _PLAIN}
+    weight = count.reshape(-1, *[1] * (stacked["mean"].ndim - 1)) / count.sum()
+    mean = (weight * stacked["mean"]).sum(0)
+    variance = (weight * (stacked["std"] ** 2 + (stacked["mean"] - mean) ** 2)).sum(0)
+    low, high = stacked["min"].min(0), stacked["max"].max(0)
+    found = {"min": low, "max": high, "mean": mean, "std": np.sqrt(variance), "count": count.sum(keepdims=True)}
+    return {kind: value.astype(np.int64) if kind == "count" else value for kind, value in found.items()}

@@ -1,0 +1,241 @@
+"""Videos from one layout to another: whole files as they are, packets where they can be cut or joined, else encoded."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+import numpy as np
+
+from lapsdata.adapters.lerobot._out_rows import FileNumber
+from lapsdata.errors import CorruptDataError, Problem
+from lapsdata.storage.atomic import storage_errors
+from lapsdata.video.probe import find_source, probe
+from lapsdata.video.reader import open_video
+from lapsdata.video.stream_copy import StreamJoin, copies_exactly, copy_frames
+from lapsdata.video.writer import write_video
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from lapsdata.adapters.lerobot.reading import LeRobotSet
+    from lapsdata.video._decoding import PacketSource
+    from lapsdata.video.stream_copy import Joined
+    from lapsdata.video.writer import VideoCodec
+
+__all__ = ["VIDEO_V2", "VIDEO_V3", "VideoCounts", "copy_whole", "cut_videos", "join_videos"]
+
+VIDEO_V2 = "videos/chunk-{episode_chunk:03d}/{video_key}/episode_{episode_index:06d}.mp4"
+VIDEO_V3 = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
+
+# LeRobot takes a frame for that of a row within this.
+_TOLERANCE_S = 1e-4
+
+
+@dataclass(slots=True)
+class VideoCounts:
+    """What became of videos of episodes: one of a camera each.
+
+    Parameters
+    ----------
+    whole, packets : int
+        Files that were copied; parts whose packets were.
+    encoded : set of int
+        Episodes of which a video had to be encoded again.
+    unlike_rows : set of int
+        Episodes whose video, as it was cut, has another number of frames than of rows.
+    shifted : set of int
+        Episodes whose first frame is not at their time 0, and is now.
+    """
+
+    whole: int = 0
+    packets: int = 0
+    encoded: set[int] = field(default_factory=set)
+    unlike_rows: set[int] = field(default_factory=set)
+    shifted: set[int] = field(default_factory=set)
+
+
+class _Shown(NamedTuple):
+    """The video of an episode."""
+
+    place: int
+    number: int
+    path: Path
+    start_s: float
+
+
+def _shown(found: LeRobotSet, camera: str) -> list[_Shown]:
+    episodes = found.episodes
+    index, start_s = episodes.video_index[camera].tolist(), episodes.video_start_s[camera].tolist()
+    return [
+        _Shown(place, number, found.root / episodes.video_files[file], begin)
+        for place, (number, file, begin) in enumerate(zip(episodes.number.tolist(), index, start_s, strict=True))
+        if file >= 0
+    ]
+
+
+def _v2(root: Path, camera: str, number: int, chunk: int) -> Path:
+    path = root / VIDEO_V2.format(episode_chunk=number // chunk, episode_index=number, video_key=camera)
+    with storage_errors(path, "write"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _copied(source: Path, path: Path) -> None:
+    with storage_errors(path, "copy"):
+        shutil.copyfile(source, path)
+
+
+def copy_whole(root: Path, found: LeRobotSet, camera: str, chunk: int, counts: VideoCounts) -> None:
+    """Copy the videos of a camera, from versions 2 to versions 2."""
+    for one in _shown(found, camera):
+        _copied(one.path, _v2(root, camera, one.number, chunk))
+        counts.whole += 1
+
+
+def cut_videos(
+    root: Path, found: LeRobotSet, camera: str, chunk: int, counts: VideoCounts, ends: Mapping[int, float]
+) -> None:
+    """Cut the videos of a camera into those of episodes, from version 3 to versions 2.
+
+    Parameters
+    ----------
+    root : Path
+    found : LeRobotSet
+    camera : str
+    chunk : int
+        Episodes in a folder.
+    counts : VideoCounts
+        Is counted up.
+    ends : mapping of float, seconds
+        By number of the episode, where it ends in its video; else it ends where the next one begins.
+    """
+    shown = _shown(found, camera)
+    starts: dict[Path, list[float]] = {}
+    for one in shown:
+        starts.setdefault(one.path, []).append(one.start_s)
+    known, source = None, cast("PacketSource", None)
+    for one in shown:
+        if one.path != known:
+            known, source = one.path, _source(one.path)
+        later = [start for start in starts[one.path] if start > one.start_s]
+        end_s = ends.get(one.number, min(later, default=float("inf")))
+        first, until = _frames(source, one, end_s, found.info.rate.period_s)
+        path = _v2(root, camera, one.number, chunk)
+        _cut(source, path, first, until, one, counts)
+        if until - first != int(found.episodes.rows[one.place]):
+            counts.unlike_rows.add(one.number)
+
+
+def _source(path: Path) -> PacketSource:
+    found, session = find_source(path, "rgb", stream=None, rate=None, frame_s=None, times="packets")
+    if session is not None:
+        session.close()
+    return cast("PacketSource", found)
+
+
+def _frames(source: PacketSource, one: _Shown, end_s: float, period_s: float) -> tuple[int, int]:
+    """Return the frames of an episode: those from its time 0 to its end, each taken to the nearest frame."""
+    times, half = source.facts.frame_s, 0.5 * period_s
+    first, until = np.searchsorted(times, [one.start_s - half, end_s - half]).tolist()
+    if until <= first:
+        where = f"{one.path}: episode {one.number}"
+        span = f"{one.start_s:g} to {end_s:g} s"
+        message = f"expected frames at {span}, got a video of {times[0]:g} to {source.facts.end_s:g} s"
+        fix = "the list of episodes is of other videos, or the video is not whole: copy or record it again"
+        raise CorruptDataError(Problem("no-frames", where, message, fix))
+    return first, until
+
+
+def _cut(source: PacketSource, path: Path, first: int, until: int, one: _Shown, counts: VideoCounts) -> None:
+    times = source.facts.frame_s
+    if first == 0 and until == source.facts.frames and one.start_s == 0:
+        _copied(one.path, path)
+        counts.whole += 1
+        return
+    if abs(float(times[first]) - one.start_s) > _TOLERANCE_S:
+        counts.shifted.add(one.number)
+    wanted = times[first:until] - times[first]
+    if copies_exactly(source, first, until):
+        copy_frames(source, path, first, until)
+        _expect_times(path, wanted)
+        counts.packets += 1
+        return
+    # As it was, where it can be, so that info.json stays true of it.
+    codec = cast("VideoCodec", source.facts.codec if source.facts.codec in ("h264", "av1") else "h264")
+    with open_video(source.source) as video:
+        write_video(path, (frame.image for frame in video.frames(range(first, until))), wanted, codec=codec)
+    counts.encoded.add(one.number)
+
+
+def _expect_times(path: Path, wanted: np.ndarray[Any, np.dtype[np.float64]]) -> None:
+    """Hold what was written of packets against the times that it must have.
+
+    Raises
+    ------
+    CorruptDataError
+        It has others.
+    """
+    came = probe(path).frame_s
+    if len(came) != len(wanted) or np.abs(came - wanted).max(initial=0.0) > _TOLERANCE_S:
+        message = f"expected {len(wanted)} frames at the times of the source, got {len(came)} frames at others"
+        raise CorruptDataError(Problem("wrong-copy", str(path), message, "convert the videos with another program"))
+
+
+def join_videos(
+    root: Path, found: LeRobotSet, camera: str, chunk: int, limit: float, counts: VideoCounts
+) -> list[dict[str, int | float | None]]:
+    """Join the videos of a camera, from versions 2 to version 3, and return where each episode lies.
+
+    A file ends before the video that would bring it over `limit` bytes, or whose packets cannot follow.
+    """
+    numbers, places = FileNumber(chunk), _nowhere(camera, len(found.episodes))
+    shown, begin = _shown(found, camera), 0
+    while begin < len(shown):
+        at = next(numbers)
+        path = root / VIDEO_V3.format(video_key=camera, chunk_index=at[0], file_index=at[1])
+        with storage_errors(path, "write"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        spans = _joined(path, shown, begin, limit)
+        if len(spans) > 1:
+            counts.packets += len(spans)
+        else:
+            # Alone it stays as it is, to the byte.
+            _copied(shown[begin].path, path)
+            counts.whole += 1
+            spans = [(0.0, probe(path).end_s)]
+        for span in spans:
+            places[shown[begin].place] = dict(zip(_columns(camera), (*at, *span), strict=True))
+            begin += 1
+    return places
+
+
+def _joined(path: Path, shown: Sequence[_Shown], begin: int, limit: float) -> list[Joined | tuple[float, float]]:
+    """Join as many videos from `begin` on as follow one another; one or none where the first stands alone."""
+    spans: list[Joined | tuple[float, float]] = []
+    wanted, nbytes = [np.empty(0)], 0
+    with StreamJoin(path) as join:
+        for at in range(begin, len(shown)):
+            one = shown[at]
+            nbytes += one.path.stat().st_size
+            if spans and nbytes > limit:
+                break
+            span = join.append(one.path)
+            if span is None:
+                break
+            spans.append(span)
+            wanted.append(probe(one.path).frame_s + span.start_s)
+    if spans:
+        _expect_times(path, np.concatenate(wanted))
+    return spans
+
+
+def _columns(camera: str) -> tuple[str, ...]:
+    names = ("chunk_index", "file_index", "from_timestamp", "to_timestamp")
+    return tuple(f"videos/{camera}/{name}" for name in names)
+
+
+def _nowhere(camera: str, count: int) -> list[dict[str, int | float | None]]:
+    return [dict.fromkeys(_columns(camera)) for _ in range(count)]

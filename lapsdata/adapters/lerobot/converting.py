@@ -1,0 +1,193 @@
+"""From any version of LeRobot to any other: rows as they are, videos without encoding them again where that can be.
+
+Rows keep their columns, types, times and numbers. Files of videos are copied as they are where they show one episode on
+both sides; else their packets are joined (to version 3.0) or cut at keyframes (from it), and only what does not begin
+and end at a keyframe is encoded again, which is told. Statistics of numbers are computed anew from all rows; those of
+frames are carried over. What the new version has no place for is named.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+
+from lapsdata.adapters.lerobot._faults import spans_told
+from lapsdata.adapters.lerobot._out_meta import CHUNK, DATA_MB, VIDEO_MB, told_of, write_info, write_meta
+from lapsdata.adapters.lerobot._out_modality import write_modality
+from lapsdata.adapters.lerobot._out_rows import rows_beside, write_rows_v2, write_rows_v3
+from lapsdata.adapters.lerobot._out_stats import QUANTILES, SetStats, set_stats, told_stats
+from lapsdata.adapters.lerobot._out_videos import VideoCounts, copy_whole, cut_videos, join_videos
+from lapsdata.adapters.lerobot.modality import MODALITY
+from lapsdata.adapters.lerobot.reading import read_set
+from lapsdata.errors import Problem, Problems, SchemaError
+from lapsdata.formats import WriteReport
+from lapsdata.storage.atomic import atomic_folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lapsdata.adapters.lerobot.info import Version
+    from lapsdata.adapters.lerobot.reading import LeRobotSet
+
+__all__ = ["TARGETS", "LeRobotTarget", "convert_set"]
+
+LeRobotTarget = Literal["lerobot-2.0", "lerobot-2.1", "lerobot-3.0", "gr00t"]
+"""What is written: a version of LeRobot; or 2.0 with the names of parts that GR00T asks for."""
+
+TARGETS: tuple[str, ...] = get_args(LeRobotTarget)
+
+_VERSIONS: dict[str, Version] = {
+    "lerobot-2.0": "v2.0", "lerobot-2.1": "v2.1", "lerobot-3.0": "v3.0", "gr00t": "v2.0",
+}  # fmt: skip
+_MB = 1 << 20
+_KNOWN_META = ("info.json", "episodes", "tasks", "stats.json", "episodes_stats", "modality.json")
+
+
+def convert_set(
+    source: Path,
+    target: Path,
+    to: LeRobotTarget,
+    *,
+    data_mb: float = DATA_MB,
+    video_mb: float = VIDEO_MB,
+    overwrite: bool = False,
+) -> WriteReport:
+    """Write a data set of LeRobot in another version, whole or not at all.
+
+    Parameters
+    ----------
+    source : Path
+        Folder with `meta/info.json`; never changed.
+    target : Path
+        The new folder.
+    to : {"lerobot-2.0", "lerobot-2.1", "lerobot-3.0", "gr00t"}
+    data_mb, video_mb : float, MiB
+        Largest files of version 3.0 that hold more than one episode.
+    overwrite : bool
+        Whether a folder that is there may be replaced.
+
+    Returns
+    -------
+    WriteReport
+        Its notes say what became of the videos, and what has no place in the new version.
+
+    Raises
+    ------
+    SchemaError
+        No such target, the version that it has already, or a set that cannot be read.
+    CorruptDataError
+        Rows or videos that are not as the list of episodes says.
+    StorageError
+        The folder is there, or something cannot be read or written.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from lapsdata.testing.episode_sets import write_lerobot
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> root = write_lerobot(folder / "old", version="v2.1", lengths=(4, 6))
+    >>> _ = convert_set(root, folder / "new", "lerobot-3.0")
+    >>> read_set(folder / "new").episodes.first_row.tolist()
+    [0, 4]
+    """
+    version = _version(to)
+    found = read_set(source)
+    if version == found.version and to != "gr00t":
+        message = f"expected another version than that of {source}, got {to} again"
+        raise SchemaError(Problem("same-format", str(target), message, "copy the folder"))
+    told, raw, splits_true = told_of(found)
+    notes, counts = Problems(), VideoCounts()
+    if not splits_true:
+        message = "splits that name no episodes of the set are written as one of all"
+        notes.add("splits-corrected", "info.json", message, severity="info")
+    cameras = [camera.name for camera in found.info.cameras if camera.stored == "video"]
+    with atomic_folder(target, overwrite=overwrite) as root:
+        places: list[dict[str, Any]] = []
+        if version == "v3.0":
+            places = list(write_rows_v3(root, found, CHUNK, data_mb * _MB))
+            for camera in cameras:
+                joined = join_videos(root, found, camera, CHUNK, video_mb * _MB, counts)
+                places = [{**one, **more} for one, more in zip(places, joined, strict=True)]
+        else:
+            write_rows_v2(root, found, CHUNK)
+            for camera in cameras:
+                if found.version == "v3.0":
+                    cut_videos(root, found, camera, CHUNK, counts, _ends(raw, camera))
+                else:
+                    copy_whole(root, found, camera, CHUNK, counts)
+        own, carried = set_stats(source, found.episodes), told_stats(source, found.episodes)
+        stats = SetStats({**own.episodes, **carried.episodes}, {**own.total, **carried.total})
+        write_meta(root, told, version, stats, places)
+        if to == "gr00t":
+            notes.extend(write_modality(root, found))
+        sizes = {"data_files_size_in_mb": data_mb, "video_files_size_in_mb": video_mb}
+        write_info(root, told, version, **(sizes if version == "v3.0" else {}))
+        nbytes = sum(path.stat().st_size for path in root.rglob("*") if path.is_file())
+    notes.extend(_of_videos(counts))
+    notes.extend(_lost(found, to, version, carried))
+    return WriteReport(target, "lerobot", nbytes, notes=tuple(notes))
+
+
+def _version(to: str) -> Version:
+    if to not in _VERSIONS:
+        message = f"expected one of {', '.join(_VERSIONS)}, got {to!r}"
+        raise SchemaError(Problem("unknown-format", "to", message))
+    return _VERSIONS[to]
+
+
+def _ends(raw: dict[int, dict[str, Any]], camera: str) -> dict[int, float]:
+    name = f"videos/{camera}/to_timestamp"
+    return {number: float(one[name]) for number, one in raw.items() if one.get(name) is not None}
+
+
+def _of_videos(counts: VideoCounts) -> Problems:
+    """Say what became of the videos."""
+    found = Problems()
+    encoded, where = len(counts.encoded), "videos"
+    if counts.whole or counts.packets or encoded:
+        message = f"{counts.whole} copied as files, {counts.packets} packet by packet: no frame of these has changed"
+        found.add("videos-copied", where, message, severity="info")
+    if encoded:
+        message = f"those of {encoded} episodes begin or end at no keyframe, and were encoded again: "
+        found.add("videos-encoded", where, message + spans_told(counts.encoded), "keep the source", "warning")
+    if counts.unlike_rows:
+        message = f"{len(counts.unlike_rows)} episodes have another number of frames than of rows: "
+        found.add("frames-unlike-rows", where, message + spans_told(counts.unlike_rows), None, "warning")
+    if counts.shifted:
+        message = f"{len(counts.shifted)} episodes begin between two frames; their first frame is at 0 s now: "
+        found.add("frames-shifted", where, message + spans_told(counts.shifted), None, "warning")
+    return found
+
+
+def _lost(found: LeRobotSet, to: LeRobotTarget, version: Version, carried: SetStats) -> Problems:
+    """Name what the new version has no place for, or is not there to be written."""
+    notes, source, number = Problems(), found.root, found.episodes.number
+    if left := rows_beside(found):
+        message = f"{left} rows of its files belong to no episode of its list: they are left out"
+        notes.add("rows-left-behind", str(source), message, "keep the source if you need them", "warning")
+    if version == "v3.0" and not np.array_equal(number, np.arange(len(number))):
+        message = (
+            f"episodes keep their numbers {spans_told(number.tolist())}; LeRobot finds those of 3.0 by their place"
+        )
+        notes.add("numbers-with-gaps", "meta/episodes", message, "number them anew where LeRobot reads them", "warning")
+    if version == "v2.1" and found.version != "v2.1":
+        message = f"quantiles ({', '.join(QUANTILES)}) have no place in 2.1: other versions compute them of the rows"
+        notes.add("quantiles-left-behind", "meta/episodes_stats.jsonl", message, severity="info")
+    cameras = {camera.name for camera in found.info.cameras}
+    absent = sorted(cameras - (carried.total if version == "v2.0" else carried.episodes).keys())
+    if absent:
+        per = "the set" if version == "v2.0" else "episodes"
+        message = f"the source tells no statistics of {per} for the frames of {', '.join(absent)}: none are written"
+        notes.add("no-frame-stats", "meta", message, "compute them where a policy is trained with them", "info")
+    beside = [path.name for path in sorted((source / "meta").iterdir()) if not path.name.startswith(_KNOWN_META)]
+    places = ("data", "videos", "meta")
+    beside = [f"meta/{name}" for name in beside] + [
+        path.name for path in sorted(source.iterdir()) if path.name not in places and not path.name.startswith(".")
+    ]
+    if to != "gr00t" and (source / MODALITY).is_file():
+        beside.append(MODALITY)
+    if beside:
+        message = f"{len(beside)} things have no place in {to}: {', '.join(beside)}"
+        notes.add("left-behind", str(source), message, "keep the source if you need them", "warning")
+    return notes

@@ -1,0 +1,119 @@
+"""Data sets of others from one version of LeRobot to another: every row, every frame, and what is said of it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from lapsdata.adapters.lerobot.converting import convert_set
+from lapsdata.adapters.lerobot.reading import read_set
+from lapsdata.storage.episode_rows import EpisodeRows
+from lapsdata.video.reader import open_video
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# LeRobot takes the deviation as the mean of squares less the square of the mean, of float32.
+_STD = 2e-4
+
+
+def expect_equal(one: Path, other: Path, step: int) -> None:
+    """Every column of every row, and every `step`-th frame of every camera at its time, pixel by pixel."""
+    left, right = read_set(one).episodes, read_set(other).episodes
+    assert left.number.tolist() == right.number.tolist()
+    assert [left.tasks_of(n).tolist() for n in range(len(left))] == [
+        right.tasks_of(n).tolist() for n in range(len(right))
+    ]
+    names = [feature.name for feature in left.header.features]
+    tables = EpisodeRows(one, left), EpisodeRows(other, right)
+    assert [feature.name for feature in right.header.features] == names
+    for place in range(len(left)):
+        here, there = (rows.read(place, names) for rows in tables)
+        for name in names:
+            assert here[name].dtype == there[name].dtype
+            np.testing.assert_array_equal(here[name], there[name])
+        at_s = np.arange(0, int(left.rows[place]), step) / float(left.header.rate.fraction)
+        for camera in left.video_index:
+            shown = []
+            for root, episodes in ((one, left), (other, right)):
+                path = root / episodes.video_files[int(episodes.video_index[camera][place])]
+                start_s = float(episodes.video_start_s[camera][place])
+                with open_video(path) as video:
+                    times = video.facts.frame_s
+                    found = [int(np.argmin(np.abs(times - start_s - t))) for t in at_s]
+                    assert np.abs(times[found] - start_s - at_s).max() < 1e-4
+                    shown.append([frame.image for frame in video.read(found)])
+            np.testing.assert_array_equal(*shown)
+
+
+def told(source: Path, target: Path, to: str) -> dict[str, str]:
+    return {note.code: note.message for note in convert_set(source, target, to).notes}  # type: ignore[arg-type]
+
+
+def test_a_set_of_lerobot_itself_goes_back_and_forth(real_data: Path, tmp_path: Path) -> None:
+    root = real_data / "lerobot_pick_v30"
+    back = told(root, tmp_path / "v21", "lerobot-2.1")
+    assert back["videos-copied"].startswith("10 copied as files, 0 packet by packet")
+    assert "no-frame-stats" not in back
+    forth = told(tmp_path / "v21", tmp_path / "v30", "lerobot-3.0")
+    assert forth["videos-copied"].startswith("0 copied as files, 10 packet by packet")
+    again = told(tmp_path / "v30", tmp_path / "v20", "lerobot-2.0")
+    # AV1 with a keyframe every other frame: each episode of the joined video begins at one.
+    assert again["videos-copied"].startswith("0 copied as files, 10 packet by packet")
+    assert "videos-encoded" not in {*back, *forth, *again}
+    for name in ("v21", "v30", "v20"):
+        expect_equal(root, tmp_path / name, 7)
+    assert len(read_set(tmp_path / "v30").episodes.video_files) == 2
+
+
+def test_its_statistics_are_those_of_lerobot_where_these_are_exact(real_data: Path, tmp_path: Path) -> None:
+    root = real_data / "lerobot_pick_v30"
+    convert_set(root, tmp_path / "v21", "lerobot-2.1")
+    convert_set(tmp_path / "v21", tmp_path / "v30", "lerobot-3.0")
+    files = [folder / "meta/episodes/chunk-000/file-000.parquet" for folder in (root, tmp_path / "v30")]
+    theirs, ours = (pq.read_table(file) for file in files)
+    # Theirs of all rows are put together of those of episodes, whose bins of quantiles are not exact.
+    for name in ("observation.state", "action", "next.reward", "timestamp", "index"):
+        for kind in ("min", "max", "mean", "std", "count"):
+            came, told_so = (np.array(one.column(f"stats/{name}/{kind}").to_pylist()) for one in (ours, theirs))
+            np.testing.assert_allclose(came, told_so, atol=_STD if kind == "std" else 2e-6)
+    for name, one in json.loads((root / "meta/stats.json").read_text()).items():
+        other = json.loads((tmp_path / "v30/meta/stats.json").read_text())[name]
+        for kind in ("min", "max", "mean", "std", "count"):
+            np.testing.assert_allclose(other[kind], one[kind], atol=_STD if kind == "std" else 2e-5)
+
+
+def test_a_set_of_groot_with_its_faults(real_data: Path, tmp_path: Path) -> None:
+    root = real_data / "gr00t_pick_n_place_v20"
+    lost = told(root, tmp_path / "v30", "lerobot-3.0")
+    assert lost["videos-copied"].startswith("0 copied as files, 5 packet by packet")
+    assert "meta/modality.json" in lost["left-behind"]
+    assert lost["splits-corrected"]
+    expect_equal(root, tmp_path / "v30", 40)
+    found = read_set(tmp_path / "v30")
+    # Their rows begin at 0.05 s and their frames at 0 s: both keep their times.
+    assert EpisodeRows(tmp_path / "v30", found.episodes).read(1, ["timestamp"])["timestamp"][0] == pytest.approx(0.05)
+    assert {note.code for note in found.notes} == {"no-frame-index"}
+    back = told(tmp_path / "v30", tmp_path / "groot", "gr00t")
+    expect_equal(root, tmp_path / "groot", 40)
+    assert back["modality-made"]
+    assert "videos-encoded" not in back
+    # Their own statistics, which were computed of the same rows.
+    theirs, ours = (json.loads((folder / "meta/stats.json").read_text()) for folder in (root, tmp_path / "groot"))
+    for name in ("observation.state", "action"):
+        for kind in ("min", "max", "mean", "std", "q01", "q99"):
+            np.testing.assert_allclose(ours[name][kind], theirs[name][kind], atol=1e-4)
+
+
+def test_three_episodes_of_a_hundred_keep_their_numbers(real_data: Path, tmp_path: Path) -> None:
+    root = real_data / "lerobot_g1_v21"
+    lost = told(root, tmp_path / "v30", "lerobot-3.0")
+    assert "1, 29, 31" in lost["numbers-with-gaps"]
+    assert "LICENSE" in lost["left-behind"]
+    assert "videos-encoded" not in told(tmp_path / "v30", tmp_path / "v21", "lerobot-2.1")
+    for name in ("v30", "v21"):
+        expect_equal(root, tmp_path / name, 100)
