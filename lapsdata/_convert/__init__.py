@@ -73,7 +73,8 @@ def convert(
         the folder of shards.
     to : str, optional
         Registry name, or the store alone: `hdf5`, `zarr`, `shards`; by default it follows from the ending of `target`.
-        Of segments also `mstcn` or `laps_segments`: files of others, at a place that is free.
+        Of segments also `mstcn` or `laps_segments`, of episodes `lerobot-2.0`, `lerobot-2.1`, `lerobot-3.0` or `gr00t`:
+        files of others, at a place that is free.
     profile : {"raw", "compact"}
         `compact`: rounded to `round_px`, and compressed.
     round_px : float, "none" or None, pixel
@@ -138,7 +139,8 @@ def convert(
     with record_run(folder) if folder is not None else contextlib.nullcontext():
         todo = plan(items, lambda item: look(item, force=force), force=force)
         try:
-            report = carry_out_shown(todo, convert_item, LocalEngine(workers), title="convert", unit="windows")
+            counted = "episodes" if found.record == "episodes" else "windows"
+            report = carry_out_shown(todo, convert_item, LocalEngine(workers), title="convert", unit=counted)
         except Interrupted as stop:
             raise Interrupted(_told(stop.report, found.beside), stop.number) from stop
     return _told(report, found.beside)

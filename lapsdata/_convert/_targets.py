@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from lapsdata.adapters import writers
 from lapsdata.errors import Problem, SchemaError, UnknownFormatError
 from lapsdata.loading.finding import is_item
 from lapsdata.plugins import registry
@@ -72,9 +73,7 @@ def target_format(record: str, to: str | None, path: Path) -> Target:
         plugin for plugin in registry("formats").load_all().values() if plugin.record in _of(record)
     ]
     known = [Target(one.name, one.record, one.store, one.suffixes) for one in formats] + [
-        Target(name, record, name, (), of_others=True)
-        for name, adapter in registry("adapters").load_all().items()
-        if (writer := getattr(adapter, "writer", None)) is not None and writer.record == record
+        Target(name, record, name, (), of_others=True) for name, writer in writers().items() if writer.record == record
     ]
     if to is not None:
         # `shards` is the name that people give to that record's one store.
@@ -87,7 +86,8 @@ def target_format(record: str, to: str | None, path: Path) -> Target:
         return fitting[0]
     spelled = ", ".join(f"{plugin.name} ({_word(plugin)})" for plugin in known) or "none"
     message = f"expected one of the formats of {record}, {spelled}, got {got}"
-    fix = "name it: --to zarr" if record == "tracks" else f"{record} can be written as these alone"
+    usual = {"tracks": "zarr", "episodes": "lerobot-3.0"}.get(record)
+    fix = f"name it: --to {usual}" if usual else f"{record} can be written as these alone"
     raise UnknownFormatError(Problem("unknown-format", str(path), message, fix))
 
 
@@ -105,9 +105,8 @@ def wanted_records(to: str | None, path: Path) -> frozenset[str] | None:
         for plugin in registry("formats").load_all().values()
         if (path.suffix in plugin.suffixes if to is None else to in (plugin.name, plugin.store))
     }
-    if to is not None and to in registry("adapters").names():
-        writer = getattr(registry("adapters").load(to), "writer", None)
-        found |= set() if writer is None else {writer.record}
+    if to is not None and to in (known := writers()):
+        found.add(known[to].record)
     return frozenset(found) or None
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from lapsdata._convert._keys import look, marked
 from lapsdata._convert._report import Converted
 from lapsdata._convert._sources import open_windows
-from lapsdata.adapters import find_adapter, read_adapted
+from lapsdata.adapters import find_adapter, read_adapted, writers
 from lapsdata.errors import Problem, SchemaError, StorageError, UnknownFormatError
 from lapsdata.formats import read, tracks_writer, write
 from lapsdata.formats._format import size_on_disk
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from lapsdata._convert._options import ConvertOptions
     from lapsdata._convert._sources import ConvertSource
     from lapsdata._convert._windows import Windows
-    from lapsdata.adapters import Adapter, Writer
+    from lapsdata.adapters import Adapter
     from lapsdata.execution.engine import Tell
     from lapsdata.execution.manifest import Job
     from lapsdata.formats import WriteReport
@@ -222,9 +222,9 @@ def _said(options: ConvertOptions) -> dict[str, Any]:
 def _to_others(work: ConvertWork, target: Path, before: int, tell: Tell) -> Converted:
     """Write files of others: what they are made of is in our own file, or read through another adapter."""
     (source,), options = work.sources, work.options
-    writer: Writer = registry("adapters").load(options.to).writer
-    told = {"rate": options.rate, "gap_label": options.gap_label}
-    given = {name: value for name, value in told.items() if value is not None}
+    writer = writers()[options.to]
+    asked = {"rate": options.rate, "gap_label": options.gap_label}
+    given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
     reader = _adapter(work) if source.kind == "adapted" else None
     takes = frozenset[str]() if reader is None else getattr(reader[0], "takes", None)
     takes = frozenset({"rate"}) if takes is None else takes
@@ -239,10 +239,13 @@ def _to_others(work: ConvertWork, target: Path, before: int, tell: Tell) -> Conv
         said = {name: value for name, value in _said(options).items() if name != "rate" or name in takes}
         found = read_adapted(*reader, said)
         container, notes = found.container, found.told(source.path)
-    done = writer.write(target, container, **{name: given[name] for name in given.keys() & writer.takes})
+    told = {**given, "source": source.path, "to": options.to}
+    done = writer.write(target, container, **{name: told[name] for name in told.keys() & writer.takes})
     tell(len(container))
     unverified = 0 if reader is None else len(container)
-    return Converted(len(container), before, done.nbytes, unverified=unverified, notes=(*notes, *done.notes))
+    unit = "episodes" if work.record == "episodes" else "windows"
+    told_of = (*notes, *done.notes)
+    return Converted(len(container), before, done.nbytes, unverified=unverified, notes=told_of, unit=unit)
 
 
 def _whole(work: ConvertWork, target: Path, before: int, tell: Tell, *, overwrite: bool) -> Converted:

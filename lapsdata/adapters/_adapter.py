@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lapsdata.formats import WriteReport
     from lapsdata.timebase import FrameRate
 
-__all__ = ["Adapted", "Adapter", "Writer", "find_adapter", "read_adapted"]
+__all__ = ["Adapted", "Adapter", "Writer", "find_adapter", "read_adapted", "writers"]
 
 # What is asked of every kind of file, and says nothing where it is not given.
 _UNSAID = ("zeros", "measured")
@@ -70,7 +70,10 @@ class Writer:
         `write(path, container, **told) -> WriteReport`, at a path that is free; what the files cannot hold is in its
         notes.
     takes : frozenset of str
-        The names of what it can be told.
+        The names of what it can be told. `source`, the path that the container was read from, and `to`, one of `names`,
+        are told where they are among them: of a record whose rows or frames stay where they are.
+    names : tuple of str
+        What `--to` calls it where it writes several versions; else the name of its adapter.
 
     Examples
     --------
@@ -82,6 +85,7 @@ class Writer:
     record: str
     write: Callable[..., WriteReport]
     takes: frozenset[str] = frozenset()
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +155,22 @@ def find_adapter(path: Path, records: Collection[str] | None = None) -> tuple[Ad
         message = f"expected files of one project, got what {', '.join(one.name for one, _ in found)} all know"
         raise AmbiguousFormatError(Problem("ambiguous-format", str(path), message, "name a file in it"))
     return found[0] if found else None
+
+
+def writers() -> dict[str, Writer]:
+    """Return what writes files of others, by the names that `--to` knows.
+
+    Examples
+    --------
+    >>> writers()["lerobot-3.0"].record
+    'episodes'
+    """
+    found: dict[str, Writer] = {}
+    for adapter_name, adapter in registry("adapters").load_all().items():
+        writer: Writer | None = getattr(adapter, "writer", None)
+        if writer is not None:
+            found |= dict.fromkeys(writer.names or (adapter_name,), writer)
+    return found
 
 
 def read_adapted(adapter: Adapter, path: Path, told: Mapping[str, Any]) -> Adapted:

@@ -52,7 +52,7 @@ def convert(
         str | None,
         typer.Option(
             metavar="FORMAT",
-            help="hdf5, zarr, shards; of segments also mstcn, laps_segments; else by the ending of DST.",
+            help="hdf5, zarr, shards; of segments mstcn, laps_segments; of episodes lerobot-3.0, -2.1, -2.0, gr00t.",
         ),
     ] = None,
     profile: Annotated[_Profile, typer.Option(help="Uncompressed, or rounded and compressed.")] = _Profile.RAW,
@@ -112,6 +112,8 @@ def convert(
     counted. Energies of LAPS (stream_energy_*.jsonl, energy_split1) carry no times either: give --rate and --stride.
     Segments of others (MS-TCN's labels per frame, ActivityNet, RTTM, .lab, EPIC, ranges of frames, LAPS) become
     Parquet, and with --to mstcn or laps_segments files of others, which are never replaced.
+    Data sets of LeRobot become another version of it: rows stay as they are, videos are copied without encoding them
+    again where they begin at a keyframe, and what has no place in the new version is named.
     """
     from lapsdata._convert import convert as converted
 

@@ -13,7 +13,7 @@ from lapsdata.adapters.lerobot._out_videos import VIDEO_V2, VIDEO_V3
 from lapsdata.adapters.lerobot.info import INFO, Version, read_json
 from lapsdata.adapters.lerobot.layout import numbers_of
 from lapsdata.adapters.lerobot.tables import find_table
-from lapsdata.storage.atomic import storage_errors
+from lapsdata.storage.atomic import atomic_file, storage_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from lapsdata.adapters.lerobot.reading import LeRobotSet
     from lapsdata.schema import Task
 
-__all__ = ["CHUNK", "DATA_MB", "VIDEO_MB", "Told", "told_of", "write_info", "write_meta"]
+__all__ = ["CHUNK", "DATA_MB", "VIDEO_MB", "Told", "told_of", "write_info", "write_json", "write_lines", "write_meta"]
 
 CHUNK, DATA_MB, VIDEO_MB = 1000, 100, 200
 """Episodes (versions 2) or files (version 3) in a folder; sizes of the files of version 3: what LeRobot writes."""
@@ -123,7 +123,7 @@ def write_info(root: Path, told: Told, version: Version, **others: Any) -> None:
     else:
         info |= {"total_videos": told.videos, "total_chunks": _chunks(told)}
         info |= {"data_path": DATA_V2, "video_path": VIDEO_V2 if cameras else None}
-    _json(root / INFO, info)
+    write_json(root / INFO, info)
 
 
 def _chunks(told: Told) -> int:
@@ -151,13 +151,13 @@ def write_meta(
         if version == "v3.0":
             _write_tables(meta, told, stats, places)
         else:
-            _lines(meta / "episodes.jsonl", told.episodes)
-            _lines(meta / "tasks.jsonl", ({"task_index": one.number, "task": one.words} for one in told.tasks))
+            write_lines(meta / "episodes.jsonl", told.episodes)
+            write_lines(meta / "tasks.jsonl", ({"task_index": one.number, "task": one.words} for one in told.tasks))
         if version == "v2.1":
-            _lines(meta / "episodes_stats.jsonl", _stats_lines(told, stats, kinds))
+            write_lines(meta / "episodes_stats.jsonl", _stats_lines(told, stats, kinds))
         else:
             total = {name: _plain(one, kinds) for name, one in stats.total.items()}
-            _json(meta / "stats.json", total)
+            write_json(meta / "stats.json", total)
 
 
 def _stats_lines(told: Told, stats: SetStats, kinds: Sequence[str]) -> Iterable[dict[str, Any]]:
@@ -220,11 +220,13 @@ def _lists(values: Any) -> Any:  # noqa: ANN401 - pyarrow publishes no types
     return pa.ListArray.from_arrays(pa.array(offsets), pa.array(values.reshape(-1)))
 
 
-def _lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    with path.open("w", encoding="utf-8") as file:
+def write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write JSON lines, in place of what is there."""
+    with atomic_file(path, overwrite=True) as temporary, temporary.open("w", encoding="utf-8") as file:
         file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
-def _json(path: Path, told: object) -> None:
-    with storage_errors(path, "write"):
-        path.write_text(json.dumps(told, indent=4, ensure_ascii=False), encoding="utf-8")
+def write_json(path: Path, told: object) -> None:
+    """Write a file of JSON, in place of what is there."""
+    with atomic_file(path, overwrite=True) as temporary:
+        temporary.write_text(json.dumps(told, indent=4, ensure_ascii=False), encoding="utf-8")

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from lapsdata.adapters.lerobot.info import Version
     from lapsdata.adapters.lerobot.reading import LeRobotSet
 
-__all__ = ["TARGETS", "LeRobotTarget", "convert_set"]
+__all__ = ["TARGETS", "LeRobotTarget", "convert_set", "version_of", "write_set"]
 
 LeRobotTarget = Literal["lerobot-2.0", "lerobot-2.1", "lerobot-3.0", "gr00t"]
 """What is written: a version of LeRobot; or 2.0 with the names of parts that GR00T asks for."""
@@ -41,7 +41,7 @@ _VERSIONS: dict[str, Version] = {
     "lerobot-2.0": "v2.0", "lerobot-2.1": "v2.1", "lerobot-3.0": "v3.0", "gr00t": "v2.0",
 }  # fmt: skip
 _MB = 1 << 20
-_KNOWN_META = ("info.json", "episodes", "tasks", "stats.json", "episodes_stats", "modality.json")
+_KNOWN_META = ("info.json", "episodes", "tasks", "stats.json", "episodes_stats", "modality.json", "recording.json")
 
 
 def convert_set(
@@ -91,31 +91,47 @@ def convert_set(
     >>> read_set(folder / "new").episodes.first_row.tolist()
     [0, 4]
     """
-    version = _version(to)
+    version = version_of(to)
     found = read_set(source)
     if version == found.version and to != "gr00t":
         message = f"expected another version than that of {source}, got {to} again"
         raise SchemaError(Problem("same-format", str(target), message, "copy the folder"))
+    return write_set(found, target, to, data_mb=data_mb, video_mb=video_mb, overwrite=overwrite)
+
+
+def write_set(
+    found: LeRobotSet,
+    target: Path,
+    to: LeRobotTarget,
+    *,
+    data_mb: float = DATA_MB,
+    video_mb: float = VIDEO_MB,
+    overwrite: bool = False,
+) -> WriteReport:
+    """Write the episodes of a set that was read, of which some may have been left out; else as `convert_set`.
+
+    A set of version 3.0 is written in versions 2 alone.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from lapsdata.testing.episode_sets import write_lerobot
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> found = read_set(write_lerobot(folder / "old", version="v2.1", lengths=(4, 6)))
+    >>> write_set(found, folder / "copy", "lerobot-2.1").path.name
+    'copy'
+    """
+    version, source = version_of(to), found.root
     told, raw, splits_true = told_of(found)
     notes, counts = Problems(), VideoCounts()
     if not splits_true:
         message = "splits that name no episodes of the set are written as one of all"
         notes.add("splits-corrected", "info.json", message, severity="info")
-    cameras = [camera.name for camera in found.info.cameras if camera.stored == "video"]
     with atomic_folder(target, overwrite=overwrite) as root:
-        places: list[dict[str, Any]] = []
         if version == "v3.0":
-            places = list(write_rows_v3(root, found, CHUNK, data_mb * _MB))
-            for camera in cameras:
-                joined = join_videos(root, found, camera, CHUNK, video_mb * _MB, counts)
-                places = [{**one, **more} for one, more in zip(places, joined, strict=True)]
+            places = _joined(root, found, counts, data_mb * _MB, video_mb * _MB)
         else:
-            write_rows_v2(root, found, CHUNK)
-            for camera in cameras:
-                if found.version == "v3.0":
-                    cut_videos(root, found, camera, CHUNK, counts, _ends(raw, camera))
-                else:
-                    copy_whole(root, found, camera, CHUNK, counts)
+            places = _apart(root, found, counts, raw)
         own, carried = set_stats(source, found.episodes), told_stats(source, found.episodes)
         stats = SetStats({**own.episodes, **carried.episodes}, {**own.total, **carried.total})
         write_meta(root, told, version, stats, places)
@@ -124,12 +140,45 @@ def convert_set(
         sizes = {"data_files_size_in_mb": data_mb, "video_files_size_in_mb": video_mb}
         write_info(root, told, version, **(sizes if version == "v3.0" else {}))
         nbytes = sum(path.stat().st_size for path in root.rglob("*") if path.is_file())
-    notes.extend(_of_videos(counts))
-    notes.extend(_lost(found, to, version, carried))
+        notes.extend(_of_videos(counts))
+        # While the source is there: a finished recording takes its place.
+        notes.extend(_lost(found, to, version, carried))
     return WriteReport(target, "lerobot", nbytes, notes=tuple(notes))
 
 
-def _version(to: str) -> Version:
+def _joined(root: Path, found: LeRobotSet, counts: VideoCounts, data: float, video: float) -> list[dict[str, Any]]:
+    """Write rows and videos of version 3.0, and return where each episode lies."""
+    places: list[dict[str, Any]] = list(write_rows_v3(root, found, CHUNK, data))
+    for camera in found.episodes.video_index:
+        joined = join_videos(root, found, camera, CHUNK, video, counts)
+        places = [{**one, **more} for one, more in zip(places, joined, strict=True)]
+    return places
+
+
+def _apart(root: Path, found: LeRobotSet, counts: VideoCounts, raw: dict[int, dict[str, Any]]) -> list[dict[str, Any]]:
+    """Write rows and videos of versions 2, whose places are told by the number of the episode."""
+    write_rows_v2(root, found, CHUNK)
+    for camera in found.episodes.video_index:
+        if found.version == "v3.0":
+            cut_videos(root, found, camera, CHUNK, counts, _ends(raw, camera))
+        else:
+            copy_whole(root, found, camera, CHUNK, counts)
+    return []
+
+
+def version_of(to: str) -> Version:
+    """Return the version that a target is of.
+
+    Raises
+    ------
+    SchemaError
+        There is no such target.
+
+    Examples
+    --------
+    >>> version_of("gr00t")
+    'v2.0'
+    """
     if to not in _VERSIONS:
         message = f"expected one of {', '.join(_VERSIONS)}, got {to!r}"
         raise SchemaError(Problem("unknown-format", "to", message))
