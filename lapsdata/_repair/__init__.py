@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from lapsdata import console
 from lapsdata._repair._catalogs import WRITE_AGAIN, repair_catalog
 from lapsdata._repair._cut import filled_up
+from lapsdata._repair._episodes import repair_episodes
 from lapsdata._repair._lines import repair_energies
 from lapsdata._repair._others import of_others
 from lapsdata._repair._places import clean as clean_folder
@@ -54,6 +55,7 @@ _HOW: dict[str, Callable[[Path, str, Path | None, Keep], Repaired]] = {
     "boxes_parquet": repair_table,
     "shards_webdataset": repair_shards,
     "catalog_parquet": repair_catalog,
+    "lerobot": repair_episodes,
 }
 
 
@@ -69,7 +71,7 @@ def repair(
     Parameters
     ----------
     path : path
-        A file of ours, whatever is damaged, or a folder of files; never changed.
+        A file of ours, whatever is damaged, a data set of LeRobot, or a folder of files; never changed.
     out : path, optional
         What is written: a new file, or a folder that is there, or is made for a folder of files. Without it, what
         could be saved is told.

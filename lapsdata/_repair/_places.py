@@ -6,6 +6,7 @@ import json
 import shutil
 from typing import TYPE_CHECKING, Any
 
+from lapsdata._repair._episodes import is_episodes
 from lapsdata.errors import CorruptDataError, Problem, UnknownFormatError
 from lapsdata.execution.report import leftovers
 from lapsdata.formats import recognise
@@ -30,7 +31,8 @@ def is_item(path: Path) -> bool:
         if path.is_file():
             return True
         inside = {item.name for item in path.iterdir()}
-    return bool(inside & {*_FOREIGN, NPY_TRACKS, "shards.json", "index.parquet"}) or path.suffix in (".zarr", ".shards")
+    known = inside & {*_FOREIGN, NPY_TRACKS, "shards.json", "index.parquet"}
+    return bool(known) or path.suffix in (".zarr", ".shards") or is_episodes(path)
 
 
 def format_of(path: Path) -> str:
@@ -52,6 +54,8 @@ def format_of(path: Path) -> str:
 
 
 def _format_of_folder(path: Path) -> str:
+    if is_episodes(path):
+        return "lerobot"
     inside = {item.name for item in path.iterdir()}
     if inside & {"shards.json", "index.parquet", "frames.parquet"}:
         return "shards_webdataset"

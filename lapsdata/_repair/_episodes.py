@@ -1,0 +1,177 @@
+"""Data sets of LeRobot: the episodes whose rows and frames can all be read, up to the first that cannot.
+
+They carry no checksums. An episode counts as verified when its rows can be decoded, are as many as the set says and
+name it, and every frame of its videos can be decoded, as many as there are rows. A recording that was not finished is
+finished on the way.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from lapsdata import console
+from lapsdata._repair._report import Repaired
+from lapsdata.adapters.lerobot.converting import convert_set, write_set
+from lapsdata.adapters.lerobot.info import INFO
+from lapsdata.adapters.lerobot.layout import numbers_of
+from lapsdata.adapters.lerobot.modality import MODALITY
+from lapsdata.adapters.lerobot.reading import read_set
+from lapsdata.adapters.lerobot.recorder import RECORDING, recorded_target
+from lapsdata.adapters.lerobot.tables import find_table
+from lapsdata.errors import CorruptDataError, LapsError, Problem
+from lapsdata.storage.episode_rows import EpisodeRows
+from lapsdata.video.reader import open_video
+
+if TYPE_CHECKING:
+    from lapsdata._repair._choice import Keep
+    from lapsdata.adapters.lerobot.converting import LeRobotTarget
+    from lapsdata.adapters.lerobot.reading import LeRobotSet
+
+__all__ = ["is_episodes", "repair_episodes"]
+
+
+def is_episodes(path: Path) -> bool:
+    """Say whether a folder is a data set of LeRobot, finished or not."""
+    return (path / INFO).is_file() or (path / RECORDING).is_file()
+
+
+def repair_episodes(place: Path, format: str, goal: Path | None, keep: Keep) -> Repaired:
+    """Save what is verified of a data set, in the version that it has or was to become; see `repair`."""
+    unfinished = (place / RECORDING).is_file()
+    if not (place / INFO).is_file():
+        message = "expected an episode at least, got a recording that was ended in its first one"
+        raise CorruptDataError(Problem("no-episodes", str(place), message, "record it again"))
+    found = read_set(place)
+    sound, first_bad = _verified(found)
+    numbers = np.array(list(sound), np.int64)
+    good = np.array(list(sound.values()), bool)
+    saved = numbers[good if keep == "all" else np.logical_and.accumulate(good)]
+    notes = tuple(_notes(place, found, unfinished=unfinished))
+    report = Repaired(
+        place,
+        format,
+        "whole",
+        "episodes",
+        kept=len(saved),
+        lost=len(numbers) - len(saved),
+        good_after=int(good.sum()) - len(saved),
+        first_bad=first_bad,
+        notes=notes,
+    )
+    if not report.lost and not unfinished:
+        return report
+    if not len(saved):
+        return replace(report, state="beyond-repair")
+    if goal is None:
+        return replace(report, state="damaged")
+    done = _write(_subset(found, np.isin(found.episodes.number, saved)), goal)
+    return replace(report, state="repaired", output=goal, notes=(*notes, *done))
+
+
+def _verified(found: LeRobotSet) -> tuple[dict[int, bool], str]:
+    """Return which of the listed episodes are sound, by number, and what is wrong with the first that is not."""
+    listed = find_table(found.root / "meta", "episodes", leave_out="stats/")
+    there = {number: place for place, number in enumerate(found.episodes.number.tolist())}
+    numbers = list(there) if listed is None else numbers_of(listed.table, "episode_index", "meta/episodes").tolist()
+    rows, sound, first_bad = EpisodeRows(found.root, found.episodes), dict[int, bool](), ""
+    with console.progress("read episodes", len(numbers), unit="episodes") as advance:
+        for number in sorted(numbers):
+            fault = _fault(found, rows, there[number]) if number in there else "expected a file of rows, got none"
+            sound[number] = not fault
+            first_bad = first_bad or (f"episode {number}: {fault}" if fault else "")
+            advance(1)
+    return sound, first_bad
+
+
+def _fault(found: LeRobotSet, rows: EpisodeRows, place: int) -> str:
+    try:
+        _expect_sound(found, rows, place)
+    except LapsError as error:
+        return str(error.problems[0])
+    return ""
+
+
+def _expect_sound(found: LeRobotSet, rows: EpisodeRows, place: int) -> None:
+    """Read all rows and frames of an episode.
+
+    Raises
+    ------
+    LapsError
+        Some cannot be read, or are those of another.
+    """
+    episodes = found.episodes
+    number, count = int(episodes.number[place]), int(episodes.rows[place])
+    names = [feature.name for feature in episodes.header.features if feature.dtype != "text"]
+    columns = rows.read(place, names)
+    if "episode_index" in columns and (columns["episode_index"] != number).any():
+        where = f"{found.root / episodes.files[int(episodes.file_index[place])]}: episode {number}"
+        raise CorruptDataError(Problem("other-episode", where, f"expected episode_index {number}, got others"))
+    for camera, index in episodes.video_index.items():
+        if index[place] < 0:
+            where = f"{found.root / INFO}: episode {number}: {camera}"
+            raise CorruptDataError(Problem("missing-videos", where, "expected a video, got none"))
+        path = found.root / episodes.video_files[int(index[place])]
+        with open_video(path, pixels="gray") as video:
+            start_s = float(episodes.video_start_s[camera][place]) - 0.5 * found.info.rate.period_s
+            first = int(np.searchsorted(video.facts.frame_s, start_s))
+            until = first + count if found.version == "v3.0" else len(video)
+            if until > len(video) or until - first != count:
+                message = f"expected {count} frames, one for each row, got {len(video) - first}"
+                raise CorruptDataError(Problem("unlike-frames", f"{path}: episode {number}", message))
+            for _ in video.frames(range(first, until)):
+                pass
+
+
+def _notes(place: Path, found: LeRobotSet, *, unfinished: bool) -> list[Problem]:
+    notes = [replace(note, severity="info") for note in found.notes]
+    if unfinished:
+        message = "its recording was not finished: it has no statistics, and is not yet what it was to become"
+        fix = "write it to --out, or finish it in its place: lapsdata.adapters.lerobot.recorder.finish_recording"
+        notes.append(Problem("not-finished", str(place), message, fix, "warning"))
+    named = {found.root / file for file in found.episodes.files}
+    beside = sum(path not in named for path in (found.root / "data").rglob("*.parquet"))
+    if beside:
+        message = f"{beside} files of rows belong to no episode of the list: they are left out"
+        notes.append(Problem("unlisted-files", str(place / "data"), message, None, "warning"))
+    return notes
+
+
+def _subset(found: LeRobotSet, chosen: np.ndarray) -> LeRobotSet:
+    """Return a set of some of the episodes."""
+    episodes = found.episodes
+    counts = np.diff(episodes.task_stop, prepend=0)
+    told = {name: getattr(episodes, name)[chosen] for name in ("number", "rows", "file_index", "first_row")}
+    fewer = replace(
+        episodes,
+        **told,
+        task_number=episodes.task_number[np.repeat(chosen, counts)],
+        task_stop=np.cumsum(counts[chosen]),
+        video_index={camera: index[chosen] for camera, index in episodes.video_index.items()},
+        video_start_s={camera: start_s[chosen] for camera, start_s in episodes.video_start_s.items()},
+    )
+    return replace(found, episodes=fewer)
+
+
+def _write(found: LeRobotSet, goal: Path) -> tuple[Problem, ...]:
+    """Write episodes in the version that they have, or were to become."""
+    if found.version != "v3.0":
+        return write_set(found, goal, _target(found)).notes
+    # Files of version 3.0 are taken apart and put together again, so that each holds what is whole.
+    with tempfile.TemporaryDirectory(dir=goal.absolute().parent, prefix=".lapsdata-tmp-") as folder:
+        apart = Path(folder) / "apart"
+        notes = write_set(found, apart, "lerobot-2.1").notes
+        convert_set(apart, goal, "lerobot-3.0")
+    return tuple(note for note in notes if note.code.startswith(("videos-", "frames-")))
+
+
+def _target(found: LeRobotSet) -> LeRobotTarget:
+    if (found.root / RECORDING).is_file():
+        return recorded_target(found.root)
+    if (found.root / MODALITY).is_file():
+        return "gr00t"
+    return cast("LeRobotTarget", f"lerobot-{found.version[1:]}")
