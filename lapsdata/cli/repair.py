@@ -39,6 +39,8 @@ def repair(
     video; of a catalog, the items, with what their files can say again. What is lost is told: windows, seconds, bytes,
     the first bad byte, and how many sound windows stand behind it. Ends with 1 if anything is lost. A file that is
     whole is told as such, and nothing is written.
+    Of a data set of LeRobot, the episodes up to the first whose rows or frames cannot all be read; a recording that was
+    not finished is finished so.
     Files of other makers carry no checksums of their own: one is refused, and in a folder they are counted as such.
     """
     from lapsdata._repair import repair as repaired

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 import lapsdata as front_door
+from lapsdata.adapters.lerobot.reading import read_set
+from lapsdata.testing.episode_sets import write_lerobot
 from lapsdata.testing.samples import sample_tracks
 
 if TYPE_CHECKING:
@@ -131,3 +133,27 @@ def test_units_and_splits_are_words_of_the_command(inside: Inside, tmp_path: Pat
     part = front_door.read(tmp_path / "part.parquet", front_door.Segments)
     assert [video.name for video in part.header.videos] == ["V2_Box"]
     assert inside("convert", "htk.lab", "x.parquet", "--unit", "ms").returncode == 2
+
+
+def test_a_set_of_lerobot_becomes_another_version_and_says_what_is_lost(inside: Inside, tmp_path: Path) -> None:
+    write_lerobot(tmp_path / "old", version="v3.0", lengths=(4, 6, 5), videos=True)
+    done = inside("convert", "old", "new", "--to", "lerobot-2.1")
+    assert done.returncode == 0
+    facts = dict(line.split(maxsplit=1) for line in done.stdout.splitlines())
+    assert (facts["made"], facts["episodes"]) == ("1", "3")
+    assert "warning: old: videos: those of 3 episodes begin or end at no keyframe" in done.stderr
+    assert "[quantiles-left-behind]" in done.stderr
+    assert read_set(tmp_path / "new", strict=True).version == "v2.1"
+    again = inside("convert", "old", "new", "--to", "gr00t", "--json")
+    assert again.returncode == 1
+    assert [problem["code"] for problem in json.loads(again.stdout)["problems"]] == ["foreign-output"]
+    wrong = inside("convert", "old", "other", "--to", "lerobot-1.6")
+    assert wrong.returncode != 0
+    assert "got --to lerobot-1.6" in wrong.stderr
+
+
+def test_a_rate_means_nothing_to_a_set_of_lerobot(inside: Inside, tmp_path: Path) -> None:
+    write_lerobot(tmp_path / "old", version="v3.0")
+    done = inside("convert", "old", "new", "--to", "lerobot-2.1", "--rate", "30")
+    assert done.returncode == 1
+    assert "expected what lerobot-2.1 or its source takes, got rate" in done.stderr

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 import lapsdata as front_door
+from lapsdata.adapters.lerobot.reading import read_set
+from lapsdata.adapters.lerobot.recorder import EpisodeWriter
 from lapsdata.testing.samples import sample_tracks
 
 if TYPE_CHECKING:
@@ -76,3 +79,18 @@ def test_leftovers_go_with_clean(inside: Inside, tmp_path: Path) -> None:
     assert "--clean removes them" in inside("repair", "clips").stderr
     done = inside("repair", "clips", "--clean")
     assert (done.returncode, done.stdout) == (0, "removed  .lapsdata-tmp-0123456789abcdef.h5\n")
+
+
+def test_a_recording_that_was_not_finished_is_finished_elsewhere(inside: Inside, tmp_path: Path) -> None:
+    writer = EpisodeWriter(tmp_path / "picks", fps=10)
+    for episode in range(2):
+        writer.add_episode({"action": np.full((3, 2), episode, np.float32)}, task="pick")
+    told = inside("repair", "picks")
+    assert told.returncode == 1
+    assert "2 episodes can be saved, nothing was written" in told.stderr
+    done = inside("repair", "picks", "--out", "saved")
+    assert done.returncode == 0
+    assert "its recording was not finished" in done.stderr
+    assert read_set(tmp_path / "saved", strict=True).version == "v3.0"
+    whole = inside("repair", "saved", "--json")
+    assert (whole.returncode, json.loads(whole.stdout)["items"][0]["state"]) == (0, "whole")
