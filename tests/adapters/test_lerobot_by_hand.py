@@ -64,6 +64,7 @@ def test_sets_of_another_program_are_the_same_by_hand(tmp_path: Path) -> None:
     convert_set(tmp_path / "b", tmp_path / "c", "lerobot-2.1")
     for name in ("b", "c"):
         expect_equal_rows(root, tmp_path / name)
+    assert [row.values["next.reward"] for row in rows_by_hand(tmp_path / "c")].count(1.0) == 3
 
 
 @pytest.mark.parametrize("to", ["lerobot-2.0", "lerobot-2.1", "lerobot-3.0"])
