@@ -13,8 +13,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from lapsdata.adapters._spans import spans_told
-from lapsdata.errors import Problem, SchemaError, listed
+from lapsdata.errors import Problem, SchemaError, listed, spans_told
 from lapsdata.schema import Camera, Feature, Size
 from lapsdata.schema.base import Parent
 from lapsdata.timebase import FrameRate

@@ -20,9 +20,8 @@ import numpy as np
 
 from lapsdata.adapters._adapter import Adapted, Adapter
 from lapsdata.adapters._hdf5_episodes import Attempt, SharedColumns, shared_columns, structure, told_rate
-from lapsdata.adapters._spans import spans_told
 from lapsdata.containers import Episodes
-from lapsdata.errors import LapsError, Problem, SchemaError
+from lapsdata.errors import LapsError, Problem, SchemaError, spans_told
 from lapsdata.provenance import provenance
 from lapsdata.schema import Camera, EpisodesHeader
 from lapsdata.storage.atomic import existing, storage_errors

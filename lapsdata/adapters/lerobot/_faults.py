@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lapsdata.adapters._spans import spans_told
 from lapsdata.adapters.lerobot.info import DEFAULTS, INFO
 from lapsdata.adapters.lerobot.layout import numbers_of
 from lapsdata.errors import Problem, spans_told

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
-from lapsdata.adapters.lerobot._faults import spans_told
 from lapsdata.adapters.lerobot._out_meta import CHUNK, DATA_MB, VIDEO_MB, told_of, write_info, write_meta
 from lapsdata.adapters.lerobot._out_modality import write_modality
 from lapsdata.adapters.lerobot._out_rows import rows_beside, write_rows_v2, write_rows_v3
@@ -20,7 +19,7 @@ from lapsdata.adapters.lerobot._out_stats import QUANTILES, SetStats, set_stats,
 from lapsdata.adapters.lerobot._out_videos import VideoCounts, copy_whole, cut_videos, join_videos
 from lapsdata.adapters.lerobot.modality import MODALITY
 from lapsdata.adapters.lerobot.reading import read_set
-from lapsdata.errors import Problem, Problems, SchemaError
+from lapsdata.errors import Problem, Problems, SchemaError, spans_told
 from lapsdata.formats import WriteReport
 from lapsdata.storage.atomic import atomic_folder
 

@@ -10,10 +10,9 @@ import numpy as np
 
 from lapsdata.adapters._adapter import Adapted
 from lapsdata.adapters._hdf5_episodes import Attempt, shared_columns, structure, told_rate
-from lapsdata.adapters._spans import spans_told
 from lapsdata.adapters.robomimic.file import read_file
 from lapsdata.containers import Episodes
-from lapsdata.errors import Problem, SchemaError
+from lapsdata.errors import Problem, SchemaError, spans_told
 from lapsdata.provenance import provenance
 from lapsdata.schema import EpisodesHeader, Task
 from lapsdata.timebase import FrameRate
