@@ -44,9 +44,16 @@ from lapsdata.geometry.grids import (
 )
 from lapsdata.geometry.pixel_map import PixelMap, letterbox_area
 from lapsdata.geometry.poses import compose_poses, flip_camera_axes, invert_poses
-from lapsdata.geometry.rotations import ROTATION_FORMS, convert_rotations
+from lapsdata.geometry.rotations import (
+    EPISODE_ROTATIONS,
+    ROTATION_FORMS,
+    convert_episode_rotations,
+    convert_rotations,
+    rotation_width,
+)
 
 __all__ = [
+    "EPISODE_ROTATIONS",
     "ROTATION_FORMS",
     "AmplifyPoints",
     "BoxForm",
@@ -69,6 +76,7 @@ __all__ = [
     "boxes_to_relative",
     "compose_poses",
     "convert_boxes",
+    "convert_episode_rotations",
     "convert_rotations",
     "cotracker_grid",
     "enclosing_boxes",
@@ -82,6 +90,7 @@ __all__ = [
     "relative_to_boxes",
     "relative_to_pixel",
     "rotated_box_corners",
+    "rotation_width",
     "shift_boxes",
     "swap_xy",
     "turn_points",

@@ -5,6 +5,7 @@ A matrix turns column vectors: `v' = R @ v`. Angles are radians. The work is don
 
 from __future__ import annotations
 
+import math
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy.spatial.transform import Rotation
 
-__all__ = ["ROTATION_FORMS", "convert_rotations"]
+__all__ = ["EPISODE_ROTATIONS", "ROTATION_FORMS", "convert_episode_rotations", "convert_rotations", "rotation_width"]
 
 ROTATION_FORMS: dict[str, tuple[int, ...]] = {
     "matrix": (3, 3),
@@ -28,6 +29,22 @@ ROTATION_FORMS: dict[str, tuple[int, ...]] = {
     "rotation_6d_rows": (6,),
 }
 """The forms of fixed name and their last axes; `euler_` with three axis letters is the other family."""
+
+EPISODE_ROTATIONS: dict[str, str] = {
+    "axis_angle": "axis_angle",
+    "quaternion": "quaternion_wxyz",
+    "rotation_6d": "rotation_6d_rows",
+    "matrix": "matrix",
+    **{
+        f"euler_angles_{order}": "euler_" + order.translate(str.maketrans("rpy", "XYZ"))
+        for order in ("rpy", "ryp", "pry", "pyr", "yrp", "ypr")
+    },
+}
+"""The words of GR00T's modality.json, which mean what PyTorch3D's functions of these names do.
+
+Quaternions have their real part first, six numbers are two rows of the matrix, a matrix is nine numbers, row by row,
+and roll, pitch and yaw are angles about the moving axes x, y and z, in the order of the letters.
+"""
 
 _EULER = re.compile(r"euler_(?!.*(.)\1)([xyz]{3}|[XYZ]{3})")
 
@@ -163,3 +180,51 @@ def convert_rotations(values: NDArray[Real], *, source: str, target: str) -> NDA
     if whole.any():
         result[whole] = _write(_parse(rows[whole], np.flatnonzero(whole), source), target)
     return result.reshape(*lead, *given).astype(values.dtype)
+
+
+def convert_episode_rotations(values: NDArray[Real], *, source: str, target: str) -> NDArray[Real]:
+    """Rewrite rotations in another form, both in the words of `EPISODE_ROTATIONS`.
+
+    Parameters
+    ----------
+    values : NDArray, shape (..., C), float32 or float64
+        The numbers of `source`: 3 of axis_angle and euler_angles, 4 of quaternion, 6 of rotation_6d, 9 of matrix.
+    source, target : str
+        Words of GR00T. Robomimic, ROS and SciPy put the real part of a quaternion last: convert those with
+        `convert_rotations`.
+
+    Returns
+    -------
+    NDArray, shape (..., D), dtype of `values`
+
+    Raises
+    ------
+    SchemaError
+        A word that is none of them (`unknown-choice`); else as `convert_rotations`.
+
+    Examples
+    --------
+    >>> half_turn_about_z = np.array([0.0, 0.0, 0.0, 1.0])
+    >>> convert_episode_rotations(half_turn_about_z, source="quaternion", target="matrix").round(6).tolist()
+    [-1.0, 0.0, 0.0, 0.0, -1.0, 0.0, 0.0, 0.0, 1.0]
+    """
+    for name, word in (("source", source), ("target", target)):
+        if word not in EPISODE_ROTATIONS:
+            known = ", ".join(map(repr, EPISODE_ROTATIONS))
+            raise SchemaError(Problem("unknown-choice", name, f"expected one of {known}, got {word!r}"))
+    values = checked(values, "values", (rotation_width(source),))
+    lead = values.shape[:-1]
+    rows = values.reshape(*lead, *_tail(EPISODE_ROTATIONS[source], "source"))
+    found = convert_rotations(rows, source=EPISODE_ROTATIONS[source], target=EPISODE_ROTATIONS[target])
+    return found.reshape(*lead, rotation_width(target))
+
+
+def rotation_width(word: str) -> int:
+    """Return how many numbers a form of `EPISODE_ROTATIONS` has.
+
+    Examples
+    --------
+    >>> rotation_width("matrix"), rotation_width("euler_angles_rpy")
+    (9, 3)
+    """
+    return math.prod(_tail(EPISODE_ROTATIONS[word], "rotation"))

@@ -4,6 +4,7 @@ Anything with a length, a `spec` and `gather` can be loaded (`BatchSource`): `op
 `open_steps` one of robot episodes.
 """
 
+from lapsdata.loading._step_transform import StepTransform
 from lapsdata.loading.catalog import write_catalog
 from lapsdata.loading.ledger_check import EpochReceived, LedgerReport, check_ledgers
 from lapsdata.loading.loader import EndlessError, Loader
@@ -32,6 +33,7 @@ __all__ = [
     "StepDataset",
     "StepMeta",
     "StepStream",
+    "StepTransform",
     "StreamDataset",
     "WindowDataset",
     "check_ledgers",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +18,13 @@ import numpy as np
 from lapsdata.adapters import find_adapter
 from lapsdata.errors import Problem, SchemaError, UnknownFormatError
 from lapsdata.loading._selection import check_ids
+from lapsdata.loading._step_changes import StepChanges, rotation_changes, states_of
 from lapsdata.loading._step_frames import StepFrames
 from lapsdata.loading._step_meta import EpisodeSpan, StepMeta
 from lapsdata.loading._step_options import PAD, StepOptions, chosen_episodes, names_of, row_offsets, spec_of_all
 from lapsdata.loading._step_rows import AskedRows, StepRows
+from lapsdata.loading._step_spec import normalisations, require_specification, specification
+from lapsdata.loading._step_transform import transform_name, transformed
 from lapsdata.loading._window_options import check_buffers, fitting_buffers, listed_names, tensors
 from lapsdata.schema.base import canonical_json
 from lapsdata.storage.episode_rows import folder_of_rows
@@ -30,12 +34,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from os import PathLike
 
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from lapsdata.loading._step_options import ImageType
+    from lapsdata.loading._step_transform import StepTransform
     from lapsdata.loading.source import Batch, BatchSpec, To
     from lapsdata.loading.step_stream import StepStream
-    from lapsdata.schema import Camera, Feature, Group
+    from lapsdata.schema import Camera, Feature, FeatureStats, Group, StepSpec
     from lapsdata.video.frame import Pixels
 
 __all__ = ["EpisodeSpan", "StepDataset", "StepMeta", "open_steps"]
@@ -73,13 +78,18 @@ class StepDataset:
         offsets: Mapping[str, NDArray[np.int64]],
         fields: Sequence[str],
         options: StepOptions,
+        changes: StepChanges | None = None,
+        transform: StepTransform | None = None,
     ) -> None:
         self.meta, self._chosen, self._offsets, self._options = meta, chosen, dict(offsets), options
+        self._changes, self._transform = changes or StepChanges(), transform
         episodes = meta.episodes
         self._rows = StepRows(meta, options.row_cache_bytes)
         self._images = StepFrames(meta, self._rows, options)
         self._starts: NDArray[np.int64] = np.concatenate([[0], np.cumsum(episodes.rows[chosen])])
-        self._all = spec_of_all(episodes, offsets, options)
+        self._stored = spec_of_all(episodes, offsets, options)
+        self._all = self._changes.spec(self._stored)
+        self._present = spec_of_all(episodes, {}, options)
         self._usual = tuple(fields)
         self._others = names_of(episodes)
         self._cameras = {camera.name: camera for camera in episodes.header.cameras}
@@ -158,6 +168,7 @@ class StepDataset:
         every = self.meta.episodes
         told: dict[str, Any] = {"header": every.header.as_json(), "spec": repr(self.spec)}
         told["options"] = self._options.as_json()
+        told["specification"] = self.specification.digest
         digest = hashlib.sha256(canonical_json(told))
         for array in (every.number, every.rows, self._chosen, *self._offsets.values()):
             digest.update(np.ascontiguousarray(array, "<i8").tobytes())
@@ -172,6 +183,94 @@ class StepDataset:
     def part_rows(self) -> NDArray[np.int64]:
         """Steps of each chosen episode, where blocks of `block_rows` end early: int64."""
         return np.diff(self._starts)
+
+    @functools.cached_property
+    def specification(self) -> StepSpec:
+        """What a sample is, for a checkpoint to carry: `to_bytes` spells it, `StepSpec.parse` reads it."""
+        header = self.meta.episodes.header
+        return specification(header, self.spec, self._offsets, self._options, self._changes, self._transform)
+
+    @property
+    def clipped(self) -> dict[str, int]:
+        """How many numbers were put on the edge of their range in this process, by field; see `clip`."""
+        return dict(self._changes.clipped.get().counts)
+
+    def require(self, spec: StepSpec) -> None:
+        """Refuse to go on where samples are not what `spec` says, say that of a checkpoint.
+
+        Raises
+        ------
+        SchemaError
+            Each place where the two differ (`unlike-specification`).
+        """
+        require_specification(self.specification, spec, str(self.meta.root))
+
+    @classmethod
+    def from_spec(
+        cls,
+        path: str | PathLike[str],
+        spec: StepSpec,
+        *,
+        episodes: Sequence[int] | None = None,
+        transform: StepTransform | None = None,
+        **options: Any,  # noqa: ANN401 - what `open_steps` takes beside
+    ) -> StepDataset:
+        """Open episodes so that samples are what a specification says, with its numbers and not those of the data set.
+
+        Parameters
+        ----------
+        path : path
+            Any data set, such as one to evaluate on.
+        spec : StepSpec
+        episodes : sequence of int, optional
+        transform : StepTransform, optional
+            The one that the specification names: it is a program, which no record holds.
+        options
+            Those of `open_steps` that do not decide what a sample is: `tolerance_s`, `open_videos`, `cache_bytes`,
+            `threads`, `strict`, and what an adapter asks for.
+
+        Raises
+        ------
+        SchemaError
+            The data set cannot give such samples: names, shapes, dtypes, forms of rotations or rate are others.
+
+        Examples
+        --------
+        >>> import pathlib, tempfile
+        >>> from lapsdata.testing.episode_sets import write_lerobot
+        >>> folder = pathlib.Path(tempfile.mkdtemp())
+        >>> train = open_steps(
+        ...     write_lerobot(folder / "train"),
+        ...     normalize={"action": "mean_std"},
+        ...     stats={"action": {"mean": [1, 2, 3], "std": [1, 1, 2]}},
+        ... )
+        >>> test = StepDataset.from_spec(write_lerobot(folder / "test", lengths=(3,)), train.specification)
+        >>> test.gather([1])["action"].tolist()
+        [[-0.5, -0.5, -0.75]]
+        """
+        own = {"delta_timestamps", "fields", "image_type", "pixels", "normalize", "stats", "rotations", "relative"}
+        if twice := sorted((own | {"clip"}) & set(options)):
+            message = f"expected what the specification does not decide, got {', '.join(twice)}"
+            raise SchemaError(Problem("wrong-option", "options", message))
+        steps = open_steps(
+            path,
+            dict(spec.delta_timestamps),
+            episodes=episodes,
+            fields=[one.name for one in spec.fields],
+            image_type=spec.image_type,
+            pixels=spec.pixels,
+            rotations={name: change.target for name, change in spec.rotations.items()},
+            relative=spec.relative,
+            transform=transform,
+            **options,
+        )
+        changes = replace(steps._changes, normalise=spec.normalise)
+        if strange := sorted(set(spec.normalise) - set(steps._all)):
+            message = f"expected fields of the data set, got {', '.join(strange)}"
+            raise SchemaError(Problem("unknown-field", f"{path}: specification: normalise", message))
+        again = cls(steps.meta, steps._chosen, steps._offsets, steps._usual, steps._options, changes, steps._transform)
+        again.require(spec)
+        return again
 
     @property
     def time_offset_s(self) -> Mapping[str, float]:
@@ -242,18 +341,30 @@ class StepDataset:
         }
         part = np.searchsorted(self._starts, wanted, "right") - 1
         asked = AskedRows(self._chosen[part], wanted - self._starts[part], self.meta.episodes.rows[self._chosen[part]])
-        self._put_rows(batch, asked)
+        changed = {name: self._stored[name].empty(len(wanted)) for name in names if name in self._changes.names}
+        stored = batch | changed
+        self._put_rows(stored, asked, self._offsets)
         cameras = {name: camera for name in names if (camera := self._others.get(name, name)) in self._cameras}
-        frames = {name: batch[name] for name in cameras}
+        frames = {name: stored[name] for name in cameras}
         self._images.put(frames, cameras, self._offsets, asked, threads or self._options.threads)
+        self._changes.apply(changed, self._states(changed, asked), batch)
+        if self._transform is not None:
+            transformed(self._transform, batch)
         return batch if to == "numpy" else tensors(batch, to)
 
-    def _put_rows(self, batch: Batch, asked: AskedRows) -> None:
+    def _states(self, actions: Batch, asked: AskedRows) -> Batch:
+        """Return the states of the present row that actions are given relative to, by action: (B, C) each."""
+        needed = {name: self._changes.relative[name] for name in actions if name in self._changes.relative}
+        rows = {name: self._present[name].empty(len(asked.row)) for name in dict.fromkeys(needed.values())}
+        self._put_rows(rows, asked, {})
+        return {action: rows[state] for action, state in needed.items()}
+
+    def _put_rows(self, batch: Batch, asked: AskedRows, offsets: Mapping[str, NDArray[np.int64]]) -> None:
         """Fill in features, groups and what says that nothing was there."""
         columns: dict[str, list[tuple[str, slice | None]]] = {}
         for name in batch:
-            if name.endswith(PAD) and name.removesuffix(PAD) in self._offsets:
-                rows, clipped = asked.around(self._offsets[name.removesuffix(PAD)])
+            if name.endswith(PAD) and name.removesuffix(PAD) in offsets:
+                rows, clipped = asked.around(offsets[name.removesuffix(PAD)])
                 np.not_equal(rows, clipped, out=batch[name])
             elif name in self._groups:
                 group = self._groups[name]
@@ -270,8 +381,8 @@ class StepDataset:
             stored = self._rows.episode(place, list(columns))
             for feature, targets in columns.items():
                 for name, part in targets:
-                    offsets = self._offsets.get(name)
-                    rows = some.row if offsets is None else some.around(offsets)[1]
+                    around = offsets.get(name)
+                    rows = some.row if around is None else some.around(around)[1]
                     values = stored[feature] if part is None else stored[feature][..., part]
                     batch[name][at] = values[rows]
 
@@ -316,7 +427,7 @@ class StepDataset:
         if len(strangers):
             got = self.meta.episodes.number[strangers].tolist()
             raise SchemaError(Problem("unknown-episode", "episodes", f"expected some of those chosen, got {got[:12]}"))
-        return StepDataset(self.meta, chosen, self._offsets, self._usual, self._options)
+        return StepDataset(self.meta, chosen, self._offsets, self._usual, self._options, self._changes, self._transform)
 
     def stream(self, *, buffer: int = 256, block_rows: int = 32, seed: int = 0) -> StepStream:
         """Return the steps as something to loop over, for a torch `DataLoader` with workers; see `StepStream`.
@@ -346,6 +457,12 @@ def open_steps(
     fields: Sequence[str] | None = None,
     image_type: ImageType = "uint8",
     pixels: Pixels = "rgb_quick",
+    normalize: Mapping[str, str] | None = None,
+    stats: Mapping[str, FeatureStats | Mapping[str, ArrayLike]] | None = None,
+    clip: bool = False,
+    rotations: Mapping[str, str] | None = None,
+    relative: Mapping[str, str] | None = None,
+    transform: StepTransform | None = None,
     tolerance_s: float | None = None,
     open_videos: int = 16,
     cache_bytes: int = 1 << 24,
@@ -373,6 +490,22 @@ def open_steps(
     pixels : {"rgb_quick", "rgb"}
         How colours are made: as LeRobot and others make them, to the same bits, or carefully, which takes longer; see
         `lapsdata.video.frame.Pixels`.
+    normalize : mapping of str, optional
+        By feature, group or camera (of float32), how its numbers are scaled: "mean_std"; "min_max" or "q01_q99", onto
+        -1 to 1; or "none". A number without spread (std 0, or max = min) is moved to 0 and not divided. The result is
+        float32, float64 where the feature is.
+    stats : mapping of mappings or of FeatureStats, optional
+        What `normalize` takes, none is made up: by feature, its mean, std, min, max, q01, q99, such as those of
+        `lapsdata.adapters.lerobot.stats.read_stats` or of `lapsdata.transforms.episode_stats`. Those of a group are cut
+        from those of its feature. Numbers that `rotations` or `relative` changes need statistics under their own name.
+    clip : bool
+        Whether what "min_max" and "q01_q99" put outside of -1 to 1 is put on the edge; `clipped` counts it.
+    rotations : mapping of str, optional
+        By group, in which form its rotation is given: "rotation_6d" ...; see `lapsdata.geometry.EPISODE_ROTATIONS`.
+    relative : mapping of str, optional
+        By action, the state of the present row that is taken from it: `{"action.arm": "state.arm"}`.
+    transform : StepTransform, optional
+        What is done with each batch in the end: a function with a name and parameters, which the specification keeps.
     tolerance_s : float, optional, seconds
         How far the time of a frame may be from that of its row; a quarter of a frame by default.
     open_videos : int
@@ -415,14 +548,22 @@ def open_steps(
     header = every.header
     options = StepOptions(image_type, pixels, tolerance_s, open_videos, cache_bytes, threads=threads)
     options.check()
+    if transform is not None:
+        transform_name(transform)
     names = [one.name for one in (*header.features, *header.cameras, *header.groups)]
     others = names_of(every)
     offsets = row_offsets(delta_timestamps, [*names, *others], header.rate)
-    spec = spec_of_all(every, offsets, options)
+    stored = spec_of_all(every, offsets, options)
+    changes = StepChanges(rotation_changes(rotations, header), states_of(relative, header, stored))
+    spec = changes.spec(stored)
+    numbers = normalisations(
+        normalize, stats, header, spec, others, changed=changes.names, deltas=frozenset(offsets), clip=clip
+    )
     # Parts of vectors and other names say again what stands there already.
     again = {*others, *(group.name for group in header.groups)} - offsets.keys()
     usual = [name for name in spec if name.removesuffix(PAD) not in again]
     if fields is not None:
         usual = list(spec.only(listed_names("fields", fields)))
     meta = StepMeta(folder_of_rows(root), every, adapted.told(root))
-    return StepDataset(meta, chosen_episodes(every, episodes), offsets, usual, options)
+    chosen = chosen_episodes(every, episodes)
+    return StepDataset(meta, chosen, offsets, usual, options, replace(changes, normalise=numbers), transform)

@@ -65,6 +65,7 @@ from lapsdata.schema.segment_clusters import (
 from lapsdata.schema.segmentation import RulesProfile, SegmentationResult, TruthClock
 from lapsdata.schema.segments import EndReason, SegmentedVideo, SegmentsHeader
 from lapsdata.schema.shards import ShardSample, ShardsHeader, ShardsManifest
+from lapsdata.schema.step_spec import FieldNormalisation, RotationChange, StepField, StepSpec, TransformName
 from lapsdata.schema.tokens import Tokenizer, TokensHeader
 from lapsdata.schema.tracks import Agreement, Area, BackError, Grid, Measured, TrackQuality, TracksHeader, TracksView
 from lapsdata.schema.video import SourceVideo
@@ -123,6 +124,7 @@ __all__ = [
     "Equal",
     "Feature",
     "FeatureStats",
+    "FieldNormalisation",
     "FrameRange",
     "Grid",
     "Group",
@@ -156,6 +158,7 @@ __all__ = [
     "Provenance",
     "Recipe",
     "Record",
+    "RotationChange",
     "RowKind",
     "RulesProfile",
     "Run",
@@ -177,6 +180,8 @@ __all__ = [
     "Size",
     "SourceVideo",
     "StageChoice",
+    "StepField",
+    "StepSpec",
     "Task",
     "Tokenizer",
     "TokensHeader",
@@ -184,6 +189,7 @@ __all__ = [
     "TrackQuality",
     "TracksHeader",
     "TracksView",
+    "TransformName",
     "TriedCount",
     "TruthClock",
     "VideoChange",

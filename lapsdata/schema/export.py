@@ -24,6 +24,7 @@ from lapsdata.schema.seal_list import SealList
 from lapsdata.schema.segmentation import SegmentationResult
 from lapsdata.schema.segments import SegmentsHeader
 from lapsdata.schema.shards import ShardSample, ShardsManifest
+from lapsdata.schema.step_spec import StepSpec
 from lapsdata.schema.threshold import ThresholdRecord
 from lapsdata.schema.tokens import TokensHeader
 from lapsdata.schema.tracks import TracksHeader
@@ -60,6 +61,7 @@ RECORDS: dict[str, type[Record]] = {
     "shards.v1": ShardsManifest,
     "shards_sample.v1": ShardSample,
     "source_video.v1": SourceVideo,
+    "step_spec.v1": StepSpec,
     "threshold.v1": ThresholdRecord,
     "tokens.v1": TokensHeader,
     "tracks.v1": TracksHeader,

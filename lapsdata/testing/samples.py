@@ -25,6 +25,7 @@ from lapsdata.schema import (
     EnergyState,
     EpisodesHeader,
     Feature,
+    FieldNormalisation,
     FrameRange,
     Grid,
     Group,
@@ -36,6 +37,8 @@ from lapsdata.schema import (
     ShardsHeader,
     Size,
     SourceVideo,
+    StepField,
+    StepSpec,
     Task,
     Tokenizer,
     TokensHeader,
@@ -62,6 +65,7 @@ __all__ = [
     "sample_scores",
     "sample_segments",
     "sample_shards",
+    "sample_step_spec",
     "sample_tokens",
     "sample_tracks",
 ]
@@ -359,6 +363,26 @@ def sample_episodes() -> Episodes:
         video_files=("videos/file-000.mp4",),
         video_index={camera: np.array([0, 0, -1])},
         video_start_s={camera: np.array([0.0, 0.4, np.nan])},
+    )
+
+
+def sample_step_spec() -> StepSpec:
+    """Return a specification of two numbers at two times, from 0 to 2 and from 1 to 3.
+
+    Examples
+    --------
+    >>> sample_step_spec().normalise["action"].mode
+    'min_max'
+    """
+    values: dict[Any, tuple[float, ...]] = {"min": (0.0, 1.0), "max": (2.0, 3.0)}
+    return StepSpec(
+        provenance=sample_provenance(),
+        rate=FrameRate(10),
+        fields=(StepField(name="action", dtype="float32", shape=(2, 2)),),
+        delta_timestamps={"action": (0.0, 0.1)},
+        image_type="uint8",
+        pixels="rgb_quick",
+        normalise={"action": FieldNormalisation(mode="min_max", shape=(2,), values=values)},
     )
 
 

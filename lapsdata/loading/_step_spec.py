@@ -1,0 +1,214 @@
+"""The specification of samples: made of what was asked for, compared with another one, and what statistics say."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any, get_args
+
+import numpy as np
+
+from lapsdata.errors import Problem, Problems, SchemaError, listed
+from lapsdata.loading._step_transform import transform_name
+from lapsdata.provenance import provenance
+from lapsdata.schema import FeatureStats, FieldNormalisation, StepField, StepSpec
+from lapsdata.schema.base import canonical_json
+from lapsdata.schema.feature_stats import MOMENTS, QUANTILES
+from lapsdata.schema.step_spec import NORMALISATIONS, NormalisationMode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from lapsdata.loading._step_changes import StepChanges
+    from lapsdata.loading._step_options import StepOptions
+    from lapsdata.loading._step_transform import StepTransform
+    from lapsdata.loading.source import BatchSpec
+    from lapsdata.schema import EpisodesHeader
+
+    OneStats = FeatureStats | Mapping[str, ArrayLike]
+
+__all__ = ["normalisations", "require_specification", "specification"]
+
+_FIX = "open them with StepDataset.from_spec, or state the same options"
+
+
+def normalisations(
+    asked: Mapping[str, str] | None,
+    stats: Mapping[str, OneStats] | None,
+    header: EpisodesHeader,
+    spec: BatchSpec,
+    others: Mapping[str, str],
+    *,
+    changed: frozenset[str],
+    deltas: frozenset[str],
+    clip: bool,
+) -> dict[str, FieldNormalisation]:
+    """Return how fields are scaled, with the numbers of statistics.
+
+    Parameters
+    ----------
+    asked : mapping of str
+        Modes by field; "none" is none.
+    stats : mapping of mappings, or of FeatureStats
+        By feature, camera or group: mean, std, min, max, q01, q99. Those of a group are cut from those of its feature.
+    header : EpisodesHeader
+    spec : BatchSpec
+        Of fields before they are scaled.
+    others : mapping of str
+        Further names of features and cameras; what has one is scaled under that name alone.
+    changed : frozenset of str
+        Fields whose numbers are not the stored ones any more: statistics of the stored ones are not theirs.
+    deltas : frozenset of str
+        Fields that are given at several times.
+    clip : bool
+
+    Raises
+    ------
+    SchemaError
+        Fields and modes that are not known, statistics that are missing or of other shapes: all of them.
+    """
+    found = Problems("normalize")
+    done = {}
+    cameras = {camera.name for camera in header.cameras}
+    cameras |= {name for name, of in others.items() if of in cameras}
+    known = [name for name in spec if name not in cameras or np.issubdtype(spec[name].dtype, np.floating)]
+    for name, mode in (asked or {}).items():
+        if mode != "none" and mode not in get_args(NormalisationMode):
+            words = ", ".join(map(repr, ("none", *get_args(NormalisationMode))))
+            found.add("unknown-choice", name, f"expected one of {words}, got {mode!r}")
+        elif name in cameras and name not in known:
+            found.add("wrong-value", name, "expected frames of float32, got uint8", 'add image_type="float32"')
+        elif name not in known:
+            found.add("unknown-field", name, f"expected some of {listed(known, 12)}, got {name!r}")
+        elif mode != "none":
+            shape = (3, 1, 1) if name in cameras else spec[name].shape[1 if name in deltas else 0 :]
+            wanted = NORMALISATIONS[mode]  # type: ignore[index]  # it is one of them
+            told = _stats_of(name, stats or {}, header, own=name in changed)
+            one = _normalisation(name, told, mode, wanted, shape, found, clip=clip and mode != "mean_std")
+            if one is not None:
+                done[name] = one
+    if clip and not found and not any(one.clip for one in done.values()):
+        found.add("wrong-value", "clip", "expected a field of min_max or q01_q99 to be clipped, got none")
+    found.raise_as(SchemaError)
+    return done
+
+
+def _stats_of(
+    name: str, stats: Mapping[str, OneStats], header: EpisodesHeader, *, own: bool
+) -> dict[str, NDArray[np.float64]] | None:
+    """Return the statistics of a field; those of a group from its feature, unless they must be its own."""
+    if name in stats:
+        return _flat(stats[name])
+    group = next((one for one in header.groups if one.name == name), None)
+    if group is None or own or group.feature not in stats:
+        return None
+    shape = next(one.shape for one in header.features if one.name == group.feature)
+    size = int(np.prod(shape, dtype=np.int64))
+    parts = {}
+    for kind, flat in _flat(stats[group.feature]).items():
+        parts[kind] = flat[group.start : group.stop] if len(flat) == size else flat[:0]
+    return parts
+
+
+def _flat(one: OneStats) -> dict[str, NDArray[np.float64]]:
+    """Return statistics as numbers in row-major order, by kind: of a record those that it knows."""
+    if isinstance(one, FeatureStats):
+        known = {kind: one.array(kind) for kind in (*MOMENTS, *QUANTILES)}
+        return {kind: values.reshape(-1) for kind, values in known.items() if values is not None}
+    return {kind: np.asarray(values, np.float64).reshape(-1) for kind, values in one.items()}
+
+
+def _normalisation(
+    name: str,
+    told: dict[str, NDArray[np.float64]] | None,
+    mode: str,
+    wanted: tuple[str, str],
+    shape: tuple[int, ...],
+    found: Problems,
+    *,
+    clip: bool,
+) -> FieldNormalisation | None:
+    if told is None or not set(wanted) <= set(told):
+        got = "none" if told is None else ", ".join(told) or "none"
+        fix = f"stats={{{name!r}: {{{wanted[0]!r}: ..., {wanted[1]!r}: ...}}}}"
+        found.add("no-statistics", name, f"expected {wanted[0]} and {wanted[1]} of its numbers, got {got}", fix)
+        return None
+    size = int(np.prod(shape, dtype=np.int64))
+    pair = {kind: told[kind] for kind in wanted}
+    wrong = [f"{len(one)} in {kind}" for kind, one in pair.items() if len(one) != size]
+    if wrong or not all(np.isfinite(one).all() for one in pair.values()):
+        got = " and ".join(wrong) or "NaN or infinity"
+        found.add("wrong-statistics", name, f"expected {size} finite numbers for {shape}, got {got}")
+        return None
+    every = {kind: one.tolist() for kind, one in told.items() if np.isfinite(one).all()}
+    digest = f"sha256:{hashlib.sha256(canonical_json(every)).hexdigest()}"
+    values: Any = {kind: tuple(one.tolist()) for kind, one in pair.items()}
+    choice: Any = mode
+    try:
+        return FieldNormalisation(mode=choice, shape=shape, values=values, clip=clip, stats_digest=digest)
+    except SchemaError as error:
+        found.extend(problem.within(name) for problem in error.problems)
+        return None
+
+
+def specification(
+    header: EpisodesHeader,
+    spec: BatchSpec,
+    offsets: Mapping[str, NDArray[np.int64]],
+    options: StepOptions,
+    changes: StepChanges,
+    transform: StepTransform | None,
+) -> StepSpec:
+    """Return the specification of samples that hold `spec`."""
+    pixels: Any = options.pixels  # no other than the two that `StepOptions.check` lets pass
+    centred = sum(one.centred_only for one in changes.normalise.values())
+    return StepSpec(
+        provenance=provenance(),
+        policies={"centred_only": centred} if centred else {},
+        rate=header.rate,
+        fields=tuple(StepField(name=name, dtype=one.dtype.name, shape=one.shape) for name, one in spec.items()),
+        delta_timestamps={name: tuple((rows / header.rate.hz).tolist()) for name, rows in offsets.items()},
+        image_type=options.image_type,
+        pixels=pixels,
+        rotations=dict(changes.rotations),
+        relative=dict(changes.relative),
+        normalise=dict(changes.normalise),
+        transform=None if transform is None else transform_name(transform),
+    )
+
+
+def require_specification(found: StepSpec, wanted: StepSpec, where: str) -> None:
+    """Refuse samples of another specification.
+
+    Raises
+    ------
+    SchemaError
+        Each place where the two differ.
+    """
+    problems = Problems(f"{where}: specification")
+    problems.extend(_differences(_by_name(found), _by_name(wanted), ""))
+    problems.raise_as(SchemaError)
+
+
+def _by_name(spec: StepSpec) -> dict[str, Any]:
+    """Return what decides samples, fields by their names."""
+    document: dict[str, Any] = spec.deciding()
+    fields = document["fields"]
+    return document | {"fields": {one.pop("name"): one for one in fields}}
+
+
+def _differences(found: Any, wanted: Any, where: str) -> Iterator[Problem]:  # noqa: ANN401 - JSON
+    if isinstance(found, dict) and isinstance(wanted, dict):
+        for name in [*wanted, *(name for name in found if name not in wanted)]:
+            place = f"{where}: {name}" if where else name
+            yield from _differences(found.get(name), wanted.get(name), place)
+    elif found != wanted:
+        yield Problem("unlike-specification", where, f"expected {_told(wanted)}, got {_told(found)}", _FIX)
+
+
+def _told(value: Any) -> str:  # noqa: ANN401 - JSON
+    if value is None:
+        return "nothing"
+    text = canonical_json(value).decode() if not isinstance(value, str) else repr(value)
+    return text if len(text) <= 120 else f"{text[:117]}..."
