@@ -91,12 +91,13 @@ class StepChanges:
             if name in self.relative:
                 state = states[name]
                 found = found - (state if found.ndim == state.ndim else state[:, None])
+            plain = found
             if name in self.normalise:
                 found = self._normalised(name, found)
             with np.errstate(over="ignore"):
                 batch[name][...] = found
             if name in self.normalise:
-                expect_held(name, values, batch[name])
+                expect_held(name, plain, batch[name])
 
     def _normalised(self, name: str, values: NDArray[Any]) -> NDArray[np.float64]:
         one = self.normalise[name]
