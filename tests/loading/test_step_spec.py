@@ -111,6 +111,19 @@ class TestScales:
         np.testing.assert_array_equal(steps[7]["action"].numpy(), buffer[1])
         np.testing.assert_array_equal(pickle.loads(pickle.dumps(steps)).gather([7])["action"][0], buffer[1])
 
+    def test_a_camera_by_its_name_in_groot_has_statistics_of_that_name(self, tmp_path: Path) -> None:
+        root = write_lerobot(tmp_path / "set", version="v2.0", lengths=(3,), videos=True)
+        told = {"video": {"ego_view": {"original_key": CAMERA}}}
+        (root / "meta/modality.json").write_text(json.dumps(told))
+        name = "video.ego_view"
+        options: dict[str, Any] = {"fields": [name, CAMERA], "image_type": "float32"}
+        stats = {name: {"mean": [0.25] * 3, "std": [2] * 3}}
+        steps = lapsdata.open_steps(root, stats=stats, normalize={name: "mean_std"}, **options)
+        batch = steps.gather([1])
+        # The frame under its other name is as it is.
+        np.testing.assert_allclose(batch[name], (batch[CAMERA].astype(float) - 0.25) / 2, atol=1e-6)
+        assert steps.specification.normalise[name].shape == (3, 1, 1)
+
     def test_whole_numbers_and_frames_become_float32(self, root: Path) -> None:
         stats = {"frame_index": {"min": 0, "max": 4}, CAMERA: {"mean": [[[0.1]]] * 3, "std": [[[0.5]]] * 3}}
         options: dict[str, Any] = {"fields": ["frame_index", CAMERA], "image_type": "float32"}
