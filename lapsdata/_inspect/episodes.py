@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lapsdata.errors import Problem
     from lapsdata.schema import Camera
     from lapsdata.storage.episode_rows import EpisodeRows
+    from lapsdata.timebase import FrameRate
     from lapsdata.video.facts import VideoFacts
 
 __all__ = ["InspectedEpisodes", "ListedEpisode", "SeenVideo", "look_at_episodes"]
@@ -182,7 +183,9 @@ class InspectedEpisodes:
         }
 
 
-def look_at_episodes(path: Path, adapter: Adapter, most: int | None = None) -> InspectedEpisodes:
+def look_at_episodes(
+    path: Path, adapter: Adapter, most: int | None = None, rate: FrameRate | str | float | None = None
+) -> InspectedEpisodes:
     """Read what a data set says of itself, and look at some of its episodes.
 
     Parameters
@@ -192,6 +195,8 @@ def look_at_episodes(path: Path, adapter: Adapter, most: int | None = None) -> I
         The one that knows it.
     most : int, optional
         How many episodes are listed, spread over all; 20 by default.
+    rate : FrameRate, str or number, optional
+        Rows per second, of what does not say it.
 
     Raises
     ------
@@ -210,7 +215,7 @@ def look_at_episodes(path: Path, adapter: Adapter, most: int | None = None) -> I
     from lapsdata.adapters import read_adapted
     from lapsdata.storage.episode_rows import EpisodeRows
 
-    adapted = read_adapted(adapter, path, {})
+    adapted = read_adapted(adapter, path, {"rate": rate})
     episodes = adapted.container
     if not isinstance(episodes, Episodes):
         raise TypeError(f"{adapter.name} promises episodes, and reads {type(episodes).__name__}")

@@ -204,9 +204,9 @@ def _of_others(
     found = find_adapter(path, ("episodes",))
     if found is None:
         return _video_unless_unknown(path, rate, unknown)
-    if rate is not None:
+    if rate is not None and "rate" not in (found[0].takes or ()):
         raise SchemaError(_no_rate(path))
-    return look_at_episodes(path, found[0], most_episodes)
+    return look_at_episodes(path, found[0], most_episodes, rate)
 
 
 def _video_unless_unknown(path: Path, rate: FrameRate | str | float | None, unknown: LapsError) -> InspectedVideo:

@@ -38,7 +38,9 @@ def episodes_adapter(path: Path) -> Adapter | None:
     return None if found is None else found[0]
 
 
-def check_episodes(path: Path, adapter: Adapter, advance: Advance, *, decode: bool = False) -> CheckedItem:
+def check_episodes(
+    path: Path, adapter: Adapter, advance: Advance, *, decode: bool = False, rate: str | None = None
+) -> CheckedItem:
     """Read every row of a data set and the packets of every video; a fault that episodes share is told once.
 
     Parameters
@@ -50,6 +52,8 @@ def check_episodes(path: Path, adapter: Adapter, advance: Advance, *, decode: bo
         Called with the number of rows read since the last call.
     decode : bool
         Whether every frame is decoded too, and its motion compared with that of the joints.
+    rate : str, optional
+        Rows per second, of what does not say it; nothing to what does.
 
     Examples
     --------
@@ -61,7 +65,7 @@ def check_episodes(path: Path, adapter: Adapter, advance: Advance, *, decode: bo
     """
     kind = adapter.name
     try:
-        adapted = read_adapted(adapter, path, {})
+        adapted = read_adapted(adapter, path, {"rate": rate if "rate" in (adapter.takes or ()) else None})
     except LapsError as error:
         return refused(path, kind, error)
     episodes = adapted.container

@@ -36,6 +36,7 @@ def check_integrity(
     seal: bool = False,
     force: bool = False,
     decode: bool = False,
+    rate: str | None = None,
     advance: Advance = lambda _: None,
 ) -> IntegrityReport:
     """Read files from their first byte to their last, and compare them with their checksums.
@@ -53,6 +54,8 @@ def check_integrity(
         With `seal`: write it anew where there is one.
     decode : bool
         Decode the videos of robot episodes too, and compare their motion with that of the joints.
+    rate : str, optional
+        Rows per second of robot episodes that do not say it.
     advance : callable
         Called with the number of windows, or rows of episodes, read since the last call.
 
@@ -75,7 +78,7 @@ def check_integrity(
     items: list[CheckedItem] = []
     with one_code_warning():
         for path, named in found.items.items():
-            item = _item(path, advance, named=named, seal=seal, force=force, decode=decode)
+            item = _item(path, advance, named=named, seal=seal, force=force, decode=decode, rate=rate)
             if item is None:
                 found.passed_over[path.suffix] += 1
             else:
@@ -89,7 +92,9 @@ def check_integrity(
     return IntegrityReport(tuple(items), tuple(ledgers), dict(found.passed_over), tuple(found.problems))
 
 
-def _item(path: Path, advance: Advance, *, named: bool, seal: bool, force: bool, decode: bool) -> CheckedItem | None:
+def _item(
+    path: Path, advance: Advance, *, named: bool, seal: bool, force: bool, decode: bool, rate: str | None
+) -> CheckedItem | None:
     """Check one item; None for a file that nobody named and that is nothing we know."""
     try:
         plugin = recognise(path)
@@ -99,7 +104,7 @@ def _item(path: Path, advance: Advance, *, named: bool, seal: bool, force: bool,
         if path.suffix == ".json":
             return check_json(path, unknown if named else None)
         if (adapter := episodes_adapter(path)) is not None:
-            return check_episodes(path, adapter, advance, decode=decode)
+            return check_episodes(path, adapter, advance, decode=decode, rate=rate)
         return check_foreign(path, unknown, advance, seal=seal, force=force, named=named)
     except LapsError as error:
         return refused(path, "unknown", error)

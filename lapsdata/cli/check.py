@@ -29,6 +29,9 @@ def check(
     decode: Annotated[
         bool, typer.Option("--decode", help="Of robot episodes: decode their videos, and look for a lag of frames.")
     ] = False,
+    rate: Annotated[
+        str | None, typer.Option(help="Of robot episodes that do not say it: rows per second.", metavar="RATE")
+    ] = None,
     against: Annotated[
         str | None,
         typer.Option(help="Whether energies are like those that a threshold was told from.", metavar="FILE[:KEY]"),
@@ -55,7 +58,7 @@ def check(
     from lapsdata.checks.integrity import check_integrity
 
     with console.progress("check", unit="windows", none=False) as advance:
-        report = check_integrity(paths, seal=seal, force=force, decode=decode, advance=advance)
+        report = check_integrity(paths, seal=seal, force=force, decode=decode, rate=rate, advance=advance)
     problems = [*report.problems, *(_compared(paths, against) if against is not None else ())]
     if quarantine is not None:
         from lapsdata.checks.videos import quarantine as move_away

@@ -55,7 +55,10 @@ def inspect(
     format: Annotated[
         str | None, typer.Option(help="Read it as this format, instead of looking into it.", metavar="NAME")
     ] = None,
-    fps: Annotated[str | None, typer.Option(help="Images per second of a folder of images.")] = None,
+    fps: Annotated[
+        str | None,
+        typer.Option(help="Images per second of a folder of images, or rows of silent episodes."),
+    ] = None,
     png: Annotated[
         Path | None,
         typer.Option(

@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lapsdata.adapters._hdf5_episodes import Attempt, shared_columns, structure, told_rate
-from lapsdata.adapters._spans import spans_told
-from lapsdata.errors import Problem, SchemaError
+from lapsdata.errors import Problem, SchemaError, spans_told
 from lapsdata.schema import Camera, Feature
 from lapsdata.storage.hdf5_columns import Column
 from lapsdata.timebase import FrameRate

@@ -474,7 +474,7 @@ class TestWriting:
     def test_a_file_without_windows_gets_no_list(self, tmp_path: Path) -> None:
         path = tmp_path / "robot.hdf5"
         with h5py.File(path, "w") as file:
-            file["data/demo_0/actions"] = np.zeros((3, 7))
+            file["data/trial_0/actions"] = np.zeros((3, 7))
         assert (only(path).status, codes(only(path))) == ("warning", ["unverified"])
         assert (only(path, seal=True).status, codes(only(path, seal=True))) == ("error", ["no-windows"])
 

@@ -51,3 +51,14 @@ def test_no_false_alarm_about_a_lag(real_data: Path, name: str, told: dict[str, 
     found = [problem for problem in item.problems if "lag" in problem.code]
     assert Counter(problem.code for problem in found) == told
     assert {problem.severity for problem in found} == {"info"}
+
+
+def test_demonstrations_that_do_not_say_their_rate(real_data: Path) -> None:
+    told = check_integrity([real_data / "robomimic"], rate="20")
+    assert [item.note for item in told.items] == [
+        "10 episodes, 2163 of 2163 rows read",
+        "10 episodes, 2328 of 2328 rows read",
+    ]
+    assert {item.status for item in told.items} == {"ok"}
+    untold = check_integrity([real_data / "robomimic"])
+    assert ["--rate" in str(item.problems[0].fix) for item in untold.items] == [True, True]
