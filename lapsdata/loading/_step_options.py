@@ -11,6 +11,7 @@ import numpy as np
 
 from lapsdata.errors import Problems, SchemaError, listed, whole_number
 from lapsdata.loading.source import BatchSpec, FieldSpec
+from lapsdata.schema.episodes import IS_NULL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -175,6 +176,8 @@ def spec_of_all(episodes: Episodes, offsets: Mapping[str, NDArray[np.int64]], op
     for feature in by_name.values():
         unit = "seconds" if feature.name == header.time else None
         spec[feature.name] = FieldSpec(feature.shape, np.dtype(feature.dtype), unit)
+        if feature.nullable:
+            spec[f"{feature.name}{IS_NULL}"] = FieldSpec((), np.dtype(bool))
     if "frame_index" not in spec:
         spec["frame_index"] = FieldSpec((), np.dtype(np.int64))
     for group in header.groups:
@@ -193,4 +196,6 @@ def spec_of_all(episodes: Episodes, offsets: Mapping[str, NDArray[np.int64]], op
         if not (len(rows) == 1 and len(field.shape) == 3):
             spec[name] = FieldSpec((len(rows), *field.shape), field.dtype, field.unit)
         spec[f"{name}{PAD}"] = FieldSpec((len(rows),), np.dtype(bool))
+        if f"{name}{IS_NULL}" in spec:
+            spec[f"{name}{IS_NULL}"] = FieldSpec((len(rows),), np.dtype(bool))
     return BatchSpec(spec)

@@ -2,7 +2,8 @@
 
 A sample is what lies around one row of one episode: each feature at the row itself, or at the times around it that
 `delta_timestamps` names. Nothing crosses the ends of an episode: there the first or last row stands for what is not
-there, and `<name>_is_pad` says so. No video is opened before the first sample that holds its frames.
+there, and `<name>_is_pad` says so; where a row has no value of a nullable feature, it is zeros, and `<name>_is_null`
+says so. No video is opened before the first sample that holds its frames.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from lapsdata.loading._step_spec import normalisations, require_specification, s
 from lapsdata.loading._step_transform import transform_name, transformed
 from lapsdata.loading._window_options import check_buffers, fitting_buffers, listed_names, tensors
 from lapsdata.schema.base import canonical_json
+from lapsdata.schema.episodes import IS_NULL
 from lapsdata.storage.episode_rows import folder_of_rows
 from lapsdata.storage.ids import checked_id, checked_ids
 
@@ -381,7 +383,7 @@ class StepDataset:
             stored = self._rows.episode(place, list(columns))
             for feature, targets in columns.items():
                 for name, part in targets:
-                    around = offsets.get(name)
+                    around = offsets.get(name, offsets.get(name.removesuffix(IS_NULL)))
                     rows = some.row if around is None else some.around(around)[1]
                     values = stored[feature] if part is None else stored[feature][..., part]
                     batch[name][at] = values[rows]
@@ -419,6 +421,19 @@ class StepDataset:
         return [
             {name: tensor[at] for name, tensor in batch.items()} | {"task": task or ""} for at, task in enumerate(tasks)
         ]
+
+    def frames_of(self, camera: str, episode: int) -> tuple[Path, NDArray[np.int64]]:
+        """Return the video that shows an episode, by its own number, and the frame in it of each row: int64 (R,).
+
+        Raises
+        ------
+        SchemaError
+            No such episode, no video of it, or not a frame for each row.
+        """
+        place = int(chosen_episodes(self.meta.episodes, [episode])[0])
+        frame = self._images.of_episode(camera, place)
+        every = self.meta.episodes
+        return self.meta.root / every.video_files[int(every.video_index[camera][place])], frame
 
     def subset(self, *, episodes: Sequence[int]) -> StepDataset:
         """Return the steps of some of the chosen episodes, by their own numbers, in that order."""

@@ -8,7 +8,10 @@ from pydantic import Field, model_validator
 
 from lapsdata.schema.base import Count, Header, Parameters, Positive, Rate, Record, Size, Text
 
-__all__ = ["Camera", "EpisodesHeader", "Feature", "FeatureName", "Group", "Rotation", "RowStore", "Task"]
+__all__ = ["IS_NULL", "Camera", "EpisodesHeader", "Feature", "FeatureName", "Group", "Rotation", "RowStore", "Task"]
+
+IS_NULL = "_is_null"
+"""What follows the name of a nullable feature where it says which rows have no value."""
 
 FeatureName = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]+$")]
 """As the data set spells it: `observation.state`, `obs/eef_pos`."""
@@ -42,6 +45,8 @@ class Feature(Record):
     """Shape of the value of one row; empty for a single number."""
     names: tuple[Text, ...] | None = None
     """What the numbers of a vector are, in their order; null where that is not told."""
+    nullable: bool = False
+    """Whether a row may have no value: a sample then has zeros, and `<name>_is_null` beside them says so."""
 
     @model_validator(mode="after")
     def _a_name_for_each(self) -> Self:

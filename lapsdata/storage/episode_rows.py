@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 import numpy as np
 
 from lapsdata.errors import CorruptDataError, Problem, SchemaError
+from lapsdata.schema.episodes import IS_NULL, Feature
 from lapsdata.storage.per_process import PerProcess
 from lapsdata.storage.slabs import SlabCache
 
@@ -89,6 +90,8 @@ class EpisodeRows:
         self._texts = frozenset(feature.name for feature in features if feature.dtype == "text")
         numbers = (feature for feature in features if feature.dtype != "text")
         self._widest = max((math.prod(one.shape) * np.dtype(one.dtype).itemsize for one in numbers), default=1)
+        self._nulls = {f"{name}{IS_NULL}": name for name, feature in self._features.items() if feature.nullable}
+        self._features |= {name: Feature(name=name, dtype="bool", shape=()) for name in self._nulls}
         self._states = PerProcess(functools.partial(_State, cache_bytes))
 
     def read(
@@ -101,7 +104,7 @@ class EpisodeRows:
         place : int
             Of the episode, 0 to E - 1.
         names : sequence of str
-            Features.
+            Features; of those that are nullable also `<name>_is_null`.
         first, stop : int
             Rows of the episode, `first` up to and without `stop`; all by default.
 
@@ -217,7 +220,7 @@ class EpisodeRows:
         if self._episodes.groups is None:
             from lapsdata.storage.parquet_rows import ParquetRows
 
-            return ParquetRows(path)
+            return ParquetRows(path, self._nulls)
         from lapsdata.storage.hdf5_file import Hdf5File
         from lapsdata.storage.hdf5_rows import Hdf5Rows
 

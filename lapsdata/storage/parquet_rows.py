@@ -12,7 +12,7 @@ from lapsdata.errors import CorruptDataError, Problem, SchemaError, UnknownForma
 from lapsdata.storage.atomic import storage_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     import pyarrow as pa
@@ -31,6 +31,9 @@ class ParquetRows:
     Parameters
     ----------
     path : Path
+    nulls : mapping of str to str
+        Columns of which rows may have no value, by the name under which `read` says which: bool (R,). They have zeros
+        there.
 
     Raises
     ------
@@ -53,8 +56,9 @@ class ParquetRows:
     ([0, 2, 3], [[5.0, 6.0]])
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, nulls: Mapping[str, str] | None = None) -> None:
         self.path = path
+        self._nulls = dict(nulls or {})
         with _opened(path) as file:
             self._footer = file.metadata
         counts = [self._footer.row_group(group).num_rows for group in range(self._footer.num_row_groups)]
@@ -82,8 +86,14 @@ class ParquetRows:
         StorageError
             It cannot be read.
         """
-        table = self._group(group, names)
-        return {name: column_array(table.column(name), f"{self.path}: {name}") for name in names}
+        table = self._group(group, list(dict.fromkeys(self._nulls.get(name, name) for name in names)))
+        return {name: self._array(table, name) for name in names}
+
+    def _array(self, table: pa.Table, name: str) -> NDArray[Any]:
+        if name in self._nulls:
+            absent: NDArray[Any] = table.column(self._nulls[name]).is_null().to_numpy()
+            return absent
+        return column_array(table.column(name), f"{self.path}: {name}", nullable=name in self._nulls.values())
 
     def values(self, group: int, name: str, first: int = 0, stop: int | None = None) -> list[Any]:
         """Return rows of a column of a group as values of Python: texts, or bytes of images."""
@@ -125,7 +135,7 @@ def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
         return table
 
 
-def column_array(column: pa.ChunkedArray, where: str) -> NDArray[Any]:
+def column_array(column: pa.ChunkedArray, where: str, *, nullable: bool = False) -> NDArray[Any]:
     """Return a column of numbers as an array: (R,), or (R, ...) of lists that are all equally long.
 
     Parameters
@@ -133,6 +143,8 @@ def column_array(column: pa.ChunkedArray, where: str) -> NDArray[Any]:
     column : pyarrow.ChunkedArray
     where : str
         Place, for the messages.
+    nullable : bool
+        Whether rows may have no value; they have zeros then.
 
     Raises
     ------
@@ -147,6 +159,11 @@ def column_array(column: pa.ChunkedArray, where: str) -> NDArray[Any]:
     """
     import pyarrow as pa
 
+    if nullable:
+        values = column_array(column.drop_null(), where)
+        filled: NDArray[Any] = np.zeros((len(column), *values.shape[1:]), values.dtype)
+        filled[column.is_valid().to_numpy()] = values
+        return filled
     array = column.combine_chunks()
     if isinstance(array, pa.ChunkedArray):
         array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], array.type)

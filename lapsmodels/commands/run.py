@@ -64,6 +64,16 @@ def run(
     tokenizer: Annotated[
         Path | None, typer.Option(help="Trained before; by default one is trained.", metavar="FOLDER")
     ] = None,
+    camera: Annotated[
+        str | None, typer.Option(help="VIDEOS is a data set of LeRobot or GR00T: its episodes by this.", metavar="KEY")
+    ] = None,
+    export_labels: Annotated[
+        Path | None,
+        typer.Option(
+            parser=output_folder, help="With --camera: a copy of the data set with codes by row.", metavar="FOLDER"
+        ),
+    ] = None,
+    hold: Annotated[bool, typer.Option("--hold", help="The last T - 1 rows get the last label; else none.")] = False,
     recursive: Annotated[bool, typer.Option("--recursive", help="Also look into the folders of folders.")] = False,
     match: Annotated[str | None, typer.Option(metavar="PATTERN", help="Only names like 'S2_*'.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first N videos.")] = None,
@@ -77,6 +87,8 @@ def run(
     missing or changed; one that was stopped or killed goes on where it was.
     With the name of a data set as recipe, --root and --split, it does the whole experiment: tokenizer and threshold
     are learned from the train videos, and segments of both parts are scored.
+    With --camera it does all episodes of a robot's data set, a window for each row. --export-labels copies the data set
+    with a column latent_action.codes: row t has the codes of the motion in rows t to t + T - 1, the last rows none.
     """
     from lapsdata.schema.recipe import Recipe
     from lapsdata.stages._data_sets import DATA_SETS
@@ -85,6 +97,7 @@ def run(
 
     if recipe in DATA_SETS:
         given = {"VIDEOS": videos, "--truth": truth, "--tokenizer": tokenizer, "--match": match, "--limit": limit}
+        given["--camera"] = camera
         _expect_none(given | {"--recursive": recursive or None}, f"with --recipe {recipe}: the split names its videos")
         if root is None or split is None:
             raise typer.BadParameter("expected the folder of the data set and a split", param_hint="--root, --split")
@@ -97,8 +110,25 @@ def run(
         return
     data_set_alone = {"--root": root, "--split": split, "--skip-unreadable": skip_unreadable or None}
     _expect_none(data_set_alone, f"only with --recipe {'|'.join(DATA_SETS)}")
+    if camera is None:
+        _expect_none({"--export-labels": export_labels, "--hold": hold or None}, "only with --camera")
+    if hold and export_labels is None:
+        raise typer.BadParameter("only with --export-labels", param_hint="--hold")
     if not videos or out is None:
         raise typer.BadParameter("expected videos and a folder of the outputs", param_hint="VIDEOS, --out")
+    if camera is not None:
+        _expect_none({"--recursive": recursive or None, "--match": match, "--limit": limit}, "not with --camera")
+        if len(videos) != 1:
+            raise typer.BadParameter("expected one data set with --camera", param_hint="VIDEOS")
+        # A label for each row takes a window for each row.
+        usual = load_recipe(recipe) if recipe else with_settings(Recipe(), ["track.stride=1"])
+        chosen = resolve(with_settings(usual, settings or []))
+        labels = None if export_labels is None else (export_labels, hold)
+        _follow_episodes(
+            Path(videos[0]), camera, out, chosen, labels,
+            truth=truth, tokenizer=tokenizer, force=force, workers=workers, json=json,
+        )  # fmt: skip
+        return
     chosen = resolve(with_settings(Recipe() if recipe is None else load_recipe(recipe), settings or []))
     found = find_videos(videos, recursive=recursive, match=match, limit=limit, lost="list")
     follow(found, out, chosen, truth=truth, tokenizer=tokenizer, force=force, workers=workers, json=json)
@@ -205,6 +235,38 @@ def _follow_split(
         console.write_json(pipeline.as_json(), pipeline.whole.problems)
     else:
         _show_split(pipeline)
+    ended()
+
+
+def _follow_episodes(
+    root: Path,
+    camera: str,
+    out: Path,
+    recipe: Resolved,
+    labels: tuple[Path, bool] | None,
+    *,
+    truth: Path | None,
+    tokenizer: Path | None,
+    force: bool,
+    workers: int | None,
+    json: bool,
+) -> None:
+    """Do the main job on the episodes of a robot, and tell what was done however it ends."""
+    from lapsmodels.stages.run import Pipeline
+    from lapsmodels.stages.run_episodes import LabelExport, run_episodes
+
+    patient_threads()
+    pipeline = Pipeline(out)
+    with _told(pipeline) as ended:
+        run_episodes(
+            root, camera, out, recipe,
+            export=None if labels is None else LabelExport(*labels),
+            truth=truth, tokenizer=tokenizer, force=force, workers=workers, pipeline=pipeline,
+        )  # fmt: skip
+    if json:
+        console.write_json(pipeline.as_json(), pipeline.problems)
+    else:
+        _show(pipeline)
     ended()
 
 

@@ -200,7 +200,8 @@ def _feature(name: str, one: dict[str, Any], shape: list[int]) -> Feature:
     names = flat_names(one.get("names"))
     kept = names if names is not None and len(names) == (plain[0] if plain else 1) else None
     dtype = "text" if one["dtype"] == "string" else one["dtype"]
-    return Feature(name=name, dtype=dtype, shape=plain, names=kept)
+    nullable = (one.get("info") or {}).get("nullable") is True
+    return Feature(name=name, dtype=dtype, shape=plain, names=kept, nullable=nullable)
 
 
 def flat_names(told: object) -> tuple[str, ...] | None:
