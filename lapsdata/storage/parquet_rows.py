@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-__all__ = ["ParquetRows", "column_array", "read_parquet"]
+__all__ = ["ParquetRows", "column_array", "parquet_errors", "read_parquet"]
 
 _LFS = b"version https://git-lfs"
 _ENDS = b"PAR1"
@@ -67,7 +67,7 @@ class ParquetRows:
     @functools.cached_property
     def schema(self) -> pa.Schema:
         """Names and types of the columns."""
-        with _damage(self.path):
+        with parquet_errors(self.path):
             return self._footer.schema.to_arrow_schema()
 
     def __len__(self) -> int:
@@ -98,7 +98,7 @@ class ParquetRows:
     def values(self, group: int, name: str, first: int = 0, stop: int | None = None) -> list[Any]:
         """Return rows of a column of a group as values of Python: texts, or bytes of images."""
         table = self._group(group, [name])
-        with _damage(self.path):
+        with parquet_errors(self.path):
             found: list[Any] = table.column(name)[first:stop].to_pylist()
         return found
 
@@ -219,13 +219,30 @@ def _opened(path: Path, footer: Any = None) -> Iterator[Any]:  # noqa: ANN401 - 
         message = f"expected 'PAR1' at the end of {size} bytes, got {tail!r}: the file is cut short"
         raise CorruptDataError(Problem("truncated-data", str(path), message, _AGAIN))
     # Sums of pages are rare, and cost little where they are.
-    with _damage(path), pq.ParquetFile(path, metadata=footer, page_checksum_verification=True) as file:
+    with parquet_errors(path), pq.ParquetFile(path, metadata=footer, page_checksum_verification=True) as file:
         yield file
 
 
 @contextlib.contextmanager
-def _damage(path: Path) -> Iterator[None]:
-    """Tell what Arrow says of a damaged file as ours."""
+def parquet_errors(path: Path) -> Iterator[None]:
+    """Tell what Arrow says of a damaged file as ours.
+
+    Raises
+    ------
+    CorruptDataError
+        It cannot be decoded.
+    StorageError
+        It cannot be read.
+
+    Examples
+    --------
+    >>> import pathlib
+    >>> import pyarrow
+    >>> with parquet_errors(pathlib.Path("rows.parquet")):
+    ...     raise pyarrow.ArrowInvalid("a page is too long")
+    Traceback (most recent call last):
+    lapsdata.errors.CorruptDataError: rows.parquet: cannot be decoded: a page is too long; ... [damaged-parquet]
+    """
     import pyarrow as pa
 
     with storage_errors(path, "read"):

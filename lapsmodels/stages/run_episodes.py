@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from lapsdata import console, formats
-from lapsdata.adapters.lerobot._faults import spans_told
+from lapsdata.adapters._spans import spans_told
 from lapsdata.adapters.lerobot.adding import add_column, refuse_column
 from lapsdata.adapters.lerobot.info import INFO, read_json
 from lapsdata.adapters.lerobot.reading import read_set

@@ -144,4 +144,8 @@ def test_what_cannot_be_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
     pq.write_table(pq.read_table(root / found.episodes.files[0]).slice(0, 2), root / found.episodes.files[0])
     with pytest.raises(CorruptDataError, match=r"episode 0: expected rows 0 to 3, got a file of 2 \[too-few-rows\]"):
         add_column(found, tmp_path / "copy", NAME, ENTRY, {})
+    path = root / found.episodes.files[0]
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(CorruptDataError, match=r"the file is cut short"):
+        add_column(found, tmp_path / "copy", NAME, ENTRY, {})
     assert sorted(path.name for path in tmp_path.iterdir()) == ["set", "there"]

@@ -116,6 +116,21 @@ def test_a_column_that_is_not_there_is_told_beside_those_that_are(path: Path, me
         rows.read(0, ["state", "action"]) if method == "read" else rows.values(0, "action")
 
 
+@pytest.mark.parametrize("kind", ["fixed", "list", "large"])
+def test_rows_without_a_value_are_zeros_and_named_where_that_may_be(kind: str, tmp_path: Path) -> None:
+    whole = lists(ROWS.astype(np.int64), kind)
+    table = pa.table({"codes": whole.take(pa.array([0, None, 2, 3, None, 5]))})
+    pq.write_table(table, tmp_path / "rows.parquet", row_group_size=4)
+    rows = ParquetRows(tmp_path / "rows.parquet", {"codes_is_null": "codes"})
+    found = rows.read(0, ["codes", "codes_is_null"])
+    assert found["codes"].tolist() == [[0, 1], [0, 0], [4, 5], [6, 7]]
+    assert found["codes"].dtype == np.int64
+    assert found["codes_is_null"].tolist() == [False, True, False, False]
+    assert rows.read(1, ["codes_is_null"])["codes_is_null"].tolist() == [True, False]
+    with pytest.raises(SchemaError, match=r"expected a list in every row, got none in 1 \[missing-value\]"):
+        ParquetRows(tmp_path / "rows.parquet").read(0, ["codes"])
+
+
 def test_some_columns_of_a_whole_table(path: Path) -> None:
     assert read_parquet(path).column_names == ["state", "reward", "task"]
     assert read_parquet(path, ["reward"]).to_pydict() == {"reward": ROWS[:, 0].tolist()}

@@ -12,7 +12,7 @@ import numpy as np
 from lapsdata.adapters.lerobot.info import INFO, read_json
 from lapsdata.errors import CorruptDataError, Problem, SchemaError, StorageError
 from lapsdata.storage.atomic import atomic_folder, refuse_existing, storage_errors
-from lapsdata.storage.parquet_rows import ParquetRows
+from lapsdata.storage.parquet_rows import ParquetRows, parquet_errors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -143,7 +143,7 @@ def _write_beside(source: Path, target: Path, name: str, values: NDArray[np.int6
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(source) as file:
+    with parquet_errors(source), pq.ParquetFile(source) as file:
         one = values.shape[1] == 1
         kind = pa.int64() if one else pa.list_(pa.int64(), values.shape[1])
         schema = file.schema_arrow.append(pa.field(name, kind))
