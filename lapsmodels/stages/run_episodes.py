@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from lapsdata import console, formats
-from lapsdata.adapters._spans import spans_told
 from lapsdata.adapters.lerobot.adding import add_column, refuse_column
 from lapsdata.adapters.lerobot.info import INFO, read_json
 from lapsdata.adapters.lerobot.reading import read_set
 from lapsdata.containers import Tokens
-from lapsdata.errors import LapsError, Problem, SchemaError
+from lapsdata.errors import LapsError, Problem, SchemaError, spans_told
 from lapsdata.loading.steps import open_steps
 from lapsdata.stages._episode_videos import cut_episodes
 from lapsdata.transforms.row_labels import label_rows
