@@ -72,7 +72,7 @@ _PLACES: dict[Kind, _Place] = {
         "lapsdata.stages",
         helpers=frozenset(
             {
-                *("durations", "fuse", "probe", "recipe", "scores", "segment_export", "segments_source"),
+                *("actions", "durations", "fuse", "probe", "recipe", "scores", "segment_export", "segments_source"),
                 *("threshold_reports", "threshold_search"),
             }
         ),
