@@ -78,7 +78,7 @@ def inspect(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing --png file.")] = False,
     json: Json = False,
 ) -> None:
-    """Show what is in a file, what a video is, or what robot episodes hold; draw it with --png.
+    """Show what is in a file, a video, or episodes of a robot.
 
     Every checksum of a file of ours is compared, for which it is read into memory, however large it is. Of a video
     the packets are read, and no frame is decoded; of a folder of images, the first is. Of robot episodes the
