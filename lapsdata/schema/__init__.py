@@ -1,6 +1,6 @@
 """The contracts: one pydantic record per header, row and sidecar, and their JSON Schemas."""
 
-from lapsdata.schema.ap_scores import ApClass, ApClasses, ApConfidence, ApRow, ApRules, ApScores
+from lapsdata.schema.ap_scores import ApClass, ApClasses, ApConfidence, ApRow, ApRules, ApScores, EdgeRule, TieRule
 from lapsdata.schema.base import Header, Parent, Provenance, Record, Size, Tool, canonical_json
 from lapsdata.schema.boxes import BoxesHeader, BoxSequence, FrameRange
 from lapsdata.schema.catalog import CatalogField, CatalogHeader, CatalogIndex
@@ -103,6 +103,7 @@ __all__ = [
     "ClusterScores",
     "CodeAgreement",
     "DrawnScore",
+    "EdgeRule",
     "EncoderTraining",
     "EndReason",
     "EnergiesHeader",
@@ -163,6 +164,7 @@ __all__ = [
     "Size",
     "SourceVideo",
     "StageChoice",
+    "TieRule",
     "Tokenizer",
     "TokensHeader",
     "Tool",
