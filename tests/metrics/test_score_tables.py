@@ -143,6 +143,12 @@ def test_many_overlaps_stand_below_one_another() -> None:
         assert max(map(len, text.splitlines())) <= 80
 
 
+def test_no_line_ends_within_a_label() -> None:
+    words = tuple(f"cut-the-tomato-{n}" for n in range(9))
+    lines = labels(background=words).splitlines()
+    assert all(any(f"'{word}'" in line for line in lines) for word in words)
+
+
 def test_profiles_are_what_the_functions_take() -> None:
     assert list(PROFILES) == ["default", "laps-2025", "ms-tcn"]
     default, laps, tcn = PROFILES.values()
