@@ -343,7 +343,7 @@ def _labelled(
     energies: Energies, labels: Energies, options: LabelOptions, told: dict[str, Any], parents: list[Parent]
 ) -> ThresholdRecord:
     from lapsdata.metrics.sweeps import frame_sweep, widest_plateau
-    from lapsdata.segmenters.many_thresholds import Pieces
+    from lapsdata.segmenters.many_thresholds import pieces_of
     from lapsdata.stages._boundary_search import Swept
     from lapsdata.stages._pseudo_labels import labelled_rows
     from lapsdata.stages.threshold import threshold_options
@@ -353,11 +353,8 @@ def _labelled(
     sweep = frame_sweep(rows.energy, rows.active)
     scores = sweep.score(options.objective)
     best = widest_plateau(scores, sweep.low, sweep.high)
-    # The middle of each piece stands for it in the curve; of the two without an end, the end that they have.
-    ends = np.clip(np.stack([sweep.low, sweep.high]), sweep.high[0], sweep.low[-1])
-    values = ends.mean(axis=0)
-    values[-1] = np.nextafter(values[-1], np.inf)
-    swept = Swept(Pieces(sweep.low, sweep.high, values, 0), scores, best, len(scores), [])
+    # A row is active or not, without another side: these are the pieces of the sweep.
+    swept = Swept(pieces_of([rows.energy], off_ratio=1.0), scores, best, len(scores), [])
     return measured_record(
         best.value,
         energies,
