@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from lapsdata.errors import Problem, SchemaError
+from lapsdata.errors import Problem, SchemaError, listed
 from lapsdata.provenance import parent, provenance
 from lapsdata.schema.base import Record, Tool
 from lapsdata.schema.threshold import (
@@ -232,6 +232,7 @@ def _searched(
     truth = truth_for(_nothing_found(energies, machine))
     known = {video.name for video in truth.header.videos}
     unknown = [name for name in energies.header.videos if name not in known]
+    _expect_all_measured(energies, known)
     if options.extra == "leave_out":
         energies = _of_videos(energies, known)
     videos, policies = true_videos(
@@ -381,6 +382,15 @@ def _nothing_found(energies: Energies, machine: StateMachine) -> Segments:
     from lapsdata.segmenters import Segmentation, found_segments
 
     return found_segments(energies, [Segmentation((), {})] * len(energies.header.videos), machine)
+
+
+def _expect_all_measured(energies: Energies, names: set[str]) -> None:
+    """Refuse energies of some videos of a truth; those of none are told with the names of both."""
+    lacking = names.difference(energies.header.videos)
+    if lacking and lacking != names:
+        message = f"expected energies of every video of the truth, got none of {listed(sorted(lacking))}"
+        fix = "measure them too, or give the truth of the others alone"
+        raise SchemaError(Problem("no-energies", "energies", message, fix))
 
 
 def _of_videos(energies: Energies, names: set[str]) -> Energies:
