@@ -46,6 +46,8 @@ class Converted:
         What the source holds beside, which has no place here: datasets, and attributes as `place@name`.
     notes : tuple of Problem
         What a reader of the output must know.
+    unit : str
+        What is counted as windows, in one word.
 
     Examples
     --------
@@ -61,6 +63,7 @@ class Converted:
     filled: int = 0
     left_behind: tuple[str, ...] = ()
     notes: tuple[Problem, ...] = field(default_factory=tuple)
+    unit: str = "windows"
 
     def as_json(self) -> dict[str, Any]:
         """Return the fields as a JSON-ready dictionary."""
@@ -71,7 +74,7 @@ class Converted:
         """Yield what is to be told: notes, and what could not be carried."""
         yield from self.notes
         if self.unverified:
-            message = f"{self.unverified} windows carry no checksum: they were copied as they were found"
+            message = f"{self.unverified} {self.unit} carry no checksum: they were copied as they were found"
             yield Problem("unverified", "source", message, severity="warning")
         if self.filled:
             message = f"{self.filled} chunks were never written: they were read as the fill value"
@@ -124,7 +127,7 @@ class ConvertReport(Report[Converted]):
             facts["kept"] = f"{count}, not read again: {self._check()} verifies them"
         if made := self.made:
             before, after = (sum(getattr(one, name) for one in made) for name in ("bytes_before", "bytes_after"))
-            facts["windows"] = f"{sum(one.windows for one in made):,}"
+            facts[made[0].unit] = f"{sum(one.windows for one in made):,}"
             facts["bytes"] = f"{before:,} before, {after:,} after"
             error = self.largest_error_px
             facts["largest error"] = "none: every position is the same" if error == 0 else f"{error:.6g} px"

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ConvertWork", "convert_item"]
 
+# What a record has rows of, where these are not windows.
+_UNITS = {"segments": "segments", "boxes": "boxes", "catalog": "rows"}
+
 
 @dataclass(frozen=True, slots=True)
 class ConvertWork:
@@ -199,9 +202,12 @@ def _through_adapter(work: ConvertWork, target: Path, before: int, tell: Tell, *
     container = replace(container, header=header.model_copy(update={"provenance": made}))
     done = write(target, container, format=options.to, overwrite=overwrite)
     tell(len(container))
-    return Converted(
-        len(container), before, done.nbytes, unverified=len(container), notes=(*found.told(path), *done.notes)
-    )
+    rows, notes = len(container), (*found.told(path), *done.notes)
+    return Converted(rows, before, done.nbytes, unverified=rows, notes=notes, unit=_unit(work))
+
+
+def _unit(work: ConvertWork) -> str:
+    return _UNITS.get(work.record, "windows")
 
 
 def _adapter(work: ConvertWork) -> tuple[Adapter, Path]:
@@ -241,8 +247,9 @@ def _to_others(work: ConvertWork, target: Path, before: int, tell: Tell) -> Conv
         container, notes = found.container, found.told(source.path)
     done = writer.write(target, container, **{name: given[name] for name in given.keys() & writer.takes})
     tell(len(container))
-    unverified = 0 if reader is None else len(container)
-    return Converted(len(container), before, done.nbytes, unverified=unverified, notes=(*notes, *done.notes))
+    rows, told_all = len(container), (*notes, *done.notes)
+    unverified = 0 if reader is None else rows
+    return Converted(rows, before, done.nbytes, unverified=unverified, notes=told_all, unit=_unit(work))
 
 
 def _whole(work: ConvertWork, target: Path, before: int, tell: Tell, *, overwrite: bool) -> Converted:
@@ -260,4 +267,5 @@ def _whole(work: ConvertWork, target: Path, before: int, tell: Tell, *, overwrit
     message = "its format has no windows to read one by one: it was held in memory at once"
     note = Problem("in-memory", "source", message, severity="info")
     rows = int(np.int64(len(container)))
-    return Converted(rows, before, done.nbytes, done.largest_error_px, notes=(*done.notes, note))
+    notes = (*done.notes, note)
+    return Converted(rows, before, done.nbytes, done.largest_error_px, notes=notes, unit=_unit(work))
