@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 from typing import Any, get_args
 
-from bench_segments import ACTIONS, RATE, call
+from bench_segments import ACTIONS, RATE, call, scored
 from machine import hardware, versions
 
 from lapsdata import formats
@@ -40,12 +40,7 @@ def scores(folder: Path, tracks: Path, truth: Path, motion: str) -> dict[str, An
     energies, segments, result = (folder / f"{motion}{end}" for end in (".jsonl", ".parquet", ".json"))
     call("energies", tracks, "--out", energies, "--motion", motion)
     call("segment", energies, "--out", segments, "--threshold", "otsu")
-    call("evaluate", segments, "--truth", truth, "--energies", energies, "--out", result)
-    rows = {
-        row["name"]: {str(at["tolerance_s"]): round(at["macro"]["f"], 4) for at in row["scores"]}
-        for row in json.loads(result.read_text())["rows"]
-        if row["kind"] != "oracle"
-    }
+    rows = scored(segments, truth, energies, result)
     found = rows.pop("prediction")
     policies = formats.read(energies).header.policies
     return {"f": found, "best_chance_f": max(row[TOLERANCE] for row in rows.values()), "policies": dict(policies)}

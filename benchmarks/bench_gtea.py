@@ -26,7 +26,7 @@ from machine import hardware, versions
 
 from lapsdata.metrics import evaluate_segments
 from lapsdata.schema import SegmentsHeader
-from lapsdata.stages._named_prediction import named_prediction
+from lapsdata.stages._named_prediction import NamedPrediction
 from lapsdata.stages.segments_source import read_segments
 from lapsdata.timebase import FrameRate
 
@@ -92,17 +92,11 @@ def main() -> None:
     truth, train = split(root, 1)
     model = scored(truth, read_segments(data / "gtea_predictions" / "split_1", rate=15).segments, train)
     rows: dict[str, Any] = {"labels of a network": {"kind": "model", **figures(*model)}}
-    for word in ("uniform:1.5", "uniform:2.0", "uniform:2.4"):
-        named = named_prediction(word)
-        if named is not None:
-            rows[f"a cut every {named.value:g} s"] = {
-                "kind": "chance", **figures(*scored(truth, named.segments(truth), None))
-            }  # fmt: skip
-    drawn = []
-    for seed in range(SEEDS):
-        named = named_prediction("random:32", seed=seed)
-        if named is not None:
-            drawn.append(figures(*scored(truth, named.segments(truth), None)))
+    for every_s in (1.5, 2.0, 2.4):
+        found = NamedPrediction("uniform", every_s).segments(truth)
+        rows[f"a cut every {every_s:g} s"] = {"kind": "chance", **figures(*scored(truth, found, None))}
+    draws = (NamedPrediction("random", 32, seed).segments(truth) for seed in range(SEEDS))
+    drawn = [figures(*scored(truth, found, None)) for found in draws]
     means = {name: round(statistics.fmean(one[name] for one in drawn), 4) for name in drawn[0]}
     rows[f"32 random cuts, mean of {SEEDS}"] = {"kind": "chance", **means}
     for row in TRAIN_ROWS:

@@ -41,20 +41,23 @@ def call(*words: str | Path) -> None:
     subprocess.run([*COMMAND, *map(str, words)], check=True, stdout=subprocess.DEVNULL)
 
 
+def scored(segments: Path, truth: Path, energies: Path, out: Path) -> dict[str, dict[str, float]]:
+    """Return the macro F of each row at each tolerance, but for oracles."""
+    call("evaluate", segments, truth, "--energies", energies, "--out", out)
+    return {
+        row["name"]: {str(at["tolerance_s"]): round(at["macro"]["f"], 4) for at in row["scores"]}
+        for row in json.loads(out.read_text())["boundaries"]["rows"]
+        if row["kind"] != "oracle"
+    }
+
+
 def row(folder: Path, stride: str, mode: str, threshold: str) -> dict[str, Any]:
     tracks = folder / f"tracks_{stride}"
     call("track", folder / "videos", "--out", tracks, "--stride", stride)
     energies, segments, result = (folder / f"{mode}_{stride}{end}" for end in (".jsonl", ".parquet", ".json"))
     call("energies", tracks, "--out", energies, "--mode", mode)
     call("segment", energies, "--out", segments, "--threshold", threshold)
-    truth = folder / "truth.parquet"
-    call("evaluate", segments, "--truth", truth, "--energies", energies, "--out", result)
-    told = json.loads(result.read_text())
-    scores = {
-        one["name"]: {str(at["tolerance_s"]): round(at["macro"]["f"], 4) for at in one["scores"]}
-        for one in told["rows"]
-        if one["kind"] != "oracle"
-    }
+    scores = scored(segments, folder / "truth.parquet", energies, result)
     found = scores.pop("prediction")
     chance = {at: max(scores, key=lambda name: scores[name][at]) for at in found}
     return {

@@ -19,7 +19,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from bench_segments import ACTIONS, RATE, call
+from bench_segments import ACTIONS, RATE, call, scored
 from machine import hardware, versions
 
 from lapsdata import formats
@@ -54,12 +54,7 @@ def score(folder: Path, name: str, measured: Path, truth: Path, *words: str) -> 
     energies, segments, result = (folder / f"{name}{end}" for end in (".jsonl", ".parquet", ".json"))
     call("energies", measured, "--out", energies, *words)
     call("segment", energies, "--out", segments, "--threshold", "otsu")
-    call("evaluate", segments, "--truth", truth, "--energies", energies, "--out", result)
-    rows = {
-        row["name"]: {str(at["tolerance_s"]): round(at["macro"]["f"], 4) for at in row["scores"]}
-        for row in json.loads(result.read_text())["rows"]
-        if row["kind"] != "oracle"
-    }
+    rows = scored(segments, truth, energies, result)
     found = rows.pop("prediction")
     header = formats.read(energies).header
     return {

@@ -156,5 +156,7 @@ def _by_option(problem: Problem, record: str, option: Callable[[str], str]) -> P
     head, _, key = problem.where.partition(": ")
     if head != record:
         return problem
+    if key:
+        return replace(problem, where=option(key))
     # What is wrong with several keys together is told of none.
-    return replace(problem, where=option(key) if key else "options")
+    return replace(problem, where="options", fix=problem.fix or f"name each by {option('KEY')}=VALUE")

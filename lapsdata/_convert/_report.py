@@ -47,7 +47,7 @@ class Converted:
     notes : tuple of Problem
         What a reader of the output must know.
     unit : str
-        What is counted: windows, or episodes.
+        What is counted as windows, in one word.
 
     Examples
     --------

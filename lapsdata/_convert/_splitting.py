@@ -15,11 +15,12 @@ import numpy as np
 from pydantic import Field
 
 from lapsdata import console
+from lapsdata.adapters._synthetic import synthetic_above
 from lapsdata.errors import CorruptDataError, LapsError, Problem, SchemaError, listed
 from lapsdata.execution.local import LocalEngine
 from lapsdata.execution.manifest import Found, Refused, WorkItem, judge, plan, work_key
 from lapsdata.execution.report import Report, carry_out_shown
-from lapsdata.provenance import code_digest, parent, provenance
+from lapsdata.provenance import code_digest, marked_synthetic, parent, provenance
 from lapsdata.schema.base import Count, Name, Positive, Provenance, Record
 from lapsdata.storage.run_file import record_run
 from lapsdata.storage.sealed_json import read_sealed_json, write_sealed_json
@@ -84,7 +85,7 @@ class PieceTable(Record):
     """
 
     provenance: Provenance
-    """The source is its parent."""
+    """The source is its parent; of a video that stands in for one of a data set it says so."""
     video: Name
     """Name of the source, without ending."""
     every_s: Annotated[float, Field(gt=0)]
@@ -243,7 +244,7 @@ def _item(video: Path, name: str, table: Path, every_s: float) -> WorkItem[_Spli
     made_of = (parent("video", video),)
     told: dict[str, JsonValue] = {"every_s": float(every_s)}
     table_of = PieceTable(
-        provenance=provenance(parameters=told, parents=made_of),
+        provenance=marked_synthetic(provenance(parameters=told, parents=made_of), synthetic_above(video)),
         video=name, every_s=float(every_s), frames=facts.frames, pieces=pieces,
     )  # fmt: skip
     key = _key(told, made_of, code_digest())
@@ -273,9 +274,10 @@ def _key_of(table: Path) -> str | None:
 def _look(item: WorkItem[Any], *, force: bool) -> Found:
     """Tell what is there of a video: the table is written first, so that pieces without it are those of others."""
     found = judge(item, _key_of)
-    if found.state == "missing":
+    if found.state in ("missing", "damaged"):
         there = [one.name for one in item.payload.table.pieces if item.output.with_name(one.name).exists()]
-        return Found("foreign", f"there are {listed(there)} without a table") if there else found
+        without = "without a table" if found.state == "missing" else f"and nothing tells of what: {found.why}"
+        return Found("foreign", f"there are {listed(there)} {without}") if there else found
     if found.state not in ("done", "changed"):
         return found
     table = read_sealed_json(item.output, PieceTable)
@@ -284,36 +286,44 @@ def _look(item: WorkItem[Any], *, force: bool) -> Found:
         return Found(
             "foreign", f"it was split every {table.every_s:g} s from {made.parents[0].name}; --force replaces it"
         )
+    if force or found.state == "changed":
+        # All pieces are made anew, lost or not.
+        return found
     lost = [one.name for one in table.pieces if not item.output.with_name(one.name).exists()]
     return Found("damaged", f"{len(lost)} of {len(table.pieces)} pieces are not there") if lost else found
 
 
 def _split(job: Job[_Split], tell: Tell) -> SplitVideo:
     work, output = job.item.payload, job.item.output
-    again = job.found.state != "damaged"
-    if job.overwrite and again:
-        _remove_old(output)
-    write_sealed_json(output, work.table, overwrite=job.overwrite)
+    table, padded = work.table, 0
+    if job.found.state != "damaged":
+        if job.overwrite:
+            _remove_old(output)
+        write_sealed_json(output, table, overwrite=job.overwrite)
+    elif any(output.with_name(piece.name).exists() for piece in table.pieces):
+        # How those were made that are there, it alone knows.
+        table = read_sealed_json(output, PieceTable)
+    else:
+        write_sealed_json(output, table, overwrite=True)
     source = _source(work.video)
-    done, padded = [], 0
     try:
-        for piece in work.table.pieces:
+        for number, piece in enumerate(table.pieces):
             path = output.with_name(piece.name)
-            made = piece
             if not path.exists():
-                made, doubled = _write(source, piece, path)
-                padded += doubled
-            done.append(made)
+                if piece.how == "copied" and not _copied(source, piece, path):
+                    # Told before it is there: a run that is stopped leaves no piece that its table is wrong about.
+                    table = _encoded(table, number)
+                    write_sealed_json(output, table, overwrite=True)
+                if table.pieces[number].how == "encoded":
+                    padded += _encode(source, piece, path)
             tell(piece.frames)
     except CorruptDataError:
         # Of a video that cannot be read to its end no piece stays: they would be taken for the whole of it.
         _remove_old(output)
         output.unlink()
         raise
-    if tuple(done) != work.table.pieces:
-        write_sealed_json(output, work.table.model_copy(update={"pieces": tuple(done)}), overwrite=True)
-    copied = sum(piece.how == "copied" for piece in done)
-    return SplitVideo(work.table.frames, copied, len(done) - copied, padded)
+    copied = sum(piece.how == "copied" for piece in table.pieces)
+    return SplitVideo(table.frames, copied, len(table.pieces) - copied, padded)
 
 
 def _remove_old(table: Path) -> None:
@@ -322,18 +332,30 @@ def _remove_old(table: Path) -> None:
         table.with_name(piece.name).unlink(missing_ok=True)
 
 
-def _write(source: PacketSource, piece: Piece, path: Path) -> tuple[Piece, int]:
-    """Write a piece; return what was done, and how many pictures had to be made even."""
+def _encoded(table: PieceTable, number: int) -> PieceTable:
+    """Return a table that says of one piece that it is encoded."""
+    pieces = list(table.pieces)
+    pieces[number] = pieces[number].model_copy(update={"how": "encoded"})
+    return table.model_copy(update={"pieces": tuple(pieces)})
+
+
+def _copied(source: PacketSource, piece: Piece, path: Path) -> bool:
+    """Copy the packets of a piece; return whether it came back as it was, else there is none."""
     first, until = piece.first_frame, piece.first_frame + piece.frames
+    copy_frames(source, path, first, until)
     times = source.facts.frame_s[first:until]
-    if piece.how == "copied":
-        copy_frames(source, path, first, until)
-        if _came_back(path, times - times[0]):
-            return piece, 0
-        path.unlink()
+    if _came_back(path, times - times[0]):
+        return True
+    path.unlink()
+    return False
+
+
+def _encode(source: PacketSource, piece: Piece, path: Path) -> int:
+    """Encode the frames of a piece; return how many pictures had to be made even."""
+    first, until = piece.first_frame, piece.first_frame + piece.frames
     with open_video(source.source) as video:
-        padded = write_clip(path, times, (frame.image for frame in video.frames(range(first, until))))
-    return piece.model_copy(update={"how": "encoded"}), padded
+        images = (frame.image for frame in video.frames(range(first, until)))
+        return write_clip(path, source.facts.frame_s[first:until], images)
 
 
 def _came_back(path: Path, times: NDArray[np.float64]) -> bool:

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ConvertWork", "convert_item"]
 
+# What a record has rows of, where these are not windows.
+_UNITS = {"segments": "segments", "boxes": "boxes", "catalog": "rows", "episodes": "episodes"}
+
 
 @dataclass(frozen=True, slots=True)
 class ConvertWork:
@@ -199,9 +202,12 @@ def _through_adapter(work: ConvertWork, target: Path, before: int, tell: Tell, *
     container = replace(container, header=header.model_copy(update={"provenance": made}))
     done = write(target, container, format=options.to, overwrite=overwrite)
     tell(len(container))
-    return Converted(
-        len(container), before, done.nbytes, unverified=len(container), notes=(*found.told(path), *done.notes)
-    )
+    rows, notes = len(container), (*found.told(path), *done.notes)
+    return Converted(rows, before, done.nbytes, unverified=rows, notes=notes, unit=_unit(work))
+
+
+def _unit(work: ConvertWork) -> str:
+    return _UNITS.get(work.record, "windows")
 
 
 def _adapter(work: ConvertWork) -> tuple[Adapter, Path]:
@@ -242,10 +248,9 @@ def _to_others(work: ConvertWork, target: Path, before: int, tell: Tell) -> Conv
     told = {**given, "source": source.path, "to": options.to}
     done = writer.write(target, container, **{name: told[name] for name in told.keys() & writer.takes})
     tell(len(container))
-    unverified = 0 if reader is None else len(container)
-    unit = "episodes" if work.record == "episodes" else "windows"
-    told_of = (*notes, *done.notes)
-    return Converted(len(container), before, done.nbytes, unverified=unverified, notes=told_of, unit=unit)
+    rows, told_all = len(container), (*notes, *done.notes)
+    unverified = 0 if reader is None else rows
+    return Converted(rows, before, done.nbytes, unverified=unverified, notes=told_all, unit=_unit(work))
 
 
 def _whole(work: ConvertWork, target: Path, before: int, tell: Tell, *, overwrite: bool) -> Converted:
@@ -263,4 +268,5 @@ def _whole(work: ConvertWork, target: Path, before: int, tell: Tell, *, overwrit
     message = "its format has no windows to read one by one: it was held in memory at once"
     note = Problem("in-memory", "source", message, severity="info")
     rows = int(np.int64(len(container)))
-    return Converted(rows, before, done.nbytes, done.largest_error_px, notes=(*done.notes, note))
+    notes = (*done.notes, note)
+    return Converted(rows, before, done.nbytes, done.largest_error_px, notes=notes, unit=_unit(work))

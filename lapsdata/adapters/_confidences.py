@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lapsdata.errors import LengthMismatchError, Problems, SchemaError
+from lapsdata.errors import LengthMismatchError, Problem, Problems, SchemaError
 from lapsdata.storage.atomic import existing, storage_errors
 from lapsdata.timebase import s_to_frame
 
@@ -46,7 +46,7 @@ def with_confidences(
     folder : Path
         With `<video>.npy` for each video.
     classes : mapping of str to int
-        The row of each label.
+        The row of each label: each from 0 on, once.
     rate : FrameRate
         Frames per second.
     videos : collection of str
@@ -57,7 +57,8 @@ def with_confidences(
     Raises
     ------
     SchemaError
-        A video without an array, an array of another shape or kind, a label without a row: all of them.
+        Classes that are not numbered from 0 on, each once (`class-numbers`); else a video without an array, an array of
+        another shape or kind, a label without a row, a segment without a frame: all of them.
     LengthMismatchError
         Arrays with more or fewer frames than their video.
     StorageError
@@ -75,6 +76,9 @@ def with_confidences(
     array([0.75, 0.75])
     """
     existing(folder)
+    if not classes or sorted(classes.values()) != list(range(len(classes))):
+        message = f"expected classes numbered from 0 on, each once, got {sorted(classes.values())}"
+        raise SchemaError(Problem("class-numbers", "classes", message, "a row of an array is that of a number"))
     faults, lengths = Problems(str(folder)), Problems(str(folder))
     arrays: dict[str, NDArray[np.float64]] = {}
     for video in segments.header.videos:
@@ -89,16 +93,17 @@ def with_confidences(
             arrays[video.name] = rows
     for label in sorted({str(label) for label in segments.label} - classes.keys()):
         faults.add("unknown-label", "classes", f"expected labels with a number, got {label!r} without one")
+    start, end = (s_to_frame(times, rate, "nearest") for times in (segments.start_s, segments.end_s))
+    names = [segments.header.videos[number].name for number in segments.video_index.tolist()]
+    if short := int(((start == end) & np.isin(names, list(videos))).sum()):
+        message = f"expected a frame at {rate} per second in each segment, got none in {short} of {len(segments)}"
+        faults.add("no-frames", "segments", message, "take labels and confidences from one run")
     faults.raise_as(SchemaError)
     lengths.raise_as(LengthMismatchError)
     score = np.full(len(segments), np.nan)
-    for number, (start_s, end_s) in enumerate(zip(segments.start_s.tolist(), segments.end_s.tolist(), strict=True)):
-        name = segments.header.videos[int(segments.video_index[number])].name
-        if name not in arrays:
-            continue
-        rows = arrays[name]
-        part = slice(*(s_to_frame(at, rate, "nearest") for at in (start_s, end_s)))
-        score[number] = rows[classes[str(segments.label[number])], part].mean()
+    for row, (name, first, until) in enumerate(zip(names, start.tolist(), end.tolist(), strict=True)):
+        if name in arrays:
+            score[row] = arrays[name][classes[str(segments.label[row])], first:until].mean()
     return replace(segments, score=score)
 
 
@@ -107,13 +112,13 @@ def _rows(path: Path, classes: int, block: int | None, faults: Problems) -> NDAr
     if not path.is_file():
         faults.add("missing-file", path.name, "expected the confidences of every video, got no such file")
         return None
-    with storage_errors(path, "read"):
+    with storage_errors(path, "read"), path.open("rb") as file:
         try:
-            array = np.load(path, allow_pickle=False)
-        except (ValueError, EOFError) as error:
+            array = np.lib.format.read_array(file, allow_pickle=False)
+        except ValueError as error:
             faults.add("wrong-file", path.name, f"expected an array of numbers, got none ({error})")
             return None
-    whole = array.ndim in (2, 4) and (array.ndim == 2 or array.shape[1] == 1) and array.dtype.kind == "f"
+    whole = array.dtype.kind == "f" and array.size and (array.ndim == 2 or (array.ndim == 4 and array.shape[1] == 1))
     blocks, rest = divmod(array.shape[-2], classes) if whole else (0, 1)
     if rest or not blocks:
         message = f"expected floats of shape (C, T) or (S, 1, C, T) for C = {classes} classes, got {array.dtype}"

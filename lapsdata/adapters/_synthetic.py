@@ -10,7 +10,7 @@ from lapsdata.storage.sealed_json import read_sealed_json
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["MARKER", "SyntheticMarker", "synthetic_root"]
+__all__ = ["MARKER", "SyntheticMarker", "synthetic_above", "synthetic_root"]
 
 MARKER = "SYNTHETIC.json"
 
@@ -49,3 +49,22 @@ def synthetic_root(root: Path) -> str | None:
     """
     path = root / MARKER
     return read_sealed_json(path, SyntheticMarker).synthetic if path.exists() else None
+
+
+def synthetic_above(path: Path) -> str | None:
+    """Return what the nearest folder above a file that says so says of being a stand-in; None where none does.
+
+    Links are followed: what counts is where the file lies.
+
+    Raises
+    ------
+    LapsError
+        As `synthetic_root`.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> synthetic_above(pathlib.Path(tempfile.mkdtemp()) / "Videos" / "clip.mp4") is None
+    True
+    """
+    return next((said for folder in path.resolve().parents if (said := synthetic_root(folder)) is not None), None)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections import Counter
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["PLUGIN", "read"]
 
 _VIDEO, _START, _STOP = "video_id", "start_timestamp", "stop_timestamp"
+_KNOWN = {_VIDEO, _START, _STOP}
 _TIME = re.compile(r"(\d{1,4}):([0-5]\d):([0-5]\d(?:\.\d{1,9})?)", re.ASCII)
 # The first that the table has; a label is what its columns say, with a blank between.
 _LABELS = (("verb", "noun"), ("verb_class", "noun_class"), ("verb",), ("narration",))
@@ -40,7 +42,7 @@ def recognises(path: Path) -> str | None:
 
 def _is_theirs(path: Path) -> bool:
     columns = next(csv.reader(head(path).splitlines()[:1]), [])
-    return {_VIDEO, _START, _STOP} <= {name.strip() for name in columns}
+    return {name.strip() for name in columns} >= _KNOWN
 
 
 def read(path: Path) -> Adapted:
@@ -76,14 +78,14 @@ def read(path: Path) -> Adapted:
     """
     files = files_inside(existing(path), "*.csv")
     pieces = Pieces(path)
-    told: dict[str, int] = {}
+    told: Counter[str] = Counter()
     for file in files:
         columns, rows, numbers = read_text_table(file)
-        if not _is_theirs(file):
+        if not set(columns) >= _KNOWN:
             message = f"expected the columns {_VIDEO}, {_START} and {_STOP}, got {', '.join(columns) or 'none'}"
             raise SchemaError(Problem("missing-column", str(file), message))
         names = next((one for one in _LABELS if set(one) <= set(columns)), ())
-        told[" and ".join(names) or "no column"] = told.get(" and ".join(names) or "no column", 0) + len(rows)
+        told[" and ".join(names) or "no column"] += len(rows)
         for number, cells in zip(numbers, rows, strict=True):
             row = dict(zip(columns, cells, strict=True))
             where = f"{file}: line {number}"

@@ -27,6 +27,8 @@ Unit = Literal["s", "100ns"]
 
 _ENDING, _COMMENT = "*.lab", "#"
 _ROW = re.compile(r"^[ \t]*[\d.]+[ \t]+[\d.]+([ \t]|$)", re.MULTILINE)
+# All else is a decimal: 1e-05, as NumPy writes small times, is 0.00001.
+_WHOLE = re.compile(r"[+-]?\d+")
 _PER_S = 10**7
 
 
@@ -81,23 +83,22 @@ def read(path: Path, *, unit: Unit | None = None) -> Adapted:
     files = files_inside(existing(path), _ENDING)
     pieces = Pieces(path)
     rows = [row for file in files for row in _rows(file, pieces)]
-    dotted = {row.video for row in rows if "." in row.start + row.end}
-    decimals = sum("." in row.start + row.end for row in rows)
-    whole = sorted({row.video for row in rows} - dotted)
+    dotted = [row.video for row in rows if not (_WHOLE.fullmatch(row.start) and _WHOLE.fullmatch(row.end))]
+    whole = sorted({row.video for row in rows} - set(dotted))
     if unit is None and whole:
         message = "expected the unit of the times, got none: they are whole numbers, seconds or HTK's 100 ns, in "
         raise SchemaError(Problem("no-unit", str(path), message + listed(whole), "give --unit s or --unit 100ns"))
     if unit is None:
-        message = f"{decimals} of {len(rows)} rows have a decimal point: times are taken for seconds"
+        message = f"{len(dotted)} of {len(rows)} rows have a decimal point: times are taken for seconds"
         pieces.note("unit-by-decimals", message, info=True)
-    if unit == "100ns" and decimals:
-        message = f"expected whole numbers of 100 ns, got a decimal point in {decimals} of {len(rows)} rows"
+    if unit == "100ns" and dotted:
+        message = f"expected whole numbers of 100 ns, got a decimal point in {len(dotted)} of {len(rows)} rows"
         raise SchemaError(Problem("wrong-option", str(path), message, "give --unit s"))
     for row in rows:
         start, end = (_in_s(text, unit) for text in (row.start, row.end))
         pieces.add(row.where, row.video, start, end, row.label)
-    told = None if unit is None else {"unit": str(unit)}
-    return pieces.adapted([parent("labels", file) for file in files], parameters=dict(told) if told else None)
+    parents = [parent("labels", file) for file in files]
+    return pieces.adapted(parents, parameters=None if unit is None else {"unit": unit})
 
 
 def _rows(file: Path, pieces: Pieces) -> list[_Row]:

@@ -191,9 +191,8 @@ def train_split(path: Path, split: str) -> str | None:
     True
     """
     part, _, rest = split.partition(".")
-    root = path.parent if path.name == _TRUTH else path
     name = f"train.{rest}"
-    return name if part == "test" and (root / _SPLITS / f"{name}{_BUNDLE}").is_file() else None
+    return name if part == "test" and (_root(path) / _SPLITS / f"{name}{_BUNDLE}").is_file() else None
 
 
 def split_beside(path: Path, split: str) -> Path | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from lapsdata.adapters._adapter import Adapted, Adapter
@@ -101,7 +102,8 @@ def _add(where: str, fields: list[str], pieces: Pieces) -> None:
         return
     label = next(one for one in (name, subtype, kind) if one != _NONE)
     score = None if confidence == _NONE else confidence
-    pieces.add(where, recording, start, start + duration, label, score)
+    # As written, with one rounding at the end: 0.1 and 0.2 after it end where the next row begins, at 0.3.
+    pieces.add(where, recording, start, float(Decimal(onset) + Decimal(length)), label, score)
 
 
 PLUGIN = Adapter("rttm", "Rich transcription time marks of NIST", recognises, read, takes=frozenset())

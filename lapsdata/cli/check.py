@@ -59,7 +59,8 @@ def check(
 
     with console.progress("check", unit="windows", none=False) as advance:
         report = check_integrity(paths, seal=seal, force=force, decode=decode, rate=rate, advance=advance)
-    problems = [*report.problems, *(_compared(paths, against) if against is not None else ())]
+    # A file that cannot be read says so twice.
+    problems = list(dict.fromkeys([*report.problems, *(_compared(paths, against) if against is not None else ())]))
     if quarantine is not None:
         from lapsdata.checks.videos import quarantine as move_away
 

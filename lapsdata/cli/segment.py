@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +13,8 @@ from lapsdata import console
 from lapsdata.verbs import Json, by_option, finish, key_values
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lapsdata.containers import Energies
     from lapsdata.segmenters import Threshold
     from lapsdata.stages._segment_export import ExportOptions
@@ -96,10 +99,15 @@ def segment(
     parameters = key_values(settings or [])
     asked = _asked(threshold, report)
     durations = _durations(durations_from, cap_quantile)
-    _tell_parameters(parameters, segmenter, energies, durations, refine)
+
+    @cache
+    def series() -> Energies:
+        return _read(energies)
+
+    _tell_parameters(parameters, segmenter, series, durations, refine)
     found, named = None, None
     if takes_threshold(segmenter) and "threshold" not in parameters:
-        found, named = _threshold(asked or "otsu", energies)
+        found, named = _threshold(asked or "otsu", series())
         parameters["threshold"] = found.value
     elif asked is not None:
         message = "not beside --set threshold" if "threshold" in parameters else f"{segmenter} has none"
@@ -107,6 +115,7 @@ def segment(
     maker = registry("segmenters").load(segmenter)
     with by_option(getattr(maker, "__name__", ""), lambda key: "--threshold" if key == "threshold" else f"--set {key}"):
         made = maker(**parameters)
+    told_from = () if named is None else named.problems(series(), made.parameters)
     chosen = ExportOptions(
         clips=bool(videos),
         codes=bool(tokens),
@@ -114,9 +123,8 @@ def segment(
         min_overlap=min_overlap,
         prequant=save_prequant,
     )
-    exporter = None if export is None else _exporter(export, chosen, energies, tokens or [], videos or [], force)
+    exporter = None if export is None else _exporter(export, chosen, series(), tokens or [], videos or [], force)
     expect = None if exporter is None else exporter.expect
-    told_from = () if named is None else named.problems(_read(energies), made.parameters)
     file = None if named is None else named.path
     output, told = segment_energies(
         energies, out, made, threshold=file, durations=durations_from, expect=expect, force=force
@@ -152,18 +160,20 @@ def _durations(truth: Path | None, quantile: float | None) -> Durations | None:
 
 
 def _tell_parameters(
-    parameters: dict[str, Any], segmenter: str, energies: Path, durations: Durations | None, refine: _Refine
+    parameters: dict[str, Any],
+    segmenter: str,
+    series: Callable[[], Energies],
+    durations: Durations | None,
+    refine: _Refine,
 ) -> None:
     """Put in what durations and energies tell of the parameters, which nobody may have set beside."""
-    from lapsdata.formats import read_header
     from lapsdata.stages.segment import parameters_of
 
     known, told = parameters_of(segmenter), {}
     if durations is not None:
         told["--durations-from"] = durations.parameters(known)
     if refine is _Refine.STEEPEST:
-        support_s = float(getattr(read_header(energies), "support_s", 0.0))
-        told["--refine"] = {"refine_s": support_s / 2} if "refine_s" in known else {}
+        told["--refine"] = {"refine_s": series().header.support_s / 2} if "refine_s" in known else {}
     for option, values in told.items():
         if not values:
             raise typer.BadParameter(f"{segmenter} has no parameter that it tells", param_hint=option)
@@ -174,10 +184,9 @@ def _tell_parameters(
 
 
 def _exporter(
-    folder: Path, options: ExportOptions, energies: Path, tokens: list[Path], videos: list[str], force: bool
+    folder: Path, options: ExportOptions, energies: Energies, tokens: list[Path], videos: list[str], force: bool
 ) -> TableExport:
     """Return what writes the exports, told whose latents the energies measure."""
-    from lapsdata.formats import read_header
     from lapsdata.stages._table_export import TableExport
     from lapsdata.stages.energies import energy_files
     from lapsdata.video.sources import find_videos
@@ -187,7 +196,7 @@ def _exporter(
         options,
         tokens=energy_files(tokens),
         videos={item.name: item.path for item in find_videos(videos)} if videos else {},
-        tokenizer=getattr(read_header(energies), "tokenizer", None),
+        tokenizer=energies.header.tokenizer,
         force=force,
     )
 
@@ -210,18 +219,16 @@ def _read(energies: Path) -> Energies:
     return read(energies, Energies)
 
 
-def _threshold(text: str, energies: Path) -> tuple[Threshold, NamedThreshold | None]:
+def _threshold(text: str, energies: Energies) -> tuple[Threshold, NamedThreshold | None]:
     """Return the threshold, and the file that says it."""
     from lapsdata.segmenters import given_threshold
-    from lapsdata.stages.threshold import Measure, expect_same_measure, threshold_options, told_threshold
+    from lapsdata.stages.threshold import threshold_options, told_threshold
     from lapsdata.stages.threshold_reports import named_threshold
 
-    series, named = _read(energies), named_threshold(text)
+    named = named_threshold(text)
     if named is None:
-        return told_threshold(series, threshold_options(text)), None
-    if named.record is not None:
-        expect_same_measure(named.record, Measure.of(series.header), text)
-    return given_threshold(named.value, series), named
+        return told_threshold(energies, threshold_options(text)), None
+    return given_threshold(named.value, energies), named
 
 
 PLUGIN = segment

@@ -93,7 +93,7 @@ def threshold(
     With true segments, every threshold there is is tried with the state machine, and the one of the best boundaries
     taken: search on videos of a train split, and score on others. With --pseudo-labels, every threshold is held
     against what another energy takes for active. Segment with it: `lapsdata segment ENERGIES --threshold FILE`.
-    """  # fmt: skip
+    """
     given = {
         "objective": objective,
         "tolerance_s": tolerance,
@@ -195,10 +195,8 @@ def _facts(found: ThresholdRecord) -> dict[str, str]:
 def _label_facts(told: LabelSearch) -> dict[str, str]:
     return {
         "score": f"{told.objective} {told.score:.4f} against labels, not a truth",
-        "labels": (
-            f"{told.labels_source} {told.labels_mode} from {told.labels_threshold:.4g} on ({told.labels_method}): "
-            f"{told.active} of {told.rows} rows are active"
-        ),
+        "labels": f"{told.labels_source} {told.labels_mode} from {told.labels_threshold:.4g} on ({told.labels_method})",
+        "labelled": f"{told.active} of {told.rows} rows are active",
     }
 
 
@@ -214,10 +212,8 @@ def _boundary_facts(search: BoundarySearch) -> dict[str, str]:
         "segments": ", ".join(f"{reason}: {count}" for reason, count in search.ended_by.items()) or "none",
     }
     if left is not None:
-        facts["left out"] = (
-            f"F {left.score:.4f} on videos that were left out, thresholds {left.lowest:.4g} to {left.highest:.4g} "
-            f"(median {left.median:.4g})"
-        )
+        facts["left out"] = f"F {left.score:.4f} on videos that were left out"
+        facts["by others"] = f"thresholds {left.lowest:.4g} to {left.highest:.4g}, median {left.median:.4g}"
     return facts
 
 

@@ -35,7 +35,6 @@ from lapsdata.metrics.detection import DetectionScores, boundary_scores
 from lapsdata.metrics.difference_rows import paired_label_table, paired_table
 from lapsdata.metrics.evaluation import CHANCE_ROWS, ORACLE_ROWS, TRAIN_ROWS, evaluate_boundaries
 from lapsdata.metrics.label_evaluation import LABEL_CHANCE_ROWS, LABEL_OVERLAPS, LABEL_TRAIN_ROWS, evaluate_labels
-from lapsdata.metrics.label_profiles import LABEL_PROFILES, ApOptions, ClusterOptions, LabelOptions, LabelProfile
 from lapsdata.metrics.paired import (
     PairedDifference,
     PairedLabelDifference,
@@ -43,7 +42,7 @@ from lapsdata.metrics.paired import (
     paired_label_differences,
 )
 from lapsdata.metrics.partition import covering, r_value
-from lapsdata.metrics.profiles import PROFILES, Profile, ProfileName
+from lapsdata.metrics.profiles import PROFILES, ApOptions, LabelOptions, Profile
 from lapsdata.metrics.relative_distance import relative_distance_counts
 from lapsdata.metrics.score_tables import ap_table, cluster_table, label_table, lost_to_chance
 from lapsdata.metrics.segmental import (
@@ -68,7 +67,6 @@ __all__ = [
     "CLUSTER_CHANCE_ROWS",
     "LABEL_CHANCE_ROWS",
     "LABEL_OVERLAPS",
-    "LABEL_PROFILES",
     "LABEL_TRAIN_ROWS",
     "ORACLE_ROWS",
     "PROFILES",
@@ -78,17 +76,14 @@ __all__ = [
     "AveragePrecision",
     "BoundaryCounts",
     "BoundaryMatch",
-    "ClusterOptions",
     "DetectionScores",
     "Detections",
     "FrameCounts",
     "InformationMean",
     "LabelOptions",
-    "LabelProfile",
     "PairedDifference",
     "PairedLabelDifference",
     "Profile",
-    "ProfileName",
     "Runs",
     "SegmentCounts",
     "VMeasure",

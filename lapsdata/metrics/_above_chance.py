@@ -6,7 +6,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from lapsdata.metrics._bootstrap import resampled, times_drawn
-from lapsdata.metrics._rows import band
+from lapsdata.metrics._summary import band
 from lapsdata.schema.result import AboveChance, ChanceCorrected
 
 if TYPE_CHECKING:

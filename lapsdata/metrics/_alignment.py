@@ -98,8 +98,7 @@ class Alignment:
                     f"expected one time of the video, got {span[0]} s to {span[1]} s in {other} and "
                     f"{chosen[0]} s to {chosen[1]} s in {role}"
                 )
-                fix = _FIX
-                raise SchemaError(Problem("spans-differ", "", message, fix))
+                raise SchemaError(Problem("spans-differ", "", message, _FIX))
         return chosen
 
 

@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from lapsdata.metrics._given import RESOLUTION_S, ticks_of
+from lapsdata.metrics._given import PER_S, RESOLUTION_S, ticks_of
 from lapsdata.timebase import FrameRate, frame_to_s, s_to_frame
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["Clock"]
-
-_PER_S = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +55,7 @@ class Clock:
 
     def seconds(self, ticks: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return numbers as times, same shape."""
-        return ticks / _PER_S if self.rate is None else frame_to_s(ticks, self.rate)
+        return ticks / PER_S if self.rate is None else frame_to_s(ticks, self.rate)
 
     def rounded(self, times_s: NDArray[np.float64]) -> int:
         """Return how many times lie between two frames; those that a file rounds to six decimals do not."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from lapsdata.containers import Segments
 from lapsdata.errors import LengthMismatchError, Problem, Problems, SchemaError
-from lapsdata.metrics._given import known_word, ticks_of
+from lapsdata.metrics._given import PER_S, known_word, ticks_of
 from lapsdata.metrics._names import ExtraPolicy, MissingPolicy, check_names, check_train
 from lapsdata.metrics._run_table import Pieces, covered
 from lapsdata.schema.base import canonical_json
@@ -182,7 +182,7 @@ def _side(
     """Return the segments of the named videos; a video that is not there has no time and no segment."""
     place = {name: at for at, name in enumerate(names)}
     items = np.array([place.get(video.name, -1) for video in segments.header.videos])
-    item = items[segments.video_index] if len(segments) else np.empty(0, np.int64)
+    item = items[segments.video_index]
     kept = item >= 0
     times = np.stack([segments.start_s, segments.end_s])[:, kept]
     start, end = clock.ticks(times)
@@ -243,7 +243,7 @@ def _check_times(true: _Side, ours: _Side, names: Sequence[str], how: Joining) -
         words = ", ".join(f"length='{word}'" for word in get_args(LengthPolicy)[1:])
         for at in np.flatnonzero(ours.there & (true.end != ours.end)).tolist():
             ends = [int(side.end[at] - side.begin[at]) for side in (true, ours)]
-            wanted, got = ends if how.clock.rate is not None else [end / 1e6 for end in ends]
+            wanted, got = ends if how.clock.rate is not None else [end / PER_S for end in ends]
             message = f"expected {wanted} {unit} as in the truth, got {got}"
             problems.add("length-mismatch", f"found: {names[at]}", message, f"bring both to one length, or say {words}")
     problems.raise_as(LengthMismatchError)

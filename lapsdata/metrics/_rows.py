@@ -11,6 +11,7 @@ import numpy as np
 from lapsdata.metrics._boundary_sets import sets_of
 from lapsdata.metrics._given import PER_S, span_ticks, tolerance_ticks
 from lapsdata.metrics._ratios import ratios
+from lapsdata.metrics._summary import band, reached
 from lapsdata.metrics.boundary import BoundaryCounts
 from lapsdata.metrics.partition import r_value
 from lapsdata.schema.result import BoundaryDeviation, BoundaryScore, NearestBoundary, PrecisionRecall
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from lapsdata.metrics._ratios import Ratios
     from lapsdata.schema.result import BoundaryEmpty, BoundaryMatching
 
-__all__ = ["Scorer", "band", "exact_means"]
+__all__ = ["Scorer", "exact_means"]
 
 
 class Scorer:
@@ -138,20 +139,8 @@ def _band(draws: Sequence[float]) -> tuple[float, float] | None:
     return band(np.array(draws)) if len(draws) > 1 else None
 
 
-def band(values: NDArray[np.float64]) -> tuple[float, float]:
-    """Return between what 95 % of some numbers lie: their quantiles 0.025 and 0.975, interpolated."""
-    low, high = np.quantile(values, (0.025, 0.975)).tolist()
-    return low, high
-
-
 def _p(draws: Sequence[float], f: float | None) -> float | None:
-    """Return how likely a draw reaches `f`, which is counted as one more draw, so that no p is 0.
-
-    Phipson and Smyth, "Permutation P-values Should Never Be Zero", 2010.
-    """
-    if f is None or len(draws) < 2:
-        return None
-    return (1 + sum(drawn >= f for drawn in draws)) / (1 + len(draws))
+    return None if f is None or len(draws) < 2 else reached(np.array(draws), f)
 
 
 def _macro(distances: list[NDArray[np.int64]]) -> float | None:

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
     from lapsdata.schema.drawn import DrawnScore
     from lapsdata.schema.label_scores import LabelRow, LabelRules, LabelScores
-    from lapsdata.schema.segment_clusters import SegmentClusterScores
+    from lapsdata.schema.segment_clusters import SegmentClusterRules, SegmentClusterScores
 
     Scores = LabelScores | ApScores | SegmentClusterScores
 
-__all__ = ["NamedRow", "best_of_chance", "label_rules", "named_rows"]
+__all__ = ["NamedRow", "best_of_chance", "counted_in", "label_rules", "named_rows"]
 
 
 class NamedRow(NamedTuple):
@@ -44,10 +44,14 @@ def best_of_chance(scores: Scores) -> dict[str, tuple[float, str]]:
     return best
 
 
+def counted_in(rules: LabelRules | SegmentClusterRules) -> str:
+    """Return what was counted."""
+    return "counted in time" if rules.rate is None else f"counted in frames at {rules.rate} per second"
+
+
 def label_rules(rules: LabelRules) -> str:
     """Return a line of how labels were counted."""
-    clock = "time" if rules.rate is None else f"frames at {rules.rate} per second"
-    return f"counted in {clock}, background {listed(rules.background, 9)}, length {rules.length}"
+    return f"{counted_in(rules)}, background {listed(rules.background, 9)}, length {rules.length}"
 
 
 def _columns(row: LabelRow | ApRow | SegmentClusterRow, overlaps: Sequence[float]) -> dict[str, DrawnScore | None]:

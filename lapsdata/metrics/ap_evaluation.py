@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lapsdata.containers import Segments
-    from lapsdata.metrics.temporal_ap import EdgeRule, TieRule
-    from lapsdata.schema.ap_scores import ApClasses, ApConfidence
+    from lapsdata.schema.ap_scores import ApClasses, ApConfidence, EdgeRule, TieRule
 
     Floats = NDArray[np.float64]
     Integers = NDArray[np.int64]
@@ -120,8 +119,9 @@ def evaluate_ap(
     if confidence == "score_or_duration":
         policies["duration_as_score"] = int(np.isnan(ours.score).sum())
     scorer = _Scorer.of(true, ours, len(names), rules)
-    ap = scorer.average_precision(_prediction(ours))
-    rows = [_row(_prediction(ours), ap)]
+    judged = _prediction(ours)
+    ap = scorer.average_precision(judged)
+    rows = [_row(judged, ap)]
     times_s = [(video.start_s, video.end_s) for video in truth.header.videos]
     for row in ApChance(ours, names, times_s, draws, seed).rows():
         rows.append(_row(row, scorer.average_precision(row), rows[0]))
@@ -138,7 +138,8 @@ def evaluate_ap(
 
 def _prediction(found: Spans) -> SpanDraws:
     same = np.arange(len(found.video))[np.newaxis]
-    return SpanDraws("prediction", {}, found.start_s[np.newaxis], found.end_s[np.newaxis], same)
+    start_s, end_s = found.start_s[np.newaxis], found.end_s[np.newaxis]
+    return SpanDraws("prediction", {}, start_s, end_s, same, kind="prediction")
 
 
 class _Scorer(NamedTuple):
@@ -251,7 +252,7 @@ def _row(row: SpanDraws, ap: Floats, judged: ApRow | None = None) -> ApRow:
     each = ap.mean(axis=2)
     return ApRow(
         name=row.name,
-        kind="prediction" if judged is None else row.kind,
+        kind=row.kind,
         parameters=row.parameters,
         draws=len(ap),
         ap=tuple(drawn_score(each[:, at], None if judged is None else judged.ap[at]) for at in range(each.shape[1])),

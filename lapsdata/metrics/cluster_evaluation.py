@@ -125,8 +125,9 @@ def evaluate_clusters(
     )  # fmt: skip
     given = join(truth, found, Joining(clock, rules.background, length, missing, extra))
     tables = _Tables.of(given, _groups(given.names, scope, activity), left_out=background_time == "left_out")
-    ours = tables.of_row(LabelDraws("prediction", {}, given.found))
-    rows = [_row(LabelDraws("prediction", {}, given.found), ours, rules)]
+    judged = LabelDraws("prediction", {}, given.found, kind="prediction")
+    ours = tables.of_row(judged)
+    rows = [_row(judged, ours, rules)]
     for row in _chance(given, scope, draws, seed):
         rows.append(_row(row, tables.of_row(row), rules, rows[0]))
     empty = len(tables.names) - len(tables.scored)
@@ -253,7 +254,7 @@ def _row(
 
     return SegmentClusterRow(
         name=row.name,
-        kind="prediction" if judged is None else row.kind,
+        kind=row.kind,
         parameters=row.parameters,
         draws=row.draws,
         accuracy_micro=of(hits.sum(axis=0) / counted.sum(axis=0), "accuracy_micro"),

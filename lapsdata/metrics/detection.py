@@ -14,8 +14,10 @@ import numpy as np
 from lapsdata.containers.base import ArrayCheck
 from lapsdata.errors import Problem, SchemaError
 from lapsdata.metrics._given import Span, instants_of, known_word, ticks_of, tolerance_ticks
-from lapsdata.metrics.boundary import PAIRINGS, BoundaryCounts, inside, is_another
-from lapsdata.metrics.profiles import PROFILES, ProfileName
+from lapsdata.metrics._ratios import ratios
+from lapsdata.metrics.boundary import PAIRINGS, inside, is_another
+from lapsdata.metrics.profiles import PROFILES
+from lapsdata.schema.segmentation import RulesProfile
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -57,7 +59,7 @@ def boundary_scores(
     estimate_s: NDArray[np.float64],
     tolerance_s: float,
     *,
-    rules: ProfileName = "default",
+    rules: RulesProfile = "default",
     span_s: Span | None = None,
 ) -> DetectionScores:
     """Return how well boundaries of one video were found; of many videos, and beside chance: `evaluate_boundaries`.
@@ -69,7 +71,7 @@ def boundary_scores(
     tolerance_s : float, seconds, >= 0
         A distance that equals it is a hit.
     rules : {"default", "laps-2025", "ms-tcn"}
-        See `lapsdata.metrics.profiles`. By `"default"` and `"ms-tcn"` each instant is one boundary, however often it is
+        See `RulesProfile`. By `"default"` and `"ms-tcn"` each instant is one boundary, however often it is
         given. By `"laps-2025"` each start and each end is one, so that an instant between two touching segments counts
         twice, and an instant that is given alone as often as it is given: both sides are instants then, or both are
         segments.
@@ -100,7 +102,7 @@ def boundary_scores(
     >>> boundary_scores(segments, segments, 0.5, rules="laps-2025", span_s=(0.0, 9.0)).hits
     4
     """
-    known_word(rules, "rules", ProfileName)
+    known_word(rules, "rules", RulesProfile)
     profile, tolerance = PROFILES[rules], tolerance_ticks(tolerance_s)
     sides = {"reference_s": reference_s, "estimate_s": estimate_s}
     kinds = ["segments" if np.ndim(side) == 2 else "instants" for side in sides.values()]
@@ -110,9 +112,8 @@ def boundary_scores(
         raise SchemaError(Problem("unlike-sides", "estimate_s", message, fix))
     true, found = (_ticks(side, name, span_s, profile) for name, side in sides.items())
     hits = len(PAIRINGS[profile.matching](true, found, tolerance))
-    counts = BoundaryCounts(len(true), len(found), hits)
-    right = profile.empty == "no_truth_precision_1" and not true
-    return DetectionScores(1.0 if right else counts.precision, counts.recall, counts.f, hits)
+    precision, recall, f = map(float, ratios(len(true), len(found), hits, profile.empty))
+    return DetectionScores(precision, recall, f, hits)
 
 
 def _ticks(side: NDArray[np.float64], name: str, span_s: Span | None, profile: Profile) -> list[int]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import TYPE_CHECKING
 
 from lapsdata.console import aligned
 from lapsdata.metrics._score_rows import best_of_chance, label_rules, named_rows
-from lapsdata.metrics._words import number, plural
+from lapsdata.metrics._words import number, plural, wrapped
 from lapsdata.metrics.comparison import check_comparable
 from lapsdata.metrics.table import comparison_table
 
@@ -127,7 +126,7 @@ def paired_label_table(
     highest = (max((one[head][0] for one in best if head in one), default=None) for head in told[first])
     heading = [
         f"labels: {plural(len(reference.videos), 'video')}, truth {reference.truth_digest[:19]}",
-        *textwrap.wrap(label_rules(reference.rules), 80),
+        *wrapped(label_rules(reference.rules)),
     ]
     beside = aligned([heads, *rows, ("best chance", *map(number, highest))])
     return "\n".join([*heading, *beside, "", *aligned([heads, *_less(first, differences)])])

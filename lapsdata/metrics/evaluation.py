@@ -24,9 +24,10 @@ from lapsdata.metrics._given import RESOLUTION_S, at_least, known_word, seconds
 from lapsdata.metrics._rows import Scorer
 from lapsdata.metrics._train import boundaries_digest, train_split
 from lapsdata.metrics.boundary import TOLERANCES_S
-from lapsdata.metrics.profiles import PROFILES, Profile, ProfileName
+from lapsdata.metrics.profiles import PROFILES
 from lapsdata.provenance import provenance as provenance_of_now
 from lapsdata.schema.result import Bootstrap, BoundaryResult, BoundaryRow, BoundaryRules, ScoredVideo
+from lapsdata.schema.segmentation import RulesProfile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,7 +47,7 @@ def evaluate_boundaries(
     *,
     spans_s: Mapping[str, Span] | None = None,
     tolerances_s: Sequence[float] = TOLERANCES_S,
-    rules: ProfileName = "default",
+    rules: RulesProfile = "default",
     counting: BoundaryCounting | None = None,
     matching: BoundaryMatching | None = None,
     empty: BoundaryEmpty | None = None,
@@ -92,7 +93,7 @@ def evaluate_boundaries(
     tolerances_s : sequence of float, seconds, >= 0
         Rising.
     rules : {"default", "laps-2025", "ms-tcn"}
-        A profile of the next three; see `lapsdata.metrics.profiles`. Instants count as the profile says: by
+        A profile of the next three; see `RulesProfile`. Instants count as the profile says: by
         `"laps-2025"` as often as they are given, so that only segments count twice by themselves.
     counting : {"once", "each_end"}, optional
         In place of the profile's; see `segment_boundaries`. With `"each_end"` the cuts of chance count twice, as those
@@ -179,18 +180,17 @@ def evaluate_boundaries(
 
 def _rules(
     tolerances_s: Sequence[float],
-    name: ProfileName,
+    name: RulesProfile,
     counting: BoundaryCounting | None,
     matching: BoundaryMatching | None,
     empty: BoundaryEmpty | None,
 ) -> BoundaryRules:
-    known_word(name, "rules", ProfileName)
+    known_word(name, "rules", RulesProfile)
     profile = PROFILES[name]
-    chosen = Profile(
+    chosen = profile._replace(
         counting=profile.counting if counting is None else counting,
         matching=profile.matching if matching is None else matching,
         empty=profile.empty if empty is None else empty,
-        average=profile.average,
     )
     return BoundaryRules(
         tolerances_s=tuple(seconds(given, f"tolerances_s[{i}]", 0) for i, given in enumerate(tolerances_s)),

@@ -122,8 +122,9 @@ def evaluate_labels(
         overlaps=tuple(map(float, overlaps)), background=how.background, clock=clock.word, rate=rate, length=length
     )
     given = join(truth, found, how, train)
-    ours = _counted(given, LabelDraws("prediction", {}, given.found), shares)
-    rows = [_row(LabelDraws("prediction", {}, given.found), ours, rules)]
+    judged = LabelDraws("prediction", {}, given.found, kind="prediction")
+    ours = _counted(given, judged, shares)
+    rows = [_row(judged, ours, rules)]
     for row in chance_labels(given, draws, seed):
         rows.append(_row(row, _counted(given, row, shares), rules, rows[0]))
     return LabelScores(
@@ -168,7 +169,7 @@ def _row(row: LabelDraws, counts: _Counts, rules: LabelRules, judged: LabelRow |
 
     return LabelRow(
         name=row.name,
-        kind="prediction" if judged is None else row.kind,
+        kind=row.kind,
         parameters=row.parameters,
         draws=row.draws,
         accuracy_micro=of(counts.correct.sum(axis=0) / counts.counted.sum(), "accuracy_micro"),

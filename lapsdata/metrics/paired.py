@@ -14,6 +14,7 @@ from lapsdata.metrics._bootstrap import resampled, times_drawn
 from lapsdata.metrics._given import at_least, known_word
 from lapsdata.metrics._ratios import ratios
 from lapsdata.metrics._score_rows import named_rows
+from lapsdata.metrics._summary import band
 from lapsdata.metrics.comparison import check_comparable
 from lapsdata.metrics.table import Average
 
@@ -239,10 +240,9 @@ class _Told(NamedTuple):
 
 def _told(spread: NDArray[np.float64], each: NDArray[np.float64]) -> _Told:
     several = len(each) > 1
-    low, high = np.quantile(spread, (0.025, 0.975)).tolist()
     side = 1 + min((spread <= 0).sum(), (spread >= 0).sum())
     return _Told(
-        interval=(low, high) if several else None,
+        interval=band(spread) if several else None,
         p=min(1.0, float(2 * side / (1 + len(spread)))) if several else None,
         higher=int((each > 0).sum()),
         equal=int((each == 0).sum()),

@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lapsdata.errors import Problem, SchemaError
-from lapsdata.metrics._given import instants_of, seconds, share, ticks_of, tolerance_ticks
-from lapsdata.metrics.boundary import BoundaryCounts, match_boundaries
+from lapsdata.metrics._given import RESOLUTION_S, instants_of, seconds, share, ticks_of
+from lapsdata.metrics.boundary import BoundaryCounts, inside, match_boundaries
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,7 +58,7 @@ def relative_distance_counts(
     >>> BoundaryCounts.pooled([counts, relative_distance_counts(raters, np.empty(0), 10.0)]).recall
     0.4
     """
-    duration = seconds(duration_s, "duration_s", 1e-6)
+    duration = seconds(duration_s, "duration_s", RESOLUTION_S)
     tolerance = share(relative, "relative") * duration
     if not raters_s:
         raise SchemaError(Problem("no-raters", "raters_s", "expected the boundaries of at least one rater, got none"))
@@ -72,9 +72,5 @@ def relative_distance_counts(
 
 def _inside(times_s: NDArray[np.float64], name: str, duration_s: float) -> NDArray[np.float64]:
     times = instants_of(times_s, name)
-    ticks = ticks_of(times)
-    outside = (ticks < 0) | (ticks > tolerance_ticks(duration_s))
-    if outside.any():
-        message = f"expected times from 0.0 s to {duration_s} s, got {times[outside][0]} s ({outside.sum()} such times)"
-        raise SchemaError(Problem("outside-span", name, message))
+    inside(ticks_of(times), (0.0, duration_s), name)
     return times

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import TYPE_CHECKING
 
 from lapsdata.console import aligned
 from lapsdata.errors import listed, shown
-from lapsdata.metrics._score_rows import best_of_chance, label_rules, named_rows
-from lapsdata.metrics._words import number, plural
+from lapsdata.metrics._score_rows import best_of_chance, counted_in, label_rules, named_rows
+from lapsdata.metrics._words import WIDTH, number, plural, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ap_table", "cluster_table", "label_table", "lost_to_chance"]
 
-_WIDTH = 80
 # What the longest name of a row takes, and what it is.
 _BESIDE = 33
 
@@ -137,12 +135,11 @@ def cluster_table(scores: SegmentClusterScores) -> str:
     """
     rules = scores.rules
     videos = sum(group.videos for group in scores.groups)
-    clock = "time" if rules.rate is None else f"frames at {rules.rate} per second"
     return _table(
         scores,
         f"clusters: {plural(videos, 'video')} in {plural(len(scores.groups), 'group')}, scope {rules.scope}",
-        f"counted in {clock}, background {rules.background_time}, unmatched {rules.unmatched}, nmi {rules.nmi}, length "
-        f"{rules.length}",
+        f"{counted_in(rules)}, background {rules.background_time}, unmatched {rules.unmatched}, nmi {rules.nmi}, "
+        f"length {rules.length}",
     )
 
 
@@ -167,9 +164,9 @@ def lost_to_chance(scores: Scores) -> str | None:
     >>> lost_to_chance(evaluate_clusters(labelled_segments(truth), found, draws=9))[:75]
     'The prediction is not above chance in acc (0.667, segments_shuffled has 0.6'
     """
-    lost = []
+    lost, judged = [], named_rows(scores)[0].scores
     for name, (best, row) in best_of_chance(scores).items():
-        ours = named_rows(scores)[0].scores[name]
+        ours = judged[name]
         if ours is not None and ours.mean <= best:
             lost.append(f"{name} ({ours.mean:.3f}, {shown(row)} has {best:.3f})")
     return f"The prediction is not above chance in {', '.join(lost)}." if lost else None
@@ -180,13 +177,13 @@ def _table(scores: Scores, *heading: str) -> str:
     names = list(rows[0].scores)
     lines = [*heading, f"truth {scores.truth_digest[:19]}"]
     lines += [f"{name}: {count}" for name, count in sorted(scores.policies.items())]
-    told = [line for given in lines for line in _wrapped(given)]
-    fitting = (_WIDTH - _BESIDE) // (2 + max(5, *map(len, names)))
+    told = [line for given in lines for line in wrapped(given)]
+    fitting = (WIDTH - _BESIDE) // (2 + max(5, *map(len, names)))
     for start in range(0, len(names), fitting):
         told += aligned(list(_cells(rows, best, names[start : start + fitting])))
-    told += _wrapped("above chance = (score - best chance) / (1 - best chance)")
+    told += wrapped("above chance = (score - best chance) / (1 - best chance)")
     verdict = lost_to_chance(scores)
-    return "\n".join([*told, *(_wrapped(verdict) if verdict else [])])
+    return "\n".join([*told, *(wrapped(verdict) if verdict else [])])
 
 
 def _cells(rows: Sequence[NamedRow], best: Mapping[str, tuple[float, str]], names: Sequence[str]) -> Iterator[_Cells]:
@@ -205,7 +202,3 @@ def _above(ours: DrawnScore | None, best: tuple[float, str] | None) -> float | N
     if ours is None or best is None or best[0] >= 1:
         return None
     return (ours.mean - best[0]) / (1 - best[0])
-
-
-def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(text, _WIDTH)

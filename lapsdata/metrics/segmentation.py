@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from lapsdata.errors import Problem, SchemaError
 from lapsdata.metrics._given import known_word
 from lapsdata.metrics._labelled import segments_digest
 from lapsdata.metrics.ap_evaluation import evaluate_ap
-from lapsdata.metrics.boundary import TOLERANCES_S
 from lapsdata.metrics.cluster_evaluation import evaluate_clusters
 from lapsdata.metrics.evaluation import evaluate_boundaries
 from lapsdata.metrics.label_evaluation import evaluate_labels
-from lapsdata.metrics.label_profiles import LABEL_PROFILES
+from lapsdata.metrics.profiles import PROFILES
 from lapsdata.provenance import provenance as provenance_of_now
 from lapsdata.schema.segmentation import RulesProfile, SegmentationResult, TruthClock
 
@@ -28,10 +27,6 @@ if TYPE_CHECKING:
     from lapsdata.timebase import FrameRate
 
 __all__ = ["evaluate_segments", "is_labelled"]
-
-
-# Two tolerances stand in LAPS's tables.
-_TOLERANCES_S: Final[dict[RulesProfile, tuple[float, ...]]] = {"laps-2025": (2.0, 5.0)}
 
 
 def evaluate_segments(
@@ -59,7 +54,7 @@ def evaluate_segments(
 ) -> SegmentationResult:
     """Score found segments against true ones in every way that they can be, and the rows of chance for the same truth.
 
-    Boundaries are always scored, and what else the rules have (`LABEL_PROFILES`): labels where all segments of both
+    Boundaries are always scored, and what else the rules have (`PROFILES`): labels where all segments of both
     sides have one and none overlap, and whole segments.
 
     Parameters
@@ -111,7 +106,7 @@ def evaluate_segments(
     (1.0, 1.0)
     """
     known_word(rules, "rules", RulesProfile)
-    profile = LABEL_PROFILES[rules]
+    profile = PROFILES[rules]
     if profile.counts_frames and rate is None:
         message = "expected frames per second, got none: these rules count frames"
         raise SchemaError(Problem("no-rate", f"rules: {rules}", message, "give the rate, or take other rules"))
@@ -123,7 +118,7 @@ def evaluate_segments(
         truth,
         found,
         rules=rules,
-        tolerances_s=_TOLERANCES_S.get(rules, TOLERANCES_S) if tolerances_s is None else tolerances_s,
+        tolerances_s=profile.tolerances_s if tolerances_s is None else tolerances_s,
         missing=missing,
         extra=extra,
         end_slack_s=end_slack_s,
@@ -141,7 +136,7 @@ def evaluate_segments(
     if profile.labels is not None and not unlabelled:
         labels = evaluate_labels(truth, found, train=train, **{**profile.labels, **labelled})
     if profile.ap is not None or classes is not None:
-        by: dict[str, Any] = {**(profile.ap or LABEL_PROFILES["default"].ap or {})}
+        by: dict[str, Any] = {**(profile.ap or PROFILES["default"].ap or {})}
         by |= {} if classes is None else {"classes": classes}
         by |= no_action if by["classes"] == "each" else {}
         detections = evaluate_ap(truth, found, **by, **shared)

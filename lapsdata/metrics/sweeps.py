@@ -8,22 +8,22 @@ of whole numbers each, or means that were rounded (`mean_share`).
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
 from lapsdata.errors import LengthMismatchError, Problem, SchemaError
 from lapsdata.metrics._alignment import Alignment, ExtraPolicy, align
 from lapsdata.metrics._given import Span, instants_of, known_word, span_ticks, ticks_of, tolerance_ticks
-from lapsdata.metrics.boundary import inner_boundaries
+from lapsdata.metrics.boundary import inner_boundaries, is_another
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lapsdata.metrics._alignment import Boundaries
+    from lapsdata.schema.threshold import FrameObjective
 
 __all__ = [
-    "FrameObjective",
     "FrameSweep",
     "Plateau",
     "TrueVideo",
@@ -40,8 +40,6 @@ _ONE: Final = 1 << 40
 # Shares as whole numbers of 2 ** -40: sums of a million stay below 2 ** 63, and no order of adding changes them.
 
 _DIGITS: Final = 9
-
-FrameObjective = Literal["f1", "youden"]
 
 
 class Plateau(NamedTuple):
@@ -362,8 +360,7 @@ def hits_of_sets(
     # Ends and starts follow one another, so that what is one boundary stands side by side.
     ticks = ticks_of(instants_of(spans_s.reshape(-1), "spans_s"))
     sets = np.repeat(np.arange(len(offsets) - 1), 2 * np.diff(offsets))
-    kept = (ticks > start) & (ticks < end)
-    kept[1:] &= (np.diff(ticks) != 0) | (np.diff(sets) != 0)
+    kept = (ticks > start) & (ticks < end) & (is_another(ticks) | is_another(sets))
     found = np.bincount(sets[kept], minlength=len(offsets) - 1)
     places = np.concatenate([[0], np.cumsum(found)])
     hits = np.zeros((1, len(found)), np.int64)

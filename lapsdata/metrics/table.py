@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import textwrap
 from itertools import chain
 from operator import itemgetter
 from typing import TYPE_CHECKING, Literal
@@ -12,7 +10,7 @@ from lapsdata.console import aligned
 from lapsdata.errors import shown
 from lapsdata.metrics._above_chance import best_row
 from lapsdata.metrics._given import known_word
-from lapsdata.metrics._words import number, plural
+from lapsdata.metrics._words import number, plural, wrapped
 from lapsdata.metrics.comparison import check_comparable
 from lapsdata.provenance import synthetic_note
 
@@ -96,9 +94,9 @@ def boundary_table(result: BoundaryResult, *, average: Average = "macro") -> str
     sentences.append(not_above_chance(result, average=average))
     return "\n".join(
         chain(
-            *map(_wrapped, _heading(result, average)),
+            *map(wrapped, _heading(result, average)),
             aligned(rows),
-            *map(_wrapped, filter(None, sentences)),
+            *map(wrapped, filter(None, sentences)),
         )
     )
 
@@ -148,7 +146,7 @@ def comparison_table(results: Mapping[str, BoundaryResult], *, average: Average 
     places = range(len(first.rules.tolerances_s))
     best = [max(best_chance(result, at, average=average)[0] for result in results.values()) for at in places]
     rows.append(("best chance", *(f"{f:.3f}" for f in best)))
-    return "\n".join([*chain(*map(_wrapped, _heading(first, average, found=False))), *aligned(rows)])
+    return "\n".join([*chain(*map(wrapped, _heading(first, average, found=False))), *aligned(rows)])
 
 
 def best_chance(result: BoundaryResult, at: int, *, average: Average = "macro") -> tuple[float, str]:
@@ -299,18 +297,10 @@ def _covering(result: BoundaryResult) -> str | None:
     return f"covering: {ours:.3f} ({shown(name)} has {best:.3f})."
 
 
-def _wrapped(line: str) -> list[str]:
-    """Return a sentence as lines that no number is parted from its unit by."""
-    kept = re.sub(r"(?<=\d) (?=s\b)", "\N{NO-BREAK SPACE}", line)
-    lines = textwrap.wrap(kept, 80, break_long_words=False, break_on_hyphens=False)
-    return [one.replace("\N{NO-BREAK SPACE}", " ") for one in lines]
-
-
 def _median(row: BoundaryRow, average: Average) -> str:
     if row.deviation is None:
         return ""
-    distance = (row.deviation.macro if average == "macro" else row.deviation.micro).truth_to_found_s
-    return "-" if distance is None else f"{distance:.3f}"
+    return number((row.deviation.macro if average == "macro" else row.deviation.micro).truth_to_found_s)
 
 
 def _at(result: BoundaryResult, at: int) -> str:

@@ -7,30 +7,23 @@ one (its energy, its length) decides the order, and so does the rule for equal o
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from lapsdata.errors import LengthMismatchError, Problem, SchemaError
 from lapsdata.metrics._given import instants_of, known_word, share, ticks_of
+from lapsdata.schema.ap_scores import EdgeRule, TieRule
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-__all__ = ["ACTIVITYNET_OVERLAPS", "AveragePrecision", "Detections", "EdgeRule", "TieRule", "average_precision"]
+__all__ = ["ACTIVITYNET_OVERLAPS", "AveragePrecision", "Detections", "average_precision"]
 
 ACTIVITYNET_OVERLAPS = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))
 """The overlaps over which ActivityNet takes the mean: 0.5, 0.55 ... 0.95."""
-
-TieRule = Literal["given", "worst"]
-"""Found spans of equal score: `given` keeps their order, `worst` counts the false ones first, so that no order of the
-rows of a file makes a score better than it is."""
-
-EdgeRule = Literal["exact", "last_bit"]
-"""An overlap of just the share that is asked for: `exact` counts it as enough, `last_bit` leaves it to the rounding of
-the seconds, as the programs of ActivityNet and LAPS do: three quarters of 40 frames at 15 per second may be too few."""
 
 SLACK: dict[EdgeRule, float] = {"exact": 1e-9, "last_bit": 0.0}
 """By how much less than the share an overlap is enough."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import TYPE_CHECKING
 
+from lapsdata.metrics._words import wrapped
 from lapsdata.metrics.score_tables import ap_table, cluster_table, label_table
 from lapsdata.metrics.table import boundary_table
 
@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from lapsdata.schema.segmentation import SegmentationResult
 
 __all__ = ["segmentation_table"]
-
-_WIDTH = 80
 
 
 def segmentation_table(result: SegmentationResult, *, average: Average = "macro") -> str:
@@ -48,10 +46,10 @@ def segmentation_table(result: SegmentationResult, *, average: Average = "macro"
     told = clock.origin if str(clock.rate) in clock.origin else f"{clock.rate} per second ({clock.origin})"
     times = "times in seconds" if clock.rate is None else f"frames: {told}"
     split = "" if result.split is None else f", split {result.split}"
-    heading = textwrap.wrap(f"rules {result.profile}{split}, {times}", _WIDTH)
+    heading = wrapped(f"rules {result.profile}{split}, {times}")
     parts = ["\n".join([*heading, boundary_table(result.boundaries, average=average)])]
     if result.labels_left_out is not None:
-        parts.append("\n".join(textwrap.wrap(f"labels: not scored, for {result.labels_left_out}", _WIDTH)))
+        parts.append("\n".join(wrapped(f"labels: not scored, for {result.labels_left_out}")))
     if result.labels is not None:
         parts.append(label_table(result.labels))
     if result.detections is not None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from lapsdata.geometry import FrameSize, PixelArea
+from lapsdata.metrics._words import plural
 from lapsdata.report._curve_data import lines_of, lost_to_chance, spread, tolerance_axis
 from lapsdata.report._sheet import SMALL, note_lines, note_px, wrapped
 
@@ -124,7 +125,7 @@ def _foot(results: Mapping[str, BoundaryResult]) -> list[str]:
         videos, told = result.videos, result.rules
         true, found = sum(video.truth for video in videos), sum(video.found for video in videos)
         said = [
-            f"{len(videos)} video{'' if len(videos) == 1 else 's'}, {true} true boundaries, {found} found",
+            f"{plural(len(videos), 'video')}, {true} true boundaries, {found} found",
             f"truth {result.truth_digest[:19]}",
             *(f"{policy}: {count}" for policy, count in sorted(result.policies.items())),
         ]

@@ -1,7 +1,7 @@
 """The contracts: one pydantic record per header, row and sidecar, and their JSON Schemas."""
 
 from lapsdata.schema.actions import ActionErrors, ActionKey, ActionResult, ActionRow, ActionRules, KeyErrors
-from lapsdata.schema.ap_scores import ApClass, ApClasses, ApConfidence, ApRow, ApRules, ApScores
+from lapsdata.schema.ap_scores import ApClass, ApClasses, ApConfidence, ApRow, ApRules, ApScores, EdgeRule, TieRule
 from lapsdata.schema.base import Header, Parent, Provenance, Record, Size, Tool, canonical_json
 from lapsdata.schema.boxes import BoxesHeader, BoxSequence, FrameRange
 from lapsdata.schema.catalog import CatalogField, CatalogHeader, CatalogIndex
@@ -113,6 +113,7 @@ __all__ = [
     "ClusterScores",
     "CodeAgreement",
     "DrawnScore",
+    "EdgeRule",
     "EncoderTraining",
     "EndReason",
     "EnergiesHeader",
@@ -183,6 +184,7 @@ __all__ = [
     "StepField",
     "StepSpec",
     "Task",
+    "TieRule",
     "Tokenizer",
     "TokensHeader",
     "Tool",

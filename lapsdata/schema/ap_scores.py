@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from lapsdata.schema.base import Count, Digest, Name, Parameters, Positive, Record, Text
 from lapsdata.schema.drawn import DrawnScore, RowKind, one_prediction
 
-__all__ = ["ApClass", "ApClasses", "ApConfidence", "ApRow", "ApRules", "ApScores"]
+__all__ = ["ApClass", "ApClasses", "ApConfidence", "ApRow", "ApRules", "ApScores", "EdgeRule", "TieRule"]
 
 ApClasses = Literal["agnostic", "each"]
 """`agnostic`: no class is told from another, one AP of all segments; `each`: an AP of every class of the truth, and
@@ -18,6 +18,14 @@ their mean (the rule of ActivityNet)."""
 ApConfidence = Literal["score", "duration", "score_or_duration"]
 """What puts found segments in order: their score, which all must have, their duration in whole microseconds, or their
 score and where one has none its duration (the rule of LAPS, whose score is the mean energy)."""
+
+TieRule = Literal["given", "worst"]
+"""Found spans of equal score: `given` keeps their order, `worst` counts the false ones first, so that no order of the
+rows of a file makes a score better than it is."""
+
+EdgeRule = Literal["exact", "last_bit"]
+"""An overlap of just the share that is asked for: `exact` counts it as enough, `last_bit` leaves it to the rounding of
+the seconds, as the programs of ActivityNet and LAPS do: three quarters of 40 frames at 15 per second may be too few."""
 
 _Overlap = Annotated[float, Field(gt=0, le=1)]
 _Share = Annotated[float, Field(ge=0, le=1)]
@@ -32,10 +40,10 @@ class ApRules(Record):
     """Whether classes are told apart."""
     confidence: ApConfidence
     """What puts found segments in order."""
-    ties: Literal["given", "worst"]
+    ties: TieRule
     """Segments of one confidence: `given` leaves them in order of the truth's videos, then of start; `worst` counts the
     wrong ones first."""
-    edges: Literal["exact", "last_bit"]
+    edges: EdgeRule
     """An overlap of just what is asked for: enough, or left to the rounding of the seconds."""
     background: tuple[Text, ...]
     """Labels whose segments are left out of both sides."""

@@ -15,8 +15,9 @@ from lapsdata.schema.segment_clusters import SegmentClusterScores
 __all__ = ["RulesProfile", "SegmentationResult", "TruthClock"]
 
 RulesProfile = Literal["default", "laps-2025", "ms-tcn"]
-"""One word for all rules; each result spells them out. `default`: boundaries once, most pairs; `laps-2025`: as LAPS
-was scored, every inner boundary of touching segments twice and greedy; `ms-tcn`: as segmentations of frames are."""
+"""One word for all rules; each result spells them out. `default`: boundaries once, as many pairs as there can be, which
+are the numbers of mir_eval; `laps-2025`: the rules of the numbers that LAPS published, every inner boundary of touching
+segments twice and greedy; `ms-tcn`: the boundaries of `default`, beside scores of the labels of frames."""
 
 
 class TruthClock(Record):

@@ -15,6 +15,7 @@ __all__ = [
     "CURVE_POINTS",
     "QUANTILES",
     "BoundarySearch",
+    "FrameObjective",
     "LabelSearch",
     "LeaveOneOut",
     "LeftOutThreshold",
@@ -33,6 +34,10 @@ CURVE_POINTS: Final = 200
 TellingMethod = Literal["otsu_log", "otsu_linear", "given", "boundary_search", "pseudo_labels"]
 """`boundary_search`: scores best on the true segments of a train split; `pseudo_labels`: agrees best with what another
 energy takes for active."""
+
+FrameObjective = Literal["f1", "youden"]
+"""F1 of the active rows, or Youden's J, the share of active rows that are loud less the share of the others that
+are."""
 
 _Share = Annotated[float, Field(ge=0, le=1)]
 _Seconds = Annotated[float, Field(ge=0)]
@@ -152,7 +157,7 @@ class BoundarySearch(TriedThresholds):
 class LabelSearch(TriedThresholds):
     """The search for the threshold that agrees best with what another energy of the same videos takes for active."""
 
-    objective: Literal["f1", "youden"]
+    objective: FrameObjective
     """What was made as high as possible: F1 of the active rows, or Youden's J, the share of active rows that are loud
     less the share of the others that are."""
     alignment: Literal["rows", "middles"]
@@ -223,9 +228,8 @@ class ThresholdRecord(Header):
             raise ValueError(f"expected a lowest energy up to the highest {self.highest:g}, got {self.lowest:g}")
         if self.quantiles is not None and any(low > high for low, high in pairwise(self.quantiles)):
             raise ValueError("expected quantiles that do not fall")
-        for method, search in {"boundary_search": self.boundary_search, "pseudo_labels": self.label_search}.items():
-            if (self.method == method) != (search is not None):
-                field = "boundary_search" if method == "boundary_search" else "label_search"
+        for method, field in {"boundary_search": "boundary_search", "pseudo_labels": "label_search"}.items():
+            if (self.method == method) != (getattr(self, field) is not None):
                 raise ValueError(f"expected {field} exactly where the method is {method!r}")
         return self
 

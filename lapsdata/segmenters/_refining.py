@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -52,7 +53,7 @@ class RefiningStream:
         self._machine = MachineStream(options)
         self._reach_s = options.refine_s
         self._cutter = CellCutter()
-        self._cells: list[Cell] = []
+        self._cells: deque[Cell] = deque()
         self._waiting: list[Segment] = []
         self._before_s = -math.inf
 
@@ -104,7 +105,8 @@ class RefiningStream:
     def _forget(self) -> None:
         # The machine's own start may lie before those that wait: it is only known for what comes after them.
         oldest_s = self.undecided_s - NOISE_S
-        self._cells = [cell for cell in self._cells if cell.end_s >= oldest_s]
+        while self._cells and self._cells[0].end_s < oldest_s:
+            self._cells.popleft()
 
 
 def steepest(found: Segment, cells: Sequence[Cell], reach_s: float, beside: tuple[float, float]) -> Segment:

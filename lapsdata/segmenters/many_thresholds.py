@@ -37,7 +37,7 @@ class SegmentSets(NamedTuple):
     spans_s : float64 (S, 2), seconds
         Start and end; within a set in order of time, not overlapping.
     reasons : uint8 (S,)
-        Why it ends: index into `lapsdata.segmenters.many_thresholds.REASONS`.
+        Why it ends: index into `lapsdata.segmenters._machine_loop.REASONS`.
 
     Examples
     --------

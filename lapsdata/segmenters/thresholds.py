@@ -25,6 +25,7 @@ __all__ = [
     "clock_problems",
     "given_threshold",
     "metronome_problems",
+    "negative_problems",
     "otsu_threshold",
     "outside_problems",
 ]
@@ -218,6 +219,32 @@ def outside_problems(value: float, lowest: float, highest: float) -> tuple[Probl
     return (Problem("threshold-outside", "threshold", message, "see otsu_threshold", "warning"),)
 
 
+def negative_problems(method: str, lowest: float) -> tuple[Problem, ...]:
+    """Say whether Otsu's method on logarithms has met energies that are no sizes, and has left them out.
+
+    Parameters
+    ----------
+    method : str
+        As of `Threshold`.
+    lowest : float, unit of the energies
+        The lowest measured one.
+
+    Returns
+    -------
+    tuple of Problem
+        One at severity "warning", or none.
+
+    Examples
+    --------
+    >>> negative_problems("otsu_log", -0.5)[0].code, negative_problems("otsu_linear", -0.5)
+    ('negative-energies', ())
+    """
+    if method != "otsu_log" or lowest >= 0:
+        return ()
+    message = f"expected sizes, which have a logarithm, got energies down to {lowest:.4g}, and left out those below 0"
+    return (Problem("negative-energies", "threshold", message, "take otsu-linear", "warning"),)
+
+
 def _equal_lengths(segments: Segments, share: float) -> tuple[Problem, ...]:
     lasting, counts = np.unique(np.round(segments.end_s - segments.start_s, 3), return_counts=True)
     place = int(np.argmax(counts))
@@ -274,13 +301,6 @@ def _otsu(values: NDArray[np.float64]) -> float:
 def _judged(value: float, method: Literal["otsu_log", "otsu_linear", "given"], energies: Energies) -> Threshold:
     values = _measured(energies)
     lowest, highest = float(values.min()), float(values.max())
-    negative = float((values < 0).mean())
-    problems = list(outside_problems(value, lowest, highest))
-    if method == "otsu_log" and negative:
-        message = (
-            f"expected sizes, which have a logarithm, got {negative:.1%} of the energies below 0, and left them out"
-        )
-        problems.insert(0, Problem("negative-energies", "threshold", message, "take otsu-linear", "warning"))
     return Threshold(
         value=value,
         method=method,
@@ -288,5 +308,5 @@ def _judged(value: float, method: Literal["otsu_log", "otsu_linear", "given"], e
         highest=highest,
         above=float((values >= value).mean()),
         counts=_counts(energies),
-        problems=tuple(problems),
+        problems=(*negative_problems(method, lowest), *outside_problems(value, lowest, highest)),
     )

@@ -12,6 +12,7 @@ import numpy as np
 from lapsdata.containers.energies import ENERGY_STATES
 from lapsdata.containers.segments import END_REASONS
 from lapsdata.errors import shown
+from lapsdata.metrics._words import plural
 from lapsdata.metrics.score_tables import ap_table, cluster_table, label_table
 from lapsdata.metrics.table import best_chance, not_above_chance
 
@@ -125,7 +126,7 @@ def page(given: PageContent, pictures: Sequence[Picture], curve: Figure | None =
     >>> page(given, [Picture(video, 1440, 544) for video in videos]).splitlines()[0]
     '<!doctype html>'
     """
-    title = _plural(len(given.segments), "segment") + " in " + _plural(len(given.segments.header.videos), "video")
+    title = plural(len(given.segments), "segment") + " in " + plural(len(given.segments.header.videos), "video")
     lines = [
         "<!doctype html>",
         '<html lang="en">',
@@ -182,8 +183,8 @@ def _overview(given: PageContent) -> Iterator[str]:
     if len(segments):
         facts.append(("Ended by", _reasons(segments.end_reason)))
     if given.truth is not None:
-        there = _plural(len(given.truth.header.videos), "video")
-        facts.append(("Truth", f"{_plural(len(given.truth), 'segment')} in {there}"))
+        there = plural(len(given.truth.header.videos), "video")
+        facts.append(("Truth", f"{plural(len(given.truth), 'segment')} in {there}"))
     tool = segments.header.segmenter
     if tool is not None:
         facts.append(("Segmenter", f"{_code(tool.name)} {_text(tool.version)}{_parameters(tool.parameters)}"))
@@ -218,7 +219,7 @@ def _energies(one: Energies) -> str:
     counts = np.bincount(one.state, minlength=len(ENERGY_STATES)).tolist()
     states = ", ".join(f"{count} {word}" for word, count in zip(ENERGY_STATES, counts, strict=True) if count)
     smoothed = "" if told.smoothing is None else f", smoothed by {_text(told.smoothing)}"
-    rows = f"{_plural(len(one), 'row')} of {_plural(len(told.videos), 'video')}{f' ({states})' if states else ''}"
+    rows = f"{plural(len(one), 'row')} of {plural(len(told.videos), 'video')}{f' ({states})' if states else ''}"
     return (
         f"{_code(told.mode)} of {_code(told.source)}, per {told.per}, support {told.support_s:.3g} s{smoothed}: {rows}"
     )
@@ -235,7 +236,7 @@ def _scores(result: BoundaryResult, average: Average) -> Iterator[str]:
         else '<p class="told">The prediction is above every row of chance at every tolerance.</p>'
     )
     true, found = (sum(getattr(video, name) for video in result.videos) for name in ("truth", "found"))
-    videos = _plural(len(result.videos), "video")
+    videos = plural(len(result.videos), "video")
     yield (
         f'<p class="facts">Boundary F ({average}: {means}) by tolerance; {videos}, '
         f"{true} true boundaries, {found} found; matching {rules.matching}, counting {rules.counting}. "
@@ -327,7 +328,7 @@ def _video_score(video: ScoredVideo, tolerances_s: Sequence[float]) -> str:
 
 def _section(picture: Picture, facts: str) -> Iterator[str]:
     video = picture.video
-    true = "" if video.truth is None else f"; {_plural(video.truth, 'true segment')}"
+    true = "" if video.truth is None else f"; {plural(video.truth, 'true segment')}"
     yield f"<section><h3>{_text(video.name)}</h3>"
     yield f'<p class="facts">{facts}{true}</p>'
     yield from _figure(video.timeline, picture.width_px, picture.height_px, "Timeline: energies above, segments below")
@@ -344,7 +345,7 @@ def _footer(made: Provenance) -> Iterator[str]:
 
 
 def _lengths(length: npt.NDArray[np.float64]) -> str:
-    told = _plural(len(length), "segment")
+    told = plural(len(length), "segment")
     return f"{told}, median {np.median(length):.2f} s, {length.sum():.1f} s in all" if len(length) else told
 
 
@@ -362,10 +363,6 @@ def _duration(seconds: float) -> str:
 
 def _sentence(problem: Problem) -> str:
     return f"{problem.message}{'; ' + problem.fix if problem.fix else ''}."
-
-
-def _plural(count: int, one: str) -> str:
-    return f"{count} {one}{'' if count == 1 else 's'}"
 
 
 def _code(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, JsonValue, field_validator
 
 from lapsdata.schema.base import Parameters, Positive, Record
 
@@ -37,8 +37,9 @@ class SearchOptions(Record):
     end_slack_s: Annotated[float, Field(ge=0)] = 1.0
     """Seconds by which a video may differ in length between both; see `lapsdata.stages.evaluate.EvaluateOptions`."""
 
-    @model_validator(mode="after")
-    def _no_threshold(self) -> SearchOptions:
-        if "threshold" in self.segmenter:
+    @field_validator("segmenter")
+    @classmethod
+    def _no_threshold(cls, segmenter: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        if "threshold" in segmenter:
             raise ValueError("expected no threshold among the parameters of the segmenter: it is what is searched for")
-        return self
+        return segmenter

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -244,14 +245,19 @@ def _joined(files: Sequence[Path], parts: Sequence[SegmentsSource]) -> SegmentsS
             first.setdefault(video.name, path)
     problems.raise_as(SchemaError)
     every = [part.segments for part in parts]
+    made = [one.header.provenance for one in every]
+    energies = [[one for one in each.parents if one.role == "energies"] for each in made]
+    # A segmenter is fed with one energy for all videos: what made all of them is one of the same energies.
+    tools = list(zip((one.header.segmenter for one in every), energies, strict=True))
     offsets = np.cumsum([0, *(len(one.header.videos) for one in every)])
     header = SegmentsHeader(
         provenance=marked_synthetic(
-            provenance(parents=[parent("segments", path) for path in files]),
-            synthetic_note(*(one.header.provenance for one in every)),
+            provenance(parents=[*(parent("segments", path) for path in files), *dict.fromkeys(chain(*energies))]),
+            synthetic_note(*made),
         ),
         videos=tuple(video for one in every for video in one.header.videos),
         overlap=any(one.header.overlap for one in every),
+        segmenter=tools[0][0] if all(tool == tools[0] for tool in tools) else None,
     )
     scored = any(one.score is not None for one in every)
     segments = Segments(

@@ -322,9 +322,9 @@ def record_problems(record: ThresholdRecord) -> tuple[Problem, ...]:
     Returns
     -------
     tuple of Problem
-        At severity "warning": it lies outside of the energies (`threshold-outside`); thresholds that score as well
-        reach an end of them (`search-at-the-end`); most segments end by the clock (`metronome`); who has not looked at
-        the videos scores as well (`not-above-chance`).
+        At severity "warning": energies below 0 were left out (`negative-energies`); it lies outside of the energies
+        (`threshold-outside`); thresholds that score as well reach an end of them (`search-at-the-end`); most segments
+        end by the clock (`metronome`); who has not looked at the videos scores as well (`not-above-chance`).
 
     Examples
     --------
@@ -333,10 +333,11 @@ def record_problems(record: ThresholdRecord) -> tuple[Problem, ...]:
     >>> [problem.code for problem in record_problems(record)]
     ['threshold-outside']
     """
-    from lapsdata.segmenters.thresholds import clock_problems, outside_problems
+    from lapsdata.segmenters.thresholds import clock_problems, negative_problems, outside_problems
 
-    problems = list(outside_problems(record.value, record.lowest, record.highest))
-    for end in () if problems or record.tried is None else record.tried.reaches:
+    outside = outside_problems(record.value, record.lowest, record.highest)
+    problems = [*negative_problems(record.method, record.lowest), *outside]
+    for end in () if outside or record.tried is None else record.tried.reaches:
         what = "everything is loud" if end == "lowest" else "nothing is loud"
         message = f"expected the best threshold amid the energies, got one as good beyond the {end}, where {what}"
         fix = "these energies do not tell the segments apart; look at the curve in the record"

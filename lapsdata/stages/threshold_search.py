@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from lapsdata.errors import Problem, SchemaError
+from lapsdata.errors import Problem, SchemaError, listed
 from lapsdata.provenance import parent, provenance
 from lapsdata.schema.base import Record, Tool
 from lapsdata.schema.threshold import (
@@ -232,6 +232,7 @@ def _searched(
     truth = truth_for(_nothing_found(energies, machine))
     known = {video.name for video in truth.header.videos}
     unknown = [name for name in energies.header.videos if name not in known]
+    _expect_all_measured(energies, known)
     if options.extra == "leave_out":
         energies = _of_videos(energies, known)
     videos, policies = true_videos(
@@ -343,7 +344,7 @@ def _labelled(
     energies: Energies, labels: Energies, options: LabelOptions, told: dict[str, Any], parents: list[Parent]
 ) -> ThresholdRecord:
     from lapsdata.metrics.sweeps import frame_sweep, widest_plateau
-    from lapsdata.segmenters.many_thresholds import Pieces
+    from lapsdata.segmenters.many_thresholds import pieces_of
     from lapsdata.stages._boundary_search import Swept
     from lapsdata.stages._pseudo_labels import labelled_rows
     from lapsdata.stages.threshold import threshold_options
@@ -353,11 +354,8 @@ def _labelled(
     sweep = frame_sweep(rows.energy, rows.active)
     scores = sweep.score(options.objective)
     best = widest_plateau(scores, sweep.low, sweep.high)
-    # The middle of each piece stands for it in the curve; of the two without an end, the end that they have.
-    ends = np.clip(np.stack([sweep.low, sweep.high]), sweep.high[0], sweep.low[-1])
-    values = ends.mean(axis=0)
-    values[-1] = np.nextafter(values[-1], np.inf)
-    swept = Swept(Pieces(sweep.low, sweep.high, values, 0), scores, best, len(scores), [])
+    # A row is active or not, without another side: these are the pieces of the sweep.
+    swept = Swept(pieces_of([rows.energy], off_ratio=1.0), scores, best, len(scores), [])
     return measured_record(
         best.value,
         energies,
@@ -384,6 +382,15 @@ def _nothing_found(energies: Energies, machine: StateMachine) -> Segments:
     from lapsdata.segmenters import Segmentation, found_segments
 
     return found_segments(energies, [Segmentation((), {})] * len(energies.header.videos), machine)
+
+
+def _expect_all_measured(energies: Energies, names: set[str]) -> None:
+    """Refuse energies of some videos of a truth; those of none are told with the names of both."""
+    lacking = names.difference(energies.header.videos)
+    if lacking and lacking != names:
+        message = f"expected energies of every video of the truth, got none of {listed(sorted(lacking))}"
+        fix = "measure them too, or give the truth of the others alone"
+        raise SchemaError(Problem("no-energies", "energies", message, fix))
 
 
 def _of_videos(energies: Energies, names: set[str]) -> Energies:

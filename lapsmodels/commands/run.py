@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from lapsdata.stages._data_sets import DataSet
     from lapsdata.stages.recipe import Resolved
     from lapsdata.video.sources import VideoItem
-    from lapsmodels.stages.run import Pipeline
     from lapsmodels.stages.run_split import SplitPipeline
+    from lapsmodels.stages.run_steps import Pipeline
 
 __all__ = ["PLUGIN", "follow"]
 
@@ -41,7 +41,7 @@ def run(
     ] = None,
     truth: Annotated[
         Path | None,
-        typer.Option(help="True segments: Parquet, CSV with video,start_s,end_s,label, or a folder.", metavar="PATH"),
+        typer.Option(help="True segments, as `lapsdata evaluate` takes them.", metavar="PATH"),
     ] = None,
     recipe: Annotated[
         str | None,
@@ -166,7 +166,8 @@ def follow(
     >>> from lapsdata.stages.recipe import resolve
     >>> follow([], pathlib.Path("out"), resolve(Recipe()))  # doctest: +SKIP
     """
-    from lapsmodels.stages.run import Pipeline, run_videos
+    from lapsmodels.stages.run import run_videos
+    from lapsmodels.stages.run_steps import Pipeline
 
     patient_threads()
     pipeline = Pipeline(out)

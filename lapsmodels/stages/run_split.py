@@ -22,7 +22,8 @@ from lapsdata.stages.threshold import read_threshold
 from lapsdata.storage.atomic import storage_errors
 from lapsdata.timebase import frame_to_s
 from lapsdata.video.probe import probe
-from lapsmodels.stages.run import Pipeline, Steps, recorded
+from lapsmodels.stages._run_folder import recorded
+from lapsmodels.stages.run_steps import Pipeline, Steps
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

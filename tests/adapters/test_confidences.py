@@ -98,6 +98,7 @@ def test_lengths_are_told_with_both_numbers(folder: Path) -> None:
         (np.zeros((2, 2, 3, 10)), r"got float64 \(2, 2, 3, 10\)"),
         (np.zeros((6, 10)), r"expected one block of 3 classes, got 2; say which one, from 0: --confidence-block N"),
         (np.full((3, 10), np.nan), "expected finite confidences, got others"),
+        (np.zeros((3, 0)), r"got float64 \(3, 0\)"),
     ],
 )
 def test_arrays_that_are_none_are_told(folder: Path, array: Any, message: str) -> None:
@@ -114,6 +115,28 @@ def test_every_fault_is_told_at_once(folder: Path) -> None:
     assert {problem.code for problem in told.value.problems} == {"wrong-file", "missing-file", "unknown-label"}
     with pytest.raises(StorageError, match="no such file or folder"):
         with_confidences(found(), folder / "nowhere", CLASSES, RATE, videos=RUNS)
+
+
+def test_an_archive_is_no_array(folder: Path) -> None:
+    np.savez(folder / "a.npz", drawn(10, 0))
+    (folder / "a.npz").replace(folder / "a.npy")
+    with pytest.raises(SchemaError, match=r"a\.npy: expected an array of numbers, got none"):
+        with_confidences(found(), folder, CLASSES, RATE, videos=RUNS)
+
+
+@pytest.mark.parametrize("numbers", [(1, 2, 3), (0, 0, 1), (0, 1, 3), ()])
+def test_classes_are_numbered_from_0_on_each_once(folder: Path, numbers: tuple[int, ...]) -> None:
+    classes = dict(zip(CLASSES, numbers, strict=False))
+    with pytest.raises(SchemaError, match=r"classes: expected classes numbered from 0 on, each once, got \["):
+        with_confidences(found(), folder, classes, RATE, videos=RUNS)
+
+
+def test_a_segment_without_a_frame_has_no_mean(folder: Path) -> None:
+    short = labelled_segments({"a": [("take", 0.96), ("pour", 0.04)], "b": [("stir", 0.66), ("pour", 0.04)]})
+    with pytest.raises(SchemaError, match=r"segments: expected a frame at 10 per second in each .* got none in 2 of 4"):
+        with_confidences(short, folder, CLASSES, RATE, videos=RUNS)
+    with pytest.raises(SchemaError, match=r"got none in 1 of 4"):
+        with_confidences(short, folder, CLASSES, RATE, videos={"a"})
 
 
 def test_a_block_that_is_not_there_is_told(folder: Path) -> None:

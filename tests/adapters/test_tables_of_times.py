@@ -62,6 +62,19 @@ def test_rows_that_are_none_of_a_transcript_are_named(line: str, message: str, t
         rttm.read(tmp_path / "bad.rttm")
 
 
+@given(onset=st.integers(0, 10**7), lasts=st.integers(1, 10**5))
+def test_a_turn_ends_at_the_decimal_that_the_next_begins_at(
+    onset: int, lasts: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """As a sum of binary numbers 0.1 and 0.2 after it would end behind 0.3, and overlap."""
+    path = tmp_path_factory.mktemp("rttm") / "one.rttm"
+    first, length, end = (f"{value / 1000:.3f}" for value in (onset, lasts, onset + lasts))
+    path.write_text(f"SPEAKER a 1 {first} {length} <NA> <NA> x <NA> <NA>\nSPEAKER a 1 {end} 1 <NA> <NA> y <NA> <NA>\n")
+    segments: Any = rttm.read(path).container
+    assert segments.end_s[0] == segments.start_s[1] == float(end)
+    assert not segments.header.overlap
+
+
 def test_labels_are_the_rest_of_the_line(rows: Callable[[Any], Any]) -> None:
     segments, notes, *_ = lab.read(SAMPLES / "lab")
     assert rows(segments) == [
@@ -94,6 +107,10 @@ def test_whole_numbers_ask_for_their_unit(tmp_path: Path, rows: Callable[[Any], 
     assert rows(lab.read(tmp_path / "htk.lab", unit="100ns").container) == [("htk", 0.0, 0.5, "sil")]
     with pytest.raises(SchemaError, match="expected whole numbers of 100 ns, got a decimal point in 1 of 2 rows"):
         lab.read(tmp_path, unit="100ns")
+    (tmp_path / "htk.lab").write_text("0 1e-05 sil\n")
+    assert rows(lab.read(tmp_path / "htk.lab").container) == [("htk", 0.0, 1e-05, "sil")]
+    with pytest.raises(SchemaError, match="expected whole numbers of 100 ns, got a decimal point in 1 of 1 rows"):
+        lab.read(tmp_path / "htk.lab", unit="100ns")
     wrong: Any = "ms"
     with pytest.raises(SchemaError, match="unit: expected one of s, 100ns, got 'ms'"):
         lab.read(tmp_path, unit=wrong)

@@ -6,6 +6,11 @@ import json
 import runpy
 from typing import TYPE_CHECKING
 
+from lapsdata import formats
+from lapsdata.segmenters.state_machine import StateMachine
+from lapsdata.stages.segment import segment_energies
+from lapsdata.testing.samples import sample_energies
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -42,6 +47,18 @@ def test_the_threshold_benchmark_runs_and_its_result_has_the_same_form(
     assert keys(measured) == keys(stored)
     assert stored["rows"]["frames"]["energies"] == 1_000_000
     assert stored["rows"]["frames"]["seconds"] < stored["promise"]["frames"]
+
+
+def test_benchmarks_read_what_evaluate_writes(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(root / "benchmarks"))
+    scored = runpy.run_path(str(root / "benchmarks" / "bench_segments.py"))["scored"]
+    energies, segments, out = (tmp_path / name for name in ("energies.jsonl", "segments.parquet", "scores.json"))
+    formats.write(energies, sample_energies())
+    segment_energies(energies, segments, StateMachine(threshold=0.2))
+    rows = scored(segments, segments, energies, out)
+    assert set(rows["prediction"].values()) == {1.0}
+    assert {"random_same_count", "constant_energy"} < rows.keys()
+    assert not any(name.startswith("oracle") for name in rows)
 
 
 def results(root: Path) -> list[Path]:

@@ -71,8 +71,10 @@ def test_a_threshold_is_searched_for_and_used(inside: Run) -> None:
         "one energy all the time",
         "on videos that were left out",
         "threshold: 8",
+        "by others  thresholds ",
     ):
         assert line in told
+    assert max(map(len, told.splitlines())) <= 80
     assert searched(inside, "--leave-one-out", "--tolerance", "0.25").split()[-1] == "kept"
     done = inside("segment", "velocity.jsonl", "--threshold", "t.json", "--out", "s.parquet")
     assert "8, median" in well(done)
@@ -114,6 +116,7 @@ def test_another_energy_may_say_what_is_active(inside: Run) -> None:
     told = well(inside("threshold", "quantized.jsonl", "--pseudo-labels", "velocity.jsonl", "--out", "q.json"))
     assert "f1 1.0000 against labels, not a truth" in told
     assert "80 of 240 rows are active" in told
+    assert max(map(len, told.splitlines())) <= 80
     assert "(pseudo_labels)" in told
 
 
@@ -156,10 +159,11 @@ def test_options_that_mean_nothing_together_are_refused(inside: Run, words: tupl
     [
         (("threshold", "velocity.jsonl", "truth.parquet", "--objective", "f1"), "--objective: expected 'f_macro' or"),
         (("threshold", "velocity.jsonl", "truth.parquet", "--set", "up=1"), "--set up: expected a known key"),
-        (("threshold", "velocity.jsonl", "truth.parquet", "--set", "threshold=1"), "expected no threshold among"),
+        (("threshold", "velocity.jsonl", "truth.parquet", "--set", "threshold=1"), "--set: expected no threshold"),
         (("threshold", "velocity.jsonl", "truth.parquet", "--beyond", "stop"), "--beyond: expected 'raise' or"),
         (("threshold", "velocity.jsonl", "truth.parquet", "--most", "9"), "ask for --most"),
         (("threshold", "quantized.jsonl", "--pseudo-labels", "velocity.jsonl", "--align", "x"), "--align: expected"),
+        (("segment", "velocity.jsonl", "--segmenter", "uniform"), "got {}; name each by --set KEY=VALUE"),
         (("segment", "velocity.jsonl", "--threshold", "nowhere.json:x"), "nowhere.json: cannot read"),
     ],
 )
@@ -177,4 +181,5 @@ def test_what_is_compared_are_energies_and_a_record(inside: Run) -> None:
     assert done.returncode == 1
     assert "[wrong-measure]" in done.stderr
     assert "[wrong-record]" in done.stderr
+    assert inside("check", "nowhere.jsonl", "--against", "t.json").stderr.count("[not-found]") == 1
     assert inside("check", "velocity.jsonl", "--against", "otsu").returncode == 2

@@ -11,8 +11,10 @@ import pytest
 
 from lapsdata._convert import _splitting
 from lapsdata._convert._splitting import Piece, PieceTable, split_videos
+from lapsdata.adapters._synthetic import MARKER, SyntheticMarker
 from lapsdata.errors import SchemaError, StorageError, UnknownFormatError
-from lapsdata.storage.sealed_json import read_sealed_json
+from lapsdata.provenance import synthetic_note
+from lapsdata.storage.sealed_json import read_sealed_json, write_sealed_json
 from lapsdata.video.probe import probe
 from lapsdata.video.reader import open_video
 from lapsdata.video.writer import write_video
@@ -128,6 +130,70 @@ def test_nothing_is_replaced_unasked(videos: Path, tmp_path: Path) -> None:
     assert split_videos(videos / "steady.mp4", out, 0.5, force=True).counts["changed"] == 1
     assert [piece.frames for piece in table(out, "steady").pieces] == [5] * 5
     assert len(list(out.glob("*.mp4"))) == 5
+
+
+def test_pieces_that_nothing_tells_of_are_left_alone(videos: Path, tmp_path: Path) -> None:
+    """They may be of another length, and would be taken for those of this one."""
+    out = tmp_path / "pieces"
+    split_videos(videos / "steady.mp4", out, 0.5)
+    told = out / "steady.pieces.json"
+    told.write_text(told.read_text().replace("steady_000", "steady_009"))
+    report = split_videos(videos / "steady.mp4", out, 1.0)
+    assert "'steady_002.mp4' and nothing tells of what" in str(report.problems[0])
+    assert numbers(out / "steady_000.mp4") == list(range(5))
+    for piece in out.glob("*.mp4"):
+        piece.unlink()
+    assert split_videos(videos / "steady.mp4", out, 1.0).counts["damaged"] == 1
+    assert numbers(out / "steady_000.mp4") == list(range(10))
+
+
+def test_forced_pieces_of_another_length_are_whole_though_one_was_lost(videos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "pieces"
+    split_videos(videos / "steady.mp4", out, 1.0)
+    (out / "steady_001.mp4").unlink()
+    split_videos(videos / "steady.mp4", out, 0.5, force=True)
+    assert [piece.frames for piece in table(out, "steady").pieces] == [5] * 5
+    assert [len(numbers(path)) for path in sorted(out.glob("*.mp4"))] == [5] * 5
+
+
+def test_the_table_knows_how_each_piece_was_made(videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that is stopped, or that makes one piece again, leaves none that its table is wrong about."""
+
+    def wrong(source: object, path: Path, first: int, until: int) -> None:
+        write(path, np.arange(until - first) / 9)
+
+    def stopped(*_: object) -> int:
+        raise KeyboardInterrupt
+
+    out = tmp_path / "pieces"
+    with monkeypatch.context() as patch:
+        patch.setattr(_splitting, "copy_frames", wrong)
+        split_videos(videos / "keyed.mp4", out, 1.0)
+        (out / "keyed_001.mp4").unlink()
+    split_videos(videos / "keyed.mp4", out, 1.0)
+    assert [piece.how for piece in table(out, "keyed").pieces] == ["encoded", "encoded"]
+    with monkeypatch.context() as patch:
+        patch.setattr(_splitting, "copy_frames", wrong)
+        patch.setattr(_splitting, "_encode", stopped)
+        with pytest.raises(KeyboardInterrupt, match="SIGINT: 1 of 1 items were not done"):
+            split_videos(videos / "keyed.mp4", tmp_path / "stopped", 1.0)
+    assert [piece.how for piece in table(tmp_path / "stopped", "keyed").pieces] == ["encoded", "copied"]
+
+
+def test_pieces_of_a_stand_in_say_so(videos: Path, tmp_path: Path) -> None:
+    marker = SyntheticMarker(synthetic="SYNTHETIC: rendered", parameters={"seed": 0}, labels="sha256:" + 64 * "0")
+    write_sealed_json(tmp_path / MARKER, marker, overwrite=False)
+    split_videos(videos / "steady.mp4", tmp_path / "pieces", 1.0)
+    assert synthetic_note(table(tmp_path / "pieces", "steady").provenance) == "SYNTHETIC: rendered"
+    # As where it lies says, and not where it is called from.
+    (tmp_path / "links").mkdir()
+    (tmp_path / MARKER).rename(videos / MARKER)
+    (tmp_path / "links" / "steady.mp4").symlink_to(videos / "steady.mp4")
+    split_videos(tmp_path / "links", tmp_path / "again", 1.0)
+    assert synthetic_note(table(tmp_path / "again", "steady").provenance) == "SYNTHETIC: rendered"
+    (videos / MARKER).unlink()
+    split_videos(videos / "steady.mp4", tmp_path / "real", 1.0)
+    assert synthetic_note(table(tmp_path / "real", "steady").provenance) is None
 
 
 def test_an_unreadable_video_costs_no_other(videos: Path, tmp_path: Path) -> None:

@@ -46,6 +46,17 @@ def test_what_adapters_read_becomes_a_file_of_ours(name: str, said: dict[str, An
     assert {note.code for note in door.notes} - {"unit-by-decimals"} <= codes(report)
 
 
+def test_what_is_counted_is_called_by_its_name(tmp_path: Path) -> None:
+    report = convert(SAMPLES / "rttm", tmp_path / "out.parquet")
+    assert report.facts["segments"] == "2"
+    assert "windows" not in report.facts
+    assert "2 segments carry no checksum: they were copied as they were found" in {
+        problem.message for problem in report.problems
+    }
+    (made,) = convert(tmp_path / "out.parquet", tmp_path / "found", to="laps_segments").made
+    assert (made.unit, made.windows, made.as_json()["unit"]) == ("segments", 2, "segments")
+
+
 def test_labels_per_frame_go_there_and_back(tmp_path: Path) -> None:
     convert(SAMPLES / "mstcn", tmp_path / "truth.parquet", rate=15)
     convert(tmp_path / "truth.parquet", tmp_path / "labels", to="mstcn", rate=15)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lapsdata.metrics import (
-    LABEL_PROFILES,
+    PROFILES,
     ap_table,
     cluster_table,
     evaluate_ap,
@@ -143,16 +143,20 @@ def test_many_overlaps_stand_below_one_another() -> None:
         assert max(map(len, text.splitlines())) <= 80
 
 
+def test_no_line_ends_within_a_label() -> None:
+    words = tuple(f"cut-the-tomato-{n}" for n in range(9))
+    lines = labels(background=words).splitlines()
+    assert all(any(f"'{word}'" in line for line in lines) for word in words)
+
+
 def test_profiles_are_what_the_functions_take() -> None:
-    assert list(LABEL_PROFILES) == ["default", "laps-2025", "ms-tcn"]
-    default, laps, tcn = LABEL_PROFILES.values()
+    assert list(PROFILES) == ["default", "laps-2025", "ms-tcn"]
+    default, laps, tcn = PROFILES.values()
     assert default.labels is not None
     assert default.ap is not None
-    assert default.clusters is not None
     assert evaluate_labels(TRUTH, FOUND, draws=3, **default.labels) == evaluate_labels(TRUTH, FOUND, draws=3)
     assert evaluate_ap(TRUTH, FOUND, draws=3, **default.ap) == evaluate_ap(TRUTH, FOUND, draws=3)
-    assert evaluate_clusters(TRUTH, FOUND, draws=3, **default.clusters) == evaluate_clusters(TRUTH, FOUND, draws=3)
-    assert (laps.labels, laps.clusters) == (None, None)
+    assert laps.labels is None
     assert laps.ap is not None
     assert (laps.ap["ties"], laps.ap["edges"], laps.ap["background"]) == ("given", "last_bit", ())
-    assert (tcn.ap, tcn.clusters, tcn.counts_frames, tcn.labels) == (None, None, True, default.labels)
+    assert (tcn.ap, tcn.counts_frames, tcn.labels) == (None, True, default.labels)

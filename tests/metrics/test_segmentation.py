@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from lapsdata.errors import LengthMismatchError, SchemaError
 from lapsdata.metrics import (
-    LABEL_PROFILES,
     PROFILES,
     TOLERANCES_S,
     evaluate_ap,
@@ -122,10 +121,10 @@ def test_each_part_is_that_of_its_own_function(rules: Any) -> None:
     assert result.boundaries == evaluate_boundaries(
         TRUTH, FOUND, rules=rules, tolerances_s=tolerances, train=TRAIN, provenance=sample_provenance(), **QUICK
     )
-    profile = LABEL_PROFILES[rules]
+    profile = PROFILES[rules]
     if profile.labels is not None:
         assert result.labels == evaluate_labels(TRUTH, FOUND, rate=RATE, train=TRAIN, **profile.labels, **FEW)
-    ap = profile.ap or LABEL_PROFILES["default"].ap
+    ap = profile.ap or PROFILES["default"].ap
     assert ap is not None
     assert result.detections == evaluate_ap(TRUTH, FOUND, **ap, **FEW)
     assert result.clusters == evaluate_clusters(TRUTH, FOUND, scope="all", rate=RATE, **FEW)
@@ -331,13 +330,12 @@ def test_labels_and_boundaries_know_nothing_of_each_other(drawn: Any) -> None:
 
 
 def test_every_word_for_rules_has_rules_for_each_part() -> None:
-    assert set(PROFILES) == set(LABEL_PROFILES) == set(RULES)
+    assert set(PROFILES) == set(RULES)
     for word, profile in PROFILES.items():
         rules = scored(rules=word).boundaries.rules
         assert (rules.counting, rules.matching, rules.empty) == profile[:3]
-        labels, ap = LABEL_PROFILES[word].labels, LABEL_PROFILES[word].ap
         told = scored(rules=word)
-        for options, part in ((labels, told.labels), (ap, told.detections)):
+        for options, part in ((profile.labels, told.labels), (profile.ap, told.detections)):
             assert (options is None) == (part is None)
             if options is not None and part is not None:
                 spelled = part.rules.as_json()

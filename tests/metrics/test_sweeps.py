@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -15,7 +15,6 @@ from sklearn.metrics import f1_score, recall_score
 from lapsdata.errors import LengthMismatchError, SchemaError
 from lapsdata.metrics import match_boundaries, segment_boundaries
 from lapsdata.metrics.sweeps import (
-    FrameObjective,
     frame_sweep,
     hits_of_sets,
     mean_share,
@@ -25,6 +24,9 @@ from lapsdata.metrics.sweeps import (
     widest_plateau,
 )
 from lapsdata.testing.samples import sample_segments
+
+if TYPE_CHECKING:
+    from lapsdata.schema.threshold import FrameObjective
 
 INF = math.inf
 

@@ -16,7 +16,7 @@ from lapsdata.containers import Segments
 from lapsdata.errors import LengthMismatchError
 from lapsdata.metrics import (
     ACTIVITYNET_OVERLAPS,
-    LABEL_PROFILES,
+    PROFILES,
     adjusted_mutual_information,
     adjusted_rand,
     ap_table,
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from lapsdata.schema import EndReason
 
 OVERLAPS = (0.1, 0.25, 0.5)
-MS_TCN = LABEL_PROFILES["ms-tcn"].labels
-LAPS_AP = LABEL_PROFILES["laps-2025"].ap
+MS_TCN = PROFILES["ms-tcn"].labels
+LAPS_AP = PROFILES["laps-2025"].ap
 
 
 def gtea(real_data: Path, split: str) -> Segments:
@@ -113,7 +113,7 @@ def test_the_metronome_has_the_ap_that_laps_would_have_given_it(real_data: Path)
     assert [one.mean for one in scores.rows[0].ap] == pytest.approx([0.1868, 0.0072], abs=6e-5)
     assert "The prediction is not above chance in AP@0.75" in ap_table(scores).replace("\n", " ")
     # It is what is spelled in the profile that makes the difference.
-    default = LABEL_PROFILES["default"].ap
+    default = PROFILES["default"].ap
     assert default is not None
     assert evaluate_ap(truth, metronome(truth, 2.0), draws=1, **default).rows[0].ap[0].mean < 0.17
 

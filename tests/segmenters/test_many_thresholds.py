@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lapsdata.errors import SchemaError
+from lapsdata.metrics.sweeps import frame_sweep
 from lapsdata.segmenters import EnergySeries
 from lapsdata.segmenters.many_thresholds import ManyThresholds, pieces_of
 from lapsdata.segmenters.state_machine import StateMachine
@@ -78,6 +79,13 @@ def test_neighbours_in_float64_are_parted() -> None:
     high = float(np.nextafter(low, 2))
     pieces = pieces_of([np.array([low, high])], off_ratio=1.0)
     assert pieces.value.tolist()[:2] == [low, high]
+
+
+@given(values=st.lists(VALUES, min_size=2, max_size=12))
+def test_without_another_side_they_are_the_pieces_of_frames(values: list[float]) -> None:
+    pieces = pieces_of([np.array(values)], off_ratio=1.0)
+    sweep = frame_sweep(np.array(values), np.arange(len(values)) == 0)
+    np.testing.assert_array_equal((pieces.low, pieces.high), (sweep.low, sweep.high))
 
 
 def test_no_energy_has_no_threshold() -> None:

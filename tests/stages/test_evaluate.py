@@ -275,6 +275,40 @@ def test_a_video_without_energies_has_no_constant_boundaries(truth: Path, tmp_pa
     assert rows[CONSTANT_ENERGY].scores[0].found == 2
 
 
+def part_of(path: Path, made: Segments, video: str) -> Path:
+    """Write the segments of one video, with all that stands in the header."""
+    rows = made.of_video(video)
+    header = made.header.model_copy(update={"videos": tuple(one for one in made.header.videos if one.name == video)})
+    formats.write(path, Segments(
+        header, np.zeros(len(made.start_s[rows]), np.int64), made.start_s[rows], made.end_s[rows],
+        tuple(np.array(made.end_reason)[rows]), (None,) * len(made.start_s[rows]),
+    ))  # fmt: skip
+    return path
+
+
+def test_a_folder_of_segments_scores_as_the_one_file_that_it_was(truth: Path, tmp_path: Path) -> None:
+    """Regression: of what its files were made was lost, and with it the slack at the end and the constant row."""
+    energies = energies_of(tmp_path / "e.jsonl", {video: steps - 1 for video, steps in STEPS.items()})
+    machine = StateMachine(threshold=0.5)
+    found = by_machine(tmp_path / "found.parquet", energies, machine)
+    made = formats.read(found, Segments)
+    (tmp_path / "parts").mkdir()
+    for video in STEPS:
+        part_of(tmp_path / "parts" / f"{video}.parquet", made, video)
+    one, several = scored(found, truth, energies), scored(tmp_path / "parts", truth, energies)
+    assert CONSTANT_ENERGY in names(one)
+    assert several.boundaries.rows == one.boundaries.rows
+    # Of two segmenters, or of other energies each, there is no one energy that could be the same for all.
+    other = energies_of(tmp_path / "f.jsonl", STEPS, seed=1)
+    for used, threshold in ((energies, 0.7), (other, 0.5)):
+        again = by_machine(tmp_path / f"{threshold}.parquet", used, StateMachine(threshold=threshold))
+        (tmp_path / "parts" / "P2_tea.parquet").unlink()
+        part_of(tmp_path / "parts" / "P2_tea.parquet", formats.read(again, Segments), "P2_tea")
+        assert scored(tmp_path / "parts", truth).boundaries.rows[0].name == "prediction"
+        with pytest.raises(SchemaError, match=r"expected segments that a segmenter has made, got .*\[no-segmenter\]"):
+            scored(tmp_path / "parts", truth, energies)
+
+
 def test_only_segments_of_these_energies_have_a_constant_row(truth: Path, tmp_path: Path) -> None:
     energies = energies_of(tmp_path / "e.jsonl", STEPS)
     with pytest.raises(SchemaError, match=r"expected segments that a segmenter has made, got annotations; leave"):

@@ -99,6 +99,16 @@ def test_no_threshold_agrees_better(label: Any) -> None:
         assert f1_score(speed >= 1.0, code >= threshold, zero_division=0.0) == pytest.approx(score)
 
 
+def test_the_curve_parts_neighbours_in_float64(label: Any) -> None:
+    code = np.array([1.0, np.nextafter(1.0, 2), 2.0, 5.0, 6.0, 7.0])
+    speed = np.array([9.0, 0.1, 0.1, 9.0, 9.0, 9.0])
+    record = label(energies("quantized", a=code.tolist()), energies("velocity", a=speed.tolist()), labels=1.0)
+    curve = searched(record).curve
+    assert len(curve) == 7
+    for threshold, score in curve:
+        assert f1_score(speed >= 1.0, code >= threshold, zero_division=0.0) == pytest.approx(score)
+
+
 def test_energies_that_agree_with_nothing_are_told(label: Any) -> None:
     upside_down = energies("quantized", a=[9.0, 8.0, 2.0, 3.0, 7.0, 1.0])
     record = label(upside_down, energies("velocity", a=VELOCITY))

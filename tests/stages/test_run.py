@@ -22,10 +22,13 @@ from lapsdata.stages.recipe import load_recipe, resolve, with_settings
 from lapsdata.testing.scene_truth import true_segments
 from lapsdata.testing.scenes import SceneConfig, render_scene
 from lapsdata.timebase import FrameRate
+from lapsdata.video.reader import open_video
 from lapsdata.video.sources import find_videos
 from lapsdata.video.writer import write_video
 from lapsmodels.stages import run as run_module
-from lapsmodels.stages.run import Pipeline, run_videos
+from lapsmodels.stages import run_steps
+from lapsmodels.stages.run import run_videos
+from lapsmodels.stages.run_steps import Pipeline
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -187,7 +190,7 @@ def test_ctrl_c_at_every_stage(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(run_module, stage, stopped)
+        patch.setattr(run_steps, stage, stopped)
         with pytest.raises(KeyboardInterrupt, match=r"^$"):
             run_videos(videos, tmp_path / "out", recipe, truth=truth, pipeline=pipeline)
     assert all("kept" not in one.fate for one in pipeline.done)
@@ -327,6 +330,18 @@ def test_videos_without_segments_can_count_as_empty(scenes: Path, tmp_path: Path
     assert pipeline.scores is not None
     assert pipeline.scores.boundaries.policies["missing_as_empty"] == 1
     assert "constant_energy" in [row.name for row in pipeline.scores.boundaries.rows]
+
+
+def test_a_truth_of_frames_is_read_at_the_rate_of_the_recipe(scenes: Path, tmp_path: Path) -> None:
+    """Regression: it was looked at first as if nothing were said of it, and refused."""
+    labels = tmp_path / "truth" / "groundTruth"
+    labels.mkdir(parents=True)
+    for name in NAMES:
+        with open_video(scenes / "videos" / f"{name}.mp4") as video:
+            (labels / f"{name}.txt").write_text("still\n" * 10 + "move\n" * (len(video) - 10))
+    done = ran(scenes / "videos", tmp_path / "out", "evaluate.rate=10", truth=tmp_path / "truth")
+    assert done.scores is not None
+    assert [video.truth for video in done.scores.boundaries.videos] == [1, 1]
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from lapsdata.testing.made_up_labels import MADE_UP_TEST, MADE_UP_TRAIN, write_m
 from lapsdata.testing.standin import write_standin
 from lapsdata.timebase import FrameRate
 from lapsdata.video.writer import write_video
-from lapsmodels.stages import run as run_module
+from lapsmodels.stages import run_steps
 from lapsmodels.stages.run_split import SplitPipeline, run_split
 from lapsmodels.tokenizer.checkpoint import read_tokenizer_header
 
@@ -279,7 +279,7 @@ def test_only_the_state_machine_is_searched_through(
     standin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One of another distribution may take a threshold too."""
-    monkeypatch.setattr(run_module, "takes_threshold", lambda kind: True)
+    monkeypatch.setattr(run_steps, "takes_threshold", lambda kind: True)
     with pytest.raises(SchemaError, match=r"segment\.kind: expected state_machine, .* got peaks"):
         ran(standin, tmp_path / "out", *UNTRAINED, "threshold.kind=search", "segment.kind=peaks")
 

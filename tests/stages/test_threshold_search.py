@@ -294,7 +294,9 @@ def replaced_provenance(record: ThresholdRecord, like: ThresholdRecord) -> Thres
 
 def test_a_video_without_energies_is_refused(search: Any) -> None:
     made = energies(**TWO)
-    with pytest.raises(SchemaError, match=r"found: two: expected the video, got none"):
+    with pytest.raises(
+        SchemaError, match=r"energies: .*every video of the truth, got none of 'two'; measure .*\[no-energies\]"
+    ):
         search(only(made, ["one"]), truth_of(made, 1.0))
     with pytest.raises(SchemaError, match=r"expected a video that is in both.*\[no-common-video\]"):
         search(energies(other=[1.0, 2.0]), truth_of(made, 1.0), extra="leave_out")

@@ -75,6 +75,16 @@ def test_what_looks_wrong_is_told_of_a_kept_one_too(file: Path, tmp_path: Path) 
         assert [problem.code for problem in problems] == ["threshold-outside"]
 
 
+def test_energies_that_logarithms_leave_out_are_told_of_a_kept_one_too(tmp_path: Path) -> None:
+    formats.write(tmp_path / "e.jsonl", energies([-0.5, 0.2, 0.3, 40.0, 55.0]))
+    for fate in ("made", "kept"):
+        output, (problem,) = find_threshold(tmp_path / "e.jsonl", tmp_path / "t.json")
+        assert (output.fate, problem.code, problem.severity) == (fate, "negative-energies", "warning")
+        assert "got energies down to -0.5" in problem.message
+    linear = OtsuOptions(method="otsu-linear")
+    assert find_threshold(tmp_path / "e.jsonl", tmp_path / "linear.json", linear)[1] == ()
+
+
 def test_a_changed_digit_is_told(file: Path, tmp_path: Path) -> None:
     out = tmp_path / "t.json"
     find_threshold(file, out, GivenOptions(value=3.5))
