@@ -245,7 +245,7 @@ def _to_others(work: ConvertWork, target: Path, before: int, tell: Tell) -> Conv
         said = {name: value for name, value in _said(options).items() if name != "rate" or name in takes}
         found = read_adapted(*reader, said)
         container, notes = found.container, found.told(source.path)
-    told = {**given, "source": source.path, "to": options.to}
+    told = {**given, "root": source.path, "to": options.to}
     done = writer.write(target, container, **{name: told[name] for name in told.keys() & writer.takes})
     tell(len(container))
     rows, told_all = len(container), (*notes, *done.notes)

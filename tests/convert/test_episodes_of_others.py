@@ -66,4 +66,4 @@ def test_the_same_version_again_is_refused(tmp_path: Path) -> None:
 def test_episodes_of_others_have_no_tables_to_carry_over(tmp_path: Path) -> None:
     assert PLUGIN.writer is not None
     with pytest.raises(UnknownFormatError, match=r"expected a data set of LeRobot, .*, got 3 others"):
-        PLUGIN.writer.write(tmp_path / "b", sample_episodes(), source=tmp_path, to="lerobot-3.0")
+        PLUGIN.writer.write(tmp_path / "b", sample_episodes(), root=tmp_path, to="lerobot-3.0")

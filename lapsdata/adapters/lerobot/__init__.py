@@ -36,7 +36,7 @@ def read(path: Path, *, strict: bool = False) -> Adapted:
     return Adapted(found.episodes, found.notes, rate=found.info.rate, rate_origin=f"fps of {INFO}")
 
 
-def write(path: Path, episodes: Episodes, *, source: Path, to: LeRobotTarget) -> WriteReport:
+def write(path: Path, episodes: Episodes, *, root: Path, to: LeRobotTarget) -> WriteReport:
     """Write a data set in another version: rows and videos are taken from where they lie; see `convert_set`.
 
     Raises
@@ -44,12 +44,12 @@ def write(path: Path, episodes: Episodes, *, source: Path, to: LeRobotTarget) ->
     UnknownFormatError
         Episodes of another project, whose rows are no tables of LeRobot.
     """
-    if recognises(source) is None:
+    if recognises(root) is None:
         message = (
             f"expected a data set of LeRobot, whose rows and videos can be carried over, got {len(episodes)} others"
         )
-        raise UnknownFormatError(Problem("not-lerobot", str(source), message, "record them with EpisodeWriter"))
-    return convert_set(source, path, to)
+        raise UnknownFormatError(Problem("not-lerobot", str(root), message, "record them with EpisodeWriter"))
+    return convert_set(root, path, to)
 
 
 PLUGIN = Adapter(
@@ -58,5 +58,5 @@ PLUGIN = Adapter(
     recognises,
     read,
     takes=frozenset({"strict"}),
-    writer=Writer("episodes", write, frozenset({"source", "to"}), TARGETS),
+    writer=Writer("episodes", write, frozenset({"root", "to"}), TARGETS),
 )
