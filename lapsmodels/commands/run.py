@@ -253,8 +253,8 @@ def _follow_episodes(
     json: bool,
 ) -> None:
     """Do the main job on the episodes of a robot, and tell what was done however it ends."""
-    from lapsmodels.stages.run import Pipeline
     from lapsmodels.stages.run_episodes import LabelExport, run_episodes
+    from lapsmodels.stages.run_steps import Pipeline
 
     patient_threads()
     pipeline = Pipeline(out)

@@ -18,7 +18,8 @@ from lapsdata.loading.steps import open_steps
 from lapsdata.stages._episode_videos import cut_episodes
 from lapsdata.transforms.row_labels import label_rows
 from lapsdata.video.sources import source_digest
-from lapsmodels.stages.run import Pipeline, StageDone, run_videos
+from lapsmodels.stages.run import run_videos
+from lapsmodels.stages.run_steps import Pipeline, StageDone
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -23,7 +23,7 @@ from lapsmodels.stages.run_episodes import COLUMN, LabelExport, run_episodes
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lapsmodels.stages.run import Pipeline
+    from lapsmodels.stages.run_steps import Pipeline
 
 pytestmark = [
     pytest.mark.usefixtures("one_process"),
