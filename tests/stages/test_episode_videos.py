@@ -93,3 +93,23 @@ def test_a_camera_that_is_none_is_refused(tmp_path: Path) -> None:
     steps = lapsdata.open_steps(write_lerobot(tmp_path / "set", videos=True))
     with pytest.raises(SchemaError, match=rf"expected a camera .* \({CAMERA}\), got front \[unknown-camera\]"):
         cut_episodes(steps, "front", tmp_path / "videos")
+
+
+@pytest.mark.parametrize("version", ["v2.1", "v3.0"])
+def test_the_frames_of_rows_are_told_by_the_number_of_the_episode(version: str, tmp_path: Path) -> None:
+    root = write_lerobot(tmp_path / "set", version=version, lengths=LENGTHS, videos=True)
+    steps = lapsdata.open_steps(root, episodes=[2, 3])
+    path, frame = steps.frames_of(CAMERA, 2)
+    begin = 10 if version == "v3.0" else 0
+    name = "file-000" if version == "v3.0" else "episode_000002"
+    assert path.stem == name
+    assert frame.tolist() == list(range(begin, begin + 5))
+    with pytest.raises(SchemaError, match=r"expected numbers of the 4 episodes .* got \[9\] \[unknown-episode\]"):
+        steps.frames_of(CAMERA, 9)
+
+
+def test_chosen_episodes_alone_are_cut(tmp_path: Path) -> None:
+    root = write_lerobot(tmp_path / "set", version="v3.0", lengths=LENGTHS, videos=True)
+    found = cut_episodes(lapsdata.open_steps(root, episodes=[1]), CAMERA, tmp_path / "videos")
+    assert [(one.number, one.cut) for one in found.videos] == [(1, "encoded")]
+    assert len(list((tmp_path / "videos").iterdir())) == 1

@@ -15,9 +15,12 @@ from lapsdata import formats
 from lapsdata.containers import Tokens
 from lapsdata.errors import LapsError, SchemaError, StorageError
 from lapsdata.schema.recipe import Recipe
+from lapsdata.stages._episode_videos import cut_episodes
 from lapsdata.stages.recipe import resolve, with_settings
 from lapsdata.testing import episode_sets
 from lapsdata.testing.episode_sets import CAMERA, write_lerobot
+from lapsdata.testing.samples import sample_tokens
+from lapsmodels.stages import run_episodes as run_module
 from lapsmodels.stages.run_episodes import COLUMN, LabelExport, run_episodes
 
 if TYPE_CHECKING:
@@ -150,6 +153,27 @@ def test_labels_are_made_where_energies_cannot_be_segmented(tmp_path: Path) -> N
     with pytest.raises(LapsError, match=r"energ"):
         ran(root, tmp_path)
     assert [value is None for value in labels(tmp_path / "copy")] == [False] * 3 + [True] * 3
+
+
+def test_tokens_of_another_video_label_nothing(root: Path, work: Path) -> None:
+    pipeline = ran(root, work)
+    steps = lapsdata.open_steps(root)
+    first, second = cut_episodes(steps, CAMERA, work / "out/videos").videos[:2]
+    steps.close()
+    path = work / "out/tokens/cups_episode_000000.zarr"
+    assert run_module._tokens(path, first, pipeline) is not None
+    assert run_module._tokens(path, second, pipeline) is None
+    assert run_module._tokens(path.with_name("nothing.zarr"), first, pipeline) is None
+    assert not [problem for problem in pipeline.problems if problem.severity == "error"]
+
+
+def test_tokens_of_two_tokenizers_are_no_labels(tmp_path: Path) -> None:
+    header = sample_tokens().header
+    tokenizer = header.tokenizer.model_copy(update={"checkpoint": "sha256:" + "1" * 64})
+    other = header.model_copy(update={"tokenizer": tokenizer})
+    export = LabelExport(tmp_path / "copy")
+    with pytest.raises(SchemaError, match=r"expected tokens of one tokenizer, got those of 2.* \[unlike-tokens\]"):
+        run_module._entry(CAMERA, {}, [header, other], tmp_path / "tokens", export)
 
 
 @pytest.mark.parametrize(
