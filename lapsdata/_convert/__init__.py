@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from lapsdata._convert._keys import look
 from lapsdata._convert._options import ConvertOptions
-from lapsdata._convert._planning import shards_item, single_items
+from lapsdata._convert._planning import merged_item, shards_item, single_items
 from lapsdata._convert._report import Converted, ConvertReport
-from lapsdata._convert._sources import find_sources
+from lapsdata._convert._sources import find_merged, find_sources
 from lapsdata._convert._targets import expect_apart, outputs, target_format, wanted_records
 from lapsdata._convert._writing import convert_item
+from lapsdata.adapters import find_adapter
 from lapsdata.errors import Problem, SchemaError
 from lapsdata.execution.local import LocalEngine
 from lapsdata.execution.manifest import plan
@@ -24,18 +26,20 @@ from lapsdata.storage.run_file import record_run
 from lapsdata.timebase import FrameRate
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from os import PathLike
     from typing import Any
 
     from lapsdata._convert._sources import Sources
     from lapsdata._convert._targets import Target
+    from lapsdata.adapters import EpisodesEdit
     from lapsdata.execution.report import Report
 
 __all__ = ["ConvertOptions", "ConvertReport", "Converted", "convert"]
 
 
 def convert(
-    source: str | PathLike[str],
+    source: str | PathLike[str] | Sequence[str | PathLike[str]],
     target: str | PathLike[str],
     *,
     to: str | None = None,
@@ -52,6 +56,7 @@ def convert(
     end: Literal["inclusive", "exclusive"] | None = None,
     unit: Literal["s", "100ns"] | None = None,
     gap_label: str | None = None,
+    edit: EpisodesEdit | None = None,
     force: bool = False,
     workers: int | None = None,
 ) -> ConvertReport:
@@ -67,7 +72,7 @@ def convert(
     ----------
     source : path
         A tracks file, of ours or a plain HDF5, Zarr, npy or tar; a folder of such files; a folder of shards; or another
-        record that a second store exists for.
+        record that a second store exists for. Of data sets of episodes several, which become one.
     target : path
         For one file, the file, or a folder that is there; for several, a folder, made if it is not there; for shards,
         the folder of shards.
@@ -92,6 +97,9 @@ def convert(
         are counted in; see the adapters that take them.
     gap_label : str, optional
         For labels per frame: what frames in no segment are called.
+    edit : EpisodesEdit, optional
+        Of data sets of episodes: which are kept, and what is left out or renamed. What is edited, or of several
+        sources, is written in the version of the first source, where `to` says nothing else.
     force : bool
         Convert again what is done, and replace what was converted from another source; never what others have made.
     workers : int, optional
@@ -119,18 +127,26 @@ def convert(
     >>> report.facts["windows"], report.largest_error_px <= 1 / 128 + 1e-6
     ('3', True)
     """
-    place, out = Path(source), Path(target)
-    if str(source) in (".", ".."):
-        place = place.resolve()  # these are no names, and headers hold the name of the source
-    found = find_sources(place, wanted_records(to, out))
-    plugin = target_format(found.record, to, out)
-    expect_apart(place, out)
+    out = Path(target)
+    # `.` and `..` are no names, and headers hold the name of the source.
+    given = [source] if isinstance(source, str | os.PathLike) else list(source)
+    places = [Path(one).resolve() if str(one) in (".", "..") else Path(one) for one in given]
+    found = find_sources(places[0], wanted_records(to, out)) if len(places) == 1 else find_merged(places)
+    edited = len(places) > 1 or edit is not None
+    same = _own(found, places[0]) if edited else None
+    plugin = target_format(found.record, same if to is None else to, out)
+    for place in places:
+        expect_apart(place, out)
     options = _options(plugin, profile, round_px, samples_per_shard, rate, size, stride)
     told = {"horizon": horizon, "duration_s": None if duration_s is None else float(duration_s), "zeros": zeros}
     options = _of_others(found, plugin, options, {**told, "split": split, "end": end, "unit": unit}, gap_label)
+    if edit is not None:
+        options = options.model_copy(update={"edit": edit})
     if plugin.record == "shards":
         items: list[Any] = [shards_item(found, out, options)]
         folder = None
+    elif len(places) > 1:
+        items, folder = [merged_item(found, out, options)], None
     else:
         goals = outputs(found, out, plugin)
         _expect_another(found, plugin, options)
@@ -144,6 +160,22 @@ def convert(
         except Interrupted as stop:
             raise Interrupted(_told(stop.report, found.beside), stop.number) from stop
     return _told(report, found.beside)
+
+
+def _own(found: Sources, path: Path) -> str | None:
+    """Return what is written where an edited data set stays what it is.
+
+    Raises
+    ------
+    SchemaError
+        It is none that can be edited.
+    """
+    adapter = find_adapter(path, {found.record}) if found.items[0].kind == "adapted" else None
+    writer = None if adapter is None else adapter[0].writer
+    if writer is None or writer.own is None:
+        message = f"expected a data set of robot episodes, which alone can be edited, got {found.record}"
+        raise SchemaError(Problem("wrong-option", "edit", message))
+    return writer.own(path)
 
 
 def _told(report: Report[Converted | None], beside: tuple[str, ...]) -> ConvertReport:

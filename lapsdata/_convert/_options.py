@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from lapsdata.adapters import EpisodesEdit
 from lapsdata.schema.base import Positive, Rate, Record, Size
 
 __all__ = ["ConvertOptions"]
@@ -48,6 +49,8 @@ class ConvertOptions(Record):
     """Of label files: what times are counted in."""
     gap_label: Annotated[str, Field(min_length=1)] | None = None
     """For labels per frame: what frames in no segment are called."""
+    edit: EpisodesEdit | None = None
+    """Of episodes: which are kept, and what is left out or renamed."""
 
     @property
     def window_stride(self) -> int:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lapsdata._convert._windows import Windows
     from lapsdata.schema.base import Parent
 
-__all__ = ["shards_item", "single_items"]
+__all__ = ["merged_item", "shards_item", "single_items"]
 
 
 def single_items(
@@ -76,6 +76,20 @@ def shards_item(found: Sources, output: Path, options: ConvertOptions) -> WorkIt
     work = ConvertWork(found.items, parents, options, found.record)
     units = sum(len(windows) for windows in opened.values())
     return WorkItem(output.name, output, convert_key(options, parents), work, units)
+
+
+def merged_item(found: Sources, output: Path, options: ConvertOptions) -> WorkItem[ConvertWork]:
+    """Return the one item that several data sets become, each of which is looked at when it is written.
+
+    Raises
+    ------
+    LapsError
+        A source cannot be read.
+    """
+    digests: dict[Path, Parent] = {}
+    parents = tuple(_parent(source.path, digests) for source in found.items)
+    work = ConvertWork(found.items, parents, options, found.record)
+    return WorkItem(output.name, output, convert_key(options, parents), work, None)
 
 
 def _unlike(opened: Mapping[ConvertSource, Windows]) -> list[Problem]:

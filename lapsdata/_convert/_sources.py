@@ -17,11 +17,13 @@ from lapsdata.storage.atomic import existing, storage_errors
 from lapsdata.storage.seal_list import SEAL_LIST
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lapsdata._convert._options import ConvertOptions
     from lapsdata.formats import Format
     from lapsdata.storage.pieces import Source
 
-__all__ = ["ConvertSource", "Sources", "find_sources", "open_windows"]
+__all__ = ["ConvertSource", "Sources", "find_merged", "find_sources", "open_windows"]
 
 _FILES = (".h5", ".hdf5", ".tar")
 """Endings of the files of windows; all else is a folder."""
@@ -106,6 +108,24 @@ def find_sources(path: Path, wanted: frozenset[str] | None = None) -> Sources:
         return Sources(_videos(path), several=True)
     source = _source(path, plugin)
     return Sources((source,), "tracks" if plugin is None else plugin.record)
+
+
+def find_merged(paths: Sequence[Path]) -> Sources:
+    """Look into several data sets that are to become one.
+
+    Raises
+    ------
+    StorageError, UnknownFormatError, CorruptDataError
+        One of them is not there, or cannot be read.
+    SchemaError
+        They are none of episodes.
+    """
+    each = [find_sources(path, frozenset({"episodes"})) for path in paths]
+    for path, one in zip(paths, each, strict=True):
+        if one.record != "episodes":
+            message = f"expected data sets of robot episodes, which alone become one, got {one.record}"
+            raise SchemaError(Problem("several-sources", str(path), message, "convert one after the other"))
+    return Sources(tuple(item for one in each for item in one.items), "episodes")
 
 
 def _adapted(path: Path, unknown: LapsError, wanted: frozenset[str] | None) -> Sources:

@@ -46,7 +46,7 @@ class ConvertWork:
     Parameters
     ----------
     sources : tuple of ConvertSource
-        Several for shards, one for everything else.
+        Several for shards, and for episodes that become one set; one for everything else.
     parents : tuple of Parent
         The files that they lie in.
     options : ConvertOptions
@@ -211,7 +211,7 @@ def _unit(work: ConvertWork) -> str:
 
 
 def _adapter(work: ConvertWork) -> tuple[Adapter, Path]:
-    (source,) = work.sources
+    source = work.sources[0]
     found = find_adapter(source.path, {work.record})
     if found is None:
         message = "expected a file that an adapter knows, as it did before, got another"
@@ -227,9 +227,10 @@ def _said(options: ConvertOptions) -> dict[str, Any]:
 
 def _to_others(work: ConvertWork, target: Path, before: int, tell: Tell) -> Converted:
     """Write files of others: what they are made of is in our own file, or read through another adapter."""
-    (source,), options = work.sources, work.options
+    (source, *more), options = work.sources, work.options
     writer = writers()[options.to]
-    asked = {"rate": options.rate, "gap_label": options.gap_label}
+    further = tuple(one.path for one in more) or None
+    asked = {"rate": options.rate, "gap_label": options.gap_label, "edit": options.edit, "more": further}
     given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
     reader = _adapter(work) if source.kind == "adapted" else None
     takes = frozenset[str]() if reader is None else getattr(reader[0], "takes", None)
@@ -247,10 +248,12 @@ def _to_others(work: ConvertWork, target: Path, before: int, tell: Tell) -> Conv
         container, notes = found.container, found.told(source.path)
     told = {**given, "root": source.path, "to": options.to}
     done = writer.write(target, container, **{name: told[name] for name in told.keys() & writer.takes})
-    tell(len(container))
-    rows, told_all = len(container), (*notes, *done.notes)
-    unverified = 0 if reader is None else rows
-    return Converted(rows, before, done.nbytes, unverified=unverified, notes=told_all, unit=_unit(work))
+    count, told_all = len(container), (*notes, *done.notes)
+    if reader is not None and (options.edit is not None or more):
+        count = len(read_adapted(reader[0], target, {}).container)
+    tell(count)
+    unverified = 0 if reader is None else count
+    return Converted(count, before, done.nbytes, unverified=unverified, notes=told_all, unit=_unit(work))
 
 
 def _whole(work: ConvertWork, target: Path, before: int, tell: Tell, *, overwrite: bool) -> Converted:

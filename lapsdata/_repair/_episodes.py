@@ -69,7 +69,7 @@ def repair_episodes(place: Path, format: str, goal: Path | None, keep: Keep) -> 
         return replace(report, state="beyond-repair")
     if goal is None:
         return replace(report, state="damaged")
-    done = _write(_subset(found, np.isin(found.episodes.number, saved)), goal)
+    done = _write(found.only(np.isin(found.episodes.number, saved)), goal)
     return replace(report, state="repaired", output=goal, notes=(*notes, *done))
 
 
@@ -139,22 +139,6 @@ def _notes(place: Path, found: LeRobotSet, *, unfinished: bool) -> list[Problem]
         message = f"{beside} files of rows belong to no episode of the list: they are left out"
         notes.append(Problem("unlisted-files", str(place / "data"), message, None, "warning"))
     return notes
-
-
-def _subset(found: LeRobotSet, chosen: np.ndarray) -> LeRobotSet:
-    """Return a set of some of the episodes."""
-    episodes = found.episodes
-    counts = np.diff(episodes.task_stop, prepend=0)
-    told = {name: getattr(episodes, name)[chosen] for name in ("number", "rows", "file_index", "first_row")}
-    fewer = replace(
-        episodes,
-        **told,
-        task_number=episodes.task_number[np.repeat(chosen, counts)],
-        task_stop=np.cumsum(counts[chosen]),
-        video_index={camera: index[chosen] for camera, index in episodes.video_index.items()},
-        video_start_s={camera: start_s[chosen] for camera, start_s in episodes.video_start_s.items()},
-    )
-    return replace(found, episodes=fewer)
 
 
 def _write(found: LeRobotSet, goal: Path) -> tuple[Problem, ...]:

@@ -7,5 +7,6 @@ An adapter is one module of this package, `PLUGIN` in it an `Adapter`; that of a
 from __future__ import annotations
 
 from lapsdata.adapters._adapter import Adapted, Adapter, Writer, find_adapter, read_adapted, writers
+from lapsdata.adapters._edits import EpisodesEdit
 
-__all__ = ["Adapted", "Adapter", "Writer", "find_adapter", "read_adapted", "writers"]
+__all__ = ["Adapted", "Adapter", "EpisodesEdit", "Writer", "find_adapter", "read_adapted", "writers"]

@@ -74,6 +74,10 @@ class Writer:
         are told where they are among them: of a record whose rows or frames stay where they are.
     names : tuple of str
         What `--to` calls it where it writes several versions; else the name of its adapter.
+    own : callable, optional
+        `own(path) -> str`: which of `names` something is of that is there; what is edited stays so by default. A writer
+        that has it takes `edit`, an `EpisodesEdit`, and `more`, the paths of further sources that become one with the
+        first.
 
     Examples
     --------
@@ -86,6 +90,7 @@ class Writer:
     write: Callable[..., WriteReport]
     takes: frozenset[str] = frozenset()
     names: tuple[str, ...] = ()
+    own: Callable[[Path], str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Literal
 
+    from lapsdata.adapters import EpisodesEdit
     from lapsdata.execution.report import Report
 
 __all__ = ["PLUGIN"]
@@ -43,7 +44,11 @@ class _Unit(StrEnum):
 def convert(
     context: typer.Context,
     source: Annotated[
-        Path, typer.Argument(help="Tracks: a file, a folder of files or of shards; or another record.", metavar="SRC")
+        list[Path],
+        typer.Argument(
+            help="Tracks: a file, a folder of files or of shards; or another record. Of episodes several, merged.",
+            metavar="SRC...",
+        ),
     ],
     target: Annotated[
         Path, typer.Argument(help="A file for one file, else a folder; or a folder of shards.", metavar="DST")
@@ -91,6 +96,19 @@ def convert(
     gap_label: Annotated[
         str | None, typer.Option(help="With --to mstcn: what frames in no segment are called.", metavar="LABEL")
     ] = None,
+    episodes: Annotated[
+        str | None, typer.Option(metavar="A:B,N", help="Of episodes: those that are kept, numbered anew from 0.")
+    ] = None,
+    without_episodes: Annotated[
+        str | None, typer.Option(metavar="A:B,N", help="Of episodes: those that are left out.")
+    ] = None,
+    drop: Annotated[
+        list[str] | None, typer.Option(metavar="KEY", help="Of episodes: a column or camera to leave out; repeatable.")
+    ] = None,
+    rename: Annotated[
+        list[str] | None,
+        typer.Option(metavar="OLD=NEW", help="Of episodes: a column or camera with another name; repeatable."),
+    ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Convert again what is done; never replaces what others made.")
     ] = False,
@@ -113,22 +131,32 @@ def convert(
     Segments of others (MS-TCN's labels per frame, ActivityNet, RTTM, .lab, EPIC, ranges of frames, LAPS) become
     Parquet, and with --to mstcn or laps_segments files of others, which are never replaced.
     Data sets of LeRobot become another version of it: rows stay as they are, videos are copied without encoding them
-    again where they begin at a keyframe, and what has no place in the new version is named.
+    again where they begin at a keyframe, and what has no place in the new version is named. With --episodes,
+    --without-episodes, --drop and --rename, and with several SRC that become one set, they keep their version where
+    --to says no other; a span 0:50 ends before 50. Tasks are one where their words are.
     """
     from lapsdata._convert import convert as converted
 
     if split_every is not None:
         given = (to, round_px, samples_per_shard, rate, size, stride, horizon, duration, split, end, unit, gap_label)
-        if any(one is not None for one in given) or profile is not _Profile.RAW or zeros is not _Zeros.MEASURED:
+        edits = (episodes, without_episodes, drop, rename)
+        if (
+            any(one is not None for one in (*given, *edits))
+            or profile is not _Profile.RAW
+            or zeros is not _Zeros.MEASURED
+        ):
             raise typer.BadParameter("pieces of videos need none of the other options", param_hint="--split-every")
         from lapsdata._convert._splitting import split_videos
 
+        if len(source) > 1:
+            raise typer.BadParameter("expected one video or folder of videos", param_hint="SRC")
         every_s = _seconds(split_every)
-        _tell(context, json, lambda: split_videos(source, target, every_s, force=force, workers=workers))
+        _tell(context, json, lambda: split_videos(source[0], target, every_s, force=force, workers=workers))
         return
     if round_px is not None and profile is not _Profile.COMPACT:
         raise typer.BadParameter("only with --profile compact", param_hint="--round-px")
     rounded, frame = _round(round_px), _size(size)
+    edit = _edit(episodes, without_episodes, drop or [], rename or [])
     _tell(
         context,
         json,
@@ -149,6 +177,7 @@ def convert(
             end=None if end is None else end.value,
             unit=None if unit is None else unit.value,
             gap_label=gap_label,
+            edit=edit,
             force=force,
             workers=workers,
         ),
@@ -178,6 +207,21 @@ def _seconds(text: str) -> float:
         return float(text.removesuffix("s"))
     except ValueError:
         raise typer.BadParameter(f"expected seconds, as 40s, got {text!r}", param_hint="--split-every") from None
+
+
+def _edit(episodes: str | None, without: str | None, drop: list[str], rename: list[str]) -> EpisodesEdit | None:
+    from lapsdata.adapters import EpisodesEdit
+
+    if episodes is None and without is None and not drop and not rename:
+        return None
+    pairs = [one.partition("=") for one in rename]
+    for text, (old, _, new) in zip(rename, pairs, strict=True):
+        if not old or not new:
+            raise typer.BadParameter(f"expected OLD=NEW, got {text!r}", param_hint="--rename")
+    names = {old: new for old, _, new in pairs}
+    if len(names) < len(pairs):
+        raise typer.BadParameter("expected each name once, got one twice", param_hint="--rename")
+    return EpisodesEdit(episodes=episodes, without_episodes=without, drop=tuple(drop), rename=names)
 
 
 def _round(text: str | None) -> float | Literal["none"] | None:

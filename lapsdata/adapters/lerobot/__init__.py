@@ -2,7 +2,8 @@
 
 `reading` reads what a data set says of itself; `layout_v2_0`, `layout_v2_1` and `layout_v3_0` know where each version
 keeps rows and videos; `modality` reads the names that GR00T gives to parts of them. `converting` writes a set in
-another version, `_out_*` its parts; `recorder` records a new one.
+another version, `_out_*` its parts; `editing` writes some episodes of a set, or several sets as one, `_edit_*` its
+parts; `recorder` records a new one.
 """
 
 from __future__ import annotations
@@ -10,12 +11,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lapsdata.adapters._adapter import Adapted, Adapter, Writer
+from lapsdata.adapters._edits import EpisodesEdit
 from lapsdata.adapters.lerobot.converting import TARGETS, convert_set
-from lapsdata.adapters.lerobot.info import INFO
+from lapsdata.adapters.lerobot.editing import edit_sets
+from lapsdata.adapters.lerobot.info import INFO, read_info
 from lapsdata.adapters.lerobot.reading import read_set
+from lapsdata.adapters.lerobot.version import tell_version
 from lapsdata.errors import Problem, UnknownFormatError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from lapsdata.adapters.lerobot.converting import LeRobotTarget
@@ -36,20 +41,37 @@ def read(path: Path, *, strict: bool = False) -> Adapted:
     return Adapted(found.episodes, found.notes, rate=found.info.rate, rate_origin=f"fps of {INFO}")
 
 
-def write(path: Path, episodes: Episodes, *, root: Path, to: LeRobotTarget) -> WriteReport:
+def own(path: Path) -> str:
+    """Return the target that is of the version of a data set."""
+    return f"lerobot-{tell_version(path, read_info(path))[0][1:]}"
+
+
+def write(
+    path: Path,
+    episodes: Episodes,
+    *,
+    root: Path,
+    to: LeRobotTarget,
+    edit: EpisodesEdit | None = None,
+    more: Sequence[Path] = (),
+) -> WriteReport:
     """Write a data set in another version: rows and videos are taken from where they lie; see `convert_set`.
+
+    What is edited, or of several sources, may also be of the version that it has; see `edit_sets`.
 
     Raises
     ------
     UnknownFormatError
         Episodes of another project, whose rows are no tables of LeRobot.
     """
-    if recognises(root) is None:
+    if any(recognises(one) is None for one in (root, *more)):
         message = (
             f"expected a data set of LeRobot, whose rows and videos can be carried over, got {len(episodes)} others"
         )
         raise UnknownFormatError(Problem("not-lerobot", str(root), message, "record them with EpisodeWriter"))
-    return convert_set(root, path, to)
+    if edit is None and not more:
+        return convert_set(root, path, to)
+    return edit_sets([root, *more], path, to, EpisodesEdit() if edit is None else edit)
 
 
 PLUGIN = Adapter(
@@ -58,5 +80,5 @@ PLUGIN = Adapter(
     recognises,
     read,
     takes=frozenset({"strict"}),
-    writer=Writer("episodes", write, frozenset({"root", "to"}), TARGETS),
+    writer=Writer("episodes", write, frozenset({"root", "to", "edit", "more"}), TARGETS, own),
 )

@@ -11,7 +11,7 @@ from lapsdata.storage.atomic import storage_errors
 from lapsdata.storage.parquet_rows import read_parquet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     import pyarrow as pa
@@ -81,8 +81,8 @@ def write_rows_v2(root: Path, found: LeRobotSet, chunk: int) -> None:
             pq.write_table(table, path, row_group_size=len(table))
 
 
-def write_rows_v3(root: Path, found: LeRobotSet, chunk: int, limit: float) -> list[dict[str, int]]:
-    """Write files of many episodes, a group of rows for each, and return where each lies.
+def write_rows_v3(root: Path, tables: Iterable[pa.Table], chunk: int, limit: float) -> list[dict[str, int]]:
+    """Write files of many episodes, each a table and a group of rows, and return where each lies.
 
     A file ends before the episode whose columns, as they lie in memory, would bring it over `limit` bytes, and before
     one of other types.
@@ -95,7 +95,7 @@ def write_rows_v3(root: Path, found: LeRobotSet, chunk: int, limit: float) -> li
     sink: Any = None
     begin, at = 0, (0, 0)
     try:
-        for table in episode_tables(found):
+        for table in tables:
             full = writer is None or sink.tell() + table.nbytes > limit
             if full or not writer.schema.equals(table.schema):
                 if writer is not None:

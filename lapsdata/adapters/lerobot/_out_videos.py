@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
+import tempfile
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
 from lapsdata.adapters.lerobot._out_rows import FileNumber
 from lapsdata.errors import CorruptDataError, Problem
-from lapsdata.storage.atomic import storage_errors
+from lapsdata.storage.atomic import TEMPORARY, storage_errors
 from lapsdata.video.probe import find_source, probe
 from lapsdata.video.reader import open_video
 from lapsdata.video.stream_copy import StreamJoin, copies_exactly, copy_frames
@@ -18,14 +21,13 @@ from lapsdata.video.writer import write_video
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from lapsdata.adapters.lerobot.reading import LeRobotSet
     from lapsdata.video._decoding import PacketSource
     from lapsdata.video.stream_copy import Joined
     from lapsdata.video.writer import VideoCodec
 
-__all__ = ["VIDEO_V2", "VIDEO_V3", "VideoCounts", "copy_whole", "cut_videos", "join_videos"]
+__all__ = ["VIDEO_V2", "VIDEO_V3", "Shown", "VideoCounts", "copy_whole", "cut_videos", "ended", "join_videos"]
 
 VIDEO_V2 = "videos/chunk-{episode_chunk:03d}/{video_key}/episode_{episode_index:06d}.mp4"
 VIDEO_V3 = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
@@ -57,7 +59,7 @@ class VideoCounts:
     shifted: set[int] = field(default_factory=set)
 
 
-class _Shown(NamedTuple):
+class Shown(NamedTuple):
     """The video of an episode."""
 
     place: int
@@ -66,11 +68,11 @@ class _Shown(NamedTuple):
     start_s: float
 
 
-def _shown(found: LeRobotSet, camera: str) -> list[_Shown]:
+def _shown(found: LeRobotSet, camera: str) -> list[Shown]:
     episodes = found.episodes
     index, start_s = episodes.video_index[camera].tolist(), episodes.video_start_s[camera].tolist()
     return [
-        _Shown(place, number, found.root / episodes.video_files[file], begin)
+        Shown(place, number, found.root / episodes.video_files[file], begin)
         for place, (number, file, begin) in enumerate(zip(episodes.number.tolist(), index, start_s, strict=True))
         if file >= 0
     ]
@@ -112,21 +114,35 @@ def cut_videos(
     ends : mapping of float, seconds
         By number of the episode, where it ends in its video; else it ends where the next one begins.
     """
-    shown = _shown(found, camera)
-    starts: dict[Path, list[float]] = {}
-    for one in shown:
-        starts.setdefault(one.path, []).append(one.start_s)
     known, source = None, cast("PacketSource", None)
-    for one in shown:
+    for one, end_s in ended(found, camera, ends):
         if one.path != known:
             known, source = one.path, _source(one.path)
-        later = [start for start in starts[one.path] if start > one.start_s]
-        end_s = ends.get(one.number, min(later, default=float("inf")))
         first, until = _frames(source, one, end_s, found.info.rate.period_s)
         path = _v2(root, camera, one.number, chunk)
-        _cut(source, path, first, until, one, counts)
+        if first == 0 and until == source.facts.frames and one.start_s == 0:
+            _copied(one.path, path)
+            counts.whole += 1
+        else:
+            if abs(float(source.facts.frame_s[first]) - one.start_s) > _TOLERANCE_S:
+                counts.shifted.add(one.number)
+            _cut(source, path, first, until, {one.number}, counts)
         if until - first != int(found.episodes.rows[one.place]):
             counts.unlike_rows.add(one.number)
+
+
+def ended(found: LeRobotSet, camera: str, ends: Mapping[int, float]) -> list[tuple[Shown, float]]:
+    """Return which video shows each episode, and where it ends there: as it is told, else where the next one begins."""
+    shown, starts = _shown(found, camera), dict[Path, list[float]]()
+    for one in shown:
+        starts.setdefault(one.path, []).append(one.start_s)
+    later = {path: np.sort(each) for path, each in starts.items()}
+    spans = []
+    for one in shown:
+        after = int(np.searchsorted(later[one.path], one.start_s, "right"))
+        following = float(later[one.path][after]) if after < len(later[one.path]) else float("inf")
+        spans.append((one, ends.get(one.number, following)))
+    return spans
 
 
 def _source(path: Path) -> PacketSource:
@@ -136,7 +152,7 @@ def _source(path: Path) -> PacketSource:
     return cast("PacketSource", found)
 
 
-def _frames(source: PacketSource, one: _Shown, end_s: float, period_s: float) -> tuple[int, int]:
+def _frames(source: PacketSource, one: Shown, end_s: float, period_s: float) -> tuple[int, int]:
     """Return the frames of an episode: those from its time 0 to its end, each taken to the nearest frame."""
     times, half = source.facts.frame_s, 0.5 * period_s
     first, until = np.searchsorted(times, [one.start_s - half, end_s - half]).tolist()
@@ -149,14 +165,9 @@ def _frames(source: PacketSource, one: _Shown, end_s: float, period_s: float) ->
     return first, until
 
 
-def _cut(source: PacketSource, path: Path, first: int, until: int, one: _Shown, counts: VideoCounts) -> None:
+def _cut(source: PacketSource, path: Path, first: int, until: int, numbers: set[int], counts: VideoCounts) -> None:
+    """Write some frames of a video, those of the episodes `numbers`, as a video of their own."""
     times = source.facts.frame_s
-    if first == 0 and until == source.facts.frames and one.start_s == 0:
-        _copied(one.path, path)
-        counts.whole += 1
-        return
-    if abs(float(times[first]) - one.start_s) > _TOLERANCE_S:
-        counts.shifted.add(one.number)
     wanted = times[first:until] - times[first]
     if copies_exactly(source, first, until):
         copy_frames(source, path, first, until)
@@ -167,7 +178,7 @@ def _cut(source: PacketSource, path: Path, first: int, until: int, one: _Shown, 
     codec = cast("VideoCodec", source.facts.codec if source.facts.codec in ("h264", "av1") else "h264")
     with open_video(source.source) as video:
         write_video(path, (frame.image for frame in video.frames(range(first, until))), wanted, codec=codec)
-    counts.encoded.add(one.number)
+    counts.encoded |= numbers
 
 
 def _expect_times(path: Path, wanted: np.ndarray[Any, np.dtype[np.float64]]) -> None:
@@ -184,49 +195,124 @@ def _expect_times(path: Path, wanted: np.ndarray[Any, np.dtype[np.float64]]) -> 
         raise CorruptDataError(Problem("wrong-copy", str(path), message, "convert the videos with another program"))
 
 
-def join_videos(
-    root: Path, found: LeRobotSet, camera: str, chunk: int, limit: float, counts: VideoCounts
-) -> list[dict[str, int | float | None]]:
-    """Join the videos of a camera, from versions 2 to version 3, and return where each episode lies.
+class _Piece(NamedTuple):
+    """A whole file to be joined, and where each episode lies in it: place, begin and end in seconds."""
 
-    A file ends before the video that would bring it over `limit` bytes, or whose packets cannot follow.
+    path: Path
+    shows: tuple[tuple[int, float, float], ...]
+    cut: bool = False
+
+
+def join_videos(
+    root: Path,
+    found: LeRobotSet,
+    camera: str,
+    chunk: int,
+    limit: float,
+    counts: VideoCounts,
+    ends: Mapping[int, float],
+) -> list[dict[str, int | float | None]]:
+    """Join the videos of a camera to those of version 3, and return where each episode lies.
+
+    A file ends before the video that would bring it over `limit` bytes, or whose packets cannot follow. Of version 3
+    files are taken whole where all of their frames are wanted, else what is wanted of them is cut out first; `ends` are
+    as for `cut_videos`.
     """
     numbers, places = FileNumber(chunk), _nowhere(camera, len(found.episodes))
-    shown, begin = _shown(found, camera), 0
-    while begin < len(shown):
-        at = next(numbers)
-        path = root / VIDEO_V3.format(video_key=camera, chunk_index=at[0], file_index=at[1])
-        with storage_errors(path, "write"):
-            path.parent.mkdir(parents=True, exist_ok=True)
-        spans = _joined(path, shown, begin, limit)
-        if len(spans) > 1:
-            counts.packets += len(spans)
-        else:
-            # Alone it stays as it is, to the byte.
-            _copied(shown[begin].path, path)
-            counts.whole += 1
-            spans = [(0.0, probe(path).end_s)]
-        for span in spans:
-            places[shown[begin].place] = dict(zip(_columns(camera), (*at, *span), strict=True))
-            begin += 1
+    with storage_errors(root, "write"), tempfile.TemporaryDirectory(dir=root, prefix=TEMPORARY) as apart:
+        pieces, begin = _pieces(found, camera, ends, Path(apart), counts), 0
+        while begin < len(pieces):
+            at = next(numbers)
+            path = root / VIDEO_V3.format(video_key=camera, chunk_index=at[0], file_index=at[1])
+            with storage_errors(path, "write"):
+                path.parent.mkdir(parents=True, exist_ok=True)
+            spans = _joined(path, [piece.path for piece in pieces[begin:]], limit)
+            if len(spans) > 1:
+                counts.packets += sum(not piece.cut for piece in pieces[begin : begin + len(spans)])
+            else:
+                # Alone it stays as it is, to the byte.
+                _copied(pieces[begin].path, path)
+                counts.whole += not pieces[begin].cut
+                spans = [(0.0, probe(path).end_s)]
+            for (start_s, end_s), piece in zip(spans, pieces[begin:], strict=False):
+                for place, first_s, until_s in piece.shows:
+                    told = (*at, start_s + first_s, min(start_s + until_s, end_s))
+                    places[place] = dict(zip(_columns(camera), told, strict=True))
+            begin += len(spans)
     return places
 
 
-def _joined(path: Path, shown: Sequence[_Shown], begin: int, limit: float) -> list[Joined | tuple[float, float]]:
-    """Join as many videos from `begin` on as follow one another; one or none where the first stands alone."""
+def _pieces(
+    found: LeRobotSet, camera: str, ends: Mapping[int, float], apart: Path, counts: VideoCounts
+) -> list[_Piece]:
+    """Return what is to be joined; what is cut out for it lies in the folder `apart`."""
+    if found.version != "v3.0":
+        return [_Piece(one.path, ((one.place, 0.0, float("inf")),)) for one in _shown(found, camera)]
+    pieces: list[_Piece] = []
+    for path, group in itertools.groupby(ended(found, camera, ends), key=lambda each: each[0].path):
+        source = _source(path)
+        parts = [_Part(one, *_frames(source, one, end_s, found.info.rate.period_s), end_s) for one, end_s in group]
+        for part in parts:
+            if part.until - part.first != int(found.episodes.rows[part.one.place]):
+                counts.unlike_rows.add(part.one.number)
+        for run in _runs(source, parts):
+            first, until = run[0].first, run[-1].until
+            cut = (first, until) != (0, source.facts.frames)
+            piece = apart / f"{len(pieces)}.mp4" if cut else path
+            if cut:
+                _cut(source, piece, first, until, {part.one.number for part in run}, counts)
+            begin_s = float(source.facts.frame_s[first]) if cut else 0.0
+            pieces.append(_Piece(piece, tuple(_shows(part, begin_s, counts) for part in run), cut))
+    return pieces
+
+
+class _Part(NamedTuple):
+    """The frames of an episode in its video."""
+
+    one: Shown
+    first: int
+    until: int
+    end_s: float
+
+
+def _runs(source: PacketSource, parts: Sequence[_Part]) -> list[list[_Part]]:
+    """Put together episodes that lie one behind the other where all of them can be taken without encoding them."""
+    runs: list[list[_Part]] = []
+    for part in parts:
+        if runs and runs[-1][-1].until == part.first:
+            runs[-1].append(part)
+        else:
+            runs.append([part])
+    found = []
+    for run in runs:
+        first, until = run[0].first, run[-1].until
+        together = (first, until) == (0, source.facts.frames) or copies_exactly(source, first, until)
+        found += [run] if together else [[part] for part in run]
+    return found
+
+
+def _shows(part: _Part, begin_s: float, counts: VideoCounts) -> tuple[int, float, float]:
+    """Return where an episode lies in a video that begins at `begin_s` of its source."""
+    first_s = part.one.start_s - begin_s
+    if first_s < -_TOLERANCE_S:
+        counts.shifted.add(part.one.number)
+    return part.one.place, max(first_s, 0.0), part.end_s - begin_s
+
+
+def _joined(path: Path, pieces: Sequence[Path], limit: float) -> list[Joined | tuple[float, float]]:
+    """Join as many videos as follow one another; one or none where the first stands alone."""
     spans: list[Joined | tuple[float, float]] = []
     wanted, nbytes = [np.empty(0)], 0
     with StreamJoin(path) as join:
-        for at in range(begin, len(shown)):
-            one = shown[at]
-            nbytes += one.path.stat().st_size
+        for one in pieces:
+            nbytes += one.stat().st_size
             if spans and nbytes > limit:
                 break
-            span = join.append(one.path)
+            span = join.append(one)
             if span is None:
                 break
             spans.append(span)
-            wanted.append(probe(one.path).frame_s + span.start_s)
+            wanted.append(probe(one).frame_s + span.start_s)
     if spans:
         _expect_times(path, np.concatenate(wanted))
     return spans

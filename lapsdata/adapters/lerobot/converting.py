@@ -14,7 +14,7 @@ import numpy as np
 
 from lapsdata.adapters.lerobot._out_meta import CHUNK, DATA_MB, VIDEO_MB, told_of, write_info, write_meta
 from lapsdata.adapters.lerobot._out_modality import write_modality
-from lapsdata.adapters.lerobot._out_rows import rows_beside, write_rows_v2, write_rows_v3
+from lapsdata.adapters.lerobot._out_rows import episode_tables, rows_beside, write_rows_v2, write_rows_v3
 from lapsdata.adapters.lerobot._out_stats import QUANTILES, SetStats, set_stats, told_stats
 from lapsdata.adapters.lerobot._out_videos import VideoCounts, copy_whole, cut_videos, join_videos
 from lapsdata.adapters.lerobot.modality import MODALITY
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from lapsdata.adapters.lerobot.info import Version
     from lapsdata.adapters.lerobot.reading import LeRobotSet
 
-__all__ = ["TARGETS", "LeRobotTarget", "convert_set", "version_of", "write_set"]
+__all__ = ["TARGETS", "LeRobotTarget", "convert_set", "left_behind", "version_of", "video_ends", "write_set"]
 
 LeRobotTarget = Literal["lerobot-2.0", "lerobot-2.1", "lerobot-3.0", "gr00t"]
 """What is written: a version of LeRobot; or 2.0 with the names of parts that GR00T asks for."""
@@ -106,10 +106,11 @@ def write_set(
     data_mb: float = DATA_MB,
     video_mb: float = VIDEO_MB,
     overwrite: bool = False,
+    modality: bool = False,
 ) -> WriteReport:
     """Write the episodes of a set that was read, of which some may have been left out; else as `convert_set`.
 
-    A set of version 3.0 is written in versions 2 alone.
+    With `modality`, the names of parts are carried along to each target.
 
     Examples
     --------
@@ -128,28 +129,31 @@ def write_set(
         notes.add("splits-corrected", "info.json", message, severity="info")
     with atomic_folder(target, overwrite=overwrite) as root:
         if version == "v3.0":
-            places = _joined(root, found, counts, data_mb * _MB, video_mb * _MB)
+            places = _joined(root, found, counts, raw, data_mb * _MB, video_mb * _MB)
         else:
             places = _apart(root, found, counts, raw)
         own, carried = set_stats(source, found.episodes), told_stats(source, found.episodes)
         stats = SetStats({**own.episodes, **carried.episodes}, {**own.total, **carried.total})
         write_meta(root, told, version, stats, places)
-        if to == "gr00t":
+        modality = to == "gr00t" or (modality and (source / MODALITY).is_file())
+        if modality:
             notes.extend(write_modality(root, found))
         sizes = {"data_files_size_in_mb": data_mb, "video_files_size_in_mb": video_mb}
         write_info(root, told, version, **(sizes if version == "v3.0" else {}))
         nbytes = sum(path.stat().st_size for path in root.rglob("*") if path.is_file())
         notes.extend(_of_videos(counts))
         # While the source is there: a finished recording takes its place.
-        notes.extend(_lost(found, to, version, carried))
+        notes.extend(_lost(found, to, version, carried, modality=modality))
     return WriteReport(target, "lerobot", nbytes, notes=tuple(notes))
 
 
-def _joined(root: Path, found: LeRobotSet, counts: VideoCounts, data: float, video: float) -> list[dict[str, Any]]:
+def _joined(
+    root: Path, found: LeRobotSet, counts: VideoCounts, raw: dict[int, dict[str, Any]], data: float, video: float
+) -> list[dict[str, Any]]:
     """Write rows and videos of version 3.0, and return where each episode lies."""
-    places: list[dict[str, Any]] = list(write_rows_v3(root, found, CHUNK, data))
+    places: list[dict[str, Any]] = list(write_rows_v3(root, episode_tables(found), CHUNK, data))
     for camera in found.episodes.video_index:
-        joined = join_videos(root, found, camera, CHUNK, video, counts)
+        joined = join_videos(root, found, camera, CHUNK, video, counts, video_ends(raw, camera))
         places = [{**one, **more} for one, more in zip(places, joined, strict=True)]
     return places
 
@@ -159,7 +163,7 @@ def _apart(root: Path, found: LeRobotSet, counts: VideoCounts, raw: dict[int, di
     write_rows_v2(root, found, CHUNK)
     for camera in found.episodes.video_index:
         if found.version == "v3.0":
-            cut_videos(root, found, camera, CHUNK, counts, _ends(raw, camera))
+            cut_videos(root, found, camera, CHUNK, counts, video_ends(raw, camera))
         else:
             copy_whole(root, found, camera, CHUNK, counts)
     return []
@@ -184,7 +188,8 @@ def version_of(to: str) -> Version:
     return _VERSIONS[to]
 
 
-def _ends(raw: dict[int, dict[str, Any]], camera: str) -> dict[int, float]:
+def video_ends(raw: dict[int, dict[str, Any]], camera: str) -> dict[int, float]:
+    """Return where episodes end in their videos, in seconds, by number, of what version 3 tells of each."""
     name = f"videos/{camera}/to_timestamp"
     return {number: float(one[name]) for number, one in raw.items() if one.get(name) is not None}
 
@@ -208,12 +213,28 @@ def _of_videos(counts: VideoCounts) -> Problems:
     return found
 
 
-def _lost(found: LeRobotSet, to: LeRobotTarget, version: Version, carried: SetStats) -> Problems:
-    """Name what the new version has no place for, or is not there to be written."""
-    notes, source, number = Problems(), found.root, found.episodes.number
+def left_behind(found: LeRobotSet, to: LeRobotTarget, *, modality: bool) -> Problems:
+    """Name the rows and files of a set that are not carried along."""
+    notes, source = Problems(), found.root
     if left := rows_beside(found):
         message = f"{left} rows of its files belong to no episode of its list: they are left out"
         notes.add("rows-left-behind", str(source), message, "keep the source if you need them", "warning")
+    beside = [path.name for path in sorted((source / "meta").iterdir()) if not path.name.startswith(_KNOWN_META)]
+    places = ("data", "videos", "meta")
+    beside = [f"meta/{name}" for name in beside] + [
+        path.name for path in sorted(source.iterdir()) if path.name not in places and not path.name.startswith(".")
+    ]
+    if not modality and (source / MODALITY).is_file():
+        beside.append(MODALITY)
+    if beside:
+        message = f"{len(beside)} things have no place in {to}: {', '.join(beside)}"
+        notes.add("left-behind", str(source), message, "keep the source if you need them", "warning")
+    return notes
+
+
+def _lost(found: LeRobotSet, to: LeRobotTarget, version: Version, carried: SetStats, *, modality: bool) -> Problems:
+    """Name what the new version has no place for, or is not there to be written."""
+    notes, number = left_behind(found, to, modality=modality), found.episodes.number
     if version == "v3.0" and not np.array_equal(number, np.arange(len(number))):
         message = (
             f"episodes keep their numbers {spans_told(number.tolist())}; LeRobot finds those of 3.0 by their place"
@@ -228,14 +249,4 @@ def _lost(found: LeRobotSet, to: LeRobotTarget, version: Version, carried: SetSt
         per = "the set" if version == "v2.0" else "episodes"
         message = f"the source tells no statistics of {per} for the frames of {', '.join(absent)}: none are written"
         notes.add("no-frame-stats", "meta", message, "compute them where a policy is trained with them", "info")
-    beside = [path.name for path in sorted((source / "meta").iterdir()) if not path.name.startswith(_KNOWN_META)]
-    places = ("data", "videos", "meta")
-    beside = [f"meta/{name}" for name in beside] + [
-        path.name for path in sorted(source.iterdir()) if path.name not in places and not path.name.startswith(".")
-    ]
-    if to != "gr00t" and (source / MODALITY).is_file():
-        beside.append(MODALITY)
-    if beside:
-        message = f"{len(beside)} things have no place in {to}: {', '.join(beside)}"
-        notes.add("left-behind", str(source), message, "keep the source if you need them", "warning")
     return notes

@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from lapsdata.errors import Problem
     from lapsdata.schema import Camera, Feature
 
-__all__ = ["MODALITY", "Modality", "read_modality"]
+__all__ = ["MODALITY", "USUAL", "Modality", "read_modality"]
 
 MODALITY = "meta/modality.json"
 
 _VECTORS = {"state": "observation.state", "action": "action"}
+USUAL = {**_VECTORS, "video": "observation.images.{}", "annotation": "annotation.{}"}
+"""What a name of each kind stands for where it does not say it: a column or camera, `{}` being the name."""
 _ROTATIONS = get_args(Rotation)
 
 

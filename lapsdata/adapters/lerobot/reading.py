@@ -55,6 +55,21 @@ class LeRobotSet:
     episodes: Episodes
     notes: tuple[Problem, ...]
 
+    def only(self, chosen: NDArray[np.bool_]) -> LeRobotSet:
+        """Return the set with some of its episodes: bool (E,)."""
+        episodes = self.episodes
+        counts = np.diff(episodes.task_stop, prepend=0)
+        told = {name: getattr(episodes, name)[chosen] for name in ("number", "rows", "file_index", "first_row")}
+        fewer = replace(
+            episodes,
+            **told,
+            task_number=episodes.task_number[np.repeat(chosen, counts)],
+            task_stop=np.cumsum(counts[chosen]),
+            video_index={camera: index[chosen] for camera, index in episodes.video_index.items()},
+            video_start_s={camera: start_s[chosen] for camera, start_s in episodes.video_start_s.items()},
+        )
+        return replace(self, episodes=fewer)
+
 
 def read_set(root: Path, *, strict: bool = False) -> LeRobotSet:
     """Read what a data set says of itself; of rows only the types of the first file are looked at, of videos nothing.

@@ -1,0 +1,88 @@
+"""Several sets as one: in what they must be alike, and which numbers their tasks get."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lapsdata.adapters.lerobot.info import INFO
+from lapsdata.adapters.lerobot.modality import MODALITY
+from lapsdata.errors import Problems, SchemaError
+from lapsdata.schema import Task
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from lapsdata.adapters.lerobot._edit_names import Names
+    from lapsdata.adapters.lerobot.reading import LeRobotSet
+
+__all__ = ["expect_alike", "merged_tasks"]
+
+
+def expect_alike(sets: Sequence[LeRobotSet], names: Names, modalities: Sequence[Mapping[str, Any] | None]) -> None:
+    """Refuse sets that cannot be one.
+
+    Parameters
+    ----------
+    sets : sequence of LeRobotSet
+    names : Names
+        What becomes of names before the sets are compared.
+    modalities : sequence of mapping or None
+        What `modality.json` of each says by the new names.
+
+    Raises
+    ------
+    SchemaError
+        Every difference in rate, robot, columns, cameras and names of parts, of every set from the first.
+    """
+    found = Problems()
+    told = [_told(one, names) for one in sets]
+    for other, said in zip(sets[1:], told[1:], strict=True):
+        for key in dict.fromkeys([*told[0], *said]):
+            wanted, got = told[0].get(key, "none"), said.get(key, "none")
+            if wanted != got:
+                message = f"expected {wanted} as in {sets[0].root}, got {got}"
+                fix = "leave it out, or rename it, with --drop and --rename" if ": " in key else None
+                found.add("unlike-sets", f"{other.root / INFO}: {key}", message, fix)
+    for other, parts in zip(sets[1:], modalities[1:], strict=True):
+        if parts != modalities[0]:
+            message = f"expected the same names of parts as in {sets[0].root}, got others"
+            found.add("unlike-sets", str(other.root / MODALITY), message, "make the files alike")
+    found.raise_as(SchemaError)
+
+
+def _told(one: LeRobotSet, names: Names) -> dict[str, str]:
+    """Return what must be alike, in words."""
+    info = one.info
+    columns = {f.name: f"{f.dtype} {f.shape}{'' if f.names is None else f' {list(f.names)}'}" for f in info.features}
+    cameras = {}
+    for camera in info.cameras:
+        size = "of unknown size" if camera.size is None else f"{camera.size.width}x{camera.size.height}"
+        known = [str(part) for part in (camera.stored, size, camera.rate, camera.codec) if part is not None]
+        cameras[camera.name] = " ".join(known)
+    return {
+        "fps": str(info.rate),
+        "robot_type": info.robot or "none",
+        **{f"features: {name}": said for name, said in names.keys({**columns, **cameras}).items()},
+    }
+
+
+def merged_tasks(sets: Sequence[LeRobotSet]) -> tuple[tuple[Task, ...], list[dict[int, int]]]:
+    """Return the tasks of all sets by their words, and for each set the numbers that its own have become.
+
+    The numbers of the first set stay, and so do those that mean the same in another.
+    """
+    first = sets[0].episodes.header.tasks
+    words = {task.number: task.words for task in first}
+    by_words = {task.words: task.number for task in reversed(first)}
+    became = []
+    for one in sets:
+        numbers = {}
+        for task in one.episodes.header.tasks:
+            if words.get(task.number) == task.words:
+                numbers[task.number] = task.number
+                continue
+            new = by_words.setdefault(task.words, max(words, default=-1) + 1)
+            words[new] = task.words
+            numbers[task.number] = new
+        became.append(numbers)
+    return tuple(Task(number=number, words=text) for number, text in sorted(words.items())), became
