@@ -7,16 +7,14 @@ finished on the way.
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from lapsdata import console
 from lapsdata._repair._report import Repaired
-from lapsdata.adapters.lerobot.converting import convert_set, write_set
+from lapsdata.adapters.lerobot.converting import write_set
 from lapsdata.adapters.lerobot.info import INFO
 from lapsdata.adapters.lerobot.layout import numbers_of
 from lapsdata.adapters.lerobot.modality import MODALITY
@@ -28,6 +26,8 @@ from lapsdata.storage.episode_rows import EpisodeRows
 from lapsdata.video.reader import open_video
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from lapsdata._repair._choice import Keep
     from lapsdata.adapters.lerobot.converting import LeRobotTarget
     from lapsdata.adapters.lerobot.reading import LeRobotSet
@@ -143,14 +143,7 @@ def _notes(place: Path, found: LeRobotSet, *, unfinished: bool) -> list[Problem]
 
 def _write(found: LeRobotSet, goal: Path) -> tuple[Problem, ...]:
     """Write episodes in the version that they have, or were to become."""
-    if found.version != "v3.0":
-        return write_set(found, goal, _target(found)).notes
-    # Files of version 3.0 are taken apart and put together again, so that each holds what is whole.
-    with tempfile.TemporaryDirectory(dir=goal.absolute().parent, prefix=".lapsdata-tmp-") as folder:
-        apart = Path(folder) / "apart"
-        notes = write_set(found, apart, "lerobot-2.1").notes
-        convert_set(apart, goal, "lerobot-3.0")
-    return tuple(note for note in notes if note.code.startswith(("videos-", "frames-")))
+    return write_set(found, goal, _target(found)).notes
 
 
 def _target(found: LeRobotSet) -> LeRobotTarget:

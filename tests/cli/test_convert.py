@@ -152,6 +152,39 @@ def test_a_set_of_lerobot_becomes_another_version_and_says_what_is_lost(inside: 
     assert "got --to lerobot-1.6" in wrong.stderr
 
 
+def test_a_set_of_lerobot_is_split_and_merged_again(inside: Inside, tmp_path: Path) -> None:
+    write_lerobot(tmp_path / "all", lengths=(4, 6, 5), videos=True)
+    assert inside("convert", "all", "a", "--episodes", "0:2", "--drop", "next.reward").returncode == 0
+    assert inside("convert", "all", "b", "--without-episodes", "0:2", "--drop", "next.reward").returncode == 0
+    done = inside("convert", "a", "b", "c", "--rename", "action=act")
+    assert done.returncode == 0
+    assert "info: c: a: 2 + 1 episodes are one set, of 2 tasks; 0 tasks have new numbers [merged]" in done.stderr
+    assert "info: c: b: action is act now [renamed]" in done.stderr
+    found = read_set(tmp_path / "c", strict=True)
+    assert found.episodes.rows.tolist() == [4, 6, 5]
+    assert {feature.name for feature in found.info.features} >= {"act", "observation.state"}
+    unlike = inside("convert", "a", "c", "d")
+    assert unlike.returncode == 1
+    assert "features: act: expected none as in a, got float32 (3,)" in unlike.stderr
+    assert not (tmp_path / "d").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--rename", "action"), "expected OLD=NEW, got 'action'"),
+        (("--rename", "a=b", "--rename", "a=c"), "expected each name once"),
+        (("--episodes", "1-3"), "episodes: "),
+        (("--episodes", "1", "--split-every", "2s"), "pieces of videos need none of the other options"),
+    ],
+)
+def test_words_of_edits_that_cannot_be(inside: Inside, tmp_path: Path, words: tuple[str, ...], told: str) -> None:
+    write_lerobot(tmp_path / "all")
+    done = inside("convert", "all", "a", *words)
+    assert done.returncode != 0
+    assert told in " ".join(done.stderr.replace("│", " ").split())
+
+
 def test_a_rate_means_nothing_to_a_set_of_lerobot(inside: Inside, tmp_path: Path) -> None:
     write_lerobot(tmp_path / "old", version="v3.0")
     done = inside("convert", "old", "new", "--to", "lerobot-2.1", "--rate", "30")

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import lapsdata
 from lapsdata._convert import convert
-from lapsdata.adapters import writers
+from lapsdata.adapters import EpisodesEdit, writers
 from lapsdata.adapters.lerobot import PLUGIN
 from lapsdata.adapters.lerobot.reading import read_set
 from lapsdata.errors import SchemaError, UnknownFormatError
 from lapsdata.testing.episode_sets import write_lerobot
-from lapsdata.testing.samples import sample_episodes
+from lapsdata.testing.samples import sample_episodes, sample_tracks
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,3 +68,41 @@ def test_episodes_of_others_have_no_tables_to_carry_over(tmp_path: Path) -> None
     assert PLUGIN.writer is not None
     with pytest.raises(UnknownFormatError, match=r"expected a data set of LeRobot, .*, got 3 others"):
         PLUGIN.writer.write(tmp_path / "b", sample_episodes(), root=tmp_path, to="lerobot-3.0")
+
+
+def test_edits_keep_the_version_unless_another_is_named(tmp_path: Path) -> None:
+    root = write_lerobot(tmp_path / "a", version="v3.0")
+    report = convert(root, tmp_path / "b", edit=EpisodesEdit(episodes="1:"), workers=1)
+    assert report.facts["episodes"] == "2"
+    told = {problem.code: problem.message for problem in report.problems}
+    assert told["episodes-kept"] == "2 of 3 episodes are kept, 1-2: they are numbered from 0 now"
+    assert told["unverified"].startswith("2 episodes carry no checksum")
+    assert read_set(tmp_path / "b", strict=True).version == "v3.0"
+    convert(root, tmp_path / "c", to="lerobot-2.1", edit=EpisodesEdit(drop=("next.reward",)), workers=1)
+    assert read_set(tmp_path / "c", strict=True).version == "v2.1"
+
+
+def test_several_sets_become_one(tmp_path: Path) -> None:
+    roots = [write_lerobot(tmp_path / name, version=version) for name, version in (("a", "v2.0"), ("b", "v3.0"))]
+    report = convert(roots, tmp_path / "c", workers=1)
+    assert (report.facts["episodes"], read_set(tmp_path / "c", strict=True).version) == ("6", "v2.0")
+
+
+def test_a_set_is_not_written_into_any_of_its_sources(tmp_path: Path) -> None:
+    roots = [write_lerobot(tmp_path / name) for name in "ab"]
+    with pytest.raises(SchemaError, match="expected an output apart from its source"):
+        convert(roots, roots[1] / "c", workers=1)
+
+
+def test_what_went_wrong_while_merging_is_in_the_report(tmp_path: Path) -> None:
+    roots = [write_lerobot(tmp_path / "a"), write_lerobot(tmp_path / "b", fps=20.0)]
+    report = convert(roots, tmp_path / "c", workers=1)
+    assert [problem.code for problem in report.problems] == ["unlike-sets"]
+    assert not (tmp_path / "c").exists()
+
+
+def test_nothing_else_can_be_merged_or_edited(tmp_path: Path) -> None:
+    lapsdata.write(tmp_path / "clip.h5", sample_tracks())
+    for given in ({"source": [tmp_path / "clip.h5"] * 2}, {"source": tmp_path / "clip.h5", "edit": EpisodesEdit()}):
+        with pytest.raises(SchemaError, match=r"expected (data sets|a data set) of robot episodes, .*, got tracks"):
+            convert(target=tmp_path / "b.zarr", workers=1, **given)  # type: ignore[arg-type]  # two ways to say too much

@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-import lapsdata
-from lapsdata._repair import repair
+from lapsdata.adapters import EpisodesEdit
 from lapsdata.adapters.lerobot.converting import convert_set
+from lapsdata.adapters.lerobot.editing import edit_sets
 from lapsdata.adapters.lerobot.reading import read_set
 from lapsdata.storage.episode_rows import EpisodeRows
 from lapsdata.video.reader import open_video
@@ -121,30 +121,20 @@ def test_three_episodes_of_a_hundred_keep_their_numbers(real_data: Path, tmp_pat
         expect_equal(root, tmp_path / name, 100)
 
 
-def test_samples_of_lerobot_are_the_same_after_two_conversions(real_data: Path, tmp_path: Path) -> None:
-    """What LeRobot's own loader gave of its set of 3.0, of the set that came back from 2.1: to the last bit."""
+def test_a_set_that_was_split_and_merged_again_has_the_same_tables(real_data: Path, tmp_path: Path) -> None:
     root = real_data / "lerobot_pick_v30"
-    convert_set(root, tmp_path / "v21", "lerobot-2.1")
-    convert_set(tmp_path / "v21", tmp_path / "v30", "lerobot-3.0")
-    ego = "observation.images.ego"
-    steps = lapsdata.open_steps(tmp_path / "v30", {ego: [-0.1, 0], "action": [0, 0.05, 0.1, 0.15]})
-    with np.load(real_data / "lerobot_pick_v30_expected_samples.npz") as told:
-        for index in (0, 69, 70, 125, 214, 215, 255, 315):
-            sample = steps[index]
-            assert sample["task"] == str(told[f"{index}/task"])
-            for name in (ego, "action"):
-                np.testing.assert_array_equal(sample[name].numpy(), told[f"{index}/{name}"])
-
-
-def test_whole_sets_of_others_need_no_repair_and_a_damaged_one_is_saved_up_to_it(
-    real_data: Path, tmp_path: Path
-) -> None:
-    for name in ("gr00t_pick_n_place_v20", "lerobot_pick_v30"):
-        [found] = repair(real_data / name).items
-        assert (found.state, found.kept) == ("whole", 5)
-    # Three of a hundred episodes are there: the first that is listed is not.
-    [part] = repair(real_data / "lerobot_g1_v21").items
-    assert (part.state, part.kept, part.good_after) == ("beyond-repair", 0, 3)
-    [every] = repair(real_data / "lerobot_g1_v21", tmp_path / "three", keep="all").items
-    assert (every.state, every.kept, every.lost) == ("repaired", 3, 97)
-    expect_equal(real_data / "lerobot_g1_v21", tmp_path / "three", 100)
+    for name, said in (("a", ":2"), ("b", "2:")):
+        notes = edit_sets([root], tmp_path / name, None, EpisodesEdit(episodes=said)).notes
+        assert {note.code for note in notes} == {"episodes-kept", "videos-copied"}
+    merged = edit_sets([tmp_path / "a", tmp_path / "b"], tmp_path / "c", None, EpisodesEdit()).notes
+    assert {note.code for note in merged} == {"merged", "videos-copied"}
+    expect_equal(root, tmp_path / "c", 7)
+    one, other = (pq.read_table(folder / "data") for folder in (root, tmp_path / "c"))
+    assert one.equals(other)
+    assert read_set(tmp_path / "c").episodes.header.tasks == read_set(root).episodes.header.tasks
+    # What LeRobot tells of frames of each episode went both ways.
+    files = [folder / "meta/episodes/chunk-000/file-000.parquet" for folder in (root, tmp_path / "c")]
+    theirs, ours = (pq.read_table(file) for file in files)
+    (name,) = (camera.name for camera in read_set(root).info.cameras if camera.name.endswith("ego"))
+    for kind in ("min", "max", "mean", "std", "count", "q50"):
+        assert theirs.column(f"stats/{name}/{kind}").to_pylist() == ours.column(f"stats/{name}/{kind}").to_pylist()
