@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lapsdata.adapters.lerobot._faults import spans_told
-from lapsdata.errors import Problem, Problems, SchemaError
+from lapsdata.errors import Problem, Problems, SchemaError, spans_told
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -17,7 +17,6 @@ from lapsdata.adapters.lerobot._edit_choice import chosen_episodes, kept_splits
 from lapsdata.adapters.lerobot._edit_merge import expect_alike, merged_tasks
 from lapsdata.adapters.lerobot._edit_names import names_of
 from lapsdata.adapters.lerobot._edit_rows import edited_tables
-from lapsdata.adapters.lerobot._faults import spans_told
 from lapsdata.adapters.lerobot._out_meta import CHUNK, DATA_MB, VIDEO_MB, told_of, write_info, write_json, write_meta
 from lapsdata.adapters.lerobot._out_rows import FileNumber, write_rows_v3
 from lapsdata.adapters.lerobot._out_stats import SetStats, told_stats
@@ -26,7 +25,7 @@ from lapsdata.adapters.lerobot.converting import left_behind, version_of, video_
 from lapsdata.adapters.lerobot.info import INFO, read_json
 from lapsdata.adapters.lerobot.modality import MODALITY
 from lapsdata.adapters.lerobot.reading import read_set
-from lapsdata.errors import LapsError, Problem, Problems, SchemaError
+from lapsdata.errors import LapsError, Problem, Problems, SchemaError, spans_told
 from lapsdata.storage.atomic import TEMPORARY, refuse_existing, storage_errors
 
 if TYPE_CHECKING:
