@@ -9,6 +9,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+import lapsdata
+from lapsdata._repair import repair
 from lapsdata.adapters import EpisodesEdit
 from lapsdata.adapters.lerobot.converting import convert_set
 from lapsdata.adapters.lerobot.editing import edit_sets
@@ -119,6 +121,35 @@ def test_three_episodes_of_a_hundred_keep_their_numbers(real_data: Path, tmp_pat
     assert "videos-encoded" not in told(tmp_path / "v30", tmp_path / "v21", "lerobot-2.1")
     for name in ("v30", "v21"):
         expect_equal(root, tmp_path / name, 100)
+
+
+def test_samples_of_lerobot_are_the_same_after_two_conversions(real_data: Path, tmp_path: Path) -> None:
+    """What LeRobot's own loader gave of its set of 3.0, of the set that came back from 2.1: to the last bit."""
+    root = real_data / "lerobot_pick_v30"
+    convert_set(root, tmp_path / "v21", "lerobot-2.1")
+    convert_set(tmp_path / "v21", tmp_path / "v30", "lerobot-3.0")
+    ego = "observation.images.ego"
+    steps = lapsdata.open_steps(tmp_path / "v30", {ego: [-0.1, 0], "action": [0, 0.05, 0.1, 0.15]})
+    with np.load(real_data / "lerobot_pick_v30_expected_samples.npz") as told:
+        for index in (0, 69, 70, 125, 214, 215, 255, 315):
+            sample = steps[index]
+            assert sample["task"] == str(told[f"{index}/task"])
+            for name in (ego, "action"):
+                np.testing.assert_array_equal(sample[name].numpy(), told[f"{index}/{name}"])
+
+
+def test_whole_sets_of_others_need_no_repair_and_a_damaged_one_is_saved_up_to_it(
+    real_data: Path, tmp_path: Path
+) -> None:
+    for name in ("gr00t_pick_n_place_v20", "lerobot_pick_v30"):
+        [found] = repair(real_data / name).items
+        assert (found.state, found.kept) == ("whole", 5)
+    # Three of a hundred episodes are there: the first that is listed is not.
+    [part] = repair(real_data / "lerobot_g1_v21").items
+    assert (part.state, part.kept, part.good_after) == ("beyond-repair", 0, 3)
+    [every] = repair(real_data / "lerobot_g1_v21", tmp_path / "three", keep="all").items
+    assert (every.state, every.kept, every.lost) == ("repaired", 3, 97)
+    expect_equal(real_data / "lerobot_g1_v21", tmp_path / "three", 100)
 
 
 def test_a_set_that_was_split_and_merged_again_has_the_same_tables(real_data: Path, tmp_path: Path) -> None:
