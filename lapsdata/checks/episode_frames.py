@@ -69,7 +69,7 @@ def check_frames(root: Path, episodes: Episodes, rows: EpisodeRows, faults: Shar
                     continue  # told with the rows
                 start_s, step = float(episodes.video_start_s[camera][place]), episodes.header.rate.period_s
                 first, frames = frames_of(facts, start_s, float(times[-1] - times[0]), step, alone=len(places) == 1)
-                both = min(frames - 1, len(speed))
+                both = max(min(frames - 1, len(speed)), 0)
                 motions.append(Motion(change[first : first + both], speed[:both]))
         told.append(_told(f"{root}: {camera}", motions, state, round(episodes.header.rate.hz)))
     return decoded, told

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from lapsdata.checks.episode_rows import TIME_TOLERANCE_S
-from lapsdata.errors import LapsError, Problem, spans_told
+from lapsdata.errors import LapsError, Problem, SchemaError, spans_told
 from lapsdata.video.probe import probe
 
 if TYPE_CHECKING:
@@ -102,19 +102,31 @@ def seen_files(root: Path, episodes: Episodes, camera: str) -> Iterator[tuple[Pa
 
 
 def frames_of(facts: VideoFacts, start_s: float, span_s: float, step_s: float, *, alone: bool) -> tuple[int, int]:
-    """Return the first frame of an episode in its video, and how many there are; all of a video that shows it alone."""
-    if alone:
+    """Return the first frame of an episode in its video, and how many there are.
+
+    They are all of a video that shows it alone from the beginning on; what it shows before belongs to another.
+    """
+    if alone and start_s < step_s / 2:
         return 0, facts.frames
     first, stop = np.searchsorted(facts.frame_s, [start_s - step_s / 2, start_s + span_s + step_s / 2])
     return int(first), int(stop - first)
 
 
 def row_times(episodes: Episodes, rows: EpisodeRows, place: int) -> NDArray[np.float64]:
-    """Return the times of the rows of an episode, float64 (R,) seconds; by their rate where they carry none."""
+    """Return the times of the rows of an episode, float64 (R,) seconds; by their rate where they carry none.
+
+    Raises
+    ------
+    LapsError
+        They cannot be read, or are not finite.
+    """
     name = episodes.header.time
     if name is None:
         return np.arange(int(episodes.rows[place]), dtype=np.float64) * episodes.header.rate.period_s
     found: NDArray[np.float64] = rows.read(place, [name])[name].astype(np.float64)
+    if not np.isfinite(found).all():
+        message = "expected finite times, got others: lapsdata check tells where"
+        raise SchemaError(Problem("not-finite", f"episode {int(episodes.number[place])}: {name}", message))
     return found
 
 
@@ -131,7 +143,7 @@ def _compare(where: str, number: int, camera: Camera, facts: VideoFacts, faults:
             f"{size.height}"
         )
         faults.add(number, "size-differs", where, message, "write the size of the video", "warning")
-    if camera.rate is not None and facts.rate != camera.rate:
+    if camera.rate is not None and facts.rate != camera.rate and facts.frames > 1:
         got = "no constant rate" if facts.rate is None else f"{facts.rate}"
         message = f"info says {camera.rate} frames per second, and the video has {got}"
         faults.add(number, "rate-differs", where, message, "write the rate of the video", "warning")

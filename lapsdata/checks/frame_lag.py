@@ -112,6 +112,8 @@ def joint_speed(state: NDArray[np.floating]) -> NDArray[np.float64]:
     [2.0, 0.0]
     """
     steps = np.diff(state.astype(np.float64), axis=0)
+    if not len(steps):
+        return np.zeros(0)
     usual = steps.std(axis=0)
     moving = usual > 0
     found: NDArray[np.float64] = np.sqrt(((steps[:, moving] / usual[moving]) ** 2).sum(axis=1))

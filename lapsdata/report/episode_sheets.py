@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lapsdata.errors import Problem, SchemaError
+from lapsdata.errors import CorruptDataError, Problem, SchemaError
 from lapsdata.report.layout import Cell, Label, lay_out, paint, resized
 from lapsdata.report.tile_grid import TileGrid
 
@@ -55,7 +55,7 @@ def episode_sheet(
     SchemaError
         No camera is a video; `columns` or `rows` is out of range.
     LapsError
-        A video cannot be opened, or its frame not be decoded.
+        A video cannot be opened, ends before an episode begins, or its frame cannot be decoded.
 
     Examples
     --------
@@ -92,8 +92,17 @@ def _first_frames(root: Path, episodes: Episodes, camera: str, places: Sequence[
         if index[place] < 0:
             yield None
             continue
-        with open_video(root / episodes.video_files[int(index[place])]) as video:
-            yield video.at_index(int(np.abs(video.facts.frame_s - start_s[place]).argmin())).image
+        path = root / episodes.video_files[int(index[place])]
+        with open_video(path) as video:
+            frame_s = video.facts.frame_s
+            if start_s[place] - frame_s[-1] > episodes.header.rate.period_s / 2:
+                message = (
+                    f"expected a frame at {start_s[place]:.4g} s, where episode {int(episodes.number[place])} begins, "
+                    f"got frames of {frame_s[0]:.4g} to {frame_s[-1]:.4g} s"
+                )
+                fix = "leave out the episode, or record its video again"
+                raise CorruptDataError(Problem("fewer-frames", str(path), message, fix))
+            yield video.at_index(int(np.abs(frame_s - start_s[place]).argmin())).image
 
 
 def _size(frames: Sequence[Image | None]) -> FrameSize:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -118,9 +119,10 @@ def _arrays(path: Path) -> Arrays:
         raise UnknownFormatError(Problem("unknown-format", str(path), message, "write them with numpy.savez"))
     with storage_errors(path, "read"):
         try:
-            with np.load(path, allow_pickle=False) as file:
+            # A single array under this name is no archive, and what reads it would be no file.
+            with zipfile.ZipFile(path), np.load(path, allow_pickle=False) as file:
                 return {name: file[name] for name in file.files}
-        except (ValueError, zipfile.BadZipFile, EOFError) as error:
+        except (ValueError, zipfile.BadZipFile, zlib.error, EOFError) as error:
             message = f"expected arrays of NumPy, got: {str(error).splitlines()[0]}"
             raise CorruptDataError(Problem("not-npz", str(path), message, "write them with numpy.savez")) from None
 

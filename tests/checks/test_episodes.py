@@ -9,6 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lapsdata.checks.episode_videos import frames_of
 from lapsdata.checks.episodes import check_episodes, episodes_adapter
@@ -281,7 +283,8 @@ def test_frames_of_one_episode_among_others(tmp_path: Path) -> None:
     write_video(clip, [drawn_frame(0, 0)] * 20, np.arange(20) / 10)
     facts = probe(clip)
     assert frames_of(facts, 0.5, 0.9, 0.1, alone=False) == (5, 10)
-    assert frames_of(facts, 0.5, 0.9, 0.1, alone=True) == (0, 20)
+    assert frames_of(facts, 0.0, 0.9, 0.1, alone=True) == (0, 20)
+    assert frames_of(facts, 0.5, 0.9, 0.1, alone=True) == (5, 10)
     assert frames_of(facts, 1.5, 0.9, 0.1, alone=False) == (15, 5)
 
 
@@ -304,3 +307,162 @@ def test_errors_of_one_kind_are_one_and_those_of_another_part_another() -> None:
     first, second = faults
     assert (first.where, first.message) == ("5.mp4", "episode 5: expected an index; alike in 2 episodes: 5-6")
     assert (second.where, second.message, second.fix) == ("side.mp4", "episode 6: expected an index", "copy it")
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "code", "message"),
+    [
+        ("episode_index", 0, "wrong-episode-index", "expected 1 in row 2, got 0 (1 of 6 rows)"),
+        ("frame_index", 6, "wrong-frame-index", "expected 2 in row 2, got 6 (1 of 6 rows)"),
+        ("index", 0, "index-not-rising", "got 5 and 0 in rows 1 and 2"),
+        ("timestamp", 0.0, "times-not-rising", "and 0.0 in rows 1 and 2"),
+        ("timestamp", 0.25, "uneven-times", "got 0.05 to 0.15 s"),
+        ("task_index", 2, "unknown-task", "got 2"),
+        ("next.reward", np.inf, "not-finite", "got others in 1 of 6 rows"),
+    ],
+)
+def test_rows_of_a_file_of_many_episodes_are_told_by_their_own_episode(
+    tmp_path: Path, column: str, value: float, code: str, message: str
+) -> None:
+    root = write_lerobot(tmp_path / "set", version="v3.0")
+    # Episode 1 begins behind the 4 rows of episode 0, in the same file.
+    rewrite(root / "data/chunk-000/file-000.parquet", **{column: with_value(4 + 2, value)})
+    found = only(root)
+    assert (found.code, found.where) == (code, f"{root}: {column}")
+    assert found.message.startswith("episode 1: ")
+    assert message in found.message
+
+
+@pytest.mark.parametrize(
+    ("column", "change", "code"),
+    [
+        ("episode_index", lambda values: values + 1, "wrong-episode-index"),
+        ("index", lambda values: values[::-1], "index-not-rising"),
+        ("index", lambda values: values - values[0], "index-overlaps"),
+        ("timestamp", lambda values: values[::-1], "times-not-rising"),
+        ("timestamp", lambda values: values / 3, "uneven-times"),
+        ("task_index", lambda values: values + 5, "unknown-task"),
+        ("next.reward", lambda values: values * np.nan, "not-finite"),
+    ],
+)
+def test_each_fault_of_rows_is_one_problem_of_all_that_have_it(
+    tmp_path: Path, column: str, change: Callable[[np.ndarray], Any], code: str
+) -> None:
+    root = write_lerobot(tmp_path / "set", lengths=(4,) * 7)
+    for episode in (1, 2, 3, 6):
+        rewrite(rows_of(root, episode), **{column: change})
+    found = only(root)
+    assert found.code == code
+    assert found.message.startswith("episode 1: ")
+    assert found.message.endswith("; alike in 4 episodes: 1-3, 6")
+
+
+def test_faults_of_one_code_in_two_columns_are_two(tmp_path: Path) -> None:
+    root = write_lerobot(tmp_path / "set")
+    rewrite(rows_of(root, 0), **{"next.reward": with_value(0, np.nan)})
+    rewrite(rows_of(root, 2), timestamp=with_value(1, np.nan), **{"next.reward": with_value(0, np.inf)})
+    assert {(one.code, one.where.rpartition(" ")[2]) for one in checked(root).problems} == {
+        ("not-finite", "next.reward"),
+        ("not-finite", "timestamp"),
+    }
+
+
+def test_index_may_leave_out_numbers_but_not_use_them_again(tmp_path: Path) -> None:
+    root = write_lerobot(tmp_path / "set")
+    rewrite(rows_of(root, 1), index=lambda values: values + 100)
+    rewrite(rows_of(root, 2), index=lambda values: values + 100)
+    assert codes(root) == []
+    rewrite(rows_of(root, 2), index=lambda values: values - 1)
+    assert only(root).message == "episode 2: expected it to begin above 109, where the episode before ends, got 109"
+
+
+def test_a_task_column_that_is_an_annotation_too_is_told_once(tmp_path: Path) -> None:
+    root = write_lerobot(tmp_path / "set")
+    told = {"state": {}, "action": {}, "annotation": {"human.task": {"original_key": "task_index"}}}
+    (root / "meta/modality.json").write_text(json.dumps(told))
+    assert codes(root) == []
+    rewrite(rows_of(root, 2), task_index=with_value(4, 3))
+    assert only(root).message == "episode 2: expected numbers of the 2 tasks, got 3"
+
+
+@pytest.mark.parametrize("decode", [False, True])
+def test_times_that_are_not_finite_are_told_with_the_rows_alone(tmp_path: Path, decode: bool) -> None:
+    root = write_lerobot(tmp_path / "set", videos=True)
+    rewrite(rows_of(root, 1), timestamp=with_value(2, np.nan))
+    found = [problem for problem in checked(root, decode=decode).problems if problem.code != "lag-unknown"]
+    assert [(problem.code, problem.where) for problem in found] == [("not-finite", f"{root}: timestamp")]
+
+
+def test_an_episode_of_one_row_has_one_frame_which_has_no_rate(tmp_path: Path) -> None:
+    root = write_lerobot(tmp_path / "set", videos=True, lengths=(1, 4, 1))
+    assert codes(root) == []
+    assert [problem.code for problem in checked(root, decode=True).problems] == ["lag-unknown"]
+
+
+@pytest.mark.parametrize("frames", [2, 9])
+def test_frames_too_few_or_too_many_everywhere_are_one_problem(tmp_path: Path, frames: int) -> None:
+    root = write_lerobot(tmp_path / "set", videos=True, lengths=(4,) * 4)
+    for episode in (0, 1, 3):
+        shorten(root, episode, frames)
+    found = only(root)
+    assert found.code == ("fewer-frames" if frames < 4 else "more-frames")
+    assert f"for each of 4 rows, got {frames}" in found.message
+    assert found.message.endswith("; alike in 3 episodes: 0-1, 3")
+
+
+@pytest.mark.parametrize(("moved_s", "word"), [(0.03, "before"), (-0.03, "behind")])
+def test_one_frame_that_is_not_where_its_row_is(tmp_path: Path, moved_s: float, word: str) -> None:
+    root = write_lerobot(tmp_path / "set", videos=True)
+    retell(root, lambda told: told["features"][CAMERA]["info"].pop("video.fps"))
+    times = np.arange(6) / 10
+    write_video(video_of(root, 1), [drawn_frame(1, row) for row in range(6)], times, overwrite=True)
+    assert codes(root) == []
+    times[3] += moved_s
+    write_video(video_of(root, 1), [drawn_frame(1, row) for row in range(6)], times, overwrite=True)
+    found = next(problem for problem in checked(root).problems if problem.code == "frames-off-rows")
+    assert found.severity == "warning"
+    assert found.message.startswith("episode 1: expected rows and frames to go on together, got row 3 0.03 s " + word)
+
+
+def test_a_video_whose_other_episodes_are_not_listed_is_cut_by_time(tmp_path: Path) -> None:
+    root = write_lerobot(tmp_path / "set", version="v3.0", videos=True)
+    listed = root / "meta/episodes/chunk-000/file-000.parquet"
+    pq.write_table(pq.read_table(listed).slice(2, 1), listed)
+    retell(root, lambda told: told.update(total_episodes=1, total_frames=5, splits={"train": "0:1"}))
+    item = checked(root)
+    assert item.problems == ()
+    assert item.found == "lerobot: 1 episodes, 5 of 5 rows read, 1 of 1 videos opened, no frame decoded"
+
+
+def test_a_video_that_ends_before_its_last_episodes_begin_is_decoded_to_its_end(tmp_path: Path) -> None:
+    root = write_lerobot(tmp_path / "set", version="v3.0", videos=True, lengths=(30, 30, 30))
+    for file in sorted((root / "data").rglob("*.parquet")):
+        table = pq.read_table(file)
+        state = np.random.default_rng(0).random((table.num_rows, 3)).astype(np.float32)
+        cells = pa.FixedSizeListArray.from_arrays(pa.array(state.reshape(-1)), 3)
+        pq.write_table(
+            table.set_column(table.schema.get_field_index("observation.state"), "observation.state", cells), file
+        )
+    path = root / f"videos/{CAMERA}/chunk-000/file-000.mp4"
+    write_video(path, [drawn_frame(0, row) for row in range(45)], np.arange(45) / 10, overwrite=True)
+    item = checked(root, decode=True)
+    fewer = item.problems[0]
+    assert fewer.code == "fewer-frames"
+    assert fewer.message == "episode 1: expected a frame for each of 30 rows, got 15; alike in 2 episodes: 1-2"
+    assert "45 frames decoded" in item.note
+
+
+@given(found=st.lists(st.tuples(st.integers(0, 22), st.sampled_from("ab"), st.sampled_from("xy")), min_size=1))
+def test_shared_faults_name_every_episode_once(found: list[tuple[int, str, str]]) -> None:
+    faults = SharedFaults()
+    for number, code, where in found:
+        faults.add(number, code, where, f"message of {number}")
+    told = {(problem.code, problem.where): problem.message for problem in faults}
+    assert set(told) == {(code, where) for _, code, where in found}
+    for (code, where), message in told.items():
+        numbers = [number for number, one, place in found if (one, place) == (code, where)]
+        assert message.startswith(f"episode {numbers[0]}: message of {numbers[0]}")
+        _, alike, spans = message.partition("; alike in ")
+        named = spans.partition(": ")[2].split(", ") if alike else [str(numbers[0])]
+        ends = [span.split("-") for span in named]
+        assert [n for span in ends for n in range(int(span[0]), int(span[-1]) + 1)] == sorted(set(numbers))

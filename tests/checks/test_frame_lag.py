@@ -132,6 +132,12 @@ def test_a_short_episode_makes_the_range_smaller() -> None:
     assert max(abs(found.least), abs(found.most)) <= 6
 
 
+def test_one_row_is_no_motion_and_joints_at_rest_are_none() -> None:
+    assert joint_speed(np.ones((1, 3), np.float32)).tolist() == []
+    assert joint_speed(np.ones((4, 3), np.float32)).tolist() == [0, 0, 0]
+    assert picture_motion([np.zeros((48, 64), np.uint8)]).tolist() == []
+
+
 def test_motion_of_pictures_and_of_joints() -> None:
     images = [np.full((50, 70), level, np.uint8) for level in (0, 10, 4)]
     assert picture_motion(images).tolist() == [10.0, 6.0]

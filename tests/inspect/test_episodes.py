@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from lapsdata._inspect import InspectedEpisodes, look_at
@@ -61,6 +64,35 @@ def test_what_cannot_be_read_is_told_of_its_episode(tmp_path: Path) -> None:
     assert [row[2] for row in rows] == ["0.40", "0.60", "unreadable"]
     assert [row[3] for row in rows][:2] == ["unreadable: empty-file", "no video"]
     assert [note.code for note in found.notes] == ["missing-videos"]
+
+
+def test_seconds_of_rows_whose_times_are_not_finite_are_not_known(tmp_path: Path) -> None:
+    root = write_lerobot(tmp_path / "set")
+    file = root / "data/chunk-000/episode_000001.parquet"
+    table = pq.read_table(file)
+    times = pa.array(np.append(table.column("timestamp").to_numpy()[:-1], np.nan), pa.float32())
+    pq.write_table(table.set_column(table.schema.get_field_index("timestamp"), "timestamp", times), file)
+    told = json.loads(json.dumps(seen(root).as_json(), allow_nan=False))
+    assert [one["seconds"] for one in told["episodes"]] == [0.4, None, 0.5]
+
+
+@pytest.mark.parametrize("version", ["v2.1", "v3.0"])
+def test_json_is_what_was_written(tmp_path: Path, version: str) -> None:
+    root = write_lerobot(tmp_path / "set", version=version, videos=True, lengths=(3, 8, 5, 4), fps=5.0)
+    told = json.loads(json.dumps(seen(root).as_json()))
+    assert (told["path"], told["format"], told["count"], told["rows"]) == (str(root), "lerobot", 4, 20)
+    assert told["header"]["rate"] == "5"
+    assert [one["rows"] for one in told["episodes"]] == [3, 8, 5, 4]
+    assert [one["seconds"] for one in told["episodes"]] == pytest.approx([0.6, 1.6, 1.0, 0.8])
+    assert [one["tasks"] for one in told["episodes"]] == [["pick the cube"], ["place the cup"]] * 2
+    videos = [one["videos"][CAMERA] for one in told["episodes"]]
+    assert all((one["width"], one["height"], one["rate"]) == (64, 48, "5") for one in videos)
+    # Of version 3, three episodes share a video, and the fourth begins another.
+    shared = version == "v3.0"
+    assert [one["frames"] for one in videos] == ([16, 16, 16, 4] if shared else [3, 8, 5, 4])
+    assert [one["start_s"] for one in videos] == pytest.approx([0, 0.6, 2.2, 0] if shared else [0] * 4)
+    assert len({one["file"] for one in videos}) == (2 if shared else 4)
+    assert all((root / one["file"]).is_file() for one in videos)
 
 
 def test_groups_have_a_table(tmp_path: Path) -> None:

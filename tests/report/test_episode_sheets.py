@@ -13,6 +13,7 @@ from lapsdata.errors import CorruptDataError, SchemaError
 from lapsdata.report import episode_sheets
 from lapsdata.report.episode_sheets import episode_sheet
 from lapsdata.testing.episode_sets import CAMERA, drawn_frame, write_lerobot
+from lapsdata.video.writer import write_video
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,6 +79,20 @@ def test_the_grid_says_how_many(tmp_path: Path, layouts: list[SheetLayout]) -> N
         "episode 2",
         "episode 4",
     ]
+
+
+def test_an_episode_that_begins_after_its_video_ends_is_an_error(tmp_path: Path) -> None:
+    root = write_lerobot(tmp_path / "set", version="v3.0", videos=True)
+    path = root / f"videos/{CAMERA}/chunk-000/file-000.mp4"
+    # Episode 2 begins at 1.0 s.
+    for frames in (11, 10):
+        write_video(path, [drawn_frame(0, row) for row in range(frames)], np.arange(frames) / 10, overwrite=True)
+        if frames == 11:
+            assert episode_sheet(root, episodes_of(root)).dtype == np.uint8
+    with pytest.raises(
+        CorruptDataError, match=r"expected a frame at 1 s, where episode 2 begins, got frames of 0 to 0\.9"
+    ):
+        episode_sheet(root, episodes_of(root))
 
 
 def test_without_a_video_there_is_nothing_to_draw_and_a_broken_one_is_an_error(tmp_path: Path) -> None:
