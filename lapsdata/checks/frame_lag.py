@@ -51,6 +51,8 @@ class FrameLag:
         Between them lie 98 of 100 estimates of parts of the data, drawn again.
     episodes : int
         Episodes long enough to be looked at.
+    tried : int
+        The largest lag that was tried, either way.
     """
 
     rows: int
@@ -59,6 +61,7 @@ class FrameLag:
     least: int
     most: int
     episodes: int
+    tried: int
 
     @property
     def known(self) -> bool:
@@ -67,8 +70,8 @@ class FrameLag:
 
     @property
     def clear(self) -> bool:
-        """Whether frames are late or early beyond doubt."""
-        return self.known and (self.least > 0 or self.most < 0)
+        """Whether frames are late or early beyond doubt; at the end of what was tried, the largest may lie beyond."""
+        return self.known and (self.least > 0 or self.most < 0) and abs(self.rows) < self.tried
 
 
 def picture_motion(images: Iterable[NDArray[np.uint8]]) -> NDArray[np.float64]:
@@ -168,7 +171,7 @@ def estimate_lag(motions: Sequence[Motion], most: int, seed: int = 0) -> FrameLa
     )
     drawn = lags[(blocks @ draws.T).argmax(axis=0)]
     low, high = np.quantile(drawn, [_TAIL, 1 - _TAIL], method="nearest")
-    return FrameLag(int(lags[best]), float(curve[best]), float(curve[most]), int(low), int(high), len(long))
+    return FrameLag(int(lags[best]), float(curve[best]), float(curve[most]), int(low), int(high), len(long), most)
 
 
 def _standard(values: NDArray[np.float64]) -> NDArray[np.float64]:

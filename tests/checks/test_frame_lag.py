@@ -111,6 +111,16 @@ def test_unrelated_motions_have_no_clear_lag(seed: int) -> None:
     assert not found.clear
 
 
+@pytest.mark.parametrize("late", [-6, 6])
+def test_a_lag_at_the_end_of_what_was_tried_is_not_clear(late: int) -> None:
+    moved = motions(late, seed=2, noise=0.1)
+    at_end, inside = estimate_lag(moved, most=6), estimate_lag(moved, most=7)
+    assert at_end is not None
+    assert inside is not None
+    assert (at_end.rows, at_end.known, at_end.clear) == (late, True, False)
+    assert (inside.rows, inside.known, inside.clear) == (late, True, True)
+
+
 def test_the_curve_is_a_correlation_of_ranks() -> None:
     from scipy.stats import spearmanr
 

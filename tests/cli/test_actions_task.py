@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 import pytest
 
@@ -81,3 +82,58 @@ def test_a_key_that_is_not_there_is_named(evaluate: Callable[..., Ran]) -> None:
     code, _, err = evaluate("said.npz", "set", "--keys", "leg")
     assert code == 1
     assert "got 'leg' [unknown-key]" in err
+
+
+def test_numbers_that_a_script_reads(evaluate: Callable[..., Ran]) -> None:
+    code, out, err = evaluate("said.npz", "set", "--json", "--keys", "arm", "hand")
+    told = json.loads(out)
+    assert (code, err) == (0, "")
+    assert (told["rules"]["horizon"], told["rules"]["means_of"], told["episodes"]) == (3, "other_episodes", [1])
+    assert (told["rows_predicted"], told["steps_scored"]) == (2, [2, 2, 2])
+    assert [row["name"] for row in told["rows"]] == ["prediction", "hold_last", "mean_action", "mean_trajectory"]
+    # Of episode 1, two numbers rise by 1 from row to row, and one rests: what is held is 1, 2 and 3 behind.
+    arm, hand = told["rows"][1]["parts"]
+    assert [step["mae"] for step in hand["steps"]] == [1, 2, 3]
+    assert [step["mae"] for step in arm["steps"]] == [0.5, 1, 1.5]
+    assert [(one["mae"], one["mse"]) for one in arm["numbers"]] == [(0, 0), (2, pytest.approx(14 / 3))]
+
+
+def test_an_episode_without_others_says_so(evaluate: Callable[..., Ran]) -> None:
+    code, out, _ = evaluate("said.npz", "set", "--train", "1:2")
+    assert code == 0
+    assert "means of train_episodes" in out
+    assert "no other episode is known: rows that need one are absent" in out
+    assert "mean_action" not in out
+
+
+def test_steps_beyond_the_end_are_counted_in_words(evaluate: Callable[..., Ran], tmp_path: Path) -> None:
+    np.savez(tmp_path / "late.npz", episode=[1, 0], row=[5, 0], actions=np.zeros((2, 3, 3)))
+    code, out, _ = evaluate("late.npz", "set")
+    assert code == 0
+    assert "2 steps beyond the end left out" in out.splitlines()
+    assert "1 first rows held by the mean action" in out.splitlines()
+
+
+@pytest.mark.parametrize("keys", [("arm",), ("arm", "hand")])
+def test_the_plot_has_a_panel_for_each_key_and_is_replaced_by_force_alone(
+    evaluate: Callable[..., Ran], tmp_path: Path, keys: tuple[str, ...]
+) -> None:
+    words = ("said.npz", "set", "--keys", *keys, "--plot", "curves.png")
+    assert evaluate(*words)[0] == 0
+    image = cv2.imread(str(tmp_path / "curves.png"))
+    assert image.shape == (130 + 420 * len(keys) + 30, 1440, 3)
+    (tmp_path / "curves.png").write_bytes(b"mine")
+    code, _, err = evaluate(*words)
+    assert (code, (tmp_path / "curves.png").read_bytes()) == (1, b"mine")
+    assert "curves.png" in err
+    assert evaluate(*words, "--force")[0] == 0
+    assert np.array_equal(cv2.imread(str(tmp_path / "curves.png")), image)
+
+
+def test_predictions_that_are_none_end_with_their_code(evaluate: Callable[..., Ran], tmp_path: Path) -> None:
+    np.savez(tmp_path / "twice.npz", episode=[1, 1], row=[2, 2], actions=np.zeros((2, 3, 3)))
+    (tmp_path / "said.csv").write_text("episode,row")
+    for path, wanted in (("twice.npz", "row-twice"), ("said.csv", "unknown-format"), ("set", "unknown-format")):
+        code, out, err = evaluate(path, "set")
+        assert (code, out) == (1, "")
+        assert f"[{wanted}]" in err

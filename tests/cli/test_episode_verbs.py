@@ -6,10 +6,11 @@ import json
 from typing import TYPE_CHECKING
 
 import cv2
+import numpy as np
 import pytest
 
 from lapsdata.cli.main import main
-from lapsdata.testing.episode_sets import CAMERA, write_lerobot
+from lapsdata.testing.episode_sets import CAMERA, drawn_frame, write_lerobot
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -97,3 +98,33 @@ def test_options_that_do_not_fit(
     code, _, err = here("inspect", *(word.replace("clip.png", "e.jsonl") for word in arguments))
     assert code == 2
     assert message in " ".join(err.split())
+
+
+def test_check_json_of_a_set_and_of_its_damaged_twin(here: Callable[..., Ran], tmp_path: Path) -> None:
+    root = write_lerobot(tmp_path / "set", videos=True, lengths=(4,) * 5)
+    code, out, _ = here("check", "set", "--json")
+    assert (code, json.loads(out)["problems"]) == (0, [])
+    for episode in (1, 2, 4):
+        (root / f"data/chunk-000/episode_{episode:06d}.parquet").write_bytes(b"PAR1")
+    code, out, _ = here("check", "set", "--json")
+    (problem,) = json.loads(out)["problems"]
+    assert (code, problem["severity"]) == (1, "error")
+    assert problem["where"].endswith("episode_000001.parquet")
+    assert problem["message"].endswith("; alike in 3 episodes: 1-2, 4")
+
+
+@pytest.mark.parametrize("version", ["v2.1", "v3.0"])
+def test_a_drawn_frame_stands_in_the_cell_of_its_episode(
+    here: Callable[..., Ran], tmp_path: Path, version: str
+) -> None:
+    write_lerobot(tmp_path / "set", videos=True, version=version)
+    code, out, _ = here("inspect", "set", "--png", "sheet.png", "--columns", "3", "--json")
+    image = cv2.imread(str(tmp_path / "sheet.png"), cv2.IMREAD_GRAYSCALE)
+    picture = json.loads(out)["picture"]
+    assert code == 0
+    assert image.shape == (272, 784)
+    assert "sheet.png" in json.dumps(picture)
+    for episode, cell in enumerate(np.array_split(image, 3, axis=1)):
+        level = int(drawn_frame(episode, 0)[0, 0, 0])
+        # A frame of 64 x 48 is 240 x 180 pixels large here.
+        assert np.count_nonzero(np.abs(cell.astype(int) - level) <= 2) >= 240 * 180 * 0.97

@@ -235,3 +235,156 @@ def test_a_result_is_kept_and_made_again_when_the_prediction_is_another(root: Pa
     fates.append(score_actions(path, root, out).fate)
     assert fates == ["made", "kept", "changed"]
     assert read_sealed_json(out, ActionResult).rows[0].parts[0].mae == pytest.approx(0.5)
+
+
+def drawn_set(folder: Path, lengths: tuple[int, ...], seed: int) -> tuple[Path, list[NDArray[np.float64]]]:
+    """Write a set whose actions are drawn, and return them as they are in it."""
+    root, rng = write_lerobot(folder, lengths=lengths), np.random.default_rng(seed)
+    (root / "meta/modality.json").write_text(json.dumps(MODALITY))
+    actions = [rng.normal(size=(rows, 3)).astype(np.float32) for rows in lengths]
+    for episode, values in enumerate(actions):
+        file = root / f"data/chunk-000/episode_{episode:06d}.parquet"
+        table = pq.read_table(file)
+        cells = pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), 3)
+        pq.write_table(table.set_column(table.schema.get_field_index("action"), "action", cells), file)
+    return root, [values.astype(np.float64) for values in actions]
+
+
+def plain_chance(
+    actions: list[NDArray[np.float64]], others: list[int], episode: int, row: int, step: int
+) -> dict[str, NDArray[np.float64]]:
+    """Return what each row of chance says of one step, one number after the other."""
+    rows = [action for other in others for action in actions[other]]
+    mean = np.array([sum(action[number] for action in rows) / len(rows) for number in range(3)])
+    place = (row + step) / (len(actions[episode]) - 1)
+    below = min(int(place * 100), 99)
+    curve = []
+    for number in range(3):
+        at_grid = []
+        for node in (below, below + 1):
+            values = []
+            for other in others:
+                exact = node / 100 * (len(actions[other]) - 1)
+                left = min(int(exact), len(actions[other]) - 2)
+                one, two = actions[other][left : left + 2, number]
+                values.append(one + (two - one) * (exact - left))
+            at_grid.append(sum(values) / len(values))
+        curve.append(at_grid[0] + (at_grid[1] - at_grid[0]) * (place * 100 - below))
+    return {
+        "hold_last": actions[episode][row - 1] if row else mean,
+        "mean_action": mean,
+        "mean_trajectory": np.array(curve),
+    }
+
+
+@pytest.mark.parametrize("train", [None, (0, 2), (2, 9)])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_every_row_and_number_is_that_of_a_plain_loop(tmp_path: Path, seed: int, train: tuple[int, int] | None) -> None:
+    lengths, horizon = (7, 9, 5, 11), 4
+    root, actions = drawn_set(tmp_path / "set", lengths, seed)
+    asked = [(0, 0), (0, 6), (1, 3), (1, 8), (3, 0), (3, 1), (3, 9)]
+    predicted = np.random.default_rng(seed + 9).normal(size=(len(asked), horizon, 3))
+    arrays = {"episode": [one for one, _ in asked], "row": [row for _, row in asked], "actions": predicted}
+    options = ActionOptions(parts=("arm", "hand"), train=train)
+    found = action_errors(said(tmp_path / "said.npz", arrays), root, options)
+    errors: dict[str, list[tuple[int, NDArray[np.float64]]]] = {}
+    for at, (episode, row) in enumerate(asked):
+        others = [n for n in range(*(train or (0, 4))) if n != episode and n < 4]
+        for step in range(min(horizon, lengths[episode] - row)):
+            told = {"prediction": predicted[at, step]} | plain_chance(actions, others, episode, row, step)
+            for name, values in told.items():
+                errors.setdefault(name, []).append((step, values - actions[episode][row + step]))
+    assert [row.name for row in found.rows] == list(errors)
+    left_out = len(asked) * horizon - len(errors["prediction"])
+    assert found.policies["steps_beyond_the_end_left_out"] == left_out > 0
+    assert found.policies["first_rows_held_by_the_mean_action"] == 2
+    assert found.policies["episodes_without_a_prediction"] == 1
+    for table_row in found.rows:
+        for part, told_key in zip((slice(0, 2), slice(2, 3)), table_row.parts, strict=True):
+            off = np.array([error[part] for _, error in errors[table_row.name]])
+            assert told_key.mae == pytest.approx(np.abs(off).mean())
+            assert told_key.mse == pytest.approx((off**2).mean())
+            assert [one.mae for one in told_key.numbers] == pytest.approx(np.abs(off).mean(axis=0))
+            assert [one.mse for one in told_key.numbers] == pytest.approx((off**2).mean(axis=0))
+            for step, of_step in enumerate(told_key.steps):
+                one = np.array([error[part] for at_step, error in errors[table_row.name] if at_step == step])
+                assert (of_step.mae, of_step.mse) == pytest.approx((np.abs(one).mean(), (one**2).mean()))
+
+
+def test_keys_are_columns_beside_groups(root: Path, tmp_path: Path) -> None:
+    whole = chunks(ALL)
+    arrays = {name: whole[name] for name in ("episode", "row")}
+    # A column of one number, a group, and a column that is no action at all.
+    arrays |= {"next.reward": np.full((4, HORIZON, 1), 2.0), "arm": whole["actions"][:, :, :2]}
+    arrays["observation.state"] = whole["actions"] - 0.5
+    keys = ("next.reward", "arm", "observation.state")
+    found = action_errors(said(tmp_path / "said.npz", arrays), root, ActionOptions(parts=keys))
+    assert [(key.name, key.numbers) for key in found.parts] == [
+        ("next.reward", ("0",)),
+        ("arm", ("0", "1")),
+        ("observation.state", ("0", "1", "2")),
+    ]
+    # Eight steps have a truth, and two of them are the last rows of their episodes, where the reward is 1.
+    assert [one.mae for one in found.rows[0].parts] == pytest.approx([2 - 2 / 8, 0, 0])
+
+
+def test_one_array_of_keys_of_two_columns_is_as_wide_as_they_are_together(root: Path, tmp_path: Path) -> None:
+    keys = ActionOptions(parts=("hand", "next.reward"))
+    arrays = chunks(ALL)
+    with pytest.raises(SchemaError, match="expected D = 2, the numbers of the keys, got 3"):
+        action_errors(said(tmp_path / "said.npz", arrays), root, keys)
+    arrays["actions"] = np.concatenate([arrays["actions"][:, :, 2:] + 0.5, np.zeros((4, HORIZON, 1))], axis=2)
+    found = action_errors(said(tmp_path / "said.npz", arrays), root, keys)
+    assert [one.mae for one in found.rows[0].parts] == pytest.approx([0.5, 2 / 8])
+
+
+def test_one_predicted_episode_that_knows_no_other_takes_the_means_from_all(root: Path, tmp_path: Path) -> None:
+    options = ActionOptions(train=(1, 2))
+    path = said(tmp_path / "said.npz", chunks([(1, 2), (2, 1)]))
+    assert [row.name for row in action_errors(path, root, options).rows] == ["prediction", "hold_last"]
+    said(path, chunks([(2, 0), (2, 1)]))
+    found = action_errors(path, root, options)
+    assert [row.name for row in found.rows] == ["prediction", "hold_last", "mean_action", "mean_trajectory"]
+    assert found.policies["first_rows_held_by_the_mean_action"] == 1
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        (changed(row=np.array([-1, 2, 5, 4])), "expected rows within 0 to 5 of episode 1, got -1"),
+        (changed(episode=np.array([-1, 1, 1, 2])), "expected numbers of the 3 episodes whose rows are there, got '-1'"),
+        (changed(episode=np.array([[1], [1], [1], [2]])), r"expected whole numbers \(n,\), got int64 \(4, 1\)"),
+        (changed(actions=np.zeros((3, 3, 3))), r"expected numbers \(n=4, horizon, D\), got float64 \(3, 3, 3\)"),
+        (changed(actions=np.zeros((4, 0, 3))), r"expected numbers \(n=4, horizon, D\), got float64 \(4, 0, 3\)"),
+        (changed(actions=np.zeros((4, 3, 3), bool)), r"expected numbers \(n=4, horizon, D\), got bool"),
+        (
+            {"episode": np.zeros(0, int), "row": np.zeros(0, int), "actions": np.zeros((0, 3, 3))},
+            "expected as many rows as episodes, and at least one",
+        ),
+    ],
+)
+def test_numbers_that_mean_no_row_or_no_action(
+    root: Path, tmp_path: Path, arrays: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(SchemaError, match=message):
+        action_errors(said(tmp_path / "said.npz", arrays), root)
+
+
+def test_an_array_without_a_name_and_a_damaged_archive_are_no_predictions(root: Path, tmp_path: Path) -> None:
+    path = tmp_path / "said.npz"
+    with path.open("wb") as file:
+        np.save(file, np.zeros((4, 3, 3)))
+    with pytest.raises(CorruptDataError, match="expected arrays of NumPy, got: File is not a zip file"):
+        action_errors(path, root)
+    np.savez_compressed(path, **changed(actions=np.random.default_rng(0).random((4, 40, 3))))
+    data = bytearray(path.read_bytes())
+    begin = data.index(b"actions.npy") + 60
+    data[begin : begin + 200] = b"\xff" * 200
+    path.write_bytes(data)
+    with pytest.raises(CorruptDataError, match="expected arrays of NumPy, got: Error"):
+        action_errors(path, root)
+    with pytest.raises(SchemaError, match="expected the arrays episode and row, got actions"):
+        action_errors(said(tmp_path / "said.parquet", {"actions": np.zeros((1, 3, 3))}), root)
+    (tmp_path / "said.parquet").write_bytes(b"PAR1")
+    with pytest.raises(CorruptDataError, match=r"said\.parquet"):
+        action_errors(tmp_path / "said.parquet", root)
