@@ -62,7 +62,8 @@ def frames_of_rows(
     Raises
     ------
     SchemaError
-        `fewer-frames`: the video has fewer frames than rows. `no-frame-there`: a row has no frame at its time.
+        `fewer-frames`: the video has fewer frames than rows. `times-not-rising`: rows whose times are none, or not in
+        order. `no-frame-there`: a row has no frame at its time.
 
     Examples
     --------
@@ -90,6 +91,12 @@ def frames_of_rows(
         message = f"expected a frame for each of {len(row_s)} rows, got {stop - first}"
         fix = "record the episode again, or delete it: some of its rows were never seen"
         raise SchemaError(Problem("fewer-frames", f"{video.video.path}: {where}", message, fix))
+    # Of rows at one time all but one have another row's frame; NaN is near no frame, and far from none.
+    if not (np.isfinite(row_s).all() and (np.diff(row_s) > 0).all()):
+        row = int(np.argmin(np.isfinite(row_s) & (np.diff(row_s, prepend=-np.inf) > 0)))
+        message = f"expected rising seconds, got {row_s[row]:g} after {row_s[max(row - 1, 0)]:g}"
+        fix = "write the times of the rows again, or leave the camera out (`fields=`)"
+        raise SchemaError(Problem("times-not-rising", f"{video.video.path}: {where}: row {row}", message, fix))
     wanted = row_s + start_s
     nearest = _nearest(frame_s, wanted)
     off = np.abs(frame_s[nearest] - wanted)

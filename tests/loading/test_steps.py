@@ -428,6 +428,32 @@ class TestImagesInRows:
             steps[1]
 
 
+@pytest.mark.parametrize("version", ["v2.1", "v3.0"])
+@pytest.mark.parametrize(
+    ("times", "found"),
+    [([float("nan")] * 4, "nan after nan"), ([0.0] * 4, "0 after 0"), ([0.3, 0.2, 0.1, 0.0], "0.2 after")],
+)
+def test_rows_without_times_in_order_are_given_no_frame(
+    version: str, times: list[float], found: str, tmp_path: Path
+) -> None:
+    root = write_lerobot(tmp_path / "set", version=version, videos=True, per_file=1)
+    rewrite(min((root / "data").rglob("*.parquet")), timestamp=pa.array(times, pa.float32()))
+    steps = lapsdata.open_steps(root)
+    with pytest.raises(SchemaError, match=f"expected rising seconds, got {found}.*times-not-rising"):
+        steps[1]
+    assert steps.gather([1], fields=["action"])["action"].tolist() == [[0.5, 1.5, 1.5]]
+
+
+def test_episodes_at_one_place_of_a_video_are_given_no_frame(tmp_path: Path) -> None:
+    root = write_lerobot(tmp_path / "set", version="v3.0", videos=True)
+    rewrite(
+        root / "meta/episodes/chunk-000/file-000.parquet",
+        **{f"videos/{CAMERA}/from_timestamp": pa.array([0.0, 0.0, 1.0])},
+    )
+    with pytest.raises(SchemaError, match=r"episode 1: expected a place of its own in .*got 0 s .*shared-start"):
+        lapsdata.open_steps(root)[4]
+
+
 def rewrite(path: Path, **columns: pa.Array) -> None:
     table = pq.read_table(path)
     for name, column in columns.items():
