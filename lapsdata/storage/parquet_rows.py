@@ -107,6 +107,10 @@ class ParquetRows:
         if absent:
             message = f"expected the columns {', '.join(absent)}, got {', '.join(self.schema.names)}"
             raise SchemaError(Problem("missing-column", str(self.path), message))
+        twice = [name for name in names if self.schema.names.count(name) > 1]
+        if twice:
+            message = f"expected each column once, got {', '.join(twice)} more than once"
+            raise SchemaError(Problem("column-twice", str(self.path), message, "write the file again without the copy"))
         with _opened(self.path, self._footer) as file:
             table = file.read_row_group(group, columns=list(names), use_threads=False)
         expected = int(self.bounds[group + 1] - self.bounds[group])

@@ -227,3 +227,13 @@ def test_no_file_stays_open_until_it_is_collected(path: Path, monkeypatch: pytes
         ParquetRows(path).read(7, ["state"])
     assert len(made) == 5
     assert all(file.closed for file in made)
+
+
+def test_a_column_that_is_there_twice_is_an_error(tmp_path: Path) -> None:
+    pq.write_table(
+        pa.table([pa.array([1]), pa.array([2]), pa.array([3])], ["action", "action", "state"]), tmp_path / "a"
+    )
+    rows = ParquetRows(tmp_path / "a")
+    with pytest.raises(SchemaError, match=r"expected each column once, got action more than once.*column-twice"):
+        rows.read(0, ["action"])
+    assert rows.read(0, ["state"])["state"].tolist() == [3]
