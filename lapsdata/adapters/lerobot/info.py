@@ -88,7 +88,7 @@ def read_json(path: Path) -> Any:  # noqa: ANN401 - whatever JSON holds
     text = read_text(path, "JSON")
     try:
         return json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SchemaError(Problem("not-json", str(path), f"expected JSON, got: {error}")) from None
 
 
@@ -183,6 +183,12 @@ def _columns(told: object, found: Problems) -> tuple[tuple[Feature, ...], tuple[
         shape = one.get("shape")
         if not isinstance(shape, list) or not all(isinstance(n, int) and n > 0 for n in shape):
             found.add("wrong-value", where, f"expected a shape of numbers above 0, got {shape!r}")
+            continue
+        odd = [key for key in ("info", "video_info") if not isinstance(one.get(key), dict | None)]
+        if odd:
+            found.add(
+                "wrong-value", where, f"expected an object as {odd[0]}, got {one[odd[0]]!r}; correct or delete it"
+            )
             continue
         try:
             if one["dtype"] in _IMAGE_KINDS:

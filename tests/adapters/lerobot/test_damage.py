@@ -15,8 +15,8 @@ from lapsdata.adapters import find_adapter
 from lapsdata.adapters.lerobot.reading import read_set
 from lapsdata.adapters.lerobot.stats import read_stats
 from lapsdata.containers import Episodes
-from lapsdata.errors import LapsError
-from lapsdata.testing.episode_sets import episode_rows
+from lapsdata.errors import LapsError, SchemaError
+from lapsdata.testing.episode_sets import CAMERA, episode_rows, write_lerobot
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,3 +105,22 @@ def test_bytes_that_were_changed(file: str, data: st.DataObject, tmp_path_factor
         return data.draw(st.sampled_from([whole[:at], flipped]))
 
     expect_whole(damaged(file, tmp_path_factory.mktemp("bytes"), change))
+
+
+@pytest.mark.parametrize("name", [CAMERA, "action"])
+@pytest.mark.parametrize("key", ["info", "video_info"])
+def test_a_description_that_is_no_object_is_an_error(name: str, key: str, tmp_path: Path) -> None:
+    root = write_lerobot(tmp_path / "set", videos=True)
+    path = root / "meta/info.json"
+    info = json.loads(path.read_text())
+    info["features"][name][key] = "h264"
+    path.write_text(json.dumps(info))
+    with pytest.raises(SchemaError, match=f"features: {name}: expected an object as {key}, got 'h264'"):
+        read_set(root)
+
+
+def test_json_that_is_too_deep_is_an_error(tmp_path: Path) -> None:
+    root = write_lerobot(tmp_path / "set")
+    (root / "meta/info.json").write_text("[" * 100_000)
+    with pytest.raises(SchemaError, match=r"expected JSON, got: maximum recursion depth.*not-json"):
+        read_set(root)
