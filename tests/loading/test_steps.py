@@ -444,14 +444,35 @@ def test_rows_without_times_in_order_are_given_no_frame(
     assert steps.gather([1], fields=["action"])["action"].tolist() == [[0.5, 1.5, 1.5]]
 
 
-def test_episodes_at_one_place_of_a_video_are_given_no_frame(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("starts", "code", "told"),
+    [
+        (
+            [0.0, 0.0, 1.0],
+            "shared-start",
+            "own for each episode of a video, got shared ones of 0-1",
+        ),
+        ([0.0, None, 1.0], "no-video-place", "from_timestamp of each episode, got none of 1"),
+        ([0.0, float("nan"), 1.0], "no-video-place", "from_timestamp of each episode, got none of 1"),
+    ],
+)
+def test_episodes_without_a_place_of_their_own_in_a_video_are_given_no_frame(
+    starts: list[Any], code: str, told: str, tmp_path: Path
+) -> None:
+    """Regression: they were shown with the frames of another episode."""
     root = write_lerobot(tmp_path / "set", version="v3.0", videos=True)
-    rewrite(
-        root / "meta/episodes/chunk-000/file-000.parquet",
-        **{f"videos/{CAMERA}/from_timestamp": pa.array([0.0, 0.0, 1.0])},
-    )
-    with pytest.raises(SchemaError, match=r"episode 1: expected a place of its own in .*got 0 s .*shared-start"):
-        lapsdata.open_steps(root)[4]
+    table = root / "meta/episodes/chunk-000/file-000.parquet"
+    rewrite(table, **{f"videos/{CAMERA}/from_timestamp": pa.array(starts)})
+    steps = lapsdata.open_steps(root)
+    (note,) = steps.meta.notes
+    assert note.code == code
+    assert told in note.message
+    assert int(steps[10][CAMERA].float().mean()) == pytest.approx(int(drawn_frame(2, 0)[0, 0, 0]), abs=2)
+    with pytest.raises(SchemaError, match=r"episode 1: expected a video, got none"):
+        steps[4]
+    steps.close()
+    with pytest.raises(SchemaError, match=code):
+        lapsdata.open_steps(root, strict=True)
 
 
 def rewrite(path: Path, **columns: pa.Array) -> None:

@@ -24,7 +24,36 @@ if TYPE_CHECKING:
     from lapsdata.adapters.lerobot.info import Info
     from lapsdata.adapters.lerobot.layout import Places
 
-__all__ = ["late_start", "missing_files", "stated_totals", "with_columns"]
+__all__ = ["doubtful_starts", "late_start", "missing_files", "stated_totals", "with_columns"]
+
+
+def doubtful_starts(root: Path, numbers: NDArray[np.int64], places: Places) -> list[Problem]:
+    """Return which episodes have no place in a video, or one that another episode has: they are left without it.
+
+    `places.video_index` and `video_start_s` are left with no video there: none is better than that of another episode.
+    """
+    found: list[Problem] = []
+    for camera, index in places.video_index.items():
+        where = f"{root / 'meta/episodes'}: videos/{camera}"
+        start_s = places.video_start_s[camera]
+        unplaced = index < 0
+        if unplaced.any() and not unplaced.all():
+            message = "expected chunk_index, file_index and from_timestamp of each episode, got none of "
+            fix = "write where its frames are, or delete the episodes"
+            told = spans_told(numbers[unplaced].tolist())
+            found.append(Problem("no-video-place", where, message + told, fix, "warning"))
+        shown = np.flatnonzero(~unplaced)
+        pairs = np.stack([index[shown].astype(np.float64), start_s[shown]], axis=1)
+        _, which, counts = np.unique(pairs, axis=0, return_inverse=True, return_counts=True)
+        shared = shown[counts[which.reshape(-1)] > 1]
+        if len(shared):
+            message = "expected a from_timestamp of its own for each episode of a video, got shared ones of "
+            fix = "write where each begins: the frames of the episodes before it, by the frames per second"
+            told = spans_told(numbers[shared].tolist())
+            found.append(Problem("shared-start", where, message + told, fix, "warning"))
+            index[shared] = -1
+            start_s[shared] = np.nan
+    return found
 
 
 def missing_files(root: Path, numbers: NDArray[np.int64], places: Places) -> tuple[NDArray[np.bool_], list[Problem]]:

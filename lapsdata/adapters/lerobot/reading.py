@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lapsdata.adapters.lerobot._faults import late_start, missing_files, stated_totals, with_columns
+from lapsdata.adapters.lerobot._faults import (
+    doubtful_starts,
+    late_start,
+    missing_files,
+    stated_totals,
+    with_columns,
+)
 from lapsdata.adapters.lerobot.info import INFO, read_info
 from lapsdata.adapters.lerobot.layout import Layout, Places, numbers_of
 from lapsdata.adapters.lerobot.modality import read_modality
@@ -113,6 +119,7 @@ def read_set(root: Path, *, strict: bool = False) -> LeRobotSet:
     table = _ordered(listed.table, root)
     layout: Layout = importlib.import_module(f"lapsdata.adapters.lerobot.layout_{version.replace('.', '_')}")
     places = layout.places(root, info, table)
+    notes.extend(doubtful_starts(root, numbers_of(table, "episode_index", _EPISODES), places))
     there, lost = missing_files(root, numbers_of(table, "episode_index", _EPISODES), places)
     notes.extend(lost)
     info = _without(info, places)
