@@ -14,6 +14,8 @@ from lapsdata.schema import FeatureStats, FieldNormalisation, StepField, StepSpe
 from lapsdata.schema.base import canonical_json
 from lapsdata.schema.feature_stats import MOMENTS, QUANTILES
 from lapsdata.schema.step_spec import NORMALISATIONS, NormalisationMode
+from lapsdata.storage.episode_rows import EpisodeRows
+from lapsdata.transforms.episode_stats import episode_stats
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from lapsdata.loading._step_changes import StepChanges
+    from lapsdata.loading._step_meta import StepMeta
     from lapsdata.loading._step_options import StepOptions
     from lapsdata.loading._step_transform import StepTransform
     from lapsdata.loading.source import BatchSpec
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
 
     OneStats = FeatureStats | Mapping[str, ArrayLike]
 
-__all__ = ["normalisations", "require_specification", "specification"]
+__all__ = ["normalisations", "require_specification", "specification", "stats_of_rows"]
 
 _FIX = "open them with StepDataset.from_spec, or state the same options"
 
@@ -212,3 +215,18 @@ def _told(value: Any) -> str:  # noqa: ANN401 - JSON
         return "nothing"
     text = canonical_json(value).decode() if not isinstance(value, str) else repr(value)
     return text if len(text) <= 120 else f"{text[:117]}..."
+
+
+def stats_of_rows(
+    meta: StepMeta, chosen: NDArray[np.int64], normalize: Mapping[str, str], others: Mapping[str, str]
+) -> Mapping[str, FeatureStats]:
+    """Return the statistics of what is scaled, from the rows of the chosen episodes; of those with numbers in rows."""
+    header = meta.episodes.header
+    features = {group.name: group.feature for group in header.groups} | dict(others)
+    numeric = {feature.name for feature in header.features if feature.dtype != "text"}
+    wanted = {features.get(name, name) for name, how in normalize.items() if how != "none"} & numeric
+    if not wanted:
+        return {}
+    quantiles = "q01_q99" in normalize.values()
+    rows = EpisodeRows(meta.root, meta.episodes)
+    return episode_stats(rows, meta.episodes, sorted(wanted), places=chosen.tolist(), quantiles=quantiles)

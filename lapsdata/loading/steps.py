@@ -12,7 +12,7 @@ import functools
 import hashlib
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from lapsdata.loading._step_frames import StepFrames
 from lapsdata.loading._step_meta import EpisodeSpan, StepMeta
 from lapsdata.loading._step_options import PAD, StepOptions, chosen_episodes, names_of, row_offsets, spec_of_all
 from lapsdata.loading._step_rows import AskedRows, StepRows
-from lapsdata.loading._step_spec import normalisations, require_specification, specification
+from lapsdata.loading._step_spec import normalisations, require_specification, specification, stats_of_rows
 from lapsdata.loading._step_transform import transform_name, transformed
 from lapsdata.loading._window_options import check_buffers, fitting_buffers, listed_names, tensors
 from lapsdata.schema.base import canonical_json
@@ -473,7 +473,7 @@ def open_steps(
     image_type: ImageType = "uint8",
     pixels: Pixels = "rgb_quick",
     normalize: Mapping[str, str] | None = None,
-    stats: Mapping[str, FeatureStats | Mapping[str, ArrayLike]] | None = None,
+    stats: Mapping[str, FeatureStats | Mapping[str, ArrayLike]] | Literal["rows"] | None = None,
     clip: bool = False,
     rotations: Mapping[str, str] | None = None,
     relative: Mapping[str, str] | None = None,
@@ -509,10 +509,11 @@ def open_steps(
         By feature, group or camera (of float32), how its numbers are scaled: "mean_std"; "min_max" or "q01_q99", onto
         -1 to 1; or "none". A number without spread (std 0, or max = min) is moved to 0 and not divided. The result is
         float32, float64 where the feature is.
-    stats : mapping of mappings or of FeatureStats, optional
+    stats : mapping of mappings or of FeatureStats, or "rows", optional
         What `normalize` takes, none is made up: by feature, its mean, std, min, max, q01, q99, such as those of
-        `lapsdata.adapters.lerobot.stats.read_stats` or of `lapsdata.transforms.episode_stats`. Those of a group are cut
-        from those of its feature. Numbers that `rotations` or `relative` changes need statistics under their own name.
+        `lapsdata.adapters.lerobot.stats.read_stats`; or "rows": computed from all rows of the chosen episodes.
+        Those of a group are cut from those of its feature. Numbers that `rotations` or `relative` changes need
+        statistics under their own name.
     clip : bool
         Whether what "min_max" and "q01_q99" put outside of -1 to 1 is put on the edge; `clipped` counts it.
     rotations : mapping of str, optional
@@ -571,14 +572,15 @@ def open_steps(
     stored = spec_of_all(every, offsets, options)
     changes = StepChanges(rotation_changes(rotations, header), states_of(relative, header, stored))
     spec = changes.spec(stored)
+    meta = StepMeta(folder_of_rows(root), every, adapted.told(root))
+    chosen = chosen_episodes(every, episodes)
+    given = stats_of_rows(meta, chosen, normalize or {}, others) if stats == "rows" else stats
     numbers = normalisations(
-        normalize, stats, header, spec, others, changed=changes.names, deltas=frozenset(offsets), clip=clip
+        normalize, given, header, spec, others, changed=changes.names, deltas=frozenset(offsets), clip=clip
     )
     # Parts of vectors and other names say again what stands there already.
     again = {*others, *(group.name for group in header.groups)} - offsets.keys()
     usual = [name for name in spec if name.removesuffix(PAD) not in again]
     if fields is not None:
         usual = list(spec.only(listed_names("fields", fields)))
-    meta = StepMeta(folder_of_rows(root), every, adapted.told(root))
-    chosen = chosen_episodes(every, episodes)
     return StepDataset(meta, chosen, offsets, usual, options, replace(changes, normalise=numbers), transform)

@@ -431,3 +431,24 @@ def wider(info: Path) -> None:
     told = json.loads(info.read_text())
     told["features"]["action"] |= {"shape": [4], "names": None}
     info.write_text(json.dumps(told))
+
+
+@pytest.mark.parametrize("how", ["mean_std", "min_max", "q01_q99"])
+def test_statistics_of_the_rows_are_those_of_the_chosen_episodes(tmp_path: Path, how: str) -> None:
+    """A train part is scaled by its own numbers, and what is judged by the same ones."""
+    root = write_lerobot(tmp_path / "set", lengths=(4, 6, 5))
+    rows = [one.columns["action"].astype(np.float64) for one in episode_rows((4, 6, 5))]
+    train = np.concatenate([rows[0], rows[2]])
+    low, high = {
+        "mean_std": (train.mean(0), train.mean(0) + train.std(0)),
+        "min_max": (train.min(0), train.max(0)),
+        "q01_q99": (np.quantile(train, 0.01, axis=0), np.quantile(train, 0.99, axis=0)),
+    }[how]
+    scaled = (train - low) / (high - low) if how == "mean_std" else 2 * (train - low) / (high - low) - 1
+    steps = lapsdata.open_steps(root, episodes=[0, 2], normalize={"action": how}, stats="rows")  # type: ignore[dict-item]
+    np.testing.assert_allclose(steps.gather(range(9))["action"], scaled, rtol=1e-5, atol=1e-6)
+    judged = StepDataset.from_spec(root, steps.specification, episodes=[1])
+    other = (rows[1] - low) / (high - low) if how == "mean_std" else 2 * (rows[1] - low) / (high - low) - 1
+    np.testing.assert_allclose(judged.gather(range(6))["action"], other, rtol=1e-5, atol=1e-6)
+    with pytest.raises(SchemaError, match=r"action: expected .* of its numbers, got"):
+        lapsdata.open_steps(root, normalize={"action": how})  # type: ignore[dict-item]

@@ -115,7 +115,7 @@ def stated_totals(root: Path, info: Info, episodes: pa.Table) -> list[Problem]:
     for name, wanted in expected.items():
         got = info.others.get(name)
         if got is not None and got != wanted:
-            message = f"expected {wanted}, as its episodes and cameras make, got {got}"
+            message = f"expected {wanted}, as its episodes and cameras make, got {got!r}"
             found.append(Problem("wrong-total", f"{root / INFO}: {name}", message, f"write {wanted}", "warning"))
     splits = info.others.get("splits")
     for name, span in splits.items() if isinstance(splits, dict) else ():
