@@ -41,6 +41,11 @@ CALLS: dict[str, tuple[str, tuple[int, ...], Callable[[Any], Any]]] = {
     "rotated_box_corners": ("boxes", (4,), lambda a: geometry.rotated_box_corners(a, np.zeros(np.shape(a)[:-1]))),
     "enclosing_boxes": ("points", (3, 2), geometry.enclosing_boxes),
     "convert_rotations": ("values", (3,), lambda a: geometry.convert_rotations(a, source="euler_xyz", target="matrix")),
+    "convert_episode_rotations": (
+        "values",
+        (3,),
+        lambda a: geometry.convert_episode_rotations(a, source="euler_angles_rpy", target="matrix"),
+    ),
     "invert_poses": ("poses", (4, 4), geometry.invert_poses),
     "compose_poses": ("outer", (4, 4), lambda a: geometry.compose_poses(a, a)),
     "project_points": ("points", (3,), lambda a: geometry.project_points(a, CAMERA).points),
@@ -57,7 +62,7 @@ def example(tail: tuple[int, ...], dtype: str = "float32") -> np.ndarray:
 
 def test_the_table_is_complete() -> None:
     takes_arrays = {name for name in geometry.__all__ if name.islower()}
-    others = {"amplify_grid", "cotracker_grid", "uniform_grid", "letterbox_area", "inside_frame"}
+    others = {"amplify_grid", "cotracker_grid", "uniform_grid", "letterbox_area", "inside_frame", "rotation_width"}
     assert takes_arrays - others == {name for name in CALLS if hasattr(geometry, name)}
 
 

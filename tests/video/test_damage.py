@@ -225,7 +225,7 @@ def test_a_frame_that_the_decoder_calls_corrupt_is_an_error(
     monkeypatch.setattr(_decoding._Run, "_decode", lambda run, packet: [Doubtful(f) for f in plain(run, packet)])
     message = r"frame 4 at 0\.160000 s: cannot be decoded: the decoder had to guess a part of the picture"
     with open_video(video("av1.mp4")) as reader, pytest.raises(CorruptDataError, match=message):
-        reader._source.open()._reach(6)
+        reader._source.open()._reach(6, None)
 
 
 @pytest.mark.parametrize("suffix", [".ts", ".mkv"])

@@ -197,7 +197,7 @@ def test_wrong_indices_are_named(video: Callable[[str], Path]) -> None:
 
 
 def test_wrong_words_are_named(video: Callable[[str], Path]) -> None:
-    with pytest.raises(SchemaError, match="pixels: expected 'rgb' or 'gray', got 'bgr'"):
+    with pytest.raises(SchemaError, match="pixels: expected one of 'rgb', 'rgb_quick', 'gray', got 'bgr'"):
         open_video(video("h264.mp4"), pixels="bgr")  # type: ignore[arg-type]  # the test
     with pytest.raises(SchemaError, match="times: expected 'packets' or 'decoded', got 'guess'"):
         open_video(video("h264.mp4"), times="guess")  # type: ignore[arg-type]  # the test
