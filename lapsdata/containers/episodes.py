@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Episodes"]
+__all__ = ["Episodes", "shared_starts"]
 
 _COUNTS = ("number", "rows", "file_index", "first_row", "task_stop")
 
@@ -130,6 +130,8 @@ class Episodes(Container):
             check.rows("unknown-file", f"{camera}: video_index", outside, message)
             wrong = np.isfinite(start_s) != (index >= 0)
             check.rows("wrong-time", f"{camera}: video_start_s", wrong, "expected seconds where there is a video")
+            message = "expected episodes of one video at places of their own"
+            check.rows("shared-start", f"{camera}: video_start_s", shared_starts(index, start_s), message)
 
     @property
     def starts(self) -> NDArray[np.int64]:
@@ -162,3 +164,22 @@ class Episodes(Container):
             "groups": ", ".join(one.name for one in header.groups) or "none",
             "tasks": str(len(header.tasks)),
         }
+
+
+def shared_starts(index: NDArray[np.int64], start_s: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Say of each episode whether another one begins at the same time of the same video: bool (E,).
+
+    Parameters
+    ----------
+    index : int64 (E,)
+        The video of each, -1 for none.
+    start_s : float64 (E,), seconds
+
+    Examples
+    --------
+    >>> shared_starts(np.array([0, 0, 1, 0]), np.array([0.0, 2.0, 0.0, 2.0])).tolist()
+    [False, True, False, True]
+    """
+    pairs = np.stack([index.astype(np.float64), start_s], axis=1)
+    _, which, counts = np.unique(pairs, axis=0, return_inverse=True, return_counts=True)
+    return (index >= 0) & (counts[which.reshape(-1)] > 1)

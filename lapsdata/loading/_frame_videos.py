@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lapsdata.video._images import ImageFolder
     from lapsdata.video.frame import Pixels
 
-__all__ = ["FrameVideo", "OpenVideo", "Wanted", "match_frames"]
+__all__ = ["FrameVideo", "OpenVideo", "Wanted", "match_frames", "nearest_frames"]
 
 _TIE = 1e-3
 """Two frames whose distances from a time differ by less than this part of the tolerance are equally near."""
@@ -138,7 +138,7 @@ def match_frames(video: OpenVideo, wanted: Wanted) -> NDArray[np.int64]:
         A step without a frame; the first is named, with the nearest frame.
     """
     frame_s, step_s = video.plan.facts.frame_s, wanted.step_s
-    nearest = _nearest(frame_s, step_s)
+    nearest = nearest_frames(frame_s, step_s)
     off = np.abs(frame_s[nearest] - step_s)
     tolerance = _tolerance_s(video)
     if wanted.source is None:
@@ -151,7 +151,8 @@ def match_frames(video: OpenVideo, wanted: Wanted) -> NDArray[np.int64]:
     return found
 
 
-def _nearest(frame_s: NDArray[np.float64], step_s: NDArray[np.float64]) -> NDArray[np.int64]:
+def nearest_frames(frame_s: NDArray[np.float64], step_s: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the frame nearest to each time, the earlier one of two: rising `frame_s` (F,), times of any shape."""
     after = np.minimum(np.searchsorted(frame_s, step_s), len(frame_s) - 1)
     before = np.maximum(after - 1, 0)
     earlier = np.abs(step_s - frame_s[before]) <= np.abs(frame_s[after] - step_s)

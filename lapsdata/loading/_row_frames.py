@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from lapsdata.errors import Problem, SchemaError
+from lapsdata.loading._frame_videos import nearest_frames
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -98,7 +99,7 @@ def frames_of_rows(
         fix = "write the times of the rows again, or leave the camera out (`fields=`)"
         raise SchemaError(Problem("times-not-rising", f"{video.video.path}: {where}: row {row}", message, fix))
     wanted = row_s + start_s
-    nearest = _nearest(frame_s, wanted)
+    nearest = nearest_frames(frame_s, wanted)
     off = np.abs(frame_s[nearest] - wanted)
     if (off > tolerance).any():
         row = int(np.argmax(off > tolerance))
@@ -109,12 +110,6 @@ def frames_of_rows(
         fix = "rows and video tell different times: `lapsdata check` says how far they are apart"
         raise SchemaError(Problem("no-frame-there", f"{video.video.path}: {where}: row {row}", message, fix))
     return RowFrames(nearest, 0.0)
-
-
-def _nearest(frame_s: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArray[np.int64]:
-    after = np.minimum(np.searchsorted(frame_s, wanted), len(frame_s) - 1)
-    before = np.maximum(after - 1, 0)
-    return np.where(np.abs(wanted - frame_s[before]) <= np.abs(frame_s[after] - wanted), before, after)
 
 
 def _tolerance(frame_s: NDArray[np.float64], tolerance_s: float | None) -> float:

@@ -129,12 +129,6 @@ class StepFrames:
             raise SchemaError(Problem("no-video", f"{self._meta.root}: {where}", "expected a video, got none", fix))
         start_s = float(every.video_start_s[camera][place])
         begins = every.video_start_s[camera][every.video_index[camera] == index]
-        if (begins == start_s).sum() > 1:
-            message = (
-                f"expected a place of its own in {every.video_files[index]}, got {start_s:g} s as another episode has"
-            )
-            fix = "correct from_timestamp of the episodes, or leave the camera out (`fields=`)"
-            raise SchemaError(Problem("shared-start", f"{self._meta.root}: {where}", message, fix))
         later = begins[begins > start_s]
         span_s = (start_s, float(later.min()) if len(later) else None)
         video = self.pool.video(index)

@@ -30,7 +30,7 @@ from lapsdata.loading._window_options import check_buffers, fitting_buffers, lis
 from lapsdata.schema.base import canonical_json
 from lapsdata.schema.episodes import IS_NULL
 from lapsdata.storage.episode_rows import folder_of_rows
-from lapsdata.storage.ids import checked_id, checked_ids
+from lapsdata.storage.ids import checked_id, checked_ids, one_or_many
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -404,15 +404,8 @@ class StepDataset:
 
     def __getitem__(self, ids: Any) -> Batch:  # noqa: ANN401 - a number or several
         """Return one sample, with `task` in words, or a batch for a list of ids, as tensors."""
-        if isinstance(ids, slice):
-            ids = range(len(self))[ids]
-        wanted = np.asarray(ids)
-        if wanted.ndim:
-            return self.gather(wanted, to="torch")
-        number = checked_id(wanted)
-        if not -len(self) <= number < len(self):
-            raise IndexError(f"id: expected {-len(self)} to {len(self) - 1}, got {number}")
-        return self.__getitems__([number % len(self)])[0]
+        wanted = one_or_many(ids, len(self))
+        return self.__getitems__([wanted])[0] if isinstance(wanted, int) else self.gather(wanted, to="torch")
 
     def __getitems__(self, ids: Sequence[int]) -> list[Batch]:
         """Return several samples, read at once: what a torch `DataLoader` asks for before it collates."""

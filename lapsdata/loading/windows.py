@@ -28,7 +28,7 @@ from lapsdata.loading.location import Location
 from lapsdata.loading.source import Batch, BatchSpec, FieldSpec, To, require_alike
 from lapsdata.schema.base import canonical_json
 from lapsdata.storage.gather import RowReader
-from lapsdata.storage.ids import checked_id, checked_ids
+from lapsdata.storage.ids import checked_id, checked_ids, one_or_many
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -299,16 +299,8 @@ class WindowDataset:
 
     def __getitem__(self, ids: Any) -> Batch:  # noqa: ANN401 - a number or several
         """Return one sample, or a batch for a list of ids, as tensors."""
-        if isinstance(ids, slice):
-            ids = range(len(self))[ids]
-        wanted = np.asarray(ids)
-        if wanted.ndim:
-            return self.gather(wanted, to="torch")
-        number = checked_id(wanted)
-        if not -len(self) <= number < len(self):
-            raise IndexError(f"id: expected {-len(self)} to {len(self) - 1}, got {number}")
-        batch = self.gather([number + len(self) if number < 0 else number], to="torch")
-        return {name: tensor[0] for name, tensor in batch.items()}
+        wanted = one_or_many(ids, len(self))
+        return self.__getitems__([wanted])[0] if isinstance(wanted, int) else self.gather(wanted, to="torch")
 
     def __getitems__(self, ids: Sequence[int]) -> list[Batch]:
         """Return several samples, read at once: what a torch `DataLoader` asks for before it collates."""

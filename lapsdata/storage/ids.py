@@ -11,7 +11,7 @@ from lapsdata.errors import LengthMismatchError, Problem, SchemaError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["checked_id", "checked_ids"]
+__all__ = ["checked_id", "checked_ids", "one_or_many"]
 
 
 def checked_ids(ids: Any) -> NDArray[np.int64]:  # noqa: ANN401 - what a user gives
@@ -65,3 +65,32 @@ def checked_id(number: Any) -> int:  # noqa: ANN401 - what a user gives
     if array.ndim:
         raise LengthMismatchError(Problem("wrong-shape", "id", f"expected one number, got shape {array.shape}"))
     return int(checked_ids(array[None])[0])
+
+
+def one_or_many(ids: Any, length: int) -> int | NDArray[Any]:  # noqa: ANN401 - what a user gives
+    """Return what stands between brackets: the number of one row, from 0 on, or those of several.
+
+    Parameters
+    ----------
+    ids : int, slice, or sequence of whole numbers
+        A number below 0 counts from the end.
+    length : int
+        Of the data set.
+
+    Raises
+    ------
+    IndexError
+        One number, outside of the data set.
+
+    Examples
+    --------
+    >>> one_or_many(-1, 5), one_or_many(slice(1, 3), 5).tolist()
+    (4, [1, 2])
+    """
+    wanted = np.asarray(range(length)[ids] if isinstance(ids, slice) else ids)
+    if wanted.ndim:
+        return wanted
+    number = checked_id(wanted)
+    if not -length <= number < length:
+        raise IndexError(f"id: expected {-length} to {length - 1}, got {number}")
+    return number % length

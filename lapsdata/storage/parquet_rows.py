@@ -10,6 +10,7 @@ import numpy as np
 
 from lapsdata.errors import CorruptDataError, Problem, SchemaError, UnknownFormatError
 from lapsdata.storage.atomic import storage_errors
+from lapsdata.storage.lfs_pointer import LFS_HEAD, refuse_pointer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ParquetRows", "column_array", "parquet_errors", "read_parquet"]
 
-_LFS = b"version https://git-lfs"
 _ENDS = b"PAR1"
 _AGAIN = "copy or download the file again"
 
@@ -207,13 +207,11 @@ def _opened(path: Path, footer: Any = None) -> Iterator[Any]:  # noqa: ANN401 - 
     import pyarrow.parquet as pq
 
     with storage_errors(path, "read"), path.open("rb") as file:
-        head = file.read(len(_LFS))
+        head = file.read(len(LFS_HEAD))
         size = file.seek(0, 2)
         file.seek(-min(size, len(_ENDS)), 2)
         tail = file.read()
-    if head.startswith(_LFS):
-        message = "expected Parquet, got a Git LFS pointer: the text that stands for a file not yet downloaded"
-        raise UnknownFormatError(Problem("git-lfs-pointer", str(path), message, "run git lfs pull"))
+    refuse_pointer(head, path, "Parquet")
     if not head.startswith(_ENDS):
         got = "an empty file" if not size else repr(head[:8])
         raise UnknownFormatError(

@@ -68,7 +68,7 @@ def episodes(draw: DrawFn, *, max_episodes: int = 4) -> Episodes:
     for camera in header.cameras:
         if camera.stored == "video":
             index = draw(of(np.int64, (count,), st.integers(-1, 1)))
-            begin = draw(of(np.float64, (count,), st.floats(0, 3600)))
+            begin = np.cumsum(draw(of(np.float64, (count,), st.floats(0.1, 3600))))
             video_index[camera.name], video_start_s[camera.name] = index, np.where(index < 0, np.nan, begin)
     grouped = header.store == "hdf5"
     return Episodes(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
+from lapsdata.storage.lfs_pointer import LFS_CODE, LFS_FIX, is_pointer, pointer_message
 from lapsdata.video._mp4_boxes import boxes_in
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ __all__ = ["Fault", "find_fault", "known_kind"]
 
 _CUT_OFF = "copy or download it again; to keep what there is, repair it with ffmpeg -i FILE -c copy NEW"
 _BOXES = {b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"styp"}
-_LFS = b"version https://git-lfs.github.com/spec/"
 _SEGMENT = 0x18538067
 # Three packets of MPEG-TS.
 _HEAD = 3 * 188
@@ -66,9 +66,8 @@ def find_fault(file: BinaryIO) -> Fault | None:
     try:
         if not size:
             return Fault("empty-file", "expected a video, got 0 bytes", "copy or download it again")
-        if head.startswith(_LFS):
-            message = "expected a video, got a Git LFS pointer: the text that stands for a file not yet downloaded"
-            return Fault("git-lfs-pointer", message, "run git lfs pull", foreign=True)
+        if is_pointer(head):
+            return Fault(LFS_CODE, pointer_message("a video"), LFS_FIX, foreign=True)
         kind = next((kind for kind in _KINDS if kind.fits(head)), None)
         return None if kind is None else kind.walk(file, size)
     finally:

@@ -47,6 +47,12 @@ CASES: tuple[tuple[dict[str, Any], str, str, str], ...] = (
     ({"video_index": {CAMERA: of(0, 1, -1)}}, "unknown-file", f"{CAMERA}: video_index", "index of 1 videos, or -1"),
     ({"video_index": {CAMERA: of(0, -2, -1)}}, "unknown-file", f"{CAMERA}: video_index", "first at 1, 1 in all"),
     (
+        {"video_start_s": {CAMERA: of(0.4, 0.4, np.nan, dtype=np.float64)}},
+        "shared-start",
+        f"{CAMERA}: video_start_s",
+        "expected episodes of one video at places of their own; first at 0, 2 in all",
+    ),
+    (
         {"video_start_s": {CAMERA: of(0, 0.4, 0.8, dtype=float)}},
         "wrong-time",
         f"{CAMERA}: video_start_s",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import threading
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,9 +61,5 @@ def _leaves_nothing_behind() -> Iterator[None]:
     for thread in new:
         thread.join(GRACE_S)  # those of a pool that was collected have been told to end, and need a turn for that
     assert [thread.name for thread in new if thread.is_alive()] == []
-    # Arrow's own threads let go of a file when they come to it.
-    end = time.monotonic() + GRACE_S
-    while handles() - before[1] and time.monotonic() < end:
-        time.sleep(0.05)
     assert handles() - before[1] == set()
     assert shared_memory() - before[2] == set()

@@ -96,7 +96,7 @@ def test_groot_fix_4_av1_needs_no_other_backend(pickcube: Path) -> None:
 
 def test_groot_fix_5_words_of_tasks_stand_in_the_index(pickcube: Path) -> None:
     """KeyError: 'task'."""
-    assert "task" not in pq.read_table(pickcube / "meta/tasks.parquet").column_names
+    assert "task" not in pq.read_schema(pickcube / "meta/tasks.parquet").names
     steps = lapsdata.open_steps(pickcube)
     assert [steps.task_of(index) for index in (0, 4, 10, 15)] == [
         "pick the cube",

@@ -10,6 +10,7 @@ import numpy as np
 
 from lapsdata.adapters.lerobot.info import DEFAULTS, INFO
 from lapsdata.adapters.lerobot.layout import numbers_of
+from lapsdata.containers.episodes import shared_starts
 from lapsdata.errors import Problem, spans_told
 from lapsdata.schema import Feature
 from lapsdata.storage.atomic import storage_errors
@@ -42,11 +43,8 @@ def doubtful_starts(root: Path, numbers: NDArray[np.int64], places: Places) -> l
             fix = "write where its frames are, or delete the episodes"
             told = spans_told(numbers[unplaced].tolist())
             found.append(Problem("no-video-place", where, message + told, fix, "warning"))
-        shown = np.flatnonzero(~unplaced)
-        pairs = np.stack([index[shown].astype(np.float64), start_s[shown]], axis=1)
-        _, which, counts = np.unique(pairs, axis=0, return_inverse=True, return_counts=True)
-        shared = shown[counts[which.reshape(-1)] > 1]
-        if len(shared):
+        shared = shared_starts(index, start_s)
+        if shared.any():
             message = "expected a from_timestamp of its own for each episode of a video, got shared ones of "
             fix = "write where each begins: the frames of the episodes before it, by the frames per second"
             told = spans_told(numbers[shared].tolist())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from lapsdata.adapters.lerobot.info import read_json
 from lapsdata.adapters.lerobot.tables import find_table
 from lapsdata.storage.episode_rows import EpisodeRows
+from lapsdata.transforms.episode_stats import Moments, exact_quantiles
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,11 +52,23 @@ def column_stats(values: NDArray[Any]) -> Column:
     values : np.ndarray (R, ...)
         A number per row is one of shape (1,).
     """
-    numbers = np.asarray(values, np.float64)
-    numbers = numbers.reshape(len(numbers), *(numbers.shape[1:] or (1,)))
-    found = {kind: getattr(numbers, kind)(axis=0) for kind in _PLAIN}
-    marks = np.quantile(numbers, list(QUANTILES.values()), axis=0)
-    return {**found, "count": np.array([len(numbers)]), **dict(zip(QUANTILES, marks, strict=True))}
+    return _column(values, Moments.of(_flat(values)))
+
+
+def _flat(values: NDArray[Any]) -> NDArray[Any]:
+    return values.reshape(len(values), -1)
+
+
+def _column(values: NDArray[Any], moments: Moments) -> Column:
+    """Return statistics of rows, whose moments are known."""
+    shape = values.shape[1:] or (1,)
+    marks = np.stack([exact_quantiles(one.copy(), list(QUANTILES.values())) for one in _flat(values).T], axis=1)
+    known = moments.count > 0
+    std = np.where(known, np.sqrt(moments.squares / np.maximum(moments.count, 1)), np.nan)
+    mean = np.where(known, moments.mean, np.nan)
+    plain = {"min": moments.low, "max": moments.high, "mean": mean, "std": std}
+    found = {**plain, **dict(zip(QUANTILES, marks, strict=True))}
+    return {kind: array.reshape(shape) for kind, array in found.items()} | {"count": np.array([len(values)])}
 
 
 def set_stats(root: Path, episodes: Episodes) -> SetStats:
@@ -63,9 +77,10 @@ def set_stats(root: Path, episodes: Episodes) -> SetStats:
     by_episode, total = {}, {}
     for name in (feature.name for feature in episodes.header.features if feature.dtype != "text"):
         parts = [rows.read(place, [name])[name] for place in range(len(episodes))]
-        each = [column_stats(part) for part in parts]
+        moments = [Moments.of(_flat(part)) for part in parts]
+        each = [_column(part, one) for part, one in zip(parts, moments, strict=True)]
         by_episode[name] = {kind: np.stack([one[kind] for one in each]) for kind in each[0]}
-        total[name] = column_stats(np.concatenate(parts))
+        total[name] = _column(np.concatenate(parts), functools.reduce(Moments.merged, moments))
     return SetStats(by_episode, total)
 
 

@@ -6,9 +6,10 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from lapsdata.errors import Problem, Problems, SchemaError, UnknownFormatError
+from lapsdata.errors import Problem, Problems, SchemaError
 from lapsdata.schema import Camera, Feature, Size
 from lapsdata.storage.atomic import storage_errors
+from lapsdata.storage.lfs_pointer import refuse_pointer
 from lapsdata.timebase import FrameRate
 
 if TYPE_CHECKING:
@@ -106,9 +107,7 @@ def read_text(path: Path, kind: str) -> str:
     """
     with storage_errors(path, "read"):
         data = path.read_bytes()
-    if data.startswith(b"version https://git-lfs"):
-        message = f"expected {kind}, got a Git LFS pointer: the text that stands for a file not yet downloaded"
-        raise UnknownFormatError(Problem("git-lfs-pointer", str(path), message, "run git lfs pull"))
+    refuse_pointer(data, path, kind)
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
