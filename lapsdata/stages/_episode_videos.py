@@ -6,6 +6,7 @@ packets are copied where that gives just these frames, else they are encoded aga
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple, cast
@@ -112,39 +113,64 @@ def cut_episodes(steps: StepDataset, camera: str, folder: Path) -> EpisodeVideos
     if camera not in known:
         message = f"expected a camera whose frames are in videos ({', '.join(known) or 'there is none'}), got {camera}"
         raise SchemaError(Problem("unknown-camera", str(steps.meta.root), message))
+    # Many episodes may lie in one video, which is read once for all of them.
+    look, digest = functools.cache(_source), functools.cache(source_digest)
     videos: list[EpisodeVideo] = []
     problems: list[Problem] = []
     with console.progress("cut episodes", steps.num_episodes, unit="episodes") as advance:
         for span in steps.episodes:
             try:
-                videos.append(_episode(steps, camera, span.number, folder))
+                path, frame = steps.frames_of(camera, span.number)
+                name = f"{steps.meta.root.resolve().name}_episode_{span.number:06d}"
+                shown = _Shown(path, look(path), int(frame[0]), int(frame[-1]) + 1)
+                if shown.alone:
+                    item, begin_s, cut = VideoItem(name, path), 0.0, "whole"
+                else:
+                    item, cut = _cut(shown, digest(path), folder, name)
+                    begin_s = float(shown.source.facts.frame_s[shown.first])
+                row_s = shown.source.facts.frame_s[frame] - begin_s
+                videos.append(EpisodeVideo(span.number, item, row_s, cut))
             except LapsError as error:
                 problems += error.problems
             advance(1)
     return EpisodeVideos(tuple(videos), tuple(problems))
 
 
-def _episode(steps: StepDataset, camera: str, number: int, folder: Path) -> EpisodeVideo:
-    path, frame = steps.frames_of(camera, number)
-    name = f"{steps.meta.root.resolve().name}_episode_{number:06d}"
-    # Of packets there is a source: only a folder of images is none.
-    source = cast("PacketSource", find_source(path, "rgb", stream=None, rate=None, frame_s=None, times="packets")[0])
-    first, until = int(frame[0]), int(frame[-1]) + 1
-    row_s = source.facts.frame_s[frame]
-    if (first, until) == (0, source.facts.frames):
-        return EpisodeVideo(number, VideoItem(name, path), row_s, "whole")
-    cut: Cut = "copied" if copies_exactly(source, first, until) else "encoded"
-    told = f"{source_digest(path)} {first} {until} {cut}"
+class _Shown(NamedTuple):
+    """The frames of one episode: `first` up to and without `until` of a video."""
+
+    path: Path
+    source: PacketSource
+    first: int
+    until: int
+
+    @property
+    def alone(self) -> bool:
+        """Whether the video shows nothing else."""
+        return (self.first, self.until) == (0, self.source.facts.frames)
+
+
+def _source(path: Path) -> PacketSource:
+    source, session = find_source(path, "rgb", stream=None, rate=None, frame_s=None, times="packets")
+    if session is not None:
+        session.close()
+    return cast("PacketSource", source)  # only a folder of images is none
+
+
+def _cut(shown: _Shown, digest: str, folder: Path, name: str) -> tuple[VideoItem, Cut]:
+    """Return the frames of an episode as a video of their own, which is made where it is not there."""
+    cut: Cut = "copied" if copies_exactly(shown.source, shown.first, shown.until) else "encoded"
+    told = f"{digest} {shown.first} {shown.until} {cut}"
     key = hashlib.sha256(told.encode()).hexdigest()[:12]
     target = folder / f"{name}-{key}.mp4"
     if not target.exists():
         with storage_errors(folder, "make the folder"):
             folder.mkdir(parents=True, exist_ok=True)
         if cut == "copied":
-            copy_frames(source, target, first, until)
+            copy_frames(shown.source, target, shown.first, shown.until)
         else:
-            _encode(path, target, first, until)
-    return EpisodeVideo(number, VideoItem(name, target), row_s - source.facts.frame_s[first], cut)
+            _encode(shown.path, target, shown.first, shown.until)
+    return VideoItem(name, target), cut
 
 
 def _encode(path: Path, target: Path, first: int, until: int) -> None:

@@ -9,9 +9,11 @@ import pytest
 
 import lapsdata
 from lapsdata.errors import SchemaError
+from lapsdata.stages import _episode_videos
 from lapsdata.stages._episode_videos import cut_episodes
 from lapsdata.testing.episode_sets import CAMERA, drawn_frame, write_lerobot
 from lapsdata.video.reader import open_video
+from lapsdata.video.sources import source_digest
 from lapsdata.video.writer import write_video
 
 if TYPE_CHECKING:
@@ -113,3 +115,18 @@ def test_chosen_episodes_alone_are_cut(tmp_path: Path) -> None:
     found = cut_episodes(lapsdata.open_steps(root, episodes=[1]), CAMERA, tmp_path / "videos")
     assert [(one.number, one.cut) for one in found.videos] == [(1, "encoded")]
     assert len(list((tmp_path / "videos").iterdir())) == 1
+
+
+def test_a_video_of_many_episodes_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = write_lerobot(tmp_path / "set", version="v3.0", lengths=(4, 5, 6), videos=True)
+    steps = lapsdata.open_steps(root)
+    looked: list[str] = []
+
+    def digest(path: Path) -> str:
+        looked.append(path.name)
+        return source_digest(path)
+
+    monkeypatch.setattr(_episode_videos, "source_digest", digest)
+    assert len(cut_episodes(steps, CAMERA, tmp_path / "videos").videos) == 3
+    assert looked == ["file-000.mp4"]
+    steps.close()
