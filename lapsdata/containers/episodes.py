@@ -180,6 +180,8 @@ def shared_starts(index: NDArray[np.int64], start_s: NDArray[np.float64]) -> NDA
     >>> shared_starts(np.array([0, 0, 1, 0]), np.array([0.0, 2.0, 0.0, 2.0])).tolist()
     [False, True, False, True]
     """
-    pairs = np.stack([index.astype(np.float64), start_s], axis=1)
-    _, which, counts = np.unique(pairs, axis=0, return_inverse=True, return_counts=True)
-    return (index >= 0) & (counts[which.reshape(-1)] > 1)
+    order = np.lexsort((start_s, index))
+    same = (np.diff(index[order]) == 0) & (start_s[order][1:] == start_s[order][:-1])
+    shared = np.zeros(len(index), bool)
+    shared[order[1:][same]] = shared[order[:-1][same]] = True
+    return shared & (index >= 0)

@@ -123,8 +123,9 @@ def cut_episodes(steps: StepDataset, camera: str, folder: Path) -> EpisodeVideos
                 path, frame = steps.frames_of(camera, span.number)
                 name = f"{steps.meta.root.resolve().name}_episode_{span.number:06d}"
                 shown = _Shown(path, look(path), int(frame[0]), int(frame[-1]) + 1)
+                cut: Cut = "whole"
                 if shown.alone:
-                    item, begin_s, cut = VideoItem(name, path), 0.0, "whole"
+                    item, begin_s = VideoItem(name, path), 0.0
                 else:
                     item, cut = _cut(shown, digest(path), folder, name)
                     begin_s = float(shown.source.facts.frame_s[shown.first])
