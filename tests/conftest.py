@@ -6,6 +6,7 @@ import gc
 import os
 import subprocess
 import sys
+import tempfile
 import traceback
 import warnings
 from pathlib import Path
@@ -24,6 +25,18 @@ settings.register_profile("suite", max_examples=50, deadline=None, suppress_heal
 settings.load_profile("suite")
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder that examples and subprocesses make their temporary folders in: it goes when the tests pass.
+
+    Ten thousand folders of examples once filled the disk of a machine that had run the suite for a day.
+    """
+    folder = tmp_path_factory.mktemp("scratch")
+    os.environ["TMPDIR"] = str(folder)
+    tempfile.tempdir = None  # the next question reads the variable
+    return folder
 
 
 @pytest.fixture(scope="session")
