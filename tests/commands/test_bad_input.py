@@ -283,7 +283,7 @@ for out, user in (("open", 0), ("closed", 65534)):
 
 def test_an_output_folder_without_write_permission_is_told_at_once(clip: Path) -> None:
     # Other users can enter this folder, which pytest's own is not for.
-    folder = Path(tempfile.mkdtemp())
+    folder = Path(tempfile.mkdtemp(dir="/tmp"))
     folder.chmod(0o755)
     shutil.copy(clip, folder / "clip.mp4")
     (folder / "closed").mkdir(mode=0o555)

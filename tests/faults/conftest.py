@@ -116,7 +116,7 @@ def other_of() -> Callable[[Container], Container]:
 @pytest.fixture
 def reachable() -> Iterator[Path]:
     """Give a folder that other users can enter, which pytest's own is not."""
-    folder = Path(tempfile.mkdtemp())
+    folder = Path(tempfile.mkdtemp(dir="/tmp"))
     folder.chmod(0o755)
     for name in ("open", "closed"):
         (folder / name).mkdir()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from pathlib import Path
@@ -18,11 +19,11 @@ if how == "exits":
 if how == "always":
     os.kill(os.getpid(), signal.SIGSEGV)
 if how.startswith("/"):
-    # As often as there are lives to take.
-    lives = sorted(Path(how).iterdir())
-    if lives:
-        lives[0].unlink()
-        os.kill(os.getpid(), signal.SIGKILL)
+    # As often as there are lives to take; another worker may be the one that takes a life.
+    for life in sorted(Path(how).iterdir()):
+        with contextlib.suppress(FileNotFoundError):
+            life.unlink()
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 def same(item: int, tell: Callable[[int], None]) -> int:
