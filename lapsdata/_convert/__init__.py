@@ -78,14 +78,14 @@ def convert(
         the folder of shards.
     to : str, optional
         Registry name, or the store alone: `hdf5`, `zarr`, `shards`; by default it follows from the ending of `target`.
-        Of segments also `mstcn` or `laps_segments`, of episodes `lerobot-2.0`, `lerobot-2.1`, `lerobot-3.0` or `gr00t`:
-        files of others, at a place that is free.
+        Of segments also `mstcn` or `laps_segments`, of episodes `lerobot-2.0`, `lerobot-2.1`, `lerobot-3.0`, `gr00t`
+        or `shards`: files of others, at a place that is free.
     profile : {"raw", "compact"}
         `compact`: rounded to `round_px`, and compressed.
     round_px : float, "none" or None, pixel
         For `compact`: "none" is lossless, None is the default of 1/64.
     samples_per_shard : int, optional
-        For shards: windows in every archive but the last.
+        For shards: windows, or episodes, in every archive but the last.
     rate, size, stride
         Of foreign files: frames per second, (width, height) of the frame in pixels, and frames from one window to the
         next (of tracks 1 by default).
@@ -201,9 +201,10 @@ def _options(
 ) -> ConvertOptions:
     """Put together what was said, and refuse what would have no effect."""
     rounding_step(profile, round_px)
+    shards = "shards" in (plugin.record, plugin.name)
     for name, wrong, only in (
-        ("profile", plugin.record == "shards" and profile != "raw", "shards are stored as they are"),
-        ("samples_per_shard", plugin.record != "shards" and samples_per_shard is not None, "only for shards"),
+        ("profile", shards and profile != "raw", "shards are stored as they are"),
+        ("samples_per_shard", not shards and samples_per_shard is not None, "only for shards"),
     ):
         if wrong:
             raise SchemaError(Problem("wrong-option", name, f"expected none with {plugin.name}, got one: {only}"))

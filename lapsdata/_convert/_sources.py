@@ -96,6 +96,9 @@ def find_sources(path: Path, wanted: frozenset[str] | None = None) -> Sources:
         A folder without tracks.
     """
     if existing(path).is_dir() and not _is_item(path):
+        # A data set of episodes may hold archives and arrays, which alone would be taken for tracks of others.
+        if find_adapter(path, {"episodes"}) is not None:
+            return Sources((ConvertSource(path, path.stem, "adapted"),), "episodes")
         try:
             return _of_folder(path)
         except SchemaError as error:

@@ -100,9 +100,12 @@ def wanted_records(to: str | None, path: Path) -> frozenset[str] | None:
     >>> sorted(wanted_records(None, pathlib.Path("energies.jsonl")))
     ['energies']
     """
+    formats = registry("formats").load_all().values()
+    if to in {plugin.record for plugin in formats}:
+        return None  # `shards` are made of tracks, and of episodes
     found = {
         plugin.record
-        for plugin in registry("formats").load_all().values()
+        for plugin in formats
         if (path.suffix in plugin.suffixes if to is None else to in (plugin.name, plugin.store))
     }
     if to is not None and to in (known := writers()):

@@ -230,8 +230,11 @@ def _to_others(work: ConvertWork, target: Path, before: int, tell: Tell) -> Conv
     (source, *more), options = work.sources, work.options
     writer = writers()[options.to]
     further = tuple(one.path for one in more) or None
-    asked = {"rate": options.rate, "gap_label": options.gap_label, "edit": options.edit, "more": further}
-    given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+    asked: dict[str, Any] = {
+        name: getattr(options, name) for name in ("rate", "gap_label", "edit", "samples_per_shard")
+    }
+    asked["more"] = further
+    given = {name: value for name, value in asked.items() if value is not None}
     reader = _adapter(work) if source.kind == "adapted" else None
     takes = frozenset[str]() if reader is None else getattr(reader[0], "takes", None)
     takes = frozenset({"rate"}) if takes is None else takes
@@ -240,20 +243,20 @@ def _to_others(work: ConvertWork, target: Path, before: int, tell: Tell) -> Conv
         message = f"expected what {options.to} or its source takes, got {', '.join(sorted(wrong))}"
         raise SchemaError(Problem("wrong-option", str(target), message, "leave it out"))
     notes: tuple[Problem, ...] = ()
+    summed = reader is None
     if reader is None:
         container = read(source.path, verify="always")
     else:
         said = {name: value for name, value in _said(options).items() if name != "rate" or name in takes}
         found = read_adapted(*reader, said)
-        container, notes = found.container, found.told(source.path)
+        container, notes, summed = found.container, found.told(source.path), found.summed
     told = {**given, "root": source.path, "to": options.to}
     done = writer.write(target, container, **{name: told[name] for name in told.keys() & writer.takes})
     count, told_all = len(container), (*notes, *done.notes)
     if reader is not None and (options.edit is not None or more):
         count = len(read_adapted(reader[0], target, {}).container)
     tell(count)
-    unverified = 0 if reader is None else count
-    return Converted(count, before, done.nbytes, unverified=unverified, notes=told_all, unit=_unit(work))
+    return Converted(count, before, done.nbytes, unverified=0 if summed else count, notes=told_all, unit=_unit(work))
 
 
 def _whole(work: ConvertWork, target: Path, before: int, tell: Tell, *, overwrite: bool) -> Converted:

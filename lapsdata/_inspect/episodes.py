@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lapsdata.containers import Episodes
 from lapsdata.errors import LapsError
+from lapsdata.storage.episode_rows import folder_of_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -126,7 +127,7 @@ class InspectedEpisodes:
     @property
     def root(self) -> Path:
         """The folder that files are named from."""
-        return self.path if self.path.is_dir() else self.path.parent
+        return folder_of_rows(self.path)
 
     def facts(self) -> dict[str, str]:
         """Return names and texts, in the order in which they are read; features and groups have tables of their own."""
@@ -219,7 +220,7 @@ def look_at_episodes(
     episodes = adapted.container
     if not isinstance(episodes, Episodes):
         raise TypeError(f"{adapter.name} promises episodes, and reads {type(episodes).__name__}")
-    root = path if path.is_dir() else path.parent
+    root = folder_of_rows(path)
     rows = EpisodeRows(root, episodes)
     known: dict[int, tuple[VideoFacts | None, str | None]] = {}
     places = episodes.spread(most or USUAL_EPISODES)

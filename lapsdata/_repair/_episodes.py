@@ -14,6 +14,7 @@ import numpy as np
 
 from lapsdata import console
 from lapsdata._repair._report import Repaired
+from lapsdata.adapters.lerobot.archives import changed_episodes
 from lapsdata.adapters.lerobot.converting import write_set
 from lapsdata.adapters.lerobot.info import INFO
 from lapsdata.adapters.lerobot.layout import numbers_of
@@ -79,9 +80,13 @@ def _verified(found: LeRobotSet) -> tuple[dict[int, bool], str]:
     there = {number: place for place, number in enumerate(found.episodes.number.tolist())}
     numbers = list(there) if listed is None else numbers_of(listed.table, "episode_index", "meta/episodes").tolist()
     rows, sound, first_bad = EpisodeRows(found.root, found.episodes), dict[int, bool](), ""
+    groups = changed_episodes(found.root).values() if found.info.packed else ()
+    changed = {number for group in groups for number in group}
     with console.progress("read episodes", len(numbers), unit="episodes") as advance:
         for number in sorted(numbers):
             fault = _fault(found, rows, there[number]) if number in there else "expected a file of rows, got none"
+            if not fault and number in changed:
+                fault = "expected the bytes that were written, got others, which can be decoded"
             sound[number] = not fault
             first_bad = first_bad or (f"episode {number}: {fault}" if fault else "")
             advance(1)
@@ -149,6 +154,8 @@ def _write(found: LeRobotSet, goal: Path) -> tuple[Problem, ...]:
 def _target(found: LeRobotSet) -> LeRobotTarget:
     if (found.root / RECORDING).is_file():
         return recorded_target(found.root)
+    if found.info.packed:
+        return "shards"
     if (found.root / MODALITY).is_file():
         return "gr00t"
     return cast("LeRobotTarget", f"lerobot-{found.version[1:]}")

@@ -36,6 +36,8 @@ class Adapted(NamedTuple):
         Frames per second that times were made of; None where the files hold times.
     rate_origin : str, optional
         How that rate is known, in words.
+    summed : bool
+        Whether the files carry digests, which are compared before they are converted.
 
     Examples
     --------
@@ -49,6 +51,7 @@ class Adapted(NamedTuple):
     unmeasured: tuple[str, ...] = ()
     rate: FrameRate | None = None
     rate_origin: str | None = None
+    summed: bool = False
 
     def told(self, path: Path) -> tuple[Problem, ...]:
         """Return the notes, and that lengths are not known where they are not."""

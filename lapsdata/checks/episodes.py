@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lapsdata.adapters import find_adapter, read_adapted
+from lapsdata.adapters.lerobot.archives import check_archives
+from lapsdata.adapters.lerobot.info import SHARDS
 from lapsdata.checks.episode_frames import check_frames
 from lapsdata.checks.episode_rows import check_rows
 from lapsdata.checks.episode_videos import check_videos
@@ -12,7 +14,7 @@ from lapsdata.checks.outcome import CheckedItem, refused
 from lapsdata.checks.shared_faults import SharedFaults
 from lapsdata.containers import Episodes
 from lapsdata.errors import LapsError
-from lapsdata.storage.episode_rows import EpisodeRows
+from lapsdata.storage.episode_rows import EpisodeRows, folder_of_rows
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,13 +73,17 @@ def check_episodes(
     episodes = adapted.container
     if not isinstance(episodes, Episodes):
         raise TypeError(f"{adapter.name} promises episodes, and reads {type(episodes).__name__}")
-    root = path if path.is_dir() else path.parent
+    root = folder_of_rows(path)
     rows, faults = EpisodeRows(root, episodes), SharedFaults()
     read = check_rows(path, episodes, rows, faults, advance)
     note = f"{len(episodes)} episodes, {read} of {int(episodes.rows.sum())} rows read"
     told: list[Problem] = []
+    if (root / SHARDS).is_file():
+        good, told = check_archives(root)
+        note += f", {good} archives as they were written"
     if episodes.video_files:
-        opened, told = check_videos(root, episodes, rows, faults)
+        opened, more = check_videos(root, episodes, rows, faults)
+        told += more
         note += f", {opened} of {_videos(episodes)} videos opened"
         if decode:
             decoded, more = check_frames(root, episodes, rows, faults)

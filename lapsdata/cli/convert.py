@@ -57,7 +57,8 @@ def convert(
         str | None,
         typer.Option(
             metavar="FORMAT",
-            help="hdf5, zarr, shards; of segments mstcn, laps_segments; of episodes lerobot-3.0, -2.1, -2.0, gr00t.",
+            help="hdf5, zarr, shards; of segments mstcn, laps_segments; of episodes lerobot-3.0, -2.1, -2.0, gr00t, "
+            "shards.",
         ),
     ] = None,
     profile: Annotated[_Profile, typer.Option(help="Uncompressed, or rounded and compressed.")] = _Profile.RAW,
@@ -65,7 +66,7 @@ def convert(
         str | None, typer.Option(metavar="PX|none", help="What compact rounds to; 1/64 pixel by default.")
     ] = None,
     samples_per_shard: Annotated[
-        int | None, typer.Option(min=1, help="With --to shards: windows per archive.", metavar="N")
+        int | None, typer.Option(min=1, help="With --to shards: windows, or episodes, per archive.", metavar="N")
     ] = None,
     rate: Annotated[
         str | None, typer.Option(help="Of foreign files: frames per second, as 30000/1001.", metavar="FPS")

@@ -17,6 +17,7 @@ from lapsdata.schema.clusters import (
 )
 from lapsdata.schema.drawn import DrawnScore, RowKind
 from lapsdata.schema.energies import EnergiesHeader, EnergiesSeal, EnergyRow, EnergyState
+from lapsdata.schema.episode_shards import EpisodeSample, EpisodeShards
 from lapsdata.schema.episodes import Camera, EpisodesHeader, Feature, Group, Task
 from lapsdata.schema.export import RECORDS, check_schemas, export_schemas
 from lapsdata.schema.feature_stats import FeatureStats
@@ -120,6 +121,8 @@ __all__ = [
     "EnergiesSeal",
     "EnergyRow",
     "EnergyState",
+    "EpisodeSample",
+    "EpisodeShards",
     "EpisodesHeader",
     "EpochOrder",
     "Equal",

@@ -12,6 +12,7 @@ from lapsdata.schema.boxes import BoxesHeader
 from lapsdata.schema.catalog import CatalogHeader, CatalogIndex
 from lapsdata.schema.clusters import ClusterResult
 from lapsdata.schema.energies import EnergiesHeader, EnergiesSeal, EnergyRow
+from lapsdata.schema.episode_shards import EpisodeSample, EpisodeShards
 from lapsdata.schema.episodes import EpisodesHeader
 from lapsdata.schema.invariance import InvarianceResult
 from lapsdata.schema.ledger import LedgerRun, LedgerSpan
@@ -47,6 +48,8 @@ RECORDS: dict[str, type[Record]] = {
     "energies.v1": EnergiesHeader,
     "energies_row.v1": EnergyRow,
     "energies_seal.v1": EnergiesSeal,
+    "episode_sample.v1": EpisodeSample,
+    "episode_shards.v1": EpisodeShards,
     "episodes.v1": EpisodesHeader,
     "invariance_result.v1": InvarianceResult,
     "ledger.v1": LedgerRun,

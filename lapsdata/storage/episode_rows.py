@@ -12,6 +12,7 @@ import numpy as np
 
 from lapsdata.errors import CorruptDataError, Problem, SchemaError
 from lapsdata.schema.episodes import IS_NULL, Feature
+from lapsdata.storage.archive_path import ArchivePath
 from lapsdata.storage.per_process import PerProcess
 from lapsdata.storage.slabs import SlabCache
 
@@ -31,8 +32,10 @@ _KNOWN_FILES, _OPEN_FILES = 256, 64
 T = TypeVar("T")
 
 
-def folder_of_rows(path: Path) -> Path:
+def folder_of_rows(path: Path) -> ArchivePath:
     """Return the folder that the files of a data set are relative to: that of a data set of one file is its own.
+
+    Names below it may lead into archives.
 
     Examples
     --------
@@ -41,7 +44,7 @@ def folder_of_rows(path: Path) -> Path:
     >>> folder_of_rows(folder) == folder_of_rows(folder / "demo.hdf5")
     True
     """
-    return path if path.is_dir() else path.parent
+    return ArchivePath(path if path.is_dir() else path.parent)
 
 
 class RowFile(Protocol):

@@ -221,7 +221,12 @@ def _opened(path: Path, footer: Any = None) -> Iterator[Any]:  # noqa: ANN401 - 
         message = f"expected 'PAR1' at the end of {size} bytes, got {tail!r}: the file is cut short"
         raise CorruptDataError(Problem("truncated-data", str(path), message, _AGAIN))
     # Sums of pages are rare, and cost little where they are.
-    with parquet_errors(path), pq.ParquetFile(path, metadata=footer, page_checksum_verification=True) as file:
+    # From a handle, as the file may be part of an archive.
+    with (
+        parquet_errors(path),
+        path.open("rb") as handle,
+        pq.ParquetFile(handle, metadata=footer, page_checksum_verification=True) as file,
+    ):
         yield file
 
 

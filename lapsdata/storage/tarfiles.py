@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from lapsdata.storage.tar_headers import TarHeader
 
-__all__ = ["TarMember", "TarWriter", "stream_members", "tar_members"]
+__all__ = ["TarMember", "TarWriter", "sound_members", "stream_members", "tar_members"]
 
 _FILES = (b"0", b"\0", b"7")
 _FOLDER = b"5"
@@ -139,6 +139,32 @@ def tar_members(path: Path, most: int | None = None) -> list[TarMember]:
     """
     with storage_errors(path, "open"), path.open("rb", buffering=0) as file:
         return list(itertools.islice(_walk(_Seekable(file.fileno(), str(path))), most))
+
+
+def sound_members(path: Path) -> tuple[list[TarMember], CorruptDataError | None]:
+    """Find the files of an archive that are whole, up to the first damage of the archive, and say what that is.
+
+    Contents are not looked at. Raises as `tar_members`, but for damage.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "a.tar"
+    >>> with path.open("wb") as file:
+    ...     writer = TarWriter(file.write)
+    ...     _ = writer.add("0.txt", b"hello"), writer.add("1.txt", b"you")
+    >>> members, error = sound_members(path)
+    >>> [member.name for member in members], error.problems[0].code
+    (['0.txt', '1.txt'], 'tar-cut')
+    """
+    found: list[TarMember] = []
+    with storage_errors(path, "open"), path.open("rb", buffering=0) as file:
+        size = os.fstat(file.fileno()).st_size
+        try:
+            found.extend(_walk(_Seekable(file.fileno(), str(path))))
+        except CorruptDataError as error:
+            return [member for member in found if member.end <= size], error
+    return found, None
 
 
 def stream_members(file: BinaryIO, where: str) -> Iterator[tuple[TarMember, bytes]]:

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, BinaryIO, TypeAlias, cast
 from weakref import WeakKeyDictionary
 
 from lapsdata.errors import LapsError, MissingExtraError, Problem, SchemaError, StorageError
+from lapsdata.storage.archive_path import ArchivePath
 from lapsdata.storage.atomic import existing, storage_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["VideoPath", "is_url", "name_of", "open_bytes", "settled", "url_errors", "words"]
+__all__ = ["VideoPath", "by_name", "is_url", "name_of", "open_bytes", "settled", "url_errors", "words"]
 
 VideoPath: TypeAlias = str | os.PathLike[str]
 """A path, or a URL for fsspec."""
@@ -47,7 +48,12 @@ def settled(source: VideoPath) -> Path | str:
     if source == "":
         message = "expected a path or URL, got an empty text"
         raise SchemaError(Problem("no-path", "source", message, "is a variable unset?"))
-    return source if isinstance(source, str) and is_url(source) else Path(source)
+    return source if isinstance(source, Path) or (isinstance(source, str) and is_url(source)) else Path(source)
+
+
+def by_name(source: Path | str) -> bool:
+    """Tell whether libraries can open a source by its name: no URL, and nothing within an archive."""
+    return not isinstance(source, str) and not (isinstance(source, ArchivePath) and source.in_archive)
 
 
 def name_of(source: VideoPath) -> str:

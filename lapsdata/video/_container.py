@@ -13,7 +13,7 @@ from lapsdata.errors import (
     SchemaError,
     UnknownFormatError,
 )
-from lapsdata.video._bytes import open_bytes, url_errors, words
+from lapsdata.video._bytes import by_name, open_bytes, url_errors, words
 from lapsdata.video._ffmpeg_log import describe
 from lapsdata.video._wholeness import find_fault, known_kind
 
@@ -139,7 +139,7 @@ def _opened(source: Path | str, handle: BinaryIO, wanted: int | None, options: d
     # over videos. It also keeps what FFmpeg logs in the thread that asked.
     stream.thread_type = "SLICE"
     stream.codec_context.thread_count = 1
-    if not isinstance(source, str):
+    if by_name(source):
         handle.close()  # FFmpeg has opened it for itself
     return OpenVideo(container, stream, about, handle)
 
@@ -152,7 +152,7 @@ def _container(source: Path | str, handle: BinaryIO, options: dict[str, str]) ->
     form = "mpegts" if kind == "mpegts" else None
     try:
         with url_errors(source):
-            if isinstance(source, str):
+            if not by_name(source):
                 return av.open(handle, "r", format=form, options=options)
             # "file:" keeps a colon in a name from being taken for a protocol.
             return av.open(f"file:{source}", "r", format=form, options=_LOCAL_ONLY | options)

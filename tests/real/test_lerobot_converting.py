@@ -91,6 +91,16 @@ def test_its_statistics_are_those_of_lerobot_where_these_are_exact(real_data: Pa
             np.testing.assert_allclose(other[kind], one[kind], atol=_STD if kind == "std" else 2e-5)
 
 
+def test_shards_hold_a_set_of_lerobot_whole(real_data: Path, tmp_path: Path) -> None:
+    root = real_data / "lerobot_pick_v30"
+    packed = told(root, tmp_path / "packed", "shards")
+    assert packed["videos-copied"].startswith("10 copied as files, 0 packet by packet")
+    expect_equal(root, tmp_path / "packed", 7)
+    back = told(tmp_path / "packed", tmp_path / "v30", "lerobot-3.0")
+    assert "videos-encoded" not in {*packed, *back}
+    expect_equal(root, tmp_path / "v30", 7)
+
+
 def test_a_set_of_groot_with_its_faults(real_data: Path, tmp_path: Path) -> None:
     root = real_data / "gr00t_pick_n_place_v20"
     lost = told(root, tmp_path / "v30", "lerobot-3.0")

@@ -62,6 +62,7 @@ BEYOND_JSON_SCHEMA = {
     "cluster_result.v1/rows_of_other_sequences": "expected rows of all 12 sequences",
     "energies_row.v1/end_at_start": "expected start_s < end_s",
     "energies_row.v1/end_before_start": "expected start_s < end_s",
+    "episode_shards.v1/other_counts": "expected 4 samples in the shards and the catalog, got 3",
     "episodes.v1/annotation_of_no_column": "expected columns among the features",
     "episodes.v1/camera_as_a_feature": "expected each name of a feature, camera or group once",
     "episodes.v1/feature_twice": "expected each name of a feature, camera or group once",

@@ -38,7 +38,8 @@ def recognises(path: Path) -> str | None:
 def read(path: Path, *, strict: bool = False) -> Adapted:
     """Read a data set; see `read_set`."""
     found = read_set(path, strict=strict)
-    return Adapted(found.episodes, found.notes, rate=found.info.rate, rate_origin=f"fps of {INFO}")
+    rate_origin, summed = f"fps of {INFO}", found.info.packed
+    return Adapted(found.episodes, found.notes, rate=found.info.rate, rate_origin=rate_origin, summed=summed)
 
 
 def own(path: Path) -> str:
@@ -54,6 +55,7 @@ def write(
     to: LeRobotTarget,
     edit: EpisodesEdit | None = None,
     more: Sequence[Path] = (),
+    samples_per_shard: int | None = None,
 ) -> WriteReport:
     """Write a data set in another version: rows and videos are taken from where they lie; see `convert_set`.
 
@@ -70,8 +72,9 @@ def write(
         )
         raise UnknownFormatError(Problem("not-lerobot", str(root), message, "record them with EpisodeWriter"))
     if edit is None and not more:
-        return convert_set(root, path, to)
-    return edit_sets([root, *more], path, to, EpisodesEdit() if edit is None else edit)
+        return convert_set(root, path, to, samples_per_shard=samples_per_shard)
+    edit = EpisodesEdit() if edit is None else edit
+    return edit_sets([root, *more], path, to, edit, samples_per_shard=samples_per_shard)
 
 
 PLUGIN = Adapter(
@@ -80,5 +83,5 @@ PLUGIN = Adapter(
     recognises,
     read,
     takes=frozenset({"strict"}),
-    writer=Writer("episodes", write, frozenset({"root", "to", "edit", "more"}), TARGETS, own),
+    writer=Writer("episodes", write, frozenset({"root", "to", "edit", "more", "samples_per_shard"}), TARGETS, own),
 )

@@ -1,4 +1,4 @@
-"""Versions 2: a file of rows and a video of every camera for each episode."""
+"""Versions 2: a file of rows and a video of every camera for each episode, loose or in archives."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lapsdata.adapters.lerobot.info import INFO
+from lapsdata.adapters.lerobot.info import INFO, SHARD
 from lapsdata.adapters.lerobot.layout import Places, formatted, numbers_of
 
 if TYPE_CHECKING:
@@ -20,12 +20,19 @@ __all__ = ["places"]
 
 
 def places(root: Path, info: Info, episodes: pa.Table) -> Places:
-    """Return where episodes lie: by the pattern, the folder being that of `chunks_size` episodes."""
-    numbers = numbers_of(episodes, "episode_index", str(root / "meta/episodes")).tolist()
+    """Return where episodes lie: by the pattern, the folder being that of `chunks_size` episodes.
+
+    Of shards, a pattern names the archive by `shard`, which a column tells of each episode.
+    """
+    listed = str(root / "meta/episodes")
+    numbers = numbers_of(episodes, "episode_index", listed).tolist()
+    shards = numbers_of(episodes, SHARD, listed).tolist() if info.packed else [0] * len(numbers)
     data_where, video_where = (f"{root / INFO}: {name}" for name in ("data_path", "video_path"))
     files = tuple(
-        formatted(info.data_path, data_where, episode_chunk=number // info.chunks_size, episode_index=number)
-        for number in numbers
+        formatted(
+            info.data_path, data_where, episode_chunk=number // info.chunks_size, episode_index=number, shard=shard
+        )
+        for number, shard in zip(numbers, shards, strict=True)
     )
     cameras = [camera.name for camera in info.cameras if camera.stored == "video"]
     videos = tuple(
@@ -35,9 +42,10 @@ def places(root: Path, info: Info, episodes: pa.Table) -> Places:
             episode_chunk=number // info.chunks_size,
             episode_index=number,
             video_key=camera,
+            shard=shard,
         )
         for camera in cameras
-        for number in numbers
+        for number, shard in zip(numbers, shards, strict=True)
     )
     count = len(numbers)
     every = np.arange(count)

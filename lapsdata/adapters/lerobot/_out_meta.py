@@ -29,7 +29,7 @@ __all__ = ["CHUNK", "DATA_MB", "VIDEO_MB", "Told", "told_of", "write_info", "wri
 CHUNK, DATA_MB, VIDEO_MB = 1000, 100, 200
 """Episodes (versions 2) or files (version 3) in a folder; sizes of the files of version 3: what LeRobot writes."""
 
-_PLACES = ("data/", "videos/", "stats/", "meta/", "dataset_from_index", "dataset_to_index")
+_PLACES = ("data/", "videos/", "stats/", "meta/", "shards/", "dataset_from_index", "dataset_to_index")
 _OF_V2 = ("total_videos", "total_chunks")
 _OF_V3 = ("data_files_size_in_mb", "video_files_size_in_mb")
 _KINDS: dict[Version, tuple[str, ...]] = {

@@ -34,6 +34,7 @@ VIDEO_V3 = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4
 
 # LeRobot takes a frame for that of a row within this.
 _TOLERANCE_S = 1e-4
+_AT_ONCE = 1 << 20
 
 
 @dataclass(slots=True)
@@ -86,8 +87,8 @@ def _v2(root: Path, camera: str, number: int, chunk: int) -> Path:
 
 
 def _copied(source: Path, path: Path) -> None:
-    with storage_errors(path, "copy"):
-        shutil.copyfile(source, path)
+    with storage_errors(path, "copy"), source.open("rb") as file, path.open("wb") as copy:
+        shutil.copyfileobj(file, copy, _AT_ONCE)
 
 
 def copy_whole(root: Path, found: LeRobotSet, camera: str, chunk: int, counts: VideoCounts) -> None:

@@ -38,6 +38,7 @@ def refuse_column(found: LeRobotSet, target: Path, name: str) -> None:
     Traceback (most recent call last):
     lapsdata.errors.StorageError: ...: expected a folder beside the data set, got one within it ... [inside-source]
     """
+    found.expect_loose()
     source, place = found.root.resolve(), target.resolve()
     if place == source or source in place.parents or place in source.parents:
         message = "expected a folder beside the data set, got one within it or around it"

@@ -15,11 +15,13 @@ import numpy as np
 from lapsdata.adapters.lerobot._out_meta import CHUNK, DATA_MB, VIDEO_MB, told_of, write_info, write_meta
 from lapsdata.adapters.lerobot._out_modality import write_modality
 from lapsdata.adapters.lerobot._out_rows import episode_tables, rows_beside, write_rows_v2, write_rows_v3
+from lapsdata.adapters.lerobot._out_shards import expect_members, pack
 from lapsdata.adapters.lerobot._out_stats import QUANTILES, SetStats, set_stats, told_stats
 from lapsdata.adapters.lerobot._out_videos import VideoCounts, copy_whole, cut_videos, join_videos
+from lapsdata.adapters.lerobot.archives import check_archives
 from lapsdata.adapters.lerobot.modality import MODALITY
 from lapsdata.adapters.lerobot.reading import read_set
-from lapsdata.errors import Problem, Problems, SchemaError, spans_told
+from lapsdata.errors import CorruptDataError, Problem, Problems, SchemaError, spans_told
 from lapsdata.formats import WriteReport
 from lapsdata.storage.atomic import atomic_folder
 
@@ -31,16 +33,18 @@ if TYPE_CHECKING:
 
 __all__ = ["TARGETS", "LeRobotTarget", "convert_set", "left_behind", "version_of", "video_ends", "write_set"]
 
-LeRobotTarget = Literal["lerobot-2.0", "lerobot-2.1", "lerobot-3.0", "gr00t"]
-"""What is written: a version of LeRobot; or 2.0 with the names of parts that GR00T asks for."""
+LeRobotTarget = Literal["lerobot-2.0", "lerobot-2.1", "lerobot-3.0", "gr00t", "shards"]
+"""What is written: a version of LeRobot; 2.0 with the names of parts that GR00T asks for; or 2.1 in archives."""
 
 TARGETS: tuple[str, ...] = get_args(LeRobotTarget)
 
 _VERSIONS: dict[str, Version] = {
-    "lerobot-2.0": "v2.0", "lerobot-2.1": "v2.1", "lerobot-3.0": "v3.0", "gr00t": "v2.0",
+    "lerobot-2.0": "v2.0", "lerobot-2.1": "v2.1", "lerobot-3.0": "v3.0", "gr00t": "v2.0", "shards": "v2.1",
 }  # fmt: skip
 _MB = 1 << 20
-_KNOWN_META = ("info.json", "episodes", "tasks", "stats.json", "episodes_stats", "modality.json", "recording.json")
+_KNOWN_META = (
+    "info.json", "episodes", "tasks", "stats.json", "episodes_stats", "modality.json", "recording.json", "shards.json",
+)  # fmt: skip
 
 
 def convert_set(
@@ -50,6 +54,7 @@ def convert_set(
     *,
     data_mb: float = DATA_MB,
     video_mb: float = VIDEO_MB,
+    samples_per_shard: int | None = None,
     overwrite: bool = False,
 ) -> WriteReport:
     """Write a data set of LeRobot in another version, whole or not at all.
@@ -60,9 +65,11 @@ def convert_set(
         Folder with `meta/info.json`; never changed.
     target : Path
         The new folder.
-    to : {"lerobot-2.0", "lerobot-2.1", "lerobot-3.0", "gr00t"}
+    to : {"lerobot-2.0", "lerobot-2.1", "lerobot-3.0", "gr00t", "shards"}
     data_mb, video_mb : float, MiB
         Largest files of version 3.0 that hold more than one episode.
+    samples_per_shard : int, optional
+        For shards: episodes in every archive but the last; archives of up to 256 MiB by default.
     overwrite : bool
         Whether a folder that is there may be replaced.
 
@@ -92,10 +99,15 @@ def convert_set(
     """
     version = version_of(to)
     found = read_set(source)
-    if version == found.version and to != "gr00t":
+    if version == found.version and to != "gr00t" and found.info.packed == (to == "shards"):
         message = f"expected another version than that of {source}, got {to} again"
         raise SchemaError(Problem("same-format", str(target), message, "copy the folder"))
-    return write_set(found, target, to, data_mb=data_mb, video_mb=video_mb, overwrite=overwrite)
+    if found.info.packed and (wrong := check_archives(source)[1]):
+        raise CorruptDataError(*wrong)
+    return write_set(
+        found, target, to,
+        data_mb=data_mb, video_mb=video_mb, samples_per_shard=samples_per_shard, overwrite=overwrite,
+    )  # fmt: skip
 
 
 def write_set(
@@ -105,6 +117,7 @@ def write_set(
     *,
     data_mb: float = DATA_MB,
     video_mb: float = VIDEO_MB,
+    samples_per_shard: int | None = None,
     overwrite: bool = False,
     modality: bool = False,
 ) -> WriteReport:
@@ -124,6 +137,8 @@ def write_set(
     version, source = version_of(to), found.root
     told, raw, splits_true = told_of(found)
     notes, counts = Problems(), VideoCounts()
+    if to == "shards":
+        expect_members(found)
     if not splits_true:
         message = "splits that name no episodes of the set are written as one of all"
         notes.add("splits-corrected", "info.json", message, severity="info")
@@ -135,11 +150,13 @@ def write_set(
         own, carried = set_stats(source, found.episodes), told_stats(source, found.episodes)
         stats = SetStats({**own.episodes, **carried.episodes}, {**own.total, **carried.total})
         write_meta(root, told, version, stats, places)
-        modality = to == "gr00t" or (modality and (source / MODALITY).is_file())
+        modality = to == "gr00t" or ((modality or to == "shards") and (source / MODALITY).is_file())
         if modality:
             notes.extend(write_modality(root, found))
         sizes = {"data_files_size_in_mb": data_mb, "video_files_size_in_mb": video_mb}
         write_info(root, told, version, **(sizes if version == "v3.0" else {}))
+        if to == "shards":
+            pack(root, found, told.episodes, samples_per_shard)
         nbytes = sum(path.stat().st_size for path in root.rglob("*") if path.is_file())
         notes.extend(_of_videos(counts))
         # While the source is there: a finished recording takes its place.
@@ -221,8 +238,9 @@ def left_behind(found: LeRobotSet, to: LeRobotTarget, *, modality: bool) -> Prob
         notes.add("rows-left-behind", str(source), message, "keep the source if you need them", "warning")
     beside = [path.name for path in sorted((source / "meta").iterdir()) if not path.name.startswith(_KNOWN_META)]
     places = ("data", "videos", "meta")
+    own = (".", "shard-") if found.info.packed else (".",)
     beside = [f"meta/{name}" for name in beside] + [
-        path.name for path in sorted(source.iterdir()) if path.name not in places and not path.name.startswith(".")
+        path.name for path in sorted(source.iterdir()) if path.name not in places and not path.name.startswith(own)
     ]
     if not modality and (source / MODALITY).is_file():
         beside.append(MODALITY)

@@ -68,6 +68,7 @@ def edit_sets(
     *,
     data_mb: float = DATA_MB,
     video_mb: float = VIDEO_MB,
+    samples_per_shard: int | None = None,
     overwrite: bool = False,
 ) -> WriteReport:
     """Write some episodes of a set, with some of its columns and cameras, or several sets as one.
@@ -80,12 +81,12 @@ def edit_sets(
         Folders with `meta/info.json`; never changed.
     target : Path
         The new folder.
-    to : {"lerobot-2.0", "lerobot-2.1", "lerobot-3.0", "gr00t"} or None
+    to : {"lerobot-2.0", "lerobot-2.1", "lerobot-3.0", "gr00t", "shards"} or None
         None: the version of the first source.
     edit : EpisodesEdit
         Episodes can be chosen of one source alone; columns and cameras are dropped and renamed in each that has them,
         before sources are compared.
-    data_mb, video_mb, overwrite
+    data_mb, video_mb, samples_per_shard, overwrite
         As `convert_set`.
 
     Returns
@@ -112,6 +113,8 @@ def edit_sets(
     [6, 5]
     """
     found = [read_set(source) for source in sources]
+    for one in found:
+        one.expect_loose()
     if len(found) > 1 and (edit.episodes is not None or edit.without_episodes is not None):
         message = f"expected one source to choose episodes of, got {len(found)}: their numbers are not those of the set"
         raise SchemaError(Problem("wrong-option", "episodes", message, "choose of each of them, then merge"))
@@ -137,7 +140,8 @@ def edit_sets(
         try:
             done = write_set(
                 read_set(stage), target, chosen,
-                data_mb=data_mb, video_mb=video_mb, overwrite=overwrite, modality=carried,
+                data_mb=data_mb, video_mb=video_mb, samples_per_shard=samples_per_shard, overwrite=overwrite,
+                modality=carried,
             )  # fmt: skip
         except LapsError as error:
             raise type(error)(*(_at_source(problem, links) for problem in error.problems)) from error

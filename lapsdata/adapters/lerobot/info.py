@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["DEFAULTS", "INFO", "Info", "Version", "read_info", "read_json", "read_text"]
+__all__ = ["CATALOG", "DEFAULTS", "INFO", "SHARD", "SHARDS", "Info", "Version", "read_info", "read_json", "read_text"]
 
 INFO = "meta/info.json"
 
@@ -32,6 +32,12 @@ _KNOWN = frozenset({"codebase_version", "robot_type", "fps", "features", "data_p
 _DATA = "data/chunk-{episode_chunk:03d}/episode_{episode_index:06d}.parquet"
 _VIDEO = "videos/chunk-{episode_chunk:03d}/{video_key}/episode_{episode_index:06d}.mp4"
 _MOST_IN_A_FOLDER = 2**31 - 1
+CATALOG, SHARDS = "meta/episodes.parquet", "meta/shards.json"
+"""Where the files of episodes lie in archives: the list of episodes, and that of the archives."""
+
+SHARD = "shards/number"
+"""Column of the list of episodes: which archive holds one, where the files of episodes lie in archives."""
+
 _IMAGE_KINDS = {"video": "video", "image": "encoded"}
 
 
@@ -66,6 +72,11 @@ class Info:
     video_path: str
     chunks_size: int
     others: Mapping[str, Any]
+
+    @property
+    def packed(self) -> bool:
+        """Whether the files of episodes lie in archives."""
+        return "{shard" in self.data_path
 
 
 def read_json(path: Path) -> Any:  # noqa: ANN401 - whatever JSON holds

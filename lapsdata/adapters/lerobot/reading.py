@@ -24,6 +24,7 @@ from lapsdata.containers import Episodes
 from lapsdata.errors import Problem, Problems, SchemaError
 from lapsdata.provenance import parent, provenance
 from lapsdata.schema import EpisodesHeader, Task
+from lapsdata.storage.archive_path import ArchivePath
 from lapsdata.storage.atomic import existing
 
 if TYPE_CHECKING:
@@ -60,6 +61,19 @@ class LeRobotSet:
     info: Info
     episodes: Episodes
     notes: tuple[Problem, ...]
+
+    def expect_loose(self) -> None:
+        """Refuse shards, of whose episodes none has a file of its own.
+
+        Raises
+        ------
+        SchemaError
+            With what to do.
+        """
+        if self.info.packed:
+            message = "expected a data set with files in folders, got one in shards"
+            fix = f"first: lapsdata convert {self.root} DST --to lerobot-3.0"
+            raise SchemaError(Problem("in-shards", str(self.root), message, fix))
 
     def only(self, chosen: NDArray[np.bool_]) -> LeRobotSet:
         """Return the set with some of its episodes: bool (E,)."""
@@ -107,6 +121,7 @@ def read_set(root: Path, *, strict: bool = False) -> LeRobotSet:
     ('v2.0', [4, 6])
     """
     existing(root)
+    root = ArchivePath(root)
     info = read_info(root)
     version, said = tell_version(root, info)
     notes = Problems()
@@ -120,6 +135,7 @@ def read_set(root: Path, *, strict: bool = False) -> LeRobotSet:
     layout: Layout = importlib.import_module(f"lapsdata.adapters.lerobot.layout_{version.replace('.', '_')}")
     places = layout.places(root, info, table)
     notes.extend(doubtful_starts(root, numbers_of(table, "episode_index", _EPISODES), places))
+    notes.extend(_damage(root, places) if info.packed else ())
     there, lost = missing_files(root, numbers_of(table, "episode_index", _EPISODES), places)
     notes.extend(lost)
     info = _without(info, places)
@@ -145,6 +161,12 @@ def read_set(root: Path, *, strict: bool = False) -> LeRobotSet:
     if strict and any(problem.severity != "info" for problem in notes):
         raise SchemaError(*(problem for problem in notes if problem.severity != "info"))
     return LeRobotSet(root, version, info, episodes, tuple(notes))
+
+
+def _damage(root: ArchivePath, places: Places) -> list[Problem]:
+    """Tell of archives that are cut or damaged: what lies before that is read."""
+    archives = dict.fromkeys(file.partition("/")[0] for file in places.files)
+    return [replace(problem, severity="warning") for name in archives for problem in (root / name).damage]
 
 
 def _ordered(table: pa.Table, root: Path) -> pa.Table:
