@@ -98,7 +98,7 @@ def path_digest(path: str | PathLike[str]) -> str:
     >>> path_digest(note)[:15]
     'sha256:ba7816bf'
     """
-    path = Path(path)
+    path = path if isinstance(path, Path) else Path(path)
     try:
         if path.is_dir():
             return _tree_digest(path, (item for item in path.rglob("*") if item.is_file()))

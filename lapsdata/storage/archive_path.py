@@ -85,7 +85,7 @@ class FilePart(io.RawIOBase):
 
 
 class ArchivePath(type(Path())):  # type: ignore[misc]  # the flavour of this system
-    """A path whose parts may be a tar archive and what lies in it, as if the archive were a folder.
+    """A path whose parts may be a tar archive and what lies in it, as if the archive were a folder too.
 
     Everything that is no such path is what `Path` makes of it. What leads into an archive can be opened for reading,
     listed and looked at; libraries that open files by their names cannot follow it.
@@ -144,19 +144,24 @@ class ArchivePath(type(Path())):  # type: ignore[misc]  # the flavour of this sy
         return bool(super().is_file()) if archive is None else self.name in _members(archive)
 
     def is_dir(self, **_: Any) -> bool:  # noqa: ANN401 - as `Path.is_dir`
-        """Say whether it is a folder, or an archive."""
-        return self._archive() is None and (bool(super().is_dir()) or _is_archive(Path(self)))
+        """Say whether it is a folder; an archive is a file, though it can be listed."""
+        return self._archive() is None and bool(super().is_dir())
 
     def iterdir(self) -> Iterator[ArchivePath]:
         """Yield what lies in the folder or archive."""
-        if _is_archive(Path(self)):
+        if self.is_archive:
             return (self / name for name in _members(Path(self)))
         return cast("Iterator[ArchivePath]", super().iterdir())
 
     @property
+    def is_archive(self) -> bool:
+        """Whether it is an archive itself."""
+        return _is_archive(Path(self))
+
+    @property
     def damage(self) -> tuple[Problem, ...]:
         """Of an archive: what stands in the way of finding all that lies in it; what is whole before that is found."""
-        return _listed(Path(self)).damage if _is_archive(Path(self)) else ()
+        return _listed(Path(self)).damage if self.is_archive else ()
 
     def _archive(self) -> Path | None:
         """Return the archive that it leads into; names in archives have no folders."""

@@ -32,8 +32,9 @@ def archive(folder: Path, contents: dict[str, bytes] = CONTENTS) -> ArchivePath:
 def test_what_lies_in_an_archive_is_a_file(tmp_path: Path) -> None:
     tar = archive(tmp_path)
     assert sorted(path.name for path in tar.iterdir()) == sorted(CONTENTS)
-    assert tar.is_dir()
+    assert tar.is_archive
     assert tar.is_file()
+    assert not tar.is_dir()
     assert not tar.in_archive
     for name, content in CONTENTS.items():
         path = tar / name

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from lapsdata.adapters.lerobot.info import Info
     from lapsdata.adapters.lerobot.layout import Places
+    from lapsdata.storage.archive_path import ArchivePath
 
 __all__ = ["doubtful_starts", "late_start", "missing_files", "stated_totals", "with_columns"]
 
@@ -54,7 +55,9 @@ def doubtful_starts(root: Path, numbers: NDArray[np.int64], places: Places) -> l
     return found
 
 
-def missing_files(root: Path, numbers: NDArray[np.int64], places: Places) -> tuple[NDArray[np.bool_], list[Problem]]:
+def missing_files(
+    root: ArchivePath, numbers: NDArray[np.int64], places: Places
+) -> tuple[NDArray[np.bool_], list[Problem]]:
     """Return which episodes have a file of rows, and what is missing, all episodes of a kind together.
 
     `places.video_index` and `video_start_s` are left with no video where there is none.
@@ -85,7 +88,7 @@ def missing_files(root: Path, numbers: NDArray[np.int64], places: Places) -> tup
     return there, found
 
 
-def _there(root: Path, files: tuple[str, ...]) -> NDArray[np.bool_]:
+def _there(root: ArchivePath, files: tuple[str, ...]) -> NDArray[np.bool_]:
     """Say which files are there; each folder is listed once, as there may be a hundred thousand files."""
     folders: dict[str, frozenset[str]] = {}
     found = np.zeros(len(files), bool)
@@ -94,7 +97,8 @@ def _there(root: Path, files: tuple[str, ...]) -> NDArray[np.bool_]:
         if folder not in folders:
             path = root / folder
             with storage_errors(path, "list"):
-                folders[folder] = frozenset(one.name for one in path.iterdir()) if path.is_dir() else frozenset()
+                listed = path.iterdir() if path.is_dir() or path.is_archive else ()
+                folders[folder] = frozenset(one.name for one in listed)
         found[at] = name in folders[folder]
     return found
 
