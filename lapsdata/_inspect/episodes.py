@@ -79,7 +79,7 @@ class ListedEpisode:
     ----------
     number, rows : int
     seconds : float or None
-        From its first row to the end of its last one; None where its rows cannot be read.
+        From its first row to the end of its last one; None where its rows cannot be read, or have no times that rise.
     tasks : tuple of str
     videos : dict of SeenVideo
         By camera; none where there is no video.

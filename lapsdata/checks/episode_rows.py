@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lapsdata.errors import LapsError
+from lapsdata.timebase import not_rising, off_rate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,10 +22,7 @@ if TYPE_CHECKING:
 
     Columns = Mapping[str, NDArray[Any]]
 
-__all__ = ["TIME_TOLERANCE_S", "check_rows"]
-
-TIME_TOLERANCE_S = 1e-3
-"""How far a time may be from where it should be: a tick of the coarsest usual clock."""
+__all__ = ["check_rows"]
 
 
 def check_rows(root: Path, episodes: Episodes, rows: EpisodeRows, faults: SharedFaults, advance: Advance) -> int:
@@ -60,9 +58,10 @@ def check_rows(root: Path, episodes: Episodes, rows: EpisodeRows, faults: Shared
             continue
         last = _check_numbers(root, number, columns, last, faults)
         _check_tasks(root, number, columns, episodes, faults)
-        _check_finite(root, number, columns, faults)
-        if episodes.header.time is not None:
-            _check_times(f"{root}: {episodes.header.time}", number, columns[episodes.header.time], episodes, faults)
+        time = episodes.header.time
+        _check_finite(root, number, {name: columns[name] for name in columns if name != time}, faults)
+        if time is not None:
+            _check_times(f"{root}: {time}", number, columns[time], episodes, faults)
         read += int(episodes.rows[place])
         advance(int(episodes.rows[place]))
     return read
@@ -117,21 +116,8 @@ def _check_finite(root: Path, number: int, columns: Columns, faults: SharedFault
 
 
 def _check_times(where: str, number: int, times: NDArray[Any], episodes: Episodes, faults: SharedFaults) -> None:
-    gaps = np.diff(times.astype(np.float64))
-    if not len(gaps) or not np.isfinite(gaps).all():
-        return
-    if (wrong := np.flatnonzero(gaps <= 0)).size:
-        at = int(wrong[0])
-        message = f"expected rising seconds, got {times[at]} and {times[at + 1]} in rows {at} and {at + 1}"
+    if (message := not_rising(times)) is not None:
         faults.add(number, "times-not-rising", where, message, "write the times again")
-        return
-    step = episodes.header.rate.period_s
-    # What the type can tell apart so late in an episode.
-    grain = 2 * float(np.spacing(np.abs(times).max())) if times.dtype.kind == "f" else 0.0
-    if np.abs(gaps - step).max() > max(TIME_TOLERANCE_S, grain):
-        message = (
-            f"expected rows {step:.4g} s apart, as {episodes.header.rate} per second says, "
-            f"got {gaps.min():.4g} to {gaps.max():.4g} s"
-        )
+    elif (message := off_rate(times, episodes.header.rate)) is not None:
         fix = "correct fps, or resample the rows: readers that count rows are wrong about their time"
         faults.add(number, "uneven-times", where, message, fix, "warning")

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from lapsdata.checks.episode_rows import TIME_TOLERANCE_S
 from lapsdata.errors import LapsError, Problem, SchemaError, spans_told
+from lapsdata.timebase import TIME_TOLERANCE_S, not_rising
 from lapsdata.video.probe import probe
 
 if TYPE_CHECKING:
@@ -118,15 +118,15 @@ def row_times(episodes: Episodes, rows: EpisodeRows, place: int) -> NDArray[np.f
     Raises
     ------
     LapsError
-        They cannot be read, or are not finite.
+        They cannot be read, or do not rise.
     """
     name = episodes.header.time
     if name is None:
         return np.arange(int(episodes.rows[place]), dtype=np.float64) * episodes.header.rate.period_s
-    found: NDArray[np.float64] = rows.read(place, [name])[name].astype(np.float64)
-    if not np.isfinite(found).all():
-        message = "expected finite times, got others: lapsdata check tells where"
-        raise SchemaError(Problem("not-finite", f"episode {int(episodes.number[place])}: {name}", message))
+    stored = rows.read(place, [name])[name]
+    if (message := not_rising(stored)) is not None:
+        raise SchemaError(Problem("times-not-rising", f"episode {int(episodes.number[place])}: {name}", message))
+    found: NDArray[np.float64] = stored.astype(np.float64)
     return found
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from lapsdata.errors import Problem, SchemaError
 from lapsdata.loading._frame_videos import nearest_frames
+from lapsdata.timebase import not_rising
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -93,11 +94,9 @@ def frames_of_rows(
         fix = "record the episode again, or delete it: some of its rows were never seen"
         raise SchemaError(Problem("fewer-frames", f"{video.video.path}: {where}", message, fix))
     # Of rows at one time all but one have another row's frame; NaN is near no frame, and far from none.
-    if not (np.isfinite(row_s).all() and (np.diff(row_s) > 0).all()):
-        row = int(np.argmin(np.isfinite(row_s) & (np.diff(row_s, prepend=-np.inf) > 0)))
-        message = f"expected rising seconds, got {row_s[row]:g} after {row_s[max(row - 1, 0)]:g}"
+    if (fault := not_rising(row_s)) is not None:
         fix = "write the times of the rows again, or leave the camera out (`fields=`)"
-        raise SchemaError(Problem("times-not-rising", f"{video.video.path}: {where}: row {row}", message, fix))
+        raise SchemaError(Problem("times-not-rising", f"{video.video.path}: {where}", fault, fix))
     wanted = row_s + start_s
     nearest = nearest_frames(frame_s, wanted)
     off = np.abs(frame_s[nearest] - wanted)

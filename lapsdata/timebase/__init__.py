@@ -9,11 +9,13 @@ from lapsdata.timebase.nominal import NominalRate, nominal_rate
 from lapsdata.timebase.pieces import piece_starts
 from lapsdata.timebase.rate import FrameRate
 from lapsdata.timebase.resampling import Resampled, resample
+from lapsdata.timebase.row_times import TIME_TOLERANCE_S, not_rising, off_rate
 from lapsdata.timebase.span import FrameSpan
 from lapsdata.timebase.stamps import check_times, frame_end_s
 from lapsdata.timebase.windows import tail_frames, window_starts, window_time_s
 
 __all__ = [
+    "TIME_TOLERANCE_S",
     "FrameRate",
     "FrameSpan",
     "GridFrame",
@@ -26,7 +28,9 @@ __all__ = [
     "frame_to_s",
     "grid_tolerance_s",
     "nominal_rate",
+    "not_rising",
     "off_grid",
+    "off_rate",
     "piece_starts",
     "resample",
     "s_to_frame",

@@ -119,7 +119,9 @@ def test_notes_of_the_reader_are_problems_of_the_set(tmp_path: Path) -> None:
         ("frame_index", with_value(3, 0), "wrong-frame-index", "error", "expected 3 in row 3, got 0 (1 of 6 rows)"),
         ("index", with_value(0, 3), "index-not-rising", "error", "got 3 and 5 in rows 0 and 1"),
         ("index", lambda values: values - 1, "index-overlaps", "warning", "expected it to begin above 3"),
-        ("timestamp", with_value(2, 0.1), "times-not-rising", "error", "got 0.10000000149011612 and 0.1000000"),
+        ("timestamp", with_value(2, 0.1), "times-not-rising", "error", "rising seconds, got 0.1 in row 2 after 0.1"),
+        ("timestamp", with_value(2, np.nan), "times-not-rising", "error", "got nan in row 2 after 0.1"),
+        ("timestamp", with_value(0, np.inf), "times-not-rising", "error", "got inf in row 0"),
         ("timestamp", lambda values: values * 2, "uneven-times", "warning", "expected rows 0.1 s apart, as 10 per"),
         ("timestamp", with_value(5, 0.6), "uneven-times", "warning", "got 0.1 to 0.2 s"),
         ("task_index", with_value(0, 9), "unknown-task", "warning", "expected numbers of the 2 tasks, got 9"),
@@ -315,7 +317,7 @@ def test_errors_of_one_kind_are_one_and_those_of_another_part_another() -> None:
         ("episode_index", 0, "wrong-episode-index", "expected 1 in row 2, got 0 (1 of 6 rows)"),
         ("frame_index", 6, "wrong-frame-index", "expected 2 in row 2, got 6 (1 of 6 rows)"),
         ("index", 0, "index-not-rising", "got 5 and 0 in rows 1 and 2"),
-        ("timestamp", 0.0, "times-not-rising", "and 0.0 in rows 1 and 2"),
+        ("timestamp", 0.0, "times-not-rising", "got 0.0 in row 2 after 0.1"),
         ("timestamp", 0.25, "uneven-times", "got 0.05 to 0.15 s"),
         ("task_index", 2, "unknown-task", "got 2"),
         ("next.reward", np.inf, "not-finite", "got others in 1 of 6 rows"),
@@ -360,10 +362,15 @@ def test_each_fault_of_rows_is_one_problem_of_all_that_have_it(
 def test_faults_of_one_code_in_two_columns_are_two(tmp_path: Path) -> None:
     root = write_lerobot(tmp_path / "set")
     rewrite(rows_of(root, 0), **{"next.reward": with_value(0, np.nan)})
-    rewrite(rows_of(root, 2), timestamp=with_value(1, np.nan), **{"next.reward": with_value(0, np.inf)})
+    stored = pq.read_table(rows_of(root, 2))
+    flat = pa.array(np.where(np.arange(15) == 7, np.inf, 1).astype(np.float32))
+    at = stored.schema.get_field_index("action")
+    vectors = pa.FixedSizeListArray.from_arrays(flat, 3)
+    pq.write_table(stored.set_column(at, "action", vectors), rows_of(root, 2))
+    rewrite(rows_of(root, 2), **{"next.reward": with_value(0, np.inf)})
     assert {(one.code, one.where.rpartition(" ")[2]) for one in checked(root).problems} == {
         ("not-finite", "next.reward"),
-        ("not-finite", "timestamp"),
+        ("not-finite", "action"),
     }
 
 
@@ -386,11 +393,17 @@ def test_a_task_column_that_is_an_annotation_too_is_told_once(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("decode", [False, True])
-def test_times_that_are_not_finite_are_told_with_the_rows_alone(tmp_path: Path, decode: bool) -> None:
-    root = write_lerobot(tmp_path / "set", videos=True)
-    rewrite(rows_of(root, 1), timestamp=with_value(2, np.nan))
+@pytest.mark.parametrize("version", ["v2.1", "v3.0"])
+@pytest.mark.parametrize("change", [with_value(2, np.nan), with_value(2, 0.0), lambda values: values * 0])
+def test_times_that_do_not_rise_are_told_with_the_rows_alone(
+    tmp_path: Path, change: Callable[[np.ndarray], Any], version: str, decode: bool
+) -> None:
+    root = write_lerobot(tmp_path / "set", version=version, videos=True, per_file=1)
+    rewrite(sorted((root / "data").rglob("*.parquet"))[1], timestamp=change)
     found = [problem for problem in checked(root, decode=decode).problems if problem.code != "lag-unknown"]
-    assert [(problem.code, problem.where) for problem in found] == [("not-finite", f"{root}: timestamp")]
+    told = [(problem.code, problem.severity, problem.where) for problem in found]
+    assert told == [("times-not-rising", "error", f"{root}: timestamp")]
+    assert found[0].message.startswith("episode 1: expected rising seconds, got ")
 
 
 def test_an_episode_of_one_row_has_one_frame_which_has_no_rate(tmp_path: Path) -> None:

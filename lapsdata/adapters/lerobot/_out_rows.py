@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pyarrow as pa
+    from numpy.typing import NDArray
 
     from lapsdata.adapters.lerobot.reading import LeRobotSet
 
@@ -61,13 +62,14 @@ def episode_tables(found: LeRobotSet) -> Iterator[pa.Table]:
         yield whole.slice(first, rows)
 
 
-def rows_beside(found: LeRobotSet) -> int:
-    """Return how many rows of its files belong to no episode."""
+def rows_beside(found: LeRobotSet, kept: NDArray[np.bool_] | None = None) -> int:
+    """Return how many rows belong to no episode: of the files of all episodes, or of those that are kept, bool (E,)."""
     from lapsdata.storage.parquet_rows import ParquetRows
 
     episodes = found.episodes
-    used = [episodes.files[file] for file in np.unique(episodes.file_index).tolist()]
-    return sum(len(ParquetRows(found.root / file)) for file in used) - int(episodes.rows.sum())
+    used = np.unique(episodes.file_index if kept is None else episodes.file_index[kept])
+    listed = int(episodes.rows[np.isin(episodes.file_index, used)].sum())
+    return sum(len(ParquetRows(found.root / episodes.files[file])) for file in used.tolist()) - listed
 
 
 def write_rows_v2(root: Path, found: LeRobotSet, chunk: int) -> None:

@@ -8,6 +8,7 @@ frames are carried over. What the new version has no place for is named.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -17,6 +18,7 @@ from lapsdata.adapters.lerobot._out_modality import write_modality
 from lapsdata.adapters.lerobot._out_rows import episode_tables, rows_beside, write_rows_v2, write_rows_v3
 from lapsdata.adapters.lerobot._out_shards import expect_members, pack
 from lapsdata.adapters.lerobot._out_stats import QUANTILES, SetStats, set_stats, told_stats
+from lapsdata.adapters.lerobot._out_times import expect_times
 from lapsdata.adapters.lerobot._out_videos import VideoCounts, copy_whole, cut_videos, join_videos
 from lapsdata.adapters.lerobot.archives import check_archives
 from lapsdata.adapters.lerobot.modality import MODALITY
@@ -27,6 +29,8 @@ from lapsdata.storage.atomic import atomic_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from lapsdata.adapters.lerobot.info import Version
     from lapsdata.adapters.lerobot.reading import LeRobotSet
@@ -81,7 +85,8 @@ def convert_set(
     Raises
     ------
     SchemaError
-        No such target, the version that it has already, or a set that cannot be read.
+        No such target, the version that it has already, or a set that cannot be read. `times-not-rising`: rows of
+        which no time says what frames are theirs, though there are videos.
     CorruptDataError
         Rows or videos that are not as the list of episodes says.
     StorageError
@@ -104,10 +109,12 @@ def convert_set(
         raise SchemaError(Problem("same-format", str(target), message, "copy the folder"))
     if found.info.packed and (wrong := check_archives(source)[1]):
         raise CorruptDataError(*wrong)
-    return write_set(
+    told = expect_times(found)
+    done = write_set(
         found, target, to,
         data_mb=data_mb, video_mb=video_mb, samples_per_shard=samples_per_shard, overwrite=overwrite,
     )  # fmt: skip
+    return replace(done, notes=(*done.notes, *told))
 
 
 def write_set(
@@ -230,10 +237,12 @@ def _of_videos(counts: VideoCounts) -> Problems:
     return found
 
 
-def left_behind(found: LeRobotSet, to: LeRobotTarget, *, modality: bool) -> Problems:
-    """Name the rows and files of a set that are not carried along."""
+def left_behind(
+    found: LeRobotSet, to: LeRobotTarget, *, modality: bool, kept: NDArray[np.bool_] | None = None
+) -> Problems:
+    """Name the rows and files of a set that are not carried along; only the files of episodes that are kept matter."""
     notes, source = Problems(), found.root
-    if left := rows_beside(found):
+    if left := rows_beside(found, kept):
         message = f"{left} rows of its files belong to no episode of its list: they are left out"
         notes.add("rows-left-behind", str(source), message, "keep the source if you need them", "warning")
     beside = [path.name for path in sorted((source / "meta").iterdir()) if not path.name.startswith(_KNOWN_META)]
