@@ -38,6 +38,8 @@ class Adapted(NamedTuple):
         How that rate is known, in words.
     summed : bool
         Whether the files carry digests, which are compared before they are converted.
+    unreadable : tuple of int
+        Of episodes: numbers of those that are listed, and whose rows cannot be read, as far as that was seen.
 
     Examples
     --------
@@ -52,6 +54,7 @@ class Adapted(NamedTuple):
     rate: FrameRate | None = None
     rate_origin: str | None = None
     summed: bool = False
+    unreadable: tuple[int, ...] = ()
 
     def told(self, path: Path) -> tuple[Problem, ...]:
         """Return the notes, and that lengths are not known where they are not."""

@@ -93,7 +93,12 @@ def check_episodes(
             note += ", no frame decoded"
     # What the reader saw of the first rows, all rows and frames tell better.
     exact = any(problem.code.startswith("time-offset") for problem in told)
-    notes = [problem for problem in adapted.notes if not (exact and problem.code == "late-start")]
+    better = {(problem.code, problem.where) for problem in faults}
+    notes = [
+        problem
+        for problem in adapted.notes
+        if not (exact and problem.code == "late-start") and (problem.code, problem.where) not in better
+    ]
     return CheckedItem(path, kind, None, 0, note, (*notes, *faults, *told))
 
 

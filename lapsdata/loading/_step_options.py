@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
-from lapsdata.errors import Problems, SchemaError, listed, whole_number
+from lapsdata.errors import Problem, Problems, SchemaError, listed, spans_told, whole_number
 from lapsdata.loading.source import BatchSpec, FieldSpec
 from lapsdata.schema.episodes import IS_NULL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -22,7 +23,16 @@ if TYPE_CHECKING:
     from lapsdata.timebase import FrameRate
     from lapsdata.video.frame import Pixels
 
-__all__ = ["PAD", "ImageType", "StepOptions", "chosen_episodes", "names_of", "row_offsets", "spec_of_all"]
+__all__ = [
+    "PAD",
+    "ImageType",
+    "StepOptions",
+    "chosen_episodes",
+    "names_of",
+    "opened_episodes",
+    "row_offsets",
+    "spec_of_all",
+]
 
 ImageType = Literal["uint8", "float32"]
 """Frames as 0 to 255, or as 0.0 to 1.0."""
@@ -93,16 +103,14 @@ def _seconds(times: Any) -> list[float]:  # noqa: ANN401 - what a user gives
     return numbers if all(map(math.isfinite, numbers)) else []
 
 
-def chosen_episodes(episodes: Episodes, wanted: Sequence[int] | None) -> NDArray[np.int64]:
-    """Return the places of episodes that are named by their own numbers, in that order: int64 (K,); all for None.
+def chosen_episodes(episodes: Episodes, wanted: Sequence[int]) -> NDArray[np.int64]:
+    """Return the places of episodes that are named by their own numbers, in that order: int64 (K,).
 
     Raises
     ------
     SchemaError
         Numbers that no episode has, or that stand twice: all of them.
     """
-    if wanted is None:
-        return np.arange(len(episodes))
     found = Problems("episodes")
     numbers = [whole_number(number) for number in wanted]
     if not numbers or None in numbers:
@@ -118,6 +126,19 @@ def chosen_episodes(episodes: Episodes, wanted: Sequence[int] | None) -> NDArray
         found.add("episode-twice", "", f"expected each episode once, got {values[counts > 1].tolist()[:12]} again")
     found.raise_as(SchemaError)
     return np.searchsorted(episodes.number, asked)
+
+
+def opened_episodes(
+    episodes: Episodes, wanted: Sequence[int] | None, unreadable: Sequence[int], root: Path
+) -> tuple[NDArray[np.int64], tuple[Problem, ...]]:
+    """Return the places of the episodes that steps are of, and which are left out where nobody names any."""
+    lost = np.isin(episodes.number, list(unreadable))
+    if wanted is not None or not lost.any():
+        return np.arange(len(episodes)) if wanted is None else chosen_episodes(episodes, wanted), ()
+    numbers = spans_told(episodes.number[lost].tolist())
+    message = f"{int(lost.sum())} of {len(episodes)} episodes are left out, as their rows cannot be read: {numbers}"
+    fix = "mend their files; `episodes=` still names them"
+    return np.flatnonzero(~lost), (Problem("episodes-left-out", str(root), message, fix, "warning"),)
 
 
 @dataclass(frozen=True)

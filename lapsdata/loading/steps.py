@@ -22,7 +22,15 @@ from lapsdata.loading._selection import check_ids
 from lapsdata.loading._step_changes import StepChanges, rotation_changes, states_of
 from lapsdata.loading._step_frames import StepFrames
 from lapsdata.loading._step_meta import EpisodeSpan, StepMeta
-from lapsdata.loading._step_options import PAD, StepOptions, chosen_episodes, names_of, row_offsets, spec_of_all
+from lapsdata.loading._step_options import (
+    PAD,
+    StepOptions,
+    chosen_episodes,
+    names_of,
+    opened_episodes,
+    row_offsets,
+    spec_of_all,
+)
 from lapsdata.loading._step_rows import AskedRows, StepRows
 from lapsdata.loading._step_spec import normalisations, require_specification, specification, stats_of_rows
 from lapsdata.loading._step_transform import transform_name, transformed
@@ -489,7 +497,8 @@ def open_steps(
         at the row alone, without an axis of time. GR00T's names are known too (`video.ego_view`, `state.left_arm`,
         `annotation.human.validity`).
     episodes : sequence of int, optional
-        Numbers of episodes, as the data set counts them; all by default.
+        Numbers of episodes, as the data set counts them; all by default, but for those of which opening has seen that
+        their file of rows cannot be read: `notes` names them.
     fields : sequence of str, optional
         What a batch holds by default, in this order; all features and cameras by default, of groups and other names
         those that `delta_timestamps` names.
@@ -565,8 +574,8 @@ def open_steps(
     stored = spec_of_all(every, offsets, options)
     changes = StepChanges(rotation_changes(rotations, header), states_of(relative, header, stored))
     spec = changes.spec(stored)
-    meta = StepMeta(folder_of_rows(root), every, adapted.told(root))
-    chosen = chosen_episodes(every, episodes)
+    chosen, left_out = opened_episodes(every, episodes, adapted.unreadable, root)
+    meta = StepMeta(folder_of_rows(root), every, (*adapted.told(root), *left_out))
     given = stats_of_rows(meta, chosen, normalize or {}, others) if stats == "rows" else stats
     numbers = normalisations(
         normalize, given, header, spec, others, changed=changes.names, deltas=frozenset(offsets), clip=clip

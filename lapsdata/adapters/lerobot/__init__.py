@@ -38,8 +38,14 @@ def recognises(path: Path) -> str | None:
 def read(path: Path, *, strict: bool = False) -> Adapted:
     """Read a data set; see `read_set`."""
     found = read_set(path, strict=strict)
-    rate_origin, summed = f"fps of {INFO}", found.info.packed
-    return Adapted(found.episodes, found.notes, rate=found.info.rate, rate_origin=rate_origin, summed=summed)
+    return Adapted(
+        found.episodes,
+        found.notes,
+        rate=found.info.rate,
+        rate_origin=f"fps of {INFO}",
+        summed=found.info.packed,
+        unreadable=tuple(found.unreadable.tolist()),
+    )
 
 
 def own(path: Path) -> str:

@@ -11,12 +11,13 @@ import numpy as np
 from lapsdata.adapters.lerobot.info import DEFAULTS, INFO
 from lapsdata.adapters.lerobot.layout import numbers_of
 from lapsdata.containers.episodes import shared_starts
-from lapsdata.errors import Problem, spans_told
+from lapsdata.errors import LapsError, Problem, spans_told
 from lapsdata.schema import Feature
 from lapsdata.storage.atomic import storage_errors
 from lapsdata.storage.parquet_rows import ParquetRows
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     import pyarrow as pa
@@ -26,7 +27,15 @@ if TYPE_CHECKING:
     from lapsdata.adapters.lerobot.layout import Places
     from lapsdata.storage.archive_path import ArchivePath
 
-__all__ = ["doubtful_starts", "late_start", "missing_files", "stated_totals", "with_columns"]
+__all__ = [
+    "doubtful_starts",
+    "late_start",
+    "missing_files",
+    "readable_rows",
+    "stated_totals",
+    "unreadable_rows",
+    "with_columns",
+]
 
 
 def doubtful_starts(root: Path, numbers: NDArray[np.int64], places: Places) -> list[Problem]:
@@ -130,10 +139,10 @@ def stated_totals(root: Path, info: Info, episodes: pa.Table) -> list[Problem]:
     return found
 
 
-def with_columns(root: Path, info: Info, file: str) -> tuple[Info, list[Problem]]:
+def with_columns(root: Path, info: Info, rows: ParquetRows) -> tuple[Info, list[Problem]]:
     """Return `info` with the columns that a file of rows has, and how they differ from those that it names."""
-    path = root / file
-    on_disk = {feature.name: feature for feature in map(_feature, ParquetRows(path).schema) if feature is not None}
+    file = rows.path.relative_to(root)
+    on_disk = {feature.name: feature for feature in map(_feature, rows.schema) if feature is not None}
     declared = {feature.name: feature for feature in info.features}
     images = {camera.name for camera in info.cameras}
     found: list[Problem] = []
@@ -164,13 +173,53 @@ def with_columns(root: Path, info: Info, file: str) -> tuple[Info, list[Problem]
     return replace(info, features=tuple(features)), found
 
 
-def late_start(root: Path, file: str, first_row: int) -> list[Problem]:
+def readable_rows(root: Path, places: Places) -> tuple[ParquetRows, dict[int, LapsError]]:
+    """Return the first file of rows that opens, and what is wrong with those before it, by `places.file_index`.
+
+    Raises
+    ------
+    LapsError
+        None opens: what is wrong with the first.
+    """
+    refused: dict[int, LapsError] = {}
+    for index in dict.fromkeys(places.file_index.tolist()):
+        try:
+            rows = ParquetRows(root / places.files[index])
+            _ = rows.schema
+        except LapsError as error:
+            refused[index] = error
+        else:
+            return rows, refused
+    first = next(iter(refused.values()))
+    problem = first.problems[0]
+    alike = f"; none of {len(refused)} files of rows opens" if len(refused) > 1 else ""
+    raise type(first)(replace(problem, message=problem.message + alike))
+
+
+def unreadable_rows(refused: Mapping[int, LapsError], numbers: NDArray[np.int64], places: Places) -> list[Problem]:
+    """Tell files of rows that do not open, those of one kind together, with their episodes."""
+    kinds: dict[str, list[tuple[int, Problem]]] = {}
+    for index, error in refused.items():
+        kinds.setdefault(error.problems[0].code, []).append((index, error.problems[0]))
+    found = []
+    for files in kinds.values():
+        first = files[0][1]
+        lost = numbers[np.isin(places.file_index, [index for index, _ in files])].tolist()
+        alike = f"; alike in {len(files)} files" if len(files) > 1 else ""
+        message = f"{first.message}{alike}: rows of episodes {spans_told(lost)} cannot be read"
+        found.append(replace(first, message=message, severity="warning"))
+    return found
+
+
+def late_start(rows: ParquetRows, first_row: int) -> list[Problem]:
     """Tell when the rows of an episode, of this first row of a file, do not begin at time 0."""
-    rows = ParquetRows(root / file)
     if "timestamp" not in rows.schema.names or not first_row < len(rows):
         return []
     group = int(np.searchsorted(rows.bounds, first_row, "right")) - 1
-    times = rows.read(group, ["timestamp"])["timestamp"].reshape(-1)
+    try:
+        times = rows.read(group, ["timestamp"])["timestamp"].reshape(-1)
+    except LapsError as error:
+        return [replace(problem, severity="warning") for problem in error.problems]
     begin = float(times[first_row - int(rows.bounds[group])])
     if begin == 0.0:
         return []
@@ -178,7 +227,7 @@ def late_start(root: Path, file: str, first_row: int) -> list[Problem]:
         f"expected rows that begin at 0 s, got {begin:g} s: their times are kept, and rows are shown with the frames "
     )
     fix = "write times from 0, or leave them: a constant offset from the frames is part of the reading"
-    return [Problem("late-start", f"{root / file}: timestamp", f"{message}of their number", fix, "info")]
+    return [Problem("late-start", f"{rows.path}: timestamp", f"{message}of their number", fix, "info")]
 
 
 def _feature(field: pa.Field) -> Feature | None:

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
+from lapsdata.adapters.lerobot._out_expected import expect_rows
 from lapsdata.adapters.lerobot._out_meta import CHUNK, DATA_MB, VIDEO_MB, told_of, write_info, write_meta
 from lapsdata.adapters.lerobot._out_modality import write_modality
 from lapsdata.adapters.lerobot._out_rows import episode_tables, rows_beside, write_rows_v2, write_rows_v3
 from lapsdata.adapters.lerobot._out_shards import expect_members, pack
 from lapsdata.adapters.lerobot._out_stats import QUANTILES, SetStats, set_stats, told_stats
-from lapsdata.adapters.lerobot._out_times import expect_times
 from lapsdata.adapters.lerobot._out_videos import VideoCounts, copy_whole, cut_videos, join_videos
 from lapsdata.adapters.lerobot.archives import check_archives
 from lapsdata.adapters.lerobot.modality import MODALITY
@@ -109,7 +109,7 @@ def convert_set(
         raise SchemaError(Problem("same-format", str(target), message, "copy the folder"))
     if found.info.packed and (wrong := check_archives(source)[1]):
         raise CorruptDataError(*wrong)
-    told = expect_times(found)
+    told = expect_rows(found)
     done = write_set(
         found, target, to,
         data_mb=data_mb, video_mb=video_mb, samples_per_shard=samples_per_shard, overwrite=overwrite,

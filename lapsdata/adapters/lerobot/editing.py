@@ -17,10 +17,10 @@ from lapsdata.adapters.lerobot._edit_choice import chosen_episodes, kept_splits
 from lapsdata.adapters.lerobot._edit_merge import expect_alike, merged_tasks
 from lapsdata.adapters.lerobot._edit_names import names_of
 from lapsdata.adapters.lerobot._edit_rows import edited_tables
+from lapsdata.adapters.lerobot._out_expected import expect_rows
 from lapsdata.adapters.lerobot._out_meta import CHUNK, DATA_MB, VIDEO_MB, told_of, write_info, write_json, write_meta
 from lapsdata.adapters.lerobot._out_rows import FileNumber, write_rows_v3
 from lapsdata.adapters.lerobot._out_stats import SetStats, told_stats
-from lapsdata.adapters.lerobot._out_times import expect_times
 from lapsdata.adapters.lerobot._out_videos import VIDEO_V3, ended
 from lapsdata.adapters.lerobot.converting import left_behind, version_of, video_ends, write_set
 from lapsdata.adapters.lerobot.info import INFO, read_json
@@ -129,7 +129,7 @@ def edit_sets(
     for part in parts[1:]:
         notes.extend(part.found.notes)
     for part in parts:
-        notes.extend(expect_times(part.fewer, names.dropped))
+        notes.extend(expect_rows(part.fewer, names.dropped))
     modalities = _modalities(parts, names, notes)
     expect_alike(found, names, modalities)
     chosen: LeRobotTarget = cast("LeRobotTarget", f"lerobot-{found[0].version[1:]}") if to is None else to

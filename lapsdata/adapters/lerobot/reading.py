@@ -12,7 +12,9 @@ from lapsdata.adapters.lerobot._faults import (
     doubtful_starts,
     late_start,
     missing_files,
+    readable_rows,
     stated_totals,
+    unreadable_rows,
     with_columns,
 )
 from lapsdata.adapters.lerobot.info import INFO, read_info
@@ -54,6 +56,9 @@ class LeRobotSet:
         Those whose rows are there.
     notes : tuple of Problem
         What was found wrong and left as it is, and what was left out.
+    unreadable : int64 (K,)
+        Numbers of episodes whose file of rows does not open, of the files that had to be looked at: the first ones, up
+        to one that does.
     """
 
     root: Path
@@ -61,6 +66,7 @@ class LeRobotSet:
     info: Info
     episodes: Episodes
     notes: tuple[Problem, ...]
+    unreadable: NDArray[np.int64]
 
     def expect_loose(self) -> None:
         """Refuse shards, of whose episodes none has a file of its own.
@@ -94,6 +100,8 @@ class LeRobotSet:
 def read_set(root: Path, *, strict: bool = False) -> LeRobotSet:
     """Read what a data set says of itself; of rows only the types of the first file are looked at, of videos nothing.
 
+    Where that file does not open, the next one is taken, and its episodes are noted: to read their rows is an error.
+
     Parameters
     ----------
     root : Path
@@ -106,9 +114,9 @@ def read_set(root: Path, *, strict: bool = False) -> LeRobotSet:
     SchemaError
         What cannot be read: all of a file at once; with `strict` whatever would else be a note of severity "warning".
     UnknownFormatError
-        A Git LFS pointer stands for a file.
+        A Git LFS pointer stands for a table of `meta/`, or for every file of rows; with `strict` for one of them.
     CorruptDataError
-        A table that is cut short or damaged.
+        Tables that are cut short or damaged, in the same way.
     StorageError
         It is not there or may not be read.
 
@@ -143,15 +151,21 @@ def read_set(root: Path, *, strict: bool = False) -> LeRobotSet:
     if not there.any():
         raise SchemaError(*(p for p in lost))
     table, places = table.filter(there), _kept(places, there)
-    info, undeclared = with_columns(root, info, places.files[int(places.file_index[0])])
+    number = numbers_of(table, "episode_index", _EPISODES)
+    rows, refused = readable_rows(root, places)
+    if strict and refused:
+        raise next(iter(refused.values()))
+    notes.extend(unreadable_rows(refused, number, places))
+    info, undeclared = with_columns(root, info, rows)
     notes.extend(undeclared)
-    notes.extend(late_start(root, places.files[int(places.file_index[0])], int(places.first_row[0])))
+    readable = ~np.isin(places.file_index, list(refused))
+    notes.extend(late_start(rows, int(places.first_row[readable][0])))
     tasks, more = _tasks(root)
     notes.extend(more)
     task_number, task_stop, tasks = _task_rows(table, tasks, str(listed.files[0]))
     episodes = Episodes(
         header=_header(root, info, version, tasks, notes, listed.files),
-        number=numbers_of(table, "episode_index", _EPISODES),
+        number=number,
         rows=numbers_of(table, "length", _EPISODES),
         groups=None,
         task_number=task_number,
@@ -160,7 +174,7 @@ def read_set(root: Path, *, strict: bool = False) -> LeRobotSet:
     )
     if strict and any(problem.severity != "info" for problem in notes):
         raise SchemaError(*(problem for problem in notes if problem.severity != "info"))
-    return LeRobotSet(root, version, info, episodes, tuple(notes))
+    return LeRobotSet(root, version, info, episodes, tuple(notes), number[~readable])
 
 
 def _damage(root: ArchivePath, places: Places) -> list[Problem]:

@@ -1,24 +1,25 @@
-"""Rows whose times do not rise, before anything is written of them: carried over as they are, or refused."""
+"""Rows of a set before anything is written of them: files that cannot be read, and times that do not rise."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lapsdata.errors import Problem, SchemaError, spans_told
+from lapsdata.errors import LapsError, Problem, SchemaError, spans_told
 from lapsdata.storage.episode_rows import EpisodeRows
 from lapsdata.timebase import not_rising
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from lapsdata.adapters.lerobot.reading import LeRobotSet
 
-__all__ = ["expect_times"]
+__all__ = ["expect_rows"]
 
 _CODE = "times-not-rising"
 
 
-def expect_times(found: LeRobotSet, dropped: Collection[str] = ()) -> list[Problem]:
+def expect_rows(found: LeRobotSet, dropped: Collection[str] = ()) -> list[Problem]:
     """Return which episodes have rows whose times do not rise, all of them in one note.
 
     Frames are found by the times of rows: beside videos, where the episodes of a file lie one behind the other, such a
@@ -29,20 +30,25 @@ def expect_times(found: LeRobotSet, dropped: Collection[str] = ()) -> list[Probl
     ------
     SchemaError
         Episodes of them have videos.
-    CorruptDataError, StorageError
-        A file of rows that cannot be read.
+    CorruptDataError, UnknownFormatError, StorageError
+        Files of rows that cannot be read: what is wrong with the first, and all episodes that are lost with it.
     """
     episodes, time = found.episodes, found.episodes.header.time
-    if time is None:
-        return []
     rows = EpisodeRows(found.root, episodes)
-    alone, shown = dict[int, str](), dict[int, str]()
+    alone, shown, lost = dict[int, str](), dict[int, str](), dict[int, LapsError]()
     cameras = episodes.video_index.keys() - set(dropped)
     for place, number in enumerate(episodes.number.tolist()):
-        fault = not_rising(rows.read(place, [time])[time])
+        try:
+            columns = rows.read(place, [] if time is None else [time])
+        except LapsError as error:
+            lost[number] = error
+            continue
+        fault = None if time is None else not_rising(columns[time])
         if fault is not None:
             seen = any(episodes.video_index[camera][place] >= 0 for camera in cameras)
             (shown if seen else alone)[number] = fault
+    if lost:
+        _refuse(lost)
     where = f"{found.root}: {time}"
     if shown:
         fix = "write the times again, or leave out these episodes or the cameras (--without-episodes, --drop)"
@@ -51,6 +57,14 @@ def expect_times(found: LeRobotSet, dropped: Collection[str] = ()) -> list[Probl
         message = f"{_told(alone)}: they are carried over as they are"
         return [Problem(_CODE, where, message, "write the times again", "warning")]
     return []
+
+
+def _refuse(lost: Mapping[int, LapsError]) -> None:
+    first = next(iter(lost.values()))
+    problem = first.problems[0]
+    message = f"{problem.message}: rows of episodes {spans_told(lost)} cannot be read"
+    fix = f"{problem.fix or 'mend the file'}, or leave these episodes out (--without-episodes)"
+    raise type(first)(replace(problem, message=message, fix=fix))
 
 
 def _told(faults: dict[int, str]) -> str:
