@@ -319,7 +319,7 @@ def report(problems: Iterable[Problem]) -> None:
 @contextmanager
 def progress(
     title: str, total: int | None = None, *, unit: str = "items", every_s: float = 10.0, none: bool = True
-) -> Iterator[Callable[[int], None]]:
+) -> Iterator[Callable[..., None]]:
     """Show how far some work is, on standard error: a bar on a terminal, elsewhere a line now and then.
 
     Rate and remaining time are taken from the first units on: what comes before them (loading, compiling) is done once.
@@ -340,7 +340,8 @@ def progress(
     Yields
     ------
     callable
-        To be called with the number of units done since the last call.
+        To be called with the number of units done since the last call, and with what was counted where it is something
+        else than `unit`. Units of several kinds are counted apart, and have no rate.
 
     Examples
     --------
@@ -367,14 +368,14 @@ class _PlainProgress:
 
     def __init__(self, title: str, total: int | None, unit: str, every_s: float, *, none: bool) -> None:
         self._none = none
-        self._title, self._total, self._unit, self._every_s = title, total, unit, every_s
+        self._title, self._total, self._every_s = title, total, every_s
         self._start = self._told = monotonic()
-        self._done = 0
+        self._units = _Units(unit)
         # When the first units were done, and how many those were.
         self._first: tuple[float, int] | None = None
 
-    def advance(self, units: int) -> None:
-        self._done += units
+    def advance(self, units: int, unit: str | None = None) -> None:
+        self._units.add(units, unit)
         now = monotonic()
         if self._first is None and units:
             self._first = now, units
@@ -386,26 +387,59 @@ class _PlainProgress:
         since, before = self._first or (now, 0)
         if now <= since:
             return ""
-        rate = (self._done - before) / (now - since)
+        rate = (self._units.done - before) / (now - since)
         left = ""
         if self._total is not None and rate > 0:
-            left = f", {_duration((self._total - self._done) / rate)} left"
-        return f", {_rate(rate, self._unit)}{left}"
+            left = f", {_duration((self._total - self._units.done) / rate)} left"
+        return f"{self._units.pace(rate)}{left}"
 
     def end(self, how: str) -> None:
-        if not self._done and not self._none:
+        if not self._units.done and not self._none:
             return
         elapsed = monotonic() - self._start
-        rate = f", {_rate(self._done / elapsed, self._unit)}" if elapsed > 0 else ""
+        rate = self._units.pace(self._units.done / elapsed) if elapsed > 0 else ""
         note(f"{self._title}: {how} {self._count()} in {_duration(elapsed)}{rate}")
 
     def _count(self) -> str:
-        of = "" if self._total is None else f"/{self._total}"
-        return f"{self._done}{of} {self._unit}"
+        return self._units.text("" if self._total is None else f"/{self._total}")
+
+
+class _Units:
+    """What was counted, by its kind."""
+
+    def __init__(self, usual: str) -> None:
+        self._usual = usual
+        self._counts: dict[str, int] = {}
+
+    @property
+    def done(self) -> int:
+        return sum(self._counts.values())
+
+    def add(self, units: int, unit: str | None) -> None:
+        kind = unit or self._usual
+        self._counts[kind] = self._counts.get(kind, 0) + units
+
+    def text(self, of: str = "") -> str:
+        counts = self._counts or {self._usual: 0}
+        return " and ".join(f"{count}{of} {unit}" for unit, count in counts.items())
+
+    def pace(self, per_s: float) -> str:
+        """Return what follows a count: units of two kinds have no pace."""
+        return "" if len(self._counts) > 1 else f", {_rate(per_s, self._kind)}"
+
+    def label(self, per_s: float | None) -> str:
+        """Return what stands beside a bar, which counts all units as one."""
+        if len(self._counts) > 1:
+            return self.text()
+        return self._kind if per_s is None else _rate(per_s, self._kind)
+
+    @property
+    def _kind(self) -> str:
+        return next(iter(self._counts), self._usual)
 
 
 @contextmanager
-def _bar(terminal: Console, title: str, total: int | None, unit: str) -> Iterator[Callable[[int], None]]:
+def _bar(terminal: Console, title: str, total: int | None, unit: str) -> Iterator[Callable[..., None]]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
@@ -417,12 +451,12 @@ def _bar(terminal: Console, title: str, total: int | None, unit: str) -> Iterato
     )
     with Progress(*columns, console=terminal) as bar:
         task = bar.add_task(shown(title), total=total, rate=unit)
+        counted = _Units(unit)
 
-        def advance(units: int) -> None:
+        def advance(units: int, unit: str | None = None) -> None:
             bar.advance(task, units)
-            speed = bar.tasks[0].speed
-            if speed is not None:
-                bar.update(task, rate=_rate(speed, unit))
+            counted.add(units, unit)
+            bar.update(task, rate=counted.label(bar.tasks[0].speed))
 
         yield advance
 

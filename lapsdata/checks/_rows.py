@@ -6,7 +6,7 @@ import contextlib
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -26,8 +26,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Advance", "ReadWindows", "read_windows", "sum_windows"]
 
-Advance = Callable[[int], None]
-"""Called with the number of windows read since the last call."""
+
+class Advance(Protocol):
+    """Called with the number of windows read since the last call; of something else also with what it is."""
+
+    def __call__(self, units: int, unit: str = "windows", /) -> None:
+        """Count units."""
+
 
 _Buffers = Mapping[str, "NDArray[Any]"]
 _Read = Callable[[str, int, int, _Buffers], "NDArray[Any]"]

@@ -37,7 +37,7 @@ def check_rows(root: Path, episodes: Episodes, rows: EpisodeRows, faults: Shared
     faults : SharedFaults
         What is found is added to it.
     advance : callable
-        Called with the number of rows read since the last call.
+        Called with the number of rows read since the last call, and that they are rows.
 
     Returns
     -------
@@ -63,7 +63,7 @@ def check_rows(root: Path, episodes: Episodes, rows: EpisodeRows, faults: Shared
         if time is not None:
             _check_times(f"{root}: {time}", number, columns[time], episodes, faults)
         read += int(episodes.rows[place])
-        advance(int(episodes.rows[place]))
+        advance(int(episodes.rows[place]), "rows")
     return read
 
 

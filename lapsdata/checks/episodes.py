@@ -51,7 +51,7 @@ def check_episodes(
     adapter : Adapter
         The one that knows it.
     advance : callable
-        Called with the number of rows read since the last call.
+        Called with the number of rows read since the last call, and that they are rows.
     decode : bool
         Whether every frame is decoded too, and its motion compared with that of the joints.
     rate : str, optional
@@ -62,7 +62,7 @@ def check_episodes(
     >>> import pathlib, tempfile
     >>> from lapsdata.testing.episode_sets import write_lerobot
     >>> root = write_lerobot(pathlib.Path(tempfile.mkdtemp()) / "set", lengths=(4, 6))
-    >>> check_episodes(root, episodes_adapter(root), lambda _: None).found
+    >>> check_episodes(root, episodes_adapter(root), lambda *_: None).found
     'lerobot: 2 episodes, 10 of 10 rows read'
     """
     kind = adapter.name

@@ -37,7 +37,7 @@ def check_integrity(
     force: bool = False,
     decode: bool = False,
     rate: str | None = None,
-    advance: Advance = lambda _: None,
+    advance: Advance = lambda *_: None,
 ) -> IntegrityReport:
     """Read files from their first byte to their last, and compare them with their checksums.
 
@@ -57,7 +57,7 @@ def check_integrity(
     rate : str, optional
         Rows per second of robot episodes that do not say it.
     advance : callable
-        Called with the number of windows, or rows of episodes, read since the last call.
+        Called with the number of windows read since the last call; with that of rows of episodes, and "rows".
 
     Returns
     -------

@@ -33,7 +33,7 @@ POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n"
 def checked(root: Path, *, decode: bool = False) -> CheckedItem:
     adapter = episodes_adapter(root)
     assert adapter is not None
-    return check_episodes(root, adapter, lambda _: None, decode=decode)
+    return check_episodes(root, adapter, lambda *_: None, decode=decode)
 
 
 def codes(root: Path) -> list[str]:
@@ -92,10 +92,10 @@ def test_a_set_without_faults(tmp_path: Path, version: str, videos: bool) -> Non
 def test_a_set_is_one_item_of_a_folder_and_its_rows_are_counted(tmp_path: Path) -> None:
     write_lerobot(tmp_path / "sets/first")
     write_lerobot(tmp_path / "sets/second", version="v3.0")
-    seen: list[int] = []
-    report = check_integrity([tmp_path / "sets"], advance=seen.append)
+    seen: list[tuple[int, str]] = []
+    report = check_integrity([tmp_path / "sets"], advance=lambda *told: seen.append(told))
     assert [(item.path.name, item.status) for item in report.items] == [("first", "ok"), ("second", "ok")]
-    assert sum(seen) == 30
+    assert (sum(rows for rows, _ in seen), {unit for _, unit in seen}) == (30, {"rows"})
 
 
 def test_a_set_that_cannot_be_read_is_an_item_with_an_error(tmp_path: Path) -> None:

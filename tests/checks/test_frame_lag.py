@@ -61,7 +61,7 @@ def moving_set(root: Path, late: int, *, seed: int = 0) -> Path:
 def said_of_lag(root: Path) -> Problem:
     adapter = episodes_adapter(root)
     assert adapter is not None
-    (found,) = check_episodes(root, adapter, lambda _: None, decode=True).problems
+    (found,) = check_episodes(root, adapter, lambda *_: None, decode=True).problems
     return found
 
 

@@ -19,6 +19,7 @@ from lapsdata import formats
 from lapsdata.checks import integrity
 from lapsdata.checks.outcome import IntegrityReport
 from lapsdata.loading.loader import Loader
+from lapsdata.testing.episode_sets import write_lerobot
 from lapsdata.testing.numbers import Numbers
 from lapsdata.testing.samples import sample_energies, sample_tracks
 
@@ -93,6 +94,13 @@ def test_a_person_sees_each_item_the_ledgers_and_a_line_for_all(inside: Inside, 
         "written; make a list of checksums beside it: lapsdata check PATH --seal [unverified]"
     ]
     assert done.stderr.startswith("check: done: 9 windows in ")
+
+
+def test_rows_of_episodes_are_counted_as_rows(inside: Inside, tmp_path: Path) -> None:
+    write_lerobot(tmp_path / "set", lengths=(4, 6))
+    assert inside("check", "set").stderr.startswith("check: done: 10 rows in ")
+    formats.write(tmp_path / "clip.h5", sample_tracks(windows=3))
+    assert inside("check", "set", "clip.h5").stderr.startswith("check: done: 10 rows and 3 windows in ")
 
 
 def test_a_script_sees_one_document(inside: Inside, folder: Path) -> None:

@@ -256,6 +256,19 @@ def test_the_pace_is_that_of_what_followed_the_first_units(capsys: pytest.Captur
     ]
 
 
+def test_units_of_several_kinds_are_counted_apart(capsys: pytest.CaptureFixture[str], clock: Clock) -> None:
+    with console.progress("check", unit="windows", every_s=1) as advance:
+        for units, kind in ((4, "rows"), (6, "rows"), (3, None)):
+            clock.now += 2
+            advance(units, kind)
+    assert capsys.readouterr().err.splitlines() == [
+        "check: 4 rows",
+        "check: 10 rows, 3.0 rows/s",
+        "check: 10 rows and 3 windows",
+        "check: done: 10 rows and 3 windows in 6 s",
+    ]
+
+
 def test_progress_in_no_time_has_no_rate(capsys: pytest.CaptureFixture[str], clock: Clock) -> None:
     with console.progress("read", 1, every_s=0) as advance:
         clock.now += 0.5
@@ -309,6 +322,17 @@ def test_progress_is_a_bar_on_a_terminal(switch_on: Callable[[], Terminal]) -> N
             advance(1)
     assert "track" in terminal.getvalue()
     assert "3/3" in terminal.getvalue()
+
+
+@pytest.mark.parametrize(("counted", "told"), [(["rows", "rows"], "rows"), (["rows", None], "4 rows and 4 windows")])
+def test_a_bar_names_what_it_counts(switch_on: Callable[[], Terminal], counted: list[str | None], told: str) -> None:
+    terminal = switch_on()
+    with console.progress("check", unit="windows") as advance:
+        for kind in counted:
+            advance(4, kind)
+    last = terminal.getvalue().rpartition("8/?")[2]
+    assert told in last
+    assert ("windows" in last) == (None in counted)
 
 
 WARNINGS = """
