@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["CATALOG", "DEFAULTS", "INFO", "SHARD", "SHARDS", "Info", "Version", "read_info", "read_json", "read_text"]
+__all__ = ["CATALOG", "DEFAULTS", "INFO", "SHARD", "SHARDS", "Info", "Version", "read_info", "read_json"]
 
 INFO = "meta/info.json"
 
@@ -85,7 +85,9 @@ def read_json(path: Path) -> Any:  # noqa: ANN401 - whatever JSON holds
     Raises
     ------
     SchemaError
-        No JSON; `git-lfs-pointer` where a pointer stands for the file.
+        No JSON.
+    UnknownFormatError
+        A Git LFS pointer stands for the file.
     StorageError
         It cannot be read.
 
@@ -97,32 +99,13 @@ def read_json(path: Path) -> Any:  # noqa: ANN401 - whatever JSON holds
     >>> read_json(path)
     {'fps': 20}
     """
-    text = read_text(path, "JSON")
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise SchemaError(Problem("not-json", str(path), f"expected JSON, got: {error}")) from None
-
-
-def read_text(path: Path, kind: str) -> str:
-    """Return the text of a file of some kind.
-
-    Raises
-    ------
-    SchemaError
-        Bytes that are no UTF-8.
-    UnknownFormatError
-        A Git LFS pointer stands for the file.
-    StorageError
-        It cannot be read.
-    """
     with storage_errors(path, "read"):
         data = path.read_bytes()
-    refuse_pointer(data, path, kind)
+    refuse_pointer(data, path, "JSON")
     try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise SchemaError(Problem("not-json", str(path), f"expected {kind} in UTF-8, got: {error}")) from None
+        return json.loads(data.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise SchemaError(Problem("not-json", str(path), f"expected JSON, got: {error}")) from None
 
 
 def read_info(root: Path) -> Info:

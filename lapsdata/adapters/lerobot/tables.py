@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from lapsdata.adapters.lerobot.info import read_text
 from lapsdata.errors import Problem, Problems, SchemaError
 from lapsdata.storage.atomic import storage_errors
+from lapsdata.storage.lfs_pointer import LFS_HEAD, refuse_pointer
 from lapsdata.storage.parquet_rows import read_parquet
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     import pyarrow as pa
 
-__all__ = ["MetaTable", "find_table", "joined", "json_lines", "parquet_files"]
+__all__ = ["MetaTable", "each_line", "find_table", "joined", "json_lines", "parquet_files"]
 
 
 class MetaTable(NamedTuple):
@@ -118,26 +118,39 @@ def json_lines(path: Path) -> tuple[list[dict[str, Any]], tuple[Problem, ...]]:
     StorageError
         It cannot be read.
     """
-    lines = read_text(path, "JSON lines").splitlines()
-    found, rows, blank = Problems(str(path)), [], 0
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            blank += 1
-            continue
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            found.add("not-json", f"line {number}", f"expected a JSON object, got: {error}")
-            continue
-        if isinstance(row, dict):
-            rows.append(row)
-        else:
-            found.add("wrong-type", f"line {number}", f"expected a JSON object, got {type(row).__name__}")
+    found, every = Problems(), list(each_line(path))
+    found.extend(line for line in every if isinstance(line, Problem))
     found.raise_as(SchemaError)
+    rows = [line for line in every if isinstance(line, dict)]
+    blank = len(every) - len(rows)
     if not blank:
         return rows, ()
-    message = f"{blank} blank of {len(lines)} lines are left out"
+    message = f"{blank} blank of {len(every)} lines are left out"
     return rows, (Problem("blank-lines", str(path), message, "delete them: some readers stop there", "info"),)
+
+
+def each_line(path: Path) -> Iterator[dict[str, Any] | Problem | None]:
+    """Give the object of each line of a file of JSON lines, one after the other: a file may be larger than memory.
+
+    A blank line gives None, and one that is no object what is wrong with it; raises as `json_lines` otherwise.
+    """
+    with storage_errors(path, "read"), path.open("rb") as file:
+        refuse_pointer(file.read(len(LFS_HEAD)), path, "JSON lines")
+        file.seek(0)
+        for number, line in enumerate(file, 1):
+            where = f"{path}: line {number}"
+            if not line.strip():
+                yield None
+                continue
+            try:
+                row = json.loads(line.decode("utf-8-sig"))
+            except (ValueError, RecursionError) as error:
+                yield Problem("not-json", where, f"expected a JSON object, got: {error}")
+                continue
+            if isinstance(row, dict):
+                yield row
+            else:
+                yield Problem("wrong-type", where, f"expected a JSON object, got {type(row).__name__}")
 
 
 def _read(path: Path, leave_out: str | None) -> pa.Table:
