@@ -8,5 +8,16 @@ from __future__ import annotations
 
 from lapsdata.adapters._adapter import Adapted, Adapter, Writer, find_adapter, read_adapted, writers
 from lapsdata.adapters._edits import EpisodesEdit
+from lapsdata.adapters._stated import Stated, StatedStats
 
-__all__ = ["Adapted", "Adapter", "EpisodesEdit", "Writer", "find_adapter", "read_adapted", "writers"]
+__all__ = [
+    "Adapted",
+    "Adapter",
+    "EpisodesEdit",
+    "Stated",
+    "StatedStats",
+    "Writer",
+    "find_adapter",
+    "read_adapted",
+    "writers",
+]

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
     from pathlib import Path
 
+    from lapsdata.adapters._stated import StatedStats
     from lapsdata.containers import Container
     from lapsdata.formats import WriteReport
     from lapsdata.timebase import FrameRate
@@ -119,6 +120,8 @@ class Adapter:
         The names of what `read` can be told; None where it looks at everything itself.
     writer : Writer, optional
         Where files of theirs are also written.
+    stated : callable, optional
+        `stated(path) -> StatedStats` of robot episodes: the statistics that come with them, for `lapsdata check`.
 
     Examples
     --------
@@ -133,6 +136,7 @@ class Adapter:
     read: Callable[..., Adapted]
     takes: frozenset[str] | None = None
     writer: Writer | None = None
+    stated: Callable[[Path], StatedStats] | None = None
 
 
 def find_adapter(path: Path, records: Collection[str] | None = None) -> tuple[Adapter, str] | None:

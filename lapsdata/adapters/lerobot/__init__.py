@@ -16,6 +16,7 @@ from lapsdata.adapters.lerobot.converting import TARGETS, convert_set
 from lapsdata.adapters.lerobot.editing import edit_sets
 from lapsdata.adapters.lerobot.info import INFO, read_info
 from lapsdata.adapters.lerobot.reading import read_set
+from lapsdata.adapters.lerobot.stats import stated_stats
 from lapsdata.adapters.lerobot.version import tell_version
 from lapsdata.errors import Problem, UnknownFormatError
 
@@ -90,4 +91,5 @@ PLUGIN = Adapter(
     read,
     takes=frozenset({"strict"}),
     writer=Writer("episodes", write, frozenset({"root", "to", "edit", "more", "samples_per_shard"}), TARGETS, own),
+    stated=stated_stats,
 )

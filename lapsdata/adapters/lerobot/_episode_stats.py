@@ -7,20 +7,23 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from lapsdata.adapters.lerobot.layout import numbers_of
-from lapsdata.adapters.lerobot.tables import joined, json_lines, parquet_files
+from lapsdata.adapters.lerobot.tables import each_line, joined, json_lines, parquet_files
 from lapsdata.errors import Problem, SchemaError
 from lapsdata.schema.feature_stats import MOMENTS, FeatureStats
 from lapsdata.storage.parquet_rows import ParquetRows, column_array, read_parquet
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-__all__ = ["EpisodeStats", "by_episode", "merged"]
+    from lapsdata.adapters._stated import Stated
+
+__all__ = ["EpisodeStats", "by_episode", "each_episode", "merged", "stated_numbers", "where_stated"]
 
 _KINDS = (*MOMENTS, "count")
+_LINES, _COLUMNS = "episodes_stats", "stats/"
 
 Parts = dict[str, "NDArray[np.float64]"]
 """Min, max, mean, std (E, C) and count (E, 1) of episodes."""
@@ -50,16 +53,62 @@ def by_episode(meta: Path, names: Sequence[str], numbers: NDArray[np.int64]) -> 
     UnknownFormatError, CorruptDataError, StorageError
         A file that cannot be read.
     """
-    lines = meta / "episodes_stats.jsonl"
+    lines = meta / f"{_LINES}.jsonl"
     if lines.is_file():
         rows, notes = json_lines(lines)
         return EpisodeStats(_of_lines(rows, names, numbers, str(lines)), notes)
-    if files := parquet_files(meta, "episodes_stats"):
+    if files := parquet_files(meta, _LINES):
         rows = [row for file in files for row in read_parquet(file).to_pylist()]
         return EpisodeStats(_of_lines(rows, names, numbers, str(files[0])), ())
     if files := parquet_files(meta, "episodes"):
         return _of_columns(files, names, numbers)
     return None
+
+
+def where_stated(meta: Path) -> str | None:
+    """Return where something is said of episodes, from the folder of the set on; None where nothing is."""
+    lines, files = meta / f"{_LINES}.jsonl", parquet_files(meta, "episodes")
+    if lines.is_file() or parquet_files(meta, _LINES):
+        return f"{meta.name}/{lines.name if lines.is_file() else _LINES}"
+    columns = files and any(name.startswith(_COLUMNS) for name in ParquetRows(files[0]).schema.names)
+    return f"{meta.name}/episodes: {_COLUMNS}*" if columns else None
+
+
+def each_episode(meta: Path, leave_out: Collection[str]) -> Iterator[tuple[int, Stated]]:
+    """Give what is said of each episode, with its number, in the order of the files; raises as `by_episode`.
+
+    Lines are read one at a time, and tables a file at a time.
+
+    Parameters
+    ----------
+    meta : Path
+    leave_out : collection of str
+        Columns and cameras of which nothing is given.
+    """
+    lines, files = meta / f"{_LINES}.jsonl", parquet_files(meta, _LINES)
+    if lines.is_file():
+        for row in each_line(lines):
+            if isinstance(row, Problem):
+                raise SchemaError(row)
+            if row is not None:
+                number, stats = _of_row(row, str(lines))
+                yield number, stated_numbers(stats, leave_out)
+        return
+    for file in files:
+        for row in read_parquet(file).to_pylist():
+            number, stats = _of_row(row, str(file))
+            yield number, stated_numbers(stats, leave_out)
+    for file in () if files else parquet_files(meta, "episodes"):
+        yield from _of_file(file, leave_out)
+
+
+def stated_numbers(told: Mapping[str, Any], leave_out: Collection[str]) -> Stated:
+    """Return the numbers of what is said by feature and kind, but for some features; null is nothing."""
+    return {
+        name: {kind: _stacked([value])[0] for kind, value in one.items() if value is not None}
+        for name, one in told.items()
+        if name not in leave_out and isinstance(one, dict)
+    }
 
 
 def merged(parts: Parts, shape: tuple[int, ...]) -> FeatureStats | None:
@@ -88,10 +137,7 @@ def _of_lines(
 ) -> dict[str, Parts]:
     told: dict[int, dict[str, Any]] = {}
     for row in rows:
-        stats, number = row.get("stats"), row.get("episode_index")
-        if not isinstance(stats, dict) or not isinstance(number, int):
-            message = f"expected objects with episode_index and stats, got {', '.join(row)}"
-            raise SchemaError(Problem("wrong-value", where, message))
+        number, stats = _of_row(row, where)
         told[number] = stats
     found = {}
     for name in names:
@@ -99,6 +145,39 @@ def _of_lines(
         if all(isinstance(one, dict) and set(_KINDS) <= set(one) for one in every):
             found[name] = {kind: _stacked([one[kind] for one in every if one is not None]) for kind in _KINDS}
     return found
+
+
+def _of_row(row: dict[str, Any], where: str) -> tuple[int, dict[str, Any]]:
+    """Return the number of the episode that a line is of, and what it says."""
+    stats, number = row.get("stats"), row.get("episode_index")
+    if not isinstance(stats, dict) or not isinstance(number, int):
+        message = f"expected objects with episode_index and stats, got {', '.join(row)}"
+        raise SchemaError(Problem("wrong-value", where, message))
+    return number, stats
+
+
+def _of_file(path: Path, leave_out: Collection[str]) -> Iterator[tuple[int, Stated]]:
+    """Give what the columns of one file say of each of its episodes."""
+    columns = [name for name in ParquetRows(path).schema.names if name.startswith(_COLUMNS)]
+    kinds = {column: column.removeprefix(_COLUMNS).rpartition("/")[::2] for column in columns}
+    wanted = [column for column, (name, _) in kinds.items() if name not in leave_out]
+    table = read_parquet(path, ["episode_index", *wanted])
+    arrays = {column: _rows_of(table, column) for column in wanted}
+    for row, number in enumerate(numbers_of(table, "episode_index", str(path)).tolist()):
+        said: dict[str, dict[str, NDArray[np.float64]]] = {}
+        for column, array in arrays.items():
+            if (numbers := array[row]) is not None:
+                name, kind = kinds[column]
+                said.setdefault(name, {})[kind] = numbers
+        yield number, said
+
+
+def _rows_of(table: Any, column: str) -> Sequence[NDArray[np.float64] | None]:  # noqa: ANN401 - no types of pyarrow
+    """Return numbers of each episode; None for one of which nothing is said."""
+    found = _column(table, column)
+    if found.shape[1]:
+        return found  # type: ignore[return-value]  # rows of an array are arrays
+    return [None if value is None else _stacked([value])[0] for value in table.column(column).to_pylist()]
 
 
 def _stacked(values: list[Any]) -> NDArray[np.float64]:
@@ -110,7 +189,7 @@ def _stacked(values: list[Any]) -> NDArray[np.float64]:
 
 
 def _of_columns(files: Sequence[Path], names: Sequence[str], numbers: NDArray[np.int64]) -> EpisodeStats | None:
-    columns = {(name, kind): f"stats/{name}/{kind}" for name in names for kind in _KINDS}
+    columns = {(name, kind): f"{_COLUMNS}{name}/{kind}" for name in names for kind in _KINDS}
     there = set.intersection(*(set(ParquetRows(file).schema.names) for file in files))
     complete = [name for name in names if all(columns[name, kind] in there for kind in _KINDS)]
     if not complete:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from lapsdata.adapters.lerobot._episode_stats import EpisodeStats, by_episode, merged
-from lapsdata.adapters.lerobot.info import read_json
+from lapsdata.adapters._stated import StatedStats
+from lapsdata.adapters.lerobot._episode_stats import (
+    EpisodeStats,
+    by_episode,
+    each_episode,
+    merged,
+    stated_numbers,
+    where_stated,
+)
+from lapsdata.adapters.lerobot.info import DEFAULTS, read_info, read_json
 from lapsdata.errors import Problem, SchemaError
 from lapsdata.schema.feature_stats import MOMENTS, QUANTILES, FeatureStats
 from lapsdata.storage.episode_rows import EpisodeRows
@@ -20,7 +29,7 @@ if TYPE_CHECKING:
     from lapsdata.adapters.lerobot.reading import LeRobotSet
     from lapsdata.errors import Severity
 
-__all__ = ["STATS", "SetStats", "read_stats"]
+__all__ = ["STATS", "SetStats", "read_stats", "stated_stats"]
 
 STATS = "meta/stats.json"
 
@@ -141,10 +150,7 @@ class _Told:
             self._merge(absent)
 
     def _stated(self, path: Path) -> None:
-        told = read_json(path)
-        if not isinstance(told, dict) or not all(isinstance(one, dict) for one in told.values()):
-            message = "expected an object of statistics by feature"
-            raise SchemaError(Problem("wrong-type", str(path), message))
+        told = _by_feature(path)
         wrong, other_rows = [], []
         rows = int(self._found.episodes.rows.sum())
         for name in self._shapes:
@@ -195,6 +201,47 @@ class _Told:
         if shape is not None and (parts["count"][:, 0] != self._found.episodes.rows).any():
             return None
         return merged(parts, (sizes.pop(), 1, 1) if shape is None else shape)
+
+
+def stated_stats(root: Path) -> StatedStats:
+    """Return the statistics that a data set states, as it states them.
+
+    Those of frames are of a sample that nobody knows; those of times and numbers of rows are normalised with by nobody,
+    and left as they were when episodes are numbered anew.
+
+    Raises
+    ------
+    SchemaError
+        A description or statistics of another form.
+    UnknownFormatError, CorruptDataError, StorageError
+        A file that cannot be read.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from lapsdata.testing.episode_sets import write_lerobot
+    >>> stated = stated_stats(write_lerobot(pathlib.Path(tempfile.mkdtemp()) / "set", lengths=(4, 6)))
+    >>> [(number, said["next.reward"]["mean"].tolist()) for number, said in stated.by_episode()]
+    [(0, [0.25]), (1, [0.16666666666666666])]
+    """
+    left_out = frozenset({*DEFAULTS, *(camera.name for camera in read_info(root).cameras)})
+    path, meta = root / STATS, root / "meta"
+    there = path.is_file()
+    return StatedStats(
+        of_all=stated_numbers(_by_feature(path), left_out) if there else {},
+        by_episode=functools.partial(each_episode, meta, left_out),
+        of_all_in=STATS if there else None,
+        by_episode_in=where_stated(meta),
+        left_out=left_out,
+    )
+
+
+def _by_feature(path: Path) -> dict[str, dict[str, Any]]:
+    told = read_json(path)
+    if not isinstance(told, dict) or not all(isinstance(one, dict) for one in told.values()):
+        message = "expected an object of statistics by feature"
+        raise SchemaError(Problem("wrong-type", str(path), message))
+    return told
 
 
 def _parsed(told: dict[str, Any], shape: tuple[int, ...] | None) -> FeatureStats | None:
