@@ -10,7 +10,7 @@ from lapsdata.errors import LapsError
 from lapsdata.timebase import not_rising, off_rate
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -25,7 +25,14 @@ if TYPE_CHECKING:
 __all__ = ["check_rows"]
 
 
-def check_rows(root: Path, episodes: Episodes, rows: EpisodeRows, faults: SharedFaults, advance: Advance) -> int:
+def check_rows(
+    root: Path,
+    episodes: Episodes,
+    rows: EpisodeRows,
+    faults: SharedFaults,
+    advance: Advance,
+    seen: Callable[[int, Columns], None] | None = None,
+) -> int:
     """Read every number of every row, and note what is wrong with it.
 
     Parameters
@@ -38,6 +45,8 @@ def check_rows(root: Path, episodes: Episodes, rows: EpisodeRows, faults: Shared
         What is found is added to it.
     advance : callable
         Called with the number of rows read since the last call, and that they are rows.
+    seen : callable, optional
+        Called with the place of each episode that could be read, and its columns of numbers.
 
     Returns
     -------
@@ -62,6 +71,8 @@ def check_rows(root: Path, episodes: Episodes, rows: EpisodeRows, faults: Shared
         _check_finite(root, number, {name: columns[name] for name in columns if name != time}, faults)
         if time is not None:
             _check_times(f"{root}: {time}", number, columns[time], episodes, faults)
+        if seen is not None:
+            seen(place, columns)
         read += int(episodes.rows[place])
         advance(int(episodes.rows[place]), "rows")
     return read

@@ -9,6 +9,7 @@ from lapsdata.adapters.lerobot.archives import check_archives
 from lapsdata.adapters.lerobot.info import SHARDS
 from lapsdata.checks.episode_frames import check_frames
 from lapsdata.checks.episode_rows import check_rows
+from lapsdata.checks.episode_stats import StatsCheck
 from lapsdata.checks.episode_videos import check_videos
 from lapsdata.checks.outcome import CheckedItem, refused
 from lapsdata.checks.shared_faults import SharedFaults
@@ -45,6 +46,8 @@ def check_episodes(
 ) -> CheckedItem:
     """Read every row of a data set and the packets of every video; a fault that episodes share is told once.
 
+    The statistics that come with it are compared with the rows as these go by.
+
     Parameters
     ----------
     path : Path
@@ -63,7 +66,7 @@ def check_episodes(
     >>> from lapsdata.testing.episode_sets import write_lerobot
     >>> root = write_lerobot(pathlib.Path(tempfile.mkdtemp()) / "set", lengths=(4, 6))
     >>> check_episodes(root, episodes_adapter(root), lambda *_: None).found
-    'lerobot: 2 episodes, 10 of 10 rows read'
+    'lerobot: 2 episodes, 10 of 10 rows read, statistics of 3 features compared'
     """
     kind = adapter.name
     try:
@@ -75,7 +78,9 @@ def check_episodes(
         raise TypeError(f"{adapter.name} promises episodes, and reads {type(episodes).__name__}")
     root = folder_of_rows(path)
     rows, faults = EpisodeRows(root, episodes), SharedFaults()
-    read = check_rows(path, episodes, rows, faults, advance)
+    whole = all(problem.code != "missing-episodes" for problem in adapted.notes)
+    stats, told_last = _stats_check(path, adapter, episodes, whole=whole)
+    read = check_rows(path, episodes, rows, faults, advance, None if stats is None else stats.add)
     note = f"{len(episodes)} episodes, {read} of {int(episodes.rows.sum())} rows read"
     told: list[Problem] = []
     if (root / SHARDS).is_file():
@@ -91,6 +96,9 @@ def check_episodes(
             note += f", {decoded} frames decoded"
         else:
             note += ", no frame decoded"
+    if stats is not None:
+        note += f", {stats.note}"
+        told_last = stats.problems()
     # What the reader saw of the first rows, all rows and frames tell better.
     exact = any(problem.code.startswith("time-offset") for problem in told)
     better = {(problem.code, problem.where) for problem in faults}
@@ -99,7 +107,21 @@ def check_episodes(
         for problem in adapted.notes
         if not (exact and problem.code == "late-start") and (problem.code, problem.where) not in better
     ]
-    return CheckedItem(path, kind, None, 0, note, (*notes, *faults, *told))
+    return CheckedItem(path, kind, None, 0, note, (*notes, *faults, *told, *told_last))
+
+
+def _stats_check(
+    path: Path, adapter: Adapter, episodes: Episodes, *, whole: bool
+) -> tuple[StatsCheck | None, list[Problem]]:
+    """Return what compares rows with statistics, where files of this kind come with such; or why they are not read."""
+    # Adapters of others may be of a time when this was not asked.
+    stated = getattr(adapter, "stated", None)
+    if stated is None:
+        return None, []
+    try:
+        return StatsCheck(path, episodes, stated(path), whole=whole), []
+    except LapsError as error:
+        return None, list(error.problems)
 
 
 def _videos(episodes: Episodes) -> int:

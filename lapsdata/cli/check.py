@@ -45,8 +45,9 @@ def check(
     (NAME.lapsdata-seal.json); from then on, loading compares with it too. The file itself is never touched.
     Of videos every frame is decoded. Those that cannot be read are named; --quarantine moves them, and them alone, into
     a folder, where quarantine.jsonl says where each was and why.
-    Of robot episodes (LeRobot, GR00T and more) every row is read and the packets of every video; with --decode every
-    frame is, and whether pictures change when joints move is told.
+    Of robot episodes (LeRobot, GR00T and more) every row is read and the packets of every video, and the statistics
+    that come with them are compared with the rows; with --decode every frame is decoded, and whether pictures change
+    when joints move is told.
     Ledgers of all ranks prove together that each epoch was seen exactly once. They are a proof, and the exit code is 0,
     where at least one epoch was and no error speaks against another; an epoch after it that is not finished yet is a
     warning. Where no epoch is whole yet, nothing is proven, and the exit code is 1.
