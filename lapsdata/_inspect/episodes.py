@@ -116,6 +116,8 @@ class InspectedEpisodes:
         What is wrong with it and was left as it is.
     listed : tuple of ListedEpisode
         Those that were looked at, spread over all.
+    statistics : str
+        Where those that come with it stand; not whether they are those of its rows.
     """
 
     path: Path
@@ -123,6 +125,7 @@ class InspectedEpisodes:
     episodes: Episodes
     notes: tuple[Problem, ...]
     listed: tuple[ListedEpisode, ...]
+    statistics: str
 
     @property
     def root(self) -> Path:
@@ -141,6 +144,7 @@ class InspectedEpisodes:
             "robot": told["robot"],
             "cameras": "; ".join(cameras) or "none",
             "tasks": f"{len(self.episodes.header.tasks)}",
+            "statistics": self.statistics,
             "read": "times of rows and packets of videos of those that are listed: no frame was decoded",
         }
 
@@ -225,7 +229,7 @@ def look_at_episodes(
     known: dict[int, tuple[VideoFacts | None, str | None]] = {}
     places = episodes.spread(most or USUAL_EPISODES)
     listed = tuple(_listed(root, episodes, rows, place, known) for place in places)
-    return InspectedEpisodes(path, adapter.name, episodes, adapted.notes, listed)
+    return InspectedEpisodes(path, adapter.name, episodes, adapted.notes, listed, _statistics_text(path, adapter))
 
 
 def _listed(
@@ -265,6 +269,16 @@ def _facts(
         except LapsError as error:
             known[at] = None, error.problems[0].code
     return known[at]
+
+
+def _statistics_text(path: Path, adapter: Adapter) -> str:
+    stated = getattr(adapter, "stated", None)
+    try:
+        found = None if stated is None else stated(path)
+    except LapsError as error:
+        return f"unreadable: {error.problems[0].code}"
+    told = [] if found is None else [("all rows", found.of_all_in), ("each episode", found.by_episode_in)]
+    return "; ".join(f"of {what} in {place}" for what, place in told if place is not None) or "none"
 
 
 def _camera_text(camera: Camera) -> str:

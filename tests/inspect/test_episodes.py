@@ -54,6 +54,30 @@ def test_facts_tables_and_json(tmp_path: Path) -> None:
     assert (video["codec"], video["frames"], video["rate"], video["refused"]) == ("h264", 5, "10", None)
 
 
+@pytest.mark.parametrize(
+    ("version", "wanted"),
+    [
+        ("v2.0", "of all rows in meta/stats.json"),
+        ("v2.1", "of each episode in meta/episodes_stats.jsonl"),
+        ("v3.0", "of all rows in meta/stats.json; of each episode in meta/episodes: stats/*"),
+    ],
+)
+def test_where_statistics_stand(tmp_path: Path, version: str, wanted: str) -> None:
+    root = write_lerobot(tmp_path / "set", version=version)
+    if version == "v3.0":
+        path = root / "meta/episodes/chunk-000/file-000.parquet"
+        pq.write_table(pq.read_table(path).append_column("stats/action/min", pa.array([[0.0]] * 3)), path)
+    assert seen(root).facts()["statistics"] == wanted
+
+
+def test_no_statistics_and_such_that_cannot_be_read(tmp_path: Path) -> None:
+    root = write_lerobot(tmp_path / "set", version="v2.0")
+    (root / "meta/stats.json").write_text("{")
+    assert seen(root).facts()["statistics"] == "unreadable: not-json"
+    (root / "meta/stats.json").unlink()
+    assert seen(root).facts()["statistics"] == "none"
+
+
 def test_what_cannot_be_read_is_told_of_its_episode(tmp_path: Path) -> None:
     root = write_lerobot(tmp_path / "set", videos=True)
     (root / f"videos/chunk-000/{CAMERA}/episode_000000.mp4").write_bytes(b"")
