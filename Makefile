@@ -34,10 +34,16 @@ $(VENV)/numpy-wheels/done: $(VENV)/installed
 	$(BIN)/pip download --quiet --no-deps --only-binary :all: -d $(VENV)/numpy-wheels numpy==1.26.4
 	touch $@
 
+# torchcodec brings no FFmpeg: here it takes that of PyAV's wheel.
+$(VENV)/ffmpeg/done: $(VENV)/installed tests/ffmpeg_of_pyav.py
+	$(BIN)/python tests/ffmpeg_of_pyav.py $(VENV)/ffmpeg
+	touch $@
+
 # Threads of OpenBLAS that have nothing to do wait by turning round: in hundreds of short processes a minute or two.
 # Hundreds of processes import the package: bytecode is kept, whatever the machine is set to.
-test: $(VENV)/installed $(VENV)/numpy-wheels/done
-	PYTHONDONTWRITEBYTECODE= OPENBLAS_THREAD_TIMEOUT=4 LAPSDATA_NUMPY_WHEELS=$(CURDIR)/$(VENV)/numpy-wheels $(BIN)/python -m pytest -n 2 --dist worksteal
+test: $(VENV)/installed $(VENV)/numpy-wheels/done $(VENV)/ffmpeg/done
+	PYTHONDONTWRITEBYTECODE= OPENBLAS_THREAD_TIMEOUT=4 LAPSDATA_NUMPY_WHEELS=$(CURDIR)/$(VENV)/numpy-wheels \
+	LD_LIBRARY_PATH=$(CURDIR)/$(VENV)/ffmpeg$${LD_LIBRARY_PATH:+:$$LD_LIBRARY_PATH} $(BIN)/python -m pytest -n 2 --dist worksteal
 
 # The reader beside every rival, on data written once; rivals that clash with ours get environments of their own.
 bench: $(VENV)/installed

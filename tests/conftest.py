@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from lapsdata.execution.engine import Outcome, Task, Tell
     from lapsdata.execution.local import LocalEngine
+    from lapsdata.video._torchcodec import FoundFfmpeg
 
 settings.register_profile("suite", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")
@@ -49,6 +50,20 @@ def real_data() -> Path:
             pytest.fail(f"LAPSDATA_REAL_DATA={named} holds no README.md")
         pytest.skip("set LAPSDATA_REAL_DATA to the folder of real inputs")
     return folder
+
+
+@pytest.fixture(scope="session")
+def torchcodec() -> FoundFfmpeg:
+    """What torchcodec decodes with; where it cannot be used a test is left out, unless that is forbidden."""
+    from lapsdata.errors import MissingExtraError
+    from lapsdata.video._torchcodec import require_torchcodec
+
+    try:
+        return require_torchcodec()
+    except MissingExtraError as error:
+        if os.environ.get("LAPSDATA_TORCHCODEC") == "required":
+            pytest.fail(f"LAPSDATA_TORCHCODEC=required, and yet: {error}")
+        pytest.skip(f"{error}; `make test` provides it on Linux")
 
 
 @pytest.fixture(scope="session")

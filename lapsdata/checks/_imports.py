@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["MODULES", "Import", "try_imports"]
+__all__ = ["MODULES", "OPTIONAL", "Import", "try_imports"]
 
 MODULES: Final = {
     "numpy": "numpy",
@@ -30,6 +30,9 @@ MODULES: Final = {
     "google-crc32c": "google_crc32c",
 }
 """Modules by the name of their distribution."""
+
+OPTIONAL: Final = {"torchcodec": "torchcodec"}
+"""Those of extras whose compiled parts may not fit."""
 
 _LONGEST_S: Final = 120
 
@@ -69,17 +72,23 @@ class Import:
     fault: str | None = None
     absent: bool = False
 
+    @property
+    def deadly(self) -> bool:
+        """Whether the process that tried it died or did not end; what is raised is told behind the name of its type."""
+        return self.fault is not None and self.fault.startswith("it ")
+
 
 def try_imports() -> dict[str, Import]:
-    """Import every package of `MODULES`, each in a process of its own.
+    """Import every package of `MODULES` and `OPTIONAL`, each in a process of its own.
 
     Returns
     -------
     dict of str to Import
         By the name of the distribution.
     """
+    every = {**MODULES, **OPTIONAL}
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return dict(zip(MODULES, pool.map(_try, MODULES.values()), strict=True))
+        return dict(zip(every, pool.map(_try, every.values()), strict=True))
 
 
 def _try(module: str) -> Import:

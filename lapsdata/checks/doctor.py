@@ -11,13 +11,13 @@ import os
 import platform
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from lapsdata.checks._imports import MODULES, Import, try_imports
-from lapsdata.errors import Problem
+from lapsdata.errors import MissingExtraError, Problem
 from lapsdata.storage.numpy_install import numpy_problem, unloaded_numpy_problem
 
 if TYPE_CHECKING:
@@ -86,18 +86,26 @@ def findings_as_json(findings: tuple[Finding, ...]) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class _Check:
-    """What is run once its packages are known to import; without `run` that they do is all."""
+    """What is run once its packages are known to import; without `run` that they do is all.
+
+    `extra` may be absent, and tells itself why it does not import as long as that kills nobody.
+    """
 
     needs: tuple[str, ...]
     run: Callable[[], str | Problem] | None = None
+    extra: str | None = None
 
 
 def _examined(name: str, check: _Check, imports: Mapping[str, Import]) -> Finding:
     found: str | Problem | None = None
     try:
         broken = next((need for need in check.needs if imports[need].fault), None)
-        if broken:
+        if check.extra and imports[check.extra].absent:
+            found = f"{check.extra} is not installed; it is an extra"
+        elif broken:
             found = _not_imported(broken, imports) if name == _NUMPY or broken != "numpy" else _not_tried(name)
+        elif check.extra and imports[check.extra].deadly:
+            found = replace(_not_imported(check.extra, imports), severity="warning")
         elif check.run:
             found = check.run()
         else:
@@ -233,6 +241,21 @@ def _decoders() -> str | Problem:
     return f"PyAV {av.__version__} decodes h264 and av1"
 
 
+def _torchcodec() -> str | Problem:
+    from lapsdata.video._torchcodec import require_torchcodec
+
+    try:
+        ffmpeg = require_torchcodec()
+    except MissingExtraError as error:
+        return replace(error.problems[0], severity="warning")
+    found = f"torchcodec {ffmpeg.torchcodec} with FFmpeg {ffmpeg.major}"
+    missing = [codec for codec in ("h264", "av1") if ffmpeg.decoder_of(codec) is None]
+    if missing:
+        message = f"expected decoders for h264 and av1, got none for {', '.join(missing)} ({found})"
+        return Problem("missing-decoder", "torchcodec", message, "install an FFmpeg that has them", "warning")
+    return f"{found} decodes h264 and av1"
+
+
 def _crc32c() -> str | Problem:
     import google_crc32c
 
@@ -266,6 +289,7 @@ _CHECKS: Final[dict[str, _Check]] = {
     "numba": _Check(("numba",)),
     "opencv": _Check(("opencv-python-headless",)),
     "decoders": _Check(("av",), _decoders),
+    "torchcodec": _Check(("numpy",), _torchcodec, "torchcodec"),
     "crc32c": _Check(("google-crc32c",), _crc32c),
     "hdf5-locking": _Check((), _locking),
 }

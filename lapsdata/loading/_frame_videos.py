@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from lapsdata.timebase import FrameRate
     from lapsdata.video._decoding import PacketSource, Session
     from lapsdata.video._images import ImageFolder
-    from lapsdata.video.frame import Pixels
+    from lapsdata.video._torchcodec import TorchcodecSource
+    from lapsdata.video.frame import Decoder, Pixels
 
 __all__ = ["FrameVideo", "OpenVideo", "Wanted", "match_frames", "nearest_frames"]
 
@@ -43,6 +44,7 @@ class FrameVideo:
     rate : FrameRate, float or None
         Of images, which carry no time.
     pixels : {"rgb", "rgb_quick"}
+    decoder : {"pyav", "torchcodec"}
     """
 
     name: str
@@ -51,6 +53,7 @@ class FrameVideo:
     size: FrameSize | None
     rate: FrameRate | float | None
     pixels: Pixels = "rgb"
+    decoder: Decoder = "pyav"
 
     def open(self) -> tuple[OpenVideo, Session | None]:
         """Read its packets, and its bytes where there is a digest; return it with a decoder if one is open already.
@@ -62,6 +65,8 @@ class FrameVideo:
         LapsError
             As `lapsdata.video.reader.open_video`.
         """
+        from lapsdata.video._decoding import PacketSource
+        from lapsdata.video._torchcodec import over_torchcodec
         from lapsdata.video.probe import find_source
         from lapsdata.video.sources import images_rate, source_digest
 
@@ -78,6 +83,9 @@ class FrameVideo:
             message = f"expected frames of {self.size} pixel as the tracks say, got {plan.facts.size}"
             fix = f"name the {self.name} that was tracked, or give image_size=(height, width)"
             raise SchemaError(Problem("wrong-size", str(self.path), message, fix))
+        if self.decoder == "torchcodec" and isinstance(plan, PacketSource):
+            source, other = over_torchcodec(plan, session)
+            return OpenVideo(self, source, key), other
         return OpenVideo(self, plan, key), session
 
     def _key(self) -> FileKey | None:
@@ -90,7 +98,7 @@ class OpenVideo:
     """A video whose frames and times are known."""
 
     video: FrameVideo
-    plan: PacketSource | ImageFolder
+    plan: PacketSource | ImageFolder | TorchcodecSource
     key: FileKey | None
 
     def check_same(self) -> None:

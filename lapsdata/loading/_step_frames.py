@@ -12,6 +12,7 @@ from lapsdata.loading._frame_pool import FramePool, jobs_of
 from lapsdata.loading._frame_videos import FrameVideo
 from lapsdata.loading._row_frames import frames_of_rows
 from lapsdata.storage.per_process import PerProcess
+from lapsdata.video._torchcodec import TorchcodecSource
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,11 +45,14 @@ class StepFrames:
     def __init__(self, meta: StepMeta, rows: StepRows, options: StepOptions) -> None:
         self._meta, self._rows, self._options = meta, rows, options
         files = meta.episodes.video_files
-        videos = [FrameVideo(name, meta.root / name, None, None, None, options.pixels) for name in files]
+        videos = [
+            FrameVideo(name, meta.root / name, None, None, None, options.pixels, options.decoder) for name in files
+        ]
         pool = functools.partial(FramePool, videos, options.open_videos, options.cache_bytes, keep="pictures")
         self._pools = PerProcess(pool)
         self._found: dict[tuple[str, int], NDArray[np.int64]] = {}
         self.time_offset_s: dict[str, float] = {}
+        self._other_colours: set[str] = set()
 
     @property
     def pool(self) -> FramePool:
@@ -133,6 +137,7 @@ class StepFrames:
         span_s = (start_s, float(later.min()) if len(later) else None)
         video = self.pool.video(index)
         self._expect_size(camera, video, where)
+        self._tell_colours(camera, video, where)
         found = frames_of_rows(video, self._rows.times(place), span_s, self._options.tolerance_s, where)
         if found.offset_s and camera not in self.time_offset_s:
             self.time_offset_s[camera] = found.offset_s
@@ -147,6 +152,13 @@ class StepFrames:
             message = f"expected frames of {told.frame} pixel as the data set says, got {got}"
             fix = "correct the shape of the camera in what the data set says of itself"
             raise SchemaError(Problem("wrong-size", f"{video.video.path}: {where}", message, fix))
+
+    def _tell_colours(self, camera: str, video: OpenVideo, where: str) -> None:
+        plan = video.plan
+        if isinstance(plan, TorchcodecSource) and plan.levels and camera not in self._other_colours:
+            self._other_colours.add(camera)
+            told = f"torchcodec's colours are up to {plan.levels} of 255 levels off PyAV's"
+            warn(f"{video.video.path}: {where}: {told}; train and evaluate with one decoder [other-colours]")
 
     def close(self) -> None:
         """Close videos; they are opened again when a frame is asked for."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from lapsdata.containers import Episodes
     from lapsdata.timebase import FrameRate
-    from lapsdata.video.frame import Pixels
+    from lapsdata.video.frame import Decoder, Pixels
 
 __all__ = [
     "PAD",
@@ -152,26 +152,48 @@ class StepOptions:
     cache_bytes: int = 1 << 24
     row_cache_bytes: int = 1 << 28
     threads: int = 1
+    decoder: Decoder = "pyav"
 
     def check(self) -> None:
-        """Refuse words that mean nothing.
+        """Refuse words that mean nothing, and a decoder that is not here.
 
         Raises
         ------
         SchemaError
             All that is wrong.
+        MissingExtraError
+            torchcodec cannot be used.
         """
         found = Problems()
-        choices = {"image_type": get_args(ImageType), "pixels": ("rgb", "rgb_quick")}
+        choices = {
+            "image_type": get_args(ImageType),
+            "pixels": ("rgb", "rgb_quick"),
+            "decoder": ("pyav", "torchcodec"),
+        }
         for name, known in choices.items():
             if getattr(self, name) not in known:
                 wanted = ", ".join(map(repr, known))
                 found.add("wrong-value", name, f"expected one of {wanted}, got {getattr(self, name)!r}")
+        if self.decoder == "torchcodec" and self.pixels == "rgb":
+            message = "expected 'rgb_quick', which is how torchcodec makes colours, got 'rgb'"
+            found.add("wrong-option", "pixels", message, 'leave it out, or decode with decoder="pyav"')
         found.raise_as(SchemaError)
+        if self.decoder == "torchcodec":
+            from lapsdata.video._torchcodec import require_torchcodec
+
+            require_torchcodec()
+
+    def notes(self) -> tuple[Problem, ...]:
+        """Return what of this a user should know."""
+        if self.decoder == "pyav":
+            return ()
+        message = "torchcodec paints over damage in videos, which PyAV refuses"
+        return (Problem("damage-unseen", "decoder", message, "`lapsdata check --decode` finds it", "info"),)
 
     def as_json(self) -> dict[str, Any]:
         """Return what decides values."""
-        return {"image_type": self.image_type, "pixels": self.pixels, "tolerance_s": self.tolerance_s}
+        told = {"image_type": self.image_type, "pixels": self.pixels, "tolerance_s": self.tolerance_s}
+        return told | {"decoder": self.decoder}
 
 
 def names_of(episodes: Episodes) -> dict[str, str]:

@@ -174,6 +174,7 @@ def specification(
         delta_timestamps={name: tuple((rows / header.rate.hz).tolist()) for name, rows in offsets.items()},
         image_type=options.image_type,
         pixels=pixels,
+        decoder=options.decoder,
         rotations=dict(changes.rotations),
         relative=dict(changes.relative),
         normalise=dict(changes.normalise),

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from lapsdata.loading.source import Batch, BatchSpec, To
     from lapsdata.loading.step_stream import StepStream
     from lapsdata.schema import Camera, Feature, FeatureStats, Group, StepSpec
-    from lapsdata.video.frame import Pixels
+    from lapsdata.video.frame import Decoder, Pixels
 
 __all__ = ["EpisodeSpan", "StepDataset", "StepMeta", "open_steps"]
 
@@ -151,7 +151,7 @@ class StepDataset:
     @property
     def notes(self) -> tuple[str, ...]:
         """What whoever plans to load the steps should know; `Loader.plan` shows it."""
-        return tuple(str(problem) for problem in self.meta.notes)
+        return tuple(str(problem) for problem in (*self.meta.notes, *self._options.notes()))
 
     @functools.cached_property
     def _tasks(self) -> dict[int, str]:
@@ -259,7 +259,7 @@ class StepDataset:
         [[-0.5, -0.5, -0.75]]
         """
         own = {"delta_timestamps", "fields", "image_type", "pixels", "normalize", "stats", "rotations", "relative"}
-        if twice := sorted((own | {"clip"}) & set(options)):
+        if twice := sorted((own | {"clip", "decoder"}) & set(options)):
             message = f"expected what the specification does not decide, got {', '.join(twice)}"
             raise SchemaError(Problem("wrong-option", "options", message))
         steps = open_steps(
@@ -269,6 +269,7 @@ class StepDataset:
             fields=[one.name for one in spec.fields],
             image_type=spec.image_type,
             pixels=spec.pixels,
+            decoder=spec.decoder,
             rotations={name: change.target for name, change in spec.rotations.items()},
             relative=spec.relative,
             transform=transform,
@@ -473,6 +474,7 @@ def open_steps(
     fields: Sequence[str] | None = None,
     image_type: ImageType = "uint8",
     pixels: Pixels = "rgb_quick",
+    decoder: Decoder = "pyav",
     normalize: Mapping[str, str] | None = None,
     stats: Mapping[str, FeatureStats | Mapping[str, ArrayLike]] | Literal["rows"] | None = None,
     clip: bool = False,
@@ -507,6 +509,10 @@ def open_steps(
     pixels : {"rgb_quick", "rgb"}
         How colours are made: as LeRobot and others make them, to the same bits, or carefully, which takes longer; see
         `lapsdata.video.frame.Pixels`.
+    decoder : {"pyav", "torchcodec"}
+        What decodes videos. torchcodec is an extra and takes the FFmpeg of the machine; whether it can be used is asked
+        here, and none is taken in place of the other: some colours differ, see `lapsdata.video.frame.Decoder`. It
+        paints over damage that PyAV refuses.
     normalize : mapping of str, optional
         By feature, group or camera (of float32), how its numbers are scaled: "mean_std"; "min_max" or "q01_q99", onto
         -1 to 1; or "none". A number without spread (std 0, or max = min) is moved to 0 and not divided. The result is
@@ -545,6 +551,8 @@ def open_steps(
         What it says of itself cannot be; a time between rows; names that it does not have.
     StorageError
         It cannot be read.
+    MissingExtraError
+        torchcodec is asked for, and is not installed, finds no FFmpeg, or does not load.
 
     Examples
     --------
@@ -564,7 +572,7 @@ def open_steps(
     adapted = found[0].read(root, **({"strict": True} if strict else {}), **told)
     every: Any = adapted.container
     header = every.header
-    options = StepOptions(image_type, pixels, tolerance_s, open_videos, cache_bytes, threads=threads)
+    options = StepOptions(image_type, pixels, tolerance_s, open_videos, cache_bytes, threads=threads, decoder=decoder)
     options.check()
     if transform is not None:
         transform_name(transform)

@@ -160,6 +160,8 @@ class StepSpec(Header):
     """Frames from 0 to 255, or from 0 to 1."""
     pixels: Literal["rgb", "rgb_quick"]
     """How colours are made; see `lapsdata.video.frame.Pixels`."""
+    decoder: Literal["pyav", "torchcodec"] = "pyav"
+    """What decodes videos, and decides some colours; see `lapsdata.video.frame.Decoder`."""
     rotations: dict[FeatureName, RotationChange] = Field(default_factory=dict)
     """Parts of vectors whose rotations are rewritten."""
     relative: dict[FeatureName, FeatureName] = Field(default_factory=dict)
@@ -170,10 +172,12 @@ class StepSpec(Header):
     """What is done with batches in the end; null for nothing."""
 
     @model_validator(mode="after")
-    def _each_field_once(self) -> Self:
+    def _agreeing(self) -> Self:
         names = [field.name for field in self.fields]
         if len(set(names)) < len(names):
             raise ValueError("expected each field once")
+        if self.decoder == "torchcodec" and self.pixels != "rgb_quick":
+            raise ValueError(f"expected pixels rgb_quick of torchcodec, got {self.pixels}")
         if both := sorted(set(self.rotations) & set(self.relative)):
             raise ValueError(f"expected no difference of rotations, got {', '.join(both)}")
         return self

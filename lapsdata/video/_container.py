@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
-__all__ = ["OpenVideo", "open_container", "packets_of"]
+__all__ = ["HARDWARE_ONLY", "USUAL_DECODERS", "OpenVideo", "open_container", "packets_of"]
 
 # What people meet; the full list of an FFmpeg has several hundred names.
-_USUAL = "h264 hevc libdav1d libaom-av1 vp8 vp9 mpeg4 mpeg2video mjpeg prores ffv1 gif".split()  # noqa: SIM905 - a list of words
+USUAL_DECODERS = "h264 hevc libdav1d libaom-av1 vp8 vp9 mpeg4 mpeg2video mjpeg prores ffv1 gif".split()  # noqa: SIM905 - a list of words
 # FFmpeg's own AV1 decoder only drives graphics cards.
-_HARDWARE_ONLY = {"av1"}
+HARDWARE_ONLY = {"av1"}
 # Demuxers that read other files than the one they were given, or a single picture without a time.
 _NOT_A_VIDEO = re.compile(r"image2|.*_pipe|hls|dash|concat|tty|lavfi")
 # A playlist may name any address; only the file itself is read.
@@ -197,11 +197,11 @@ def _refuse_undecodable(source: Path | str, stream: VideoStream, about: str) -> 
     import av.codec
 
     context: CodecContext | None = stream.codec_context
-    if context is not None and context.name not in _HARDWARE_ONLY:
+    if context is not None and context.name not in HARDWARE_ONLY:
         return
     named = re.search(r"Video: (\w+)", about)
     codec = named[1] if named else "of an unknown codec"
-    there = ", ".join(name for name in _USUAL if name in av.codec.codecs_available)
+    there = ", ".join(name for name in USUAL_DECODERS if name in av.codec.codecs_available)
     message = f"no decoder for {codec} in this FFmpeg; among the decoders there are: {there or 'none'}"
     fix = "install an FFmpeg with one (pip install --upgrade av), or convert the video"
     raise MissingExtraError(Problem("no-decoder", str(source), message, fix))

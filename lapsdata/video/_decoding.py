@@ -63,6 +63,8 @@ class PacketSource:
 
     source: Path | str
     stream: int | None
+    place: int
+    """Number of the stream among all of the container."""
     facts: VideoFacts
     timeline: Timeline
     times: Times

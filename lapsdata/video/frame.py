@@ -12,12 +12,18 @@ if TYPE_CHECKING:
 
     from lapsdata.video.facts import VideoFacts
 
-__all__ = ["Frame", "FrameSource", "Pixels"]
+__all__ = ["Decoder", "Frame", "FrameSource", "Pixels"]
 
 Pixels = Literal["rgb", "rgb_quick", "gray"]
 """What an image holds: red, green and blue, or brightness alone. "rgb_quick" is what FFmpeg makes where it is not told
 to be careful, and what most loaders give: colours at half the size are repeated and not interpolated, some pixels are
 off by up to 35 levels at edges of colour, and it takes half the time."""
+
+Decoder = Literal["pyav", "torchcodec"]
+"""What decodes videos: PyAV, whose wheel holds FFmpeg; or torchcodec, which takes the FFmpeg (4 to 8) of the machine,
+and makes colours in one way alone. Measured with FFmpeg 5 and 8, they are those of PyAV's "rgb_quick" to the bit where
+a video has 8 bits, whole pictures and the limited range of values; else they were off by up to 20 levels (full range,
+which torchcodec does not always see), 30 (interlaced) and 36 (10 bits)."""
 
 
 class Frame(NamedTuple):

@@ -101,7 +101,8 @@ def find_source(
     video = open_container(place, stream)
     try:
         timeline = with_all_of_edit(place, stream, video, read_timeline(place, video))
-        found = PacketSource(place, stream, _facts(place, video, timeline), timeline, times, pixels)
+        facts = _facts(place, video, timeline)
+        found = PacketSource(place, stream, video.stream.index, facts, timeline, times, pixels)
     except BaseException:
         video.close()
         raise

@@ -15,9 +15,10 @@ import pytest
 import torch
 
 from lapsdata.checks import doctor
-from lapsdata.checks._imports import MODULES, Import, try_imports
+from lapsdata.checks._imports import MODULES, OPTIONAL, Import, try_imports
 from lapsdata.checks.doctor import Finding, diagnose, findings_as_json
-from lapsdata.errors import Problem
+from lapsdata.errors import MissingExtraError, Problem
+from lapsdata.video import _torchcodec
 
 MIXED = Problem("mixed-numpy-install", "/env/numpy", "expected NumPy alone, got two", "pip uninstall -y numpy")
 
@@ -44,8 +45,9 @@ def found(name: str) -> Finding:
 
 def test_a_sound_install_is_well() -> None:
     findings = diagnose()
-    assert [(f.name, f.status) for f in findings if f.status != "ok"] == []
-    assert len(findings) == 14
+    # Whether torchcodec finds an FFmpeg is the machine's; see below.
+    assert [(f.name, f.status) for f in findings if f.status != "ok" and f.name != "torchcodec"] == []
+    assert len(findings) == 15
     details = {finding.name: finding.details for finding in findings}
     assert f"h5py {h5py.__version__}" in details["packages"]
     assert "float32 reads right" in details["hdf5-float"]
@@ -101,11 +103,12 @@ def played(monkeypatch: pytest.MonkeyPatch, **faults: Import) -> dict[str, Findi
 
 
 BROKEN = Import(fault="ImportError: libx.so.1: cannot open shared object file")
+ABSENT = Import(fault="ModuleNotFoundError: No module named 'torchcodec'", absent=True)
 
 
 @pytest.mark.parametrize("name", ["pydantic", "zarr", "pyarrow", "scipy", "numba"])
 def test_a_package_that_does_not_import_is_its_own_finding(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    findings = played(monkeypatch, **{name: BROKEN})
+    findings = played(monkeypatch, **{name: BROKEN}, torchcodec=ABSENT)
     assert [finding.name for finding in findings.values() if finding.status != "ok"] == [name]
     problem = findings[name].problem
     assert problem is not None
@@ -125,7 +128,7 @@ def test_a_package_behind_a_check_is_told_by_that_check(monkeypatch: pytest.Monk
 
 
 def test_without_numpy_the_rest_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
-    findings = played(monkeypatch, numpy=BROKEN, scipy=BROKEN)
+    findings = played(monkeypatch, numpy=BROKEN, scipy=BROKEN, torchcodec=ABSENT)
     codes = {name: f.problem.code for name, f in findings.items() if f.problem}
     assert codes == {
         "numpy-install": "not-importable",
@@ -177,6 +180,49 @@ def test_missing_decoders(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "got none for av1" in finding.details
 
 
+class TestTorchcodec:
+    def test_where_it_is_absent_nothing_is_wrong(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        finding = played(monkeypatch, torchcodec=ABSENT, numpy=BROKEN)["torchcodec"]
+        assert (finding.status, finding.details) == ("ok", "torchcodec is not installed; it is an extra")
+
+    def test_what_it_decodes_is_told(self, torchcodec: _torchcodec.FoundFfmpeg) -> None:
+        finding = found("torchcodec")
+        told = f"torchcodec {torchcodec.torchcodec} with FFmpeg {torchcodec.major} decodes h264 and av1"
+        assert (finding.status, finding.details) == ("ok", told)
+
+    def test_an_ffmpeg_without_av1(self, torchcodec: object, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(_torchcodec, "HARDWARE_ONLY", {"libdav1d", "libaom-av1"})
+        finding = found("torchcodec")
+        assert finding.status == "warning"
+        assert "expected decoders for h264 and av1, got none for av1 (torchcodec 0." in finding.details
+        assert finding.problem is not None
+        assert (finding.problem.code, finding.problem.fix) == ("missing-decoder", "install an FFmpeg that has them")
+
+    def test_what_keeps_it_from_loading_is_a_warning_with_its_fix(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        problem = Problem("no-ffmpeg", "decoder", "expected FFmpeg, got none", "apt-get install ffmpeg")
+
+        def refused() -> None:
+            raise MissingExtraError(problem)
+
+        monkeypatch.setattr(_torchcodec, "require_torchcodec", refused)
+        finding = played(monkeypatch, torchcodec=Import(fault="RuntimeError: Could not load libtorchcodec."))[
+            "torchcodec"
+        ]
+        assert (finding.status, finding.details) == ("warning", "expected FFmpeg, got none")
+        assert str(finding.problem) == str(problem)
+
+    @pytest.mark.parametrize("fault", ["it ends the process (signal 11)", "it does not come to an end within 120 s"])
+    def test_one_that_kills_its_process_is_not_imported(self, monkeypatch: pytest.MonkeyPatch, fault: str) -> None:
+        def never() -> None:
+            pytest.fail("it was imported")
+
+        monkeypatch.setattr(_torchcodec, "require_torchcodec", never)
+        finding = played(monkeypatch, torchcodec=Import(fault=fault))["torchcodec"]
+        assert (finding.status, finding.details) == ("warning", f"expected torchcodec to import, got {fault}")
+        assert finding.problem is not None
+        assert finding.problem.fix == "pip install --force-reinstall torchcodec"
+
+
 def test_a_slow_checksum_is_a_warning_and_a_wrong_one_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(google_crc32c, "implementation", "python")
     assert found("crc32c").status == "warning"
@@ -203,8 +249,8 @@ def test_the_report_holds_the_worst_status_and_every_code() -> None:
 
 
 def test_every_package_is_really_imported(imports: dict[str, Import]) -> None:
-    assert set(imports) == set(MODULES)
-    assert [name for name, tried in imports.items() if tried.fault] == []
+    assert set(imports) == {*MODULES, *OPTIONAL}
+    assert [name for name, tried in imports.items() if tried.fault and name in MODULES] == []
     assert imports["h5py"].version == h5py.__version__
 
 

@@ -138,6 +138,7 @@ BEYOND_JSON_SCHEMA = {
     "shards.v1/videos_unlike": "expected videos alike",
     "shards.v1/windows_of_one_video": "expected windows of each video",
     "step_spec.v1/clipped_mean_std": "expected no clipping of mean_std",
+    "step_spec.v1/decoder_of_other_pixels": "expected pixels rgb_quick of torchcodec, got rgb",
     "step_spec.v1/difference_of_rotations": "expected no difference of rotations, got action.turn",
     "step_spec.v1/field_twice": "expected each field once",
     "step_spec.v1/min_above_max": "expected min up to max",

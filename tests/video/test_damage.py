@@ -352,7 +352,7 @@ class TestFiles:
     def test_an_av1_decoder_that_only_drives_graphics_cards_is_none(
         self, video: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("lapsdata.video._container._HARDWARE_ONLY", {"libdav1d"})
+        monkeypatch.setattr("lapsdata.video._container.HARDWARE_ONLY", {"libdav1d"})
         with pytest.raises(MissingExtraError, match=r"av1.mp4: no decoder for av1 in this FFmpeg"):
             probe(video("av1.mp4"))
 
