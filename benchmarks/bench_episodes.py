@@ -10,6 +10,9 @@ PyAV, seeks and decodes; its frames and ours are equal. lerobot 0.4.4 with PyAV 
 two cores of the same kind (recorded: its environment cannot be installed beside ours). The rows take turns, figures
 are medians over the turns; the hit rate is the share of frames that were not decoded for the sample that asked.
 
+Where torchcodec can be used the same steps are taken with either decoder, turn by turn, and only ratios are told: of
+frames in order without a cache, and of batches with it. Elsewhere what was measured before stays.
+
 The large set is generated: version 3.0, 100,000 episodes of 100 rows, 1,000 files of rows and 1,000 videos, whose
 table of episodes has statistics as LeRobot writes them. It is opened in a process of its own.
 """
@@ -33,7 +36,9 @@ import pyarrow.parquet as pq
 from machine import hardware, versions
 
 import lapsdata
+from lapsdata.errors import MissingExtraError
 from lapsdata.testing.episode_sets import CAMERA, write_lerobot
+from lapsdata.video._torchcodec import require_torchcodec
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -204,6 +209,46 @@ def in_order(root: Path, runs: int) -> dict[str, Any]:
     }
 
 
+def beside_torchcodec(root: Path, runs: int) -> dict[str, Any]:
+    """Take the same steps with either decoder in turn."""
+    random = np.random.default_rng(1)
+    ratios: dict[str, list[float]] = {}
+    hits: dict[str, dict[str, list[float]]] = {}
+    for turn in range(runs):
+        ways = {"in order": np.arange(len(lapsdata.open_steps(root)))} | orders(lapsdata.open_steps(root), random)
+        for way, ids in ways.items():
+            rates = {}
+            for decoder in ("pyav", "torchcodec") if turn % 2 else ("torchcodec", "pyav"):
+                in_turn = way == "in order"
+                deltas, fields = ({EGO: [0.0]}, [EGO]) if in_turn else (DELTAS, FIELDS)
+                cache = {"cache_bytes": 0} if in_turn else {}
+                steps = lapsdata.open_steps(root, deltas, fields=fields, decoder=decoder, **cache)
+                start = time.perf_counter()
+                in_batches(steps)(ids)
+                rates[decoder] = len(ids) / (time.perf_counter() - start)
+                hits.setdefault(way, {}).setdefault(decoder, []).append(steps.kept / (steps.kept + steps.decoded))
+                steps.close()
+            ratios.setdefault(way, []).append(rates["torchcodec"] / rates["pyav"])
+    told: dict[str, Any] = {}
+    for way, found in ratios.items():
+        told[way] = {"times_pyav": round(statistics.median(found), 2)}
+        if way != "in order":
+            told[way] |= {f"hit_rate_{name}": round(statistics.median(rates), 2) for name, rates in hits[way].items()}
+    return told
+
+
+def torchcodec_told(root: Path, runs: int) -> dict[str, Any]:
+    """Measure torchcodec, or return what is known of it."""
+    try:
+        ffmpeg = require_torchcodec()
+    except MissingExtraError as error:
+        sys.stderr.write(f"torchcodec is not measured: {error}\n")
+        known: dict[str, Any] = json.loads(RESULT.read_text())["torchcodec"]
+        return known
+    told = {"version": ffmpeg.torchcodec, "ffmpeg": ffmpeg.major, "runs": runs}
+    return told | {"beside": beside_torchcodec(root, runs)}
+
+
 def large(folder: Path) -> Path:
     """Write what a data set of 100,000 episodes says of itself, and files that are links to two small ones."""
     root = write_lerobot(folder / "large", version="v3.0", lengths=(4,), videos=True)
@@ -266,6 +311,7 @@ def main() -> None:
         "runs": runs,
         "random": random_samples(root, runs),
         "in_order": in_order(root, runs),
+        "torchcodec": torchcodec_told(root, runs),
         "opening": opening(runs),
         "hardware": hardware(),
         "versions": versions("av", "pyarrow", "numpy", "torch"),

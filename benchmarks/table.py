@@ -362,6 +362,16 @@ def robot_steps() -> list[tuple[str, str, str]]:
         found.append((title, f">= {promise[name]} x", figure))
     figure = f"{order['times_bare_pyav']} x ({order['frames_per_s']:,} frames/s)"
     found.append(("frames of robot steps in order beside bare PyAV", f">= {promise['in_order']} x", figure))
+    other = told["torchcodec"]
+    ways = {"global": "batches in random order", "grouped": "grouped batches"}
+    figure = "; ".join(
+        [f"frames in order, no cache {other['beside']['in order']['times_pyav']} x"]
+        + [
+            f"{what} {row['times_pyav']} x, hit rate {row['hit_rate_torchcodec']:.2f} (PyAV {row['hit_rate_pyav']:.2f})"
+            for what, row in ((what, other["beside"][name]) for name, what in ways.items())
+        ]
+    )
+    found.append((f"robot steps by torchcodec {other['version']}, FFmpeg {other['ffmpeg']}, beside PyAV", "", figure))
     title = f"opening a LeRobot set of {opened['episodes']:,} episodes"
     figure = f"{opened['open_s']} s, {opened['process_mb']} MB"
     found.append((title, f"<= {promise['open_s']:g} s, {promise['open_mb']} MB", figure))

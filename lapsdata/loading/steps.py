@@ -512,7 +512,7 @@ def open_steps(
     decoder : {"pyav", "torchcodec"}
         What decodes videos. torchcodec is an extra and takes the FFmpeg of the machine; whether it can be used is asked
         here, and none is taken in place of the other: some colours differ, see `lapsdata.video.frame.Decoder`. It
-        paints over damage that PyAV refuses.
+        paints over damage that PyAV refuses, and half as many of its frames fit into `cache_bytes`.
     normalize : mapping of str, optional
         By feature, group or camera (of float32), how its numbers are scaled: "mean_std"; "min_max" or "q01_q99", onto
         -1 to 1; or "none". A number without spread (std 0, or max = min) is moved to 0 and not divided. The result is

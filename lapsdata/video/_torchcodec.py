@@ -108,7 +108,7 @@ def _unusable(error: Exception) -> Problem:
         message = "expected the shared libraries of FFmpeg 4 to 8 for torchcodec, got none: its wheel brings no FFmpeg"
         fix = f"apt-get install ffmpeg, or conda install ffmpeg; or {_PYAV}, which brings its own"
         return Problem("no-ffmpeg", "decoder", message, fix)
-    told = [*faults, *str(error).strip().splitlines(), type(error).__name__][0]
+    told = faults[0] if faults else _first_words(error)
     fix = f"{_INSTALL}: it takes a release that fits to a CPU build of torch; or mend what is named"
     return Problem("torchcodec-unusable", "decoder", f"expected torchcodec to load, got {told}", fix)
 
@@ -196,10 +196,11 @@ class TorchcodecSession:
         # After an error it goes on from wherever it stands: a fresh one begins at a keyframe.
         decoder, self._decoder = self._decoder, None
         try:
-            decoder = decoder or self._opened()
+            if decoder is None:
+                decoder = self._opened()
             frame = decoder.get_frame_at(index)
         except (RuntimeError, IndexError, ValueError) as error:
-            told = _ITS_PLACE.sub("", str(error).strip().splitlines()[0])
+            told = _ITS_PLACE.sub("", _first_words(error))
             raise packets.error(index, f"cannot be decoded by torchcodec: {told}", _other(packets)) from error
         # Half a tick: both are the same whole number of ticks, in seconds.
         if abs(frame.pts_seconds - facts.frame_s[index]) > 0.5 * float(packets.timeline.time_base):
@@ -236,6 +237,10 @@ class TorchcodecSession:
             got = f"expected {packets.facts.frames} frames as the packets say, torchcodec finds {len(decoder)}"
             raise packets.error(None, got, _other(packets))
         return decoder
+
+
+def _first_words(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def _other(packets: PacketSource) -> str:

@@ -225,6 +225,19 @@ class TestFaults:
         with pytest.raises(SchemaError, match=message):
             source.open().image(1)
 
+    def test_an_error_without_words(self, video: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
+        from torchcodec.decoders import VideoDecoder
+
+        def failing(*_: Any) -> Any:
+            raise IndexError
+
+        session = opened(video("h264.mp4")).open()
+        monkeypatch.setattr(VideoDecoder, "get_frame_at", failing)
+        with pytest.raises(
+            CorruptDataError, match=r"frame 2 at .*: cannot be decoded by torchcodec: IndexError; decode"
+        ):
+            session.image(2)
+
     def test_a_file_that_is_gone(self, tmp_path: Path, video: Callable[[str], Path]) -> None:
         path = tmp_path / "clip.mp4"
         path.write_bytes(video("h264.mp4").read_bytes())
