@@ -12,11 +12,12 @@ import ctypes
 import os
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
 from lapsdata.errors import MissingExtraError, Problem, SchemaError
+from lapsdata.video._bytes import by_name, open_bytes
 from lapsdata.video._container import HARDWARE_ONLY, USUAL_DECODERS
 
 if TYPE_CHECKING:
@@ -226,7 +227,7 @@ class TorchcodecSession:
         # otherwise (AVI). "file:" keeps a colon in a name from being taken for a protocol; a device that is the default
         # of torch is not meant.
         decoder = VideoDecoder(
-            f"file:{packets.source}",
+            f"file:{packets.source}" if by_name(packets.source) else cast("Any", open_bytes(packets.source)),
             stream_index=packets.place,
             dimension_order="NHWC",
             num_ffmpeg_threads=1,

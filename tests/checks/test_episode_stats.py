@@ -37,7 +37,7 @@ Statistics = dict[str, Any]
 def checked(root: Path) -> CheckedItem:
     adapter = episodes_adapter(root)
     assert adapter is not None
-    return check_episodes(root, adapter, lambda _: None)
+    return check_episodes(root, adapter, lambda *_: None)
 
 
 def only(root: Path) -> Problem:

@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import lapsdata
+from lapsdata.adapters.lerobot.converting import convert_set
 from lapsdata.errors import LapsWarning, MissingExtraError, SchemaError, StorageError
 from lapsdata.loading import Loader, StepDataset
 from lapsdata.schema import StepSpec
@@ -33,9 +34,12 @@ DELTAS = {CAMERA: [-0.1, 0.0], "action": [0.0, 0.1]}
 STEPS = sum(LENGTHS)
 
 
-@pytest.fixture(scope="module", params=["v2.1", "v3.0"])
+@pytest.fixture(scope="module", params=["v2.1", "v3.0", "shards"])
 def root(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("steps")
+    if request.param == "shards":
+        convert_set(write_lerobot(folder / "set", lengths=LENGTHS, videos=True), folder / "packed", "shards")
+        return folder / "packed"
     return write_lerobot(folder / "set", version=request.param, lengths=LENGTHS, videos=True)
 
 
