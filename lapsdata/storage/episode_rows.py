@@ -205,7 +205,7 @@ class EpisodeRows:
         shape = (len(array), *feature.shape)
         if array.dtype != feature.dtype or (array.shape != shape and array.size != np.prod(shape, dtype=np.int64)):
             wanted, got = f"{feature.dtype} {feature.shape}", f"{array.dtype} {array.shape[1:]}"
-            message = f"expected {wanted} in a row, as in the first file, got {got}"
+            message = f"expected {wanted} in a row, as the data set says, got {got}"
             raise SchemaError(Problem("unlike-columns", f"{self._path(place)}: {name}", message))
         checked = array.reshape(shape)
         checked.flags.writeable = False

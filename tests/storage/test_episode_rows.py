@@ -190,9 +190,9 @@ def test_a_forked_process_opens_files_of_its_own(root: Path) -> None:
 @pytest.mark.parametrize(
     ("column", "message"),
     [
-        (pa.array(WHOLE["state"][10:].astype(np.float64).tolist()), r"as in the first file, got float64 \(2,\)"),
+        (pa.array(WHOLE["state"][10:].astype(np.float64).tolist()), r"as the data set says, got float64 \(2,\)"),
         (pa.array(WHOLE["state"][10:, :1].tolist(), pa.list_(pa.float32())), r"got float32 \(1,\)"),
-        (pa.array(WHOLE["state"][10:, 0]), r"expected float32 \(2,\) in a row, as in the first file, got float32 \(\)"),
+        (pa.array(WHOLE["state"][10:, 0]), r"expected float32 \(2,\) in a row, as the data set says, got float32 \(\)"),
         (pa.array([[1.0, 2.0]] * 7 + [[1.0]], pa.list_(pa.float32())), "expected lists of one length, got lengths"),
         (pa.array(["a"] * 8), "expected numbers, got string"),
     ],

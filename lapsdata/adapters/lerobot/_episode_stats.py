@@ -55,8 +55,8 @@ def by_episode(meta: Path, names: Sequence[str], numbers: NDArray[np.int64]) -> 
     """
     lines = meta / f"{_LINES}.jsonl"
     if lines.is_file():
-        rows, notes = json_lines(lines)
-        return EpisodeStats(_of_lines(rows, names, numbers, str(lines)), notes)
+        read = json_lines(lines)
+        return EpisodeStats(_of_lines(read.rows, names, numbers, str(lines)), read.notes)
     if files := parquet_files(meta, _LINES):
         rows = [row for file in files for row in read_parquet(file).to_pylist()]
         return EpisodeStats(_of_lines(rows, names, numbers, str(files[0])), ())

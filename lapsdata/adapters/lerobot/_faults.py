@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lapsdata.adapters.lerobot._line_kinds import in_words
 from lapsdata.adapters.lerobot.info import DEFAULTS, INFO
 from lapsdata.adapters.lerobot.layout import numbers_of
 from lapsdata.containers.episodes import shared_starts
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from lapsdata.storage.archive_path import ArchivePath
 
 __all__ = [
+    "assumed_patterns",
     "doubtful_starts",
     "late_start",
     "missing_files",
@@ -78,7 +80,8 @@ def missing_files(
             f"expected a file of rows for each of {len(numbers)} episodes, got none for {int((~there).sum())}: "
             f"{spans_told(numbers[~there].tolist())}"
         )
-        fix = "bring the files, or delete the episodes from the list"
+        first = places.files[int(places.file_index[~there][0])]
+        fix = f"bring the files ({first} ...), or delete the episodes from the list"
         found.append(Problem("missing-episodes", str(root), message, fix, "warning" if there.any() else "error"))
     videos = _there(root, places.video_files)
     for camera, index in places.video_index.items():
@@ -95,6 +98,17 @@ def missing_files(
         index[absent] = -1
         places.video_start_s[camera][absent] = np.nan
     return there, found
+
+
+def assumed_patterns(root: Path, info: Info) -> list[Problem]:
+    """Tell which patterns of paths were not said, and which ones are taken."""
+    cameras = any(camera.stored == "video" for camera in info.cameras)
+    found = []
+    for name in info.unstated:
+        if name == "data_path" or cameras:
+            message = f"expected a pattern of paths, got none: files are looked for as {getattr(info, name)}"
+            found.append(Problem("no-pattern", f"{root / INFO}: {name}", message, "write it", "warning"))
+    return found
 
 
 def _there(root: ArchivePath, files: tuple[str, ...]) -> NDArray[np.bool_]:
@@ -125,8 +139,8 @@ def stated_totals(root: Path, info: Info, episodes: pa.Table) -> list[Problem]:
     found = []
     for name, wanted in expected.items():
         got = info.others.get(name)
-        if got is not None and got != wanted:
-            message = f"expected {wanted}, as its episodes and cameras make, got {got!r}"
+        if got is not None and (got != wanted or isinstance(got, bool)):
+            message = f"expected {wanted}, as its episodes and cameras make, got {in_words(got)}"
             found.append(Problem("wrong-total", f"{root / INFO}: {name}", message, f"write {wanted}", "warning"))
     splits = info.others.get("splits")
     for name, span in splits.items() if isinstance(splits, dict) else ():

@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from lapsdata.adapters.lerobot._out_rows import DATA_V2, DATA_V3
 from lapsdata.adapters.lerobot._out_stats import QUANTILES
-from lapsdata.adapters.lerobot._out_videos import VIDEO_V2, VIDEO_V3
-from lapsdata.adapters.lerobot.info import INFO, Version, read_json
+from lapsdata.adapters.lerobot.info import DATA_V2, DATA_V3, INFO, VIDEO_V2, VIDEO_V3, Version, read_json
 from lapsdata.adapters.lerobot.layout import numbers_of
 from lapsdata.adapters.lerobot.tables import find_table
 from lapsdata.storage.atomic import atomic_file, storage_errors

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lapsdata.adapters.lerobot.info import DATA_V2, DATA_V3
 from lapsdata.errors import CorruptDataError, Problem
 from lapsdata.storage.atomic import storage_errors
 from lapsdata.storage.parquet_rows import read_parquet
@@ -19,10 +20,7 @@ if TYPE_CHECKING:
 
     from lapsdata.adapters.lerobot.reading import LeRobotSet
 
-__all__ = ["DATA_V2", "DATA_V3", "FileNumber", "episode_tables", "rows_beside", "write_rows_v2", "write_rows_v3"]
-
-DATA_V2 = "data/chunk-{episode_chunk:03d}/episode_{episode_index:06d}.parquet"
-DATA_V3 = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
+__all__ = ["FileNumber", "episode_tables", "rows_beside", "write_rows_v2", "write_rows_v3"]
 
 
 class FileNumber:

@@ -17,9 +17,7 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 from lapsdata.adapters.lerobot._out_meta import write_json
-from lapsdata.adapters.lerobot._out_rows import DATA_V2
-from lapsdata.adapters.lerobot._out_videos import VIDEO_V2
-from lapsdata.adapters.lerobot.info import CATALOG, INFO, SHARD, SHARDS, read_json
+from lapsdata.adapters.lerobot.info import CATALOG, DATA_V2, INFO, SHARD, SHARDS, VIDEO_V2, read_json
 from lapsdata.errors import Problems, SchemaError
 from lapsdata.formats._shards_files import shard_name
 from lapsdata.provenance import parent, path_digest, provenance

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import numpy as np
 
 from lapsdata.adapters.lerobot._out_rows import FileNumber
+from lapsdata.adapters.lerobot.info import VIDEO_V2, VIDEO_V3
 from lapsdata.errors import CorruptDataError, Problem
 from lapsdata.storage.atomic import TEMPORARY, storage_errors
 from lapsdata.video.probe import find_source, probe
@@ -27,10 +28,7 @@ if TYPE_CHECKING:
     from lapsdata.video.stream_copy import Joined
     from lapsdata.video.writer import VideoCodec
 
-__all__ = ["VIDEO_V2", "VIDEO_V3", "Shown", "VideoCounts", "copy_whole", "cut_videos", "ended", "join_videos"]
-
-VIDEO_V2 = "videos/chunk-{episode_chunk:03d}/{video_key}/episode_{episode_index:06d}.mp4"
-VIDEO_V3 = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
+__all__ = ["Shown", "VideoCounts", "copy_whole", "cut_videos", "ended", "join_videos"]
 
 # LeRobot takes a frame for that of a row within this.
 _TOLERANCE_S = 1e-4

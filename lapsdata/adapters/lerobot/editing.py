@@ -21,9 +21,9 @@ from lapsdata.adapters.lerobot._out_expected import expect_rows
 from lapsdata.adapters.lerobot._out_meta import CHUNK, DATA_MB, VIDEO_MB, told_of, write_info, write_json, write_meta
 from lapsdata.adapters.lerobot._out_rows import FileNumber, write_rows_v3
 from lapsdata.adapters.lerobot._out_stats import SetStats, told_stats
-from lapsdata.adapters.lerobot._out_videos import VIDEO_V3, ended
+from lapsdata.adapters.lerobot._out_videos import ended
 from lapsdata.adapters.lerobot.converting import left_behind, version_of, video_ends, write_set
-from lapsdata.adapters.lerobot.info import INFO, read_json
+from lapsdata.adapters.lerobot.info import INFO, VIDEO_V3, read_json
 from lapsdata.adapters.lerobot.modality import MODALITY
 from lapsdata.adapters.lerobot.reading import read_set
 from lapsdata.errors import LapsError, Problem, Problems, SchemaError, spans_told

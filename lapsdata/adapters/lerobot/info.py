@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from lapsdata.errors import Problem, Problems, SchemaError
+from lapsdata.errors import Problem, Problems, SchemaError, whole_number
 from lapsdata.schema import Camera, Feature, Size
 from lapsdata.storage.atomic import storage_errors
 from lapsdata.storage.lfs_pointer import refuse_pointer
@@ -16,7 +18,21 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["CATALOG", "DEFAULTS", "INFO", "SHARD", "SHARDS", "Info", "Version", "read_info", "read_json"]
+__all__ = [
+    "CATALOG",
+    "DATA_V2",
+    "DATA_V3",
+    "DEFAULTS",
+    "INFO",
+    "SHARD",
+    "SHARDS",
+    "VIDEO_V2",
+    "VIDEO_V3",
+    "Info",
+    "Version",
+    "read_info",
+    "read_json",
+]
 
 INFO = "meta/info.json"
 
@@ -28,10 +44,15 @@ DEFAULTS = ("timestamp", "frame_index", "episode_index", "index", "task_index")
 
 # What is said of every data set has an attribute of its own, all else is kept as it is said.
 _KNOWN = frozenset({"codebase_version", "robot_type", "fps", "features", "data_path", "video_path", "chunks_size"})
-# How the folders of versions 2 are named where `info.json` does not say it.
-_DATA = "data/chunk-{episode_chunk:03d}/episode_{episode_index:06d}.parquet"
-_VIDEO = "videos/chunk-{episode_chunk:03d}/{video_key}/episode_{episode_index:06d}.mp4"
+# How each version names its files, where `info.json` does not say it.
+DATA_V2 = "data/chunk-{episode_chunk:03d}/episode_{episode_index:06d}.parquet"
+VIDEO_V2 = "videos/chunk-{episode_chunk:03d}/{video_key}/episode_{episode_index:06d}.mp4"
+DATA_V3 = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
+VIDEO_V3 = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
 _MOST_IN_A_FOLDER = 2**31 - 1
+# A quarter of a gigabyte of float32: thirty full pictures, or ten million points.
+_MOST_IN_A_ROW = 2**26
+
 CATALOG, SHARDS = "meta/episodes.parquet", "meta/shards.json"
 """Where the files of episodes lie in archives: the list of episodes, and that of the archives."""
 
@@ -56,7 +77,9 @@ class Info:
         Columns, in their order.
     cameras : tuple of Camera
     data_path, video_path : str
-        Patterns of paths.
+        Patterns of paths; where it says none, those that every set of its version has.
+    unstated : tuple of str
+        Which of the two it does not say.
     chunks_size : int
         Episodes (versions 2) or files (version 3) in a folder.
     others : mapping
@@ -70,6 +93,7 @@ class Info:
     cameras: tuple[Camera, ...]
     data_path: str
     video_path: str
+    unstated: tuple[str, ...]
     chunks_size: int
     others: Mapping[str, Any]
 
@@ -132,7 +156,7 @@ def read_info(root: Path) -> Info:
         found.add("wrong-type", "", f"expected an object, got {type(told).__name__}")
         found.raise_as(SchemaError)
     features, cameras = _columns(told.get("features"), found)
-    rate = _rate(told.get("fps"), found)
+    rate = _rate(told, found)
     chunks = told.get("chunks_size", 1000)
     if not isinstance(chunks, int) or not 1 <= chunks <= _MOST_IN_A_FOLDER:
         found.add("wrong-value", "chunks_size", f"expected a number of episodes or files per folder, got {chunks!r}")
@@ -142,24 +166,39 @@ def read_info(root: Path) -> Info:
         if pattern is not None and not isinstance(pattern, str):
             found.add("wrong-type", name, f"expected a pattern of paths as text, got {pattern!r}")
     found.raise_as(SchemaError)
+    stated = str(told.get("codebase_version", ""))
+    usual = _usual_patterns(stated, patterns["data_path"])
     return Info(
-        stated=str(told.get("codebase_version", "")),
+        stated=stated,
         rate=rate,
         robot=robot if isinstance(robot, str) else None,
         features=features,
         cameras=cameras,
-        data_path=patterns["data_path"] or _DATA,
-        video_path=patterns["video_path"] or _VIDEO,
+        data_path=patterns["data_path"] or usual[0],
+        video_path=patterns["video_path"] or usual[1],
+        unstated=tuple(name for name, pattern in patterns.items() if not pattern),
         chunks_size=chunks,
         others={name: value for name, value in told.items() if name not in _KNOWN},
     )
 
 
-def _rate(value: object, found: Problems) -> FrameRate:
+def _usual_patterns(stated: str, data_path: str | None) -> tuple[str, str]:
+    """Return the patterns of rows and videos of the version that rows have a pattern of; else of the one it says."""
+    third = "{file_index" in data_path if data_path else re.match(r"\s*[vV]?3", stated) is not None
+    return (DATA_V3, VIDEO_V3) if third else (DATA_V2, VIDEO_V2)
+
+
+def _rate(told: dict[str, Any], found: Problems) -> FrameRate:
+    value = told.get("fps")
+    if value is None:
+        got = "null" if "fps" in told else "none"
+        fix = 'write how many rows follow each other in a second, as their timestamps say: "fps": 30'
+        found.add("wrong-value", "fps", f"expected rows per second, got {got}", fix)
+        return FrameRate(1)
     try:
-        return FrameRate.parse(value)  # type: ignore[arg-type]  # it judges anything
-    except (SchemaError, TypeError) as error:
-        found.add("wrong-value", "fps", f"expected rows per second, got {value!r} ({error})")
+        return FrameRate.parse(value)
+    except SchemaError as error:
+        found.add("wrong-value", "fps", f"expected rows per second, got {value!r}", error.problems[0].fix)
         return FrameRate(1)
 
 
@@ -174,8 +213,12 @@ def _columns(told: object, found: Problems) -> tuple[tuple[Feature, ...], tuple[
             found.add("wrong-value", where, f"expected an object with dtype, shape and names, got {one!r}")
             continue
         shape = one.get("shape")
-        if not isinstance(shape, list) or not all(isinstance(n, int) and n > 0 for n in shape):
+        if not isinstance(shape, list) or not all((whole_number(n) or 0) > 0 for n in shape):
             found.add("wrong-value", where, f"expected a shape of numbers above 0, got {shape!r}")
+            continue
+        if math.prod(shape) > _MOST_IN_A_ROW:
+            message = f"expected a shape of at most {_MOST_IN_A_ROW} numbers in a row, got {shape!r}"
+            found.add("wrong-value", where, message, "write the shape that its rows have")
             continue
         odd = [key for key in ("info", "video_info") if not isinstance(one.get(key), dict | None)]
         if odd:

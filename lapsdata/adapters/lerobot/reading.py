@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lapsdata.adapters.lerobot._faults import (
+    assumed_patterns,
     doubtful_starts,
     late_start,
     missing_files,
@@ -132,8 +133,8 @@ def read_set(root: Path, *, strict: bool = False) -> LeRobotSet:
     root = ArchivePath(root)
     info = read_info(root)
     version, said = tell_version(root, info)
-    notes = Problems()
-    notes.extend(said)
+    notes, assumed = Problems(), assumed_patterns(root, info)
+    notes.extend((*said, *assumed))
     listed = find_table(root / "meta", "episodes", leave_out="stats/")
     if listed is None:
         message = "expected episodes.jsonl, episodes.parquet or episodes/chunk-000/file-000.parquet, got none"
@@ -149,7 +150,7 @@ def read_set(root: Path, *, strict: bool = False) -> LeRobotSet:
     info = _without(info, places)
     notes.extend(stated_totals(root, info, table))
     if not there.any():
-        raise SchemaError(*(p for p in lost))
+        raise SchemaError(*lost, *assumed)
     table, places = table.filter(there), _kept(places, there)
     number = numbers_of(table, "episode_index", _EPISODES)
     rows, refused = readable_rows(root, places)

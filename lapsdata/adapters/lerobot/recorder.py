@@ -24,11 +24,9 @@ import numpy as np
 
 from lapsdata.adapters.lerobot._out_meta import CHUNK, Told, told_of, write_info, write_json, write_lines, write_meta
 from lapsdata.adapters.lerobot._out_modality import write_modality
-from lapsdata.adapters.lerobot._out_rows import DATA_V2
 from lapsdata.adapters.lerobot._out_stats import set_stats
-from lapsdata.adapters.lerobot._out_videos import VIDEO_V2
 from lapsdata.adapters.lerobot.converting import TARGETS, version_of, write_set
-from lapsdata.adapters.lerobot.info import DEFAULTS, INFO, read_json
+from lapsdata.adapters.lerobot.info import DATA_V2, DEFAULTS, INFO, VIDEO_V2, read_json
 from lapsdata.adapters.lerobot.reading import read_set
 from lapsdata.adapters.lerobot.running_episode import RunningEpisode
 from lapsdata.errors import LengthMismatchError, Problem, Problems, SchemaError

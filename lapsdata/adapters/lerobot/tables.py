@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from lapsdata.adapters.lerobot._line_kinds import JsonLines, expect_alike, expect_known, in_words
 from lapsdata.errors import Problem, Problems, SchemaError
 from lapsdata.storage.atomic import storage_errors
 from lapsdata.storage.lfs_pointer import LFS_HEAD, refuse_pointer
@@ -67,14 +68,16 @@ def find_table(meta: Path, name: str, leave_out: str | None = None) -> MetaTable
     lines = meta / f"{name}.jsonl"
     files = parquet_files(meta, name)
     if lines.is_file():
-        rows, notes = json_lines(lines)
+        read = json_lines(lines)
+        notes = read.notes
         if files:
             message = f"it is there twice, as {lines.name} and as {files[0].relative_to(meta)}: the lines are read"
             notes = (*notes, Problem("table-twice", str(lines), message, "delete one of them", "warning"))
         try:
-            return MetaTable((lines,), pa.Table.from_pylist(rows), notes)
+            return MetaTable((lines,), pa.Table.from_pylist(read.rows), notes)
         except (pa.ArrowException, OverflowError) as error:
-            message = f"expected values of one kind under each key, got others: {error}"
+            expect_alike(read, lines)
+            message = f"expected values of one kind under each key, also in lists of objects, got others: {error}"
             raise SchemaError(Problem("unlike-rows", str(lines), message)) from None
     if not files:
         return None
@@ -106,13 +109,13 @@ def parquet_files(meta: Path, name: str) -> list[Path]:
         return [single] if single.is_file() else sorted((meta / name).glob("chunk-*/file-*.parquet"))
 
 
-def json_lines(path: Path) -> tuple[list[dict[str, Any]], tuple[Problem, ...]]:
+def json_lines(path: Path) -> JsonLines:
     """Return the objects of a file of JSON lines; blank lines are left out and counted.
 
     Raises
     ------
     SchemaError
-        Lines that are no JSON objects: all of them.
+        Lines that are no JSON objects, or have what does not belong under keys of LeRobot: all of them.
     UnknownFormatError
         A Git LFS pointer stands for the file.
     StorageError
@@ -121,12 +124,12 @@ def json_lines(path: Path) -> tuple[list[dict[str, Any]], tuple[Problem, ...]]:
     found, every = Problems(), list(each_line(path))
     found.extend(line for line in every if isinstance(line, Problem))
     found.raise_as(SchemaError)
-    rows = [line for line in every if isinstance(line, dict)]
-    blank = len(every) - len(rows)
-    if not blank:
-        return rows, ()
-    message = f"{blank} blank of {len(every)} lines are left out"
-    return rows, (Problem("blank-lines", str(path), message, "delete them: some readers stop there", "info"),)
+    rows = [(number, line) for number, line in enumerate(every, 1) if isinstance(line, dict)]
+    notes: tuple[Problem, ...] = ()
+    if blank := len(every) - len(rows):
+        message = f"{blank} blank of {len(every)} lines are left out"
+        notes = (Problem("blank-lines", str(path), message, "delete them: some readers stop there", "info"),)
+    return expect_known(JsonLines([line for _, line in rows], [number for number, _ in rows], notes), path)
 
 
 def each_line(path: Path) -> Iterator[dict[str, Any] | Problem | None]:
@@ -150,7 +153,7 @@ def each_line(path: Path) -> Iterator[dict[str, Any] | Problem | None]:
             if isinstance(row, dict):
                 yield row
             else:
-                yield Problem("wrong-type", where, f"expected a JSON object, got {type(row).__name__}")
+                yield Problem("wrong-type", where, f"expected a JSON object, got {in_words(row)}")
 
 
 def _read(path: Path, leave_out: str | None) -> pa.Table:

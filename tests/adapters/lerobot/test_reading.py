@@ -182,9 +182,12 @@ def test_tasks_that_are_missing_or_twice_are_told(tmp_path: Path) -> None:
         (lambda lines: lines + "[1]\nnot json\n", r"2 problems:.*line 6: expected a JSON object.*line 7"),
         (lambda lines: lines + lines.splitlines()[1] + "\n", r"expected each episode_index once, got \[1\] again"),
         (lambda lines: lines.replace("length", "rows"), "expected a column length, got episode_index, tasks, rows"),
-        (lambda lines: lines.replace(": 4}", ": 4.5}"), "length: expected whole numbers, got double"),
-        (lambda lines: lines.replace(": 4}", ': "4"}'), "expected values of one kind under each key"),
-        (lambda lines: lines.replace('["pick the cube"]', "[null]", 1), "tasks: expected instructions as texts"),
+        (lambda lines: lines.replace(": 4}", ": 4.5}"), "length: expected a whole number, got 4.5"),
+        (lambda lines: lines.replace(": 4}", ': "4"}'), "line 1: length: expected a whole number, got the text '4'"),
+        (
+            lambda lines: lines.replace('["pick the cube"]', "[null]", 1),
+            r"line 1: tasks: expected a list of texts, got the list \[None\]",
+        ),
     ],
     ids=["no objects", "twice", "no length", "half a row", "text", "no words"],
 )
@@ -352,6 +355,66 @@ def test_totals_and_splits_that_are_not_so_are_told_each_once(tmp_path: Path, ch
     }
 
 
+@pytest.mark.parametrize(
+    ("got", "words"), [("5", "the text '5'"), (True, "true"), ([5], "the list [5]"), (6, "6"), (5.5, "5.5")]
+)
+def test_a_total_that_is_no_number_is_told_apart_from_one(
+    tmp_path: Path, got: Any, words: str, changed_json: Any
+) -> None:
+    root = made(tmp_path)
+    changed_json(root / "meta/info.json", lambda told: told.update(total_episodes=got))
+    (note,) = read_set(root).notes
+    assert (note.code, note.severity) == ("wrong-total", "warning")
+    assert note.message == f"expected 5, as its episodes and cameras make, got {words}"
+
+
+@pytest.mark.parametrize("videos", [False, True])
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("gone", [dict.pop, lambda told, name: told.update({name: None})], ids=["absent", "null"])
+def test_patterns_that_are_not_said_are_those_of_the_version(
+    tmp_path: Path, version: str, videos: bool, gone: Any, changed_json: Any
+) -> None:
+    root = made(tmp_path, version, videos=videos)
+    whole = read_set(root)
+    names = ["data_path", "video_path"]
+    changed_json(root / "meta/info.json", lambda told: [gone(told, name) for name in names])
+    found = read_set(root)
+    assert (found.version, found.episodes.files, found.episodes.video_files) == (
+        version,
+        whole.episodes.files,
+        whole.episodes.video_files,
+    )
+    wanted = {"data_path": whole.info.data_path, **({"video_path": whole.info.video_path} if videos else {})}
+    assert [(note.code, note.severity) for note in found.notes] == [("no-pattern", "warning")] * len(wanted)
+    for note, (name, pattern) in zip(found.notes, wanted.items(), strict=True):
+        assert note.where.endswith(f"meta/info.json: {name}")
+        assert note.message == f"expected a pattern of paths, got none: files are looked for as {pattern}"
+
+
+def test_the_pattern_of_videos_is_that_of_the_rows_where_these_have_one(tmp_path: Path, changed_json: Any) -> None:
+    root = made(tmp_path, "v3.0", videos=True)
+    changed_json(root / "meta/info.json", lambda told: told.update(codebase_version="v2.1", video_path=None))
+    found = read_set(root)
+    assert codes(found) == ["version-contradiction", "no-pattern"]
+    assert all((root / file).is_file() for file in found.episodes.video_files)
+
+
+def test_files_that_are_not_there_are_told_with_the_pattern_that_nobody_said(tmp_path: Path, changed_json: Any) -> None:
+    root = made(tmp_path, "v2.1")
+    changed_json(root / "meta/info.json", lambda told: (told.pop("data_path"), told.update(codebase_version="v3.0")))
+    listed = root / "meta/episodes.jsonl"
+    rows = [
+        json.loads(line) | {"data/chunk_index": 0, "data/file_index": 0} for line in listed.read_text().splitlines()
+    ]
+    stops = np.cumsum(LENGTHS).tolist()
+    for row, stop in zip(rows, stops, strict=True):
+        row |= {"dataset_from_index": stop - row["length"], "dataset_to_index": stop}
+    listed.write_text("\n".join(map(json.dumps, rows)))
+    with pytest.raises(SchemaError, match=r"bring the files \(data/chunk-000/file-000\.parquet \.\.\.\)") as caught:
+        read_set(root)
+    assert [problem.code for problem in caught.value.problems] == ["missing-episodes", "no-pattern"]
+
+
 def test_columns_of_the_files_and_of_info_json_differ(tmp_path: Path, changed_json: Any) -> None:
     root = made(tmp_path)
 
@@ -393,6 +456,15 @@ def test_rows_that_begin_late_are_told_without_a_refusal(tmp_path: Path) -> None
     ("change", "message"),
     [
         (lambda told: told.update(fps=0), "fps: expected rows per second, got 0"),
+        (lambda told: told.update(fps=None), 'fps: expected rows per second, got null; write how many .*: "fps": 30'),
+        (lambda told: told.pop("fps"), "fps: expected rows per second, got none; write how many rows follow"),
+        (
+            lambda told: told.update(fps=[30]),
+            r'fps: expected rows per second, got \[30\]; write "30000/1001", "29\.97"',
+        ),
+        (lambda told: told["features"]["action"].update(shape=[10**12]), "features: action: expected .* at most 6710"),
+        (lambda told: told["features"]["action"].update(shape=[9999] * 3), "features: action: expected .* at most 671"),
+        (lambda told: told["features"]["action"].update(shape=[True]), r"features: action: .* above 0, got \[True\]"),
         (lambda told: told.update(features={}), "features: expected an object with a description of every column"),
         (lambda told: told["features"].update(action=3), "features: action: expected an object with dtype, shape"),
         (lambda told: told["features"]["action"].update(shape=[0]), "features: action: expected a shape of numbers"),
