@@ -103,7 +103,7 @@ def test_a_check_tells_each_kind_once_as_an_error(tmp_path: Path, files: tuple[i
     assert problem.where == str(files_of(root)[files[0]])
     assert ("; alike in 2 episodes: 0, 3" in problem.message) == (len(files) > 1)
     rows = 25 - sum(LENGTHS[file] for file in files)
-    assert item.found == f"lerobot: 5 episodes, {rows} of 25 rows read"
+    assert item.found.startswith(f"lerobot: 5 episodes, {rows} of 25 rows read, ")
 
 
 @pytest.mark.parametrize("files", [(0,), (2,), (0, 3)], ids=str)
