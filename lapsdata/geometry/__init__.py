@@ -24,6 +24,7 @@ from lapsdata.geometry.boxes import (
     shift_boxes,
 )
 from lapsdata.geometry.cameras import PinholeCamera, ProjectedPoints, project_points
+from lapsdata.geometry.composed_rotations import rotation_places, rotation_steps
 from lapsdata.geometry.conventions import (
     RelativeOrigin,
     RelativeUnit,
@@ -90,6 +91,8 @@ __all__ = [
     "relative_to_boxes",
     "relative_to_pixel",
     "rotated_box_corners",
+    "rotation_places",
+    "rotation_steps",
     "rotation_width",
     "shift_boxes",
     "swap_xy",

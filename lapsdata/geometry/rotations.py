@@ -183,15 +183,15 @@ def convert_rotations(values: NDArray[Real], *, source: str, target: str) -> NDA
 
 
 def convert_episode_rotations(values: NDArray[Real], *, source: str, target: str) -> NDArray[Real]:
-    """Rewrite rotations in another form, both in the words of `EPISODE_ROTATIONS`.
+    """Rewrite rotations that are numbers of a vector in another form.
 
     Parameters
     ----------
     values : NDArray, shape (..., C), float32 or float64
         The numbers of `source`: 3 of axis_angle and euler_angles, 4 of quaternion, 6 of rotation_6d, 9 of matrix.
     source, target : str
-        Words of GR00T. Robomimic, ROS and SciPy put the real part of a quaternion last: convert those with
-        `convert_rotations`.
+        Words of GR00T (`EPISODE_ROTATIONS`), or those of `convert_rotations`. Robomimic, ROS and SciPy put the real
+        part of a quaternion last: that is "quaternion_xyzw".
 
     Returns
     -------
@@ -208,23 +208,29 @@ def convert_episode_rotations(values: NDArray[Real], *, source: str, target: str
     >>> convert_episode_rotations(half_turn_about_z, source="quaternion", target="matrix").round(6).tolist()
     [-1.0, 0.0, 0.0, 0.0, -1.0, 0.0, 0.0, 0.0, 1.0]
     """
-    for name, word in (("source", source), ("target", target)):
-        if word not in EPISODE_ROTATIONS:
-            known = ", ".join(map(repr, EPISODE_ROTATIONS))
-            raise SchemaError(Problem("unknown-choice", name, f"expected one of {known}, got {word!r}"))
+    given, wanted = episode_form(source, "source"), episode_form(target, "target")
     values = checked(values, "values", (rotation_width(source),))
     lead = values.shape[:-1]
-    rows = values.reshape(*lead, *_tail(EPISODE_ROTATIONS[source], "source"))
-    found = convert_rotations(rows, source=EPISODE_ROTATIONS[source], target=EPISODE_ROTATIONS[target])
-    return found.reshape(*lead, rotation_width(target))
+    rows = values.reshape(*lead, *_tail(given, "source"))
+    return convert_rotations(rows, source=given, target=wanted).reshape(*lead, rotation_width(target))
 
 
 def rotation_width(word: str) -> int:
-    """Return how many numbers a form of `EPISODE_ROTATIONS` has.
+    """Return how many numbers of a vector a form has, in the words of `convert_episode_rotations`.
 
     Examples
     --------
-    >>> rotation_width("matrix"), rotation_width("euler_angles_rpy")
-    (9, 3)
+    >>> rotation_width("matrix"), rotation_width("euler_angles_rpy"), rotation_width("quaternion_xyzw")
+    (9, 3, 4)
     """
-    return math.prod(_tail(EPISODE_ROTATIONS[word], "rotation"))
+    return math.prod(_tail(episode_form(word, "rotation"), "rotation"))
+
+
+def episode_form(word: str, name: str) -> str:
+    """Return the form that a word of GR00T stands for, and a word of `convert_rotations` as it is."""
+    form = EPISODE_ROTATIONS.get(word, word)
+    if form not in ROTATION_FORMS and not _EULER.fullmatch(form):
+        known = ", ".join(map(repr, EPISODE_ROTATIONS))
+        message = f"expected one of {known}, or a form of convert_rotations, got {word!r}"
+        raise SchemaError(Problem("unknown-choice", name, message))
+    return form

@@ -46,6 +46,16 @@ CALLS: dict[str, tuple[str, tuple[int, ...], Callable[[Any], Any]]] = {
         (3,),
         lambda a: geometry.convert_episode_rotations(a, source="euler_angles_rpy", target="matrix"),
     ),
+    "rotation_steps": (
+        "values",
+        (3,),
+        lambda a: geometry.rotation_steps(a, np.ones(3), form="axis_angle", origin="axis_angle"),
+    ),
+    "rotation_places": (
+        "steps",
+        (3,),
+        lambda a: geometry.rotation_places(a, np.ones(3), form="axis_angle", origin="axis_angle"),
+    ),
     "invert_poses": ("poses", (4, 4), geometry.invert_poses),
     "compose_poses": ("outer", (4, 4), lambda a: geometry.compose_poses(a, a)),
     "project_points": ("points", (3,), lambda a: geometry.project_points(a, CAMERA).points),

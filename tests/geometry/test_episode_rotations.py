@@ -102,10 +102,21 @@ def test_a_quaternion_has_its_real_part_first_and_six_numbers_are_rows() -> None
     np.testing.assert_allclose(many[1, 2], [0, 0, np.pi / 2], atol=1e-6)
 
 
+def test_forms_of_others_are_known_by_their_exact_names() -> None:
+    quarter_about_z = np.array([[0, 0, np.sqrt(0.5), np.sqrt(0.5)]])
+    six = convert_episode_rotations(quarter_about_z, source="quaternion_xyzw", target="rotation_6d")
+    np.testing.assert_allclose(six, [[0, -1, 0, 1, 0, 0]], atol=1e-12)
+    columns = convert_episode_rotations(six, source="rotation_6d", target="rotation_6d_columns")
+    np.testing.assert_allclose(columns, [[0, 1, 0, -1, 0, 0]], atol=1e-12)
+    assert rotation_width("quaternion_wxyz") == 4
+    with pytest.raises(SchemaError, match=r"rotation: expected one of .*, or a form of convert_rotations, got 'xyzw'"):
+        rotation_width("xyzw")
+
+
 @pytest.mark.parametrize(
     ("source", "target", "width", "message"),
     [
-        ("quaternion_xyzw", "matrix", 4, r"source: expected one of 'axis_angle', .*, got 'quaternion_xyzw'"),
+        ("quaternion_wxzy", "matrix", 4, r"source: expected one of 'axis_angle', .*, got 'quaternion_wxzy'"),
         ("quaternion", "euler", 4, r"target: expected one of 'axis_angle', .*, got 'euler'"),
         ("matrix", "quaternion", 3, r"values: expected \(\.\.\., 9\), got \(2, 3\)"),
         ("quaternion", "matrix", 4, r"quaternions of length 1"),
