@@ -1,4 +1,4 @@
-"""What becomes of stored numbers before they are in a sample: rotations, differences to a state, and scales."""
+"""What becomes of stored numbers before they are in a sample: steps from a state, rotations, and scales."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from lapsdata.loading.source import BatchSpec, FieldSpec
 from lapsdata.schema import FieldNormalisation, Group, RotationChange
 from lapsdata.schema.step_spec import expect_held
 from lapsdata.storage.per_process import PerProcess
+from lapsdata.transforms.action_steps import Turning, relative_actions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,10 +43,11 @@ class _Clipped:
 
 @dataclass(frozen=True)
 class StepChanges:
-    """What is done to fields, in this order: `rotations`, `relative`, `normalise`."""
+    """What is done to fields, in this order: `relative`, `rotations`, `normalise`."""
 
     rotations: Mapping[str, RotationChange] = field(default_factory=dict)
     relative: Mapping[str, str] = field(default_factory=dict)
+    turning: Mapping[str, Turning] = field(default_factory=dict)
     normalise: Mapping[str, FieldNormalisation] = field(default_factory=dict)
     clipped: PerProcess[_Clipped] = field(default_factory=functools.partial(PerProcess, _Clipped), compare=False)
 
@@ -85,12 +87,16 @@ class StepChanges:
         """
         for name, values in stored.items():
             found = values
-            if name in self.rotations:
-                change = self.rotations[name]
-                found = _rotated(name, found, change)
-            if name in self.relative:
-                state = states[name]
-                found = found - (state if found.ndim == state.ndim else state[:, None])
+            try:
+                if name in self.relative:
+                    state = states[name]
+                    state = state if found.ndim == state.ndim else state[:, None]
+                    found = relative_actions(found, state, self.turning.get(name))
+                if name in self.rotations:
+                    change = self.rotations[name]
+                    found = convert_episode_rotations(found, source=change.source, target=change.target)
+            except SchemaError as error:
+                raise error.within(name) from None
             plain = found
             if name in self.normalise:
                 found = self._normalised(name, found)
@@ -106,13 +112,6 @@ class StepChanges:
             self.clipped.get().add(name, int((np.abs(found) > 1).sum()))
             np.clip(found, -1, 1, out=found)
         return found
-
-
-def _rotated(name: str, values: NDArray[Any], change: RotationChange) -> NDArray[Any]:
-    try:
-        return convert_episode_rotations(values, source=change.source, target=change.target)
-    except SchemaError as error:
-        raise error.within(name) from None
 
 
 def rotation_changes(asked: Mapping[str, str] | None, header: EpisodesHeader) -> dict[str, RotationChange]:
@@ -154,16 +153,17 @@ def _is_form(group: Group) -> bool:
 
 def states_of(
     asked: Mapping[str, str] | None, header: EpisodesHeader, stored: Mapping[str, FieldSpec]
-) -> dict[str, str]:
-    """Return the states whose difference actions are given as, by action.
+) -> tuple[dict[str, str], dict[str, Turning]]:
+    """Return the states that actions are given as steps from, by action, and how both tell rotations where they do.
 
     Raises
     ------
     SchemaError
-        Names that are not there, rotations, actions that are steps already, vectors of unlike length or no floats.
+        Names that are not there, a rotation beside what is none, vectors that hold rotations among other numbers,
+        actions that are steps already, vectors of unlike length or no floats.
     """
     found = Problems("relative")
-    groups = {group.name: group for group in header.groups}
+    turning: dict[str, Turning] = {}
     every: list[Feature | Group] = [*header.features, *header.groups]
     vectors = {one.name: one for one in every}
     for action, state in (asked or {}).items():
@@ -171,18 +171,48 @@ def states_of(
         if missing:
             found.add("unknown-field", action, f"expected features or parts of them, got {', '.join(missing)}")
             continue
-        turning = [name for name in (action, state) if name in groups and groups[name].rotation is not None]
-        if turning:
-            message = f"expected numbers whose difference is a step, got rotations: {', '.join(turning)}"
-            found.add("wrong-value", action, message, "leave rotations absolute")
-        if action in groups and groups[action].absolute is False:
-            found.add("wrong-value", action, "expected an action that is a place, got one that is a step already")
+        if steps := _steps_in(vectors[action], header):
+            got = f"got one that is a step already: {', '.join(steps)}"
+            found.add("steps-already", action, f"expected an action that is a place, {got}", "leave it as it is")
         sizes = [_vector(vectors[name], header) for name in (action, state)]
-        if sizes[0] != sizes[1] or sizes[0] is None:
+        rotations = [_rotations_in(vectors[name], header) for name in (action, state)]
+        pair = [one.rotation for one in (vectors[action], vectors[state]) if isinstance(one, Group)]
+        if len(pair) == 2 and pair[0] is not None and pair[1] is not None:
+            turning[action] = Turning(pair[0], pair[1])
+            if sizes != [rotation_width(form) for form in pair if form is not None]:
+                wanted = " and ".join(f"{rotation_width(form)} floats of {form}" for form in turning[action])
+                found.add("wrong-shape", action, f"expected {wanted}, got {sizes[0]} and {sizes[1]}")
+        elif inside := [name for names in rotations for name in names]:
+            message = f"expected numbers whose difference is a step, got rotations: {', '.join(inside)}"
+            found.add("wrong-value", action, message, "name each part: a rotation is a step from a rotation")
+        elif sizes[0] != sizes[1] or sizes[0] is None:
             message = f"expected a vector of floats, and a state of as many numbers, got {sizes[0]} and {sizes[1]}"
             found.add("wrong-shape", action, message)
     found.raise_as(SchemaError)
-    return dict(asked or {})
+    return dict(asked or {}), turning
+
+
+def _steps_in(one: Feature | Group, header: EpisodesHeader) -> list[str]:
+    """Return the parts of a vector that are stored as steps."""
+    feature, start, stop = _span(one)
+    return [
+        group.name
+        for group in header.groups
+        if group.feature == feature and group.absolute is False and group.start < stop and start < group.stop
+    ]
+
+
+def _rotations_in(one: Feature | Group, header: EpisodesHeader) -> list[str]:
+    """Return what tells a rotation: a part itself, or parts of a whole vector."""
+    if isinstance(one, Group):
+        return [one.name] if one.rotation is not None else []
+    return [group.name for group in header.groups if group.feature == one.name and group.rotation is not None]
+
+
+def _span(one: Feature | Group) -> tuple[str, int, int]:
+    if isinstance(one, Group):
+        return one.feature, one.start, one.stop
+    return one.name, 0, one.shape[0] if one.shape else 1
 
 
 def _vector(one: Feature | Group, header: EpisodesHeader) -> int | None:

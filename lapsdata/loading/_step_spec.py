@@ -28,12 +28,14 @@ if TYPE_CHECKING:
     from lapsdata.loading._step_transform import StepTransform
     from lapsdata.loading.source import BatchSpec
     from lapsdata.schema import EpisodesHeader
+    from lapsdata.schema.episodes import StepKind
 
     OneStats = FeatureStats | Mapping[str, ArrayLike]
 
 __all__ = ["normalisations", "require_specification", "specification", "stats_of_rows"]
 
 _FIX = "open them with StepDataset.from_spec, or state the same options"
+_FIX_OF_STEPS = "the data sets store actions in other senses: lapsdata convert --actions makes them alike"
 
 
 def normalisations(
@@ -177,9 +179,28 @@ def specification(
         decoder=options.decoder,
         rotations=dict(changes.rotations),
         relative=dict(changes.relative),
+        steps=_stored_steps(header, spec),
         normalise=dict(changes.normalise),
         transform=None if transform is None else transform_name(transform),
     )
+
+
+def _stored_steps(header: EpisodesHeader, spec: BatchSpec) -> dict[str, StepKind]:
+    """Return which fields of samples, or parts of them, are stored as steps."""
+    groups = {group.name: group for group in header.groups}
+    shapes = {feature.name: feature.shape for feature in header.features}
+    found: dict[str, StepKind] = {}
+    for name in spec:
+        if name in groups:
+            group = groups[name]
+            inside, wide = header.steps_within(group.feature, group.start, group.stop), group.stop - group.start
+        elif name in shapes:
+            wide = shapes[name][0] if shapes[name] else 1
+            inside = header.steps_within(name, 0, wide)
+        else:
+            continue
+        found |= {name if span == f"0:{wide}" else f"{name}[{span}]": kind for span, kind in inside.items()}
+    return found
 
 
 def require_specification(found: StepSpec, wanted: StepSpec, where: str) -> None:
@@ -208,7 +229,8 @@ def _differences(found: Any, wanted: Any, where: str) -> Iterator[Problem]:  # n
             place = f"{where}: {name}" if where else name
             yield from _differences(found.get(name), wanted.get(name), place)
     elif found != wanted:
-        yield Problem("unlike-specification", where, f"expected {_told(wanted)}, got {_told(found)}", _FIX)
+        fix = _FIX_OF_STEPS if where.startswith("steps") else _FIX
+        yield Problem("unlike-specification", where, f"expected {_told(wanted)}, got {_told(found)}", fix)
 
 
 def _told(value: Any) -> str:  # noqa: ANN401 - JSON

@@ -526,8 +526,10 @@ def open_steps(
         Whether what "min_max" and "q01_q99" put outside of -1 to 1 is put on the edge; `clipped` counts it.
     rotations : mapping of str, optional
         By group, in which form its rotation is given: "rotation_6d" ...; see `lapsdata.geometry.EPISODE_ROTATIONS`.
+        What is `relative` as well is rewritten afterwards.
     relative : mapping of str, optional
-        By action, the state of the present row that is taken from it: `{"action.arm": "state.arm"}`.
+        By action, the state of the present row that it is given as a step from, at all times that are asked for:
+        `{"action.arm": "state.arm"}`. Numbers are subtracted, parts that tell a rotation are composed.
     transform : StepTransform, optional
         What is done with each batch in the end: a function with a name and parameters, which the specification keeps.
     tolerance_s : float, optional, seconds
@@ -580,7 +582,8 @@ def open_steps(
     others = names_of(every)
     offsets = row_offsets(delta_timestamps, [*names, *others], header.rate)
     stored = spec_of_all(every, offsets, options)
-    changes = StepChanges(rotation_changes(rotations, header), states_of(relative, header, stored))
+    states, turning = states_of(relative, header, stored)
+    changes = StepChanges(rotation_changes(rotations, header), states, turning)
     spec = changes.spec(stored)
     chosen, left_out = opened_episodes(every, episodes, adapted.unreadable, root)
     meta = StepMeta(folder_of_rows(root), every, (*adapted.told(root), *left_out))

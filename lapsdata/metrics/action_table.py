@@ -48,6 +48,7 @@ def action_table(result: ActionResult) -> str:
         "MAE by number:",
         *aligned(list(_by_number(result))),
     ]
+    lines += _steps_told(result)
     lines += [f"{count} {name.replace('_', ' ')}" for name, count in result.policies.items() if count]
     if len(result.rows) < 4:
         lines.append("no other episode is known: rows that need one are absent")
@@ -73,6 +74,17 @@ def not_better_than_chance(result: ActionResult) -> tuple[str, ...]:
                 f"(MAE {own:.4g}, {best.name} has {best.parts[at].mae:.4g})."
             )
     return tuple(found)
+
+
+def _steps_told(result: ActionResult) -> list[str]:
+    """Say which numbers are no places: of two data sets of unlike ones, errors are not to be compared."""
+    return [
+        f"{shown(key.name)}: "
+        + ", ".join(f"{kind} ({span})" for span, kind in key.steps.items())
+        + ", as the data set stores it: errors of steps, not of places"
+        for key in result.parts
+        if key.steps
+    ]
 
 
 def _by_key(result: ActionResult) -> Iterator[tuple[str, ...]]:

@@ -18,7 +18,7 @@ from lapsdata.schema.clusters import (
 from lapsdata.schema.drawn import DrawnScore, RowKind
 from lapsdata.schema.energies import EnergiesHeader, EnergiesSeal, EnergyRow, EnergyState
 from lapsdata.schema.episode_shards import EpisodeSample, EpisodeShards
-from lapsdata.schema.episodes import Camera, EpisodesHeader, Feature, Group, Task
+from lapsdata.schema.episodes import Camera, EpisodesHeader, Feature, Group, StatePart, Task
 from lapsdata.schema.export import RECORDS, check_schemas, export_schemas
 from lapsdata.schema.feature_stats import FeatureStats
 from lapsdata.schema.invariance import (
@@ -184,6 +184,7 @@ __all__ = [
     "Size",
     "SourceVideo",
     "StageChoice",
+    "StatePart",
     "StepField",
     "StepSpec",
     "Task",

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from lapsdata.schema.base import Count, Digest, Header, Positive, Record
-from lapsdata.schema.episodes import FeatureName
+from lapsdata.schema.episodes import FeatureName, StepKind
 
 __all__ = ["ActionErrors", "ActionKey", "ActionResult", "ActionRow", "ActionRules", "KeyErrors", "RowName"]
 
@@ -41,6 +41,8 @@ class ActionKey(Record):
     """As it was asked for."""
     numbers: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=200)], ...], Field(min_length=1)]
     """Names of its numbers; where they have none, their places in the column."""
+    steps: dict[FeatureName, StepKind] = Field(default_factory=dict)
+    """Which of them the data set stores as steps, `0:7` the first seven; errors of them are errors of steps."""
 
 
 class ActionErrors(Record):

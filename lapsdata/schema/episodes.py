@@ -8,7 +8,19 @@ from pydantic import Field, model_validator
 
 from lapsdata.schema.base import Count, Header, Parameters, Positive, Rate, Record, Size, Text
 
-__all__ = ["IS_NULL", "Camera", "EpisodesHeader", "Feature", "FeatureName", "Group", "Rotation", "RowStore", "Task"]
+__all__ = [
+    "IS_NULL",
+    "Camera",
+    "EpisodesHeader",
+    "Feature",
+    "FeatureName",
+    "Group",
+    "Rotation",
+    "RowStore",
+    "StatePart",
+    "StepKind",
+    "Task",
+]
 
 IS_NULL = "_is_null"
 """What follows the name of a nullable feature where it says which rows have no value."""
@@ -32,6 +44,13 @@ Rotation = Literal[
     "euler_angles_ypr",
 ]
 """How numbers tell a rotation, in the words of GR00T."""
+
+
+StepKind = Literal["relative", "delta"]
+"""What an action is a step from: the state of its row, or the action of the row before (of the first row, the state).
+
+Of numbers it is the difference, of rotations `inverse(origin) @ action`.
+"""
 
 
 class Feature(Record):
@@ -70,6 +89,25 @@ class Camera(Record):
     """Codec of the video, as the data set says."""
 
 
+class StatePart(Record):
+    """Part of a state that actions are steps from."""
+
+    feature: FeatureName
+    """The column that it is cut from."""
+    start: Count
+    """First number of the vector."""
+    stop: Positive
+    """First number after the part."""
+    rotation: Rotation | None = None
+    """How its numbers tell a rotation; null for what is none."""
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> Self:
+        if not self.start < self.stop:
+            raise ValueError(f"expected start < stop, got {self.start} and {self.stop}")
+        return self
+
+
 class Group(Record):
     """Part of a vector under a name of its own."""
 
@@ -85,11 +123,19 @@ class Group(Record):
     """How its numbers tell a rotation; null for what is none."""
     absolute: bool | None = None
     """Whether an action is a place to be, or a step from the present one; null where that is not told."""
+    steps: StepKind | None = None
+    """What an action that is a step begins at; null for what is none, or where that is not told."""
+    state: StatePart | None = None
+    """The state that `steps` are from; null where there are none, or where it is not in the data set any more."""
 
     @model_validator(mode="after")
     def _not_empty(self) -> Self:
         if not self.start < self.stop:
             raise ValueError(f"expected start < stop, got {self.start} and {self.stop}")
+        if self.steps is not None and self.absolute is not False:
+            raise ValueError(f"expected absolute false of {self.steps} steps, got {self.absolute}")
+        if self.state is not None and self.steps is None:
+            raise ValueError("expected a state of steps alone")
         return self
 
 
@@ -150,3 +196,18 @@ class EpisodesHeader(Header):
         if strangers := [name for name in wanted if name not in shapes]:
             raise ValueError(f"expected columns among the features, got {', '.join(strangers)}")
         return self
+
+    def steps_within(self, feature: str, start: int, stop: int) -> dict[str, StepKind]:
+        """Return which numbers of a part of a vector are stored as steps, `0:7` counted from its start, and of what.
+
+        Parameters
+        ----------
+        feature : str
+        start, stop : int
+        """
+        found: dict[str, StepKind] = {}
+        for group in self.groups:
+            first, last = max(group.start, start), min(group.stop, stop)
+            if group.feature == feature and group.steps is not None and first < last:
+                found[f"{first - start}:{last - start}"] = group.steps
+        return found

@@ -10,7 +10,7 @@ from pydantic import Field, JsonValue, model_validator
 
 from lapsdata.errors import Problem, SchemaError
 from lapsdata.schema.base import Digest, Header, Name, Parameters, Positive, Rate, Record, canonical_json
-from lapsdata.schema.episodes import FeatureName, Rotation
+from lapsdata.schema.episodes import FeatureName, Rotation, StepKind
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -165,7 +165,9 @@ class StepSpec(Header):
     rotations: dict[FeatureName, RotationChange] = Field(default_factory=dict)
     """Parts of vectors whose rotations are rewritten."""
     relative: dict[FeatureName, FeatureName] = Field(default_factory=dict)
-    """Actions that are given as the difference to a state of the present row, by that state; others are as stored."""
+    """Actions that are given as steps from a state of the present row, by that state; others are as stored."""
+    steps: dict[FeatureName, StepKind] = Field(default_factory=dict)
+    """Actions that the data set itself stores as steps: fields, or parts of them, `action[0:7]`."""
     normalise: dict[FeatureName, FieldNormalisation] = Field(default_factory=dict)
     """Fields that are scaled, after what is above."""
     transform: TransformName | None = None
@@ -178,8 +180,8 @@ class StepSpec(Header):
             raise ValueError("expected each field once")
         if self.decoder == "torchcodec" and self.pixels != "rgb_quick":
             raise ValueError(f"expected pixels rgb_quick of torchcodec, got {self.pixels}")
-        if both := sorted(set(self.rotations) & set(self.relative)):
-            raise ValueError(f"expected no difference of rotations, got {', '.join(both)}")
+        if both := sorted(set(self.steps) & set(self.relative)):
+            raise ValueError(f"expected no steps from steps, got {', '.join(both)}")
         return self
 
     @property
@@ -194,6 +196,9 @@ class StepSpec(Header):
             del document[name]
         for one in document["normalise"].values():
             del one["stats_digest"]
+        # What is stored as places is so whether it is said or not: specifications of before know no steps.
+        if not document["steps"]:
+            del document["steps"]
         return document
 
     def denormalise(self, name: str, values: NDArray[Any]) -> NDArray[Any]:
@@ -209,7 +214,7 @@ class StepSpec(Header):
         Returns
         -------
         np.ndarray, of the same shape, and of its dtype where that is a float
-            Rotations are in the form of samples, and differences are differences: only the scale is undone.
+            Rotations are in the form of samples, and steps are steps: only the scale is undone.
 
         Raises
         ------

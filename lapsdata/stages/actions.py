@@ -174,7 +174,14 @@ def _scored(
         episodes=tuple(numbers),
         rows_predicted=len(said.row),
         steps_scored=tuple(counts.tolist()),
-        parts=tuple(ActionKey(name=key.name, numbers=key.numbers) for key in keys),
+        parts=tuple(
+            ActionKey(
+                name=key.name,
+                numbers=key.numbers,
+                steps=episodes.header.steps_within(key.feature, key.start, key.stop),
+            )
+            for key in keys
+        ),
         rows=tuple(table),
     )
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 from lapsdata.errors import SchemaError
 from lapsdata.loading._step_changes import StepChanges, rotation_changes, states_of
@@ -15,6 +16,7 @@ from lapsdata.loading._step_transform import transform_name, transformed
 from lapsdata.loading.source import BatchSpec, FieldSpec
 from lapsdata.schema import Feature, FieldNormalisation, Group, RotationChange
 from lapsdata.testing.samples import sample_episodes
+from lapsdata.transforms.action_steps import Turning
 
 F4 = np.dtype(np.float32)
 
@@ -68,6 +70,43 @@ def test_rotations_come_before_scales_and_lost_ones_stay_lost() -> None:
         changes.apply({"turn": np.zeros((1, 4), np.float32)}, {}, {"turn": np.empty((1, 3), np.float32)})
 
 
+def test_rotations_are_steps_before_they_are_rewritten() -> None:
+    change = RotationChange(source="axis_angle", target="matrix")
+    changes = StepChanges({"turn": change}, {"turn": "hand"}, {"turn": Turning("axis_angle", "quaternion")})
+    stored = {"turn": np.array([[[0, 0, 0.5], [0, 0, 1]], [[0.25, 0, 0], [0, 0, 0]]], np.float32)}
+    hand = Rotation.from_rotvec([[0, 0, 0.5], [0.25, 0, 0]])
+    states = {"turn": hand.as_quat()[:, [3, 0, 1, 2]].astype(np.float32)}
+    batch = {"turn": np.empty((2, 2, 9), np.float32)}
+    changes.apply(stored, states, batch)
+    wanted = Rotation.from_rotvec([[0, 0, 0], [0, 0, 0.5], [0, 0, 0], [-0.25, 0, 0]]).as_matrix()
+    np.testing.assert_allclose(batch["turn"].reshape(4, 3, 3), wanted, atol=1e-6)
+
+
+def test_what_rotations_are_steps_from_are_rotations_of_their_width() -> None:
+    header = sample_episodes().header
+    wide = Feature(name="action", dtype="float32", shape=(8,))
+    groups = {
+        "state.turn": Group(name="state.turn", feature="observation.state", start=0, stop=3, rotation="axis_angle"),
+        "state.short": Group(name="state.short", feature="observation.state", start=0, stop=2, rotation="axis_angle"),
+        "state.plain": Group(name="state.plain", feature="observation.state", start=0, stop=3),
+        "action.turn": Group(name="action.turn", feature="action", start=4, stop=8, rotation="quaternion"),
+        "action.step": Group(name="action.step", feature="action", start=0, stop=3, absolute=False, steps="delta"),
+        "action.arm": Group(name="action.arm", feature="action", start=2, stop=4),
+    }
+    told = header.model_copy(update={"features": (*header.features, wide), "groups": tuple(groups.values())})
+    stored = {name: FieldSpec((), F4) for name in [*groups, "observation.state", "action"]}
+    asked = {"action.turn": "state.turn"}
+    assert states_of(asked, told, stored) == (asked, {"action.turn": Turning("quaternion", "axis_angle")})
+    for wrong, message in (
+        ({"action.turn": "state.plain"}, r"whose difference is a step, got rotations: action\.turn"),
+        ({"action.turn": "state.short"}, r"expected 4 floats of quaternion and 3 floats of axis_angle, got 4 and 2"),
+        ({"action.arm": "observation.state"}, r"got rotations: state\.turn, state\.short; name each part"),
+        ({"action.arm": "state.plain"}, r"expected an action that is a place, .* a step already: action\.step"),
+    ):
+        with pytest.raises(SchemaError, match=message):
+            states_of(wrong, told, stored)
+
+
 def test_threads_count_what_was_clipped_together() -> None:
     changes = StepChanges(normalise={"arm": scale(0, 2, clip=True)})
     stored = {"arm": np.array([[-1.0], [1.0], [2.0], [9.0]], np.float32)}
@@ -100,7 +139,7 @@ def test_whole_numbers_have_no_differences() -> None:
     stored = {one.name: FieldSpec(one.shape, np.dtype(one.dtype)) for one in told.features}
     with pytest.raises(SchemaError, match=r"buttons: expected a vector of floats, .*, got None and 3"):
         states_of({"buttons": "observation.state"}, told, stored)
-    assert states_of({}, told, stored) == {}
+    assert states_of({}, told, stored) == ({}, {})
 
 
 def test_a_transform_changes_some_fields_in_place_or_not() -> None:

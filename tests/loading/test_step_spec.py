@@ -413,9 +413,11 @@ class TestRotationsAndDifferences:
             ({"rotations": {"action.turn": "quaternion_xyzw"}}, r"expected one of axis_angle, .*, got 'quaternion_xy"),
             ({"rotations": {"action.cut": "matrix"}}, r"action\.cut: expected 3 float32 or float64 numbers of euler"),
             ({"relative": {"action.arm": "state.leg"}}, r"expected features or parts of them, got state\.leg"),
-            ({"relative": {"action.turn": "state.turn"}}, r"got rotations: action\.turn, state\.turn"),
+            ({"relative": {"action.arm": "state.turn"}}, r"whose difference is a step, got rotations: state\.turn"),
             ({"relative": {"action.hand": "state.arm"}}, r"action\.hand: expected an action that is a place"),
-            ({"relative": {"action": "state.arm"}}, r"and a state of as many numbers, got 3 and 2"),
+            ({"relative": {"action": "state.arm"}}, r"got rotations: action\.turn, action\.cut; name each part"),
+            ({"relative": {"action": "state.arm"}}, r"got one that is a step already: action\.hand; leave it as it is"),
+            ({"relative": {"action.arm": "next.reward"}}, r"and a state of as many numbers, got 2 and None"),
         ],
     )
     def test_refusals(self, groups: Path, options: dict[str, Any], message: str) -> None:
