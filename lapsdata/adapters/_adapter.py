@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from lapsdata.adapters._stated import StatedStats
     from lapsdata.containers import Container
     from lapsdata.formats import WriteReport
+    from lapsdata.schema import FeatureStats
     from lapsdata.timebase import FrameRate
 
 __all__ = ["Adapted", "Adapter", "Writer", "find_adapter", "read_adapted", "writers"]
@@ -41,6 +42,8 @@ class Adapted(NamedTuple):
         Whether the files carry digests, which are compared before they are converted.
     unreadable : tuple of int
         Of episodes: numbers of those that are listed, and whose rows cannot be read, as far as that was seen.
+    stats : callable, optional
+        Of episodes: reads what the files say of their numbers, by feature or camera, when somebody asks for it.
 
     Examples
     --------
@@ -56,6 +59,7 @@ class Adapted(NamedTuple):
     rate_origin: str | None = None
     summed: bool = False
     unreadable: tuple[int, ...] = ()
+    stats: Callable[[], Mapping[str, FeatureStats]] | None = None
 
     def told(self, path: Path) -> tuple[Problem, ...]:
         """Return the notes, and that lengths are not known where they are not."""

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from lapsdata.schema.feature_stats import MOMENTS, QUANTILES
+from lapsdata.storage.episode_rows import EpisodeRows
+from lapsdata.transforms.episode_stats import episode_stats
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from lapsdata.containers import Episodes
     from lapsdata.errors import Problem
-    from lapsdata.schema import Camera, Feature, Group
+    from lapsdata.schema import Camera, Feature, FeatureStats, Group
 
 __all__ = ["EpisodeSpan", "StepMeta"]
 
@@ -40,7 +50,7 @@ class EpisodeSpan(NamedTuple):
 
 @dataclass(frozen=True)
 class StepMeta:
-    """What a data set says of itself.
+    """What a data set says of itself, in the words of LeRobot's `dataset.meta`.
 
     Parameters
     ----------
@@ -49,6 +59,8 @@ class StepMeta:
         All of the data set, also those that were not chosen.
     notes : tuple of Problem
         What was found wrong and left as it is, and what was left out.
+    told_stats : callable, optional
+        Reads what the data set says of its numbers.
 
     Examples
     --------
@@ -57,11 +69,14 @@ class StepMeta:
     >>> meta = StepMeta(Path("set"), sample_episodes(), ())
     >>> meta.fps, meta.camera_keys, meta.tasks[0]
     (10.0, ['observation.images.top'], 'pick the cube')
+    >>> meta.shapes["observation.state"], meta.get_task_index("place the cup")
+    ((3,), 1)
     """
 
     root: Path
     episodes: Episodes
     notes: tuple[Problem, ...]
+    told_stats: Callable[[], Mapping[str, FeatureStats]] | None = None
 
     @property
     def fps(self) -> float:
@@ -77,6 +92,16 @@ class StepMeta:
     def camera_keys(self) -> list[str]:
         """Names of the cameras."""
         return [camera.name for camera in self.episodes.header.cameras]
+
+    @property
+    def video_keys(self) -> list[str]:
+        """Names of the cameras whose frames are in videos."""
+        return [camera.name for camera in self.episodes.header.cameras if camera.stored == "video"]
+
+    @property
+    def image_keys(self) -> list[str]:
+        """Names of the cameras whose frames are images of their own."""
+        return [camera.name for camera in self.episodes.header.cameras if camera.stored != "video"]
 
     @property
     def features(self) -> dict[str, Feature | Camera | Group]:
@@ -99,3 +124,69 @@ class StepMeta:
     def total_frames(self) -> int:
         """Number of rows of all of them."""
         return int(self.episodes.rows.sum())
+
+    @property
+    def total_tasks(self) -> int:
+        """Number of instructions."""
+        return len(self.episodes.header.tasks)
+
+    def get_task_index(self, task: str) -> int | None:
+        """Return the number of an instruction; None for one that is not there."""
+        return next((one.number for one in self.episodes.header.tasks if one.words == task), None)
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shape of a row of each column, and (height, width, 3) of frames; (1,) of a single number."""
+        return {name: tuple(one["shape"]) for name, one in self.info["features"].items()}
+
+    @property
+    def names(self) -> dict[str, list[str] | None]:
+        """What the numbers of each column are, and the axes of frames; None where that is not told."""
+        return {name: one["names"] for name, one in self.info["features"].items()}
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """What `info.json` of LeRobot says, of what was read: a new dict of `fps`, `features`, totals and all else."""
+        header = self.episodes.header
+        features: dict[str, Any] = {}
+        for one in header.features:
+            dtype = "string" if one.dtype == "text" else one.dtype
+            names = None if one.names is None else list(one.names)
+            features[one.name] = {"dtype": dtype, "shape": list(one.shape or (1,)), "names": names}
+        for camera in header.cameras:
+            size = [] if camera.size is None else [camera.size.height, camera.size.width, 3]
+            names = ["height", "width", "channels"] if size else None
+            dtype = "video" if camera.stored == "video" else "image"
+            features[camera.name] = {"dtype": dtype, "shape": size, "names": names}
+        extras = dict(header.extras)
+        version = extras.pop("version", None)
+        return {
+            **({} if version is None else {"codebase_version": version}),
+            **extras,
+            "robot_type": self.robot_type,
+            "fps": self.fps,
+            "total_episodes": self.total_episodes,
+            "total_frames": self.total_frames,
+            "total_tasks": self.total_tasks,
+            "features": features,
+        }
+
+    @functools.cached_property
+    def stats(self) -> dict[str, dict[str, NDArray[Any]]]:
+        """Statistics of the whole data set, by feature and kind: mean, std, min, max, count, q01, q10, q50, q90, q99.
+
+        As the data set says them; what it does not say is computed from all its rows, of columns of numbers, which is
+        done when it is first asked for. Of those of the chosen episodes alone, see `stats="rows"` of `open_steps`. A
+        single number has the shape (1,), frames have (3, 1, 1).
+        """
+        if self.told_stats is None:
+            found: Mapping[str, FeatureStats] = episode_stats(EpisodeRows(self.root, self.episodes), self.episodes)
+        else:
+            found = self.told_stats()
+        return {name: _arrays(one) for name, one in found.items()}
+
+
+def _arrays(one: FeatureStats) -> dict[str, NDArray[Any]]:
+    found: dict[str, NDArray[Any]] = {} if one.count is None else {"count": np.array([one.count])}
+    known = {kind: one.array(kind) for kind in (*MOMENTS, *QUANTILES)}
+    return found | {kind: np.atleast_1d(values) for kind, values in known.items() if values is not None}

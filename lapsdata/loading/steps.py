@@ -518,8 +518,8 @@ def open_steps(
         -1 to 1; or "none". A number without spread (std 0, or max = min) is moved to 0 and not divided. The result is
         float32, float64 where the feature is.
     stats : mapping of mappings or of FeatureStats, or "rows", optional
-        What `normalize` takes, none is made up: by feature, its mean, std, min, max, q01, q99, such as those of
-        `lapsdata.adapters.lerobot.stats.read_stats`; or "rows": computed from all rows of the chosen episodes.
+        What `normalize` takes, none is made up: by feature, its mean, std, min, max, q01, q99, such as `meta.stats`
+        of the steps of a data set; or "rows": computed from all rows of the chosen episodes.
         Those of a group are cut from those of its feature. Numbers that `rotations` or `relative` changes need
         statistics under their own name.
     clip : bool
@@ -586,7 +586,7 @@ def open_steps(
     changes = StepChanges(rotation_changes(rotations, header), states, turning)
     spec = changes.spec(stored)
     chosen, left_out = opened_episodes(every, episodes, adapted.unreadable, root)
-    meta = StepMeta(folder_of_rows(root), every, (*adapted.told(root), *left_out))
+    meta = StepMeta(folder_of_rows(root), every, (*adapted.told(root), *left_out), adapted.stats)
     given = stats_of_rows(meta, chosen, normalize or {}, others) if stats == "rows" else stats
     numbers = normalisations(
         normalize, given, header, spec, others, changed=changes.names, deltas=frozenset(offsets), clip=clip

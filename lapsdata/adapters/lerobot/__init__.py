@@ -1,13 +1,14 @@
 """Data sets of LeRobot, versions 2.0, 2.1 and 3.0, and those of GR00T: rows in Parquet, frames in videos.
 
 `reading` reads what a data set says of itself; `layout_v2_0`, `layout_v2_1` and `layout_v3_0` know where each version
-keeps rows and videos; `modality` reads the names that GR00T gives to parts of them. `converting` writes a set in
-another version, `_out_*` its parts; `editing` writes some episodes of a set, or several sets as one, `_edit_*` its
-parts; `recorder` records a new one.
+keeps rows and videos; `modality` reads the names that GR00T gives to parts of them, `parts` what `info.json` says of
+such parts. `converting` writes a set in another version, `_out_*` its parts; `editing` writes some episodes of a set,
+vectors rewritten, or several sets as one, `_edit_*` its parts; `recorder` records a new one.
 """
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 from lapsdata.adapters._adapter import Adapted, Adapter, Writer
@@ -16,17 +17,19 @@ from lapsdata.adapters.lerobot.converting import TARGETS, convert_set
 from lapsdata.adapters.lerobot.editing import edit_sets
 from lapsdata.adapters.lerobot.info import INFO, read_info
 from lapsdata.adapters.lerobot.reading import read_set
-from lapsdata.adapters.lerobot.stats import stated_stats
+from lapsdata.adapters.lerobot.stats import read_stats, stated_stats
 from lapsdata.adapters.lerobot.version import tell_version
 from lapsdata.errors import Problem, UnknownFormatError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from lapsdata.adapters.lerobot.converting import LeRobotTarget
+    from lapsdata.adapters.lerobot.reading import LeRobotSet
     from lapsdata.containers import Episodes
     from lapsdata.formats import WriteReport
+    from lapsdata.schema import FeatureStats
 
 __all__ = ["PLUGIN"]
 
@@ -46,7 +49,12 @@ def read(path: Path, *, strict: bool = False) -> Adapted:
         rate_origin=f"fps of {INFO}",
         summed=found.info.packed,
         unreadable=tuple(found.unreadable.tolist()),
+        stats=functools.partial(_stats, found),
     )
+
+
+def _stats(found: LeRobotSet) -> Mapping[str, FeatureStats]:
+    return read_stats(found).by_feature
 
 
 def own(path: Path) -> str:
