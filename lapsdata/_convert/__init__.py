@@ -98,8 +98,8 @@ def convert(
     gap_label : str, optional
         For labels per frame: what frames in no segment are called.
     edit : EpisodesEdit, optional
-        Of data sets of episodes: which are kept, and what is left out or renamed. What is edited, or of several
-        sources, is written in the version of the first source, where `to` says nothing else.
+        Of data sets of episodes: which are kept, and what is left out, renamed or rewritten. What is edited, or of
+        several sources, is written in the version of the first source, where `to` says nothing else.
     force : bool
         Convert again what is done, and replace what was converted from another source; never what others have made.
     workers : int, optional

@@ -50,7 +50,7 @@ class ConvertOptions(Record):
     gap_label: Annotated[str, Field(min_length=1)] | None = None
     """For labels per frame: what frames in no segment are called."""
     edit: EpisodesEdit | None = None
-    """Of episodes: which are kept, and what is left out or renamed."""
+    """Of episodes: which are kept, and what is left out, renamed or rewritten."""
 
     @property
     def window_stride(self) -> int:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from lapsdata.adapters import Adapter
     from lapsdata.errors import Problem
-    from lapsdata.schema import Camera
+    from lapsdata.schema import Camera, Group
     from lapsdata.storage.episode_rows import EpisodeRows
     from lapsdata.timebase import FrameRate
     from lapsdata.video.facts import VideoFacts
@@ -152,7 +152,10 @@ class InspectedEpisodes:
         """Return the features, the groups and the episodes, each with headings and rows of texts."""
         header = self.episodes.header
         features = [[one.name, one.dtype, str(one.shape), _names_text(one.names)] for one in header.features]
-        groups = [[one.name, f"{one.feature}[{one.start}:{one.stop}]", one.rotation or ""] for one in header.groups]
+        groups = [
+            [one.name, f"{one.feature}[{one.start}:{one.stop}]", one.rotation or "", _steps_text(one)]
+            for one in header.groups
+        ]
         cameras = [camera.name for camera in header.cameras if camera.stored == "video"]
         rows = [
             [
@@ -166,7 +169,7 @@ class InspectedEpisodes:
         ]
         found = [(["feature", "dtype", "shape", "names"], features)]
         if groups:
-            found.append((["group", "of", "rotation"], groups))
+            found.append((["group", "of", "rotation", "steps"], groups))
         return [*found, (["episode", "rows", "seconds", *cameras, "tasks"], rows)]
 
     @property
@@ -285,6 +288,10 @@ def _camera_text(camera: Camera) -> str:
     size = "" if camera.size is None else f" {camera.size.width}x{camera.size.height}"
     rate = "" if camera.rate is None else f" {camera.rate} fps"
     return f"{camera.name} ({camera.stored}, stated: {camera.codec or 'no codec'}{size}{rate})"
+
+
+def _steps_text(group: Group) -> str:
+    return group.steps or ("of some kind" if group.absolute is False else "")
 
 
 def _names_text(names: Sequence[str] | None, most: int = 4) -> str:

@@ -1,4 +1,4 @@
-"""What is changed of robot episodes while they are written anew: which are kept, and what is left out or renamed."""
+"""What is changed of robot episodes while they are written anew: what is kept, left out, renamed and rewritten."""
 
 from __future__ import annotations
 
@@ -12,15 +12,21 @@ from lapsdata.schema.episodes import FeatureName
 __all__ = ["EpisodesEdit"]
 
 _Spans = Annotated[str, Field(pattern=r"^\s*(\d*:\d*|\d+)(\s*,\s*(\d*:\d*|\d+))*\s*$")]
+_Sense = Annotated[str, Field(pattern=r"^(absolute|(relative|delta)(:.+)?)$")]
+_Forms = Annotated[str, Field(pattern=r"^(\w+:)?\w+$")]
 
 
 class EpisodesEdit(Record):
-    """Which episodes of a data set are kept, and what of their columns and cameras.
+    """Which episodes of a data set are kept, and what becomes of their columns and cameras.
+
+    Parts of vectors are `action.left_arm`, by the names of GR00T, or `action[0:6]`. All names are those of the source.
 
     Examples
     --------
     >>> EpisodesEdit(episodes="0:50,60", drop=("next.reward",)).without_episodes is None
     True
+    >>> EpisodesEdit(actions={"action[0:6]": "relative"}).actions
+    {'action[0:6]': 'relative'}
     """
 
     episodes: _Spans | None = None
@@ -31,3 +37,7 @@ class EpisodesEdit(Record):
     """Columns and cameras that are left out."""
     rename: dict[FeatureName, FeatureName] = Field(default_factory=dict)
     """New names of columns and cameras by the old ones."""
+    actions: dict[FeatureName, _Sense] = Field(default_factory=dict)
+    """What actions become: `relative` or `delta`, with `:` and a state where it is not the usual one; or `absolute`."""
+    rotations: dict[FeatureName, _Forms] = Field(default_factory=dict)
+    """How rotations are rewritten: `rotation_6d`; `quaternion_xyzw:rotation_6d` where the set does not say what is."""

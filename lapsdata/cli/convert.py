@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -110,6 +111,20 @@ def convert(
         list[str] | None,
         typer.Option(metavar="OLD=NEW", help="Of episodes: a column or camera with another name; repeatable."),
     ] = None,
+    actions: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PART=SENSE",
+            help="Of episodes: actions as relative or delta steps, or absolute again; left_arm=relative; repeatable.",
+        ),
+    ] = None,
+    rotation: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PART=[FROM:]TO",
+            help="Of episodes: a rotation in another form; state.hand=rotation_6d; repeatable.",
+        ),
+    ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Convert again what is done; never replaces what others made.")
     ] = False,
@@ -135,12 +150,22 @@ def convert(
     again where they begin at a keyframe, and what has no place in the new version is named. With --episodes,
     --without-episodes, --drop and --rename, and with several SRC that become one set, they keep their version where
     --to says no other; a span 0:50 ends before 50. Tasks are one where their words are.
+    With --actions and --rotation vectors are rewritten, and all that describes them. PART is a part that modality.json
+    names, as left_arm or state.hand, a column, or some of its numbers, 'action[0:6]' (in quotes for the shell). A
+    relative action is the action less the state of its row (openpi calls it delta), a delta one the action less the one
+    before, the first of an episode less its state; absolute undoes either. Rotations are composed, inverse(state) x
+    action; positions are subtracted in the axes that they are stored in. The state is the one of the same name, or for
+    action observation.state where its numbers are alike; else name it, as in
+    'action[0:6]=relative:observation.state[0:6]'. What is not named stays a place, as a gripper should. Rotations
+    become axis_angle, quaternion (w, x, y, z), rotation_6d (two rows), matrix or euler_angles_rpy; what they are is
+    said by modality.json, whose quaternion is w, x, y, z, or before the colon:
+    'observation.state[3:7]=quaternion_xyzw:rotation_6d' (robomimic, ROS and SciPy store x, y, z, w).
     """
     from lapsdata._convert import convert as converted
 
     if split_every is not None:
         given = (to, round_px, samples_per_shard, rate, size, stride, horizon, duration, split, end, unit, gap_label)
-        edits = (episodes, without_episodes, drop, rename)
+        edits = (episodes, without_episodes, drop, rename, actions, rotation)
         if (
             any(one is not None for one in (*given, *edits))
             or profile is not _Profile.RAW
@@ -157,7 +182,7 @@ def convert(
     if round_px is not None and profile is not _Profile.COMPACT:
         raise typer.BadParameter("only with --profile compact", param_hint="--round-px")
     rounded, frame = _round(round_px), _size(size)
-    edit = _edit(episodes, without_episodes, drop or [], rename or [])
+    edit = _edit(episodes, without_episodes, drop or [], rename or [], actions or [], rotation or [])
     _tell(
         context,
         json,
@@ -210,19 +235,41 @@ def _seconds(text: str) -> float:
         raise typer.BadParameter(f"expected seconds, as 40s, got {text!r}", param_hint="--split-every") from None
 
 
-def _edit(episodes: str | None, without: str | None, drop: list[str], rename: list[str]) -> EpisodesEdit | None:
+def _edit(
+    episodes: str | None,
+    without: str | None,
+    drop: list[str],
+    rename: list[str],
+    actions: list[str],
+    rotation: list[str],
+) -> EpisodesEdit | None:
     from lapsdata.adapters import EpisodesEdit
 
-    if episodes is None and without is None and not drop and not rename:
+    if episodes is None and without is None and not any((drop, rename, actions, rotation)):
         return None
-    pairs = [one.partition("=") for one in rename]
-    for text, (old, _, new) in zip(rename, pairs, strict=True):
-        if not old or not new:
-            raise typer.BadParameter(f"expected OLD=NEW, got {text!r}", param_hint="--rename")
-    names = {old: new for old, _, new in pairs}
-    if len(names) < len(pairs):
-        raise typer.BadParameter("expected each name once, got one twice", param_hint="--rename")
-    return EpisodesEdit(episodes=episodes, without_episodes=without, drop=tuple(drop), rename=names)
+    return EpisodesEdit(
+        episodes=episodes,
+        without_episodes=without,
+        drop=tuple(drop),
+        rename=_pairs(rename, "--rename", "OLD=NEW", ".+"),
+        actions=_pairs(actions, "--actions", "PART=relative, PART=delta or PART=absolute", _SENSE),
+        rotations=_pairs(rotation, "--rotation", "PART=rotation_6d or PART=quaternion_xyzw:rotation_6d", _FORMS),
+    )
+
+
+_SENSE = r"absolute|(relative|delta)(:.+)?"
+_FORMS = r"(\w+:)?\w+"
+
+
+def _pairs(given: list[str], option: str, wanted: str, form: str) -> dict[str, str]:
+    pairs = [one.partition("=") for one in given]
+    for text, (name, _, value) in zip(given, pairs, strict=True):
+        if not name or not re.fullmatch(form, value):
+            raise typer.BadParameter(f"expected {wanted}, got {text!r}", param_hint=option)
+    found = {name: value for name, _, value in pairs}
+    if len(found) < len(pairs):
+        raise typer.BadParameter("expected each name once, got one twice", param_hint=option)
+    return found
 
 
 def _round(text: str | None) -> float | Literal["none"] | None:

@@ -137,3 +137,20 @@ def test_predictions_that_are_none_end_with_their_code(evaluate: Callable[..., R
         code, out, err = evaluate(path, "set")
         assert (code, out) == (1, "")
         assert f"[{wanted}]" in err
+
+
+def test_errors_of_steps_are_told_as_such(evaluate: Callable[..., Ran], tmp_path: Path) -> None:
+    """Errors of steps are not those of places: whoever compares two data sets must see it."""
+    path = tmp_path / "set/meta/info.json"
+    told = json.loads(path.read_text())
+    state = {"feature": "observation.state", "start": 1, "stop": 3}
+    told["features"]["action"]["info"] = {
+        "lapsdata": {"parts": [{"start": 1, "stop": 3, "steps": "relative", "state": state}]}
+    }
+    path.write_text(json.dumps(told))
+    code, out, _ = evaluate("said.npz", "set", "--keys", "arm", "hand")
+    assert code == 0
+    assert "arm: relative (1:2), as the data set stores it: errors of steps, not of places" in out.splitlines()
+    assert "hand: relative (0:1), as the data set stores it: errors of steps, not of places" in out.splitlines()
+    _, out, _ = evaluate("said.npz", "set", "--json")
+    assert [part["steps"] for part in json.loads(out)["parts"]] == [{"1:3": "relative"}]

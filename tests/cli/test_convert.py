@@ -169,11 +169,40 @@ def test_a_set_of_lerobot_is_split_and_merged_again(inside: Inside, tmp_path: Pa
     assert not (tmp_path / "d").exists()
 
 
+def test_actions_become_steps_and_places_again(inside: Inside, tmp_path: Path) -> None:
+    write_lerobot(tmp_path / "old", version="v3.0", lengths=(4, 6))
+    words = ("--actions", "action[0:2]=relative", "--rotation", "action=axis_angle:quaternion")
+    refused = inside("convert", "old", "new", *words)
+    assert refused.returncode == 1
+    assert "actions: action[0:2]: expected whole rotations, got action[0:3]" in refused.stderr
+    done = inside("convert", "old", "new", "--actions", "action[0:2]=relative", "--drop", "next.reward")
+    assert done.returncode == 0
+    assert "action[0:2] is relative now, from observation.state[0:2]: each is a step from the state" in done.stderr
+    assert "several rows are not relative to one state: for such chunks open a set of places" in done.stderr
+    opened = front_door.open_steps(tmp_path / "new", fields=["action"])
+    assert opened.gather([5])["action"].tolist() == [[0.5, 0.5, 2.5]]
+    assert "actions-are-steps" in inside("inspect", "new").stderr
+    assert inside("convert", "new", "back", "--actions", "action=absolute").returncode == 0
+    assert front_door.open_steps(tmp_path / "back", fields=["action"]).gather([5])["action"].tolist() == [
+        [1.5, 1.5, 2.5]
+    ]
+    turned = inside("convert", "back", "turned", "--rotation", "observation.state=axis_angle:rotation_6d")
+    assert "observation.state[0:3], axis_angle, is rotation_6d at observation.state[0:6] now" in turned.stderr
+    assert read_set(tmp_path / "turned", strict=True).info.features[0].shape == (6,)
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
         (("--rename", "action"), "expected OLD=NEW, got 'action'"),
         (("--rename", "a=b", "--rename", "a=c"), "expected each name once"),
+        (("--actions", "action"), "expected PART=relative, PART=delta or PART=absolute, got 'action'"),
+        (("--actions", "action=relative:"), "expected PART=relative, PART=delta or PART=absolute, got"),
+        (("--actions", "action=velocity"), "expected PART=relative, PART=delta or PART=absolute, got"),
+        (("--actions", "arm=delta"), "actions: arm: expected a vector of floats or a part of one, such as"),
+        (("--rotation", "action=rpy:"), "expected PART=rotation_6d or PART=quaternion_xyzw:rotation_6d, got"),
+        (("--rotation", "action=matrix"), "say how it is stored: PART=quaternion_xyzw:rotation_6d"),
+        (("--actions", "action=delta", "--split-every", "2s"), "pieces of videos need none of the other options"),
         (("--episodes", "1-3"), "episodes: "),
         (("--episodes", "1", "--split-every", "2s"), "pieces of videos need none of the other options"),
     ],

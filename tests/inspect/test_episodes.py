@@ -123,7 +123,7 @@ def test_groups_have_a_table(tmp_path: Path) -> None:
     root = write_lerobot(tmp_path / "set")
     modality = {"state": {"arm": {"start": 0, "end": 2}}, "action": {"arm": {"start": 0, "end": 2}}}
     (root / "meta/modality.json").write_text(json.dumps(modality))
-    assert (["group", "of", "rotation"], ["state.arm", "observation.state[0:2]", ""]) in [
+    assert (["group", "of", "rotation", "steps"], ["state.arm", "observation.state[0:2]", "", ""]) in [
         (columns, rows[0]) for columns, rows in seen(root).tables()
     ]
 

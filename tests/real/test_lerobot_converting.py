@@ -179,3 +179,22 @@ def test_a_set_that_was_split_and_merged_again_has_the_same_tables(real_data: Pa
     (name,) = (camera.name for camera in read_set(root).info.cameras if camera.name.endswith("ego"))
     for kind in ("min", "max", "mean", "std", "count", "q50"):
         assert theirs.column(f"stats/{name}/{kind}").to_pylist() == ours.column(f"stats/{name}/{kind}").to_pylist()
+
+
+def test_arms_of_groot_are_steps_on_disk_as_they_are_in_samples_and_come_back(real_data: Path, tmp_path: Path) -> None:
+    root, fields = real_data / "gr00t_pick_n_place_v20", ["action", "action.left_arm", "observation.state"]
+    edit = EpisodesEdit(actions={"left_arm": "relative", "right_arm": "delta"}, drop=("observation.images.ego_view",))
+    told = {note.code: note.message for note in edit_sets([root], tmp_path / "a", None, edit).notes}
+    assert told["actions-delta"].startswith("action.right_arm (action[22:29]) is delta now, from state.right_arm")
+    plain, steps = (lapsdata.open_steps(one, fields=fields) for one in (root, tmp_path / "a"))
+    wanted, found = plain.gather(range(len(plain))), steps.gather(range(len(plain)))
+    relative = lapsdata.open_steps(root, fields=fields, relative={"action.left_arm": "state.left_arm"})
+    np.testing.assert_array_equal(found["action.left_arm"], relative.gather(range(len(plain)))["action.left_arm"])
+    np.testing.assert_array_equal(found["action"][1:416, 22:29], np.diff(wanted["action"][:416, 22:29], axis=0))
+    np.testing.assert_array_equal(found["action"][:, 29:], wanted["action"][:, 29:])
+    # A robot at 20 rows per second: steps are small where places are not.
+    assert np.abs(found["action"][:, 22:29]).max() < np.abs(wanted["action"][:, 22:29]).max() / 2
+    edit_sets([tmp_path / "a"], tmp_path / "b", None, EpisodesEdit(actions={"action": "absolute"}))
+    again = lapsdata.open_steps(tmp_path / "b", fields=fields).gather(range(len(plain)))
+    np.testing.assert_allclose(again["action"], wanted["action"], rtol=0, atol=1e-12)
+    assert steps.specification.steps["action.left_arm"] == "relative"

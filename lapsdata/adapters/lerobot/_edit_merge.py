@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from lapsdata.adapters.lerobot._edit_names import Names
     from lapsdata.adapters.lerobot.reading import LeRobotSet
+    from lapsdata.schema import Group
 
 __all__ = ["expect_alike", "merged_tasks"]
 
@@ -32,7 +33,8 @@ def expect_alike(sets: Sequence[LeRobotSet], names: Names, modalities: Sequence[
     Raises
     ------
     SchemaError
-        Every difference in rate, robot, columns, cameras and names of parts, of every set from the first.
+        Every difference in rate, robot, columns, what their numbers are, cameras and names of parts, of every set from
+        the first.
     """
     found = Problems()
     told = [_told(one, names) for one in sets]
@@ -54,6 +56,9 @@ def _told(one: LeRobotSet, names: Names) -> dict[str, str]:
     """Return what must be alike, in words."""
     info = one.info
     columns = {f.name: f"{f.dtype} {f.shape}{'' if f.names is None else f' {list(f.names)}'}" for f in info.features}
+    for part in sorted(info.parts, key=lambda part: part.start):
+        if part.feature in columns:
+            columns[part.feature] += _part_told(part, names)
     cameras = {}
     for camera in info.cameras:
         size = "of unknown size" if camera.size is None else f"{camera.size.width}x{camera.size.height}"
@@ -64,6 +69,15 @@ def _told(one: LeRobotSet, names: Names) -> dict[str, str]:
         "robot_type": info.robot or "none",
         **{f"features: {name}": said for name, said in names.keys({**columns, **cameras}).items()},
     }
+
+
+def _part_told(part: Group, names: Names) -> str:
+    said = [f"{part.start}:{part.stop}", *([part.rotation] if part.rotation is not None else [])]
+    if part.steps is not None:
+        said.append(part.steps)
+    if part.state is not None:
+        said.append(f"from {names.of(part.state.feature)} {part.state.start}:{part.state.stop}")
+    return f", {' '.join(said)}"
 
 
 def merged_tasks(sets: Sequence[LeRobotSet]) -> tuple[tuple[Task, ...], list[dict[int, int]]]:

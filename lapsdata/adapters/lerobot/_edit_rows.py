@@ -10,7 +10,7 @@ from lapsdata.adapters.lerobot._out_rows import episode_tables
 from lapsdata.errors import CorruptDataError, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     import pyarrow as pa
     from numpy.typing import NDArray
@@ -27,7 +27,12 @@ def task_columns(found: LeRobotSet) -> tuple[str, ...]:
     return tuple(feature.name for feature in found.info.features if feature.name in columns)
 
 
-def edited_tables(sets: Sequence[LeRobotSet], names: Names, numbers: Sequence[Mapping[int, int]]) -> Iterator[pa.Table]:
+def edited_tables(
+    sets: Sequence[LeRobotSet],
+    names: Names,
+    numbers: Sequence[Mapping[int, int]],
+    changes: Sequence[Callable[[pa.Table, str], pa.Table]],
+) -> Iterator[pa.Table]:
     """Yield the rows of all episodes, one after the other.
 
     Parameters
@@ -37,6 +42,8 @@ def edited_tables(sets: Sequence[LeRobotSet], names: Names, numbers: Sequence[Ma
     names : Names
     numbers : sequence of mapping of int
         For each set, what its numbers of tasks have become.
+    changes : sequence of callable
+        For each set, what is made of the numbers of an episode, given its rows and its place for messages.
 
     Raises
     ------
@@ -44,7 +51,7 @@ def edited_tables(sets: Sequence[LeRobotSet], names: Names, numbers: Sequence[Ma
         Rows that are not there, or name a task that has no words where tasks get new numbers.
     """
     episode, index, order = 0, 0, list[str]()
-    for found, became in zip(sets, numbers, strict=True):
+    for found, became, changed in zip(sets, numbers, changes, strict=True):
         columns = task_columns(found) if any(old != new for old, new in became.items()) else ()
         for number, table in zip(found.episodes.number.tolist(), episode_tables(found), strict=True):
             own = {"episode_index": np.full(len(table), episode), "index": index + np.arange(len(table))}
@@ -53,7 +60,7 @@ def edited_tables(sets: Sequence[LeRobotSet], names: Names, numbers: Sequence[Ma
             renewed = table
             for name, values in own.items():
                 renewed = _replaced(renewed, name, values) if name in table.column_names else renewed
-            renewed = names.table(renewed)
+            renewed = names.table(changed(renewed, f"{found.root}: episode {number}"))
             order = order or renewed.column_names
             yield renewed if renewed.column_names == order else renewed.select(_ordered(renewed.column_names, order))
             episode, index = episode + 1, index + len(table)

@@ -1,4 +1,4 @@
-"""Data sets of LeRobot edited, never in place: some of the episodes, other names, several sets as one.
+"""Data sets of LeRobot edited, never in place: some episodes, other names, actions as steps, several sets as one.
 
 A new set is put together beside its target, of rows that are numbered anew and of links to the videos as they lie, and
 written as any other is: so statistics are those of the new rows, and videos are copied wherever they can be.
@@ -17,6 +17,7 @@ from lapsdata.adapters.lerobot._edit_choice import chosen_episodes, kept_splits
 from lapsdata.adapters.lerobot._edit_merge import expect_alike, merged_tasks
 from lapsdata.adapters.lerobot._edit_names import names_of
 from lapsdata.adapters.lerobot._edit_rows import edited_tables
+from lapsdata.adapters.lerobot._edit_vectors import vector_changes
 from lapsdata.adapters.lerobot._out_expected import expect_rows
 from lapsdata.adapters.lerobot._out_meta import CHUNK, DATA_MB, VIDEO_MB, told_of, write_info, write_json, write_meta
 from lapsdata.adapters.lerobot._out_rows import FileNumber, write_rows_v3
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from lapsdata.adapters import EpisodesEdit
     from lapsdata.adapters.lerobot._edit_names import Names
+    from lapsdata.adapters.lerobot._edit_vectors import VectorChanges
     from lapsdata.adapters.lerobot._out_meta import Told
     from lapsdata.adapters.lerobot.converting import LeRobotTarget
     from lapsdata.adapters.lerobot.reading import LeRobotSet
@@ -59,6 +61,7 @@ class _Part(NamedTuple):
     kept: NDArray[np.bool_]
     fewer: LeRobotSet
     modality: dict[str, Any] | None
+    vectors: VectorChanges
 
 
 def edit_sets(
@@ -72,7 +75,7 @@ def edit_sets(
     samples_per_shard: int | None = None,
     overwrite: bool = False,
 ) -> WriteReport:
-    """Write some episodes of a set, with some of its columns and cameras, or several sets as one.
+    """Write some episodes of a set, with some of its columns and cameras, vectors rewritten, or several sets as one.
 
     Episodes are numbered anew from 0, in the order of the sources and of their numbers. Times stay.
 
@@ -86,7 +89,7 @@ def edit_sets(
         None: the version of the first source.
     edit : EpisodesEdit
         Episodes can be chosen of one source alone; columns and cameras are dropped and renamed in each that has them,
-        before sources are compared.
+        before sources are compared, and actions and rotations are rewritten in each.
     data_mb, video_mb, samples_per_shard, overwrite
         As `convert_set`.
 
@@ -98,8 +101,11 @@ def edit_sets(
     Raises
     ------
     SchemaError
-        Names and numbers that are not there, sources that cannot be one: every difference.
-    CorruptDataError, StorageError
+        Names and numbers that are not there, parts that cannot be what is asked for, sources that cannot be one: every
+        difference.
+    CorruptDataError
+        As `convert_set`; numbers that are not finite in actions that are converted, or in their states.
+    StorageError
         As `convert_set`.
 
     Examples
@@ -164,7 +170,8 @@ def _part(found: LeRobotSet, edit: EpisodesEdit) -> _Part:
     kept = chosen_episodes(edit, found.episodes.number)
     told, raw, splits_true = told_of(found)
     path = found.root / MODALITY
-    return _Part(found, told, raw, splits_true, kept, found.only(kept), read_json(path) if path.is_file() else None)
+    modality = read_json(path) if path.is_file() else None
+    return _Part(found, told, raw, splits_true, kept, found.only(kept), modality, vector_changes(edit, found))
 
 
 def _at_source(problem: Problem, links: Mapping[str, str]) -> Problem:
@@ -178,7 +185,8 @@ def _at_source(problem: Problem, links: Mapping[str, str]) -> Problem:
 def _modalities(parts: Sequence[_Part], names: Names, notes: Problems) -> list[dict[str, Any] | None]:
     found = []
     for part in parts:
-        after, lost = (None, []) if part.modality is None else names.modality(part.modality)
+        said = None if part.modality is None else part.vectors.modality(part.modality, notes)
+        after, lost = (None, []) if said is None else names.modality(said)
         found.append(after)
         if lost:
             message = f"{', '.join(lost)} went with the columns and cameras that they are parts of"
@@ -192,7 +200,7 @@ def _stage(
     """Put the new set together in version 3.0, and return what its links stand for."""
     stage.mkdir()
     tasks, became = merged_tasks([part.found for part in parts])
-    tables = edited_tables([part.fewer for part in parts], names, became)
+    tables = edited_tables([part.fewer for part in parts], names, became, [part.vectors.table for part in parts])
     places: list[dict[str, Any]] = list(write_rows_v3(stage, tables, CHUNK, DATA_MB * _MB))
     cameras = dict.fromkeys(camera for part in parts for camera in names.keys(part.found.episodes.video_index))
     links: dict[str, str] = {}
@@ -203,7 +211,7 @@ def _stage(
     keys = dict.fromkeys(key for one in episodes for key in one)
     episodes = [{key: one.get(key) for key in keys} | {"episode_index": at} for at, one in enumerate(episodes)]
     info = dict(parts[0].told.info)
-    info["features"] = names.keys(info["features"])
+    info["features"] = parts[0].vectors.features(info["features"], names, notes)
     info["splits"] = _splits(parts, len(episodes), notes)
     _tell_unlike(parts, notes)
     told = parts[0].told._replace(info=info, tasks=tasks, episodes=episodes, last=len(episodes) - 1)
@@ -311,6 +319,7 @@ def _tell_changes(parts: Sequence[_Part], names: Names, notes: Problems) -> None
         elif len(parts) == 1 and not np.array_equal(number, np.arange(len(number))):
             message = f"episodes {spans_told(number.tolist())} are numbered from 0 now"
             notes.add("episodes-numbered", root, message, severity="info")
+        part.vectors.tell(notes)
         columns = {*part.told.info["features"], *(feature.name for feature in part.found.info.features)}
         if gone := sorted(names.dropped & columns):
             notes.add("dropped", root, f"{', '.join(gone)} are left out", severity="info")

@@ -8,8 +8,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from lapsdata.adapters.lerobot.parts import read_parts
 from lapsdata.errors import Problem, Problems, SchemaError, whole_number
-from lapsdata.schema import Camera, Feature, Size
+from lapsdata.schema import Camera, Feature, Group, Size
 from lapsdata.storage.atomic import storage_errors
 from lapsdata.storage.lfs_pointer import refuse_pointer
 from lapsdata.timebase import FrameRate
@@ -84,6 +85,8 @@ class Info:
         Episodes (versions 2) or files (version 3) in a folder.
     others : mapping
         All other keys: totals, splits, sizes of files.
+    parts : tuple of Group
+        What is said of parts of columns, see `lapsdata.adapters.lerobot.parts`.
     """
 
     stated: str
@@ -96,6 +99,7 @@ class Info:
     unstated: tuple[str, ...]
     chunks_size: int
     others: Mapping[str, Any]
+    parts: tuple[Group, ...] = ()
 
     @property
     def packed(self) -> bool:
@@ -156,6 +160,8 @@ def read_info(root: Path) -> Info:
         found.add("wrong-type", "", f"expected an object, got {type(told).__name__}")
         found.raise_as(SchemaError)
     features, cameras = _columns(told.get("features"), found)
+    parts, wrong = read_parts(told["features"], features) if features else ((), ())
+    found.extend(wrong)
     rate = _rate(told, found)
     chunks = told.get("chunks_size", 1000)
     if not isinstance(chunks, int) or not 1 <= chunks <= _MOST_IN_A_FOLDER:
@@ -179,6 +185,7 @@ def read_info(root: Path) -> Info:
         unstated=tuple(name for name, pattern in patterns.items() if not pattern),
         chunks_size=chunks,
         others={name: value for name, value in told.items() if name not in _KNOWN},
+        parts=parts,
     )
 
 

@@ -21,6 +21,7 @@ from lapsdata.adapters.lerobot._faults import (
 from lapsdata.adapters.lerobot.info import INFO, read_info
 from lapsdata.adapters.lerobot.layout import Layout, Places, numbers_of
 from lapsdata.adapters.lerobot.modality import read_modality
+from lapsdata.adapters.lerobot.parts import with_parts
 from lapsdata.adapters.lerobot.tables import find_table
 from lapsdata.adapters.lerobot.version import tell_version
 from lapsdata.containers import Episodes
@@ -281,6 +282,9 @@ def _header(
     modality = read_modality(root, info.features, info.cameras)
     notes.extend(modality.notes)
     names = {feature.name for feature in info.features}
+    parts = [part for part in info.parts if part.feature in names]
+    groups, said = with_parts(modality.groups, parts, f"{root / INFO}: features")
+    notes.extend(said)
     parents = [parent("info", root / INFO), *(parent("episodes", file) for file in listed[:1])]
     extras: dict[str, Any] = {"version": version, **info.others}
     if modality.cameras:
@@ -292,7 +296,7 @@ def _header(
         store="parquet",
         features=info.features,
         cameras=info.cameras,
-        groups=modality.groups,
+        groups=groups,
         annotations=dict(modality.annotations),
         tasks=tuple(Task(number=number, words=words) for number, words in sorted(tasks.items())),
         time="timestamp" if "timestamp" in names else None,

@@ -201,9 +201,11 @@ def _notes(path: Path, header: EpisodesHeader, names: dict[str, str], several: i
         message = "env_args hold the rate, and no environment: robomimic can train on it, and not roll it out"
         yield Problem("no-environment", str(path), message, None, "info")
     cameras = [f"{camera.name} ({camera.stored})" for camera in header.cameras if camera.stored != "pixels"]
+    steps = [group.name for group in header.groups if group.absolute is False]
     left = {
         f"the cameras {listed(cameras)}, whose frames are not decoded": bool(cameras),
         f"{len(header.groups)} names of parts of vectors": bool(header.groups),
+        f"that actions are steps and not places ({listed(steps)})": bool(steps),
         "which numbers of a vector mean what": any(one.names for one in header.features),
         "which columns are annotations": bool(header.annotations),
         f"all but the first task of {several} episodes": several > 0,
