@@ -326,7 +326,7 @@ GROOT: dict[str, Any] = {
         ({"old": "absolute"}, r"got action.old, of which it is not told what they are steps from"),
         (
             {"turn": "delta"},
-            r"expected a rotation beside action\[0:3\], got observation.state\[0:3\], which is",
+            r"expected a rotation as the state of action\[0:3\], got observation.state\[0:3\], which is",
         ),
         ({"arm": "relative"}, r"expected whole rotations, got action\[0:3\], of which a part is in it"),
     ],
@@ -340,7 +340,9 @@ def test_parts_of_groot_that_do_not_fit_are_refused(tmp_path: Path, actions: dic
 def test_numbers_beside_rotations_and_rotations_that_lie_in_each_other(tmp_path: Path) -> None:
     turn = {"start": 0, "end": 3, "rotation_type": "axis_angle"}
     root = write_vectors(tmp_path / "a", VECTORS, modality={"state": {"turn": turn}, "action": {}})
-    with pytest.raises(SchemaError, match=r"numbers that are none beside action\[0:4\], got observation.state\[0:3\]"):
+    with pytest.raises(
+        SchemaError, match=r"no rotation as the state of action\[0:4\], got observation.state\[0:3\], which is one"
+    ):
         converted(root, tmp_path / "b", {"action": "relative"})
     other = {"turn": turn, "late": {**turn, "start": 1, "end": 4}}
     (root / "meta/modality.json").write_text(json.dumps({"state": {}, "action": other}))

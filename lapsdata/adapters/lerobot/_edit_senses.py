@@ -171,8 +171,12 @@ def _turning(part: Span, state: Span, rotations: Mapping[Span, str], place: str,
     own, other = rotations.get(part), rotations.get(state)
     crossing = [one for one in rotations if one.overlaps(state) and (own is None or one != state)]
     if crossing or (own is not None and other is None):
-        got = f"{crossing[0]}, a {rotations[crossing[0]]}" if crossing else f"{state}, which is not called one"
-        message = f"expected {'a rotation' if own else 'numbers that are none'} beside {part}, got {got}"
+        got = (
+            f"{crossing[0]}, which is one ({rotations[crossing[0]]})"
+            if crossing
+            else f"{state}, which is not called one"
+        )
+        message = f"expected {'a rotation' if own else 'no rotation'} as the state of {part}, got {got}"
         fix = "say of both what they are, in meta/modality.json or with --rotation PART=FROM:TO"
         found.add("unlike-rotations", place, message, fix)
     return None if own is None or other is None else Turning(own, other)
