@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from lapsdata.errors import Problem, SchemaError
-from lapsdata.loading._row_images import decoded_image
 from lapsdata.storage.episode_rows import EpisodeRows
 from lapsdata.timebase import frame_to_s
+from lapsdata.video.row_images import decoded_image
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

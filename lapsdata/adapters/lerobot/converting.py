@@ -35,7 +35,16 @@ if TYPE_CHECKING:
     from lapsdata.adapters.lerobot.info import Version
     from lapsdata.adapters.lerobot.reading import LeRobotSet
 
-__all__ = ["TARGETS", "LeRobotTarget", "convert_set", "left_behind", "version_of", "video_ends", "write_set"]
+__all__ = [
+    "TARGETS",
+    "LeRobotTarget",
+    "convert_set",
+    "finish_set",
+    "left_behind",
+    "version_of",
+    "video_ends",
+    "write_set",
+]
 
 LeRobotTarget = Literal["lerobot-2.0", "lerobot-2.1", "lerobot-3.0", "gr00t", "shards"]
 """What is written: a version of LeRobot; 2.0 with the names of parts that GR00T asks for; or 2.1 in archives."""
@@ -169,6 +178,32 @@ def write_set(
         # While the source is there: a finished recording takes its place.
         notes.extend(_lost(found, to, version, carried, modality=modality))
     return WriteReport(target, "lerobot", nbytes, notes=tuple(notes))
+
+
+def finish_set(path: Path, to: LeRobotTarget) -> None:
+    """Make a set of version 2.0 without statistics, as `EpisodeFiles` leaves it, what was asked for: in its place.
+
+    Of version 3.0 a new folder takes the place of the old one in one step; else `info.json` is written last. Either can
+    be done again where it was stopped.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from lapsdata.testing.episode_sets import write_lerobot
+    >>> root = write_lerobot(pathlib.Path(tempfile.mkdtemp()) / "set", version="v2.0")
+    >>> finish_set(root, "lerobot-3.0")
+    >>> read_set(root).version
+    'v3.0'
+    """
+    found, version = read_set(path), version_of(to)
+    if version == "v3.0":
+        write_set(found, path, to, overwrite=True)
+        return
+    told, _, _ = told_of(found)
+    write_meta(path, told, version, set_stats(path, found.episodes))
+    if to == "gr00t":
+        write_modality(path, found)
+    write_info(path, told, version)
 
 
 def _joined(
