@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lapsdata.schema.feature_stats import StatsOrigin
     from lapsdata.storage.episode_rows import EpisodeRows
 
-__all__ = ["Moments", "episode_stats", "exact_quantiles"]
+__all__ = ["Moments", "episode_stats", "exact_quantiles", "row_quantiles"]
 
 _ROWS = 1 << 16
 
@@ -214,7 +214,7 @@ def episode_stats(
             except SchemaError as error:
                 raise error.within(f"episode {int(episodes.number[place])}: {name}") from None
     of_rows = {
-        name: _quantiles(rows, episodes, every, name, sizes[name], block_bytes) if quantiles else None
+        name: row_quantiles(rows, episodes, name, places=every, block_bytes=block_bytes) if quantiles else None
         for name in wanted
     }
     return {name: moments[name].stats(features[name].shape, "computed", of_rows[name]) for name in wanted}
@@ -265,19 +265,40 @@ def _spans(episodes: Episodes, places: Iterable[int]) -> Iterable[tuple[int, int
             yield place, first, min(first + _ROWS, count)
 
 
-def _quantiles(
-    rows: EpisodeRows, episodes: Episodes, places: Sequence[int], name: str, size: int, block_bytes: int
+def row_quantiles(
+    rows: EpisodeRows,
+    episodes: Episodes,
+    name: str,
+    *,
+    places: Sequence[int] | None = None,
+    block_bytes: int = 1 << 28,
 ) -> dict[str, NDArray[np.float64]]:
-    """Return the quantiles of a feature: (C,) by name."""
-    dtype = np.dtype(next(feature.dtype for feature in episodes.header.features if feature.name == name))
-    total = int(episodes.rows[list(places)].sum())
+    """Return the exact quantiles of each number of a feature over all rows: (C,) by name.
+
+    As many numbers at a time are in memory as `block_bytes` hold, of all rows, which are read again for each block.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from lapsdata.adapters import find_adapter
+    >>> from lapsdata.storage.episode_rows import EpisodeRows
+    >>> from lapsdata.testing.episode_sets import write_lerobot
+    >>> root = write_lerobot(pathlib.Path(tempfile.mkdtemp()) / "set", lengths=(3, 2))
+    >>> episodes = find_adapter(root)[0].read(root).container
+    >>> row_quantiles(EpisodeRows(root, episodes), episodes, "frame_index")["q50"].tolist()
+    [1.0]
+    """
+    feature = next(one for one in episodes.header.features if one.name == name)
+    dtype, size = np.dtype(feature.dtype), int(np.prod(feature.shape, dtype=np.int64))
+    every = range(len(episodes)) if places is None else places
+    total = int(episodes.rows[list(every)].sum())
     most = max(1, block_bytes // max(1, total * dtype.itemsize))
     found = np.empty((len(QUANTILES), size))
     for begin in range(0, size, most):
         end = min(begin + most, size)
         block = np.empty((end - begin, total), dtype)
         at = 0
-        for place, first, stop in _spans(episodes, places):
+        for place, first, stop in _spans(episodes, every):
             values = rows.read(place, [name], first, stop)[name].reshape(stop - first, -1)
             block[:, at : at + stop - first] = values[:, begin:end].T
             at += stop - first

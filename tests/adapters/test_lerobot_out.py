@@ -14,11 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from lapsdata.adapters.lerobot._frame_stats import FrameStats
 from lapsdata.adapters.lerobot._out_meta import told_of
 from lapsdata.adapters.lerobot._out_rows import episode_tables, rows_beside
 from lapsdata.adapters.lerobot._out_stats import QUANTILES, column_stats, set_stats, told_stats
 from lapsdata.adapters.lerobot.converting import convert_set, version_of, write_set
 from lapsdata.adapters.lerobot.reading import read_set
+from lapsdata.adapters.lerobot.recorder import EpisodeWriter
 from lapsdata.errors import SchemaError
 from lapsdata.testing.episode_sets import CAMERA, episode_rows, write_lerobot
 
@@ -57,6 +59,34 @@ def test_statistics_of_a_set_do_not_depend_on_its_layout(tmp_path: Path, version
     assert found.total["observation.state"]["max"].tolist() == [2.0, 5.0, 6.0]
     assert found.episodes["action"]["min"][:, 0].tolist() == [0.5, 1.5, 2.5]
     assert found.episodes["index"]["count"].tolist() == [[4], [6], [5]]
+
+
+def test_numbers_that_have_no_deviation_are_named(tmp_path: Path) -> None:
+    writer = EpisodeWriter(tmp_path / "a", fps=10)
+    for force in (0.0, 1e200):
+        writer.add_episode({"action": np.zeros(2), "force": np.array([force, 0.0])}, task="pick")
+    with pytest.raises(SchemaError, match=r"episode 1: force: number 0: expected numbers whose squares"):
+        set_stats(tmp_path / "a", read_set(tmp_path / "a").episodes)
+
+
+@given(
+    st.lists(hnp.arrays(np.uint8, st.tuples(st.integers(1, 3), st.integers(1, 4), st.just(3))), min_size=1, max_size=4),
+    st.integers(0, 4),
+)
+def test_statistics_of_frames_are_those_of_all_their_pixels(frames: list[NDArray[np.uint8]], cut: int) -> None:
+    parts = []
+    for part in (frames[:cut], frames[cut:]):
+        parts.append(FrameStats())
+        assert [id(frame) for frame in parts[-1].watched(part)] == [id(frame) for frame in part]
+    parts[0].add(parts[1])
+    found = parts[0].stats()
+    values = np.concatenate([frame.reshape(-1, 3) for frame in frames]) / 255
+    wanted = {"min": values.min(0), "max": values.max(0), "mean": values.mean(0), "std": values.std(0)}
+    wanted |= {name: np.quantile(values, share, axis=0) for name, share in QUANTILES.items()}
+    assert found.pop("count").tolist() == [len(frames)]
+    assert found.keys() == wanted.keys()
+    for name, array in wanted.items():
+        np.testing.assert_allclose(found[name].reshape(3), array, atol=1e-12)
 
 
 def test_nothing_is_told_of_cameras_where_nothing_was(tmp_path: Path) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from lapsdata.adapters.lerobot.info import read_json
 from lapsdata.adapters.lerobot.tables import find_table
+from lapsdata.errors import SchemaError
+from lapsdata.schema.feature_stats import QUANTILES
 from lapsdata.storage.episode_rows import EpisodeRows
-from lapsdata.transforms.episode_stats import Moments, exact_quantiles
+from lapsdata.transforms.episode_stats import Moments, exact_quantiles, row_quantiles
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,10 +22,7 @@ if TYPE_CHECKING:
 
     Column = dict[str, NDArray[Any]]
 
-__all__ = ["QUANTILES", "SetStats", "column_stats", "set_stats", "told_stats"]
-
-QUANTILES = {f"q{percent:02d}": percent / 100 for percent in (1, 10, 50, 90, 99)}
-"""Of each number of a column, linear between values."""
+__all__ = ["NO_STATS", "QUANTILES", "SetStats", "column_stats", "set_stats", "told_stats"]
 
 _PLAIN = ("min", "max", "mean", "std")
 
@@ -43,6 +41,13 @@ class SetStats(NamedTuple):
     episodes: dict[str, dict[str, Any]]
     total: dict[str, dict[str, Any]]
 
+    def beside(self, others: SetStats) -> SetStats:
+        """Return those of the columns of both."""
+        return SetStats({**self.episodes, **others.episodes}, {**self.total, **others.total})
+
+
+NO_STATS = SetStats({}, {})
+
 
 def column_stats(values: NDArray[Any]) -> Column:
     """Return minimum, maximum, mean, deviation of all values (not of a sample), number and quantiles of rows.
@@ -52,35 +57,37 @@ def column_stats(values: NDArray[Any]) -> Column:
     values : np.ndarray (R, ...)
         A number per row is one of shape (1,).
     """
-    return _column(values, Moments.of(_flat(values)))
+    flat = values.reshape(len(values), -1)
+    marks = np.stack([exact_quantiles(one.copy(), list(QUANTILES.values())) for one in flat.T], axis=1)
+    return _column(values.shape[1:], Moments.of(flat), dict(zip(QUANTILES, marks, strict=True)))
 
 
-def _flat(values: NDArray[Any]) -> NDArray[Any]:
-    return values.reshape(len(values), -1)
-
-
-def _column(values: NDArray[Any], moments: Moments) -> Column:
-    """Return statistics of rows, whose moments are known."""
-    shape = values.shape[1:] or (1,)
-    marks = np.stack([exact_quantiles(one.copy(), list(QUANTILES.values())) for one in _flat(values).T], axis=1)
+def _column(shape: tuple[int, ...], moments: Moments, quantiles: dict[str, NDArray[np.float64]]) -> Column:
     known = moments.count > 0
     std = np.where(known, np.sqrt(moments.squares / np.maximum(moments.count, 1)), np.nan)
     mean = np.where(known, moments.mean, np.nan)
-    plain = {"min": moments.low, "max": moments.high, "mean": mean, "std": std}
-    found = {**plain, **dict(zip(QUANTILES, marks, strict=True))}
-    return {kind: array.reshape(shape) for kind, array in found.items()} | {"count": np.array([len(values)])}
+    found = {"min": moments.low, "max": moments.high, "mean": mean, "std": std, **quantiles}
+    plain = {kind: array.reshape(shape or (1,)) for kind, array in found.items()}
+    return plain | {"count": np.array([moments.rows])}
 
 
 def set_stats(root: Path, episodes: Episodes) -> SetStats:
-    """Return statistics of all columns of numbers; one column at a time is held, of all rows."""
+    """Return statistics of all columns of numbers; one episode is held at a time, and a block of a column of all."""
     rows = EpisodeRows(root, episodes)
-    by_episode, total = {}, {}
-    for name in (feature.name for feature in episodes.header.features if feature.dtype != "text"):
-        parts = [rows.read(place, [name])[name] for place in range(len(episodes))]
-        moments = [Moments.of(_flat(part)) for part in parts]
-        each = [_column(part, one) for part, one in zip(parts, moments, strict=True)]
-        by_episode[name] = {kind: np.stack([one[kind] for one in each]) for kind in each[0]}
-        total[name] = _column(np.concatenate(parts), functools.reduce(Moments.merged, moments))
+    shapes = {feature.name: feature.shape for feature in episodes.header.features if feature.dtype != "text"}
+    each: dict[str, list[Column]] = {name: [] for name in shapes}
+    moments = {name: Moments.none(int(np.prod(shape, dtype=np.int64))) for name, shape in shapes.items()}
+    for place, number in enumerate(episodes.number.tolist()):
+        for name, values in rows.read(place, list(shapes)).items():
+            try:
+                each[name].append(column_stats(values))
+                moments[name] = moments[name].merged(Moments.of(values.reshape(len(values), -1)))
+            except SchemaError as error:
+                raise error.within(f"episode {number}: {name}") from None
+    by_episode = {
+        name: {kind: np.stack([one[kind] for one in told]) for kind in told[0]} for name, told in each.items()
+    }
+    total = {name: _column(shapes[name], moments[name], row_quantiles(rows, episodes, name)) for name in shapes}
     return SetStats(by_episode, total)
 
 
