@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections import Counter, defaultdict
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
 from lapsdata.errors import Problem, SchemaError, listed, spans_told
@@ -22,9 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from lapsdata.containers import Episodes
     from lapsdata.storage.hdf5_columns import Column
 
-__all__ = ["Attempt", "SharedColumns", "shared_columns", "structure", "told_rate"]
+__all__ = ["Attempt", "SharedColumns", "episode_names", "shared_columns", "structure", "told_rate"]
 
 _TEXTS = ("fixed-string", "variable-string")
 _FAULTS = {
@@ -186,6 +188,20 @@ def told_rate(
         return rate, "told", ()
     message = f"{found[1]} says {found[0]} per second, and {rate} was told: what was told counts"
     return rate, "told", (Problem("rate-contradiction", where, message, "leave --rate out", "warning"),)
+
+
+def episode_names(episodes: Episodes) -> list[str]:
+    """Return what each episode is called where it lies: by its group, or its file where it is the whole of one.
+
+    Examples
+    --------
+    >>> from lapsdata.testing.samples import sample_episodes
+    >>> episode_names(sample_episodes())
+    ['file-000', 'file-000', 'file-001']
+    """
+    groups = episodes.groups or ("",) * len(episodes)
+    files = [PurePosixPath(episodes.files[index]).stem for index in episodes.file_index.tolist()]
+    return [group.strip("/").rpartition("/")[2] or file for group, file in zip(groups, files, strict=True)]
 
 
 def structure(role: str, path: Path, attempts: Sequence[Attempt]) -> Parent:

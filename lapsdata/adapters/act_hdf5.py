@@ -6,7 +6,8 @@
 
 Where the attribute `compress` is set, `/compress_len` has the lengths of the bytes, by the order of cameras that the
 recorder had, which no file tells: an image says itself where it ends, so that they are not needed. How many rows there
-are in a second is not in the layout: some recorders write it as an attribute.
+are in a second is not in the layout: some recorders write it as an attribute. So does `language_instruction`, where it
+is an attribute, say what was to be done; other attributes are told as they are.
 """
 
 from __future__ import annotations
@@ -14,16 +15,18 @@ from __future__ import annotations
 import contextlib
 import re
 from collections import Counter
-from typing import TYPE_CHECKING
+from pathlib import PurePath
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from lapsdata.adapters._adapter import Adapted, Adapter
+from lapsdata.adapters._hdf5_attributes import LONGEST, plain_attributes
 from lapsdata.adapters._hdf5_episodes import Attempt, SharedColumns, shared_columns, structure, told_rate
 from lapsdata.containers import Episodes
-from lapsdata.errors import LapsError, Problem, SchemaError, spans_told
+from lapsdata.errors import LapsError, Problem, SchemaError, listed, spans_told
 from lapsdata.provenance import provenance
-from lapsdata.schema import Camera, EpisodesHeader
+from lapsdata.schema import Camera, EpisodesHeader, Task
 from lapsdata.storage.atomic import existing, storage_errors
 from lapsdata.storage.hdf5_file import Hdf5File
 from lapsdata.storage.hdf5_rows import Hdf5Rows
@@ -33,11 +36,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from pydantic import JsonValue
+
 __all__ = ["PLUGIN", "read"]
 
 _NAME = re.compile(r"episode_?(\d{1,9})\.(hdf5|h5)", re.ASCII)
 _IMAGES, _LENGTHS = "observations/images/", "compress_len"
 _RATES = ("fps", "rate", "control_freq", "frequency")
+_WORDS = "language_instruction"
 _MAGIC = (b"\xff\xd8\xff", b"\x89PNG")
 _WHY = f"the layout has no times, and no file an attribute {', '.join(_RATES)}"
 
@@ -70,6 +76,7 @@ def read(path: Path, *, rate: FrameRate | float | str | None = None, strict: boo
     -------
     Adapted
         Episodes have the numbers of their files and the length of `action`, features the paths of their datasets.
+        `attributes` in the extras of the header are those of the files, by their names without ending.
 
     Raises
     ------
@@ -93,8 +100,9 @@ def read(path: Path, *, rate: FrameRate | float | str | None = None, strict: boo
     if not files:
         message = "expected episode_<number>.hdf5, got none"
         raise SchemaError(Problem("no-episodes", str(path), message))
-    attempts, rates, notes = _attempts(path, files)
-    per_s, origin, contradiction = told_rate(str(path), rate, _one_rate(path, rates), _WHY)
+    opened = _opened(path, files)
+    attempts, notes = opened.attempts, opened.notes
+    per_s, origin, contradiction = told_rate(str(path), rate, _one_rate(path, opened.rates), _WHY)
     shared = shared_columns(str(path), attempts, _IMAGES)
     cameras, strangers = _images(path if path.is_dir() else path.parent, shared)
     notes += [*contradiction, *shared.notes, *strangers]
@@ -102,6 +110,9 @@ def read(path: Path, *, rate: FrameRate | float | str | None = None, strict: boo
     if strict and wrong:
         raise SchemaError(*wrong)
     count = len(shared.attempts)
+    about = {PurePath(one.file).stem: opened.attributes[one.file] for one in shared.attempts}
+    words = [told if isinstance(told := one.get(_WORDS), str) else "" for one in about.values()]
+    tasks = {text: number for number, text in enumerate(dict.fromkeys(text for text in words if text))}
     episodes = Episodes(
         EpisodesHeader(
             provenance=provenance(parameters={"rate": str(per_s)}, parents=[structure("act", path, attempts)]),
@@ -109,6 +120,8 @@ def read(path: Path, *, rate: FrameRate | float | str | None = None, strict: boo
             store="hdf5",
             features=shared.features,
             cameras=cameras,
+            tasks=tuple(Task(number=number, words=text) for text, number in tasks.items()),
+            extras={"attributes": {name: told for name, told in about.items() if told}} if any(about.values()) else {},
         ),
         number=np.array([one.number for one in shared.attempts], np.int64),
         rows=np.array([one.rows for one in shared.attempts], np.int64),
@@ -116,8 +129,8 @@ def read(path: Path, *, rate: FrameRate | float | str | None = None, strict: boo
         file_index=np.arange(count),
         first_row=np.zeros(count, np.int64),
         groups=("/",) * count,
-        task_number=np.empty(0, np.int64),
-        task_stop=np.zeros(count, np.int64),
+        task_number=np.array([tasks[text] for text in words if text], np.int64),
+        task_stop=np.cumsum([bool(text) for text in words], dtype=np.int64),
     )
     return Adapted(episodes, tuple(notes), rate=per_s, rate_origin=origin)
 
@@ -132,16 +145,29 @@ def _files(path: Path) -> list[tuple[int, Path]]:
     return [(int(match[1]), file) for match, file in matches if match is not None]
 
 
-def _attempts(path: Path, files: Sequence[tuple[int, Path]]) -> tuple[list[Attempt], Counter[FrameRate], list[Problem]]:
-    """Return the episodes of the files that can be read, and the rates that files have as an attribute."""
+class _Opened(NamedTuple):
+    """What files say: of those that can be read; and the rates that are among their attributes."""
+
+    attempts: list[Attempt]
+    attributes: dict[str, dict[str, JsonValue]]
+    rates: Counter[FrameRate]
+    notes: list[Problem]
+
+
+def _opened(path: Path, files: Sequence[tuple[int, Path]]) -> _Opened:
+    """Open each file, and return the episodes of those that can be read."""
     attempts: dict[int, Attempt] = {}
+    attributes: dict[str, dict[str, JsonValue]] = {}
     rates: Counter[FrameRate] = Counter()
     broken: dict[int, Problem] = {}
+    odd = set[str]()
     for number, place in files:
         try:
             with Hdf5File(place) as file:
                 columns = {name: column for name, column in file.columns("/").items() if name != _LENGTHS}
                 rates.update(_rates(file))
+                attributes[place.name], left = plain_attributes(file, "/", LONGEST)
+                odd |= set(left)
         except LapsError as error:
             broken[number] = error.problems[0]
             continue
@@ -161,7 +187,10 @@ def _attempts(path: Path, files: Sequence[tuple[int, Path]]) -> tuple[list[Attem
         notes.append(Problem(code, first.where, message, first.fix, "warning" if attempts else "error"))
     if not attempts:
         raise SchemaError(*notes)
-    return list(attempts.values()), rates, notes
+    if odd:
+        message = f"attributes of files that are no short value are left out: {listed(sorted(odd))}"
+        notes.append(Problem("attributes-left-out", str(path), message, None, "info"))
+    return _Opened(list(attempts.values()), attributes, rates, notes)
 
 
 def _rates(file: Hdf5File) -> list[FrameRate]:

@@ -19,6 +19,7 @@ from lapsdata.storage.slabs import SlabCache
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
     from pathlib import Path
+    from typing import Self
 
     from numpy.typing import NDArray
 
@@ -67,6 +68,8 @@ class RowFile(Protocol):
 class EpisodeRows:
     """Columns of episodes, from any thread, and in any process that it is sent to; each opens what it needs.
 
+    As a context manager it closes in the end what this process has opened; else that closes when nothing refers to it.
+
     Parameters
     ----------
     root : Path
@@ -96,6 +99,14 @@ class EpisodeRows:
         self._nulls = {f"{name}{IS_NULL}": name for name, feature in self._features.items() if feature.nullable}
         self._features |= {name: Feature(name=name, dtype="bool", shape=()) for name in self._nulls}
         self._states = PerProcess(functools.partial(_State, cache_bytes))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        state = self._states.take()
+        for file in () if state is None else state.containers.all():
+            file.close()
 
     def read(
         self, place: int, names: Sequence[str], first: int = 0, stop: int | None = None
@@ -284,3 +295,8 @@ class _Recent(Generic[T]):
             while len(self._held) > self._most:
                 self._held.popitem(last=False)
         return held
+
+    def all(self) -> list[T]:
+        """Return everything that is held."""
+        with self._lock:
+            return list(self._held.values())

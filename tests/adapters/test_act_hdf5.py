@@ -102,6 +102,33 @@ def test_several_rates_are_refused(folder: Path) -> None:
         read(folder)
 
 
+# --- attributes -------------------------------------------------------------------------------------------------
+
+
+def test_attributes_are_told_of_each_file_and_odd_ones_named(folder: Path) -> None:
+    with h5py.File(folder / "episode_1.hdf5", "r+") as file:
+        file.attrs["prompt"], file.attrs["pose"] = "x" * 1001, np.zeros(3)
+        file.attrs["success"], file.attrs["weight"] = True, np.nan
+    found = read(folder, rate=50)
+    extras = episodes_of(found).header.extras
+    assert extras["attributes"]["episode_1"] == {"sim": False, "compress": False, "success": True}
+    assert extras["attributes"]["episode_0"] == {"sim": False, "compress": False}
+    (note,) = found.notes
+    assert (note.code, note.severity) == ("attributes-left-out", "info")
+    assert note.message == "attributes of files that are no short value are left out: 'pose', 'prompt', 'weight'"
+
+
+def test_an_instruction_is_the_task_of_its_file(folder: Path) -> None:
+    for number, words in ((0, "pour"), (2, b"wipe")):
+        with h5py.File(folder / f"episode_{number}.hdf5", "r+") as file:
+            file.attrs["language_instruction"] = words
+    with h5py.File(folder / "episode_1.hdf5", "r+") as file:
+        file.attrs["language_instruction"] = 3
+    episodes = episodes_of(read(folder, rate=50))
+    assert [(task.number, task.words) for task in episodes.header.tasks] == [(0, "pour"), (1, "wipe")]
+    assert [episodes.tasks_of(place).tolist() for place in range(3)] == [[0], [], [1]]
+
+
 # --- what is wrong ----------------------------------------------------------------------------------------------
 
 

@@ -19,7 +19,7 @@ from lapsdata.adapters.robomimic import PLUGIN, read, write
 from lapsdata.errors import CorruptDataError, SchemaError, StorageError
 from lapsdata.schema import Feature
 from lapsdata.storage.episode_rows import EpisodeRows
-from lapsdata.testing.demo_files import write_act, write_robomimic
+from lapsdata.testing.demo_files import drawn_jpeg, write_act, write_robomimic
 from lapsdata.testing.episode_sets import CAMERA, drawn_frame, episode_rows, write_lerobot
 from lapsdata.timebase import FrameRate
 
@@ -105,6 +105,61 @@ def test_episodes_of_act_keep_their_pixels(tmp_path: Path) -> None:
     assert (camera.name, camera.stored) == ("obs/images/top", "pixels")
     assert np.array_equal(EpisodeRows(tmp_path, again).values(2, camera.name, 4)[0], drawn_frame(2, 4))
     assert {note.code for note in report.notes} == {"renamed", "no-environment"}
+
+
+def test_images_in_rows_are_decoded(tmp_path: Path) -> None:
+    folder = write_act(tmp_path / "act", compress=True)
+    for root in (folder, folder / "episode_2.hdf5"):
+        target = tmp_path / f"{root.stem}.hdf5"
+        report = write(target, read_act(root, rate=50).container, root=root)  # type: ignore[arg-type]  # episodes
+        assert (
+            "images of 'observations/images/top' are decoded"
+            in {n.code: n for n in report.notes}["images-decoded"].message
+        )
+        with h5py.File(target) as file:
+            demo = file["data/demo_2"]
+            assert (demo["obs/images/top"].dtype, demo["obs/images/top"].shape) == (np.uint8, (5, 48, 64, 3))
+            for row in range(5):
+                assert np.abs(demo["obs/images/top"][row].astype(int) - drawn_frame(2, row)).max() <= 3
+            assert (demo.attrs["sim"], demo.attrs["compress"]) == (False, True)
+
+
+def test_images_of_several_sizes_are_no_camera(tmp_path: Path) -> None:
+    folder = write_act(tmp_path / "act", compress=True)
+    images = [drawn_jpeg(np.full((16, width, 3), 90, np.uint8)) for width in (16, 16, 16, 32)]
+    with h5py.File(folder / "episode_0.hdf5", "r+") as file:
+        del file["observations/images/top"]
+        longest = max(map(len, images))
+        padded = [np.frombuffer(image.ljust(longest, b"\0"), np.uint8) for image in images]
+        file["observations/images/top"] = np.stack(padded)
+    with pytest.raises(SchemaError, match=r"episode_0: .*top: row 3: expected 16x16 .*, got 32x16"):
+        write(tmp_path / "demo.hdf5", read_act(folder, rate=50).container, root=folder)  # type: ignore[arg-type]
+    assert not (tmp_path / "demo.hdf5").exists()
+
+
+def test_files_are_closed_when_all_is_written(tmp_path: Path) -> None:
+    path = write_robomimic(tmp_path / "demo.hdf5")
+    write(tmp_path / "again.hdf5", episodes_at(path), root=path)
+    with h5py.File(path, "r+") as file:
+        file["data"].attrs["date"] = "monday"
+    assert episodes_at(path).header.extras["data"]["date"] == "monday"
+
+
+@pytest.mark.parametrize(
+    "names", [{"action": "actions"}, ["action"], {"action": 5}, {"action": "obs/state", "x": None}]
+)
+def test_what_a_set_says_of_its_source_is_taken_as_it_fits(names: Any, tmp_path: Path) -> None:
+    root = write_lerobot(tmp_path / "set")
+    info = json.loads((root / "meta/info.json").read_text())
+    (root / "meta/info.json").write_text(json.dumps({**info, "source": {"names": names, "env_args": 3, "data": 7}}))
+    write(tmp_path / "demo.hdf5", read_set(root).episodes, root=root)
+    called = (
+        {"5"} if names == {"action": 5} else {"actions"} if names != {"action": "obs/state", "x": None} else {"action"}
+    )
+    with h5py.File(tmp_path / "demo.hdf5") as file:
+        # Where two would have one name, each keeps its own.
+        assert called < set(file["data/demo_0"])
+        assert ("observation.state" in file["data/demo_0"]) == (called == {"action"})
 
 
 def test_pixels_are_copied_in_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

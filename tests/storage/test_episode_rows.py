@@ -9,6 +9,7 @@ import pickle
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+import h5py
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,11 +17,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lapsdata.adapters.robomimic import read as read_robomimic
 from lapsdata.containers import Episodes
 from lapsdata.errors import CorruptDataError, LapsError, SchemaError, StorageError, UnknownFormatError
 from lapsdata.schema import EpisodesHeader, Feature
 from lapsdata.storage.episode_rows import EpisodeRows
 from lapsdata.storage.parquet_rows import ParquetRows
+from lapsdata.testing.demo_files import write_robomimic
 from lapsdata.testing.samples import sample_provenance
 from lapsdata.timebase import FrameRate
 
@@ -247,3 +250,17 @@ def test_a_file_that_cannot_be_read_is_named_when_it_is_asked_for(
     with pytest.raises(kind, match=r"b\.parquet") as caught:
         rows.read(2, ["done"])
     assert [problem.code for problem in caught.value.problems] == [code]
+
+
+def test_what_is_left_as_a_context_is_closed_and_opens_again(tmp_path: Path) -> None:
+    path = write_robomimic(tmp_path / "demo.hdf5")
+    episodes: Any = read_robomimic(path).container
+    with EpisodeRows(tmp_path, episodes) as rows:
+        before = rows.read(0, ["actions"])["actions"]
+        with pytest.raises(OSError, match="already open"):
+            h5py.File(path, "r+")
+    with h5py.File(path, "r+") as file:
+        file["data/demo_0/actions"][:] = 9
+    after = rows.read(0, ["actions"])["actions"]
+    assert before.max() < 9
+    assert after.min() == 9

@@ -9,7 +9,7 @@ import numpy as np
 
 from lapsdata.adapters.lerobot._out_stats import QUANTILES
 from lapsdata.adapters.lerobot.info import DATA_V2, DATA_V3, INFO, VIDEO_V2, VIDEO_V3, Version, read_json
-from lapsdata.adapters.lerobot.layout import numbers_of
+from lapsdata.adapters.lerobot.layout import columns_beside, numbers_of
 from lapsdata.adapters.lerobot.tables import find_table
 from lapsdata.storage.atomic import atomic_file, storage_errors
 
@@ -27,7 +27,6 @@ __all__ = ["CHUNK", "DATA_MB", "VIDEO_MB", "Told", "told_of", "write_info", "wri
 CHUNK, DATA_MB, VIDEO_MB = 1000, 100, 200
 """Episodes (versions 2) or files (version 3) in a folder; sizes of the files of version 3: what LeRobot writes."""
 
-_PLACES = ("data/", "videos/", "stats/", "meta/", "shards/", "dataset_from_index", "dataset_to_index")
 _OF_V2 = ("total_videos", "total_chunks")
 _OF_V3 = ("data_files_size_in_mb", "video_files_size_in_mb")
 _KINDS: dict[Version, tuple[str, ...]] = {
@@ -75,8 +74,8 @@ def told_of(found: LeRobotSet) -> tuple[Told, dict[int, dict[str, Any]], bool]:
     each = []
     for place, (number, rows) in enumerate(zip(episodes.number.tolist(), episodes.rows.tolist(), strict=True)):
         own = {"episode_index": number, "tasks": [words[task] for task in episodes.tasks_of(place).tolist()]}
-        beside = {name: value for name, value in raw.get(number, {}).items() if not name.startswith(_PLACES)}
-        each.append({**own, "length": rows, **{name: beside[name] for name in beside if name not in own}})
+        one = raw.get(number, {})
+        each.append({**own, "length": rows, **{name: one[name] for name in columns_beside(one)}})
     last = int(episodes.number[-1])
     splits_true = _true_splits(info.get("splits"), last)
     if not splits_true:

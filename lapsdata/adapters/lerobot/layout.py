@@ -9,7 +9,7 @@ import numpy as np
 from lapsdata.errors import Problem, SchemaError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     import pyarrow as pa
@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
     from lapsdata.adapters.lerobot.info import Info
 
-__all__ = ["Layout", "Places", "formatted", "numbers_of"]
+__all__ = ["Layout", "Places", "columns_beside", "formatted", "numbers_of"]
+
+_TOLD = ("episode_index", "tasks", "length", "dataset_from_index", "dataset_to_index")
+_TOLD_STARTS = ("data/", "videos/", "stats/", "meta/", "shards/")
 
 
 class Places(NamedTuple):
@@ -57,6 +60,17 @@ def numbers_of(episodes: pa.Table, name: str, where: str) -> NDArray[np.int64]:
         raise SchemaError(Problem("wrong-type", f"{where}: {name}", f"expected whole numbers, got {got}"))
     found: NDArray[np.int64] = column.to_numpy().astype(np.int64)
     return found
+
+
+def columns_beside(names: Iterable[str]) -> list[str]:
+    """Return the columns of a table of episodes that no version of LeRobot knows: what others tell of each episode.
+
+    Examples
+    --------
+    >>> columns_beside(["episode_index", "length", "data/file_index", "success"])
+    ['success']
+    """
+    return [name for name in names if name not in _TOLD and not name.startswith(_TOLD_STARTS)]
 
 
 def formatted(pattern: str, where: str, **numbers: int | str) -> str:

@@ -19,7 +19,7 @@ from lapsdata.adapters.lerobot._faults import (
     with_columns,
 )
 from lapsdata.adapters.lerobot.info import INFO, read_info
-from lapsdata.adapters.lerobot.layout import Layout, Places, numbers_of
+from lapsdata.adapters.lerobot.layout import Layout, Places, columns_beside, numbers_of
 from lapsdata.adapters.lerobot.modality import read_modality
 from lapsdata.adapters.lerobot.parts import with_parts
 from lapsdata.adapters.lerobot.tables import find_table
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lapsdata.adapters.lerobot.info import Info, Version
+    from lapsdata.adapters.lerobot.tables import MetaTable
 
 __all__ = ["LeRobotSet", "read_set"]
 
@@ -166,7 +167,7 @@ def read_set(root: Path, *, strict: bool = False) -> LeRobotSet:
     notes.extend(more)
     task_number, task_stop, tasks = _task_rows(table, tasks, str(listed.files[0]))
     episodes = Episodes(
-        header=_header(root, info, version, tasks, notes, listed.files),
+        header=_header(root, info, version, tasks, notes, listed),
         number=number,
         rows=numbers_of(table, "length", _EPISODES),
         groups=None,
@@ -277,7 +278,7 @@ def _task_rows(
 
 
 def _header(
-    root: Path, info: Info, version: Version, tasks: dict[int, str], notes: Problems, listed: tuple[Path, ...]
+    root: Path, info: Info, version: Version, tasks: dict[int, str], notes: Problems, listed: MetaTable
 ) -> EpisodesHeader:
     modality = read_modality(root, info.features, info.cameras)
     notes.extend(modality.notes)
@@ -285,10 +286,12 @@ def _header(
     parts = [part for part in info.parts if part.feature in names]
     groups, said = with_parts(modality.groups, parts, f"{root / INFO}: features")
     notes.extend(said)
-    parents = [parent("info", root / INFO), *(parent("episodes", file) for file in listed[:1])]
+    parents = [parent("info", root / INFO), *(parent("episodes", file) for file in listed.files[:1])]
     extras: dict[str, Any] = {"version": version, **info.others}
     if modality.cameras:
         extras["video"] = dict(modality.cameras)
+    if beside := columns_beside(listed.table.schema.names):
+        extras["episode_columns"] = beside
     return EpisodesHeader(
         provenance=provenance(parents=parents),
         rate=info.rate,

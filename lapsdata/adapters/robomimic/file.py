@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
+from lapsdata.adapters._hdf5_attributes import LONGEST, plain_attributes, plain_value
 from lapsdata.errors import LapsError, Problem, SchemaError, listed
 from lapsdata.storage.atomic import existing
 from lapsdata.storage.hdf5_file import Hdf5File
@@ -23,9 +21,6 @@ __all__ = ["Demo", "DemoFile", "read_file", "recognises"]
 
 _ENDINGS = (".hdf5", ".h5", ".hdf")
 _DEMO = re.compile(r"demo_(\d{1,9})", re.ASCII)
-_JSON = ("env_args", "problem_info", "ep_meta")
-# Of a demonstration: the whole description of its scene is none of them.
-_LONGEST = 1000
 
 
 class Demo(NamedTuple):
@@ -93,6 +88,7 @@ def read_file(path: Path) -> DemoFile:
     Examples
     --------
     >>> import h5py, pathlib, tempfile
+    >>> import numpy as np
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "demo.hdf5"
     >>> with h5py.File(path, "w") as file:
     ...     for number in (10, 2):
@@ -103,7 +99,7 @@ def read_file(path: Path) -> DemoFile:
     notes: list[Problem] = []
     with Hdf5File(existing(path)) as file:
         demos = _demos(file, notes)
-        attributes, left = _attributes(file, "data", None)
+        attributes, left = plain_attributes(file, "data", None)
         if left:
             message = f"expected numbers or texts as attributes, got others: {listed(left)} are left out"
             notes.append(Problem("unreadable-attribute", f"{path}: data", message, None, "warning"))
@@ -128,7 +124,7 @@ def _demos(file: Hdf5File, notes: list[Problem]) -> tuple[Demo, ...]:
     demos, long = [], set[str]()
     for number in sorted(numbers):
         group = f"data/{numbers[number]}"
-        attributes, left = _attributes(file, group, _LONGEST)
+        attributes, left = plain_attributes(file, group, LONGEST)
         long |= set(left)
         told = attributes.pop("num_samples", None)
         rows = told if isinstance(told, int) and not isinstance(told, bool) and told > 0 else None
@@ -139,59 +135,12 @@ def _demos(file: Hdf5File, notes: list[Problem]) -> tuple[Demo, ...]:
     return tuple(demos)
 
 
-def _attributes(file: Hdf5File, name: str, longest: int | None) -> tuple[dict[str, JsonValue], list[str]]:
-    """Return the attributes that JSON can hold, and the names of those that it cannot, or that are too long."""
-    found: dict[str, JsonValue] = {}
-    left = []
-    for key in file.attributes(name):
-        try:
-            value = _plain(file.attribute(name, key), longest)
-        except (LapsError, ValueError):
-            left.append(key)
-            continue
-        found[key] = _parsed(value) if key in _JSON else value
-    return found, left
-
-
-def _plain(value: Any, longest: int | None) -> JsonValue:  # noqa: ANN401  the file decides what it is
-    """Return one value as JSON has it.
-
-    Raises
-    ------
-    ValueError
-        An array, no finite number, no UTF-8, or a text that is too long.
-    """
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, bytes):
-        value = value.decode()
-    if isinstance(value, str):
-        value.encode()
-        if longest is not None and len(value) > longest:
-            raise ValueError(f"a text of {len(value)} characters")
-        return value
-    if isinstance(value, bool | int) or (isinstance(value, float) and np.isfinite(value)):
-        return value
-    raise ValueError(f"no value of JSON: {type(value).__name__}")
-
-
-def _parsed(value: JsonValue) -> JsonValue:
-    """Return what a text of JSON says; another text as it is."""
-    if not isinstance(value, str):
-        return value
-    try:
-        parsed: JsonValue = json.loads(value, parse_constant=str)
-    except ValueError:
-        return value
-    return parsed
-
-
 def _masks(file: Hdf5File, known: set[str], notes: list[Problem]) -> dict[str, list[str]]:
     masks: dict[str, list[str]] = {}
     for name in file.members("mask"):
         where = f"{file.path}: mask/{name}"
         try:
-            names = [_plain(one, None) for one in file.read(f"mask/{name}").reshape(-1).tolist()]
+            names = [plain_value(one, None) for one in file.read(f"mask/{name}").reshape(-1).tolist()]
         except (LapsError, ValueError) as error:
             told = error.problems[0].message if isinstance(error, LapsError) else str(error)
             message = f"expected names of demonstrations, got a list that cannot be read ({told}): left out"

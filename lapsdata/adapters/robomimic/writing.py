@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lapsdata.adapters._hdf5_episodes import episode_names
+from lapsdata.adapters._row_frames import RowFrames
 from lapsdata.adapters.robomimic.reading import rate_of
 from lapsdata.errors import Problem, SchemaError, listed
 from lapsdata.formats import WriteReport
 from lapsdata.formats._format import size_on_disk
 from lapsdata.storage.atomic import atomic_file
-from lapsdata.storage.episode_rows import EpisodeRows
+from lapsdata.storage.episode_rows import EpisodeRows, folder_of_rows
 from lapsdata.timebase import FrameRate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from lapsdata.containers import Episodes
     from lapsdata.schema import EpisodesHeader
@@ -35,7 +40,8 @@ _SAME = {
 }
 _OBSERVATIONS = ("observation.", "observations/")
 _SPLIT = re.compile(r"(\d+):(\d+)", re.ASCII)
-_KEPT_EXTRAS = frozenset({"env_args", "data", "mask", "attributes", "splits"})
+_KEPT_EXTRAS = frozenset({"env_args", "data", "mask", "attributes", "splits", "source", "episode_columns"})
+_IN_ROWS = ("pixels", "encoded")
 # Pixels are copied so many rows at a time.
 _BLOCK = 64
 
@@ -49,15 +55,16 @@ def write(path: Path, episodes: Episodes, *, root: Path) -> WriteReport:
         A file that is not there yet.
     episodes : Episodes
         `demo_<number>` has the number of its episode. Columns called as in LeRobot or ACT get the names that robomimic
-        looks for (`action` is `actions`, `observation.state` is `obs/state`), others keep theirs.
+        looks for (`action` is `actions`, `observation.state` is `obs/state`), others keep theirs. A set of LeRobot that
+        was made of demonstrations tells what its columns were called there: those get their names back.
     root : Path
-        The folder that its files are relative to.
+        What the episodes were read from: a file, or the folder that its files are relative to.
 
     Returns
     -------
     WriteReport
-        Its notes name what was called otherwise and what was left behind. Frames are copied where they are stored as
-        pixels; videos and images in files are not decoded, and left behind.
+        Its notes name what was called otherwise and what was left behind. Frames that stand in rows are copied as
+        pixels, images decoded to them; videos and images in files of their own are not decoded, and left behind.
 
     Raises
     ------
@@ -81,9 +88,10 @@ def write(path: Path, episodes: Episodes, *, root: Path) -> WriteReport:
     import h5py
 
     header = episodes.header
-    pixels = [camera.name for camera in header.cameras if camera.stored == "pixels"]
-    names = _names(str(path), [*(feature.name for feature in header.features), *pixels])
-    rows = EpisodeRows(root, episodes)
+    cameras = [camera for camera in header.cameras if camera.stored in _IN_ROWS]
+    every = [*(feature.name for feature in header.features), *(camera.name for camera in cameras)]
+    names = _names(str(path), every, _source(header, "names"))
+    folder = folder_of_rows(root)
     texts = [feature.name for feature in header.features if feature.dtype == "text"]
     numbers = [feature.name for feature in header.features if feature.dtype != "text"]
     tasks = {task.number: task.words for task in header.tasks}
@@ -91,32 +99,41 @@ def write(path: Path, episodes: Episodes, *, root: Path) -> WriteReport:
     attributes, about = _extra(header, "attributes"), _extra(header, "data")
     # LIBERO tells the task of all demonstrations at once.
     of_all = "problem_info" in about
-    with atomic_file(path) as temporary, h5py.File(temporary, "w") as file:
+    with (
+        EpisodeRows(folder, episodes) as rows,
+        atomic_file(path) as temporary,
+        h5py.File(temporary, "w") as file,
+    ):
+        frames = RowFrames(folder, episodes, rows)
         data = file.create_group("data")
         total = int(episodes.rows.sum())
         _put(data, {**about, "total": total, "env_args": _env_args(header)})
-        for place, (number, count) in enumerate(zip(episodes.number.tolist(), episodes.rows.tolist(), strict=True)):
+        each = zip(episodes.number.tolist(), episodes.rows.tolist(), episode_names(episodes), strict=True)
+        for place, (number, count, called) in enumerate(each):
             demo = data.create_group(f"demo_{number}")
             words = [tasks[task] for task in episodes.tasks_of(place).tolist()]
             several += len(words) > 1
             told = {"ep_meta": {"lang": words[0]}} if words and not of_all else {}
-            _put(demo, {**told, **attributes.get(f"demo_{number}", {}), "num_samples": count})
+            _put(demo, {**told, **attributes.get(called, {}), "num_samples": count})
             for name, array in rows.read(place, numbers).items():
                 demo[names[name]] = array
             for name in texts:
                 values = np.array(rows.values(place, name), object)
                 demo.create_dataset(names[name], (count,), h5py.string_dtype(), values)
-            for name in pixels:
-                _copy_frames(demo, names[name], rows, place, name, count)
+            for camera in cameras:
+                _copy_frames(demo, names[camera.name], frames.of(place, camera), count)
         for name, listing in _masks(episodes).items():
             file[f"mask/{name}"] = np.array([one.encode() for one in listing], "S")
     notes = _notes(path, header, names, several)
     return WriteReport(path, "robomimic", size_on_disk(path), notes=tuple(notes))
 
 
-def _names(where: str, every: Sequence[str]) -> dict[str, str]:
-    """Return what columns are called in the file, each name once and none the beginning of another's path."""
-    wanted = {name: _renamed(name) for name in every}
+def _names(where: str, every: Sequence[str], before: Mapping[str, Any]) -> dict[str, str]:
+    """Return what columns are called in the file, each name once and none the beginning of another's path.
+
+    `before` are names that some had in files of HDF5.
+    """
+    wanted = {name: _renamed(str(before.get(name, name))) for name in every}
     taken = list(wanted.values())
     # Where two would have one name, each keeps its own.
     names = {name: new if taken.count(new) == 1 else name for name, new in wanted.items()}
@@ -147,9 +164,15 @@ def _extra(header: EpisodesHeader, name: str) -> dict[str, Any]:
     return dict(told) if isinstance(told, dict) else {}
 
 
+def _source(header: EpisodesHeader, name: str) -> dict[str, Any]:
+    """Return what a set of LeRobot says of the files that it was made of."""
+    told = _extra(header, "source").get(name)
+    return dict(told) if isinstance(told, dict) else {}
+
+
 def _env_args(header: EpisodesHeader) -> dict[str, Any]:
     """Return the environment that is known, so that the rate can be read from it again."""
-    told = _extra(header, "env_args")
+    told = _extra(header, "env_args") or _source(header, "env_args")
     found = rate_of(told)
     if found is not None and found[0] == header.rate:
         return told
@@ -173,12 +196,13 @@ def _put(group: Any, attributes: dict[str, Any]) -> None:  # noqa: ANN401  h5py 
             group.attrs[name] = json.dumps(value) if isinstance(value, dict | list) else value
 
 
-def _copy_frames(demo: Any, target: str, rows: EpisodeRows, place: int, camera: str, count: int) -> None:  # noqa: ANN401
-    first = np.stack(rows.values(place, camera, 0, 1))
-    stored = demo.create_dataset(target, (count, *first.shape[1:]), first.dtype)
+def _copy_frames(demo: Any, target: str, frames: Iterator[NDArray[np.uint8]], count: int) -> None:  # noqa: ANN401
+    stored: Any = None
     for start in range(0, count, _BLOCK):
-        stop = min(count, start + _BLOCK)
-        stored[start:stop] = np.stack(rows.values(place, camera, start, stop))
+        block = np.stack(list(itertools.islice(frames, _BLOCK)))
+        if stored is None:
+            stored = demo.create_dataset(target, (count, *block.shape[1:]), block.dtype)
+        stored[start : start + len(block)] = block
 
 
 def _masks(episodes: Episodes) -> dict[str, list[str]]:
@@ -197,10 +221,17 @@ def _notes(path: Path, header: EpisodesHeader, names: dict[str, str], several: i
     renamed = [f"{name} is {new}" for name, new in names.items() if name != new]
     if renamed:
         yield Problem("renamed", str(path), f"called as robomimic does: {', '.join(renamed)}", None, "info")
-    if not _extra(header, "env_args"):
+    if not (_extra(header, "env_args") or _source(header, "env_args")):
         message = "env_args hold the rate, and no environment: robomimic can train on it, and not roll it out"
         yield Problem("no-environment", str(path), message, None, "info")
-    cameras = [f"{camera.name} ({camera.stored})" for camera in header.cameras if camera.stored != "pixels"]
+    cameras = [f"{camera.name} ({camera.stored})" for camera in header.cameras if camera.stored not in _IN_ROWS]
+    if decoded := [camera.name for camera in header.cameras if camera.stored == "encoded"]:
+        message = (
+            f"images of {listed(decoded)} are decoded, with the colours that their files say: pixels take more room"
+        )
+        yield Problem("images-decoded", str(path), message, None, "info")
+    columns = header.extras.get("episode_columns")
+    of_each = [str(name) for name in columns] if isinstance(columns, list) else []
     steps = [group.name for group in header.groups if group.absolute is False]
     left = {
         f"the cameras {listed(cameras)}, whose frames are not decoded": bool(cameras),
@@ -208,6 +239,8 @@ def _notes(path: Path, header: EpisodesHeader, names: dict[str, str], several: i
         f"that actions are steps and not places ({listed(steps)})": bool(steps),
         "which numbers of a vector mean what": any(one.names for one in header.features),
         "which columns are annotations": bool(header.annotations),
+        "attributes of data that it was made of": bool(_source(header, "data")),
+        f"what its table of episodes tells beside ({listed(of_each)})": bool(of_each),
         f"all but the first task of {several} episodes": several > 0,
         f"that {header.time} is the time of a row": header.time is not None,
         f"what the data set says of itself ({listed(sorted(header.extras.keys() - _KEPT_EXTRAS))})": bool(
