@@ -56,6 +56,7 @@ def convert(
     end: Literal["inclusive", "exclusive"] | None = None,
     unit: Literal["s", "100ns"] | None = None,
     gap_label: str | None = None,
+    task: str | None = None,
     edit: EpisodesEdit | None = None,
     force: bool = False,
     workers: int | None = None,
@@ -78,8 +79,8 @@ def convert(
         the folder of shards.
     to : str, optional
         Registry name, or the store alone: `hdf5`, `zarr`, `shards`; by default it follows from the ending of `target`.
-        Of segments also `mstcn` or `laps_segments`, of episodes `lerobot-2.0`, `lerobot-2.1`, `lerobot-3.0`, `gr00t`
-        or `shards`: files of others, at a place that is free.
+        Of segments also `mstcn` or `laps_segments`, of episodes `lerobot-2.0`, `lerobot-2.1`, `lerobot-3.0`, `gr00t`,
+        `robomimic` or `shards`: files of others, at a place that is free.
     profile : {"raw", "compact"}
         `compact`: rounded to `round_px`, and compressed.
     round_px : float, "none" or None, pixel
@@ -97,9 +98,12 @@ def convert(
         are counted in; see the adapters that take them.
     gap_label : str, optional
         For labels per frame: what frames in no segment are called.
+    task : str, optional
+        Of episodes in HDF5: what was to be done, where the files do not say it.
     edit : EpisodesEdit, optional
-        Of data sets of episodes: which are kept, and what is left out, renamed or rewritten. What is edited, or of
-        several sources, is written in the version of the first source, where `to` says nothing else.
+        Of data sets of episodes: which are kept, and what is left out, renamed or rewritten, by the names and numbers
+        that the source has. What is edited, or of several sources, is written in the version of the first source, where
+        `to` says nothing else; episodes in HDF5 have none.
     force : bool
         Convert again what is done, and replace what was converted from another source; never what others have made.
     workers : int, optional
@@ -133,13 +137,12 @@ def convert(
     places = [Path(one).resolve() if str(one) in (".", "..") else Path(one) for one in given]
     found = find_sources(places[0], wanted_records(to, out)) if len(places) == 1 else find_merged(places)
     edited = len(places) > 1 or edit is not None
-    same = _own(found, places[0]) if edited else None
-    plugin = target_format(found.record, same if to is None else to, out)
+    plugin = target_format(found.record, _kept(found, places[0], to) if edited else to, out)
     for place in places:
         expect_apart(place, out)
     options = _options(plugin, profile, round_px, samples_per_shard, rate, size, stride)
     told = {"horizon": horizon, "duration_s": None if duration_s is None else float(duration_s), "zeros": zeros}
-    options = _of_others(found, plugin, options, {**told, "split": split, "end": end, "unit": unit}, gap_label)
+    options = _of_others(found, plugin, options, {**told, "split": split, "end": end, "unit": unit}, gap_label, task)
     if edit is not None:
         options = options.model_copy(update={"edit": edit})
     if plugin.record == "shards":
@@ -162,19 +165,24 @@ def convert(
     return _told(report, found.beside)
 
 
-def _own(found: Sources, path: Path) -> str | None:
-    """Return what is written where an edited data set stays what it is.
+def _kept(found: Sources, path: Path, to: str | None) -> str:
+    """Return what is written where episodes are edited: what was asked for, else what they are.
 
     Raises
     ------
     SchemaError
-        It is none that can be edited.
+        It is no data set that can be edited, or stay what it is.
     """
-    adapter = find_adapter(path, {found.record}) if found.items[0].kind == "adapted" else None
-    writer = None if adapter is None else adapter[0].writer
-    if writer is None or writer.own is None:
+    if found.record != "episodes":
         message = f"expected a data set of robot episodes, which alone can be edited, got {found.record}"
         raise SchemaError(Problem("wrong-option", "edit", message))
+    if to is not None:
+        return to
+    adapter = find_adapter(path, {"episodes"})
+    writer = None if adapter is None else adapter[0].writer
+    if writer is None or writer.own is None:
+        message = "expected the format to write, got none: these episodes are edited on their way into another"
+        raise SchemaError(Problem("wrong-option", "to", message, "name it: --to lerobot-3.0"))
     return writer.own(path)
 
 
@@ -220,7 +228,12 @@ def _options(
 
 
 def _of_others(
-    found: Sources, plugin: Target, options: ConvertOptions, said: dict[str, Any], gap_label: str | None
+    found: Sources,
+    plugin: Target,
+    options: ConvertOptions,
+    said: dict[str, Any],
+    gap_label: str | None,
+    task: str | None,
 ) -> ConvertOptions:
     """Add what is said about files of others, and refuse it for anything else."""
     given = [name for name, value in said.items() if value not in (None, "measured")]
@@ -230,11 +243,12 @@ def _of_others(
             "of others"
         )
         raise SchemaError(Problem("wrong-option", given[0], message))
-    if gap_label is not None and not plugin.of_others:
-        message = f"expected none with {plugin.name}, got one: segments may leave gaps there"
-        raise SchemaError(Problem("wrong-option", "gap_label", message))
-    also = {"rate": options.rate, "size": options.size, "gap_label": gap_label}
-    return ConvertOptions(**{**options.model_dump(), **also, **said})
+    also = {"gap_label": gap_label, "task": task}
+    for (name, value), why in zip(also.items(), ("segments may leave gaps there", "it has none"), strict=True):
+        if value is not None and not plugin.of_others:
+            raise SchemaError(Problem("wrong-option", name, f"expected none with {plugin.name}, got one: {why}"))
+    same = {"rate": options.rate, "size": options.size}
+    return ConvertOptions(**{**options.model_dump(), **same, **also, **said})
 
 
 def _expect_another(found: Sources, plugin: Target, options: ConvertOptions) -> None:

@@ -49,6 +49,8 @@ class ConvertOptions(Record):
     """Of label files: what times are counted in."""
     gap_label: Annotated[str, Field(min_length=1)] | None = None
     """For labels per frame: what frames in no segment are called."""
+    task: Annotated[str, Field(min_length=1)] | None = None
+    """Of episodes in HDF5: what was to be done where the files do not say it."""
     edit: EpisodesEdit | None = None
     """Of episodes: which are kept, and what is left out, renamed or rewritten."""
 

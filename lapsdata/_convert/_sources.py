@@ -95,10 +95,11 @@ def find_sources(path: Path, wanted: frozenset[str] | None = None) -> Sources:
     SchemaError
         A folder without tracks.
     """
-    if existing(path).is_dir() and not _is_item(path):
-        # A data set of episodes may hold archives and arrays, which alone would be taken for tracks of others.
-        if find_adapter(path, {"episodes"}) is not None:
-            return Sources((ConvertSource(path, path.stem, "adapted"),), "episodes")
+    # A data set of episodes may hold archives and arrays, which alone would be taken for tracks of others.
+    episodes = _episodes(existing(path), wanted)
+    if episodes is not None:
+        return episodes
+    if path.is_dir() and not _is_item(path):
         try:
             return _of_folder(path)
         except SchemaError as error:
@@ -131,13 +132,24 @@ def find_merged(paths: Sequence[Path]) -> Sources:
     return Sources(tuple(item for one in each for item in one.items), "episodes")
 
 
+def _episodes(path: Path, wanted: frozenset[str] | None) -> Sources | None:
+    """Return robot episodes that an adapter reads: in HDF5, which is taken for windows of another maker else."""
+    if wanted is not None and "episodes" not in wanted:
+        return None
+    return None if find_adapter(path, {"episodes"}) is None else _through_adapter(path, "episodes")
+
+
 def _adapted(path: Path, unknown: LapsError, wanted: frozenset[str] | None) -> Sources:
     """Return what an adapter reads, where no format of ours knows it; else raise what was found wrong with it."""
     # Where none of what is wanted is in it, what there is says more.
     found = find_adapter(path, wanted) or find_adapter(path)
     if found is None:
         raise unknown
-    return Sources((ConvertSource(path, path.stem, "adapted"),), found[1])
+    return _through_adapter(path, found[1])
+
+
+def _through_adapter(path: Path, record: str) -> Sources:
+    return Sources((ConvertSource(path, path.stem, "adapted"),), record)
 
 
 def _is_item(path: Path) -> bool:

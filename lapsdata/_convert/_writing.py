@@ -230,10 +230,8 @@ def _to_others(work: ConvertWork, target: Path, before: int, tell: Tell) -> Conv
     (source, *more), options = work.sources, work.options
     writer = writers()[options.to]
     further = tuple(one.path for one in more) or None
-    asked: dict[str, Any] = {
-        name: getattr(options, name) for name in ("rate", "gap_label", "edit", "samples_per_shard")
-    }
-    asked["more"] = further
+    named = ("rate", "gap_label", "task", "edit", "samples_per_shard")
+    asked: dict[str, Any] = {**{name: getattr(options, name) for name in named}, "more": further}
     given = {name: value for name, value in asked.items() if value is not None}
     reader = _adapter(work) if source.kind == "adapted" else None
     takes = frozenset[str]() if reader is None else getattr(reader[0], "takes", None)
@@ -250,12 +248,18 @@ def _to_others(work: ConvertWork, target: Path, before: int, tell: Tell) -> Conv
         said = {name: value for name, value in _said(options).items() if name != "rate" or name in takes}
         found = read_adapted(*reader, said)
         container, notes, summed = found.container, found.told(source.path), found.summed
-    told = {**given, "root": source.path, "to": options.to}
+    written: list[int] = []
+
+    def advance(units: int) -> None:
+        written.append(units)
+        tell(units)
+
+    told = {**given, "root": source.path, "to": options.to, "tell": advance}
     done = writer.write(target, container, **{name: told[name] for name in told.keys() & writer.takes})
     count, told_all = len(container), (*notes, *done.notes)
     if reader is not None and (options.edit is not None or more):
-        count = len(read_adapted(reader[0], target, {}).container)
-    tell(count)
+        count = sum(written) or len(read_adapted(reader[0], target, {}).container)
+    tell(count - sum(written))
     return Converted(count, before, done.nbytes, unverified=0 if summed else count, notes=told_all, unit=_unit(work))
 
 

@@ -81,8 +81,9 @@ class Writer:
         `write(path, container, **told) -> WriteReport`, at a path that is free; what the files cannot hold is in its
         notes.
     takes : frozenset of str
-        The names of what it can be told. `root`, the path that the container was read from, and `to`, one of `names`,
-        are told where they are among them: of a record whose rows or frames stay where they are.
+        The names of what it can be told. `root`, the path that the container was read from, `to`, one of `names`, and
+        `tell`, which is called with the number of rows of the container that were written since the last call, are told
+        where they are among them: of a record whose rows or frames stay where they are.
     names : tuple of str
         What `--to` calls it where it writes several versions; else the name of its adapter.
     own : callable, optional

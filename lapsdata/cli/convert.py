@@ -58,8 +58,8 @@ def convert(
         str | None,
         typer.Option(
             metavar="FORMAT",
-            help="hdf5, zarr, shards; of segments mstcn, laps_segments; of episodes lerobot-3.0, -2.1, -2.0, gr00t, "
-            "shards.",
+            help="hdf5, zarr, shards; of segments mstcn, laps_segments; "
+            "of episodes lerobot-3.0, -2.1, -2.0, gr00t, robomimic, shards.",
         ),
     ] = None,
     profile: Annotated[_Profile, typer.Option(help="Uncompressed, or rounded and compressed.")] = _Profile.RAW,
@@ -97,6 +97,10 @@ def convert(
     unit: Annotated[_Unit | None, typer.Option(help="Of .lab files: what times are counted in.")] = None,
     gap_label: Annotated[
         str | None, typer.Option(help="With --to mstcn: what frames in no segment are called.", metavar="LABEL")
+    ] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(help="Of episodes in HDF5: what was to be done, where no file says it.", metavar="TEXT"),
     ] = None,
     episodes: Annotated[
         str | None, typer.Option(metavar="A:B,N", help="Of episodes: those that are kept, numbered anew from 0.")
@@ -149,7 +153,8 @@ def convert(
     Data sets of LeRobot become another version of it: rows stay as they are, videos are copied without encoding them
     again where they begin at a keyframe, and what has no place in the new version is named. With --episodes,
     --without-episodes, --drop and --rename, and with several SRC that become one set, they keep their version where
-    --to says no other; a span 0:50 ends before 50. Tasks are one where their words are.
+    --to says no other; a span 0:50 ends before 50. Tasks are one where their words are. With --to robomimic they become
+    demonstrations in HDF5, without videos; with --to shards tar archives with a sample for each, and a catalog.
     With --actions and --rotation vectors are rewritten, and all that describes them. PART is a part that modality.json
     names, as left_arm or state.hand, a column, or some of its numbers, 'action[0:6]' (in quotes for the shell). A
     relative action is the action less the state of its row (openpi calls it delta), a delta one the action less the one
@@ -160,12 +165,16 @@ def convert(
     become axis_angle, quaternion (w, x, y, z), rotation_6d (two rows), matrix or euler_angles_rpy; what they are is
     said by modality.json, whose quaternion is w, x, y, z, or before the colon:
     'observation.state[3:7]=quaternion_xyzw:rotation_6d' (robomimic, ROS and SciPy store x, y, z, w).
+    Demonstrations of robomimic (Isaac Lab, LIBERO, MimicGen: data/demo_0 in HDF5) and episodes of ACT and ALOHA
+    (episode_0.hdf5, a file or a folder of them) become a data set of LeRobot: numbers keep their type and bits under
+    LeRobot's names, which are told (obs/x is observation.x, unless --rename obs/x=observation.state says so), and
+    frames are encoded as videos. Give --rate where no file says it, and --task where none says what was to be done.
     """
     from lapsdata._convert import convert as converted
 
     if split_every is not None:
         given = (to, round_px, samples_per_shard, rate, size, stride, horizon, duration, split, end, unit, gap_label)
-        edits = (episodes, without_episodes, drop, rename, actions, rotation)
+        edits = (task, episodes, without_episodes, drop, rename, actions, rotation)
         if (
             any(one is not None for one in (*given, *edits))
             or profile is not _Profile.RAW
@@ -203,6 +212,7 @@ def convert(
             end=None if end is None else end.value,
             unit=None if unit is None else unit.value,
             gap_label=gap_label,
+            task=task,
             edit=edit,
             force=force,
             workers=workers,

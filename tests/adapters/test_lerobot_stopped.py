@@ -21,23 +21,10 @@ from lapsdata.storage import atomic
 from lapsdata.storage.episode_rows import EpisodeRows
 from lapsdata.testing.episode_sets import CAMERA, drawn_frame, write_lerobot
 from tests.adapters.by_hand_lerobot import expect_equal_rows, rows_by_hand
+from tests.adapters.full_disk import Full
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
-
-
-class Full:
-    """A disk that has no room any more from the n-th time on that something is flushed to it."""
-
-    def __init__(self, room: int, flush: Callable[[Path], None]) -> None:
-        self.left, self._flush = room, flush
-
-    def __call__(self, path: Path) -> None:
-        self.left -= 1
-        if self.left < 0:
-            raise OSError(28, "No space left on device")
-        self._flush(path)
 
 
 def add(writer: EpisodeWriter, episode: int) -> None:

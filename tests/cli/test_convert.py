@@ -11,6 +11,7 @@ import pytest
 
 import lapsdata as front_door
 from lapsdata.adapters.lerobot.reading import read_set
+from lapsdata.testing.demo_files import write_act, write_robomimic
 from lapsdata.testing.episode_sets import write_lerobot
 from lapsdata.testing.samples import sample_tracks
 
@@ -219,3 +220,41 @@ def test_a_rate_means_nothing_to_a_set_of_lerobot(inside: Inside, tmp_path: Path
     done = inside("convert", "old", "new", "--to", "lerobot-2.1", "--rate", "30")
     assert done.returncode == 1
     assert "expected what lerobot-2.1 or its source takes, got rate" in done.stderr
+
+
+def test_the_help_names_every_target_of_episodes_and_their_sources(inside: Inside) -> None:
+    told = " ".join(inside("convert", "--help").stdout.replace("│", " ").split())
+    assert "of episodes lerobot-3.0, -2.1, -2.0, gr00t, robomimic." in told
+    assert "Demonstrations of robomimic (Isaac Lab, LIBERO, MimicGen" in told
+    assert "episodes of ACT and ALOHA" in told
+
+
+def test_demonstrations_become_a_set_of_lerobot_and_say_what_changed(inside: Inside, tmp_path: Path) -> None:
+    write_robomimic(tmp_path / "demo.hdf5", images=True)
+    done = inside(
+        "convert", "demo.hdf5", "picks", "--to", "lerobot-3.0", "--episodes", "1:", "--drop", "dones",
+        "--rename", "obs/joint_pos=observation.state", "--task", "pick the cube",
+    )  # fmt: skip
+    assert done.returncode == 0
+    assert "episodes  2" in done.stdout
+    told = done.stderr
+    assert "called as in LeRobot: actions is action, obs/joint_pos is observation.state, rewards is next.reward" in told
+    assert "dones are left out [dropped]" in told
+    assert "2 of 3 episodes are kept, 1-2: they are numbered from 0 now" in told
+    assert "frames of 'obs/top_image' became videos (h264), which are not the same to the pixel" in told
+    found = read_set(tmp_path / "picks", strict=True)
+    assert [task.words for task in found.episodes.header.tasks] == ["pick the cube"]
+    assert {"observation.state", "action"} < {one.name for one in found.info.features}
+
+
+def test_episodes_of_act_ask_for_their_rate(inside: Inside, tmp_path: Path) -> None:
+    write_act(tmp_path / "act")
+    refused = inside("convert", "act", "pours", "--to", "lerobot-2.1")
+    assert refused.returncode == 1
+    assert "expected rows per second, got none" in refused.stderr
+    assert "give --rate" in refused.stderr
+    done = inside("convert", "act", "pours", "--to", "lerobot-2.1", "--rate", "50", "--json")
+    document = json.loads(done.stdout)
+    told = {problem["code"]: problem for problem in document["problems"]}
+    assert told["no-task"]["fix"] == 'say it: --task "pick the cube"'
+    assert (document["items"][0]["made"]["windows"], done.returncode) == (3, 0)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from lapsdata.adapters import EpisodesEdit
 
-__all__ = ["Names", "names_of"]
+__all__ = ["Names", "names_of", "unknown_names"]
 
 _ARROW_FEATURES = b"huggingface"
 
@@ -73,6 +73,28 @@ class Names(NamedTuple):
         return kept, lost
 
 
+def unknown_names(edit: EpisodesEdit, known: Collection[str], needed: Collection[str] = ()) -> Problems:
+    """Name what is asked to be dropped or renamed, and is not there, is needed, or is both.
+
+    Examples
+    --------
+    >>> from lapsdata.adapters import EpisodesEdit
+    >>> [one.where for one in unknown_names(EpisodesEdit(drop=("a", "b")), {"a", "c"})]
+    ['drop']
+    """
+    found = Problems()
+    there = ", ".join(sorted(set(known) - set(needed)))
+    for option, asked in (("drop", edit.drop), ("rename", tuple(edit.rename))):
+        for name in asked:
+            if name in needed:
+                found.add("needed-column", option, f"expected a name of its own, got {name}: every set has it")
+            elif name not in known:
+                found.add("unknown-name", option, f"expected one of {there}, got {name}")
+    for name in sorted(set(edit.drop) & edit.rename.keys()):
+        found.add("contradiction", "rename", f"expected a name that is kept, got {name}, which is dropped")
+    return found
+
+
 def names_of(edit: EpisodesEdit, sets: Sequence[Collection[str]]) -> Names:
     """Return what becomes of names.
 
@@ -93,17 +115,7 @@ def names_of(edit: EpisodesEdit, sets: Sequence[Collection[str]]) -> Names:
     >>> names_of(EpisodesEdit(rename={"a": "b"}), [["a", "c"]]).keys({"a": 1, "c": 2})
     {'b': 1, 'c': 2}
     """
-    found = Problems()
-    known = {name for names in sets for name in names}
-    there = ", ".join(sorted(known - set(DEFAULTS)))
-    for option, asked in (("drop", edit.drop), ("rename", tuple(edit.rename))):
-        for name in asked:
-            if name in DEFAULTS:
-                found.add("needed-column", option, f"expected a name of its own, got {name}: every set has it")
-            elif name not in known:
-                found.add("unknown-name", option, f"expected one of {there}, got {name}")
-    for name in sorted(set(edit.drop) & edit.rename.keys()):
-        found.add("contradiction", "rename", f"expected a name that is kept, got {name}, which is dropped")
+    found = unknown_names(edit, {name for names in sets for name in names}, DEFAULTS)
     names = Names(frozenset(edit.drop), dict(edit.rename))
     for one in sets:
         after = [names.of(name) for name in one if name not in names.dropped]

@@ -18,7 +18,7 @@ from lapsdata.adapters.lerobot._out_meta import CHUNK, DATA_MB, VIDEO_MB, told_o
 from lapsdata.adapters.lerobot._out_modality import write_modality
 from lapsdata.adapters.lerobot._out_rows import episode_tables, rows_beside, write_rows_v2, write_rows_v3
 from lapsdata.adapters.lerobot._out_shards import expect_members, pack
-from lapsdata.adapters.lerobot._out_stats import QUANTILES, SetStats, set_stats, told_stats
+from lapsdata.adapters.lerobot._out_stats import NO_STATS, QUANTILES, SetStats, set_stats, told_stats
 from lapsdata.adapters.lerobot._out_videos import VideoCounts, copy_whole, cut_videos, join_videos
 from lapsdata.adapters.lerobot.archives import check_archives
 from lapsdata.adapters.lerobot.modality import MODALITY
@@ -136,10 +136,12 @@ def write_set(
     samples_per_shard: int | None = None,
     overwrite: bool = False,
     modality: bool = False,
+    frames: SetStats | None = None,
 ) -> WriteReport:
     """Write the episodes of a set that was read, of which some may have been left out; else as `convert_set`.
 
-    With `modality`, the names of parts are carried along to each target.
+    With `modality`, the names of parts are carried along to each target. `frames` are statistics of cameras, where the
+    set does not tell them.
 
     Examples
     --------
@@ -163,8 +165,8 @@ def write_set(
             places = _joined(root, found, counts, raw, data_mb * _MB, video_mb * _MB)
         else:
             places = _apart(root, found, counts, raw)
-        own, carried = set_stats(source, found.episodes), told_stats(source, found.episodes)
-        stats = SetStats({**own.episodes, **carried.episodes}, {**own.total, **carried.total})
+        carried = told_stats(source, found.episodes) if frames is None else frames
+        stats = set_stats(source, found.episodes).beside(carried)
         write_meta(root, told, version, stats, places)
         modality = to == "gr00t" or ((modality or to == "shards") and (source / MODALITY).is_file())
         if modality:
@@ -180,30 +182,33 @@ def write_set(
     return WriteReport(target, "lerobot", nbytes, notes=tuple(notes))
 
 
-def finish_set(path: Path, to: LeRobotTarget) -> None:
+def finish_set(
+    path: Path, to: LeRobotTarget, frames: SetStats = NO_STATS, *, samples_per_shard: int | None = None
+) -> Problems:
     """Make a set of version 2.0 without statistics, as `EpisodeFiles` leaves it, what was asked for: in its place.
 
-    Of version 3.0 a new folder takes the place of the old one in one step; else `info.json` is written last. Either can
-    be done again where it was stopped.
+    `frames` are statistics of its cameras. What had to be made up for GR00T is returned. Of version 3.0 and shards a
+    new folder takes the place of the old one in one step; else `info.json` is written last. Either can be done again
+    where it was stopped.
 
     Examples
     --------
     >>> import pathlib, tempfile
     >>> from lapsdata.testing.episode_sets import write_lerobot
     >>> root = write_lerobot(pathlib.Path(tempfile.mkdtemp()) / "set", version="v2.0")
-    >>> finish_set(root, "lerobot-3.0")
+    >>> _ = finish_set(root, "lerobot-3.0")
     >>> read_set(root).version
     'v3.0'
     """
     found, version = read_set(path), version_of(to)
-    if version == "v3.0":
-        write_set(found, path, to, overwrite=True)
-        return
+    if version == "v3.0" or to == "shards":
+        write_set(found, path, to, samples_per_shard=samples_per_shard, overwrite=True, frames=frames)
+        return Problems()
     told, _, _ = told_of(found)
-    write_meta(path, told, version, set_stats(path, found.episodes))
-    if to == "gr00t":
-        write_modality(path, found)
+    write_meta(path, told, version, set_stats(path, found.episodes).beside(frames))
+    notes = write_modality(path, found) if to == "gr00t" else Problems()
     write_info(path, told, version)
+    return notes
 
 
 def _joined(

@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lapsdata.adapters.lerobot._out_meta import CHUNK, Told, write_info, write_lines
-from lapsdata.adapters.lerobot._out_rows import DATA_V2
-from lapsdata.adapters.lerobot._out_videos import VIDEO_V2
-from lapsdata.adapters.lerobot.info import DEFAULTS
+from lapsdata.adapters.lerobot.info import DATA_V2, DEFAULTS, VIDEO_V2
 from lapsdata.errors import LengthMismatchError, Problem, Problems, SchemaError
 from lapsdata.schema import Task
 from lapsdata.storage.atomic import atomic_file, storage_errors
@@ -123,6 +121,8 @@ class EpisodeFiles:
 
     def write_tables(self, splits: Mapping[str, str] | None = None) -> None:
         """Name the episodes in `meta/`: `info.json` last, with `splits` where these are not one of all."""
+        with storage_errors(self._path, "write"):
+            (self._path / "meta").mkdir(parents=True, exist_ok=True)
         tasks = ({"task_index": number, "task": one} for one, number in self.tasks.items())
         write_lines(self._path / "meta/tasks.jsonl", tasks)
         write_lines(self._path / "meta/episodes.jsonl", self.lines)
