@@ -27,11 +27,15 @@ from lapsdata.adapters.lerobot.adding import add_column
 from lapsdata.adapters.lerobot.archives import changed_episodes, check_archives
 from lapsdata.adapters.lerobot.converting import convert_set
 from lapsdata.adapters.lerobot.editing import edit_sets
+from lapsdata.adapters.lerobot.from_rows import write_rows
 from lapsdata.adapters.lerobot.reading import read_set
+from lapsdata.adapters.lerobot.recorder import EpisodeWriter
+from lapsdata.adapters.robomimic import read as read_robomimic
 from lapsdata.checks.integrity import check_integrity
 from lapsdata.errors import CorruptDataError, SchemaError
 from lapsdata.schema import EpisodeSample, EpisodeShards
 from lapsdata.storage.sealed_json import read_sealed_json
+from lapsdata.testing.demo_files import write_robomimic
 from lapsdata.testing.episode_sets import CAMERA, drawn_frame, episode_rows, write_lerobot
 
 if TYPE_CHECKING:
@@ -376,3 +380,27 @@ def test_repair_keeps_the_episodes_before_the_damage(shards: Path, tmp_path: Pat
     assert "expected the bytes that were written, got others" in item.first_bad
     assert check_archives(tmp_path / "saved.shards") == (1, [])
     assert read_set(tmp_path / "saved.shards").episodes.rows.tolist() == [4]
+
+
+def test_demonstrations_in_hdf5_go_into_shards(tmp_path: Path) -> None:
+    source = write_robomimic(tmp_path / "demo.hdf5")
+    report = convert(source, tmp_path / "demos.shards", to="shards", samples_per_shard=1)
+    assert [entry.fate for entry in report.entries] == ["made"]
+    wanted = lapsdata.open_steps(source)
+    assert check_archives(tmp_path / "demos.shards") == (wanted.num_episodes, [])
+    found = lapsdata.open_steps(tmp_path / "demos.shards")
+    np.testing.assert_array_equal(
+        found.gather(np.arange(len(found)), fields=["action"])["action"],
+        wanted.gather(np.arange(len(wanted)), fields=["actions"])["actions"],
+    )
+    edit = EpisodesEdit(actions={"action": "relative"})
+    with pytest.raises(SchemaError, match="expected vectors of a set of LeRobot to rewrite, got action of arrays"):
+        write_rows(tmp_path / "x", read_robomimic(source).container, source, "lerobot-3.0", edit)
+
+
+def test_a_recording_may_become_shards(tmp_path: Path) -> None:
+    with EpisodeWriter(tmp_path / "set", fps=10, to="shards") as writer:
+        for _ in range(2):
+            writer.add_episode({"action": np.zeros((3, 2), np.float32)}, task="pick")
+    assert check_archives(tmp_path / "set") == (1, [])
+    assert lapsdata.open_steps(tmp_path / "set").meta.episodes.rows.tolist() == [3, 3]

@@ -224,7 +224,7 @@ def test_a_rate_means_nothing_to_a_set_of_lerobot(inside: Inside, tmp_path: Path
 
 def test_the_help_names_every_target_of_episodes_and_their_sources(inside: Inside) -> None:
     told = " ".join(inside("convert", "--help").stdout.replace("│", " ").split())
-    assert "of episodes lerobot-3.0, -2.1, -2.0, gr00t, robomimic." in told
+    assert "of episodes lerobot-3.0, -2.1, -2.0, gr00t, robomimic, shards." in told
     assert "Demonstrations of robomimic (Isaac Lab, LIBERO, MimicGen" in told
     assert "episodes of ACT and ALOHA" in told
 
