@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from lapsdata._convert._foreign import foreign_windows, hdf5_attributes, zarr_arrays
 from lapsdata._convert._windows import Windows
 from lapsdata.adapters import find_adapter
-from lapsdata.errors import LapsError, Problem, SchemaError, UnknownFormatError
+from lapsdata.errors import LapsError, Problem, SchemaError, UnknownFormatError, listed
 from lapsdata.formats import recognise
 from lapsdata.formats.shards_webdataset import ShardsFolder
 from lapsdata.loading.finding import is_item
@@ -133,10 +133,26 @@ def find_merged(paths: Sequence[Path]) -> Sources:
 
 
 def _episodes(path: Path, wanted: frozenset[str] | None) -> Sources | None:
-    """Return robot episodes that an adapter reads: in HDF5, which is taken for windows of another maker else."""
+    """Return robot episodes that an adapter reads: in HDF5, which is taken for windows of another maker else.
+
+    Raises
+    ------
+    SchemaError
+        Episodes are wanted of a folder that holds several files or sets of them.
+    """
     if wanted is not None and "episodes" not in wanted:
         return None
-    return None if find_adapter(path, {"episodes"}) is None else _through_adapter(path, "episodes")
+    if find_adapter(path, {"episodes"}) is not None:
+        return _through_adapter(path, "episodes")
+    if wanted is None or not path.is_dir():
+        return None
+    with storage_errors(path, "list"):
+        inside = sorted(item for item in path.iterdir() if not item.name.startswith("."))
+    several = [item.name for item in inside if find_adapter(item, {"episodes"}) is not None]
+    if several:
+        message = f"expected one data set of robot episodes, got a folder of {len(several)}: {listed(several)}"
+        raise SchemaError(Problem("several-sources", str(path), message, "convert each, then merge what came out"))
+    return None
 
 
 def _adapted(path: Path, unknown: LapsError, wanted: frozenset[str] | None) -> Sources:

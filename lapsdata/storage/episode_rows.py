@@ -90,7 +90,7 @@ class EpisodeRows:
     """
 
     def __init__(self, root: Path, episodes: Episodes, cache_bytes: int = 1 << 28) -> None:
-        self._root, self._episodes = root, episodes
+        self._root, self._episodes = ArchivePath(root), episodes
         features = episodes.header.features
         self._features = {feature.name: feature for feature in features}
         self._texts = frozenset(feature.name for feature in features if feature.dtype == "text")

@@ -165,6 +165,20 @@ def test_several_are_converted_before_they_are_merged(tmp_path: Path) -> None:
     assert len(read_set(tmp_path / "both", strict=True).episodes) == 6
 
 
+def test_a_folder_of_several_files_of_demonstrations_is_told(tmp_path: Path) -> None:
+    folder = tmp_path / "libero"
+    folder.mkdir()
+    for name in ("open.hdf5", "close.hdf5"):
+        write_robomimic(folder / name)
+    (folder / "README.md").write_text("no")
+    with pytest.raises(SchemaError, match=r"got a folder of 2: 'close\.hdf5', 'open\.hdf5'; convert each, then merge"):
+        convert(folder, tmp_path / "set", to="lerobot-3.0", workers=1)
+    (folder / "open.hdf5").unlink()
+    (folder / "close.hdf5").unlink()
+    with pytest.raises(SchemaError, match="expected tracks files, got README"):
+        convert(folder, tmp_path / "set", to="lerobot-3.0", workers=1)
+
+
 def test_a_task_is_for_episodes_that_have_none(tmp_path: Path) -> None:
     lerobot, path = write_lerobot(tmp_path / "old"), write_robomimic(tmp_path / "demo.hdf5")
     code, message = failed(lerobot, tmp_path / "set", to="lerobot-3.0", task="pick")

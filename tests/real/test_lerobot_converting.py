@@ -15,7 +15,7 @@ from lapsdata.adapters import EpisodesEdit
 from lapsdata.adapters.lerobot.converting import convert_set
 from lapsdata.adapters.lerobot.editing import edit_sets
 from lapsdata.adapters.lerobot.reading import read_set
-from lapsdata.storage.episode_rows import EpisodeRows
+from lapsdata.storage.episode_rows import EpisodeRows, folder_of_rows
 from lapsdata.video.reader import open_video
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def expect_equal(one: Path, other: Path, step: int) -> None:
         for camera in left.video_index:
             shown = []
             for root, episodes in ((one, left), (other, right)):
-                path = root / episodes.video_files[int(episodes.video_index[camera][place])]
+                path = folder_of_rows(root) / episodes.video_files[int(episodes.video_index[camera][place])]
                 start_s = float(episodes.video_start_s[camera][place])
                 with open_video(path) as video:
                     times = video.facts.frame_s
