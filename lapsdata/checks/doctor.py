@@ -289,7 +289,7 @@ _CHECKS: Final[dict[str, _Check]] = {
     "numba": _Check(("numba",)),
     "opencv": _Check(("opencv-python-headless",)),
     "decoders": _Check(("av",), _decoders),
-    "torchcodec": _Check(("numpy",), _torchcodec, "torchcodec"),
+    "torchcodec": _Check(("numpy", "pydantic"), _torchcodec, "torchcodec"),
     "crc32c": _Check(("google-crc32c",), _crc32c),
     "hdf5-locking": _Check((), _locking),
 }

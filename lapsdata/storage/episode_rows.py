@@ -197,7 +197,8 @@ class EpisodeRows:
         return file, start + first, start + stop
 
     def _path(self, place: int) -> Path:
-        return self._root / self._episodes.files[int(self._episodes.file_index[place])]
+        path: Path = self._root / self._episodes.files[int(self._episodes.file_index[place])]
+        return path
 
     def _columns(self, file: RowFile, place: int, group: int, names: Sequence[str]) -> dict[str, NDArray[Any]]:
         key = self._key(place)
