@@ -309,7 +309,7 @@ def test_an_edit_goes_by_the_names_and_numbers_of_the_source(tmp_path: Path) -> 
         (EpisodesEdit(drop=("observation.joint_pos",)), r"drop: expected one of .*obs/joint_pos.*, got observation"),
         (EpisodesEdit(drop=("dones",), rename={"dones": "done"}), "expected a name that is kept, got dones"),
         (EpisodesEdit(episodes="3"), r"expected numbers of episodes that there are, 0-2, got 3"),
-        (EpisodesEdit(rename={"dones": "a/b"}), "dones: .* got a/b: LeRobot takes no slash"),
+        (EpisodesEdit(rename={"dones": "a/b"}), r"rename: .* got 'a/b': LeRobot takes no slash"),
         (EpisodesEdit(rename={"dones": "index"}), "dones: .* got index: rows have it already"),
         (EpisodesEdit(rename={"dones": "action"}), "got action for 'actions', 'dones'; give one of them another"),
     ],

@@ -266,7 +266,9 @@ def test_cameras_that_cannot_be_members_are_named(source: Path, tmp_path: Path) 
         info["features"][name] = info["features"][CAMERA]
         shutil.copytree(videos / CAMERA, videos / name)
     (root / "meta/info.json").write_text(json.dumps(info))
-    with pytest.raises(SchemaError, match=r"a/b: expected a camera without '/'.*; --rename a/b=a\.b") as raised:
+    with pytest.raises(
+        SchemaError, match=r"a/b: expected a camera whose files stay in the set.*; --rename a/b=NEW"
+    ) as raised:
         convert_set(root, tmp_path / "out", "shards")
     assert [problem.code for problem in raised.value.problems] == ["wrong-name", "wrong-name"]
     assert not (tmp_path / "out").exists()
@@ -404,3 +406,39 @@ def test_a_recording_may_become_shards(tmp_path: Path) -> None:
             writer.add_episode({"action": np.zeros((3, 2), np.float32)}, task="pick")
     assert check_archives(tmp_path / "set") == (1, [])
     assert lapsdata.open_steps(tmp_path / "set").meta.episodes.rows.tolist() == [3, 3]
+
+
+# A name of a camera is that of a folder: it must not lead out of the set
+
+
+@pytest.mark.parametrize("name", ["../../../out", "/out", "a/b", "a\\b", "..", ".", " "])
+@pytest.mark.parametrize("to", ["lerobot-2.1", "lerobot-3.0", "shards"])
+def test_no_name_leads_out_of_the_set(source: Path, tmp_path: Path, name: str, to: LeRobotTarget) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/episode_000000.mp4").write_text("precious")
+    with pytest.raises(SchemaError, match=r"expected a name of a column or camera, got .*: (LeRobot takes|it is)"):
+        edit_sets([source], tmp_path / "new", to, EpisodesEdit(rename={CAMERA: name}))
+    assert (tmp_path / "out/episode_000000.mp4").read_text() == "precious"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
+
+
+@pytest.mark.parametrize("to", ["lerobot-2.0", "lerobot-3.0", "gr00t", "shards"])
+def test_a_set_whose_own_names_lead_out_is_not_converted(source: Path, tmp_path: Path, to: LeRobotTarget) -> None:
+    root = Path(shutil.copytree(source, tmp_path / "set"))
+    path = root / "meta/info.json"
+    info = json.loads(path.read_text())
+    info["features"]["../../../out"] = info["features"].pop(CAMERA)
+    shutil.copytree(root / f"videos/chunk-000/{CAMERA}", root / "../out")
+    path.write_text(json.dumps(info))
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(SchemaError, match="expected a camera whose files stay in the set"):
+        convert_set(root, tmp_path / "deep/er/new", to)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_recorder_takes_no_such_camera(tmp_path: Path) -> None:
+    writer = EpisodeWriter(tmp_path / "set", fps=10)
+    images = np.zeros((3, 48, 64, 3), np.uint8)
+    with pytest.raises(SchemaError, match="expected a camera whose files stay in the set"):
+        writer.add_episode({"action": np.zeros((3, 2))}, task="pick", videos={"../../out": images})
+    assert not list(tmp_path.rglob("*.mp4"))

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lapsdata.adapters.lerobot.info import DEFAULTS
+from lapsdata.adapters.lerobot.layout import unfit_name
 from lapsdata.adapters.lerobot.modality import USUAL
 from lapsdata.errors import Problems, SchemaError
 
@@ -74,7 +75,7 @@ class Names(NamedTuple):
 
 
 def unknown_names(edit: EpisodesEdit, known: Collection[str], needed: Collection[str] = ()) -> Problems:
-    """Name what is asked to be dropped or renamed, and is not there, is needed, or is both.
+    """Name what is asked to be dropped or renamed, and is not there, is needed, or is both; and names that cannot be.
 
     Examples
     --------
@@ -90,6 +91,9 @@ def unknown_names(edit: EpisodesEdit, known: Collection[str], needed: Collection
                 found.add("needed-column", option, f"expected a name of its own, got {name}: every set has it")
             elif name not in known:
                 found.add("unknown-name", option, f"expected one of {there}, got {name}")
+    for new in edit.rename.values():
+        if why := unfit_name(new):
+            found.add("wrong-name", "rename", f"expected a name of a column or camera, got {new!r}: {why}")
     for name in sorted(set(edit.drop) & edit.rename.keys()):
         found.add("contradiction", "rename", f"expected a name that is kept, got {name}, which is dropped")
     return found

@@ -19,6 +19,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lapsdata.adapters.lerobot.info import DEFAULTS
+from lapsdata.adapters.lerobot.layout import unfit_name
 from lapsdata.errors import Problems, SchemaError, listed
 
 if TYPE_CHECKING:
@@ -65,8 +66,7 @@ def lerobot_names(columns: Sequence[str], cameras: Sequence[str], renamed: Mappi
     names = {path: renamed.get(path, name) for path, name in usual.items()}
     found, every = Problems(), list(names.values())
     for path, name in names.items():
-        if "/" in name or name in DEFAULTS:
-            why = "rows have it already" if name in DEFAULTS else "LeRobot takes no slash in it"
+        if why := "rows have it already" if name in DEFAULTS else unfit_name(name):
             found.add("wrong-name", f"rename: {path}", f"expected a name of its own, got {name}: {why}")
     for name in dict.fromkeys(name for name in every if every.count(name) > 1):
         both = listed([path for path, one in names.items() if one == name])

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from lapsdata.adapters.lerobot._out_meta import write_json
 from lapsdata.adapters.lerobot.info import CATALOG, DATA_V2, INFO, SHARD, SHARDS, VIDEO_V2, read_json
+from lapsdata.adapters.lerobot.layout import unfit_name
 from lapsdata.errors import Problems, SchemaError
 from lapsdata.formats._shards_files import shard_name
 from lapsdata.provenance import parent, path_digest, provenance
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
     from lapsdata.adapters.lerobot.reading import LeRobotSet
 
-__all__ = ["expect_members", "pack"]
+__all__ = ["expect_cameras", "pack"]
 
 DATA_PACKED = "shard-{shard:06d}.tar/{episode_index:09d}.rows.parquet"
 VIDEO_PACKED = "shard-{shard:06d}.tar/{episode_index:09d}.{video_key}.mp4"
@@ -44,8 +45,8 @@ VIDEO_PACKED = "shard-{shard:06d}.tar/{episode_index:09d}.{video_key}.mp4"
 _SHARD_BYTES = 256 << 20
 
 
-def expect_members(found: LeRobotSet) -> None:
-    """Refuse cameras whose names cannot be those of members.
+def expect_cameras(found: LeRobotSet, *, archived: bool) -> None:
+    """Refuse cameras whose names cannot be those of folders or, in archives, of members.
 
     Raises
     ------
@@ -54,10 +55,10 @@ def expect_members(found: LeRobotSet) -> None:
     """
     problems, seen = Problems(str(found.root)), dict[str, str]()
     for camera in found.episodes.video_index:
-        if "/" in camera:
-            message = "expected a camera without '/', which parts folders in archives"
-            problems.add("wrong-name", camera, message, f"--rename {camera}={camera.replace('/', '.')}")
-        if (other := seen.setdefault(camera.lower(), camera)) != camera:
+        if why := unfit_name(camera):
+            message = f"expected a camera whose files stay in the set, got {camera!r}: {why}"
+            problems.add("wrong-name", camera, message, f"--rename {camera}=NEW")
+        if archived and (other := seen.setdefault(camera.lower(), camera)) != camera:
             message = f"expected cameras that differ by more than capitals, which WebDataset does not tell, got {other}"
             problems.add("wrong-name", camera, message, f"--rename {camera}={camera}_2")
     problems.raise_as(SchemaError)

@@ -17,7 +17,7 @@ from lapsdata.adapters.lerobot._out_expected import expect_rows
 from lapsdata.adapters.lerobot._out_meta import CHUNK, DATA_MB, VIDEO_MB, told_of, write_info, write_meta
 from lapsdata.adapters.lerobot._out_modality import write_modality
 from lapsdata.adapters.lerobot._out_rows import episode_tables, rows_beside, write_rows_v2, write_rows_v3
-from lapsdata.adapters.lerobot._out_shards import expect_members, pack
+from lapsdata.adapters.lerobot._out_shards import expect_cameras, pack
 from lapsdata.adapters.lerobot._out_stats import NO_STATS, QUANTILES, SetStats, set_stats, told_stats
 from lapsdata.adapters.lerobot._out_videos import VideoCounts, copy_whole, cut_videos, join_videos
 from lapsdata.adapters.lerobot.archives import check_archives
@@ -155,8 +155,7 @@ def write_set(
     version, source = version_of(to), found.root
     told, raw, splits_true = told_of(found)
     notes, counts = Problems(), VideoCounts()
-    if to == "shards":
-        expect_members(found)
+    expect_cameras(found, archived=to == "shards")
     if not splits_true:
         message = "splits that name no episodes of the set are written as one of all"
         notes.add("splits-corrected", "info.json", message, severity="info")

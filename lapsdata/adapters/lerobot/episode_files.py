@@ -10,6 +10,7 @@ import numpy as np
 
 from lapsdata.adapters.lerobot._out_meta import CHUNK, Told, write_info, write_lines
 from lapsdata.adapters.lerobot.info import DATA_V2, DEFAULTS, VIDEO_V2
+from lapsdata.adapters.lerobot.layout import unfit_name
 from lapsdata.errors import LengthMismatchError, Problem, Problems, SchemaError
 from lapsdata.schema import Task
 from lapsdata.storage.atomic import atomic_file, storage_errors
@@ -203,6 +204,9 @@ class EpisodeFiles:
         return f"{one['dtype']} {tuple(one['shape'])}" + (f" {one['info']['video.codec']}" if "info" in one else "")
 
     def _place(self, pattern: str, number: int, camera: str = "") -> Path:
+        if camera and (why := unfit_name(camera)):
+            message = f"expected a camera whose files stay in the set, got {camera!r}: {why}"
+            raise SchemaError(Problem("wrong-name", camera, message, "give it another name"))
         chunk = number // CHUNK
         path = self._path / pattern.format(episode_chunk=chunk, episode_index=number, video_key=camera)
         with storage_errors(path, "write"):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from lapsdata.adapters.lerobot.info import Info
 
-__all__ = ["Layout", "Places", "columns_beside", "formatted", "numbers_of"]
+__all__ = ["Layout", "Places", "columns_beside", "formatted", "numbers_of", "unfit_name"]
 
 _TOLD = ("episode_index", "tasks", "length", "dataset_from_index", "dataset_to_index")
 _TOLD_STARTS = ("data/", "videos/", "stats/", "meta/", "shards/")
@@ -60,6 +60,19 @@ def numbers_of(episodes: pa.Table, name: str, where: str) -> NDArray[np.int64]:
         raise SchemaError(Problem("wrong-type", f"{where}: {name}", f"expected whole numbers, got {got}"))
     found: NDArray[np.int64] = column.to_numpy().astype(np.int64)
     return found
+
+
+def unfit_name(name: str) -> str:
+    """Say why a column or camera cannot be called so, "" where it can: cameras are folders, which stay in the set.
+
+    Examples
+    --------
+    >>> unfit_name("observation.images.top"), unfit_name("../top"), unfit_name("..")
+    ('', 'LeRobot takes no slash in it', 'it is that of another folder')
+    """
+    if "/" in name or "\\" in name:
+        return "LeRobot takes no slash in it"
+    return "it is that of another folder" if name in (".", "..") else "" if name.strip() else "it is blank"
 
 
 def columns_beside(names: Iterable[str]) -> list[str]:
