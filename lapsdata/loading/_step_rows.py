@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from lapsdata.errors import Problem, SchemaError
+from lapsdata.errors import LapsError, Problem, SchemaError
+from lapsdata.loading._row_notes import RowNotes
 from lapsdata.storage.episode_rows import EpisodeRows
 from lapsdata.timebase import frame_to_s
 from lapsdata.video.row_images import decoded_image
@@ -48,11 +49,17 @@ class StepRows:
     meta : StepMeta
     cache_bytes : int
         Bytes of decoded columns that are kept.
+
+    Attributes
+    ----------
+    notes : RowNotes
+        What is told of the rows that were read.
     """
 
     def __init__(self, meta: StepMeta, cache_bytes: int) -> None:
         self._meta = meta
         self._rows = EpisodeRows(meta.root, meta.episodes, cache_bytes)
+        self.notes = RowNotes(meta.root, meta.episodes)
         self._names = frozenset(feature.name for feature in meta.episodes.header.features)
 
     def stored(self, name: str) -> bool:
@@ -60,13 +67,30 @@ class StepRows:
         return name in self._names
 
     def episode(self, place: int, names: Sequence[str]) -> dict[str, NDArray[Any]]:
-        """Return columns of an episode: each (R, ...).
+        """Return columns of an episode: each (R, ...); its times are looked at along with the first that are read.
 
         Raises
         ------
         SchemaError
             The rows say that they are those of another episode; see `EpisodeRows.read` for the others.
         """
+        time = self.notes.unseen_time(place)
+        if time is None:
+            return self._own(place, names)
+        try:
+            columns = self._own(place, list(dict.fromkeys([*names, time])))
+        except LapsError:
+            if time in names:
+                raise
+            # Times that cannot be read are told to whoever asks for them.
+            columns = self._own(place, names)
+            self.notes.pass_over(place)
+            return columns
+        self.notes.times(place, columns[time])
+        return columns
+
+    def _own(self, place: int, names: Sequence[str]) -> dict[str, NDArray[Any]]:
+        """Return columns of an episode, proved to be its own."""
         extra = [_NUMBER] if self.stored(_NUMBER) and _NUMBER not in names else []
         columns = self._rows.read(place, [*names, *extra])
         every = self._meta.episodes
@@ -101,8 +125,10 @@ class StepRows:
         return found
 
     def times(self, place: int) -> NDArray[np.float64]:
-        """Return the times of the rows of an episode, seconds: float64 (R,)."""
+        """Return the times of the rows of an episode, which its frames are found by, seconds: float64 (R,)."""
         header = self._meta.episodes.header
         if header.time is not None:
-            return self.episode(place, [header.time])[header.time].astype(np.float64)
+            row_s = self._own(place, [header.time])[header.time]
+            self.notes.times(place, row_s, frames=True)
+            return row_s.astype(np.float64)
         return frame_to_s(np.arange(int(self._meta.episodes.rows[place])), header.rate)

@@ -150,8 +150,13 @@ class StepDataset:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What whoever plans to load the steps should know; `Loader.plan` shows it."""
-        return tuple(str(problem) for problem in (*self.meta.notes, *self._options.notes()))
+        """What whoever plans to load the steps should know; `Loader.plan` shows it.
+
+        Rows are not read before they are asked for: what is wrong with their times and numbers is a warning, and is
+        among the notes of this process, from then on.
+        """
+        notes = (*self.meta.notes, *self._options.notes(), *self._rows.notes.problems)
+        return tuple(str(problem) for problem in notes)
 
     @functools.cached_property
     def _tasks(self) -> dict[int, str]:
@@ -354,10 +359,10 @@ class StepDataset:
         asked = AskedRows(self._chosen[part], wanted - self._starts[part], self.meta.episodes.rows[self._chosen[part]])
         changed = {name: self._stored[name].empty(len(wanted)) for name in names if name in self._changes.names}
         stored = batch | changed
-        self._put_rows(stored, asked, self._offsets)
         cameras = {name: camera for name in names if (camera := self._others.get(name, name)) in self._cameras}
         frames = {name: stored[name] for name in cameras}
         self._images.put(frames, cameras, self._offsets, asked, threads or self._options.threads)
+        self._put_rows(stored, asked, self._offsets)
         self._changes.apply(changed, self._states(changed, asked), batch)
         if self._transform is not None:
             transformed(self._transform, batch)
@@ -396,6 +401,10 @@ class StepDataset:
                     rows = some.row if around is None else some.around(around)[1]
                     values = stored[feature] if part is None else stored[feature][..., part]
                     batch[name][at] = values[rows]
+        for feature, targets in columns.items():
+            for name in (name for name, _ in targets if self._rows.notes.doubtful(feature, batch[name])):
+                rows = asked.row[:, None] if name not in offsets else asked.around(offsets[name])[1]
+                self._rows.notes.numbers(feature, batch[name], asked.place, rows)
 
     def task_of(self, id: int) -> str | None:
         """Return the instruction of a step in words; None where it has none."""
@@ -541,7 +550,7 @@ def open_steps(
     threads : int
         How many threads decode the frames of a batch.
     strict : bool
-        Whether all that is wrong with the data set is an error, and not a note.
+        Whether all that opening finds wrong with the data set is an error, and not a note.
     told
         What an adapter asks for, where files cannot say it: `rate`.
 
