@@ -91,7 +91,7 @@ class StepFrames:
             frames = pixels.transpose(0, 2, 3, 1)
             camera = cameras[name]
             if camera in self._meta.episodes.video_index:
-                work += [(frames, job) for job in jobs_of(*self._places(camera, asked.place, rows))]
+                work += [(frames, job) for job in jobs_of(*self._places(camera, asked, rows))]
                 continue
             places = np.repeat(asked.place, rows.shape[1]).tolist()
             for at, (place, row) in enumerate(zip(places, rows.reshape(-1).tolist(), strict=True)):
@@ -115,14 +115,13 @@ class StepFrames:
         return found
 
     def _places(
-        self, camera: str, place: NDArray[np.int64], rows: NDArray[np.int64]
+        self, camera: str, asked: AskedRows, rows: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return video and frame of each place of a batch: int64 (B * D,) each."""
         frame = np.empty(rows.shape, np.int64)
-        for one in np.unique(place).tolist():
-            at = place == one
-            frame[at] = self.of_episode(camera, one)[rows[at]]
-        return np.repeat(self._meta.episodes.video_index[camera][place], rows.shape[1]), frame.reshape(-1)
+        for place, at in asked.by_episode:
+            frame[at] = self.of_episode(camera, place)[rows[at]]
+        return np.repeat(self._meta.episodes.video_index[camera][asked.place], rows.shape[1]), frame.reshape(-1)
 
     def _find(self, camera: str, place: int) -> NDArray[np.int64]:
         every = self._meta.episodes

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+import functools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,21 +26,27 @@ __all__ = ["AskedRows", "StepRows"]
 _NUMBER = "episode_index"
 
 
-class AskedRows(NamedTuple):
+@dataclass(frozen=True)
+class AskedRows:
     """Rows of a batch: the place of the episode of each, the row in it, and how many it has: int64 (B,) each."""
 
     place: NDArray[np.int64]
     row: NDArray[np.int64]
     rows: NDArray[np.int64]
 
+    def __len__(self) -> int:
+        """Return the number of rows B."""
+        return len(self.row)
+
     def around(self, offsets: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the rows that lie so far from each, and those that stand for them within the episode: (B, D)."""
         wanted = self.row[:, None] + offsets
-        return wanted, np.clip(wanted, 0, self.rows[:, None] - 1)
+        return wanted, np.minimum(np.maximum(wanted, 0), self.rows[:, None] - 1)
 
-    def only(self, at: NDArray[np.int64]) -> AskedRows:
-        """Return some of them."""
-        return AskedRows(self.place[at], self.row[at], self.rows[at])
+    @functools.cached_property
+    def by_episode(self) -> list[tuple[int, NDArray[np.int64]]]:
+        """The place of each episode, and which of the rows are its own."""
+        return [(place, np.flatnonzero(self.place == place)) for place in np.unique(self.place).tolist()]
 
 
 class StepRows:

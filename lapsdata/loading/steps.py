@@ -347,17 +347,14 @@ class StepDataset:
             A file cannot be read.
         """
         names = list(self._usual if fields is None else self._all.only(listed_names("fields", fields)))
-        wanted = checked_ids(ids)
-        check_ids(wanted, len(self))
+        asked = self._asked(ids)
         if out is not None:
             check_buffers(out, names)
-            fitting_buffers(out, self._all.only(list(out)), len(wanted))
+            fitting_buffers(out, self._all.only(list(out)), len(asked))
         batch: Batch = {
-            name: out[name] if out is not None and name in out else self._all[name].empty(len(wanted)) for name in names
+            name: out[name] if out is not None and name in out else self._all[name].empty(len(asked)) for name in names
         }
-        part = np.searchsorted(self._starts, wanted, "right") - 1
-        asked = AskedRows(self._chosen[part], wanted - self._starts[part], self.meta.episodes.rows[self._chosen[part]])
-        changed = {name: self._stored[name].empty(len(wanted)) for name in names if name in self._changes.names}
+        changed = {name: self._stored[name].empty(len(asked)) for name in names if name in self._changes.names}
         stored = batch | changed
         cameras = {name: camera for name in names if (camera := self._others.get(name, name)) in self._cameras}
         frames = {name: stored[name] for name in cameras}
@@ -368,56 +365,59 @@ class StepDataset:
             transformed(self._transform, batch)
         return batch if to == "numpy" else tensors(batch, to)
 
+    def _asked(self, ids: Any) -> AskedRows:  # noqa: ANN401 - whatever NumPy makes whole numbers of
+        """Return the rows that steps are of."""
+        wanted = checked_ids(ids)
+        check_ids(wanted, len(self))
+        part = np.searchsorted(self._starts, wanted, "right") - 1
+        place = self._chosen[part]
+        return AskedRows(place, wanted - self._starts[part], self.meta.episodes.rows[place])
+
     def _states(self, actions: Batch, asked: AskedRows) -> Batch:
         """Return the states of the present row that actions are given relative to, by action: (B, C) each."""
         needed = {name: self._changes.relative[name] for name in actions if name in self._changes.relative}
-        rows = {name: self._present[name].empty(len(asked.row)) for name in dict.fromkeys(needed.values())}
+        rows = {name: self._present[name].empty(len(asked)) for name in dict.fromkeys(needed.values())}
         self._put_rows(rows, asked, {})
         return {action: rows[state] for action, state in needed.items()}
 
     def _put_rows(self, batch: Batch, asked: AskedRows, offsets: Mapping[str, NDArray[np.int64]]) -> None:
         """Fill in features, groups and what says that nothing was there."""
-        columns: dict[str, list[tuple[str, slice | None]]] = {}
+        columns: dict[str, list[str]] = {}
+        rows: dict[str, NDArray[np.int64]] = {}
         for name in batch:
+            column = self._groups[name].feature if name in self._groups else self._others.get(name, name)
             if name.endswith(PAD) and name.removesuffix(PAD) in offsets:
-                rows, clipped = asked.around(offsets[name.removesuffix(PAD)])
-                np.not_equal(rows, clipped, out=batch[name])
-            elif name in self._groups:
-                group = self._groups[name]
-                columns.setdefault(group.feature, []).append((name, slice(group.start, group.stop)))
+                wanted, clipped = asked.around(offsets[name.removesuffix(PAD)])
+                np.not_equal(wanted, clipped, out=batch[name])
             elif name == "frame_index" and not self._rows.stored(name):
                 batch[name][...] = asked.row
-            elif (column := self._others.get(name, name)) not in self._cameras:
-                columns.setdefault(column, []).append((name, None))
-        if not columns:
-            return
-        for place in np.unique(asked.place).tolist():
-            at = np.flatnonzero(asked.place == place)
-            some = asked.only(at)
+            elif column not in self._cameras:
+                columns.setdefault(column, []).append(name)
+                around = offsets.get(name, offsets.get(name.removesuffix(IS_NULL)))
+                rows[name] = asked.row if around is None else asked.around(around)[1]
+        for place, at in asked.by_episode if columns else ():
             stored = self._rows.episode(place, list(columns))
-            for feature, targets in columns.items():
-                for name, part in targets:
-                    around = offsets.get(name, offsets.get(name.removesuffix(IS_NULL)))
-                    rows = some.row if around is None else some.around(around)[1]
-                    values = stored[feature] if part is None else stored[feature][..., part]
-                    batch[name][at] = values[rows]
-        for feature, targets in columns.items():
-            for name in (name for name, _ in targets if self._rows.notes.doubtful(feature, batch[name])):
-                rows = asked.row[:, None] if name not in offsets else asked.around(offsets[name])[1]
-                self._rows.notes.numbers(feature, batch[name], asked.place, rows)
+            for column, names in columns.items():
+                for name in names:
+                    group = self._groups.get(name)
+                    values = stored[column] if group is None else stored[column][..., group.start : group.stop]
+                    batch[name][at] = values[rows[name][at]]
+        for column, names in columns.items():
+            for name in (one for one in names if self._rows.notes.doubtful(column, batch[one])):
+                self._rows.notes.numbers(column, batch[name], asked.place, rows[name].reshape(len(asked.place), -1))
 
     def task_of(self, id: int) -> str | None:
         """Return the instruction of a step in words; None where it has none."""
-        number = int(checked_id(id))
-        check_ids(np.array([number]), len(self))
-        return self._tasks_of(np.array([number]))[0]
+        return self._tasks_of(self._asked([checked_id(id)]))[0]
 
-    def _tasks_of(self, ids: NDArray[np.int64]) -> list[str | None]:
+    def _tasks_of(self, asked: AskedRows) -> list[str | None]:
         known = self._tasks
         if self._rows.stored("task_index"):
-            return [known.get(number) for number in self.gather(ids, fields=["task_index"])["task_index"].tolist()]
-        parts = self._chosen[np.searchsorted(self._starts, ids, "right") - 1]
-        tasks = [self.meta.episodes.tasks_of(place) for place in parts.tolist()]
+            # As the rows have them: what is done to a batch is not done to words.
+            numbers = self._present["task_index"].empty(len(asked))
+            self._put_rows({"task_index": numbers}, asked, {})
+            return [known.get(number) for number in numbers.tolist()]
+        tasks = [self.meta.episodes.tasks_of(place) for place in asked.place.tolist()]
         return [known[int(numbers[0])] if len(numbers) else None for numbers in tasks]
 
     def __getitem__(self, ids: Any) -> Batch:  # noqa: ANN401 - a number or several
@@ -427,8 +427,7 @@ class StepDataset:
 
     def __getitems__(self, ids: Sequence[int]) -> list[Batch]:
         """Return several samples, read at once: what a torch `DataLoader` asks for before it collates."""
-        batch = self.gather(ids, to="torch")
-        tasks = self._tasks_of(checked_ids(ids))
+        batch, tasks = self.gather(ids, to="torch"), self._tasks_of(self._asked(ids))
         return [
             {name: tensor[at] for name, tensor in batch.items()} | {"task": task or ""} for at, task in enumerate(tasks)
         ]

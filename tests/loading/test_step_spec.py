@@ -351,6 +351,18 @@ class TestSpecification:
         assert steps.subset(episodes=[1]).specification == steps.specification
         assert opened(root, normalize={"action": "min_max"}).fingerprint != opened(root).fingerprint
 
+    def test_words_of_a_task_are_those_of_its_row_whatever_is_done_to_a_batch(self, root: Path) -> None:
+        words = ["pick the cube", "place the cup"]
+        steps = opened(root, transform=Shift(2.0))
+        assert [sample["task"] for sample in steps.__getitems__([0, 4])] == words
+        assert steps[4]["action"].tolist() == (steps.gather([4])["action"][0]).tolist()
+        numbers = {"task_index": {"mean": [5], "std": [2]}}
+        scaled = lapsdata.open_steps(root, normalize={"task_index": "mean_std"}, stats=numbers)
+        assert [sample["task"] for sample in scaled.__getitems__([0, 4])] == words
+        assert scaled[0]["task_index"] == -2.5
+        around = lapsdata.open_steps(root, {"task_index": [-0.1, 0.1]})
+        assert (around[4]["task"], around.task_of(0), around[0]["task_index"].tolist()) == (words[1], words[0], [0, 0])
+
     def test_what_is_no_transform(self, root: Path) -> None:
         with pytest.raises(SchemaError, match=r"transform: expected a function of a batch with a name"):
             opened(root, transform=len)
