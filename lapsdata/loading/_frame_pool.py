@@ -6,10 +6,12 @@ import itertools
 import threading
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
+from lapsdata.errors import LapsError
 from lapsdata.loading._decoders import Decoders
 from lapsdata.storage.slabs import SlabCache
 from lapsdata.video._decoding import PacketSession, PacketSource
@@ -29,13 +31,16 @@ __all__ = ["FrameJob", "FramePool", "jobs_of"]
 # The times of the frames of a video take some 20 bytes each.
 _KNOWN_VIDEOS = 4096
 
+# Kept frames for each decoded one: within an episode at a time it is more, in random order over more than the cache
+# holds less.
+_OFTEN = 0.4
+
 
 class FrameJob(NamedTuple):
-    """Frames of one video, rising, and the places of each in the batch."""
+    """Frames of one video, rising, and at which places of the batch each goes."""
 
     video: int
-    frames: NDArray[np.int64]
-    places: Sequence[NDArray[np.int64]]
+    places: dict[int, list[int]]
 
 
 def jobs_of(video: NDArray[np.int64], frame: NDArray[np.int64]) -> list[FrameJob]:
@@ -43,16 +48,13 @@ def jobs_of(video: NDArray[np.int64], frame: NDArray[np.int64]) -> list[FrameJob
 
     Examples
     --------
-    >>> [(job.video, job.frames.tolist()) for job in jobs_of(np.array([4, 0, 4]), np.array([9, 3, 2]))]
-    [(0, [3]), (4, [2, 9])]
+    >>> [(job.video, job.places) for job in jobs_of(np.array([4, 0, 4]), np.array([9, 3, 2]))]
+    [(0, {3: [1]}), (4, {2: [2], 9: [0]})]
     """
-    return [_job(int(one), frame, np.flatnonzero(video == one)) for one in np.unique(video)]
-
-
-def _job(video: int, frame: NDArray[np.int64], places: NDArray[np.int64]) -> FrameJob:
-    order = places[np.argsort(frame[places], kind="stable")]
-    frames, first = np.unique(frame[order], return_index=True)
-    return FrameJob(video, frames, np.split(order, first[1:]))
+    found: dict[int, dict[int, list[int]]] = {}
+    for place, (one, number) in enumerate(zip(video.tolist(), frame.tolist(), strict=True)):
+        found.setdefault(one, {}).setdefault(number, []).append(place)
+    return [FrameJob(one, dict(sorted(found[one].items()))) for one in sorted(found)]
 
 
 class _Picture(NamedTuple):
@@ -142,23 +144,24 @@ class FramePool:
         """Cut between groups of pictures, so that none is decoded twice."""
         if parts == 1:
             return [job]
-        group = np.searchsorted(self.video(job.video).plan.facts.keyframes, job.frames, "right")
-        cuts = np.append(np.flatnonzero(np.diff(group)) + 1, len(job.frames))
-        even = np.arange(1, parts + 1) * len(job.frames) // parts
+        every = list(job.places.items())
+        group = np.searchsorted(self.video(job.video).plan.facts.keyframes, list(job.places), "right")
+        cuts = np.append(np.flatnonzero(np.diff(group)) + 1, len(every))
+        even = np.arange(1, parts + 1) * len(every) // parts
         ends = [0, *np.unique(cuts[np.searchsorted(cuts, even)]).tolist()]
-        return [FrameJob(job.video, job.frames[a:b], job.places[a:b]) for a, b in itertools.pairwise(ends)]
+        return [FrameJob(job.video, dict(every[a:b])) for a, b in itertools.pairwise(ends)]
 
     def _fill(self, flat: NDArray[np.uint8], job: FrameJob) -> None:
         """Put frames of one video into a batch; what is not kept is decoded, in the order in which it is shown."""
         missing = []
-        for frame, places in zip(job.frames.tolist(), job.places, strict=True):
+        for frame, places in job.places.items():
             kept = self.cache.get((job.video, frame))
             if kept is None:
                 missing.append((frame, places))
             else:
                 self._put(flat, places, self._image(job.video, kept))
         with self._count:
-            self.kept += len(job.frames) - len(missing)
+            self.kept += len(job.places) - len(missing)
         if not missing:
             return
         video = self.video(job.video)
@@ -181,7 +184,25 @@ class FramePool:
 
         picture = session.picture(frame, keep)
         keep(frame, picture)
-        return self._image(video, _picture(picture))
+        image = self._image(video, _picture(picture))
+        following = frame + 1
+        if self._pays(video, following):
+            # What is wrong with a frame is told to who asks for it.
+            with suppress(LapsError):
+                keep(following, session.picture(following, keep))
+        return image
+
+    def _pays(self, video: int, frame: int) -> bool:
+        """Say whether to decode a frame too, as the one before it was: where a group of pictures goes on.
+
+        Now that is one decoding; later it is a seek, and all of its group again. It is for nothing where frames are
+        gone before they are asked for, which what came out of the cache so far tells.
+        """
+        if self.kept < _OFTEN * self.decoded or self.cache.get((video, frame)) is not None:
+            return False
+        facts = self.video(video).plan.facts
+        before, up_to = (int(np.searchsorted(facts.keyframes, frame, side)) for side in ("left", "right"))
+        return frame < facts.frames and before == up_to
 
     def _image(self, video: int, kept: NDArray[np.uint8] | _Picture) -> NDArray[np.uint8]:
         """Return what is kept as it is delivered."""
@@ -197,7 +218,7 @@ class FramePool:
         return self._fitted(made[kind](kept.frame))
 
     @staticmethod
-    def _put(flat: NDArray[np.uint8], places: NDArray[np.int64], image: NDArray[np.uint8]) -> None:
+    def _put(flat: NDArray[np.uint8], places: list[int], image: NDArray[np.uint8]) -> None:
         if flat.flags.c_contiguous or image.ndim != 3:
             flat[places] = image
             return
@@ -205,7 +226,8 @@ class FramePool:
 
         # Channels that lie apart are parted by OpenCV in half the time of NumPy.
         for channel, plane in enumerate(cv2.split(image)):
-            flat[places, :, :, channel] = plane
+            for place in places:
+                flat[place, :, :, channel] = plane
 
     def _fitted(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         shape = self._size

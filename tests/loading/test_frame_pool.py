@@ -10,8 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from lapsdata.errors import CorruptDataError, Problem
 from lapsdata.loading._frame_pool import FramePool, jobs_of
 from lapsdata.loading._frame_videos import FrameVideo
+from lapsdata.video._decoding import PacketSession
 from lapsdata.video.writer import write_video
 
 if TYPE_CHECKING:
@@ -89,6 +91,51 @@ def test_frames_on_the_way_are_kept_as_pictures_and_not_as_images(videos: list[F
         pool.decoders.close()
     # The long group of pictures is decoded from its start: what lies before frame 9 is there already.
     assert counts == {"images": (10, 0), "pictures": (1, 9)}
+
+
+def held(pool: FramePool) -> list[int]:
+    return [number for number in range(COUNT) if pool.cache.get((0, number)) is not None]
+
+
+def test_the_frame_behind_is_decoded_too_where_frames_come_back(videos: list[FrameVideo]) -> None:
+    pool = FramePool(videos, 4, 1 << 24, keep="pictures")
+    taken(pool, [0], [0])
+    # So far nothing that was kept was asked for again: as in random order over more than the cache holds.
+    assert held(pool) == [0]
+    taken(pool, [0], [0])
+    taken(pool, [0], [4])
+    assert held(pool) == [0, 4, 5]
+    assert (pool.decoded, pool.kept) == (2, 1)
+    images = taken(pool, [0, 0], [4, 5])
+    assert np.abs(images.astype(int) - np.stack([drawn(4), drawn(5)])).max() <= 6
+    assert (pool.decoded, pool.kept) == (2, 3)
+    # Behind the last frame there is none, and the next group of pictures is another matter.
+    taken(pool, [0], [11])
+    taken(pool, [0], [7])
+    assert held(pool) == [0, 4, 5, 6, 7, 10, 11]
+    pool.decoders.close()
+
+
+def test_what_is_wrong_with_the_frame_behind_is_told_to_who_asks_for_it(
+    videos: list[FrameVideo], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = FramePool(videos, 4, 1 << 24, keep="pictures")
+    whole = PacketSession.picture
+
+    def damaged(session: PacketSession, index: int, passed: Any = None) -> Any:
+        if index == 3:
+            raise CorruptDataError(Problem("undecodable-frame", "clip.mp4: frame 3", "cannot be decoded"))
+        return whole(session, index, passed)
+
+    taken(pool, [0, 0], [0, 1])
+    taken(pool, [0, 0], [0, 1])
+    monkeypatch.setattr(PacketSession, "picture", damaged)
+    assert np.abs(taken(pool, [0], [2])[0].astype(int) - drawn(2)).max() <= 6
+    with pytest.raises(CorruptDataError, match="frame 3: cannot be decoded"):
+        taken(pool, [0], [3])
+    monkeypatch.undo()
+    assert np.abs(taken(pool, [0], [3])[0].astype(int) - drawn(3)).max() <= 6
+    pool.decoders.close()
 
 
 @pytest.mark.parametrize("keep", ["images", "pictures"])
