@@ -115,6 +115,19 @@ class StepMeta:
         """Instructions by number."""
         return {task.number: task.words for task in self.episodes.header.tasks}
 
+    def spans(self, places: NDArray[np.int64], starts: NDArray[np.int64]) -> tuple[EpisodeSpan, ...]:
+        """Return which steps are those of some episodes: places int64 (E,), bounds of their steps int64 (E + 1,)."""
+        known, every = self.tasks, self.episodes
+        return tuple(
+            EpisodeSpan(
+                int(every.number[place]),
+                int(starts[at]),
+                int(starts[at + 1]),
+                tuple(known[number] for number in every.tasks_of(place).tolist()),
+            )
+            for at, place in enumerate(places.tolist())
+        )
+
     @property
     def total_episodes(self) -> int:
         """Number of episodes whose rows are there."""

@@ -165,17 +165,7 @@ class StepDataset:
     @functools.cached_property
     def episodes(self) -> tuple[EpisodeSpan, ...]:
         """The chosen episodes, in order, and which steps are theirs."""
-        known = self._tasks
-        every = self.meta.episodes
-        return tuple(
-            EpisodeSpan(
-                int(every.number[place]),
-                int(self._starts[at]),
-                int(self._starts[at + 1]),
-                tuple(known[number] for number in every.tasks_of(place).tolist()),
-            )
-            for at, place in enumerate(self._chosen.tolist())
-        )
+        return self.meta.spans(self._chosen, self._starts)
 
     @functools.cached_property
     def fingerprint(self) -> str:
