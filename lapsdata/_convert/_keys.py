@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from lapsdata import __version__
 from lapsdata.execution.manifest import Found, judge, work_key
 from lapsdata.formats import read_header
+from lapsdata.plugins import registry
 from lapsdata.provenance import code_digest
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ def marked(
 
 def look(item: WorkItem[Any], *, force: bool) -> Found:
     """Tell what the output of an item is: that of another source is not replaced unless `force` says so."""
+    if item.payload.options.to not in registry("formats").names() and item.output.exists():
+        return Found("foreign", "files of others carry no mark of what they were made of: they are never replaced")
     found = judge(item, _key_of)
     if found.state != "changed":
         return found

@@ -275,9 +275,8 @@ def _facts(
 
 
 def _statistics_text(path: Path, adapter: Adapter) -> str:
-    stated = getattr(adapter, "stated", None)
     try:
-        found = None if stated is None else stated(path)
+        found = None if adapter.stated is None else adapter.stated(path)
     except LapsError as error:
         return f"unreadable: {error.problems[0].code}"
     told = [] if found is None else [("all rows", found.of_all_in), ("each episode", found.by_episode_in)]

@@ -114,12 +114,10 @@ def _stats_check(
     path: Path, adapter: Adapter, episodes: Episodes, *, whole: bool
 ) -> tuple[StatsCheck | None, list[Problem]]:
     """Return what compares rows with statistics, where files of this kind come with such; or why they are not read."""
-    # Adapters of others may be of a time when this was not asked.
-    stated = getattr(adapter, "stated", None)
-    if stated is None:
+    if adapter.stated is None:
         return None, []
     try:
-        return StatsCheck(path, episodes, stated(path), whole=whole), []
+        return StatsCheck(path, episodes, adapter.stated(path), whole=whole), []
     except LapsError as error:
         return None, list(error.problems)
 

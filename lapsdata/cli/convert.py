@@ -144,7 +144,8 @@ def convert(
     Each window is compared with its checksum on the way, in memory that does not grow with their number. What cannot
     be carried over is named, and so is the largest error in pixels. A second call does only what is missing or changed:
     what is kept is judged by its header and not read again, shards that were not finished go on behind their last whole
-    archive, and a file that was not finished starts over.
+    archive, and a file that was not finished starts over. Files of others say nothing of that, data sets of episodes
+    among them: they are written to a place that is free.
     Foreign files are HDF5, Zarr, folders of npy files and WebDataset tars of other makers with tracks and vis. They
     carry no times, and no checksums but those that lapsdata check --seal has put beside them: windows without any are
     counted. Energies of LAPS (stream_energy_*.jsonl, energy_split1) carry no times either: give --rate and --stride.

@@ -279,7 +279,7 @@ def _named(**features: Any) -> dict[str, Any]:
     [
         ({"arm": "relative"}, {}, r"actions: arm: expected a vector of floats or a part of one, such as observation"),
         ({"action[2:5]": "delta"}, {}, r"expected numbers within 0:4 of action, got 2:5"),
-        ({"action[2:2]": "delta"}, {}, r"expected numbers within 0:4 of action, got 2:2"),
+        ({"action[2:2]": "delta"}, {}, r"within 0:4 of action, got 2:2: a part begins before it ends"),
         ({"next.reward": "delta"}, {}, r"next.reward: expected a vector of floats"),
         ({"action": "relative", "action[1:2]": "delta"}, {}, r"none holds numbers of another, got action\[0:4\] too"),
         ({"action": "absolute"}, {}, r"expected actions that are steps, got none that the set calls so"),

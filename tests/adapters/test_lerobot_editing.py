@@ -405,6 +405,7 @@ def test_names_that_cannot_be_are_refused_all_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("said", "match"),
     [
+        ({"episodes": "3:1"}, r"episodes that there are, 0-3, got 3:1: a span begins before it ends"),
         ({"episodes": "0:5"}, r"episodes: expected numbers of episodes that there are, 0-3, got 0:5"),
         ({"episodes": "1,7"}, r"got 7"),
         ({"without_episodes": "2:2"}, r"without_episodes: .* got 2:2"),

@@ -247,6 +247,13 @@ def test_shards_again_is_refused(made: Path, tmp_path: Path) -> None:
         convert_set(made, tmp_path / "again", "shards")
 
 
+def test_nothing_is_said_to_be_copied_where_all_is_encoded(tmp_path: Path) -> None:
+    root = write_lerobot(tmp_path / "set", version="v3.0", lengths=LENGTHS, videos=True)
+    codes = {note.code for note in convert_set(root, tmp_path / "packed", "shards").notes}
+    assert "videos-encoded" in codes
+    assert "videos-copied" not in codes
+
+
 # What is refused
 
 

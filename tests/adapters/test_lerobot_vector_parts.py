@@ -88,7 +88,7 @@ def test_what_a_name_means(vectors: Vectors, text: str, begin: str, wanted: Span
         ("state.count", "unknown-part", "got state.count"),
         ("action[3]", "unknown-part", "got action[3]"),
         ("action[-2:]", "unknown-part", "got action[-2:]"),
-        ("action[4:4]", "wrong-part", "expected numbers within 0:8 of action, got 4:4"),
+        ("action[4:4]", "wrong-part", "expected numbers within 0:8 of action, got 4:4: a part begins before it ends"),
         ("action.arm[0:5]", "wrong-part", "expected numbers within 0:4 of action.arm, got 0:5"),
     ],
 )

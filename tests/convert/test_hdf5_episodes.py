@@ -205,3 +205,13 @@ def test_what_the_reader_has_found_is_told_beside(tmp_path: Path) -> None:
     assert numbered.message.startswith("episodes 0, 2 are numbered from 0 now")
     assert any("of 3 episodes left out: 1" in one.message for one in report.problems)
     assert read_act(folder, rate=50).container.number.tolist() == [0, 2]  # type: ignore[attr-defined]  # episodes
+
+
+def test_the_same_call_again_says_why_it_is_refused(tmp_path: Path) -> None:
+    source = write_lerobot(tmp_path / "set", lengths=(4,))
+    for fate in ("made", "failed"):
+        (entry,) = convert(source, tmp_path / "packed", to="shards").entries
+        assert entry.fate == fate
+    (problem,) = entry.problems
+    assert problem.code == "foreign-output"
+    assert "files of others carry no mark of what they were made of: they are never replaced" in problem.message

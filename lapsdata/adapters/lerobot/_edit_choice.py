@@ -57,7 +57,9 @@ def _named(text: str, option: str, numbers: NDArray[np.int64], found: Problems) 
         inside = (numbers >= first) & (numbers < until)
         if not inside.any() or until > numbers[-1] + 1:
             there = spans_told(numbers.tolist())
-            found.add("unknown-episodes", option, f"expected numbers of episodes that there are, {there}, got {span}")
+            message = f"expected numbers of episodes that there are, {there}, got {span}"
+            empty = ": a span begins before it ends" if until <= first else ""
+            found.add("unknown-episodes", option, message + empty)
         every |= inside
     return every
 

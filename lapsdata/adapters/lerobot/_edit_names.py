@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
     from lapsdata.adapters import EpisodesEdit
 
-__all__ = ["Names", "names_of", "unknown_names"]
+__all__ = ["ARROW_FEATURES", "Names", "names_of", "unknown_names"]
 
-_ARROW_FEATURES = b"huggingface"
+ARROW_FEATURES = b"huggingface"
+"""Under which key of a table the library datasets notes what its columns are."""
 
 
 class Names(NamedTuple):
@@ -50,11 +51,11 @@ class Names(NamedTuple):
         kept = kept.rename_columns([self.of(name) for name in kept.column_names])
         # The note of pandas names every column and says nothing that the types do not.
         noted = {key: value for key, value in (table.schema.metadata or {}).items() if key != b"pandas"}
-        if _ARROW_FEATURES in noted:
-            said = json.loads(noted[_ARROW_FEATURES])
+        if ARROW_FEATURES in noted:
+            said = json.loads(noted[ARROW_FEATURES])
             if "features" in said.get("info", {}):
                 said["info"]["features"] = self.keys(said["info"]["features"])
-            noted[_ARROW_FEATURES] = json.dumps(said).encode()
+            noted[ARROW_FEATURES] = json.dumps(said).encode()
         return kept.replace_schema_metadata(noted or None)
 
     def modality(self, told: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, Any], list[str]]:
@@ -88,7 +89,7 @@ def unknown_names(edit: EpisodesEdit, known: Collection[str], needed: Collection
     for option, asked in (("drop", edit.drop), ("rename", tuple(edit.rename))):
         for name in asked:
             if name in needed:
-                found.add("needed-column", option, f"expected a name of its own, got {name}: every set has it")
+                found.add("needed-column", option, f"expected a column that sets may lack, got {name}: all have it")
             elif name not in known:
                 found.add("unknown-name", option, f"expected one of {there}, got {name}")
     for new in edit.rename.values():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lapsdata.adapters.lerobot._edit_names import ARROW_FEATURES
 from lapsdata.errors import CorruptDataError, Problem, SchemaError
 from lapsdata.geometry import convert_episode_rotations
 from lapsdata.storage.parquet_rows import column_array
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from lapsdata.adapters.lerobot._edit_senses import SenseChange
 
 __all__ = ["rewritten"]
-
-_ARROW_FEATURES = b"huggingface"
 
 
 def rewritten(
@@ -137,10 +136,10 @@ def _replaced(table: pa.Table, name: str, values: NDArray[Any]) -> pa.Table:
 def _lengths_told(table: pa.Table, wide: dict[str, int]) -> pa.Table:
     """Return rows with true lengths of vectors in what datasets has noted of them."""
     noted = dict(table.schema.metadata or {})
-    told = json.loads(noted[_ARROW_FEATURES]) if _ARROW_FEATURES in noted else {}
+    told = json.loads(noted[ARROW_FEATURES]) if ARROW_FEATURES in noted else {}
     features = told.get("info", {}).get("features", {})
     for name, length in wide.items():
         one = features.get(name)
         if isinstance(one, dict) and isinstance(one.get("length"), int) and one["length"] >= 0:
             one["length"] = length
-    return table.replace_schema_metadata({**noted, _ARROW_FEATURES: json.dumps(told).encode()}) if features else table
+    return table.replace_schema_metadata({**noted, ARROW_FEATURES: json.dumps(told).encode()}) if features else table

@@ -75,7 +75,8 @@ class Vectors:
             start, stop = int(cut["start"] or 0), int(cut["stop"] or wide)
             if not start < stop <= wide:
                 message = f"expected numbers within 0:{wide} of {cut['name']}, got {start}:{stop}"
-                found.add("wrong-part", place, message)
+                empty = ": a part begins before it ends" if stop <= start else ""
+                found.add("wrong-part", place, message + empty)
                 return None
             span = Span(whole.feature, whole.start + start, whole.start + stop)
         if span is None:

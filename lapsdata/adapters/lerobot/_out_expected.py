@@ -1,11 +1,12 @@
-"""Rows of a set before anything is written of them: files that cannot be read, and times that do not rise."""
+"""What is looked at of a set before anything is written of it: names of cameras, files and times of rows."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lapsdata.errors import LapsError, Problem, SchemaError, spans_told
+from lapsdata.adapters.lerobot.layout import unfit_name
+from lapsdata.errors import LapsError, Problem, Problems, SchemaError, spans_told
 from lapsdata.storage.episode_rows import EpisodeRows
 from lapsdata.timebase import not_rising
 
@@ -14,9 +15,28 @@ if TYPE_CHECKING:
 
     from lapsdata.adapters.lerobot.reading import LeRobotSet
 
-__all__ = ["expect_rows"]
+__all__ = ["expect_cameras", "expect_rows"]
 
 _CODE = "times-not-rising"
+
+
+def expect_cameras(found: LeRobotSet, *, archived: bool) -> None:
+    """Refuse cameras whose names cannot be those of folders or, in archives, of members.
+
+    Raises
+    ------
+    SchemaError
+        All of them.
+    """
+    problems, seen = Problems(str(found.root)), dict[str, str]()
+    for camera in found.episodes.video_index:
+        if why := unfit_name(camera):
+            message = f"expected a camera whose files stay in the set, got {camera!r}: {why}"
+            problems.add("wrong-name", camera, message, f"--rename {camera}=NEW")
+        if archived and (other := seen.setdefault(camera.lower(), camera)) != camera:
+            message = f"expected cameras that differ by more than capitals, which WebDataset does not tell, got {other}"
+            problems.add("wrong-name", camera, message, f"--rename {camera}={camera}_2")
+    problems.raise_as(SchemaError)
 
 
 def expect_rows(found: LeRobotSet, dropped: Collection[str] = ()) -> list[Problem]:

@@ -18,8 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 from lapsdata.adapters.lerobot._out_meta import write_json
 from lapsdata.adapters.lerobot.info import CATALOG, DATA_V2, INFO, SHARD, SHARDS, VIDEO_V2, read_json
-from lapsdata.adapters.lerobot.layout import unfit_name
-from lapsdata.errors import Problems, SchemaError
 from lapsdata.formats._shards_files import shard_name
 from lapsdata.provenance import parent, path_digest, provenance
 from lapsdata.schema import EpisodeSample, EpisodeShards
@@ -31,37 +29,18 @@ from lapsdata.storage.tarfiles import TarWriter
 from lapsdata.timebase import frame_to_s
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from lapsdata.adapters.lerobot.reading import LeRobotSet
 
-__all__ = ["expect_cameras", "pack"]
+__all__ = ["pack"]
 
 DATA_PACKED = "shard-{shard:06d}.tar/{episode_index:09d}.rows.parquet"
 VIDEO_PACKED = "shard-{shard:06d}.tar/{episode_index:09d}.{video_key}.mp4"
 
 # As large as readers of object stores like them: a second or two of a network, hundreds of episodes.
 _SHARD_BYTES = 256 << 20
-
-
-def expect_cameras(found: LeRobotSet, *, archived: bool) -> None:
-    """Refuse cameras whose names cannot be those of folders or, in archives, of members.
-
-    Raises
-    ------
-    SchemaError
-        All of them.
-    """
-    problems, seen = Problems(str(found.root)), dict[str, str]()
-    for camera in found.episodes.video_index:
-        if why := unfit_name(camera):
-            message = f"expected a camera whose files stay in the set, got {camera!r}: {why}"
-            problems.add("wrong-name", camera, message, f"--rename {camera}=NEW")
-        if archived and (other := seen.setdefault(camera.lower(), camera)) != camera:
-            message = f"expected cameras that differ by more than capitals, which WebDataset does not tell, got {other}"
-            problems.add("wrong-name", camera, message, f"--rename {camera}={camera}_2")
-    problems.raise_as(SchemaError)
 
 
 def pack(
@@ -99,8 +78,9 @@ def pack(
             for path in there.values():
                 path.unlink()
         shards = tars.finish()
-        for folder in ("data", "videos"):
-            shutil.rmtree(root / folder, ignore_errors=True)
+        for folder in (root / "data", root / "videos"):
+            if folder.is_dir():
+                shutil.rmtree(folder)
         (root / "meta/episodes.jsonl").unlink()
         catalog = _write_catalog(root / CATALOG, rows)
     _write_info(root, cameras)
@@ -142,15 +122,15 @@ class _Tars:
     def add(self, key: str, told: bytes, files: Mapping[str, Path]) -> dict[str, Any]:
         """Write a sample, and return where it lies, as columns of the catalog."""
         tar = self._tar(sum(path.stat().st_size for path in files.values()))
-        begin, digest = tar.writer.at, hashlib.sha256()
-        tar.also = digest.update
+        begin = tar.writer.at
+        tar.sample = hashlib.sha256()
         tar.writer.add(f"{key}.json", told)
         for ending, path in files.items():
             with _mapped(path) as content:
                 tar.writer.add(f"{key}.{ending}", content)
         tar.samples += 1
         lies = {SHARD: len(self._done), "shards/offset": begin, "shards/nbytes": tar.writer.at - begin}
-        return {**lies, "shards/digest": f"sha256:{digest.hexdigest()}"}
+        return {**lies, "shards/digest": f"sha256:{tar.sample.hexdigest()}"}
 
     def _tar(self, coming: int) -> _OpenTar:
         tar = self._open
@@ -181,21 +161,21 @@ class _Tars:
 
 class _OpenTar:
     def __init__(self, path: Path) -> None:
-        self.path, self.samples, self._hash = path, 0, hashlib.sha256()
-        self.also: Callable[[bytes | memoryview], None] = self._hash.update
+        self.path, self.samples = path, 0
+        self._whole, self.sample = hashlib.sha256(), hashlib.sha256()
+        """Of all bytes; and of those since the one who writes has begun a sample."""
         self.file = path.open("wb")
         self.writer = TarWriter(self._write)
 
     def _write(self, data: bytes | memoryview) -> None:
-        self._hash.update(data)
-        self.also(data)
+        self._whole.update(data)
+        self.sample.update(data)
         self.file.write(data)
 
     def finish(self) -> ShardFile:
-        self.also = lambda _: None
         size = self.writer.finish()
         self.file.close()
-        return ShardFile(name=self.path.name, size=size, digest=f"sha256:{self._hash.hexdigest()}", rows=self.samples)
+        return ShardFile(name=self.path.name, size=size, digest=f"sha256:{self._whole.hexdigest()}", rows=self.samples)
 
 
 @contextlib.contextmanager

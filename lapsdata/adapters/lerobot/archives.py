@@ -10,6 +10,7 @@ from lapsdata.errors import CorruptDataError, LapsError, Problem, spans_told
 from lapsdata.formats._shards_files import shard_name
 from lapsdata.provenance import path_digest
 from lapsdata.schema import EpisodeShards
+from lapsdata.storage.archive_path import FilePart
 from lapsdata.storage.atomic import storage_errors
 from lapsdata.storage.parquet_rows import read_parquet
 from lapsdata.storage.sealed_json import read_sealed_json
@@ -96,6 +97,5 @@ def changed_episodes(root: Path) -> dict[int, list[int]]:
 
 
 def _digest(path: Path, offset: int, nbytes: int) -> str:
-    with storage_errors(path, "read"), path.open("rb") as file:
-        file.seek(offset)
-        return f"sha256:{hashlib.sha256(file.read(nbytes)).hexdigest()}"
+    with storage_errors(path, "read"), FilePart(path, offset, nbytes) as part:
+        return f"sha256:{hashlib.file_digest(part, 'sha256').hexdigest()}"

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
-from lapsdata.adapters.lerobot._out_expected import expect_rows
+from lapsdata.adapters.lerobot._out_expected import expect_cameras, expect_rows
 from lapsdata.adapters.lerobot._out_meta import CHUNK, DATA_MB, VIDEO_MB, told_of, write_info, write_meta
 from lapsdata.adapters.lerobot._out_modality import write_modality
 from lapsdata.adapters.lerobot._out_rows import episode_tables, rows_beside, write_rows_v2, write_rows_v3
-from lapsdata.adapters.lerobot._out_shards import expect_cameras, pack
+from lapsdata.adapters.lerobot._out_shards import pack
 from lapsdata.adapters.lerobot._out_stats import NO_STATS, QUANTILES, SetStats, set_stats, told_stats
 from lapsdata.adapters.lerobot._out_videos import VideoCounts, copy_whole, cut_videos, join_videos
 from lapsdata.adapters.lerobot.archives import check_archives
@@ -261,7 +261,7 @@ def _of_videos(counts: VideoCounts) -> Problems:
     """Say what became of the videos."""
     found = Problems()
     encoded, where = len(counts.encoded), "videos"
-    if counts.whole or counts.packets or encoded:
+    if counts.whole or counts.packets:
         message = f"{counts.whole} copied as files, {counts.packets} packet by packet: no frame of these has changed"
         found.add("videos-copied", where, message, severity="info")
     if encoded:
