@@ -84,7 +84,8 @@ def target_format(record: str, to: str | None, path: Path) -> Target:
         got = f"no --to, and the ending {path.suffix!r}"
     if len(fitting) == 1:
         return fitting[0]
-    spelled = ", ".join(f"{plugin.name} ({_word(plugin)})" for plugin in known) or "none"
+    names = [plugin.name if _word(plugin) == plugin.name else f"{plugin.name} ({_word(plugin)})" for plugin in known]
+    spelled = ", ".join(names) or "none"
     message = f"expected one of the formats of {record}, {spelled}, got {got}"
     usual = {"tracks": "zarr", "episodes": "lerobot-3.0"}.get(record)
     fix = f"name it: --to {usual}" if usual else f"{record} can be written as these alone"

@@ -259,8 +259,8 @@ def _edit(
     if episodes is None and without is None and not any((drop, rename, actions, rotation)):
         return None
     return EpisodesEdit(
-        episodes=episodes,
-        without_episodes=without,
+        episodes=_spans(episodes, "--episodes"),
+        without_episodes=_spans(without, "--without-episodes"),
         drop=tuple(drop),
         rename=_pairs(rename, "--rename", "OLD=NEW", ".+"),
         actions=_pairs(actions, "--actions", "PART=relative, PART=delta or PART=absolute", _SENSE),
@@ -270,6 +270,7 @@ def _edit(
 
 _SENSE = r"absolute|(relative|delta)(:.+)?"
 _FORMS = r"(\w+:)?\w+"
+_SPANS = r"\s*(\d*:\d*|\d+)(\s*,\s*(\d*:\d*|\d+))*\s*"
 
 
 def _pairs(given: list[str], option: str, wanted: str, form: str) -> dict[str, str]:
@@ -281,6 +282,12 @@ def _pairs(given: list[str], option: str, wanted: str, form: str) -> dict[str, s
     if len(found) < len(pairs):
         raise typer.BadParameter("expected each name once, got one twice", param_hint=option)
     return found
+
+
+def _spans(text: str | None, option: str) -> str | None:
+    if text is not None and not re.fullmatch(_SPANS, text):
+        raise typer.BadParameter(f"expected numbers of episodes, as 0:50,60, got {text!r}", param_hint=option)
+    return text
 
 
 def _round(text: str | None) -> float | Literal["none"] | None:

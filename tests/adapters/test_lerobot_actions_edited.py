@@ -235,7 +235,10 @@ def test_sets_that_are_merged_have_actions_alike(tmp_path: Path, sense: str, oth
         edit_sets([tmp_path / "c", tmp_path / "d"], tmp_path / "e", None, EpisodesEdit())
         assert parts_of(tmp_path / "e") == parts_of(tmp_path / "c")
     else:
-        with pytest.raises(SchemaError, match=r"expected float32 \(4,\), 0:4 delta from observation.state 0:4 as in"):
+        message = (
+            r"expected float32 \(4,\), 0:4 delta from observation.state 0:4 as in.*; bring one of them to the other"
+        )
+        with pytest.raises(SchemaError, match=message):
             edit_sets([tmp_path / "c", two], tmp_path / "e", None, EpisodesEdit())
     edit_sets([one, two], tmp_path / "f", None, EpisodesEdit(actions={"action": sense}))
     np.testing.assert_array_equal(stored(tmp_path / "f", "action")[:ROWS], stored(tmp_path / "c", "action"))

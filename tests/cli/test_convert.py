@@ -204,7 +204,8 @@ def test_actions_become_steps_and_places_again(inside: Inside, tmp_path: Path) -
         (("--rotation", "action=rpy:"), "expected PART=rotation_6d or PART=quaternion_xyzw:rotation_6d, got"),
         (("--rotation", "action=matrix"), "say how it is stored: PART=quaternion_xyzw:rotation_6d"),
         (("--actions", "action=delta", "--split-every", "2s"), "pieces of videos need none of the other options"),
-        (("--episodes", "1-3"), "episodes: "),
+        (("--episodes", "1-3"), "expected numbers of episodes, as 0:50,60, got '1-3'"),
+        (("--without-episodes", ""), "expected numbers of episodes, as 0:50,60, got ''"),
         (("--episodes", "1", "--split-every", "2s"), "pieces of videos need none of the other options"),
     ],
 )
@@ -213,6 +214,12 @@ def test_words_of_edits_that_cannot_be(inside: Inside, tmp_path: Path, words: tu
     done = inside("convert", "all", "a", *words)
     assert done.returncode != 0
     assert told in " ".join(done.stderr.replace("│", " ").split())
+
+
+def test_targets_are_named_once_each(inside: Inside, tmp_path: Path) -> None:
+    write_lerobot(tmp_path / "all")
+    done = inside("convert", "all", "new")
+    assert "lerobot-2.0, lerobot-2.1" in done.stderr
 
 
 def test_a_rate_means_nothing_to_a_set_of_lerobot(inside: Inside, tmp_path: Path) -> None:

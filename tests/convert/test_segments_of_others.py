@@ -114,7 +114,7 @@ def test_what_means_nothing_is_refused(tmp_path: Path) -> None:
         SchemaError, match="gap_label: expected none with segments_parquet, got one: segments may leave"
     ):
         convert(SAMPLES / "rttm", tmp_path / "out.parquet", gap_label="x")
-    with pytest.raises(UnknownFormatError, match=r"laps_segments \(laps_segments\), mstcn \(mstcn\), got --to text"):
+    with pytest.raises(UnknownFormatError, match=r"laps_segments, mstcn, got --to text"):
         convert(tmp_path / "one.parquet", tmp_path / "out", to="text")
     with pytest.raises(UnknownFormatError, match=r"expected one of the formats of tracks, .* got --to mstcn"):
         convert(tmp_path / "clip.h5", tmp_path / "out", to="mstcn")

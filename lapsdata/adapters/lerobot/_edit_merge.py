@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from lapsdata.adapters.lerobot.info import INFO
 from lapsdata.adapters.lerobot.modality import MODALITY
 from lapsdata.errors import Problems, SchemaError
 from lapsdata.schema import Task
+from lapsdata.schema.episodes import StepKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,13 +44,22 @@ def expect_alike(sets: Sequence[LeRobotSet], names: Names, modalities: Sequence[
             wanted, got = told[0].get(key, "none"), said.get(key, "none")
             if wanted != got:
                 message = f"expected {wanted} as in {sets[0].root}, got {got}"
-                fix = "leave it out, or rename it, with --drop and --rename" if ": " in key else None
-                found.add("unlike-sets", f"{other.root / INFO}: {key}", message, fix)
+                found.add("unlike-sets", f"{other.root / INFO}: {key}", message, _remedy(key, wanted, got))
     for other, parts in zip(sets[1:], modalities[1:], strict=True):
         if parts != modalities[0]:
             message = f"expected the same names of parts as in {sets[0].root}, got others"
             found.add("unlike-sets", str(other.root / MODALITY), message, "make the files alike")
     found.raise_as(SchemaError)
+
+
+def _remedy(key: str, wanted: str, got: str) -> str | None:
+    if ": " not in key:
+        return None
+    if "none" not in (wanted, got) and any(
+        f" {sense}" in said for sense in get_args(StepKind) for said in (wanted, got)
+    ):
+        return "bring one of them to the other's actions first, with --actions"
+    return "leave it out, or rename it, with --drop and --rename"
 
 
 def _told(one: LeRobotSet, names: Names) -> dict[str, str]:
