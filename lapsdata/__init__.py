@@ -5,8 +5,9 @@ The names below are loaded when first used, so that importing the package costs 
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
+
+from lapsdata.first_use import first_use
 
 if TYPE_CHECKING:
     from lapsdata.containers import Boxes, Energies, Segments, Tokens, Tracks
@@ -78,17 +79,10 @@ _HOMES = {
     ),
     "lapsdata.timebase": ("FrameRate", "FrameSpan"),
 }
-_HOME = {name: module for module, names in _HOMES.items() for name in names}
-
 
 if not TYPE_CHECKING:
     # A checker that saw this would take every name for one of ours; it reads the imports above instead.
-    def __getattr__(name: str) -> object:
-        if name not in _HOME:
-            raise AttributeError(f"module 'lapsdata' has no attribute '{name}'; it has {', '.join(__all__)}")
-        value = getattr(importlib.import_module(_HOME[name]), name)
-        globals()[name] = value
-        return value
+    __getattr__ = first_use(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:

@@ -14,13 +14,15 @@ import numpy as np
 
 from lapsdata import console
 from lapsdata._repair._report import Repaired
-from lapsdata.adapters.lerobot.archives import changed_episodes
+from lapsdata.adapters.lerobot._out_stats import NO_STATS
+from lapsdata.adapters.lerobot.archives import changed_beside, changed_episodes, read_seal
 from lapsdata.adapters.lerobot.converting import write_set
-from lapsdata.adapters.lerobot.info import INFO
+from lapsdata.adapters.lerobot.info import INFO, SHARDS
 from lapsdata.adapters.lerobot.layout import numbers_of
 from lapsdata.adapters.lerobot.modality import MODALITY
 from lapsdata.adapters.lerobot.reading import read_set
 from lapsdata.adapters.lerobot.recorder import RECORDING, recorded_target
+from lapsdata.adapters.lerobot.stats import stated_stats
 from lapsdata.adapters.lerobot.tables import find_table
 from lapsdata.errors import CorruptDataError, LapsError, Problem
 from lapsdata.storage.episode_rows import EpisodeRows
@@ -37,13 +39,16 @@ __all__ = ["is_episodes", "repair_episodes"]
 
 
 def is_episodes(path: Path) -> bool:
-    """Say whether a folder is a data set of LeRobot, finished or not."""
-    return (path / INFO).is_file() or (path / RECORDING).is_file()
+    """Say whether a folder is a data set of LeRobot, finished or not, or was one."""
+    return any((path / name).is_file() for name in (INFO, RECORDING, SHARDS))
 
 
 def repair_episodes(place: Path, format: str, goal: Path | None, keep: Keep) -> Repaired:
     """Save what is verified of a data set, in the version that it has or was to become; see `repair`."""
     unfinished = (place / RECORDING).is_file()
+    if not (place / INFO).is_file() and not unfinished:
+        message = f"expected {INFO}, which says what the archives hold, got none"
+        raise CorruptDataError(Problem("no-info", str(place / INFO), message, "take it from a copy"))
     if not (place / INFO).is_file():
         message = "expected an episode at least, got a recording that was ended in its first one"
         raise CorruptDataError(Problem("no-episodes", str(place), message, "record it again"))
@@ -52,7 +57,8 @@ def repair_episodes(place: Path, format: str, goal: Path | None, keep: Keep) -> 
     numbers = np.array(list(sound), np.int64)
     good = np.array(list(sound.values()), bool)
     saved = numbers[good if keep == "all" else np.logical_and.accumulate(good)]
-    notes = tuple(_notes(place, found, unfinished=unfinished))
+    beside = _beside(found)
+    notes = (*_notes(place, found, unfinished=unfinished), *beside)
     report = Repaired(
         place,
         format,
@@ -64,13 +70,14 @@ def repair_episodes(place: Path, format: str, goal: Path | None, keep: Keep) -> 
         first_bad=first_bad,
         notes=notes,
     )
-    if not report.lost and not unfinished:
+    cut = any(note.code == "cut-line" for note in found.notes)
+    if not (report.lost or unfinished or beside or cut):
         return report
     if not len(saved):
         return replace(report, state="beyond-repair")
     if goal is None:
         return replace(report, state="damaged")
-    done = _write(found.only(np.isin(found.episodes.number, saved)), goal)
+    done = _write(found.only(np.isin(found.episodes.number, saved)), goal, stats=found.info.packed or not beside)
     return replace(report, state="repaired", output=goal, notes=(*notes, *done))
 
 
@@ -91,6 +98,19 @@ def _verified(found: LeRobotSet) -> tuple[dict[int, bool], str]:
             first_bad = first_bad or (f"episode {number}: {fault}" if fault else "")
             advance(1)
     return sound, first_bad
+
+
+def _beside(found: LeRobotSet) -> list[Problem]:
+    """Return what is wrong with the files that describe the episodes, which are written anew."""
+    if not found.info.packed:
+        try:
+            for _ in stated_stats(found.root).by_episode():
+                pass
+        except LapsError as error:
+            return [replace(problem, severity="warning") for problem in error.problems]
+        return []
+    told, wrong = read_seal(found.root)
+    return [replace(problem, severity="warning") for problem in (*wrong, *changed_beside(found.root, told))]
 
 
 def _fault(found: LeRobotSet, rows: EpisodeRows, place: int) -> str:
@@ -146,9 +166,9 @@ def _notes(place: Path, found: LeRobotSet, *, unfinished: bool) -> list[Problem]
     return notes
 
 
-def _write(found: LeRobotSet, goal: Path) -> tuple[Problem, ...]:
-    """Write episodes in the version that they have, or were to become."""
-    return write_set(found, goal, _target(found)).notes
+def _write(found: LeRobotSet, goal: Path, *, stats: bool) -> tuple[Problem, ...]:
+    """Write episodes in the version that they have, or were to become; `stats`: with what is said of cameras."""
+    return write_set(found, goal, _target(found), frames=None if stats else NO_STATS).notes
 
 
 def _target(found: LeRobotSet) -> LeRobotTarget:

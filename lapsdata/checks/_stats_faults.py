@@ -57,8 +57,8 @@ _MUCH = 0.1
 """Of the deviation: what a rounding may move normalised values by before it is worth a warning."""
 
 _OTHER_ROWS = _Kind("statistics-of-other-rows", "expected {kinds} of the rows, got others")
-_UNLIKE = _Kind("wrong-statistics", "expected {kinds} with one number for each of the feature, got others")
-_VOID = _Kind("wrong-statistics", "expected {kinds} of finite numbers, got null, NaN or infinity")
+_UNLIKE = _Kind("wrong-statistics", "expected {kinds} with one number for each of the feature, got others", "error")
+_VOID = _Kind("wrong-statistics", "expected {kinds} of finite numbers, got null, NaN or infinity", "error")
 
 
 @dataclass
@@ -107,7 +107,7 @@ class StatsFaults:
         """Note what becomes of what is stated of the rows of an episode, or of all; see `Tally.verdicts`."""
         told, moments = tally.told, tally.moments
         for name, kind, count in told.unlike:
-            self._note(_UNLIKE, where, episode, [name], kind, worst=f"{kind} of {name}: got {count}")
+            self._note(_UNLIKE, where, episode, [name], kind, worst=f"{kind} of {name}: got {count or 'none'}")
         for kind, void in told.void.items():
             lost = void & (moments.count > 0)
             if lost.any():

@@ -12,7 +12,7 @@ from lapsdata.checks._stats_numbers import Numbers
 from lapsdata.checks._stats_turns import Turns
 from lapsdata.checks._stats_verdicts import Tally
 from lapsdata.errors import LapsError, Problem, listed, spans_told
-from lapsdata.schema.feature_stats import QUANTILES
+from lapsdata.schema.feature_stats import MOMENTS, QUANTILES
 from lapsdata.transforms.episode_stats import Moments
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ class StatsCheck:
         self._sums = {kind: np.zeros(self._numbers.count) for kind in QUANTILES}
         self._turns = Turns(stated.by_episode(), frozenset(episodes.number.tolist()))
         self._said: Counter[str] = Counter()
+        self._kinds: Counter[tuple[str, str]] = Counter()
         self._read, self._broken = 0, False
         self._others: list[Problem] = []
 
@@ -116,6 +117,7 @@ class StatsCheck:
             return
         self._read += 1
         self._said.update(list(stated or ()))
+        self._kinds.update((name, kind) for name, said in (stated or {}).items() for kind in said)
         with np.errstate(over="ignore", invalid="ignore"):
             for kind, total in self._sums.items():
                 total += one.moments.rows * one.told.values[kind]
@@ -152,7 +154,9 @@ class StatsCheck:
             message = f"expected statistics of columns of the rows, got those of {listed(strange, 12)}"
             fix = "take them out, or bring the columns"
             found.append(_info("statistics-of-no-column", self._where, message, fix))
-        without = [name for name in self._floats if name not in self._compared]
+        # What is said of each episode is said of all rows too where such statistics are there at all.
+        told = set(self._stated.of_all) or set(self._compared)
+        without = [name for name in self._floats if name not in told]
         if without:
             message = f"expected statistics of each feature, got none of {listed(without, 12)}"
             found.append(_info("no-statistics", self._where, message, _TAKE))
@@ -160,6 +164,22 @@ class StatsCheck:
         if some and not self._broken:
             message = f"expected statistics of each episode, got those of some for {listed(some, 12)}"
             found.append(_info("no-statistics", self._by_episode_in, message, _TAKE))
+        return [*found, *self._of_kinds()]
+
+    def _of_kinds(self) -> list[Problem]:
+        """Tell which features lack one of the statistics that are normalised with, of all rows or of an episode."""
+        of_all = Counter((name, kind) for name, said in self._stated.of_all.items() for kind in said)
+        named = [name for name in self._floats if name in self._stated.of_all] if self._whole else []
+        each = [name for name in self._floats if 0 < self._said[name] == self._read and not self._broken]
+        found = []
+        for where, names, said, times in (
+            (self._where, named, of_all, 1),
+            (self._by_episode_in, each, self._kinds, self._read),
+        ):
+            lacking = {kind: [name for name in names if said[name, kind] < times] for kind in MOMENTS}
+            if told := [f"{kind} of {listed(some, 6)}" for kind, some in lacking.items() if some]:
+                message = f"expected {', '.join(MOMENTS)} of each feature, got no {'; no '.join(told)}"
+                found.append(Problem("lacking-statistics", where, message, _TAKE, "warning"))
         return found
 
     def _of_turns(self) -> list[Problem]:

@@ -178,7 +178,16 @@ def _shown_rows(
             faults.add(number, "more-frames", where, message, "see whether rows were lost", "warning")
         apart = times - (facts.frame_s[first : first + count] - start_s)
         offset = float(np.median(apart))
-        if np.abs(apart - offset).max() > TIME_TOLERANCE_S:
+        bare = _without_frame(times, facts.frame_s - start_s)
+        if np.abs(apart - offset).max() > TIME_TOLERANCE_S and bare.any():
+            at = int(np.argmax(bare))
+            message = (
+                f"expected a frame at the time of each of {count} rows, got none for {int(bare.sum())}, first of row "
+                f"{at} at {times[at]:.4g} s"
+            )
+            fix = "encode the video at the rate of the rows, or with a frame at the time of each"
+            faults.add(number, "rows-without-frame", where, message, fix)
+        elif np.abs(apart - offset).max() > TIME_TOLERANCE_S:
             at = int(np.argmax(np.abs(apart - offset)))
             message = (
                 f"expected rows and frames to go on together, got row {at} "
@@ -188,6 +197,17 @@ def _shown_rows(
             faults.add(number, "frames-off-rows", where, message, fix, "warning")
         elif frames == count:
             yield SeenEpisode(place, offset)
+
+
+def _without_frame(times: NDArray[np.float64], frame_s: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Say which rows have no frame at their time: bool (R,)."""
+    behind = np.searchsorted(frame_s, times)
+    before, after = np.maximum(behind - 1, 0), np.minimum(behind, len(frame_s) - 1)
+    nearest = np.minimum(np.abs(frame_s[before] - times), np.abs(frame_s[after] - times))
+    # As samples take frames: a quarter of the shortest gap may be between a row and its frame.
+    most = 0.25 * float(np.diff(frame_s).min()) if len(frame_s) > 1 else 0.0
+    away: NDArray[np.bool_] = nearest > max(most, TIME_TOLERANCE_S)
+    return away
 
 
 def _offsets(root: Path, episodes: Episodes, told: dict[str, list[SeenEpisode]]) -> Iterator[Problem]:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from lapsdata.adapters import find_adapter, read_adapted
 from lapsdata.adapters.lerobot.archives import check_archives
-from lapsdata.adapters.lerobot.info import SHARDS
 from lapsdata.checks.episode_frames import check_frames
 from lapsdata.checks.episode_rows import check_rows
 from lapsdata.checks.episode_stats import StatsCheck
@@ -83,7 +82,7 @@ def check_episodes(
     read = check_rows(path, episodes, rows, faults, advance, None if stats is None else stats.add)
     note = f"{len(episodes)} episodes, {read} of {int(episodes.rows.sum())} rows read"
     told: list[Problem] = []
-    if (root / SHARDS).is_file():
+    if adapted.summed:
         good, told = check_archives(root)
         note += f", {good} archives as they were written"
     if episodes.video_files:
@@ -101,7 +100,7 @@ def check_episodes(
         told_last = stats.problems()
     # What the reader saw of the first rows, all rows and frames tell better.
     exact = any(problem.code.startswith("time-offset") for problem in told)
-    better = {(problem.code, problem.where) for problem in faults}
+    better = {(problem.code, problem.where) for problem in (*faults, *told)}
     notes = [
         problem
         for problem in adapted.notes

@@ -30,7 +30,7 @@ def check(
         bool, typer.Option("--decode", help="Of robot episodes: decode their videos, and look for a lag of frames.")
     ] = False,
     rate: Annotated[
-        str | None, typer.Option(help="Of robot episodes that do not say it: rows per second.", metavar="RATE")
+        str | None, typer.Option(help="Of robot episodes in HDF5 that do not say it: rows per second.", metavar="RATE")
     ] = None,
     against: Annotated[
         str | None,

@@ -1,75 +1,101 @@
-"""The contracts: one pydantic record per header, row and sidecar, and their JSON Schemas."""
+"""The contracts: one pydantic record per header, row and sidecar, and their JSON Schemas.
 
-from lapsdata.schema.actions import ActionErrors, ActionKey, ActionResult, ActionRow, ActionRules, KeyErrors
-from lapsdata.schema.ap_scores import ApClass, ApClasses, ApConfidence, ApRow, ApRules, ApScores, EdgeRule, TieRule
-from lapsdata.schema.base import Header, Parent, Provenance, Record, Size, Tool, canonical_json
-from lapsdata.schema.boxes import BoxesHeader, BoxSequence, FrameRange
-from lapsdata.schema.catalog import CatalogField, CatalogHeader, CatalogIndex
-from lapsdata.schema.clusters import (
-    ClusterResult,
-    ClusterRow,
-    ClusterRules,
-    ClusterScores,
-    EncoderTraining,
-    LabelCount,
-    SequenceLengths,
-    TriedCount,
-)
-from lapsdata.schema.drawn import DrawnScore, RowKind
-from lapsdata.schema.energies import EnergiesHeader, EnergiesSeal, EnergyRow, EnergyState
-from lapsdata.schema.episode_shards import EpisodeSample, EpisodeShards
-from lapsdata.schema.episodes import Camera, EpisodesHeader, Feature, Group, StatePart, Task
-from lapsdata.schema.export import RECORDS, check_schemas, export_schemas
-from lapsdata.schema.feature_stats import FeatureStats
-from lapsdata.schema.invariance import (
-    BoundaryShift,
-    CodeAgreement,
-    Equal,
-    InvarianceResult,
-    InvarianceRow,
-    InvarianceRules,
-    InvarianceVideo,
-    ShownFrames,
-    VideoChange,
-)
-from lapsdata.schema.label_scores import LabelledVideo, LabelRow, LabelRules, LabelScores, LengthPolicy, OverlapScore
-from lapsdata.schema.ledger import LedgerRun, LedgerSpan
-from lapsdata.schema.loader import EpochOrder, LoaderState, OrderedSource
-from lapsdata.schema.probe import LeftOutVideo, ProbedGroup, ProbeResult, ProbeRow, ProbeRules
-from lapsdata.schema.recipe import Recipe, StageChoice
-from lapsdata.schema.result import (
-    AboveChance,
-    Bootstrap,
-    BoundaryCounting,
-    BoundaryDeviation,
-    BoundaryEmpty,
-    BoundaryMatching,
-    BoundaryResult,
-    BoundaryRow,
-    BoundaryRules,
-    BoundaryScore,
-    ChanceCorrected,
-    NearestBoundary,
-    PrecisionRecall,
-    ScoredVideo,
-)
-from lapsdata.schema.run import CallingRepository, Package, Run
-from lapsdata.schema.seal_list import SealedArray, SealList
-from lapsdata.schema.segment_clusters import (
-    BackgroundTime,
-    ClusterScope,
-    ScopedGroup,
-    SegmentClusterRow,
-    SegmentClusterRules,
-    SegmentClusterScores,
-)
-from lapsdata.schema.segmentation import RulesProfile, SegmentationResult, TruthClock
-from lapsdata.schema.segments import EndReason, SegmentedVideo, SegmentsHeader
-from lapsdata.schema.shards import ShardSample, ShardsHeader, ShardsManifest
-from lapsdata.schema.step_spec import FieldNormalisation, RotationChange, StepField, StepSpec, TransformName
-from lapsdata.schema.tokens import Tokenizer, TokensHeader
-from lapsdata.schema.tracks import Agreement, Area, BackError, Grid, Measured, TrackQuality, TracksHeader, TracksView
-from lapsdata.schema.video import SourceVideo
+The names below are loaded when first used: building every record takes longer than reading a small file.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lapsdata.first_use import first_use
+
+if TYPE_CHECKING:
+    from lapsdata.schema.actions import ActionErrors, ActionKey, ActionResult, ActionRow, ActionRules, KeyErrors
+    from lapsdata.schema.ap_scores import ApClass, ApClasses, ApConfidence, ApRow, ApRules, ApScores, EdgeRule, TieRule
+    from lapsdata.schema.base import Header, Parent, Provenance, Record, Size, Tool, canonical_json
+    from lapsdata.schema.boxes import BoxesHeader, BoxSequence, FrameRange
+    from lapsdata.schema.catalog import CatalogField, CatalogHeader, CatalogIndex
+    from lapsdata.schema.clusters import (
+        ClusterResult,
+        ClusterRow,
+        ClusterRules,
+        ClusterScores,
+        EncoderTraining,
+        LabelCount,
+        SequenceLengths,
+        TriedCount,
+    )
+    from lapsdata.schema.drawn import DrawnScore, RowKind
+    from lapsdata.schema.energies import EnergiesHeader, EnergiesSeal, EnergyRow, EnergyState
+    from lapsdata.schema.episode_shards import EpisodeSample, EpisodeShards
+    from lapsdata.schema.episodes import Camera, EpisodesHeader, Feature, Group, StatePart, Task
+    from lapsdata.schema.export import RECORDS, check_schemas, export_schemas
+    from lapsdata.schema.feature_stats import FeatureStats
+    from lapsdata.schema.invariance import (
+        BoundaryShift,
+        CodeAgreement,
+        Equal,
+        InvarianceResult,
+        InvarianceRow,
+        InvarianceRules,
+        InvarianceVideo,
+        ShownFrames,
+        VideoChange,
+    )
+    from lapsdata.schema.label_scores import (
+        LabelledVideo,
+        LabelRow,
+        LabelRules,
+        LabelScores,
+        LengthPolicy,
+        OverlapScore,
+    )
+    from lapsdata.schema.ledger import LedgerRun, LedgerSpan
+    from lapsdata.schema.loader import EpochOrder, LoaderState, OrderedSource
+    from lapsdata.schema.probe import LeftOutVideo, ProbedGroup, ProbeResult, ProbeRow, ProbeRules
+    from lapsdata.schema.recipe import Recipe, StageChoice
+    from lapsdata.schema.result import (
+        AboveChance,
+        Bootstrap,
+        BoundaryCounting,
+        BoundaryDeviation,
+        BoundaryEmpty,
+        BoundaryMatching,
+        BoundaryResult,
+        BoundaryRow,
+        BoundaryRules,
+        BoundaryScore,
+        ChanceCorrected,
+        NearestBoundary,
+        PrecisionRecall,
+        ScoredVideo,
+    )
+    from lapsdata.schema.run import CallingRepository, Package, Run
+    from lapsdata.schema.seal_list import SealedArray, SealList
+    from lapsdata.schema.segment_clusters import (
+        BackgroundTime,
+        ClusterScope,
+        ScopedGroup,
+        SegmentClusterRow,
+        SegmentClusterRules,
+        SegmentClusterScores,
+    )
+    from lapsdata.schema.segmentation import RulesProfile, SegmentationResult, TruthClock
+    from lapsdata.schema.segments import EndReason, SegmentedVideo, SegmentsHeader
+    from lapsdata.schema.shards import ShardSample, ShardsHeader, ShardsManifest
+    from lapsdata.schema.step_spec import FieldNormalisation, RotationChange, StepField, StepSpec, TransformName
+    from lapsdata.schema.tokens import Tokenizer, TokensHeader
+    from lapsdata.schema.tracks import (
+        Agreement,
+        Area,
+        BackError,
+        Grid,
+        Measured,
+        TrackQuality,
+        TracksHeader,
+        TracksView,
+    )
+    from lapsdata.schema.video import SourceVideo
 
 __all__ = [
     "RECORDS",
@@ -203,3 +229,110 @@ __all__ = [
     "check_schemas",
     "export_schemas",
 ]
+
+_HOMES = {
+    "lapsdata.schema.actions": ("ActionErrors", "ActionKey", "ActionResult", "ActionRow", "ActionRules", "KeyErrors"),
+    "lapsdata.schema.ap_scores": (
+        "ApClass",
+        "ApClasses",
+        "ApConfidence",
+        "ApRow",
+        "ApRules",
+        "ApScores",
+        "EdgeRule",
+        "TieRule",
+    ),
+    "lapsdata.schema.base": ("Header", "Parent", "Provenance", "Record", "Size", "Tool", "canonical_json"),
+    "lapsdata.schema.boxes": ("BoxesHeader", "BoxSequence", "FrameRange"),
+    "lapsdata.schema.catalog": ("CatalogField", "CatalogHeader", "CatalogIndex"),
+    "lapsdata.schema.clusters": (
+        "ClusterResult",
+        "ClusterRow",
+        "ClusterRules",
+        "ClusterScores",
+        "EncoderTraining",
+        "LabelCount",
+        "SequenceLengths",
+        "TriedCount",
+    ),
+    "lapsdata.schema.drawn": ("DrawnScore", "RowKind"),
+    "lapsdata.schema.energies": ("EnergiesHeader", "EnergiesSeal", "EnergyRow", "EnergyState"),
+    "lapsdata.schema.episode_shards": ("EpisodeSample", "EpisodeShards"),
+    "lapsdata.schema.episodes": ("Camera", "EpisodesHeader", "Feature", "Group", "StatePart", "Task"),
+    "lapsdata.schema.export": ("RECORDS", "check_schemas", "export_schemas"),
+    "lapsdata.schema.feature_stats": ("FeatureStats",),
+    "lapsdata.schema.invariance": (
+        "BoundaryShift",
+        "CodeAgreement",
+        "Equal",
+        "InvarianceResult",
+        "InvarianceRow",
+        "InvarianceRules",
+        "InvarianceVideo",
+        "ShownFrames",
+        "VideoChange",
+    ),
+    "lapsdata.schema.label_scores": (
+        "LabelledVideo",
+        "LabelRow",
+        "LabelRules",
+        "LabelScores",
+        "LengthPolicy",
+        "OverlapScore",
+    ),
+    "lapsdata.schema.ledger": ("LedgerRun", "LedgerSpan"),
+    "lapsdata.schema.loader": ("EpochOrder", "LoaderState", "OrderedSource"),
+    "lapsdata.schema.probe": ("LeftOutVideo", "ProbedGroup", "ProbeResult", "ProbeRow", "ProbeRules"),
+    "lapsdata.schema.recipe": ("Recipe", "StageChoice"),
+    "lapsdata.schema.result": (
+        "AboveChance",
+        "Bootstrap",
+        "BoundaryCounting",
+        "BoundaryDeviation",
+        "BoundaryEmpty",
+        "BoundaryMatching",
+        "BoundaryResult",
+        "BoundaryRow",
+        "BoundaryRules",
+        "BoundaryScore",
+        "ChanceCorrected",
+        "NearestBoundary",
+        "PrecisionRecall",
+        "ScoredVideo",
+    ),
+    "lapsdata.schema.run": ("CallingRepository", "Package", "Run"),
+    "lapsdata.schema.seal_list": ("SealedArray", "SealList"),
+    "lapsdata.schema.segment_clusters": (
+        "BackgroundTime",
+        "ClusterScope",
+        "ScopedGroup",
+        "SegmentClusterRow",
+        "SegmentClusterRules",
+        "SegmentClusterScores",
+    ),
+    "lapsdata.schema.segmentation": ("RulesProfile", "SegmentationResult", "TruthClock"),
+    "lapsdata.schema.segments": ("EndReason", "SegmentedVideo", "SegmentsHeader"),
+    "lapsdata.schema.shards": ("ShardSample", "ShardsHeader", "ShardsManifest"),
+    "lapsdata.schema.step_spec": ("FieldNormalisation", "RotationChange", "StepField", "StepSpec", "TransformName"),
+    "lapsdata.schema.tokens": ("Tokenizer", "TokensHeader"),
+    "lapsdata.schema.tracks": (
+        "Agreement",
+        "Area",
+        "BackError",
+        "Grid",
+        "Measured",
+        "TrackQuality",
+        "TracksHeader",
+        "TracksView",
+    ),
+    "lapsdata.schema.video": ("SourceVideo",),
+}
+
+
+if not TYPE_CHECKING:
+    # A checker that saw this would take every name for one of ours; it reads the imports above instead.
+    __getattr__ = first_use(__name__, _HOMES)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -6,20 +6,34 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lapsdata.schema.base import Count, Header, Positive, Rate, Record, Text
+from lapsdata.schema.base import Count, Digest, FormatVersion, Header, Positive, Rate, Record, Text
 from lapsdata.schema.episodes import FeatureName
 from lapsdata.schema.shards import ShardFile
 
-__all__ = ["EpisodeSample", "EpisodeShards"]
+__all__ = ["EpisodeSample", "EpisodeShards", "FileBeside"]
+
+
+class FileBeside(Record):
+    """A file of `meta/` that describes the episodes."""
+
+    name: Annotated[Text, Field(min_length=1)]
+    """Its path, seen from `meta`."""
+    size: Count
+    """Bytes."""
+    digest: Digest
+    """Of its bytes."""
 
 
 class EpisodeShards(Header):
     """`meta/shards.json`, sealed: the archives of a data set of which every sample is an episode."""
 
     RECORD: ClassVar[str] = "episode_shards"
+    MINOR: ClassVar[int] = 1
 
     format: Literal["lapsdata.episode_shards"] = "lapsdata.episode_shards"
     """Which format this record belongs to."""
+    format_version: FormatVersion = "1.1"
+    """1.1: the files beside the archives have digests too."""
     cameras: tuple[FeatureName, ...] = ()
     """Cameras whose videos are members `<key>.<camera>.mp4`."""
     episodes: Positive
@@ -28,6 +42,8 @@ class EpisodeShards(Header):
     """Tar archives, in order."""
     catalog: ShardFile
     """`meta/episodes.parquet`: a row for each episode, and where its sample lies."""
+    beside: tuple[FileBeside, ...] = ()
+    """All other files of `meta/`, in order of their names; none are told by version 1.0."""
 
     @model_validator(mode="after")
     def _counts(self) -> Self:

@@ -350,11 +350,51 @@ def test_the_catalog_is_compared_too(shards: Path) -> None:
         changed_episodes(shards)
 
 
-def test_a_record_that_is_damaged_or_gone_is_told(shards: Path) -> None:
-    flip(shards / "meta/shards.json", 40)
+@pytest.mark.parametrize("gone", [False, True])
+def test_without_its_record_archives_are_compared_with_the_catalog(shards: Path, gone: bool, tmp_path: Path) -> None:
+    seal = shards / "meta/shards.json"
+    seal.unlink() if gone else flip(seal, 40)
+    good, (problem,) = check_archives(shards)
+    assert (good, Path(problem.where.split(": ")[0]).name) == (2, "shards.json")
+    assert problem.fix.endswith("lapsdata repair PATH --out FOLDER")
+    assert [note.code for note in read_set(shards).notes if note.severity == "warning"] == ["no-seal"] * gone
+    flip(shards / "shard-000000.tar", lies(shards, 1)["shards/offset"] + 520)
     good, problems = check_archives(shards)
-    assert good == 0
-    assert problems
+    assert (good, len(problems)) == (1, 2)
+    assert problems[1].message.endswith("episodes that are not as they were: 1")
+    assert check_integrity([shards]).items[0].status == "error"
+    with pytest.raises(CorruptDataError, match="episodes that are not as they were: 1"):
+        convert_set(shards, tmp_path / "out", "lerobot-3.0")
+
+
+def test_without_its_record_a_whole_set_is_sealed_anew(shards: Path, tmp_path: Path) -> None:
+    (shards / "meta/shards.json").unlink()
+    assert check_integrity([shards]).items[0].status == "error"
+    assert repair(shards).items[0].state == "damaged"
+    (item,) = repair(shards, tmp_path / "anew").items
+    assert (item.state, item.kept, item.lost) == ("repaired", 3, 0)
+    assert check_integrity([tmp_path / "anew"]).items[0].status == "ok"
+    expect_samples(shards, tmp_path / "anew")
+
+
+@pytest.mark.parametrize("name", ["info.json", "tasks.jsonl", "episodes_stats.jsonl"])
+def test_the_files_beside_are_compared_too(shards: Path, name: str) -> None:
+    path = shards / "meta" / name
+    path.write_text(path.read_text().replace("0", "1", 1) if name != "tasks.jsonl" else path.read_text() + "\n")
+    good, (problem,) = check_archives(shards)
+    assert (good, problem.code, problem.where) == (2, "not-as-written", str(path))
+    told = [one for one in check_integrity([shards]).items[0].problems if one.code == "not-as-written"]
+    assert [one.where for one in told] == [str(path)]
+
+
+def test_without_a_description_the_archives_are_named_as_what_they_are(shards: Path) -> None:
+    (shards / "meta/info.json").unlink()
+    (item,) = check_integrity([shards]).items
+    assert (item.status, item.kind) == ("error", "lerobot")
+    assert "info.json" in item.problems[0].where
+    (item,) = repair(shards).items
+    assert item.state == "beyond-repair"
+    assert item.notes[0].code == "no-info"
 
 
 def test_of_a_cut_archive_what_is_whole_is_read_and_the_rest_is_told(shards: Path) -> None:

@@ -298,6 +298,47 @@ def test_an_import_that_does_not_end_is_ended(tmp_path: Path, monkeypatch: pytes
     assert _imports._try("endless").fault == "it does not come to an end within 1 s"
 
 
+GOOD, BAD, DEADLY = "__version__ = '1'\n", "import first_of_them\nraise OSError('torn')\n", "import os; os.abort()\n"
+# Fails beside the other alone.
+SHY = "import sys\nif 'first_of_them' in sys.modules: raise OSError('crowded')\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "fault", "tries"),
+    [
+        (GOOD, None, [3]),
+        (SHY, None, [3, 1]),
+        (BAD, "OSError: torn", [3, 1]),
+        (DEADLY, "it ends the process (signal 6)", [3, 1, 1, 1]),
+    ],
+    ids=["sound", "shy", "broken", "deadly"],
+)
+def test_one_process_serves_as_long_as_all_is_well(
+    code: str, fault: str | None, tries: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lapsdata.checks import _imports
+
+    plain, asked = _imports._tried, []
+
+    def counted(*modules: str) -> list[Import] | str:
+        asked.append(len(modules))
+        return plain(*modules)
+
+    (tmp_path / "first_of_them.py").write_text(GOOD)
+    (tmp_path / "second_of_them.py").write_text(code)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(_imports, "MODULES", {"first": "first_of_them", "second": "second_of_them"})
+    # What is absent harms nobody, and need not be tried again.
+    monkeypatch.setattr(_imports, "OPTIONAL", {"third": "third_of_them"})
+    monkeypatch.setattr(_imports, "_tried", counted)
+    found = try_imports()
+    assert list(found) == ["first", "second", "third"]
+    assert found["first"] == Import("1")
+    assert found["second"].fault == fault
+    assert found["third"].absent
+    assert asked == tries
+
+
 @pytest.mark.parametrize("package", ["numpy", "pydantic"])
 def test_the_command_outlives_a_package_that_kills_whoever_imports_it(tmp_path: Path, package: str) -> None:
     (tmp_path / f"{package}.py").write_text("import os; os.abort()")

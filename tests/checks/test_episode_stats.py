@@ -270,17 +270,17 @@ def test_numbers_that_never_change_are_told_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "code", "severity", "message"),
     [
-        (lambda one: one.update(mean=[1.0, 2.0]), "wrong-statistics", "warning", "; worst: mean of action: got 2"),
+        (lambda one: one.update(mean=[1.0, 2.0]), "wrong-statistics", "error", "; worst: mean of action: got 2"),
         (
             lambda one: one.update(q99=[[1.0], [2.0, 3.0]]),
             "wrong-statistics",
-            "warning",
+            "error",
             "expected q99 with one number",
         ),
-        (lambda one: one.update(std="wide"), "wrong-statistics", "warning", "; worst: std of action: got 0"),
-        (lambda one: one["max"].__setitem__(1, None), "wrong-statistics", "warning", "expected max of finite numbers"),
-        (lambda one: one["min"].__setitem__(0, np.nan), "wrong-statistics", "warning", "got null, NaN or infinity"),
-        (lambda one: one["std"].__setitem__(0, np.inf), "wrong-statistics", "warning", "expected std of finite"),
+        (lambda one: one.update(std="wide"), "wrong-statistics", "error", "; worst: std of action: got none"),
+        (lambda one: one["max"].__setitem__(1, None), "wrong-statistics", "error", "expected max of finite numbers"),
+        (lambda one: one["min"].__setitem__(0, np.nan), "wrong-statistics", "error", "got null, NaN or infinity"),
+        (lambda one: one["std"].__setitem__(0, np.inf), "wrong-statistics", "error", "expected std of finite"),
         (lambda one: one.update(count=[154]), "statistics-of-other-rows", "warning", "154, and 155 rows are there"),
         (lambda one: one["max"].__setitem__(0, 1e300), "statistics-not-of-rows", "error", "states 1e+300, rows have"),
     ],
@@ -311,6 +311,34 @@ def test_columns_without_statistics_and_statistics_without_columns(tmp_path: Pat
     assert "got those of 'effort'" in strange.message
     assert (without.code, without.severity) == ("no-statistics", "info")
     assert "got none of 'action'" in without.message
+
+
+@pytest.mark.parametrize("version", ["v2.0", "v3.0"])
+def test_a_kind_that_a_feature_lacks_is_told(tmp_path: Path, version: str) -> None:
+    root = write_lerobot(tmp_path / "set", version=version, lengths=LENGTHS)
+    retell(root, lambda told: [told["action"].pop(kind) for kind in ("std", "q99") if kind in told["action"]])
+    found = only(root)
+    assert (found.code, found.severity, found.where) == ("lacking-statistics", "warning", f"{root}/meta/stats.json")
+    assert found.message == "expected min, max, mean, std of each feature, got no std of 'action'"
+
+
+def test_a_kind_that_one_episode_lacks_is_told(tmp_path: Path) -> None:
+    root = write_lerobot(tmp_path / "set", lengths=LENGTHS)
+    path = root / "meta/episodes_stats.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    del lines[1]["stats"]["action"]["min"]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    found = only(root)
+    assert (found.code, found.where) == ("lacking-statistics", str(path))
+    assert found.message.endswith("got no min of 'action'")
+
+
+def test_a_feature_of_which_nothing_is_said_of_all_rows_is_told(tmp_path: Path) -> None:
+    root = write_lerobot(tmp_path / "set", version="v3.0", lengths=LENGTHS)
+    retell(root, lambda told: told.pop("action"))
+    found = only(root)
+    assert (found.code, found.where) == ("no-statistics", f"{root}/meta/stats.json")
+    assert "got none of 'action'" in found.message
 
 
 def test_no_statistics_at_all(tmp_path: Path) -> None:

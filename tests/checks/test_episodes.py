@@ -284,7 +284,10 @@ def test_offsets_that_differ_from_episode_to_episode(tmp_path: Path) -> None:
 def test_frames_that_run_at_another_rate_than_rows(tmp_path: Path) -> None:
     root = write_lerobot(tmp_path / "set", videos=True)
     shorten(root, 1, 6, step_s=0.05)
-    assert codes(root) == ["rate-differs", "frames-off-rows"]
+    assert codes(root) == ["rate-differs", "rows-without-frame"]
+    found = checked(root).problems[1]
+    assert found.severity == "error"
+    assert "expected a frame at the time of each of 6 rows, got none for 3, first of row 3 at 0.3 s" in found.message
 
 
 def test_frames_of_one_episode_among_others(tmp_path: Path) -> None:
@@ -430,7 +433,7 @@ def test_frames_too_few_or_too_many_everywhere_are_one_problem(tmp_path: Path, f
     assert found.message.endswith("; alike in 3 episodes: 0-1, 3")
 
 
-@pytest.mark.parametrize(("moved_s", "word"), [(0.03, "before"), (-0.03, "behind")])
+@pytest.mark.parametrize(("moved_s", "word"), [(0.01, "before"), (-0.01, "behind")])
 def test_one_frame_that_is_not_where_its_row_is(tmp_path: Path, moved_s: float, word: str) -> None:
     root = write_lerobot(tmp_path / "set", videos=True)
     retell(root, lambda told: told["features"][CAMERA]["info"].pop("video.fps"))
@@ -441,7 +444,7 @@ def test_one_frame_that_is_not_where_its_row_is(tmp_path: Path, moved_s: float, 
     write_video(video_of(root, 1), [drawn_frame(1, row) for row in range(6)], times, overwrite=True)
     found = next(problem for problem in checked(root).problems if problem.code == "frames-off-rows")
     assert found.severity == "warning"
-    assert found.message.startswith("episode 1: expected rows and frames to go on together, got row 3 0.03 s " + word)
+    assert found.message.startswith("episode 1: expected rows and frames to go on together, got row 3 0.01 s " + word)
 
 
 def test_a_video_whose_other_episodes_are_not_listed_is_cut_by_time(tmp_path: Path) -> None:

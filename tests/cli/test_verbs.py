@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import lapsdata as front_door
+from lapsdata.checks import doctor
+from lapsdata.checks._imports import MODULES, OPTIONAL, Import
 from lapsdata.checks.doctor import diagnose
 from lapsdata.errors import Problem
 from lapsdata.schema import RECORDS
@@ -21,6 +23,13 @@ if TYPE_CHECKING:
     Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
+@pytest.fixture
+def imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every package import: to try each takes seconds, and `tests/checks` does."""
+    monkeypatch.setattr(doctor, "try_imports", lambda: {name: Import("1") for name in (*MODULES, *OPTIONAL)})
+
+
+@pytest.mark.usefixtures("imported")
 def test_doctor_tells_every_finding(lapsdata: Run) -> None:
     done = lapsdata("doctor")
     names = [line.split()[1] for line in done.stdout.splitlines()[1:]]
@@ -28,8 +37,10 @@ def test_doctor_tells_every_finding(lapsdata: Run) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_doctor_as_json_tells_a_warning_as_a_record(lapsdata: Run) -> None:
-    done = lapsdata("doctor", "--json", HDF5_USE_FILE_LOCKING="FALSE")
+@pytest.mark.usefixtures("imported")
+def test_doctor_as_json_tells_a_warning_as_a_record(inside: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HDF5_USE_FILE_LOCKING", "FALSE")
+    done = inside("doctor", "--json")
     document = json.loads(done.stdout)
     assert document["status"] == "warning"
     assert [problem["code"] for problem in document["problems"]] == ["no-file-locking"]

@@ -11,6 +11,8 @@ import pytest
 from lapsdata._repair import repair
 from lapsdata.adapters.lerobot.reading import read_set
 from lapsdata.adapters.lerobot.recorder import EpisodeWriter
+from lapsdata.checks.integrity import check_integrity
+from lapsdata.errors import SchemaError
 from lapsdata.storage.episode_rows import EpisodeRows
 from lapsdata.testing.episode_sets import CAMERA, drawn_frame, episode_rows, write_lerobot
 from lapsdata.video.writer import write_video
@@ -125,6 +127,57 @@ def test_a_recording_that_was_killed_becomes_what_it_was_to_be(tmp_path: Path, t
     expect_rows(tmp_path / "b", [0, 1])
     assert read_set(tmp_path / "b", strict=True).version == version
     assert repair(tmp_path / "b").items[0].state == "whole"
+
+
+def test_a_list_whose_last_line_is_cut_loses_that_episode_alone(tmp_path: Path) -> None:
+    root = write_lerobot(tmp_path / "a", version="v2.1", lengths=LENGTHS, videos=True)
+    path = root / "meta/episodes.jsonl"
+    path.write_bytes(path.read_bytes()[:-9])
+    assert "cut-line" in [note.code for note in read_set(root).notes]
+    with pytest.raises(SchemaError, match="got a line that is cut"):
+        read_set(root, strict=True)
+    [saved] = repair(root, tmp_path / "b").items
+    assert "cut-line" in [note.code for note in saved.notes]
+    expect_rows(tmp_path / "b", [0, 1])
+
+
+def test_a_line_that_is_cut_before_others_is_no_end_of_a_list(tmp_path: Path) -> None:
+    root = write_lerobot(tmp_path / "a", version="v2.1", lengths=LENGTHS)
+    path = root / "meta/episodes.jsonl"
+    first, *rest = path.read_text().splitlines(keepends=True)
+    path.write_text("".join([first[:-9] + "\n", *rest]))
+    with pytest.raises(SchemaError, match="line 1: expected a JSON object"):
+        read_set(root)
+
+
+def test_an_episode_without_a_row_costs_itself_alone(tmp_path: Path) -> None:
+    root = write_lerobot(tmp_path / "a", version="v2.1", lengths=LENGTHS, videos=True)
+    path = root / "meta/episodes.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    lines[1]["length"] = 0
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    found = read_set(root)
+    assert found.episodes.number.tolist() == [0, 2]
+    [note] = [note for note in found.notes if note.code == "empty-episodes"]
+    assert note.message == "expected a row at least in each episode, got none in 1: left out"
+    [saved] = repair(root, tmp_path / "b", keep="all").items
+    assert (saved.kept, saved.lost) == (2, 1)
+    assert read_set(tmp_path / "b", strict=True).episodes.rows.tolist() == [LENGTHS[0], LENGTHS[2]]
+    for line in lines:
+        line["length"] = 0
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with pytest.raises(SchemaError, match="got none in 0-2"):
+        read_set(root)
+
+
+def test_statistics_that_cannot_be_read_are_made_anew(tmp_path: Path) -> None:
+    root = write_lerobot(tmp_path / "a", version="v2.1", lengths=LENGTHS)
+    path = root / "meta/episodes_stats.jsonl"
+    path.write_text(path.read_text()[:-30] + "\n")
+    assert repair(root).items[0].state == "damaged"
+    [saved] = repair(root, tmp_path / "b").items
+    assert (saved.state, saved.kept, saved.lost) == ("repaired", 3, 0)
+    assert check_integrity([tmp_path / "b"]).items[0].status == "ok"
 
 
 def test_a_recording_without_an_episode_is_beyond_repair(tmp_path: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -14,6 +16,9 @@ from lapsmodels.stages.track_options import TrackOptions
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from lapsdata.containers import Segments
+    from lapsdata.schema.result import BoundaryResult
 
 
 @pytest.fixture(scope="session")
@@ -38,6 +43,26 @@ def noise_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
     frames = [np.ascontiguousarray(np.repeat(picture[:, 40 - i : 168 - i, None], 3, axis=2)) for i in range(24)]
     write_video(path, frames, np.arange(24) / 10)
     return path
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write a dot and what it is of for each picture of a report: drawing is half of a short run.
+
+    Whether pictures show what is there is asked in `test_report_stage` and in `tests/report`.
+    """
+    from lapsdata.stages import report
+
+    plain = cv2.imencode(".png", np.zeros((4, 6, 3), np.uint8))[1].tobytes()
+
+    def timeline(video: str, segments: Segments, energies: Any, truth: Segments | None, **look: Any) -> bytes:
+        return plain + json.dumps([video, segments.start_s.tolist(), len(energies), truth is None, look]).encode()
+
+    def curve(scores: BoundaryResult, **look: Any) -> bytes:
+        return plain + json.dumps([scores.truth_digest, look]).encode()
+
+    monkeypatch.setattr(report, "timeline_png", timeline)
+    monkeypatch.setattr(report, "tolerance_curve_png", curve)
 
 
 @pytest.fixture

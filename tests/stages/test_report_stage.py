@@ -68,11 +68,10 @@ def segments(names: tuple[str, ...] = NAMES, *, parents: Any = (), first_s: floa
     )  # fmt: skip
 
 
-@pytest.fixture
-def given(tmp_path: Path) -> dict[str, Any]:
-    """Files of a job that fit together: segments, two energies, a truth of two of the videos, scores."""
-    folder = tmp_path / "given"
-    folder.mkdir()
+@pytest.fixture(scope="module")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files of `given`: to draw their scores by chance takes longer than most of the tests."""
+    folder = tmp_path_factory.mktemp("made")
     formats.write(folder / "energies.jsonl", energies())
     formats.write(folder / "means.jsonl", energies(mode="velocity_mean"))
     made = segments(parents=[parent("energies", folder / "energies.jsonl")])
@@ -84,6 +83,14 @@ def given(tmp_path: Path) -> dict[str, Any]:
         provenance=sample_provenance().model_copy(update={"parents": (parent("segments", folder / "found.parquet"),)}),
     )  # fmt: skip
     write_sealed_json(folder / "scores.json", sample_scores(result))
+    return folder
+
+
+@pytest.fixture
+def given(made_once: Path, tmp_path: Path) -> dict[str, Any]:
+    """Files of a job that fit together: segments, two energies, a truth of two of the videos, scores."""
+    folder = tmp_path / "given"
+    shutil.copytree(made_once, folder)
     return {
         "segments": folder / "found.parquet",
         "energies": [folder / "energies.jsonl", folder / "means.jsonl"],

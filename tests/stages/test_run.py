@@ -44,6 +44,13 @@ KILLS = 5
 pytestmark = pytest.mark.usefixtures("one_process")
 
 
+@pytest.fixture(autouse=True)
+def _drawn_where_it_counts(request: pytest.FixtureRequest) -> None:
+    """Draw what is compared with the run of the command, and nothing else."""
+    if "whole" not in request.fixturenames:
+        request.getfixturevalue("undrawn")
+
+
 @pytest.fixture(scope="session")
 def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder of `videos/` and `truth.parquet`."""

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from lapsmodels.stages.run_steps import Pipeline
 
 pytestmark = [
-    pytest.mark.usefixtures("one_process"),
+    pytest.mark.usefixtures("one_process", "undrawn"),
     # Of the set whose rows begin at one period: `frames_of_rows` tells it, and its tests hold that.
     pytest.mark.filterwarnings("ignore:.*time-offset"),
 ]

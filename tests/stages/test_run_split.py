@@ -43,6 +43,13 @@ SAID = "SYNTHETIC: rendered scenes"
 pytestmark = pytest.mark.usefixtures("one_process")
 
 
+@pytest.fixture(autouse=True)
+def _drawn_where_it_counts(request: pytest.FixtureRequest) -> None:
+    """Draw what the command makes, and nothing else."""
+    if "inside" not in request.fixturenames:
+        request.getfixturevalue("undrawn")
+
+
 @pytest.fixture(scope="session")
 def standin(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("standin")

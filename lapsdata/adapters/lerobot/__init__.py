@@ -17,7 +17,7 @@ from lapsdata.adapters._edits import EpisodesEdit
 from lapsdata.adapters.lerobot.converting import TARGETS, convert_set
 from lapsdata.adapters.lerobot.editing import edit_sets
 from lapsdata.adapters.lerobot.from_rows import write_rows
-from lapsdata.adapters.lerobot.info import INFO, read_info
+from lapsdata.adapters.lerobot.info import INFO, SHARDS, read_info
 from lapsdata.adapters.lerobot.reading import read_set
 from lapsdata.adapters.lerobot.stats import read_stats, stated_stats
 from lapsdata.adapters.lerobot.version import tell_version
@@ -39,8 +39,8 @@ __all__ = ["PLUGIN"]
 
 
 def recognises(path: Path) -> str | None:
-    """Return "episodes" for a folder with `meta/info.json`."""
-    return "episodes" if (path / INFO).is_file() else None
+    """Return "episodes" for a folder with `meta/info.json`, or with `meta/shards.json`, which is none without it."""
+    return "episodes" if (path / INFO).is_file() or (path / SHARDS).is_file() else None
 
 
 def read(path: Path, *, strict: bool = False) -> Adapted:

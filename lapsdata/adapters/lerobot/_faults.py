@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = [
     "assumed_patterns",
     "doubtful_starts",
+    "empty_episodes",
     "late_start",
     "missing_files",
     "readable_rows",
@@ -98,6 +99,18 @@ def missing_files(
         index[absent] = -1
         places.video_start_s[camera][absent] = np.nan
     return there, found
+
+
+def empty_episodes(
+    root: ArchivePath, numbers: NDArray[np.int64], table: pa.Table
+) -> tuple[NDArray[np.bool_], list[Problem]]:
+    """Return which episodes are listed with no row, and that they are left out."""
+    empty = numbers_of(table, "length", "meta/episodes") == 0
+    if not empty.any():
+        return empty, []
+    message = f"expected a row at least in each episode, got none in {spans_told(numbers[empty].tolist())}: left out"
+    fix = "delete them from the list"
+    return empty, [Problem("empty-episodes", f"{root / 'meta'}: episodes", message, fix, "warning")]
 
 
 def assumed_patterns(root: Path, info: Info) -> list[Problem]:

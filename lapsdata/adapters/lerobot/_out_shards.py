@@ -22,6 +22,7 @@ from lapsdata.formats._shards_files import shard_name
 from lapsdata.provenance import parent, path_digest, provenance
 from lapsdata.schema import EpisodeSample, EpisodeShards
 from lapsdata.schema.base import canonical_json
+from lapsdata.schema.episode_shards import FileBeside
 from lapsdata.schema.shards import ShardFile
 from lapsdata.storage.atomic import storage_errors
 from lapsdata.storage.sealed_json import write_sealed_json
@@ -85,7 +86,14 @@ def pack(
         catalog = _write_catalog(root / CATALOG, rows)
     _write_info(root, cameras)
     made = provenance(parents=[parent("info", found.root / INFO)])
-    record = EpisodeShards(provenance=made, cameras=cameras, episodes=len(rows), shards=tuple(shards), catalog=catalog)
+    record = EpisodeShards(
+        provenance=made,
+        cameras=cameras,
+        episodes=len(rows),
+        shards=tuple(shards),
+        catalog=catalog,
+        beside=_beside(root / CATALOG),
+    )
     write_sealed_json(root / SHARDS, record)
 
 
@@ -95,6 +103,16 @@ def _write_catalog(path: Path, rows: Sequence[Mapping[str, Any]]) -> ShardFile:
 
     pq.write_table(pa.Table.from_pylist(list(rows)), path)
     return ShardFile(name=path.name, size=path.stat().st_size, digest=path_digest(path), rows=len(rows))
+
+
+def _beside(catalog: Path) -> tuple[FileBeside, ...]:
+    """Return what else lies in the folder of the catalog."""
+    folder = catalog.parent
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path != catalog)
+    return tuple(
+        FileBeside(name=path.relative_to(folder).as_posix(), size=path.stat().st_size, digest=path_digest(path))
+        for path in files
+    )
 
 
 def _write_info(root: Path, cameras: Sequence[str]) -> None:

@@ -199,7 +199,7 @@ def _rate(told: dict[str, Any], found: Problems) -> FrameRate:
     value = told.get("fps")
     if value is None:
         got = "null" if "fps" in told else "none"
-        fix = 'write how many rows follow each other in a second, as their timestamps say: "fps": 30'
+        fix = 'write how many rows follow each other in a second: "fps": 10 where their timestamps are 0.1 s apart'
         found.add("wrong-value", "fps", f"expected rows per second, got {got}", fix)
         return FrameRate(1)
     try:

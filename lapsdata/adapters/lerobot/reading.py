@@ -11,6 +11,7 @@ import numpy as np
 from lapsdata.adapters.lerobot._faults import (
     assumed_patterns,
     doubtful_starts,
+    empty_episodes,
     late_start,
     missing_files,
     readable_rows,
@@ -18,7 +19,7 @@ from lapsdata.adapters.lerobot._faults import (
     unreadable_rows,
     with_columns,
 )
-from lapsdata.adapters.lerobot.info import INFO, read_info
+from lapsdata.adapters.lerobot.info import INFO, SHARDS, read_info
 from lapsdata.adapters.lerobot.layout import Layout, Places, columns_beside, numbers_of
 from lapsdata.adapters.lerobot.modality import read_modality
 from lapsdata.adapters.lerobot.parts import with_parts
@@ -149,10 +150,13 @@ def read_set(root: Path, *, strict: bool = False) -> LeRobotSet:
     notes.extend(_damage(root, places) if info.packed else ())
     there, lost = missing_files(root, numbers_of(table, "episode_index", _EPISODES), places)
     notes.extend(lost)
+    empty, of_empty = empty_episodes(root, numbers_of(table, "episode_index", _EPISODES), table)
+    notes.extend(of_empty)
+    there &= ~empty
     info = _without(info, places)
     notes.extend(stated_totals(root, info, table))
     if not there.any():
-        raise SchemaError(*lost, *assumed)
+        raise SchemaError(*lost, *(replace(problem, severity="error") for problem in of_empty), *assumed)
     table, places = table.filter(there), _kept(places, there)
     number = numbers_of(table, "episode_index", _EPISODES)
     rows, refused = readable_rows(root, places)
@@ -181,9 +185,14 @@ def read_set(root: Path, *, strict: bool = False) -> LeRobotSet:
 
 
 def _damage(root: ArchivePath, places: Places) -> list[Problem]:
-    """Tell of archives that are cut or damaged: what lies before that is read."""
+    """Tell of archives that are cut or damaged, before which all is read, and of those that nothing proves."""
     archives = dict.fromkeys(file.partition("/")[0] for file in places.files)
-    return [replace(problem, severity="warning") for name in archives for problem in (root / name).damage]
+    found = [replace(problem, severity="warning") for name in archives for problem in (root / name).damage]
+    if not (root / SHARDS).is_file():
+        message = f"expected {SHARDS}, got none: whether the archives are as they were written is not known"
+        fix = "lapsdata check compares them with the digests of the catalog; lapsdata repair writes it anew"
+        found.append(Problem("no-seal", str(root / SHARDS), message, fix, "warning"))
+    return found
 
 
 def _ordered(table: pa.Table, root: Path) -> pa.Table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lapsdata.adapters.lerobot._line_kinds import JsonLines, expect_alike, expect_known, in_words
@@ -110,7 +111,7 @@ def parquet_files(meta: Path, name: str) -> list[Path]:
 
 
 def json_lines(path: Path) -> JsonLines:
-    """Return the objects of a file of JSON lines; blank lines are left out and counted.
+    """Return the objects of a file of JSON lines; blank lines are left out and counted, so is a last one that is cut.
 
     Raises
     ------
@@ -122,14 +123,28 @@ def json_lines(path: Path) -> JsonLines:
         It cannot be read.
     """
     found, every = Problems(), list(each_line(path))
+    notes: tuple[Problem, ...] = ()
+    if len(every) > 1 and isinstance(cut := every[-1], Problem) and not _ended(path):
+        every.pop()
+        message = (
+            "expected an end of the line, got a line that is cut, as a program leaves it that was killed: left out"
+        )
+        notes = (Problem("cut-line", cut.where, message, "take the file from a copy, or delete the line", "warning"),)
     found.extend(line for line in every if isinstance(line, Problem))
     found.raise_as(SchemaError)
     rows = [(number, line) for number, line in enumerate(every, 1) if isinstance(line, dict)]
-    notes: tuple[Problem, ...] = ()
     if blank := len(every) - len(rows):
         message = f"{blank} blank of {len(every)} lines are left out"
-        notes = (Problem("blank-lines", str(path), message, "delete them: some readers stop there", "info"),)
+        fix = "delete them: some readers stop there"
+        notes = (*notes, Problem("blank-lines", str(path), message, fix, "info"))
     return expect_known(JsonLines([line for _, line in rows], [number for number, _ in rows], notes), path)
+
+
+def _ended(path: Path) -> bool:
+    """Say whether the last line of a file has an end."""
+    with storage_errors(path, "read"), path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) == b"\n"
 
 
 def each_line(path: Path) -> Iterator[dict[str, Any] | Problem | None]:
