@@ -26,13 +26,13 @@ from lapsdata.storage.run_file import record_run
 from lapsdata.timebase import FrameRate
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from os import PathLike
     from typing import Any
 
     from lapsdata._convert._sources import Sources
     from lapsdata._convert._targets import Target
-    from lapsdata.adapters import EpisodesEdit
+    from lapsdata.adapters import BoxesEdit, EpisodesEdit
     from lapsdata.execution.report import Report
 
 __all__ = ["ConvertOptions", "ConvertReport", "Converted", "convert"]
@@ -58,6 +58,11 @@ def convert(
     gap_label: str | None = None,
     task: str | None = None,
     edit: EpisodesEdit | None = None,
+    boxes: BoxesEdit | None = None,
+    classes: Mapping[str, str] | None = None,
+    prefix: str | None = None,
+    digits: int | None = None,
+    suffix: Literal["none", ".txt"] | None = None,
     force: bool = False,
     workers: int | None = None,
 ) -> ConvertReport:
@@ -104,6 +109,13 @@ def convert(
         Of data sets of episodes: which are kept, and what is left out, renamed or rewritten, by the names and numbers
         that the source has. What is edited, or of several sources, is written in the version of the first source, where
         `to` says nothing else; episodes in HDF5 have none.
+    boxes : BoxesEdit, optional
+        Of boxes: which are kept.
+    classes : mapping of str to str, optional
+        Of boxes of others: what their classes are called, by number or by another name.
+    prefix, digits, suffix
+        For a detection database: what stands before the names of images in its keys, of how many digits these are, and
+        what they end with.
     force : bool
         Convert again what is done, and replace what was converted from another source; never what others have made.
     workers : int, optional
@@ -136,7 +148,7 @@ def convert(
     given = [source] if isinstance(source, str | os.PathLike) else list(source)
     places = [Path(one).resolve() if str(one) in (".", "..") else Path(one) for one in given]
     found = find_sources(places[0], wanted_records(to, out)) if len(places) == 1 else find_merged(places)
-    edited = len(places) > 1 or edit is not None
+    edited = found.record != "boxes" and (len(places) > 1 or edit is not None)
     plugin = target_format(found.record, _kept(found, places[0], to) if edited else to, out)
     for place in places:
         expect_apart(place, out)
@@ -145,6 +157,9 @@ def convert(
     options = _of_others(found, plugin, options, {**told, "split": split, "end": end, "unit": unit}, gap_label, task)
     if edit is not None:
         options = options.model_copy(update={"edit": edit})
+    options = _of_boxes(
+        found, options, {"boxes": boxes, "classes": classes, "prefix": prefix, "digits": digits, "suffix": suffix}
+    )
     if plugin.record == "shards":
         items: list[Any] = [shards_item(found, out, options)]
         folder = None
@@ -251,6 +266,15 @@ def _of_others(
     return ConvertOptions(**{**options.model_dump(), **same, **also, **said})
 
 
+def _of_boxes(found: Sources, options: ConvertOptions, said: dict[str, Any]) -> ConvertOptions:
+    """Add what is said about boxes, and refuse it for anything else."""
+    given = {name: value for name, value in said.items() if value is not None}
+    if given and found.record != "boxes":
+        message = f"expected none with {found.record}, got some: only of boxes"
+        raise SchemaError(Problem("wrong-option", next(iter(given)), message))
+    return ConvertOptions(**{name: getattr(options, name) for name in ConvertOptions.model_fields} | given)
+
+
 def _expect_another(found: Sources, plugin: Target, options: ConvertOptions) -> None:
     """Refuse what would be the same file again, where there is no other store to convert to.
 
@@ -259,7 +283,7 @@ def _expect_another(found: Sources, plugin: Target, options: ConvertOptions) -> 
     SchemaError
         Names the one that there is.
     """
-    kept = plugin.of_others or found.items[0].kind == "adapted"
+    kept = plugin.of_others or found.items[0].kind == "adapted" or options.boxes is not None
     if found.record in ("tracks", "shards") or options.profile != "raw" or kept:
         return
     path = found.items[0].path

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from lapsdata.adapters import EpisodesEdit
-from lapsdata.schema.base import Positive, Rate, Record, Size
+from lapsdata.adapters import BoxesEdit, EpisodesEdit
+from lapsdata.schema.base import Name, Positive, Rate, Record, Size
 
 __all__ = ["ConvertOptions"]
 
@@ -53,6 +53,16 @@ class ConvertOptions(Record):
     """Of episodes in HDF5: what was to be done where the files do not say it."""
     edit: EpisodesEdit | None = None
     """Of episodes: which are kept, and what is left out, renamed or rewritten."""
+    boxes: BoxesEdit | None = None
+    """Of boxes: which are kept."""
+    classes: dict[str, Name] | None = None
+    """Of boxes of others: what their classes are called, by number as text, or by another name."""
+    prefix: Annotated[str, Field(min_length=1)] | None = None
+    """For a detection database: what stands before the names of images in its keys."""
+    digits: Annotated[int, Field(ge=1, le=12)] | None = None
+    """For a detection database: digits of a frame in its keys."""
+    suffix: Literal["none", ".txt"] | None = None
+    """For a detection database: what its keys end with."""
 
     @property
     def window_stride(self) -> int:

@@ -23,10 +23,13 @@ if TYPE_CHECKING:
     from lapsdata.formats import Format
     from lapsdata.storage.pieces import Source
 
-__all__ = ["ConvertSource", "Sources", "find_merged", "find_sources", "open_windows"]
+__all__ = ["MERGED", "ConvertSource", "Sources", "find_merged", "find_sources", "open_windows"]
 
 _FILES = (".h5", ".hdf5", ".tar")
 """Endings of the files of windows; all else is a folder."""
+
+MERGED = frozenset({"episodes", "boxes"})
+"""Records of which several sources become one."""
 
 _SHARDS = ("shards.json", "index.parquet", "frames.parquet")
 
@@ -115,21 +118,24 @@ def find_sources(path: Path, wanted: frozenset[str] | None = None) -> Sources:
 
 
 def find_merged(paths: Sequence[Path]) -> Sources:
-    """Look into several data sets that are to become one.
+    """Look into several data sets of episodes, or tables of boxes, that are to become one.
 
     Raises
     ------
     StorageError, UnknownFormatError, CorruptDataError
         One of them is not there, or cannot be read.
     SchemaError
-        They are none of episodes.
+        They are of another record, or of several.
     """
-    each = [find_sources(path, frozenset({"episodes"})) for path in paths]
+    each = [find_sources(path, MERGED) for path in paths]
     for path, one in zip(paths, each, strict=True):
-        if one.record != "episodes":
-            message = f"expected data sets of robot episodes, which alone become one, got {one.record}"
+        if one.record not in MERGED:
+            message = f"expected robot episodes or boxes, which alone become one, got {one.record}"
             raise SchemaError(Problem("several-sources", str(path), message, "convert one after the other"))
-    return Sources(tuple(item for one in each for item in one.items), "episodes")
+        if one.record != each[0].record:
+            message = f"expected {each[0].record} as the first source, got {one.record}"
+            raise SchemaError(Problem("several-sources", str(path), message, "convert it by itself"))
+    return Sources(tuple(item for one in each for item in one.items), each[0].record)
 
 
 def _episodes(path: Path, wanted: frozenset[str] | None) -> Sources | None:

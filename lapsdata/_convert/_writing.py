@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lapsdata._convert._boxes import convert_boxes
 from lapsdata._convert._keys import look, marked
 from lapsdata._convert._report import Converted
 from lapsdata._convert._sources import open_windows
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["ConvertWork", "convert_item"]
 
 # What a record has rows of, where these are not windows.
-_UNITS = {"segments": "segments", "boxes": "boxes", "catalog": "rows", "episodes": "episodes"}
+_UNITS = {"segments": "segments", "catalog": "rows", "episodes": "episodes"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class ConvertWork:
     Parameters
     ----------
     sources : tuple of ConvertSource
-        Several for shards, and for episodes that become one set; one for everything else.
+        Several for shards, and for episodes and boxes that become one; one for everything else.
     parents : tuple of Parent
         The files that they lie in.
     options : ConvertOptions
@@ -87,6 +88,8 @@ def _made(job: Job[ConvertWork], tell: Tell) -> Converted:
     before = sum(size_on_disk(path) for path in {source.path for source in work.sources})
     if work.options.to.startswith("shards_"):
         return _to_shards(job, before, tell)
+    if work.record == "boxes":
+        return convert_boxes(work, target, before, tell, overwrite=job.overwrite)
     if work.options.to not in registry("formats").names():
         return _to_others(work, target, before, tell)
     if work.sources[0].kind == "adapted":

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Literal
 
-    from lapsdata.adapters import EpisodesEdit
+    from lapsdata.adapters import BoxesEdit, EpisodesEdit
     from lapsdata.execution.report import Report
 
 __all__ = ["PLUGIN"]
@@ -37,6 +37,11 @@ class _End(StrEnum):
     EXCLUSIVE = "exclusive"
 
 
+class _Suffix(StrEnum):
+    NONE = "none"
+    TXT = ".txt"
+
+
 class _Unit(StrEnum):
     SECONDS = "s"
     HTK = "100ns"
@@ -47,7 +52,7 @@ def convert(
     source: Annotated[
         list[Path],
         typer.Argument(
-            help="Tracks: a file, a folder of files or of shards; or another record. Of episodes several, merged.",
+            help="Tracks: a file, a folder of files or of shards; or others. Of episodes and boxes several, merged.",
             metavar="SRC...",
         ),
     ],
@@ -129,6 +134,28 @@ def convert(
             help="Of episodes: a rotation in another form; state.hand=rotation_6d; repeatable.",
         ),
     ] = None,
+    min_score: Annotated[
+        float | None, typer.Option(metavar="S", help="Of boxes: those with a lower score are left out.")
+    ] = None,
+    frames: Annotated[
+        str | None,
+        typer.Option(metavar="A:B", help="Of boxes: first and last frame, both kept, as their source numbers them."),
+    ] = None,
+    label: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Of boxes: what is kept, as player; repeatable.")
+    ] = None,
+    classes: Annotated[
+        str | None,
+        typer.Option(metavar="N=NAME,...", help="Of boxes of others: what their classes are called, 1=player,2=ball."),
+    ] = None,
+    prefix: Annotated[
+        str | None,
+        typer.Option(metavar="PATH", help="With --to detection-db: what its keys begin with, volleyball/test/test1."),
+    ] = None,
+    digits: Annotated[
+        int | None, typer.Option(min=1, max=12, metavar="N", help="With --to detection-db: digits of a frame, 6 or 8.")
+    ] = None,
+    suffix: Annotated[_Suffix | None, typer.Option(help="With --to detection-db: what its keys end with.")] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Convert again what is done; never replaces what others made.")
     ] = False,
@@ -176,8 +203,9 @@ def convert(
     if split_every is not None:
         given = (to, round_px, samples_per_shard, rate, size, stride, horizon, duration, split, end, unit, gap_label)
         edits = (task, episodes, without_episodes, drop, rename, actions, rotation)
+        of_boxes = (min_score, frames, label, classes, prefix, digits, suffix)
         if (
-            any(one is not None for one in (*given, *edits))
+            any(one is not None for one in (*given, *edits, *of_boxes))
             or profile is not _Profile.RAW
             or zeros is not _Zeros.MEASURED
         ):
@@ -193,6 +221,8 @@ def convert(
         raise typer.BadParameter("only with --profile compact", param_hint="--round-px")
     rounded, frame = _round(round_px), _size(size)
     edit = _edit(episodes, without_episodes, drop or [], rename or [], actions or [], rotation or [])
+    boxes = _boxes(min_score, frames, label)
+    named = None if classes is None else _pairs(classes.split(","), "--classes", "NUMBER=NAME", ".+")
     _tell(
         context,
         json,
@@ -215,6 +245,11 @@ def convert(
             gap_label=gap_label,
             task=task,
             edit=edit,
+            boxes=boxes,
+            classes=named,
+            prefix=prefix,
+            digits=digits,
+            suffix=None if suffix is None else suffix.value,
             force=force,
             workers=workers,
         ),
@@ -244,6 +279,21 @@ def _seconds(text: str) -> float:
         return float(text.removesuffix("s"))
     except ValueError:
         raise typer.BadParameter(f"expected seconds, as 40s, got {text!r}", param_hint="--split-every") from None
+
+
+def _boxes(min_score: float | None, frames: str | None, labels: list[str] | None) -> BoxesEdit | None:
+    from lapsdata.adapters import BoxesEdit
+
+    if min_score is None and frames is None and not labels:
+        return None
+    span = None
+    if frames is not None:
+        ends = frames.split(":")
+        if len(ends) != 2 or not all(end.isascii() and end.isdigit() for end in ends) or int(ends[0]) > int(ends[1]):
+            message = f"expected the first and the last frame, as 1:18948, got {frames!r}"
+            raise typer.BadParameter(message, param_hint="--frames")
+        span = (int(ends[0]), int(ends[1]))
+    return BoxesEdit(min_score=min_score, labels=None if not labels else tuple(labels), frames=span)
 
 
 def _edit(

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lapsdata.schema.base import Count, Header, Name, Positive, Rate, Record, Size, Text
+from lapsdata.schema.base import Count, FormatVersion, Header, Name, Positive, Rate, Record, Size, Text
 
 __all__ = ["BoxSequence", "BoxesHeader", "FrameRange"]
 
@@ -35,12 +35,14 @@ class BoxSequence(Record):
     """Number of frames."""
     rate: Rate | None = None
     """Frames per second; null where it is not known."""
-    size: Size
-    """Size of a frame."""
+    size: Size | None = None
+    """Size of a frame; null where it is not known."""
     annotated: tuple[FrameRange, ...]
     """Ranges that were annotated: a frame inside without a box is empty, one outside says nothing."""
     images: Text | None = None
-    """Pattern of the image names, such as `img1/{frame:06d}.jpg`."""
+    """Pattern of the image names, as `img1/{frame:06d}.jpg`, or the name of a video; null where neither is known."""
+    first_number: Count = 0
+    """What the source, and the names of its images, call frame 0: 1 where they count from 1."""
 
     @model_validator(mode="after")
     def _ranges_in_order(self) -> Self:
@@ -58,9 +60,12 @@ class BoxesHeader(Header):
     """Header of `sequence, frame, id, source_id?, x, y, w, h, score?, label, visibility?, ignored, source`."""
 
     RECORD: ClassVar[str] = "boxes"
+    MINOR: ClassVar[int] = 1
 
     format: Literal["lapsdata.boxes"] = "lapsdata.boxes"
     """Which format this header belongs to."""
+    format_version: FormatVersion = "1.1"
+    """1.1: a sequence may be without a size, and says what its source calls its first frame."""
     sequences: Annotated[tuple[BoxSequence, ...], Field(min_length=1)]
     """The sequences, also those without a box; rows stand in their order."""
     labels: Annotated[tuple[Name, ...], Field(json_schema_extra={"uniqueItems": True})] | None = None

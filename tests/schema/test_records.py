@@ -473,7 +473,7 @@ class TestVersions:
 
     def test_new_keys_of_nested_records_are_kept_where_they_stand(self, valid: dict[str, dict[str, str]]) -> None:
         document = json.loads(valid["boxes.v1"]["full"])
-        document |= {"format_version": "1.1", "weather": "rain"}
+        document |= {"format_version": "1.2", "weather": "rain"}
         document["sequences"][1]["size"]["depth"] = 3
         document["provenance"]["parents"][0]["url"] = "s3://bucket/clip.mp4"
         message = r"ignores: provenance\.parents\.0\.url, sequences\.1\.size\.depth, weather$"

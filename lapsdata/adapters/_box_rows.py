@@ -1,0 +1,286 @@
+"""From rows of boxes of other people to a table of ours: in order, checked where a line can still be named."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lapsdata.adapters._adapter import Adapted
+from lapsdata.containers import Boxes
+from lapsdata.errors import Problem, Problems, SchemaError
+from lapsdata.geometry import boxes_to_relative
+from lapsdata.provenance import provenance
+from lapsdata.schema import BoxesHeader, BoxSequence, FrameRange
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+    from pydantic import JsonValue
+
+    from lapsdata.schema.base import Parent, Size
+    from lapsdata.timebase import FrameRate
+
+__all__ = ["BoxRows", "RowsOfBoxes"]
+
+_SIDES = ("x", "y", "w", "h")
+# Of rows that are wrong in one way so many are named.
+_NAMED = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowsOfBoxes:
+    """Boxes of one sequence, row by row as a file holds them.
+
+    Parameters
+    ----------
+    frame : int64 (R,)
+        0-based.
+    id : int64 (R,)
+        -1 for none.
+    xywh : float64 (R, 4), pixel
+        Top-left corner and size, in the pixel frame of the contract.
+    label : str or sequence of str, R
+        One for all rows, or one for each.
+    source : str
+        Who says so: `truth`, `detector`, the name of a tracker.
+    ignored : bool (R,), optional
+    score, visibility : float64 (R,), optional
+        NaN for none.
+    source_id : sequence of str or None, R, optional
+        Identities as the file spells them, where these are no numbers.
+    """
+
+    frame: NDArray[np.int64]
+    id: NDArray[np.int64]
+    xywh: NDArray[np.float64]
+    label: str | Sequence[str]
+    source: str
+    ignored: NDArray[np.bool_] | None = None
+    score: NDArray[np.float64] | None = None
+    visibility: NDArray[np.float64] | None = None
+    source_id: Sequence[str | None] | None = None
+
+
+class BoxRows:
+    """Collects the boxes of sequences, what is wrong with them, and what is to be said about them.
+
+    Parameters
+    ----------
+    path : Path
+        What a user has named.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.problems = Problems()
+        self.notes: list[Problem] = []
+        self.policies: dict[str, int] = {}
+        self._sequences: dict[str, BoxSequence] = {}
+        self._rows: list[tuple[str, RowsOfBoxes]] = []
+
+    def note(self, code: str, where: str, message: str, fix: str | None = None, *, info: bool = False) -> None:
+        """Note what a user is to be told."""
+        self.notes.append(Problem(code, where, message, fix, "info" if info else "warning"))
+
+    def count(
+        self, code: str, where: str, count: int, message: str, fix: str | None = None, *, info: bool = False
+    ) -> None:
+        """Count what a policy has touched in the header, and tell it where there is any."""
+        if count:
+            name = code.replace("-", "_")
+            self.policies[name] = self.policies.get(name, 0) + count
+            self.note(code, where, message, fix, info=info)
+
+    def add(
+        self,
+        name: str,
+        rows: RowsOfBoxes,
+        where: Callable[[int], str],
+        *,
+        length: int | None = None,
+        rate: FrameRate | None = None,
+        size: Size | None = None,
+        annotated: Iterable[tuple[int, int]] | None = None,
+        images: str | None = None,
+        first_number: int = 0,
+    ) -> None:
+        """Add a sequence with its rows; what is wrong with them is noted with the place of the first such rows.
+
+        Parameters
+        ----------
+        name : str
+            Each sequence once.
+        rows : RowsOfBoxes
+        where : callable
+            `where(row) -> str`: the place of a row in the words of its file, `gt.txt: line 12`.
+        length : int, optional
+            Number of frames; None where it is not told: then frames end with the last box, and that is noted.
+        rate, size, images, first_number
+            As in `lapsdata.schema.BoxSequence`.
+        annotated : iterable of (int, int), optional
+            First frame and the one after the last, 0-based; None for the whole sequence.
+        """
+        if name in self._sequences:
+            message = f"expected each sequence once, got {name} again"
+            self.problems.add("sequence-twice", str(self._path), message, "read them one by one")
+            return
+        before = len(self.problems)
+        self._look(rows, where, length, first_number)
+        last = int(rows.frame.max(initial=-1)) + 1
+        if length is None:
+            message = f"how long it is, is not told: it ends with its last box, at {last} frames"
+            self.note("length-unknown", name, message, info=True)
+        if size is not None and len(self.problems) == before:
+            self._inside(name, rows, size, where)
+        whole = max(length or 0, last, 1) if len(self.problems) > before or length is None else length
+        spans = ((0, whole),) if annotated is None else tuple(annotated)
+        self._sequences[name] = BoxSequence(
+            name=name,
+            length=whole,
+            rate=rate,
+            size=size,
+            annotated=tuple(FrameRange(start=start, stop=stop) for start, stop in spans),
+            images=images,
+            first_number=first_number,
+        )
+        self._rows.append((name, rows))
+
+    def _look(self, rows: RowsOfBoxes, where: Callable[[int], str], length: int | None, first_number: int) -> None:
+        """Note what no table of ours holds: each kind of fault once, with the first rows that have it."""
+        for column, name in enumerate(_SIDES):
+            values = rows.xywh[:, column]
+            self._rows_at("not-finite", name, ~np.isfinite(values), where, f"expected finite pixels for {name}", values)
+            if name in "wh":
+                self._rows_at("negative-size", name, values < 0, where, f"expected {name} from 0", values)
+        number = rows.frame + first_number
+        words = f"expected frames from {first_number}"
+        self._rows_at("frame-outside", "frame", rows.frame < 0, where, words, number)
+        if length is not None:
+            end = f"expected frames up to {length - 1 + first_number}, of {length}"
+            self._rows_at("frame-outside", "frame", rows.frame >= length, where, end, number)
+        order = np.lexsort((rows.id, rows.frame))  # stable: of equal ones the first row stays first
+        same = (np.diff(rows.frame[order]) == 0) & (np.diff(rows.id[order]) == 0) & (rows.id[order[1:]] >= 0)
+        again = np.zeros(len(rows.id), bool)
+        again[order[1:][same]] = True
+        words = "expected each identity once in a frame"
+        spelled = np.array([f"frame {n}, id {i}" for n, i in zip(number[again], rows.id[again], strict=True)], object)
+        every = np.full(len(again), None, object)
+        every[again] = spelled
+        self._rows_at("identity-twice", "id", again, where, words, every)
+        for name in ("score", "visibility"):
+            given = getattr(rows, name)
+            if given is not None:
+                self._rows_at("not-finite", name, np.isinf(given), where, f"expected a finite {name}", given)
+        if rows.visibility is not None:
+            outside = (rows.visibility < 0) | (rows.visibility > 1)
+            words = "expected a visible share from 0 to 1"
+            self._rows_at("visibility-outside", "visibility", outside, where, words, rows.visibility)
+
+    def _rows_at(
+        self,
+        code: str,
+        column: str,
+        wrong: NDArray[np.bool_],
+        where: Callable[[int], str],
+        message: str,
+        values: NDArray[Any],
+    ) -> None:
+        found = np.flatnonzero(wrong)
+        if not len(found):
+            return
+        for row in found[:_NAMED].tolist():
+            self.problems.add(code, f"{where(row)}: {column}", f"{message}, got {values[row]}")
+        if (more := len(found) - _NAMED) > 0:
+            self.problems.add(code, f"{where(int(found[_NAMED]))}: {column}", f"{message}; {more} more such rows")
+
+    def _inside(self, name: str, rows: RowsOfBoxes, size: Size, where: Callable[[int], str]) -> None:
+        """Count boxes that reach out of the image: they are kept, as truth often goes on behind its edge."""
+        part = boxes_to_relative(rows.xywh, size.frame, form="xywh", unit="fraction", origin="edge")
+        end = part[:, :2] + part[:, 2:]
+        apart = ((end <= 0) | (part[:, :2] >= 1)).any(axis=1)
+        first = int(np.flatnonzero(apart)[0]) if apart.any() else 0
+        message = (
+            f"{int(apart.sum())} boxes lie wholly outside of {size.width}x{size.height}, first {where(first)}: kept"
+        )
+        self.count("boxes-outside", name, int(apart.sum()), message, "look at the size, or at what the numbers mean")
+
+    def adapted(
+        self,
+        parents: Iterable[Parent],
+        *,
+        parameters: dict[str, JsonValue] | None = None,
+        labels: tuple[str, ...] | None = None,
+        rate: FrameRate | None = None,
+    ) -> Adapted:
+        """Return all of it, in order of sequences and frames.
+
+        Raises
+        ------
+        SchemaError
+            Everything that was wrong; or no sequence at all.
+        """
+        self.problems.raise_as(SchemaError)
+        if not self._sequences:
+            raise SchemaError(Problem("no-sequences", str(self._path), "expected a sequence of boxes, got none"))
+        header = BoxesHeader(
+            provenance=provenance(parameters=parameters, parents=parents),
+            policies=self.policies,
+            sequences=tuple(self._sequences.values()),
+            labels=labels,
+        )
+        return Adapted(self._table(header), tuple(self.notes), rate=rate)
+
+    def _table(self, header: BoxesHeader) -> Boxes:
+        at = {one.name: number for number, one in enumerate(header.sequences)}
+        parts = [rows for _, rows in self._rows]
+        index = np.repeat([at[name] for name, _ in self._rows], [len(rows.frame) for rows in parts]).astype(np.int64)
+        frame = np.concatenate([rows.frame for rows in parts])
+        order = np.lexsort((frame, index))
+        places = np.concatenate([rows.xywh for rows in parts])[order]
+        sides = {name: np.ascontiguousarray(places[:, column]) for column, name in enumerate(_SIDES)}
+        return Boxes(
+            header,
+            index[order],
+            frame[order],
+            np.concatenate([rows.id for rows in parts])[order],
+            **sides,
+            label=_texts(parts, "label", order) or (),
+            source=_texts(parts, "source", order) or (),
+            ignored=_column(parts, "ignored", False, order, np.bool_),
+            score=_optional(parts, "score", order),
+            visibility=_optional(parts, "visibility", order),
+            source_id=_texts(parts, "source_id", order),
+        )
+
+
+def _column(
+    parts: Sequence[RowsOfBoxes],
+    name: str,
+    default: object,
+    order: NDArray[np.int64],
+    kind: Any,  # noqa: ANN401
+) -> NDArray[Any]:
+    whole = [np.full(len(one.frame), default) if (given := getattr(one, name)) is None else given for one in parts]
+    column: NDArray[Any] = np.concatenate(whole).astype(kind)[order]
+    return column
+
+
+def _optional(parts: Sequence[RowsOfBoxes], name: str, order: NDArray[np.int64]) -> NDArray[np.float64] | None:
+    if all(getattr(one, name) is None for one in parts):
+        return None
+    return _column(parts, name, np.nan, order, np.float64)
+
+
+def _texts(parts: Sequence[RowsOfBoxes], name: str, order: NDArray[np.int64]) -> tuple[Any, ...] | None:
+    """Return texts in order; None where no part has any. One text of all rows is the same object in each."""
+    if all(getattr(one, name) is None for one in parts):
+        return None
+    every: list[str | None] = []
+    for one in parts:
+        given = getattr(one, name)
+        every += [given] * len(one.frame) if given is None or isinstance(given, str) else given
+    return tuple(every[row] for row in order.tolist())

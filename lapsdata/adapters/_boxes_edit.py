@@ -1,0 +1,198 @@
+"""What is kept of boxes on their way into another file, and several tables of boxes as one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any, Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from lapsdata.errors import Problem, Problems, SchemaError, listed
+from lapsdata.schema.base import Count, Name, Record
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from lapsdata.containers import Boxes
+    from lapsdata.schema import BoxSequence
+
+__all__ = ["BoxesEdit", "edited_boxes", "merged_boxes", "taken_rows"]
+
+_ROWS = ("sequence_index", "frame", "id", "x", "y", "w", "h", "ignored", "score", "visibility")
+_TEXTS = ("label", "source", "source_id")
+
+
+class BoxesEdit(Record):
+    """Which boxes are kept; what is left out is counted.
+
+    Examples
+    --------
+    >>> BoxesEdit(min_score=0.7, frames=(1, 18948)).labels is None
+    True
+    """
+
+    min_score: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    """Boxes with a lower score are left out; one without a score stays."""
+    labels: tuple[Name, ...] | None = None
+    """What boxes are called that are kept; null for all."""
+    frames: tuple[Count, Count] | None = None
+    """First and last frame that are kept, as the source numbers them; both are part of it."""
+
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        if self.frames is not None and self.frames[0] > self.frames[1]:
+            raise ValueError("expected a first frame that is not behind the last one")
+        return self
+
+
+def edited_boxes(boxes: Boxes, edit: BoxesEdit) -> tuple[Boxes, tuple[Problem, ...]]:
+    """Return the boxes that are kept, and how many were not; sequences, their lengths and ranges stay.
+
+    Parameters
+    ----------
+    boxes : Boxes
+    edit : BoxesEdit
+
+    Raises
+    ------
+    SchemaError
+        A label that no box has, or a minimal score of boxes without any.
+
+    Examples
+    --------
+    >>> from lapsdata.testing.samples import sample_boxes
+    >>> kept, notes = edited_boxes(sample_boxes(), BoxesEdit(labels=("player",)))
+    >>> len(kept), notes[0].message
+    (3, "1 of 4 boxes have another label than 'player': left out")
+    """
+    found = Problems("boxes")
+    keep = np.ones(len(boxes), bool)
+    if edit.labels is not None:
+        there = sorted(set(boxes.label))
+        if unknown := sorted(set(edit.labels) - set(there)):
+            found.add("unknown-label", "labels", f"expected labels of {listed(there)}, got {listed(unknown)}")
+        wanted = frozenset(edit.labels)
+        named = np.fromiter((label in wanted for label in boxes.label), bool, len(boxes))
+        keep = _kept(keep, named, f"have another label than {listed(sorted(wanted))}", "other-labels", found)
+    if edit.min_score is not None:
+        if boxes.score is None:
+            message = "expected boxes with scores, got none"
+            found.add("no-scores", "score", message, "leave --min-score out")
+        else:
+            low = boxes.score < edit.min_score
+            keep = _kept(keep, ~low, f"have a score below {edit.min_score:g}", "low-scores", found)
+    if edit.frames is not None:
+        first = np.array([one.first_number for one in boxes.header.sequences])[boxes.sequence_index]
+        number = boxes.frame + first
+        inside = (number >= edit.frames[0]) & (number <= edit.frames[1])
+        words = f"lie outside of frames {edit.frames[0]} to {edit.frames[1]}, both included"
+        keep = _kept(keep, inside, words, "other-frames", found)
+    found.raise_as(SchemaError)
+    return taken_rows(boxes, np.flatnonzero(keep)), tuple(found)
+
+
+def _kept(
+    keep: NDArray[np.bool_], good: NDArray[np.bool_], words: str, code: str, found: Problems
+) -> NDArray[np.bool_]:
+    left = int((keep & ~good).sum())
+    found.add(code, "rows", f"{left} of {len(keep)} boxes {words}: left out", severity="info")
+    return keep & good
+
+
+def taken_rows(boxes: Boxes, rows: NDArray[np.int64], **header: Any) -> Boxes:  # noqa: ANN401 - any header field
+    """Return boxes of these rows, in their order; `header` names what changes in it.
+
+    Examples
+    --------
+    >>> from lapsdata.testing.samples import sample_boxes
+    >>> taken_rows(sample_boxes(), np.array([0, 2])).frame.tolist()
+    [0, 1]
+    """
+    at = rows.tolist()
+    changed: dict[str, Any] = {name: one[rows] for name in _ROWS if (one := getattr(boxes, name)) is not None}
+    changed |= {name: tuple(one[i] for i in at) for name in _TEXTS if (one := getattr(boxes, name)) is not None}
+    return replace(boxes, header=boxes.header.model_copy(update=header), **changed)
+
+
+def merged_boxes(several: Sequence[Boxes]) -> Boxes:
+    """Return several tables as one: the sequences of all of them, each as the first table that has it says it.
+
+    A sequence may stand in several tables, as truth and detections do, or as parts of its frames.
+
+    Parameters
+    ----------
+    several : sequence of Boxes
+        At least one.
+
+    Raises
+    ------
+    SchemaError
+        One sequence with two sizes, rates or first numbers; or an identity twice in a frame of one source.
+
+    Examples
+    --------
+    >>> from lapsdata.testing.samples import sample_boxes
+    >>> boxes = sample_boxes()
+    >>> halves = [taken_rows(boxes, np.array(rows)) for rows in ([0, 1], [2, 3])]
+    >>> merged_boxes(halves).equals(boxes)
+    True
+    """
+    found = Problems("boxes")
+    sequences: dict[str, BoxSequence] = {}
+    for one in several:
+        for sequence in one.header.sequences:
+            there = sequences.get(sequence.name)
+            sequences[sequence.name] = sequence if there is None else _joined(there, sequence, found)
+    found.raise_as(SchemaError)
+    at = {name: number for number, name in enumerate(sequences)}
+    index = np.concatenate(
+        [np.array([at[s.name] for s in one.header.sequences], np.int64)[one.sequence_index] for one in several]
+    )
+    frame = np.concatenate([one.frame for one in several])
+    order = np.lexsort((frame, index))
+    arrays: dict[str, Any] = {"sequence_index": index[order]}
+    for name in _ROWS[1:]:
+        columns = [getattr(one, name) for one in several]
+        if any(column is not None for column in columns):
+            whole = [np.full(len(one), np.nan) if column is None else column
+                     for one, column in zip(several, columns, strict=True)]  # fmt: skip
+            arrays[name] = np.concatenate(whole)[order]
+    for name in _TEXTS:
+        texts = [getattr(one, name) for one in several]
+        if any(text is not None for text in texts):
+            every = [item for one, text in zip(several, texts, strict=True) for item in text or (None,) * len(one)]
+            arrays[name] = tuple(every[i] for i in order.tolist())
+    lists = [one.header.labels for one in several]
+    known = None if None in lists else tuple(dict.fromkeys(label for labels in lists for label in labels or ()))
+    header = several[0].header.model_copy(update={"sequences": tuple(sequences.values()), "labels": known})
+    return replace(several[0], header=header, **arrays)
+
+
+def _joined(one: BoxSequence, other: BoxSequence, found: Problems) -> BoxSequence:
+    """Return what two tables say of a sequence; what only one of them says is taken."""
+    from lapsdata.schema import FrameRange
+
+    for name in ("rate", "size", "first_number", "images"):
+        first, second = getattr(one, name), getattr(other, name)
+        if name != "images" and first is not None and second is not None and first != second:
+            message = f"expected one {name}, got {first} and {second}"
+            found.add("unlike-sequences", f"{one.name}: {name}", message, "give one of them another name")
+    spans = sorted((span.start, span.stop) for span in (*one.annotated, *other.annotated))
+    joined: list[tuple[int, int]] = []
+    for start, stop in spans:
+        if joined and start <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(stop, joined[-1][1]))
+        else:
+            joined.append((start, stop))
+    return one.model_copy(
+        update={
+            "length": max(one.length, other.length),
+            "rate": one.rate if one.rate is not None else other.rate,
+            "size": one.size or other.size,
+            "images": one.images or other.images,
+            "annotated": tuple(FrameRange(start=start, stop=stop) for start, stop in joined),
+        }
+    )
