@@ -56,10 +56,19 @@ def convert_boxes(work: ConvertWork, target: Path, before: int, tell: Tell, *, o
         boxes = replace(boxes, header=boxes.header.model_copy(update={"provenance": made}))
         done = write(target, boxes, format=options.to, overwrite=overwrite)
     else:
-        known: dict[str, Any] = {**given, "rate": options.rate}
+        chosen = None if options.boxes is None else options.boxes.frames
+        known: dict[str, Any] = {**given, "rate": options.rate, "frames": chosen}
         done = writers()[options.to].write(target, boxes, **{name: known[name] for name in known.keys() & takes})
     tell(len(boxes))
-    return Converted(len(boxes), before, done.nbytes, unverified=unverified, notes=(*notes, *done.notes), unit="boxes")
+    return Converted(
+        windows=len(boxes),
+        bytes_before=before,
+        bytes_after=done.nbytes,
+        largest_error_px=done.largest_error_px,
+        unverified=unverified,
+        notes=(*notes, *done.notes),
+        unit="boxes",
+    )
 
 
 def _read(
