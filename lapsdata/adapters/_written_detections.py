@@ -37,6 +37,12 @@ _OF_KEYS = ("", ".txt")
 # Decimals that numbers are tried with, few first: what was read as 0.01 is written so.
 _DECIMALS = (2, 6, 10, 14)
 
+_UNSAID = {
+    "prefix": ("what keys begin with", "say the folder below that of all data: --prefix PATH"),
+    "digits": ("the digits of a frame", "say those of the images: --digits 6, or 8"),
+    "suffix": ("what keys end with", "say --suffix .txt (MOTRv2 itself), or none (forks of it)"),
+}
+
 
 class _Plan(NamedTuple):
     """The keys of one sequence: `pattern`, the number of its frame 0, and the frames that get one."""
@@ -166,6 +172,7 @@ def _plans(
         prefix = _folder(prefix, problems)
     plans: list[_Plan] = []
     kept: list[str] = []
+    unsaid: dict[str, list[str]] = {}
     lengthened = 0
     for sequence in sequences:
         own = None if sequence.images is None else _PATTERN.fullmatch(sequence.images)
@@ -175,7 +182,7 @@ def _plans(
             pattern = sequence.images
             kept.append(sequence.name)
         else:
-            pattern = _new_pattern(sequence, own, prefix, digits, suffix, several=len(sequences) > 1, found=problems)
+            pattern = _new_pattern(sequence, own, prefix, digits, suffix, several=len(sequences) > 1, unsaid=unsaid)
         start, stop = 0, sequence.length
         if frames is not None and not _alone(sequence):
             start = max(0, frames[0] - sequence.first_number)
@@ -184,9 +191,12 @@ def _plans(
             stop = last if len(sequences) == 1 else min(stop, last)
         # A source that names no images counts frames; the first image of a sequence is number 1.
         plans.append(_Plan(pattern, sequence.first_number if sequence.images else 1, start, max(start, stop)))
-    problems_before = len(problems)
-    _expect_apart(sequences, plans, problems)
-    if frames is not None and not any(plan.stop > plan.start for plan in plans) and len(problems) == problems_before:
+    for what, names in unsaid.items():
+        words, fix = _UNSAID[what]
+        problems.add(f"no-{what}", listed(names), f"expected {words}, got nothing that says it", fix)
+    if not len(problems):
+        _expect_apart(sequences, plans, problems)
+    if not len(problems) and frames is not None and all(plan.stop == plan.start for plan in plans):
         message = f"expected some of the frames that there are, got {frames[0]} to {frames[1]}"
         problems.add("no-frames", "frames", message, "frames are numbered as in the source")
     notes += _told_of_keys(sequences, plans, kept, lengthened, digits)
@@ -218,23 +228,20 @@ def _new_pattern(
     suffix: str | None,
     *,
     several: bool,
-    found: Problems,
+    unsaid: dict[str, list[str]],
 ) -> str:
-    """Return the keys of a sequence by what was said, and by what it says itself."""
+    """Return the keys of a sequence by what was said, and by what it says itself; what nobody said is noted."""
     of_keys = own is not None and own["ending"] in _OF_KEYS
     if prefix is not None:
         folder = f"{prefix}/{sequence.name}/{IMAGES}/" if several else f"{prefix}/{IMAGES}/"
     else:
         folder = own["folder"] or "" if own is not None and of_keys else ""
         if "/" not in folder.rstrip("/"):
-            message = "expected what keys begin with, got nothing that says it"
-            found.add("no-prefix", sequence.name, message, "say the folder below that of all data: --prefix PATH")
+            unsaid.setdefault("prefix", []).append(sequence.name)
     if digits is None and own is None:
-        message = "expected the digits of a frame, got nothing that says it"
-        found.add("no-digits", sequence.name, message, "say those of the images: --digits 6, or 8")
+        unsaid.setdefault("digits", []).append(sequence.name)
     if suffix is None and not of_keys:
-        message = "expected what keys end with, got nothing that says it"
-        found.add("no-suffix", sequence.name, message, "say --suffix .txt (MOTRv2 itself), or none (forks of it)")
+        unsaid.setdefault("suffix", []).append(sequence.name)
     number = digits if digits is not None else int(own["digits"]) if own is not None else 1
     ending = ("" if suffix == "none" else suffix) if suffix is not None else own["ending"] if own is not None else ""
     before = own["before"] if own is not None else ""
