@@ -172,7 +172,11 @@ def coverage_problems(covered: Sequence[CoveredSequence], root: Path) -> Iterato
     lost = [one.name for one in covered if one.folder is None]
     if lost:
         message = f"expected images of each sequence, found none, or several folders, of {listed(lost)}"
-        yield Problem("no-images", str(root), message, f"look at the keys: <path>/<sequence>/{_FOLDER}", "warning")
+        # Of none at all: these are the keys of another data set.
+        there = _sequences_in(root) if len(lost) == len(covered) else []
+        message += f"; there are {listed(there)}" if there else ""
+        fix = f"look at the keys, <path>/<sequence>/{_FOLDER}: training finds no key of another data set"
+        yield Problem("no-images", str(root), message, fix, "error" if there else "warning")
     for one in covered:
         if one.folder is None:
             continue
@@ -192,6 +196,13 @@ def coverage_problems(covered: Sequence[CoveredSequence], root: Path) -> Iterato
         if beyond := one.covered - one.images:
             message = f"{len(beyond):,} frames have no image: {spans_told(beyond, 3)}"
             yield Problem("frames-without-image", one.name, message, "frames are numbered by file name", "warning")
+
+
+def _sequences_in(root: Path) -> list[str]:
+    """Return the folders with images below a folder."""
+    with storage_errors(root, "list"):
+        found = [one for depth in range(_DEPTH + 1) for one in root.glob("*/" * depth + _FOLDER) if one.is_dir()]
+    return sorted(_below(one.parent, root) for one in found)
 
 
 def _below(path: Path, root: Path) -> str:

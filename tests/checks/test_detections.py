@@ -209,6 +209,19 @@ def test_a_wrong_prefix_is_found_by_the_name_of_the_sequence(tmp_path: Path) -> 
     assert [one.text for one in covered(path, tmp_path / "volleyball/test/test1")] == ["2 of 2"]
     # Of two folders of that name nobody knows which is meant.
     images(tmp_path / "volleyball/val/test1/img1", [1])
+    assert told(coverage_problems(covered(path, tmp_path), tmp_path)) == {"no-images": "error"}
+
+
+def test_keys_of_another_data_set_are_an_error(tmp_path: Path) -> None:
+    path = database(tmp_path / "db.json", {"volleyball/combined/gt/img1/000001": 1})
+    assert told(coverage_problems(covered(path, tmp_path), tmp_path)) == {"no-images": "warning"}
+    for name in ("volleyball/test/test1", "game2"):
+        images(tmp_path / name / "img1", [1])
+    (problem,) = coverage_problems(covered(path, tmp_path), tmp_path)
+    assert (problem.code, problem.severity) == ("no-images", "error")
+    assert problem.message.endswith("of 'gt'; there are 'game2', 'volleyball/test/test1'")
+    # Where some sequences are found, others may lie elsewhere.
+    path = database(tmp_path / "two.json", {"a/gt/img1/000001": 1, "game2/img1/000001": 1})
     assert told(coverage_problems(covered(path, tmp_path), tmp_path)) == {"no-images": "warning"}
 
 
