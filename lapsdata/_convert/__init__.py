@@ -11,7 +11,7 @@ from lapsdata._convert._keys import look
 from lapsdata._convert._options import ConvertOptions
 from lapsdata._convert._planning import merged_item, shards_item, single_items
 from lapsdata._convert._report import Converted, ConvertReport
-from lapsdata._convert._sources import find_merged, find_sources
+from lapsdata._convert._sources import MERGED, find_merged, find_sources
 from lapsdata._convert._targets import expect_apart, outputs, target_format, wanted_records
 from lapsdata._convert._writing import convert_item
 from lapsdata.adapters import find_adapter
@@ -173,7 +173,7 @@ def convert(
     with record_run(folder) if folder is not None else contextlib.nullcontext():
         todo = plan(items, lambda item: look(item, force=force), force=force)
         try:
-            counted = "episodes" if found.record == "episodes" else "windows"
+            counted = found.record if found.record in MERGED else "windows"
             report = carry_out_shown(todo, convert_item, LocalEngine(workers), title="convert", unit=counted)
         except Interrupted as stop:
             raise Interrupted(_told(stop.report, found.beside), stop.number) from stop

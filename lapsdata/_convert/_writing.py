@@ -89,7 +89,7 @@ def _made(job: Job[ConvertWork], tell: Tell) -> Converted:
     if work.options.to.startswith("shards_"):
         return _to_shards(job, before, tell)
     if work.record == "boxes":
-        return convert_boxes(work, target, before, tell, overwrite=job.overwrite)
+        return convert_boxes(work.sources, work.parents, work.options, target, before, tell, overwrite=job.overwrite)
     if work.options.to not in registry("formats").names():
         return _to_others(work, target, before, tell)
     if work.sources[0].kind == "adapted":

@@ -1,4 +1,4 @@
-"""A file of ours, a video or robot episodes: which of these it is, and what one wants to know of it at a glance."""
+"""A file of ours, a video, robot episodes or boxes: which of these it is, and what one wants to know at a glance."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from lapsdata.errors import CorruptDataError, LapsError, Problem, SchemaError, U
 if TYPE_CHECKING:
     from os import PathLike
 
+    from lapsdata._inspect.boxes import InspectedBoxes
     from lapsdata._inspect.episodes import InspectedEpisodes
     from lapsdata.containers import Container
     from lapsdata.geometry import FrameSize
@@ -132,11 +133,11 @@ def look_at(
     *,
     rate: FrameRate | str | float | None = None,
     most_episodes: int | None = None,
-) -> InspectedFile | InspectedVideo | InspectedEpisodes:
-    """Read and verify a file of ours, the packets of a video, or the descriptions of robot episodes.
+) -> InspectedFile | InspectedVideo | InspectedEpisodes | InspectedBoxes:
+    """Read and verify a file of ours, the packets of a video, the descriptions of robot episodes, or boxes of others.
 
-    What a format of ours knows is a file of ours; what an adapter reads as episodes is that; else, what FFmpeg opens is
-    a video, and so are numbered images in a folder. What stands behind a URL is taken for a video.
+    What a format of ours knows is a file of ours; what an adapter reads as episodes or boxes is that; else, what FFmpeg
+    opens is a video, and so are numbered images in a folder. What stands behind a URL is taken for a video.
 
     Parameters
     ----------
@@ -197,15 +198,19 @@ def look_at(
 
 def _of_others(
     path: Path, rate: FrameRate | str | float | None, unknown: LapsError, most_episodes: int | None
-) -> InspectedVideo | InspectedEpisodes:
+) -> InspectedVideo | InspectedEpisodes | InspectedBoxes:
+    from lapsdata._inspect.boxes import look_at_boxes
     from lapsdata._inspect.episodes import look_at_episodes
     from lapsdata.adapters import find_adapter
+    from lapsdata.timebase import FrameRate
 
-    found = find_adapter(path, ("episodes",))
+    found = find_adapter(path, ("episodes", "boxes"))
     if found is None:
         return _video_unless_unknown(path, rate, unknown)
     if rate is not None and "rate" not in (found[0].takes or ()):
         raise SchemaError(_no_rate(path))
+    if found[1] == "boxes":
+        return look_at_boxes(path, found[0], None if rate is None else FrameRate.parse(rate))
     return look_at_episodes(path, found[0], most_episodes, rate)
 
 

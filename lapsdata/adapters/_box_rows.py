@@ -202,7 +202,9 @@ class BoxRows:
         part = boxes_to_relative(rows.xywh, size.frame, form="xywh", unit="fraction", origin="edge")
         end = part[:, :2] + part[:, 2:]
         apart = ((end <= 0) | (part[:, :2] >= 1)).any(axis=1)
-        first = int(np.flatnonzero(apart)[0]) if apart.any() else 0
+        if not apart.any():
+            return
+        first = int(np.flatnonzero(apart)[0])
         message = (
             f"{int(apart.sum())} boxes lie wholly outside of {size.width}x{size.height}, first {where(first)}: kept"
         )

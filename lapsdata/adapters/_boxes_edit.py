@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from lapsdata.errors import Problem, Problems, SchemaError, listed
+from lapsdata.schema import FrameRange
 from lapsdata.schema.base import Count, Name, Record
 
 if TYPE_CHECKING:
@@ -49,7 +50,9 @@ class BoxesEdit(Record):
 
 
 def edited_boxes(boxes: Boxes, edit: BoxesEdit) -> tuple[Boxes, tuple[Problem, ...]]:
-    """Return the boxes that are kept, and how many were not; sequences, their lengths and ranges stay.
+    """Return the boxes that are kept, and how many were not; sequences and their lengths stay.
+
+    Frames that were not chosen are not annotated any more: what is left says nothing of them.
 
     Parameters
     ----------
@@ -91,14 +94,26 @@ def edited_boxes(boxes: Boxes, edit: BoxesEdit) -> tuple[Boxes, tuple[Problem, .
         words = f"lie outside of frames {edit.frames[0]} to {edit.frames[1]}, both included"
         keep = _kept(keep, inside, words, "other-frames", found)
     found.raise_as(SchemaError)
-    return taken_rows(boxes, np.flatnonzero(keep)), tuple(found)
+    sequences = tuple(_within(one, edit.frames) for one in boxes.header.sequences)
+    return taken_rows(boxes, np.flatnonzero(keep), sequences=sequences), tuple(found)
+
+
+def _within(sequence: BoxSequence, frames: tuple[int, int] | None) -> BoxSequence:
+    """Return a sequence that is annotated in the chosen frames alone."""
+    if frames is None:
+        return sequence
+    start, stop = frames[0] - sequence.first_number, frames[1] - sequence.first_number + 1
+    spans = [(max(start, span.start), min(stop, span.stop)) for span in sequence.annotated]
+    kept = tuple(FrameRange(start=first, stop=last) for first, last in spans if first < last)
+    return sequence.model_copy(update={"annotated": kept})
 
 
 def _kept(
     keep: NDArray[np.bool_], good: NDArray[np.bool_], words: str, code: str, found: Problems
 ) -> NDArray[np.bool_]:
     left = int((keep & ~good).sum())
-    found.add(code, "rows", f"{left} of {len(keep)} boxes {words}: left out", severity="info")
+    if left:
+        found.add(code, "rows", f"{left} of {len(keep)} boxes {words}: left out", severity="info")
     return keep & good
 
 
@@ -173,8 +188,6 @@ def merged_boxes(several: Sequence[Boxes]) -> Boxes:
 
 def _joined(one: BoxSequence, other: BoxSequence, found: Problems) -> BoxSequence:
     """Return what two tables say of a sequence; what only one of them says is taken."""
-    from lapsdata.schema import FrameRange
-
     for name in ("rate", "size", "first_number", "images"):
         first, second = getattr(one, name), getattr(other, name)
         if name != "images" and first is not None and second is not None and first != second:

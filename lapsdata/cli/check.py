@@ -12,7 +12,7 @@ from lapsdata.errors import LapsError
 from lapsdata.verbs import Json, finish
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from lapsdata.errors import Problem
 
@@ -34,7 +34,10 @@ def check(
     ] = None,
     against: Annotated[
         str | None,
-        typer.Option(help="Whether energies are like those that a threshold was told from.", metavar="FILE[:KEY]"),
+        typer.Option(
+            help="Whether energies are like those that a threshold was told from; or detections fit a truth or images.",
+            metavar="FILE[:KEY]",
+        ),
     ] = None,
     json: Json = False,
 ) -> None:
@@ -52,7 +55,9 @@ def check(
     where at least one epoch was and no error speaks against another; an epoch after it that is not finished yet is a
     warning. Where no epoch is whole yet, nothing is proven, and the exit code is 1.
     With --against every PATH is a file of energies, and is compared with those that the threshold of FILE was told
-    from: energies of another camera, rate or size differ, and its number means little there.
+    from: energies of another camera, rate or size differ, and its number means little there. Where FILE is a truth, or
+    a folder of sequences (<sequence>/img1), every PATH is detections, and is compared with it: whether every image has
+    a key, spelled as the images are, how near the detections lie to the truth, and whether they are a copy of it.
     """
     if force and not seal:
         raise typer.BadParameter("only with --seal", param_hint="--force")
@@ -81,6 +86,28 @@ def check(
 
 
 def _compared(paths: list[Path], against: str) -> Iterator[Problem]:
+    """Yield how energies differ from those that a threshold was told from, or detections from a truth or images."""
+    from lapsdata.checks.boxes import compare_boxes, read_boxes
+
+    place = Path(against)
+    truth = read_boxes(place) if place.exists() else None
+    if truth is not None or place.is_dir():
+        yield from _placed(paths, lambda path: tuple(compare_boxes(path, place, truth)))
+        return
+    yield from _compared_energies(paths, against)
+
+
+def _placed(paths: list[Path], compare: Callable[[Path], Iterable[Problem]]) -> Iterator[Problem]:
+    """Yield what comparing each file says, or why it cannot be compared, with the place of the file in front."""
+    for path in paths:
+        try:
+            found = compare(path)
+        except LapsError as error:
+            found = error.problems
+        yield from (one if one.where.startswith(str(path)) else one.within(str(path)) for one in found)
+
+
+def _compared_energies(paths: list[Path], against: str) -> Iterator[Problem]:
     """Yield how energies differ from those that a threshold was told from."""
     from lapsdata.containers import Energies
     from lapsdata.formats import read
@@ -89,15 +116,15 @@ def _compared(paths: list[Path], against: str) -> Iterator[Problem]:
 
     named = named_threshold(against)
     if named is None or named.record is None:
-        message = f"expected a file that `lapsdata threshold` wrote, got {against!r}"
+        message = f"expected a truth, a folder of sequences, or a file that `lapsdata threshold` wrote, got {against!r}"
         raise typer.BadParameter(message, param_hint="--against")
-    for path in paths:
-        try:
-            energies = read(path, Energies)
-            found = (*given_threshold(named.value, energies).problems, *named.problems(energies))
-        except LapsError as error:
-            found = error.problems
-        yield from (one if one.where.startswith(str(path)) else one.within(str(path)) for one in found)
+    value, told = named.value, named
+
+    def compare(path: Path) -> tuple[Problem, ...]:
+        energies = read(path, Energies)
+        return (*given_threshold(value, energies).problems, *told.problems(energies))
+
+    yield from _placed(paths, compare)
 
 
 PLUGIN = check

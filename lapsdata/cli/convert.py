@@ -63,7 +63,7 @@ def convert(
         str | None,
         typer.Option(
             metavar="FORMAT",
-            help="hdf5, zarr, shards; of segments mstcn, laps_segments; "
+            help="hdf5, zarr, shards; of segments mstcn, laps_segments; of boxes detection-db; "
             "of episodes lerobot-3.0, -2.1, -2.0, gr00t, robomimic, shards.",
         ),
     ] = None,
@@ -197,6 +197,11 @@ def convert(
     (episode_0.hdf5, a file or a folder of them) become a data set of LeRobot: numbers keep their type and bits under
     LeRobot's names, which are told (obs/x is observation.x, unless --rename obs/x=observation.state says so), and
     frames are encoded as videos. Give --rate where no file says it, and --task where none says what was to be done.
+    Boxes of others (databases of detections, JSON with the boxes of each frame, COCO) become Parquet, and with
+    --to detection-db a database for MOTRv2, with a key for every frame: PREFIX/img1/00000001.txt, of several sequences
+    PREFIX/<sequence>/img1/00000001.txt. Digits and ending are told, as nobody can guess what training asks for; a
+    source that is a database keeps its keys. Frames are numbered by the names of images; where a source names none, its
+    first frame is image 1. Boxes without a score, as those of a truth, are refused.
     """
     from lapsdata._convert import convert as converted
 

@@ -13,7 +13,7 @@ from lapsdata.errors import Problem, StorageError, UnknownFormatError
 from lapsdata.verbs import Json, finish
 
 if TYPE_CHECKING:
-    from lapsdata._inspect import InspectedEpisodes, InspectedFile, InspectedVideo
+    from lapsdata._inspect import InspectedBoxes, InspectedEpisodes, InspectedFile, InspectedVideo
     from lapsdata.geometry import FrameSize
 
 __all__ = ["PLUGIN"]
@@ -42,7 +42,7 @@ def inspect(
     file: Annotated[
         str,
         typer.Argument(
-            help="A file or folder of ours, robot episodes, or a video: a file, a URL or a folder of images; "
+            help="A file or folder of ours, robot episodes, boxes, or a video: a file, a URL or a folder of images; "
             "with --low-level any HDF5 file."
         ),
     ],
@@ -78,12 +78,14 @@ def inspect(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing --png file.")] = False,
     json: Json = False,
 ) -> None:
-    """Show what is in a file, a video, or episodes of a robot.
+    """Show what is in a file, a video, episodes of a robot, or boxes.
 
     Every checksum of a file of ours is compared, for which it is read into memory, however large it is. Of a video
     the packets are read, and no frame is decoded; of a folder of images, the first is. Of robot episodes the
-    packets of those that are listed are: what their videos are stands beside what is said of the cameras. --low-level
-    reads one value of each dataset, or the item that is picked, and compares nothing.
+    packets of those that are listed are: what their videos are stands beside what is said of the cameras. Of boxes of
+    others all rows are read, and images beside them are counted; in a folder of sequences databases of detections are
+    looked for, and how many of the images have a key there. --low-level reads one value of each dataset, or the item
+    that is picked, and compares nothing.
     """
     drawing = _Drawing(png, fps, video, window, view, columns, rows, overwrite)
     _refuse(drawing, low_level, pick, format)
@@ -122,7 +124,7 @@ def _local(file: str) -> Path:
 
 
 def _inspect(file: str, name: str | None, drawing: _Drawing, most: int | None, json: bool) -> None:
-    from lapsdata._inspect import InspectedEpisodes, look_at
+    from lapsdata._inspect import InspectedBoxes, InspectedEpisodes, look_at
 
     if drawing.png is not None and drawing.png.exists() and not drawing.overwrite:
         message = "expected a free name, got an existing one"
@@ -130,7 +132,7 @@ def _inspect(file: str, name: str | None, drawing: _Drawing, most: int | None, j
     found = look_at(file, name, rate=drawing.fps, most_episodes=most)
     if most is not None and not isinstance(found, InspectedEpisodes):
         raise typer.BadParameter(f"only for robot episodes: {file} is none", param_hint="--episodes")
-    notes = found.notes if isinstance(found, InspectedEpisodes) else ()
+    notes = found.notes if isinstance(found, InspectedEpisodes | InspectedBoxes) else ()
     size = None if drawing.png is None else _draw(found, drawing.png, drawing)
     if json:
         drawn = None if size is None else {"path": str(drawing.png), "width": size.width, "height": size.height}
@@ -138,11 +140,11 @@ def _inspect(file: str, name: str | None, drawing: _Drawing, most: int | None, j
     else:
         picture = {} if size is None else {"picture": f"{drawing.png}, {size.width} x {size.height} pixel"}
         console.write_facts({**found.facts(), **picture})
-        if isinstance(found, InspectedEpisodes):
-            _write_episodes(found)
+        if isinstance(found, InspectedEpisodes | InspectedBoxes):
+            _write_tables(found)
 
 
-def _write_episodes(found: InspectedEpisodes) -> None:
+def _write_tables(found: InspectedEpisodes | InspectedBoxes) -> None:
     for columns, rows in found.tables():
         console.write("")
         console.write_table(columns, rows)
@@ -151,17 +153,22 @@ def _write_episodes(found: InspectedEpisodes) -> None:
     console.report(found.notes)
 
 
-def _draw(found: InspectedFile | InspectedVideo | InspectedEpisodes, png: Path, drawing: _Drawing) -> FrameSize:
+def _draw(
+    found: InspectedFile | InspectedVideo | InspectedEpisodes | InspectedBoxes, png: Path, drawing: _Drawing
+) -> FrameSize:
     """Write the picture and return its size."""
-    from lapsdata._inspect import InspectedEpisodes, InspectedFile, InspectedVideo
+    from lapsdata._inspect import InspectedBoxes, InspectedEpisodes, InspectedFile, InspectedVideo
     from lapsdata.containers import Tracks
     from lapsdata.geometry import FrameSize
     from lapsdata.report import contact_sheet, draw_tracks, write_png
     from lapsdata.report.episode_sheets import episode_sheet
 
     shape = {"columns": drawing.columns, "rows": drawing.rows}
+    if isinstance(found, InspectedBoxes):
+        message = "expected a video, tracks or episodes to draw, got boxes"
+        raise UnknownFormatError(Problem("no-picture", str(found.path), message, "leave out --png"))
     if not isinstance(found, InspectedFile) and (wrong := drawing.given("video", "window", "view")):
-        what = "a video" if isinstance(found, InspectedVideo) else "robot episodes"
+        what = "robot episodes" if isinstance(found, InspectedEpisodes) else "a video"
         raise typer.BadParameter(f"only for tracks: {found.path} is {what}", param_hint=wrong[0])
     if isinstance(found, InspectedEpisodes):
         image = episode_sheet(found.root, found.episodes, **shape)
