@@ -80,7 +80,7 @@ class NumberedFrames:
     def told(self, numbers: Iterable[int]) -> str:
         """Return numbers as a message tells them, of a folder with the names that images would have."""
         every = sorted(set(numbers))
-        text = f"{len(every)} frames ({spans_told(every)})"
+        text = f"{len(every)} frame{'s' * (len(every) > 1)} ({spans_told(every)})"
         return text if self.names is None else f"{text}, as {listed(map(self.names.name_of, every), _SHOWN)}"
 
 

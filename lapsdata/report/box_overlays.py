@@ -143,7 +143,7 @@ def overlay_boxes(
     (10, {'match: truth': 2, 'match: detector': 1})
     """
     on = Path(on)
-    _check(layers, on, (out, sheet), missing, overwrite)
+    _check(layers, on, out, sheet, missing, overwrite)
     source = open_frames(on, layers, rate)
     with source.reader:
         source = source.within(frames)
@@ -162,10 +162,10 @@ def overlay_boxes(
             notes.append(Problem("enlarged", str(on), message, None, "info"))
         pen = BoxPen(layers, size, shown, trail=trail)
         strip = BoxStrip(pen, shown.width + shown.width % 2, shown.height, int(source.numbers[-1]))
-        if sheet is not None:
-            write_png(sheet, _sheet(source, pen, grid or TileGrid()), overwrite=overwrite)
         if out is not None:
             _video(out, source, pen, strip, overwrite=overwrite)
+        if sheet is not None:
+            write_png(sheet, _sheet(source, pen, grid or TileGrid()), overwrite=overwrite)
     height = strip.height + shown.height
     return BoxOverlay(
         frames=len(source.numbers),
@@ -176,7 +176,7 @@ def overlay_boxes(
 
 
 def _check(
-    layers: Sequence[BoxLayer], on: Path, outputs: tuple[Path | None, ...], missing: object, overwrite: bool
+    layers: Sequence[BoxLayer], on: Path, out: Path | None, sheet: Path | None, missing: object, overwrite: bool
 ) -> None:
     """Refuse what cannot become an overlay, before anything is read."""
     found = Problems()
@@ -187,9 +187,11 @@ def _check(
         found.add("doubled-name", "layers", f"expected each name once, got {listed(doubled)} again")
     if missing not in get_args(MissingPictures):
         found.add("unknown-choice", "missing", f"expected 'raise' or 'skip', got {missing!r}")
-    there = [path for path in outputs if path is not None]
+    there = [path for path in (out, sheet) if path is not None]
     if not there:
         found.add("no-output", "out", "expected a video or a sheet to write, got neither", "give --out or --sheet")
+    if sheet is not None and sheet.suffix.lower() != ".png":
+        found.add("unknown-suffix", str(sheet), f"expected .png, got {sheet.suffix!r}", "rename it")
     for path in there:
         if path.resolve() == on.resolve() or path.resolve().parent == on.resolve():
             message = "expected another place than that of the pictures, which are never changed, got it"
