@@ -14,8 +14,8 @@ from lapsdata.verbs import Json, finish
 
 if TYPE_CHECKING:
     from lapsdata.errors import Problem
-    from lapsdata.report.box_layers import BoxLayer
     from lapsdata.report.box_overlays import BoxOverlay
+    from lapsdata.report.layered_boxes import BoxLayer
 
 __all__ = ["PLUGIN"]
 

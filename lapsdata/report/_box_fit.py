@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from lapsdata.geometry import FrameSize
     from lapsdata.report.box_frames import MissingPictures, NumberedFrames
-    from lapsdata.report.box_layers import BoxLayer
+    from lapsdata.report.layered_boxes import BoxLayer
 
 __all__ = ["check_fit"]
 

@@ -10,13 +10,13 @@ from lapsdata.adapters import find_adapter, read_adapted
 from lapsdata.containers import Boxes
 from lapsdata.errors import Problem, SchemaError, UnknownFormatError
 from lapsdata.formats import recognise
-from lapsdata.report.box_layers import box_layers, refuse_min_score
+from lapsdata.report.layered_boxes import box_layers, refuse_min_score
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from lapsdata.report.box_layers import BoxKind, BoxLayer
+    from lapsdata.report.layered_boxes import BoxKind, BoxLayer
 
 __all__ = ["BoxFiles", "read_box_layers"]
 

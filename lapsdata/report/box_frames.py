@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from lapsdata.errors import Problem, Problems, SchemaError, UnknownFormatError, listed, spans_told
 from lapsdata.video._images import is_image_folder
-from lapsdata.video.image_numbers import ImageNumbers, image_numbers
+from lapsdata.video.numbered_images import ImageNumbers, image_numbers
 from lapsdata.video.reader import open_video
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lapsdata.report.box_layers import BoxLayer
+    from lapsdata.report.layered_boxes import BoxLayer
     from lapsdata.schema import BoxSequence
     from lapsdata.timebase import FrameRate
     from lapsdata.video.reader import VideoReader
@@ -137,7 +138,8 @@ def _named(sequence: BoxSequence) -> Path | None:
 def images_beside(paths: Sequence[Path], layers: Sequence[BoxLayer]) -> Path:
     """Return the folder of images or the video that the layers name, where it lies beside their files.
 
-    Looked at are, for each file, its folder and the one above, and in each of them the folder of the sequence.
+    Looked at is the folder of each file, or the folder that is named; where nothing is found there, the one above. In
+    each of them, the folder of the sequence counts too.
 
     Raises
     ------
@@ -148,16 +150,15 @@ def images_beside(paths: Sequence[Path], layers: Sequence[BoxLayer]) -> Path:
     """
     found: dict[Path, Path] = {}
     searched: dict[Path, None] = {}
-    for path in paths:
-        for base in dict.fromkeys((*((path,) if path.is_dir() else ()), path.parent, path.absolute().parent.parent)):
-            for layer in layers:
-                below = _named(layer.sequence)
-                if below is None:
-                    continue
-                for place in (base / below, base / layer.sequence.name / below):
-                    searched[place] = None
-                    if is_image_folder(place) if place.is_dir() else place.is_file():
-                        found.setdefault(place.resolve(), place)
+    beside = [path if path.is_dir() else path.parent for path in paths]
+    for bases in (beside, [base.absolute().parent for base in beside]):
+        for base, layer in product(bases, layers):
+            if (below := _named(layer.sequence)) is not None:
+                places = (base / below, base / layer.sequence.name / below)
+                searched |= dict.fromkeys(places)
+                found |= {place.resolve(): place for place in places if _is_picture(place)}
+        if found:
+            break
     problems = Problems("pictures")
     if len(found) > 1:
         message = f"expected one place with the pictures of the boxes, got {len(found)}: {listed(map(str, found))}"
@@ -168,3 +169,7 @@ def images_beside(paths: Sequence[Path], layers: Sequence[BoxLayer]) -> Path:
         problems.add("no-pictures", "", f"expected pictures beside the boxes, got {where}", "name them: --on")
         problems.raise_as(UnknownFormatError)
     return next(iter(found.values()))
+
+
+def _is_picture(place: Path) -> bool:
+    return is_image_folder(place) if place.is_dir() else place.is_file()

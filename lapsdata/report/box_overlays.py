@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lapsdata.report.box_frames import NumberedFrames
-    from lapsdata.report.box_layers import BoxLayer
+    from lapsdata.report.layered_boxes import BoxLayer
     from lapsdata.timebase import FrameRate
     from lapsdata.video.frame import Frame
     from lapsdata.video.reader import VideoReader

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lapsdata.report.box_layers import BoxLayer
+    from lapsdata.report.layered_boxes import BoxLayer
 
     Image = NDArray[np.uint8]
     Colour = tuple[int, int, int]

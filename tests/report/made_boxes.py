@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from lapsdata.containers import Boxes
-from lapsdata.report.box_layers import box_layers
+from lapsdata.report.layered_boxes import box_layers
 from lapsdata.schema import BoxesHeader, BoxSequence, FrameRange, Size
 from lapsdata.testing.samples import sample_provenance
 from lapsdata.timebase import FrameRate
@@ -15,7 +15,7 @@ from lapsdata.timebase import FrameRate
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lapsdata.report.box_layers import BoxKind, BoxLayer
+    from lapsdata.report.layered_boxes import BoxKind, BoxLayer
 
 
 class Row(NamedTuple):

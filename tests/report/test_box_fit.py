@@ -10,7 +10,7 @@ import pytest
 from lapsdata.errors import Problem, SchemaError
 from lapsdata.report._box_fit import check_fit
 from lapsdata.report.box_frames import NumberedFrames, open_frames
-from lapsdata.report.box_layers import BoxLayer, box_layers
+from lapsdata.report.layered_boxes import BoxLayer, box_layers
 from lapsdata.report.png import write_png
 from lapsdata.video.writer import write_video
 from tests.report.made_boxes import Row, made_boxes, made_layer

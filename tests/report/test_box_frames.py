@@ -17,7 +17,7 @@ from lapsdata.video.writer import write_video
 from tests.report.made_boxes import Row, made_layer
 
 if TYPE_CHECKING:
-    from lapsdata.report.box_layers import BoxLayer
+    from lapsdata.report.layered_boxes import BoxLayer
 
 
 def images(folder: Path, numbers: range, digits: int = 6) -> Path:
@@ -122,6 +122,12 @@ def test_pictures_that_are_nowhere_are_told_with_the_places_that_were_looked_at(
 
 def test_two_places_are_no_guess(layer: BoxLayer, tmp_path: Path) -> None:
     images(tmp_path / "img1", range(1, 3))
-    shutil.copytree(tmp_path / "img1", tmp_path / "gt" / "img1")
+    shutil.copytree(tmp_path / "img1", tmp_path / "match" / "img1")
     with pytest.raises(SchemaError, match=r"expected one place with the pictures of the boxes, got 2: .*; .*--on"):
-        images_beside([tmp_path / "gt" / "gt.txt"], [layer])
+        images_beside([tmp_path / "b.parquet"], [layer])
+
+
+def test_what_lies_right_beside_the_boxes_comes_before_what_lies_above(layer: BoxLayer, tmp_path: Path) -> None:
+    images(tmp_path / "img1", range(1, 3))
+    near = images(tmp_path / "cut" / "img1", range(1, 3))
+    assert images_beside([tmp_path / "cut" / "b.parquet"], [layer]) == near

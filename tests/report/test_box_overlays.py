@@ -12,7 +12,7 @@ import pytest
 
 from lapsdata.errors import CorruptDataError, SchemaError, StorageError
 from lapsdata.report import box_overlays, overlay_boxes
-from lapsdata.report.box_layers import box_layers
+from lapsdata.report.layered_boxes import box_layers
 from lapsdata.report.png import write_png
 from lapsdata.report.tile_grid import TileGrid
 from lapsdata.testing.scene_truth import true_boxes
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from lapsdata.report.box_layers import BoxLayer
+    from lapsdata.report.layered_boxes import BoxLayer
 
 SIZE = (640, 360)
 

@@ -15,7 +15,7 @@ from lapsdata.report.drawn_boxes import BoxPen
 from tests.report.made_boxes import Row, made_layer
 
 if TYPE_CHECKING:
-    from lapsdata.report.box_layers import BoxLayer
+    from lapsdata.report.layered_boxes import BoxLayer
 
 GREEN, YELLOW, ORANGE = (70, 220, 90), (250, 220, 50), (255, 140, 30)
 TRUTH = made_layer(*(Row(0, id=k, source="truth") for k in range(12)), Row(2, id=1, source="truth"), called="gt",

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lapsdata.errors import SchemaError
-from lapsdata.report.box_layers import BoxKind, box_layers, refuse_min_score
+from lapsdata.report.layered_boxes import BoxKind, box_layers, refuse_min_score
 from lapsdata.testing.samples import sample_boxes
 from tests.report.made_boxes import Row, made_boxes, made_layer
 

@@ -9,7 +9,7 @@ import pytest
 
 from lapsdata.errors import SchemaError, UnknownFormatError
 from lapsdata.report.png import write_png
-from lapsdata.video.image_numbers import image_numbers
+from lapsdata.video.numbered_images import image_numbers
 from lapsdata.video.reader import open_video
 
 if TYPE_CHECKING:
