@@ -91,7 +91,7 @@ def test_the_overlay_benchmark_runs_and_its_result_keeps_the_promise(
     monkeypatch.syspath_prepend(str(root / "benchmarks"))
     bench = runpy.run_path(str(root / "benchmarks" / "bench_overlay.py"))
     # One dictionary is the name space of all its functions.
-    bench["overlay"].__globals__.update(SIZE=(320, 180), held_mib=lambda folder, frames: 300)
+    bench["overlay"].__globals__.update(SIZE=(640, 360), held_mib=lambda folder, frames: 300)
     measured = bench["measure"](runs=1, frames=3, longer=4)
     stored = json.loads((root / "benchmarks" / "results" / "overlay.json").read_text())
     assert keys(measured) == keys(stored)
