@@ -98,6 +98,6 @@ def test_the_overlay_benchmark_runs_and_its_result_keeps_the_promise(
     assert stored["size"] == [1280, 720]
     for row in stored["rows"].values():
         for pictures in ("images", "video"):
-            assert row[pictures]["frames_per_s_on_two_cores_of_its_own"] >= stored["promise_frames_per_s"] == 30
+            assert row[pictures]["frames_per_s_by_busier_thread"] >= stored["promise_frames_per_s"] == 30
     held = stored["largest_process_mib"]
     assert held["longer"] <= 1.05 * held["shorter"]
