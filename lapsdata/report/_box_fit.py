@@ -37,6 +37,10 @@ def check_fit(
         _frames(layer, frames, missing, span, found)
         _places(layer, frames, found)
     _alike(layers, frames, found)
+    known = frames.all_numbers
+    if span is not None and (span[0] < known[0] or span[1] > known[-1]):
+        message = f"expected pictures of frames {span[0]} to {span[1]}, got {known[0]} to {known[-1]} in all"
+        found.add("beyond-pictures", f"{frames.reader.facts.path}", message, None, "warning")
     found.raise_as(SchemaError)
     return tuple(found)
 
@@ -70,8 +74,9 @@ def _frames(
             f"for {frames.told(lost.tolist())}, with {boxes} boxes"
         )
         if missing == "raise":
-            fix = "draw those there are: --frames A:B, or --skip-missing; --first-number N where counts begin elsewhere"
-            found.add("missing-pictures", layer.name, message, fix)
+            fix = "draw those there are: --frames A:B, or --skip-missing"
+            elsewhere = "" if frames.names is None else "; --first-number N where counts begin elsewhere"
+            found.add("missing-pictures", layer.name, message, fix + elsewhere)
         else:
             found.add("missing-pictures", layer.name, f"{message}: left out", None, "warning")
     bare = np.setdiff1d(frames.numbers, numbers)

@@ -80,6 +80,14 @@ def test_a_span_leaves_boxes_out_and_needs_no_other_pictures(frames: NumberedFra
         told(layer, frames.within((2, 9)), span=(2, 9))
 
 
+@pytest.mark.parametrize("span", [(0, 3), (3, 6), (0, 99)])
+def test_a_span_beyond_the_pictures_is_told(span: tuple[int, int], frames: NumberedFrames) -> None:
+    layer = table(*(Row(frame, IN) for frame in range(5)))
+    (one,) = [note for note in check_fit([layer], frames.within(span), "raise", span) if note.code == "beyond-pictures"]
+    assert one.message == f"expected pictures of frames {span[0]} to {span[1]}, got 1 to 5 in all"
+    assert one.severity == "warning"
+
+
 def test_pictures_without_boxes_are_counted(frames: NumberedFrames) -> None:
     found = told(table(Row(0, IN), Row(3, IN), annotated=[(0, 4)]), frames)["empty-pictures"]
     assert found.severity == "info"
@@ -155,3 +163,5 @@ def test_a_video_has_no_names_that_could_differ(tmp_path: Path) -> None:
     clip = open_frames(tmp_path / "clip.mp4", [], None)
     codes = {problem.code for problem in check_fit([one, other], clip, "skip", None)}
     assert "other-first-numbers" not in codes
+    with pytest.raises(SchemaError, match=r"with 1 boxes; draw .*: --frames A:B, or --skip-missing \[missing"):
+        check_fit([one], clip, "raise", None)
