@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lapsdata.containers import Segments, Tracks
+from lapsdata.containers import Boxes, Segments, Tracks
 from lapsdata.errors import Problem, SchemaError
 from lapsdata.geometry import FrameSize, uniform_grid
 from lapsdata.provenance import provenance
 from lapsdata.schema import (
     Area,
+    BoxesHeader,
+    BoxSequence,
+    FrameRange,
     Grid,
     SegmentedVideo,
     SegmentsHeader,
@@ -27,7 +30,7 @@ from lapsdata.timebase import tail_frames, window_starts
 if TYPE_CHECKING:
     from lapsdata.testing.scenes import Scene
 
-__all__ = ["scene_name", "true_segments", "true_tracks"]
+__all__ = ["scene_name", "true_boxes", "true_segments", "true_tracks"]
 
 _TOOL = Tool(name="rendered_scene", version="1")
 
@@ -108,6 +111,48 @@ def true_tracks(scene: Scene, *, points: int = 100, horizon: int = 16, stride: i
     tracks = np.stack([window.tracks for window in windows])
     vis = np.stack([window.vis for window in windows])
     return Tracks(header, {"default": tracks}, {"default": vis}, starts, scene.frame_s)
+
+
+def true_boxes(scene: Scene) -> Boxes:
+    """Return the exact boxes of a scene's bodies, around all of each, seen or not; the table has none.
+
+    Parameters
+    ----------
+    scene : Scene
+
+    Returns
+    -------
+    Boxes
+        One sequence; a body has an identity, and what it is as its label. Those that are all beyond the picture are not
+        listed.
+
+    Examples
+    --------
+    >>> from lapsdata.testing.scenes import SceneConfig, render_scene
+    >>> boxes = true_boxes(render_scene(5, SceneConfig(actions=1)))
+    >>> boxes.label[:3], boxes.id[:3].tolist()
+    (('mat', 'block', 'block'), [1, 2, 3])
+    """
+    width, height = scene.config.size
+    xywh = np.swapaxes(scene.boxes(), 0, 1)
+    last = xywh[..., :2] + xywh[..., 2:]
+    frame, body = np.nonzero(((xywh[..., :2] < [width - 0.5, height - 0.5]) & (last > -0.5)).all(axis=-1))
+    rows = xywh[frame, body]
+    labels = [name.rstrip("0123456789") for name in scene.bodies[1:]]
+    sequence = BoxSequence(
+        name=scene_name(scene),
+        length=len(scene),
+        rate=None if scene.config.vfr else scene.config.rate,
+        size=Size(width=width, height=height),
+        annotated=(FrameRange(start=0, stop=len(scene)),),
+        images=f"{scene_name(scene)}.mp4",
+    )
+    header = BoxesHeader(provenance=provenance(parameters={"seed": scene.seed}), sequences=(sequence,))
+    x, y, w, h = np.ascontiguousarray(rows.T)
+    return Boxes(
+        header, np.zeros(len(rows), np.int64), frame, body + 1, x, y, w, h,
+        tuple(labels[one] for one in body.tolist()), ("truth",) * len(rows), np.zeros(len(rows), bool),
+    )  # fmt: skip
 
 
 def true_segments(*scenes: Scene) -> Segments:

@@ -256,6 +256,30 @@ class Scene:
         vis = (self._front(path, wanted) == body) & (body >= 0)
         return SceneTracks(path.astype(np.float32), vis)
 
+    def boxes(self) -> FloatArray:
+        """Return the smallest upright box around each body but the table, whether it is seen or not.
+
+        Returns
+        -------
+        numpy.ndarray, shape (K, F, 4), float64, pixel
+            Top-left corner and size of the bodies from `bodies[1]` on.
+
+        Examples
+        --------
+        >>> scene = render_scene(5, SceneConfig(actions=1))
+        >>> scene.bodies[1], scene.boxes()[0, 0].round(1).tolist()
+        ('mat', [126.2, 151.1, 88.0, 54.0])
+        """
+        poses, _ = self._placed
+        shapes = body_shapes(self._motion.layout, self.config.blocks)
+        corner = np.array([(one.half_width - one.radius, one.half_height - one.radius) for one in shapes])
+        radius = np.array([one.radius for one in shapes])[:, None]
+        # The middles of the round corners, turned; the corners reach as far beyond in any direction.
+        cos, sin = np.abs(np.cos(poses[1:, :, 2])), np.abs(np.sin(poses[1:, :, 2]))
+        wide, high = corner[:, :1], corner[:, 1:]
+        half = np.stack([cos * wide + sin * high + radius, sin * wide + cos * high + radius], axis=-1)
+        return np.concatenate([poses[1:, :, :2] - half, 2.0 * half], axis=-1)
+
     def truth(self) -> dict[str, npt.NDArray[np.generic]]:
         """Return the segments as arrays of shape (S,): `start_s`, `end_s` (float64, seconds), `label`."""
         return {

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from lapsdata.geometry import QuarterTurn
     from lapsdata.video.frame import Pixels
 
-__all__ = ["ImageFolder", "is_image_folder", "open_folder"]
+__all__ = ["ImageFolder", "is_image_folder", "listed_images", "open_folder"]
 
 _CODECS = {".png": "png", ".jpg": "mjpeg", ".jpeg": "mjpeg"}
 _HONEST = {"err_detect": "crccheck+explode"}
@@ -48,6 +48,7 @@ class _Numbered(NamedTuple):
     number: int
     series: str
     path: Path
+    digits: tuple[int, int]  # where they stand in the name
 
 
 def is_image_folder(folder: Path) -> bool:
@@ -81,7 +82,7 @@ def open_folder(
     LapsWarning
         Numbers are missing between the first and the last.
     """
-    images = _listed(folder)
+    images = listed_images(folder)
     paths = tuple(image.path for image in images)
     numbers = np.array([image.number for image in images])
     _tell_gaps(folder, numbers)
@@ -109,7 +110,7 @@ def open_folder(
     return ImageFolder(paths, facts, pixels)
 
 
-def _listed(folder: Path) -> list[_Numbered]:
+def listed_images(folder: Path) -> list[_Numbered]:
     """Images by number; refused where numbers do not order them."""
     found = Problems(str(folder))
     images = []
@@ -122,7 +123,7 @@ def _listed(folder: Path) -> list[_Numbered]:
         if parts is None:
             found.add("no-number", path.name, "expected a number in the name, got none", "number it, or move it away")
         else:
-            images.append(_Numbered(int(parts[2]), f"{parts[1]}#{parts[3]}{path.suffix}", path))
+            images.append(_Numbered(int(parts[2]), f"{parts[1]}#{parts[3]}{path.suffix}", path, parts.span(2)))
     found.raise_as(SchemaError)
     if not images:
         message = "expected a video file or numbered images (.png, .jpg, .jpeg), found none"

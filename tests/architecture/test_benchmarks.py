@@ -83,3 +83,21 @@ def test_the_figures_of_the_readme_are_those_of_the_results(root: Path) -> None:
     text = (root / "README.md").read_text()
     assert made(text) == text
     assert "| measured |" in text
+
+
+def test_the_overlay_benchmark_runs_and_its_result_keeps_the_promise(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(root / "benchmarks"))
+    bench = runpy.run_path(str(root / "benchmarks" / "bench_overlay.py"))
+    # One dictionary is the name space of all its functions.
+    bench["overlay"].__globals__.update(SIZE=(640, 360), held_mib=lambda folder, frames: 300)
+    measured = bench["measure"](runs=1, frames=3, longer=4)
+    stored = json.loads((root / "benchmarks" / "results" / "overlay.json").read_text())
+    assert keys(measured) == keys(stored)
+    assert stored["size"] == [1280, 720]
+    for row in stored["rows"].values():
+        for pictures in ("images", "video"):
+            assert row[pictures]["frames_per_s_by_busier_thread"] >= stored["promise_frames_per_s"] == 30
+    held = stored["largest_process_mib"]
+    assert held["longer"] <= 1.05 * held["shorter"]

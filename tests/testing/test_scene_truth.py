@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 import lapsdata
+import lapsdata.schema
 from lapsdata.errors import SchemaError
-from lapsdata.testing.scene_truth import scene_name, true_segments, true_tracks
+from lapsdata.testing.scene_truth import scene_name, true_boxes, true_segments, true_tracks
 from lapsdata.testing.scenes import Scene, SceneConfig, render_scene
 from lapsdata.timebase import FrameRate
 
@@ -122,3 +123,46 @@ def test_two_scenes_of_one_seed_have_one_name(scene: Scene) -> None:
     twin = render_scene(scene.seed, SceneConfig(noise=3.0))
     with pytest.raises(SchemaError, match=r"^SegmentsHeader: expected each video once"):
         true_segments(scene, twin)
+
+
+def test_boxes_hold_every_pixel_of_their_body_and_touch_those_of_a_body_that_nothing_hides(scene: Scene) -> None:
+    boxes = true_boxes(scene)
+    width, height = scene.config.size
+    x, y = np.meshgrid(np.arange(width), np.arange(height))
+    tight = 0
+    for frame in (0, len(scene) // 2, len(scene) - 1):
+        seen = scene.body_at(np.stack([x.ravel(), y.ravel()], axis=-1), frame).reshape(height, width)
+        for row in np.flatnonzero(boxes.frame == frame):
+            body = seen == boxes.id[row]
+            left, top = boxes.x[row], boxes.y[row]
+            right, bottom = left + boxes.w[row], top + boxes.h[row]
+            inside = (x >= left) & (x <= right) & (y >= top) & (y <= bottom)
+            assert not (body & ~inside).any()
+            reach = [
+                body[:, x[0] < left + 1],
+                body[:, x[0] > right - 1],
+                body[y[:, 0] < top + 1],
+                body[y[:, 0] > bottom - 1],
+            ]
+            tight += all(edge.any() for edge in reach)
+    assert tight >= 3
+
+
+def test_boxes_name_bodies_and_their_video(scene: Scene) -> None:
+    boxes = true_boxes(scene)
+    assert {scene.bodies[int(number)].rstrip("0123456789") for number in boxes.id} == set(boxes.label)
+    (sequence,) = boxes.header.sequences
+    assert (sequence.name, sequence.length, sequence.images) == ("scene_7", len(scene), "scene_7.mp4")
+    assert (sequence.size, sequence.rate) == (lapsdata.schema.Size(width=200, height=120), scene.config.rate)
+    assert "table" not in boxes.label
+    assert true_boxes(render_scene(7, SceneConfig(actions=1, vfr=True))).header.sequences[0].rate is None
+
+
+def test_bodies_beyond_the_picture_have_no_box(scene: Scene) -> None:
+    boxes, every = true_boxes(scene), scene.boxes()
+    assert every.shape == (len(scene.bodies) - 1, len(scene), 4)
+    listed = set(zip(boxes.id.tolist(), boxes.frame.tolist(), strict=True))
+    for body, frame in np.ndindex(every.shape[:2]):
+        x, y, w, h = every[body, frame]
+        seen = x < 199.5 and y < 119.5 and x + w > -0.5 and y + h > -0.5
+        assert ((body + 1, frame) in listed) == seen
