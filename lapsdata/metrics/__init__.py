@@ -1,4 +1,4 @@
-"""Scores of segmentations: pure functions on seconds, typed results, and chance beside every one of them."""
+"""Scores of segmentations and tracks: pure functions, typed results; and chance beside all that is in seconds."""
 
 from lapsdata.metrics.ap_evaluation import AP_CHANCE_ROWS, evaluate_ap
 from lapsdata.metrics.assignment import matched_count, matched_share
@@ -58,6 +58,19 @@ from lapsdata.metrics.segmental import (
 from lapsdata.metrics.segmentation import evaluate_segments
 from lapsdata.metrics.table import best_chance, boundary_table, comparison_table, not_above_chance
 from lapsdata.metrics.temporal_ap import ACTIVITYNET_OVERLAPS, AveragePrecision, Detections, average_precision
+from lapsdata.metrics.tracking import (
+    TRACKING_PROFILES,
+    FrameSeries,
+    Hota,
+    LeftOut,
+    SequenceTracking,
+    TrackingProfile,
+    TrackingRules,
+    TrackingScores,
+    TrackLosses,
+    TrackScores,
+    tracking_scores,
+)
 from lapsdata.metrics.whole_table import segmentation_table
 
 __all__ = [
@@ -71,6 +84,7 @@ __all__ = [
     "ORACLE_ROWS",
     "PROFILES",
     "TOLERANCES_S",
+    "TRACKING_PROFILES",
     "TRAIN_ROWS",
     "ApOptions",
     "AveragePrecision",
@@ -79,13 +93,22 @@ __all__ = [
     "DetectionScores",
     "Detections",
     "FrameCounts",
+    "FrameSeries",
+    "Hota",
     "InformationMean",
     "LabelOptions",
+    "LeftOut",
     "PairedDifference",
     "PairedLabelDifference",
     "Profile",
     "Runs",
     "SegmentCounts",
+    "SequenceTracking",
+    "TrackLosses",
+    "TrackScores",
+    "TrackingProfile",
+    "TrackingRules",
+    "TrackingScores",
     "VMeasure",
     "adjusted_mutual_information",
     "adjusted_rand",
@@ -131,6 +154,7 @@ __all__ = [
     "segment_boundaries",
     "segmentation_table",
     "shifted_boundaries",
+    "tracking_scores",
     "uniform_boundaries",
     "v_measure",
     "without",
