@@ -9,7 +9,7 @@ import pytest
 from lapsdata.errors import SchemaError
 from lapsdata.metrics import LeftOut, tracking_scores
 from lapsdata.testing.samples import sample_boxes
-from tests.metrics.tracks_by_trackeval import boxes_of, by_trackeval, expect_same, given_to_trackeval, random_rows
+from tests.metrics.tracks_by_trackeval import assert_same, boxes_of, by_trackeval, given_to_trackeval, random_rows
 
 if TYPE_CHECKING:
     from tests.metrics.tracks_by_trackeval import Row
@@ -23,12 +23,12 @@ def test_frames_that_nobody_annotated_are_left_out_and_counted() -> None:
     spans, kept = [(2, 4), (7, 9)], [2, 3, 7, 8]
     scores = tracking_scores(boxes_of({"a": true}, annotated=spans), boxes_of({"a": found}))
     inside = [[row for row in rows if row[0] in kept] for rows in (true, found)]
-    expect_same(scores.sequences["a"].classes["object"], by_trackeval(given_to_trackeval(*inside, kept)))
+    assert_same(scores.sequences["a"].classes["object"], by_trackeval(given_to_trackeval(*inside, kept)))
     told = LeftOut(frames=6, outside_truth=len(true) - len(inside[0]), outside_predicted=len(found) - len(inside[1]))
     assert scores.left_out == told
     assert min(told.outside_truth, told.outside_predicted) > 0
     every = tracking_scores(boxes_of({"a": true}, annotated=spans), boxes_of({"a": found}), frames="all")
-    expect_same(every.sequences["a"].classes["object"], by_trackeval(given_to_trackeval(true, found, range(10))))
+    assert_same(every.sequences["a"].classes["object"], by_trackeval(given_to_trackeval(true, found, range(10))))
     assert every.left_out == LeftOut()
 
 

@@ -12,9 +12,9 @@ from lapsdata.errors import SchemaError
 from lapsdata.metrics import TRACKING_PROFILES, tracking_scores
 from lapsdata.metrics.tracking import MOT_LABELS, ProfileName
 from tests.metrics.tracks_by_trackeval import (
+    assert_same,
     boxes_of,
     by_trackeval,
-    expect_same,
     given_to_trackeval,
     overlaps,
     random_rows,
@@ -75,7 +75,7 @@ def test_it_is_prepared_as_trackeval_prepares_it(profile: Any, seed: int) -> Non
     scores = tracking_scores(boxes_of({"a": true}), boxes_of({"a": found}), profile=profile)
     kept = prepared_by_trackeval(true, found, BENCHMARKS[profile])
     here = scores.sequences["a"]
-    expect_same(here.classes["pedestrian"], by_trackeval(kept))
+    assert_same(here.classes["pedestrian"], by_trackeval(kept))
     assert here.left_out.on_distractors == len(found) - kept["num_tracker_dets"]
     assert (here.left_out.on_distractors > 0) == (profile != "mot15")
     ignored = sum(row[7] for row in true)

@@ -15,9 +15,9 @@ from lapsdata.metrics.tracking import TrackLosses
 from lapsdata.testing.samples import sample_tracked
 from tests.metrics.tracks_by_trackeval import (
     Families,
+    assert_same,
     boxes_of,
     by_trackeval,
-    expect_same,
     given_to_trackeval,
     joined,
     random_rows,
@@ -46,7 +46,7 @@ def rows_of(boxes: st.SearchStrategy[Any], most: int = 4, labels: tuple[str, ...
 def test_every_field_is_that_of_trackeval(boxes: st.SearchStrategy[Any], data: st.DataObject) -> None:
     true, found = (data.draw(rows_of(boxes)) for _ in range(2))
     scores = tracking_scores(boxes_of({"a": true}), boxes_of({"a": found}), labels="any")
-    expect_same(scores.sequences["a"].classes["any"], by_trackeval(given_to_trackeval(true, found, range(10))))
+    assert_same(scores.sequences["a"].classes["any"], by_trackeval(given_to_trackeval(true, found, range(10))))
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -59,7 +59,7 @@ def test_crowds_are_scored_as_trackeval_scores_them(seed: int) -> None:
         sides = [[(*row[:2], *(5 * round(value / 5) for value in row[2:])) for row in rows] for rows in sides]
     scores = tracking_scores(*(boxes_of({"a": rows}) for rows in sides), threshold=0.3)
     said = by_trackeval(given_to_trackeval(*sides, range(10)), 0.3)
-    expect_same(scores.sequences["a"].classes["object"], said)
+    assert_same(scores.sequences["a"].classes["object"], said)
     assert min(said["CLEAR"]["CLR_TP"], said["CLEAR"]["IDSW"]) > 5
 
 
@@ -67,7 +67,7 @@ def test_more_boxes_in_a_frame_than_numpy_adds_at_once() -> None:
     sides = [random_rows(side, 2, 300, wide=200.0) for side in (3, 4)]
     assert max(sum(row[0] == frame for row in rows) for rows in sides for frame in (0, 1)) > 128
     scores = tracking_scores(*(boxes_of({"a": rows}) for rows in sides))
-    expect_same(scores.sequences["a"].classes["object"], by_trackeval(given_to_trackeval(*sides, range(10))))
+    assert_same(scores.sequences["a"].classes["object"], by_trackeval(given_to_trackeval(*sides, range(10))))
 
 
 ONE: list[Row] = [(0, 4, 0, 0, 10, 10), (1, 4, 1, 0, 10, 10), (1, 5, 50, 0, 10, 10)]
@@ -80,8 +80,8 @@ def test_an_empty_side_is_scored_as_trackeval_scores_it(true: list[Row], found: 
     scores = tracking_scores(boxes_of({"a": true}), boxes_of({"a": found}))
     (name,) = scores.classes
     said = by_trackeval(given_to_trackeval(true, found, range(10)))
-    expect_same(scores.sequences["a"].classes[name], said)
-    expect_same(scores.classes[name], joined({"a": said}, "combine_sequences"))
+    assert_same(scores.sequences["a"].classes[name], said)
+    assert_same(scores.classes[name], joined({"a": said}, "combine_sequences"))
     assert all(math.isfinite(number) for number in scores.classes[name].summary().values())
 
 
@@ -107,13 +107,13 @@ def test_classes_and_sequences_are_combined_as_trackeval_does(true: list[Row], f
         for name in truth:
             sides = ([row for row in rows[name] if row[6] == label] for rows in (truth, predicted))
             said[label][name] = by_trackeval(given_to_trackeval(*sides, range(10)))
-            expect_same(scores.sequences[name].classes[label], said[label][name])
+            assert_same(scores.sequences[name].classes[label], said[label][name])
     both = {label: joined(said[label], "combine_sequences") for label in classes}
     tree = scores.as_trackeval()["COMBINED_SEQ"]
     for label in classes:
-        expect_same(tree[label], both[label])
-    expect_same(tree["cls_comb_cls_av"], joined(both, "combine_classes_class_averaged"))
-    expect_same(tree["cls_comb_det_av"], joined(both, "combine_classes_det_averaged"))
+        assert_same(tree[label], both[label])
+    assert_same(tree["cls_comb_cls_av"], joined(both, "combine_classes_class_averaged"))
+    assert_same(tree["cls_comb_det_av"], joined(both, "combine_classes_det_averaged"))
 
 
 def test_hota_over_sequences_is_no_mean_of_theirs() -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Row = tuple[Any, ...]
     """Frame, identity, x, y, w, h, and where a test needs them label and whether it is to be ignored."""
 
-__all__ = ["Families", "boxes_of", "by_trackeval", "expect_same", "given_to_trackeval", "joined", "random_rows"]
+__all__ = ["Families", "assert_same", "boxes_of", "by_trackeval", "given_to_trackeval", "joined", "random_rows"]
 
 Families = dict[str, dict[str, Any]]
 """TrackEval's values: family, name."""
@@ -116,7 +116,7 @@ def joined(parts: Mapping[str, Families], how: str) -> Families:
     }
 
 
-def expect_same(scores: TrackScores | Families, said: Families, within: float = 1e-9) -> None:
+def assert_same(scores: TrackScores | Families, said: Families, within: float = 1e-9) -> None:
     """Hold every field of every family against what was said."""
     mine = scores if isinstance(scores, dict) else scores.as_trackeval()
     assert mine.keys() == said.keys()

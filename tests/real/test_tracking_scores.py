@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from lapsdata.metrics import tracking_scores
-from tests.metrics.tracks_by_trackeval import boxes_of, expect_same
+from tests.metrics.tracks_by_trackeval import assert_same, boxes_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,7 +49,7 @@ def test_every_field_of_tud_stadtmitte(real_data: Path) -> None:
     scores = tracking_scores(*(boxes_of({"TUD-Stadtmitte": rows}, length) for rows in sides), profile="mot15")
     said = expected(folder / "expected_trackeval-1.3.0.json", "TUD-Stadtmitte")
     mine = scores.classes["pedestrian"].as_trackeval()
-    expect_same({family: mine[family] for family in said}, said, within=1e-6)
+    assert_same({family: mine[family] for family in said}, said, within=1e-6)
     assert len(said["HOTA"]["HOTA"]) == 19
     assert scores.left_out.told() == {}
 
@@ -65,7 +65,7 @@ def test_every_field_of_the_volleyball_demo(real_data: Path, volleyball: tuple[l
     here = scores.classes["object"]
     said = expected(real_data / "volleyball_mot" / "expected_trackeval-1.3.0_demo.json", "demo")
     mine = here.as_trackeval()
-    expect_same({family: mine[family] for family in said}, said, within=1e-6)
+    assert_same({family: mine[family] for family in said}, said, within=1e-6)
     clear = here.clear
     assert (clear.CLR_TP, clear.CLR_FP, clear.CLR_FN, clear.IDSW) == (89, 657, 711, 12)
     assert clear.mean_iou == pytest.approx(0.6345304261, abs=1e-9)
