@@ -5,8 +5,9 @@ The names below are loaded when first used, so that importing the package costs 
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
+
+from lapsdata._first_use import on_first_use
 
 if TYPE_CHECKING:
     from lapsdata.containers import Boxes, Energies, Segments, Tokens, Tracks
@@ -54,42 +55,5 @@ __all__ = [
 
 __version__ = "0.1.0"
 
-_HOMES = {
-    "lapsdata.containers": ("Boxes", "Energies", "Segments", "Tokens", "Tracks"),
-    "lapsdata.errors": (
-        "AmbiguousFormatError",
-        "CorruptDataError",
-        "FormatTooNewError",
-        "LapsError",
-        "LengthMismatchError",
-        "MissingExtraError",
-        "Problem",
-        "SchemaError",
-    ),
-    "lapsdata.formats": ("read", "recognise", "write"),
-    "lapsdata.loading": (
-        "Loader",
-        "Mixture",
-        "StepDataset",
-        "WindowDataset",
-        "open_steps",
-        "open_windows",
-        "write_catalog",
-    ),
-    "lapsdata.timebase": ("FrameRate", "FrameSpan"),
-}
-_HOME = {name: module for module, names in _HOMES.items() for name in names}
-
-
 if not TYPE_CHECKING:
-    # A checker that saw this would take every name for one of ours; it reads the imports above instead.
-    def __getattr__(name: str) -> object:
-        if name not in _HOME:
-            raise AttributeError(f"module 'lapsdata' has no attribute '{name}'; it has {', '.join(__all__)}")
-        value = getattr(importlib.import_module(_HOME[name]), name)
-        globals()[name] = value
-        return value
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    __getattr__, __dir__ = on_first_use(__name__)

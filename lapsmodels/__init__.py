@@ -5,8 +5,9 @@ The names below are loaded when first used, so that importing the package costs 
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
+
+from lapsdata._first_use import on_first_use
 
 if TYPE_CHECKING:
     from lapsmodels.tokenizer.config import TokenizerConfig
@@ -14,22 +15,5 @@ if TYPE_CHECKING:
 
 __all__ = ["Encoded", "MotionTokenizer", "TokenizerConfig"]
 
-_HOME = {
-    "Encoded": "lapsmodels.tokenizer.model",
-    "MotionTokenizer": "lapsmodels.tokenizer.model",
-    "TokenizerConfig": "lapsmodels.tokenizer.config",
-}
-
-
 if not TYPE_CHECKING:
-    # A checker that saw this would take every name for one of ours; it reads the imports above instead.
-    def __getattr__(name: str) -> object:
-        if name not in _HOME:
-            raise AttributeError(f"module 'lapsmodels' has no attribute '{name}'; it has {', '.join(__all__)}")
-        value = getattr(importlib.import_module(_HOME[name]), name)
-        globals()[name] = value
-        return value
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    __getattr__, __dir__ = on_first_use(__name__)

@@ -1,75 +1,98 @@
 """The contracts: one pydantic record per header, row and sidecar, and their JSON Schemas."""
 
-from lapsdata.schema.actions import ActionErrors, ActionKey, ActionResult, ActionRow, ActionRules, KeyErrors
-from lapsdata.schema.ap_scores import ApClass, ApClasses, ApConfidence, ApRow, ApRules, ApScores, EdgeRule, TieRule
-from lapsdata.schema.base import Header, Parent, Provenance, Record, Size, Tool, canonical_json
-from lapsdata.schema.boxes import BoxesHeader, BoxSequence, FrameRange
-from lapsdata.schema.catalog import CatalogField, CatalogHeader, CatalogIndex
-from lapsdata.schema.clusters import (
-    ClusterResult,
-    ClusterRow,
-    ClusterRules,
-    ClusterScores,
-    EncoderTraining,
-    LabelCount,
-    SequenceLengths,
-    TriedCount,
-)
-from lapsdata.schema.drawn import DrawnScore, RowKind
-from lapsdata.schema.energies import EnergiesHeader, EnergiesSeal, EnergyRow, EnergyState
-from lapsdata.schema.episode_shards import EpisodeSample, EpisodeShards
-from lapsdata.schema.episodes import Camera, EpisodesHeader, Feature, Group, StatePart, Task
-from lapsdata.schema.export import RECORDS, check_schemas, export_schemas
-from lapsdata.schema.feature_stats import FeatureStats
-from lapsdata.schema.invariance import (
-    BoundaryShift,
-    CodeAgreement,
-    Equal,
-    InvarianceResult,
-    InvarianceRow,
-    InvarianceRules,
-    InvarianceVideo,
-    ShownFrames,
-    VideoChange,
-)
-from lapsdata.schema.label_scores import LabelledVideo, LabelRow, LabelRules, LabelScores, LengthPolicy, OverlapScore
-from lapsdata.schema.ledger import LedgerRun, LedgerSpan
-from lapsdata.schema.loader import EpochOrder, LoaderState, OrderedSource
-from lapsdata.schema.probe import LeftOutVideo, ProbedGroup, ProbeResult, ProbeRow, ProbeRules
-from lapsdata.schema.recipe import Recipe, StageChoice
-from lapsdata.schema.result import (
-    AboveChance,
-    Bootstrap,
-    BoundaryCounting,
-    BoundaryDeviation,
-    BoundaryEmpty,
-    BoundaryMatching,
-    BoundaryResult,
-    BoundaryRow,
-    BoundaryRules,
-    BoundaryScore,
-    ChanceCorrected,
-    NearestBoundary,
-    PrecisionRecall,
-    ScoredVideo,
-)
-from lapsdata.schema.run import CallingRepository, Package, Run
-from lapsdata.schema.seal_list import SealedArray, SealList
-from lapsdata.schema.segment_clusters import (
-    BackgroundTime,
-    ClusterScope,
-    ScopedGroup,
-    SegmentClusterRow,
-    SegmentClusterRules,
-    SegmentClusterScores,
-)
-from lapsdata.schema.segmentation import RulesProfile, SegmentationResult, TruthClock
-from lapsdata.schema.segments import EndReason, SegmentedVideo, SegmentsHeader
-from lapsdata.schema.shards import ShardSample, ShardsHeader, ShardsManifest
-from lapsdata.schema.step_spec import FieldNormalisation, RotationChange, StepField, StepSpec, TransformName
-from lapsdata.schema.tokens import Tokenizer, TokensHeader
-from lapsdata.schema.tracks import Agreement, Area, BackError, Grid, Measured, TrackQuality, TracksHeader, TracksView
-from lapsdata.schema.video import SourceVideo
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lapsdata._first_use import on_first_use
+
+if TYPE_CHECKING:
+    from lapsdata.schema.actions import ActionErrors, ActionKey, ActionResult, ActionRow, ActionRules, KeyErrors
+    from lapsdata.schema.ap_scores import ApClass, ApClasses, ApConfidence, ApRow, ApRules, ApScores, EdgeRule, TieRule
+    from lapsdata.schema.base import Header, Parent, Provenance, Record, Size, Tool, canonical_json
+    from lapsdata.schema.boxes import BoxesHeader, BoxSequence, FrameRange
+    from lapsdata.schema.catalog import CatalogField, CatalogHeader, CatalogIndex
+    from lapsdata.schema.clusters import (
+        ClusterResult,
+        ClusterRow,
+        ClusterRules,
+        ClusterScores,
+        EncoderTraining,
+        LabelCount,
+        SequenceLengths,
+        TriedCount,
+    )
+    from lapsdata.schema.drawn import DrawnScore, RowKind
+    from lapsdata.schema.energies import EnergiesHeader, EnergiesSeal, EnergyRow, EnergyState
+    from lapsdata.schema.episode_shards import EpisodeSample, EpisodeShards
+    from lapsdata.schema.episodes import Camera, EpisodesHeader, Feature, Group, StatePart, Task
+    from lapsdata.schema.export import RECORDS, check_schemas, export_schemas
+    from lapsdata.schema.feature_stats import FeatureStats
+    from lapsdata.schema.invariance import (
+        BoundaryShift,
+        CodeAgreement,
+        Equal,
+        InvarianceResult,
+        InvarianceRow,
+        InvarianceRules,
+        InvarianceVideo,
+        ShownFrames,
+        VideoChange,
+    )
+    from lapsdata.schema.label_scores import (
+        LabelledVideo,
+        LabelRow,
+        LabelRules,
+        LabelScores,
+        LengthPolicy,
+        OverlapScore,
+    )
+    from lapsdata.schema.ledger import LedgerRun, LedgerSpan
+    from lapsdata.schema.loader import EpochOrder, LoaderState, OrderedSource
+    from lapsdata.schema.probe import LeftOutVideo, ProbedGroup, ProbeResult, ProbeRow, ProbeRules
+    from lapsdata.schema.recipe import Recipe, StageChoice
+    from lapsdata.schema.result import (
+        AboveChance,
+        Bootstrap,
+        BoundaryCounting,
+        BoundaryDeviation,
+        BoundaryEmpty,
+        BoundaryMatching,
+        BoundaryResult,
+        BoundaryRow,
+        BoundaryRules,
+        BoundaryScore,
+        ChanceCorrected,
+        NearestBoundary,
+        PrecisionRecall,
+        ScoredVideo,
+    )
+    from lapsdata.schema.run import CallingRepository, Package, Run
+    from lapsdata.schema.seal_list import SealedArray, SealList
+    from lapsdata.schema.segment_clusters import (
+        BackgroundTime,
+        ClusterScope,
+        ScopedGroup,
+        SegmentClusterRow,
+        SegmentClusterRules,
+        SegmentClusterScores,
+    )
+    from lapsdata.schema.segmentation import RulesProfile, SegmentationResult, TruthClock
+    from lapsdata.schema.segments import EndReason, SegmentedVideo, SegmentsHeader
+    from lapsdata.schema.shards import ShardSample, ShardsHeader, ShardsManifest
+    from lapsdata.schema.step_spec import FieldNormalisation, RotationChange, StepField, StepSpec, TransformName
+    from lapsdata.schema.tokens import Tokenizer, TokensHeader
+    from lapsdata.schema.tracks import (
+        Agreement,
+        Area,
+        BackError,
+        Grid,
+        Measured,
+        TrackQuality,
+        TracksHeader,
+        TracksView,
+    )
+    from lapsdata.schema.video import SourceVideo
 
 __all__ = [
     "RECORDS",
@@ -203,3 +226,6 @@ __all__ = [
     "check_schemas",
     "export_schemas",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = on_first_use(__name__)
