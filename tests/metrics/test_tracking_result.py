@@ -131,6 +131,16 @@ def test_what_is_left_out_is_summed_over_sequences() -> None:
     assert LeftOut().told() == {}
 
 
+def test_scores_show_what_is_looked_at_first(scores: TrackingScores) -> None:
+    head, *lines = repr(scores).splitlines()
+    assert head == "TrackingScores(2 sequences)"
+    assert [line.partition(":")[0].strip() for line in lines] == ["ball", "player"]
+    player = scores.classes["player"]
+    assert f"MOTA: {player.clear.MOTA:.4f}" in lines[1]
+    assert repr(player) == f"TrackScores({player.told()})"
+    assert player.told().endswith(f"true boxes: {player.count.GT_Dets}, predicted boxes: {player.count.Dets}")
+
+
 def test_scores_cannot_be_changed(scores: TrackingScores) -> None:
     for part in (scores, scores.classes["ball"], scores.classes["ball"].clear, scores.sequences["a"]):
         name = dataclasses.fields(part)[0].name

@@ -61,7 +61,7 @@ class TrackLosses(NamedTuple):
         return cls(*parts, 1 - mota, sum(weight * part for weight, part in zip(_WEIGHTS, parts, strict=True)))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class TrackScores:
     """All families of scores of one class, in one sequence or over several.
 
@@ -81,6 +81,8 @@ class TrackScores:
     >>> scores = tracking_scores(*sample_tracked()).classes["player"]
     >>> scores.clear.MOTA, scores.losses.mota
     (0.5, 0.5)
+    >>> scores
+    TrackScores(HOTA: 0.5590, MOTA: 0.5000, IDF1: 0.5714, IDSW: 1, true boxes: 4, predicted boxes: 3)
     """
 
     hota: Hota
@@ -110,6 +112,20 @@ class TrackScores:
         """Return one number for each of TrackEval's names: of arrays the mean over thresholds."""
         every = {name: value for family in self.as_trackeval().values() for name, value in family.items()}
         return {n: float(np.mean(value)) if isinstance(value, np.ndarray) else value for n, value in every.items()}
+
+    def told(self) -> str:
+        """Return the numbers that are looked at first, in one line."""
+        ratios = {"HOTA": self.hota.HOTA.mean(), "MOTA": self.clear.MOTA, "IDF1": self.identity.IDF1}
+        counts = {
+            "IDSW": self.clear.IDSW,
+            "true boxes": self.count.GT_Dets,
+            "predicted boxes": self.count.Dets,
+        }
+        texts = [f"{name}: {value:.4f}" for name, value in ratios.items()]
+        return ", ".join([*texts, *(f"{name}: {value}" for name, value in counts.items())])
+
+    def __repr__(self) -> str:
+        return f"TrackScores({self.told()})"
 
     @classmethod
     def combined(cls, parts: Sequence[Self], rules: ClearRules) -> Self:
@@ -168,7 +184,7 @@ class TrackingRules(NamedTuple):
     threshold: float
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class TrackingScores:
     """What `tracking_scores` returns.
 
@@ -193,6 +209,9 @@ class TrackingScores:
     >>> scores = tracking_scores(*sample_tracked())
     >>> scores.as_trackeval()["COMBINED_SEQ"]["player"]["Identity"]["IDTP"]
     2
+    >>> scores
+    TrackingScores(1 sequence)
+      player: HOTA: 0.5590, MOTA: 0.5000, IDF1: 0.5714, IDSW: 1, true boxes: 4, predicted boxes: 3
     """
 
     rules: TrackingRules
@@ -217,6 +236,11 @@ class TrackingScores:
             TrackScores.combined(every, rules.rules),
             sum((sequence.left_out for sequence in sequences.values()), LeftOut()),
         )
+
+    def __repr__(self) -> str:
+        count = len(self.sequences)
+        head = f"TrackingScores({count} sequence{'s' if count > 1 else ''})"
+        return "\n  ".join([head, *(f"{name}: {scores.told()}" for name, scores in self.classes.items())])
 
     def as_trackeval(self) -> dict[str, dict[str, dict[str, dict[str, Any]]]]:
         """Return the tree as TrackEval's evaluator does: sequence, class, family, name.
