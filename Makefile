@@ -11,6 +11,11 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet -c constraints.txt -e '.[test]'
 	touch $@
 
+# The judge of tracks, without its opencv-python: that would write over the files of opencv-python-headless.
+$(VENV)/trackeval-installed: $(VENV)/installed
+	$(BIN)/pip install --quiet --no-deps -c constraints.txt trackeval
+	touch $@
+
 # Eight rendered scenes with a known truth through the whole main job: the table of scores, and where the report is.
 demo: $(VENV)/demo-installed
 	$(BIN)/lapsdata demo --out demo
@@ -41,7 +46,7 @@ $(VENV)/ffmpeg/done: $(VENV)/installed tests/ffmpeg_of_pyav.py
 
 # Threads of OpenBLAS that have nothing to do wait by turning round: in hundreds of short processes a minute or two.
 # Hundreds of processes import the package: bytecode is kept, whatever the machine is set to.
-test: $(VENV)/installed $(VENV)/numpy-wheels/done $(VENV)/ffmpeg/done
+test: $(VENV)/installed $(VENV)/trackeval-installed $(VENV)/numpy-wheels/done $(VENV)/ffmpeg/done
 	PYTHONDONTWRITEBYTECODE= OPENBLAS_THREAD_TIMEOUT=4 LAPSDATA_NUMPY_WHEELS=$(CURDIR)/$(VENV)/numpy-wheels \
 	LD_LIBRARY_PATH=$(CURDIR)/$(VENV)/ffmpeg$${LD_LIBRARY_PATH:+:$$LD_LIBRARY_PATH} $(BIN)/python -m pytest -n 2 --dist worksteal
 

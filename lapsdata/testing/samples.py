@@ -67,6 +67,7 @@ __all__ = [
     "sample_shards",
     "sample_step_spec",
     "sample_tokens",
+    "sample_tracked",
     "sample_tracks",
 ]
 
@@ -418,6 +419,38 @@ def sample_boxes() -> Boxes:
         visibility=np.array([1.0, 0.5, np.nan, np.nan]),
         source_id=("7", "12", None, None),
     )
+
+
+def sample_tracked() -> tuple[Boxes, Boxes]:
+    """Return a truth of one player in four frames, and predictions that miss it once and then call it another one.
+
+    Examples
+    --------
+    >>> [boxes.id.tolist() for boxes in sample_tracked()]
+    [[0, 0, 0, 0], [5, 5, 6]]
+    """
+    sequence = BoxSequence(
+        name="rally", length=4, size=Size(width=640, height=360), annotated=(FrameRange(start=0, stop=4),)
+    )
+    header = BoxesHeader(provenance=sample_provenance(), sequences=(sequence,))
+
+    def boxes(frame: list[int], ids: list[int], source: str) -> Boxes:
+        place, count = np.array(frame, np.float64), len(frame)
+        return Boxes(
+            header,
+            np.zeros(count, np.int64),
+            np.array(frame),
+            np.array(ids),
+            10 * place,
+            5 * place,
+            np.full(count, 40.0),
+            np.full(count, 80.0),
+            ("player",) * count,
+            (source,) * count,
+            np.zeros(count, np.bool_),
+        )
+
+    return boxes([0, 1, 2, 3], [0, 0, 0, 0], "truth"), boxes([0, 1, 3], [5, 5, 6], "tracker")
 
 
 def sample_action_result(*, prediction: float = 0.25, numbers: int = 2) -> ActionResult:

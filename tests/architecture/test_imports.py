@@ -15,6 +15,7 @@ import pytest
 HOT_LOOPS = {f"lapsmodels.trackers.{name}" for name in ("_patches", "_beliefs", "_slopes")}
 HOT_LOOPS |= {"lapsdata.storage._copy_loop", "lapsdata.storage._lzf_loop", "lapsmodels.training._motion_loop"}
 HOT_LOOPS |= {f"lapsdata.metrics.{name}" for name in ("_ap_loop", "_label_loop", "_mutual_loop", "_set_loops")}
+HOT_LOOPS |= {f"lapsdata.metrics.tracking.{name}" for name in ("_frame_loops", "_identity_loop")}
 HOT_LOOPS |= {"lapsdata.segmenters._machine_loop"}
 
 # Models are torch through and through.

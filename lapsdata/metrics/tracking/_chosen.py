@@ -1,0 +1,160 @@
+"""Which boxes of a sequence are scored: those of annotated frames and of a class, and what is left out is counted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, NamedTuple, Self
+
+import numpy as np
+
+from lapsdata.errors import Problem, Problems, SchemaError, spans_told
+from lapsdata.metrics.tracking._overlaps import Frames, Side, sparse_overlaps
+from lapsdata.metrics.tracking.left_out import LeftOut
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from lapsdata.metrics.tracking._classes import ClassChoice, Rows
+    from lapsdata.metrics.tracking.profiles import TrackingProfile
+    from lapsdata.schema.boxes import BoxSequence
+
+    Integers = NDArray[np.int64]
+    Mask = NDArray[np.bool_]
+
+__all__ = ["Chosen", "FramePolicy", "chosen_sequences"]
+
+FramePolicy = Literal["annotated", "all"]
+"""Whether frames that nobody annotated are left out of the score."""
+
+# Where TrackEval matches predictions with distractors, whatever threshold is scored at.
+_DISTRACTOR_OVERLAP = 0.5
+
+
+class Chosen(NamedTuple):
+    """One sequence as it is scored: 0-based frames (F,), the boxes of each class, and what is left out."""
+
+    name: str
+    frame: Integers
+    classes: dict[str, Frames]
+    left_out: LeftOut
+
+
+def chosen_sequences(
+    sides: tuple[Rows, Rows], classes: list[ClassChoice], profile: TrackingProfile, policy: FramePolicy
+) -> Iterator[Chosen]:
+    """Yield each sequence as it is scored, in the order of the truth.
+
+    Raises
+    ------
+    SchemaError
+        No annotated frame at all; a box that is scored and has no identity, or one that stands twice in its frame.
+    """
+    sequences = sides[0].boxes.header.sequences
+    if policy == "annotated" and not any(sequence.annotated for sequence in sequences):
+        message = "expected annotated ranges, got none in any sequence"
+        fix = "name them in the header of the truth, or give frames='all'"
+        raise SchemaError(Problem("nothing-annotated", "truth: annotated", message, fix))
+    for sequence in sequences:
+        covered = np.full(sequence.length, policy == "all")
+        for span in sequence.annotated:
+            covered[span.start : span.stop] = True
+        truth, predicted = (_Part.of(rows, sequence.name, covered) for rows in sides)
+        yield _chosen(sequence, covered, truth, predicted, classes, profile)
+
+
+class _Part(NamedTuple):
+    """The boxes of one side in one sequence (n,): numbers of their frames among those scored, and which can count."""
+
+    rows: Rows
+    where: slice
+    frame: Integers
+    inside: Mask
+    ignored: Mask
+    frames: int
+
+    @classmethod
+    def of(cls, rows: Rows, name: str, covered: Mask) -> Self:
+        where = rows.sequence(name)
+        frame = rows.boxes.frame[where]
+        inside, ignored = covered[frame], rows.boxes.ignored[where]
+        number = np.cumsum(covered) - 1
+        return cls(rows, where, number[frame], inside, inside & ignored, int(np.count_nonzero(covered)))
+
+    def of_labels(self, labels: tuple[str, ...] | None) -> Mask:
+        """Return which boxes can count and have one of some labels; None for any."""
+        counting = self.inside & ~self.ignored
+        return counting if labels is None else counting & self.rows.of_labels(labels, self.where)
+
+    def side(self, mask: Mask) -> Side:
+        boxes, where = self.rows.boxes, self.where
+        box = np.stack([values[where][mask] for values in (boxes.x, boxes.y, boxes.w, boxes.h)], axis=1)
+        return Side.of(box, boxes.id[where][mask], self.frame[mask], self.frames)
+
+
+def _chosen(
+    sequence: BoxSequence,
+    covered: Mask,
+    truth: _Part,
+    predicted: _Part,
+    classes: list[ClassChoice],
+    profile: TrackingProfile,
+) -> Chosen:
+    found, made = Problems(), {}
+    matched = _on_distractors(truth, predicted, profile)
+    scored = [np.zeros(len(part.frame), np.bool_) for part in (truth, predicted)]
+    for choice in classes:
+        masks = [truth.of_labels(choice.truth), predicted.of_labels(choice.predicted) & ~matched]
+        for place, part, mask in zip(("truth", "predictions"), (truth, predicted), masks, strict=True):
+            _check_identities(found, f"{place}: {sequence.name}", part, mask)
+        scored = [before | mask for before, mask in zip(scored, masks, strict=True)]
+        made[choice.name] = Frames(truth.side(masks[0]), predicted.side(masks[1]))
+    found.raise_as(SchemaError)
+    others = [part.of_labels(None) & ~mask for part, mask in zip((truth, predicted), scored, strict=True)]
+    left_out = LeftOut(
+        frames=int(np.count_nonzero(~covered)),
+        outside_truth=int(np.count_nonzero(~truth.inside)),
+        outside_predicted=int(np.count_nonzero(~predicted.inside)),
+        ignored_truth=int(np.count_nonzero(truth.ignored)),
+        ignored_predicted=int(np.count_nonzero(predicted.ignored)),
+        other_truth=int(np.count_nonzero(others[0])),
+        other_predicted=int(np.count_nonzero(others[1] & ~matched)),
+        on_distractors=int(np.count_nonzero(matched)),
+    )
+    return Chosen(sequence.name, np.flatnonzero(covered), made, left_out)
+
+
+def _on_distractors(truth: _Part, predicted: _Part, profile: TrackingProfile) -> Mask:
+    """Return which predicted boxes are matched with a distractor where all true boxes take part, ignored ones too."""
+    out = np.zeros(len(predicted.frame), np.bool_)
+    if profile.distractors:
+        from lapsdata.metrics.tracking import _frame_loops
+
+        counting = predicted.of_labels(None)
+        frames = Frames(truth.side(truth.inside), predicted.side(counting))
+        distractor = truth.rows.of_labels(profile.distractors, truth.where)[truth.inside]
+        marked = np.zeros(len(frames.predicted), np.bool_)
+        overlaps = sparse_overlaps(frames)
+        _frame_loops.on_distractors(frames.starts, overlaps, distractor, _DISTRACTOR_OVERLAP, marked)
+        out[counting] = marked
+    return out
+
+
+def _check_identities(found: Problems, place: str, part: _Part, mask: Mask) -> None:
+    boxes, where = part.rows.boxes, part.where
+    ids, frame = boxes.id[where][mask], boxes.frame[where][mask]
+    lacking = frame[ids < 0]
+    if len(lacking):
+        told = spans_told(np.unique(lacking).tolist(), 3)
+        message = f"expected an identity for each box, got {len(lacking)} without, in frames {told}"
+        found.add("no-identity", place, message, "these are detections: score what a tracker makes of them")
+    # Of one source an identity stands once in a frame, or the container would not be.
+    sources = boxes.source[where]
+    if len(set(sources)) > 1:
+        order = np.lexsort([ids, frame])
+        same = (np.diff(frame[order]) == 0) & (np.diff(ids[order]) == 0) & (ids[order][1:] >= 0)
+        if same.any():
+            at = order[1:][same][0]
+            message = f"expected each identity once per frame, got {int(same.sum())} again, first {ids[at]} in frame "
+            message += f"{frame[at]}, from sources {', '.join(map(repr, sorted(set(sources))))}"
+            found.add("identity-twice", place, message, "keep the boxes of one source")
