@@ -11,7 +11,7 @@ from lapsdata._convert._keys import look
 from lapsdata._convert._options import ConvertOptions
 from lapsdata._convert._planning import merged_item, shards_item, single_items
 from lapsdata._convert._report import Converted, ConvertReport
-from lapsdata._convert._sources import find_merged, find_sources
+from lapsdata._convert._sources import MERGED, find_merged, find_sources
 from lapsdata._convert._targets import expect_apart, outputs, target_format, wanted_records
 from lapsdata._convert._writing import convert_item
 from lapsdata.adapters import find_adapter
@@ -60,6 +60,8 @@ def convert(
     edit: EpisodesEdit | None = None,
     boxes: BoxesEdit | None = None,
     classes: Mapping[str, str] | None = None,
+    whose: str | None = None,
+    first_number: int | None = None,
     prefix: str | None = None,
     digits: int | None = None,
     suffix: Literal["none", ".txt"] | None = None,
@@ -113,6 +115,10 @@ def convert(
         Of boxes: which are kept.
     classes : mapping of str to str, optional
         Of boxes of others: what their classes are called, by number or by another name.
+    whose : str, optional
+        Of boxes of others: who says so, `truth`, `detector` or the name of a tracker, where their place does not tell.
+    first_number : int, optional
+        Of boxes of others: what their files call the first frame.
     prefix, digits, suffix
         For a detection database: what stands before the names of images in its keys, of how many digits these are, and
         what they end with.
@@ -157,9 +163,9 @@ def convert(
     options = _of_others(found, plugin, options, {**told, "split": split, "end": end, "unit": unit}, gap_label, task)
     if edit is not None:
         options = options.model_copy(update={"edit": edit})
-    options = _of_boxes(
-        found, options, {"boxes": boxes, "classes": classes, "prefix": prefix, "digits": digits, "suffix": suffix}
-    )
+    read = {"classes": classes, "whose": whose, "first_number": first_number}
+    written = {"prefix": prefix, "digits": digits, "suffix": suffix}
+    options = _of_boxes(found, options, {"boxes": boxes, **read, **written})
     if plugin.record == "shards":
         items: list[Any] = [shards_item(found, out, options)]
         folder = None
@@ -173,7 +179,7 @@ def convert(
     with record_run(folder) if folder is not None else contextlib.nullcontext():
         todo = plan(items, lambda item: look(item, force=force), force=force)
         try:
-            counted = "episodes" if found.record == "episodes" else "windows"
+            counted = found.record if found.record in MERGED else "windows"
             report = carry_out_shown(todo, convert_item, LocalEngine(workers), title="convert", unit=counted)
         except Interrupted as stop:
             raise Interrupted(_told(stop.report, found.beside), stop.number) from stop

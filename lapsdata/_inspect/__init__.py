@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lapsdata._inspect.boxes import InspectedBoxes
 from lapsdata._inspect.episodes import InspectedEpisodes
 from lapsdata._inspect.files import InspectedFile, InspectedVideo, look_at
 from lapsdata._inspect.low_level import (
@@ -13,6 +14,7 @@ from lapsdata._inspect.low_level import (
 )
 
 __all__ = [
+    "InspectedBoxes",
     "InspectedEpisodes",
     "InspectedFile",
     "InspectedVideo",

@@ -1,4 +1,4 @@
-"""A file of ours, a video or robot episodes: which of these it is, and what one wants to know of it at a glance."""
+"""A file of ours, a video, robot episodes or boxes: which of these it is, and what one wants to know at a glance."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from lapsdata.errors import CorruptDataError, LapsError, Problem, SchemaError, U
 if TYPE_CHECKING:
     from os import PathLike
 
+    from lapsdata._inspect.boxes import InspectedBoxes
     from lapsdata._inspect.episodes import InspectedEpisodes
     from lapsdata.containers import Container
     from lapsdata.geometry import FrameSize
@@ -60,6 +61,13 @@ class InspectedFile:
             "made by": f"{made.producer} {made.version}, code {made.code_digest[:15]}",
             **{f"from {parent.role}": f"{parent.name}, {parent.digest[:15]}" for parent in made.parents},
         }
+
+    def tables(self) -> list[tuple[list[str], list[list[str]]]]:
+        """Return the sequences of boxes, with headings and rows of texts; of all else, nothing."""
+        from lapsdata._inspect.boxes import boxes_table
+        from lapsdata.containers import Boxes
+
+        return [boxes_table(self.container)] if isinstance(self.container, Boxes) else []
 
     def as_json(self) -> dict[str, Any]:
         """Return facts and the whole header as a JSON-ready dictionary."""
@@ -132,11 +140,11 @@ def look_at(
     *,
     rate: FrameRate | str | float | None = None,
     most_episodes: int | None = None,
-) -> InspectedFile | InspectedVideo | InspectedEpisodes:
-    """Read and verify a file of ours, the packets of a video, or the descriptions of robot episodes.
+) -> InspectedFile | InspectedVideo | InspectedEpisodes | InspectedBoxes:
+    """Read and verify a file of ours, the packets of a video, the descriptions of robot episodes, or boxes of others.
 
-    What a format of ours knows is a file of ours; what an adapter reads as episodes is that; else, what FFmpeg opens is
-    a video, and so are numbered images in a folder. What stands behind a URL is taken for a video.
+    What a format of ours knows is a file of ours; what an adapter reads as episodes or boxes is that; else, what FFmpeg
+    opens is a video, and so are numbered images in a folder. What stands behind a URL is taken for a video.
 
     Parameters
     ----------
@@ -197,15 +205,18 @@ def look_at(
 
 def _of_others(
     path: Path, rate: FrameRate | str | float | None, unknown: LapsError, most_episodes: int | None
-) -> InspectedVideo | InspectedEpisodes:
+) -> InspectedVideo | InspectedEpisodes | InspectedBoxes:
+    from lapsdata._inspect.boxes import look_at_boxes
     from lapsdata._inspect.episodes import look_at_episodes
     from lapsdata.adapters import find_adapter
 
-    found = find_adapter(path, ("episodes",))
+    found = find_adapter(path, ("episodes", "boxes"))
     if found is None:
         return _video_unless_unknown(path, rate, unknown)
     if rate is not None and "rate" not in (found[0].takes or ()):
         raise SchemaError(_no_rate(path))
+    if found[1] == "boxes":
+        return look_at_boxes(path, found[0], rate)
     return look_at_episodes(path, found[0], most_episodes, rate)
 
 

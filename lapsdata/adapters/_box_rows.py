@@ -193,11 +193,11 @@ class BoxRows:
         part = boxes_to_relative(rows.xywh, size.frame, form="xywh", unit="fraction", origin="edge")
         end = part[:, :2] + part[:, 2:]
         apart = ((end <= 0) | (part[:, :2] >= 1)).any(axis=1)
-        first = int(np.flatnonzero(apart)[0]) if apart.any() else 0
-        message = (
-            f"{int(apart.sum())} boxes lie wholly outside of {size.width}x{size.height}, first {where(first)}: kept"
-        )
-        self.count("boxes-outside", name, int(apart.sum()), message, "look at the size, or at what the numbers mean")
+        if not apart.any():
+            return
+        count, first = int(apart.sum()), where(int(np.argmax(apart)))
+        message = f"{count} boxes lie wholly outside of {size.width}x{size.height}, first {first}: kept"
+        self.count("boxes-outside", name, count, message, "look at the size, or at what the numbers mean")
 
     def adapted(
         self,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from lapsdata.checks._items import find_items
 from lapsdata.checks._outside import check_foreign, check_json
 from lapsdata.checks._rows import read_windows
+from lapsdata.checks.boxes import boxes_adapter, check_boxes
 from lapsdata.checks.episodes import check_episodes, episodes_adapter
 from lapsdata.checks.outcome import CheckedItem, CheckedLedgers, IntegrityReport, refused
 from lapsdata.checks.videos import check_video
@@ -46,7 +47,7 @@ def check_integrity(
     paths : iterable of Path
         Files and folders of ours (seal, and every window's checksum), HDF5, Zarr and tars of others (their seal list,
         where they have one), videos (every frame is decoded), robot episodes (every row, and the packets of videos),
-        ledgers (proven together), and folders of all these.
+        boxes of others (every row), ledgers (proven together), and folders of all these.
         Ledgers in folders inside of a named one are proven folder by folder.
     seal : bool
         Write a list of checksums beside each file of others that has none, `<name>.lapsdata-seal.json`.
@@ -101,8 +102,13 @@ def _item(
     except UnknownFormatError as unknown:
         if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file():
             return check_video(path)
+        sealed = check_json(path) if path.suffix == ".json" else None
+        if sealed is not None:
+            return sealed
+        if (adapter := boxes_adapter(path)) is not None:
+            return check_boxes(path, adapter)
         if path.suffix == ".json":
-            return check_json(path, unknown if named else None)
+            return refused(path, "unknown", unknown) if named else None
         if (adapter := episodes_adapter(path)) is not None:
             return check_episodes(path, adapter, advance, decode=decode, rate=rate)
         return check_foreign(path, unknown, advance, seal=seal, force=force, named=named)

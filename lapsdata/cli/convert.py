@@ -64,7 +64,7 @@ def convert(
         typer.Option(
             metavar="FORMAT",
             help="hdf5, zarr, shards; of segments mstcn, laps_segments; "
-            "of episodes lerobot-3.0, -2.1, -2.0, gr00t, robomimic, shards.",
+            "of episodes lerobot-3.0, -2.1, -2.0, gr00t, robomimic, shards; of boxes motchallenge, motchallenge-15.",
         ),
     ] = None,
     profile: Annotated[_Profile, typer.Option(help="Uncompressed, or rounded and compressed.")] = _Profile.RAW,
@@ -148,6 +148,13 @@ def convert(
         str | None,
         typer.Option(metavar="N=NAME,...", help="Of boxes of others: what their classes are called, 1=player,2=ball."),
     ] = None,
+    whose: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Of boxes of others: whose they are: truth, detector, or a tracker."),
+    ] = None,
+    first_number: Annotated[
+        int | None, typer.Option(min=0, metavar="N", help="Of boxes of others: what their first frame is called.")
+    ] = None,
     prefix: Annotated[
         str | None,
         typer.Option(metavar="PATH", help="With --to detection-db: what its keys begin with, volleyball/test/test1."),
@@ -197,13 +204,15 @@ def convert(
     (episode_0.hdf5, a file or a folder of them) become a data set of LeRobot: numbers keep their type and bits under
     LeRobot's names, which are told (obs/x is observation.x, unless --rename obs/x=observation.state says so), and
     frames are encoded as videos. Give --rate where no file says it, and --task where none says what was to be done.
+    Tracked boxes of others (MOTChallenge, KITTI, VisDrone, VATIC, UA-DETRAC) become Parquet, and with --to motchallenge
+    sequences with gt/gt.txt, det/det.txt and seqinfo.ini, and results in TRACKER/data.
     """
     from lapsdata._convert import convert as converted
 
     if split_every is not None:
         given = (to, round_px, samples_per_shard, rate, size, stride, horizon, duration, split, end, unit, gap_label)
         edits = (task, episodes, without_episodes, drop, rename, actions, rotation)
-        of_boxes = (min_score, frames, label, classes, prefix, digits, suffix)
+        of_boxes = (min_score, frames, label, classes, whose, first_number, prefix, digits, suffix)
         if (
             any(one is not None for one in (*given, *edits, *of_boxes))
             or profile is not _Profile.RAW
@@ -247,6 +256,8 @@ def convert(
             edit=edit,
             boxes=boxes,
             classes=named,
+            whose=whose,
+            first_number=first_number,
             prefix=prefix,
             digits=digits,
             suffix=None if suffix is None else suffix.value,

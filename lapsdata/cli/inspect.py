@@ -13,7 +13,7 @@ from lapsdata.errors import Problem, StorageError, UnknownFormatError
 from lapsdata.verbs import Json, finish
 
 if TYPE_CHECKING:
-    from lapsdata._inspect import InspectedEpisodes, InspectedFile, InspectedVideo
+    from lapsdata._inspect import InspectedBoxes, InspectedEpisodes, InspectedFile, InspectedVideo
     from lapsdata.geometry import FrameSize
 
 __all__ = ["PLUGIN"]
@@ -42,8 +42,8 @@ def inspect(
     file: Annotated[
         str,
         typer.Argument(
-            help="A file or folder of ours, robot episodes, or a video: a file, a URL or a folder of images; "
-            "with --low-level any HDF5 file."
+            help="A file or folder of ours, robot episodes, tracked boxes, or a video: a file, a URL or a folder of "
+            "images; with --low-level any HDF5 file."
         ),
     ],
     low_level: Annotated[
@@ -82,8 +82,9 @@ def inspect(
 
     Every checksum of a file of ours is compared, for which it is read into memory, however large it is. Of a video
     the packets are read, and no frame is decoded; of a folder of images, the first is. Of robot episodes the
-    packets of those that are listed are: what their videos are stands beside what is said of the cameras. --low-level
-    reads one value of each dataset, or the item that is picked, and compares nothing.
+    packets of those that are listed are: what their videos are stands beside what is said of the cameras. Of tracked
+    boxes (MOTChallenge and more) every row is read: frames, boxes by label, and ids, by sequence and source.
+    --low-level reads one value of each dataset, or the item that is picked, and compares nothing.
     """
     drawing = _Drawing(png, fps, video, window, view, columns, rows, overwrite)
     _refuse(drawing, low_level, pick, format)
@@ -122,7 +123,7 @@ def _local(file: str) -> Path:
 
 
 def _inspect(file: str, name: str | None, drawing: _Drawing, most: int | None, json: bool) -> None:
-    from lapsdata._inspect import InspectedEpisodes, look_at
+    from lapsdata._inspect import InspectedBoxes, InspectedEpisodes, InspectedVideo, look_at
 
     if drawing.png is not None and drawing.png.exists() and not drawing.overwrite:
         message = "expected a free name, got an existing one"
@@ -130,7 +131,7 @@ def _inspect(file: str, name: str | None, drawing: _Drawing, most: int | None, j
     found = look_at(file, name, rate=drawing.fps, most_episodes=most)
     if most is not None and not isinstance(found, InspectedEpisodes):
         raise typer.BadParameter(f"only for robot episodes: {file} is none", param_hint="--episodes")
-    notes = found.notes if isinstance(found, InspectedEpisodes) else ()
+    notes = found.notes if isinstance(found, InspectedEpisodes | InspectedBoxes) else ()
     size = None if drawing.png is None else _draw(found, drawing.png, drawing)
     if json:
         drawn = None if size is None else {"path": str(drawing.png), "width": size.width, "height": size.height}
@@ -138,28 +139,28 @@ def _inspect(file: str, name: str | None, drawing: _Drawing, most: int | None, j
     else:
         picture = {} if size is None else {"picture": f"{drawing.png}, {size.width} x {size.height} pixel"}
         console.write_facts({**found.facts(), **picture})
-        if isinstance(found, InspectedEpisodes):
-            _write_episodes(found)
+        for columns, rows in () if isinstance(found, InspectedVideo) else found.tables():
+            console.write("")
+            console.write_table(columns, rows)
+        if isinstance(found, InspectedEpisodes) and found.remark is not None:
+            console.write(found.remark)
+        console.report(notes)
 
 
-def _write_episodes(found: InspectedEpisodes) -> None:
-    for columns, rows in found.tables():
-        console.write("")
-        console.write_table(columns, rows)
-    if found.remark is not None:
-        console.write(found.remark)
-    console.report(found.notes)
-
-
-def _draw(found: InspectedFile | InspectedVideo | InspectedEpisodes, png: Path, drawing: _Drawing) -> FrameSize:
+def _draw(
+    found: InspectedFile | InspectedVideo | InspectedEpisodes | InspectedBoxes, png: Path, drawing: _Drawing
+) -> FrameSize:
     """Write the picture and return its size."""
-    from lapsdata._inspect import InspectedEpisodes, InspectedFile, InspectedVideo
+    from lapsdata._inspect import InspectedBoxes, InspectedEpisodes, InspectedFile, InspectedVideo
     from lapsdata.containers import Tracks
     from lapsdata.geometry import FrameSize
     from lapsdata.report import contact_sheet, draw_tracks, write_png
     from lapsdata.report.episode_sheets import episode_sheet
 
     shape = {"columns": drawing.columns, "rows": drawing.rows}
+    if isinstance(found, InspectedBoxes):
+        message = f"expected a video or tracks to draw, got boxes ({found.adapter})"
+        raise UnknownFormatError(Problem("no-picture", str(found.path), message, "leave out --png"))
     if not isinstance(found, InspectedFile) and (wrong := drawing.given("video", "window", "view")):
         what = "a video" if isinstance(found, InspectedVideo) else "robot episodes"
         raise typer.BadParameter(f"only for tracks: {found.path} is {what}", param_hint=wrong[0])

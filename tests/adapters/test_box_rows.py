@@ -191,6 +191,12 @@ def test_boxes_outside_of_the_image_are_kept_and_counted() -> None:
     assert len(adapted.container) == 5
 
 
+def test_no_row_is_outside_of_the_image() -> None:
+    rows = BoxRows(PATH)
+    rows.add("a", rows_of([], places=np.empty((0, 4))), line, length=5, size=Size(width=100, height=50))
+    assert len(table(rows)) == 0
+
+
 def codes(parts: list[RowsOfBoxes]) -> list[str]:
     found = list(faults_of("beach", parts))
     assert all(one.severity == "warning" and one.where.startswith("beach: ") for one in found)
