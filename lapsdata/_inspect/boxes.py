@@ -96,6 +96,7 @@ class InspectedBoxes:
             "folder" if self.path.is_dir() else "file": str(self.path),
             "format": f"{self.adapter}, read as boxes",
             **{name: told[name] for name in ("sequences", "identities", "boxes", "labels", "sources")},
+            "images": _images_text(self.boxes),
             "read": "every row; no image was opened",
         }
 
@@ -203,12 +204,11 @@ def boxes_table(boxes: Boxes) -> tuple[list[str], list[list[str]]]:
     counts = box_counts(boxes)
     labels = sorted({label for one in counts for label in one.labels})
     apart = len(labels) <= _MOST_LABELS
-    columns = ["sequence", "frames", "images", "source", "with boxes", *(labels if apart else ["labels"])]
+    columns = ["sequence", "frames", "source", "with boxes", *(labels if apart else ["labels"])]
     rows = [
         [
             one.sequence.name,
             str(one.sequence.length),
-            one.sequence.images or "-",
             one.source or "-",
             str(one.frames),
             *([str(one.labels.get(label, 0)) for label in labels] if apart else [_labels_text(one.labels)]),
@@ -218,7 +218,14 @@ def boxes_table(boxes: Boxes) -> tuple[list[str], list[list[str]]]:
         ]
         for one in counts
     ]
-    return [*columns, "ignored", "ids", "boxes per id"], rows
+    return [*columns, "ignored", "ids", "per id"], rows
+
+
+def _images_text(boxes: Boxes) -> str:
+    sequences = boxes.header.sequences
+    patterns = Counter(one.images for one in sequences if one.images is not None)
+    parts = (f"{pattern} of {count}" for pattern, count in patterns.most_common())
+    return f"{', '.join(parts)} of {len(sequences)} sequences" if patterns else "none is known"
 
 
 def _labels_text(labels: dict[str, int]) -> str:

@@ -63,8 +63,8 @@ def convert(
         str | None,
         typer.Option(
             metavar="FORMAT",
-            help="hdf5, zarr, shards; of segments mstcn, laps_segments; "
-            "of episodes lerobot-3.0, -2.1, -2.0, gr00t, robomimic, shards; of boxes motchallenge, motchallenge-15.",
+            help="hdf5, zarr, shards; of segments mstcn, laps_segments; of boxes motchallenge, motchallenge-15; "
+            "of episodes lerobot-3.0, -2.1, -2.0, gr00t, robomimic, shards.",
         ),
     ] = None,
     profile: Annotated[_Profile, typer.Option(help="Uncompressed, or rounded and compressed.")] = _Profile.RAW,

@@ -33,19 +33,19 @@ def test_the_table_of_a_root() -> None:
     found = seen(SAMPLE)
     ((columns, rows),) = found.tables()
     assert columns == [
-        *("sequence", "frames", "images", "source", "with boxes", "pedestrian", "static_person"),
-        *("ignored", "ids", "boxes per id"),
+        *("sequence", "frames", "source", "with boxes", "pedestrian", "static_person"),
+        *("ignored", "ids", "per id"),
     ]
-    pattern = "img1/{frame:06d}.jpg"
     assert rows == [
-        ["park", "4", pattern, "detector", "3", "3", "0", "0", "0", "-"],
-        ["park", "4", pattern, "ours", "2", "2", "0", "0", "1", "2"],
-        ["park", "4", pattern, "truth", "4", "5", "1", "1", "2", "3"],
+        ["park", "4", "detector", "3", "3", "0", "0", "0", "-"],
+        ["park", "4", "ours", "2", "2", "0", "0", "1", "2"],
+        ["park", "4", "truth", "4", "5", "1", "1", "2", "3"],
     ]
     facts = found.facts()
     assert facts["folder"] == str(SAMPLE)
     assert facts["format"] == "motchallenge, read as boxes"
     assert (facts["sequences"], facts["identities"], facts["boxes"]) == ("1", "3", "11, 1 to be ignored")
+    assert facts["images"] == "img1/{frame:06d}.jpg of 1 of 1 sequences"
     assert found.notes == ()
 
 
@@ -53,6 +53,7 @@ def test_a_single_file_and_its_notes(tmp_path: Path) -> None:
     path = put(tmp_path / "gt.txt", *TRUTH)
     found = seen(path)
     assert found.facts()["file"] == str(path)
+    assert found.facts()["images"] == "none is known"
     assert [note.code for note in found.notes] == ["length-unknown"]
 
 
@@ -82,14 +83,14 @@ def test_a_sequence_without_a_box_stands_there(tmp_path: Path) -> None:
     sequence(tmp_path / "one", truth=None, seqLength=7)
     sequence(tmp_path / "two", seqLength=3)
     ((_, rows),) = seen(tmp_path).tables()
-    assert [row[:5] for row in rows] == [["one", "7", "-", "-", "0"], ["two", "3", "-", "truth", "3"]]
+    assert [row[:4] for row in rows] == [["one", "7", "-", "0"], ["two", "3", "truth", "3"]]
     assert rows[0][-3:] == ["0", "0", "-"]
 
 
 def test_many_labels_stand_in_one_column(tmp_path: Path) -> None:
     path = put(tmp_path / "gt.txt", *(f"1,{n},10,20,30,40,1,{n},1" for n in range(1, 8)), "2,1,10,20,30,40,1,1,1")
     columns, ((*_, labels, ignored, ids, each),) = boxes_table(boxes_of(path))
-    assert columns[5:] == ["labels", "ignored", "ids", "boxes per id"]
+    assert columns[4:] == ["labels", "ignored", "ids", "per id"]
     assert labels.startswith("bicycle 1, car 1, motorbike 1, non_mot_vehicle 1, pedestrian 2, ")
     assert (ignored, ids, each) == ("0", "7", "1")
 
@@ -99,8 +100,8 @@ def test_boxes_of_ours_have_the_same_table(tmp_path: Path) -> None:
     found = look_at(tmp_path / "match.parquet")
     assert isinstance(found, InspectedFile)
     ((columns, rows),) = found.tables()
-    assert columns[5:7] == ["player", "stand"]
-    assert [row[3] for row in rows] == ["detector", "truth", "truth"]
+    assert columns[4:6] == ["player", "stand"]
+    assert [row[2] for row in rows] == ["detector", "truth", "truth"]
     write(tmp_path / "energies.jsonl", sample_energies())
     other = look_at(tmp_path / "energies.jsonl")
     assert isinstance(other, InspectedFile)
