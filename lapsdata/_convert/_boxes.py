@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from lapsdata._convert._options import ConvertOptions
     from lapsdata._convert._sources import ConvertSource
-    from lapsdata._convert._writing import ConvertWork
+    from lapsdata._convert._work import ConvertWork
     from lapsdata.containers import Boxes
     from lapsdata.execution.engine import Tell
 
