@@ -60,6 +60,8 @@ def convert(
     edit: EpisodesEdit | None = None,
     boxes: BoxesEdit | None = None,
     classes: Mapping[str, str] | None = None,
+    whose: str | None = None,
+    first_number: int | None = None,
     prefix: str | None = None,
     digits: int | None = None,
     suffix: Literal["none", ".txt"] | None = None,
@@ -113,6 +115,10 @@ def convert(
         Of boxes: which are kept.
     classes : mapping of str to str, optional
         Of boxes of others: what their classes are called, by number or by another name.
+    whose : str, optional
+        Of boxes of others: who says so, `truth`, `detector` or the name of a tracker, where their place does not tell.
+    first_number : int, optional
+        Of boxes of others: what their files call the first frame.
     prefix, digits, suffix
         For a detection database: what stands before the names of images in its keys, of how many digits these are, and
         what they end with.
@@ -157,9 +163,9 @@ def convert(
     options = _of_others(found, plugin, options, {**told, "split": split, "end": end, "unit": unit}, gap_label, task)
     if edit is not None:
         options = options.model_copy(update={"edit": edit})
-    options = _of_boxes(
-        found, options, {"boxes": boxes, "classes": classes, "prefix": prefix, "digits": digits, "suffix": suffix}
-    )
+    read = {"classes": classes, "whose": whose, "first_number": first_number}
+    written = {"prefix": prefix, "digits": digits, "suffix": suffix}
+    options = _of_boxes(found, options, {"boxes": boxes, **read, **written})
     if plugin.record == "shards":
         items: list[Any] = [shards_item(found, out, options)]
         folder = None

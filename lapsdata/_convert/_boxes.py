@@ -13,31 +13,21 @@ from lapsdata.formats import read, write
 from lapsdata.plugins import registry
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from lapsdata._convert._options import ConvertOptions
     from lapsdata._convert._sources import ConvertSource
+    from lapsdata._convert._work import ConvertWork
     from lapsdata.containers import Boxes
     from lapsdata.execution.engine import Tell
-    from lapsdata.schema.base import Parent
 
 __all__ = ["convert_boxes"]
 
-_READING = ("rate", "size", "classes")
+_READING = ("rate", "size", "classes", "whose", "first_number")
 _WRITING = ("prefix", "digits", "suffix")
 
 
-def convert_boxes(
-    sources: Sequence[ConvertSource],
-    parents: Sequence[Parent],
-    options: ConvertOptions,
-    target: Path,
-    before: int,
-    tell: Tell,
-    *,
-    overwrite: bool,
-) -> Converted:
+def convert_boxes(work: ConvertWork, target: Path, before: int, tell: Tell, *, overwrite: bool) -> Converted:
     """Write one table of boxes.
 
     Raises
@@ -47,10 +37,11 @@ def convert_boxes(
     CorruptDataError, StorageError, UnknownFormatError
         A source cannot be read, or the output not be written.
     """
+    options = work.options
     own = options.to in registry("formats").names()
     takes = frozenset[str]() if own else writers()[options.to].takes
     notes: list[Problem] = []
-    tables = [_read(source, options, takes, notes) for source in sources]
+    tables = [_read(source, options, takes, notes) for source in work.sources]
     unverified = sum(len(table) for table, summed in tables if not summed)
     boxes = tables[0][0] if len(tables) == 1 else merged_boxes([table for table, _ in tables])
     if options.boxes is not None:
@@ -61,12 +52,12 @@ def convert_boxes(
         message = f"expected what {options.to} takes, got {', '.join(sorted(wrong))}"
         raise SchemaError(Problem("wrong-option", str(target), message, "leave it out"))
     if own:
-        made = marked(boxes.header.provenance, options, tuple(parents))
+        made = marked(boxes.header.provenance, options, work.parents)
         boxes = replace(boxes, header=boxes.header.model_copy(update={"provenance": made}))
         done = write(target, boxes, format=options.to, overwrite=overwrite)
     else:
         chosen = None if options.boxes is None else options.boxes.frames
-        known: dict[str, Any] = {**given, "rate": options.rate, "frames": chosen}
+        known: dict[str, Any] = {**given, "rate": options.rate, "frames": chosen, "to": options.to}
         done = writers()[options.to].write(target, boxes, **{name: known[name] for name in known.keys() & takes})
     tell(len(boxes))
     return Converted(

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from lapsdata.adapters import BoxesEdit, EpisodesEdit
-from lapsdata.schema.base import Name, Positive, Rate, Record, Size
+from lapsdata.schema.base import Count, Name, Positive, Rate, Record, Size
 
 __all__ = ["ConvertOptions"]
 
@@ -57,6 +57,10 @@ class ConvertOptions(Record):
     """Of boxes: which are kept."""
     classes: dict[str, Name] | None = None
     """Of boxes of others: what their classes are called, by number as text, or by another name."""
+    whose: Name | None = None
+    """Of boxes of others: who says so, `truth`, `detector` or the name of a tracker."""
+    first_number: Count | None = None
+    """Of boxes of others: what their files call the first frame."""
     prefix: Annotated[str, Field(min_length=1)] | None = None
     """For a detection database: what stands before the names of images in its keys."""
     digits: Annotated[int, Field(ge=1, le=12)] | None = None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from lapsdata import console
 from lapsdata._convert._keys import ROLE, convert_key
 from lapsdata._convert._sources import open_windows
-from lapsdata._convert._writing import ConvertWork
+from lapsdata._convert._work import ConvertWork
 from lapsdata.errors import LapsError, Problem, SchemaError
 from lapsdata.execution.manifest import Refused, WorkItem
 from lapsdata.provenance import parent

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,37 +27,18 @@ if TYPE_CHECKING:
     from lapsdata._convert._options import ConvertOptions
     from lapsdata._convert._sources import ConvertSource
     from lapsdata._convert._windows import Windows
+    from lapsdata._convert._work import ConvertWork
     from lapsdata.adapters import Adapter
     from lapsdata.execution.engine import Tell
     from lapsdata.execution.manifest import Job
     from lapsdata.formats import WriteReport
-    from lapsdata.schema.base import Header, Parent
+    from lapsdata.schema.base import Header
     from lapsdata.schema.tracks import TracksHeader
 
-__all__ = ["ConvertWork", "convert_item"]
+__all__ = ["convert_item"]
 
 # What a record has rows of, where these are not windows.
 _UNITS = {"segments": "segments", "catalog": "rows", "episodes": "episodes"}
-
-
-@dataclass(frozen=True, slots=True)
-class ConvertWork:
-    """What a task needs to make one output.
-
-    Parameters
-    ----------
-    sources : tuple of ConvertSource
-        Several for shards, and for episodes and boxes that become one; one for everything else.
-    parents : tuple of Parent
-        The files that they lie in.
-    options : ConvertOptions
-    record : str
-    """
-
-    sources: tuple[ConvertSource, ...]
-    parents: tuple[Parent, ...]
-    options: ConvertOptions
-    record: str
 
 
 def convert_item(job: Job[ConvertWork], tell: Tell) -> Converted | None:
@@ -89,7 +70,7 @@ def _made(job: Job[ConvertWork], tell: Tell) -> Converted:
     if work.options.to.startswith("shards_"):
         return _to_shards(job, before, tell)
     if work.record == "boxes":
-        return convert_boxes(work.sources, work.parents, work.options, target, before, tell, overwrite=job.overwrite)
+        return convert_boxes(work, target, before, tell, overwrite=job.overwrite)
     if work.options.to not in registry("formats").names():
         return _to_others(work, target, before, tell)
     if work.sources[0].kind == "adapted":

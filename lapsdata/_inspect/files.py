@@ -13,6 +13,7 @@ from lapsdata.errors import CorruptDataError, LapsError, Problem, SchemaError, U
 if TYPE_CHECKING:
     from os import PathLike
 
+    from lapsdata._inspect.box_counts import CountedBoxes
     from lapsdata._inspect.boxes import InspectedBoxes
     from lapsdata._inspect.episodes import InspectedEpisodes
     from lapsdata.containers import Container
@@ -62,10 +63,29 @@ class InspectedFile:
             **{f"from {parent.role}": f"{parent.name}, {parent.digest[:15]}" for parent in made.parents},
         }
 
+    def tables(self) -> list[tuple[list[str], list[list[str]]]]:
+        """Return the sequences of boxes, with headings and rows of texts; of all else, nothing."""
+        counted = self._counted()
+        return [] if counted is None else counted.tables()
+
+    @property
+    def remark(self) -> str | None:
+        """How many sequences of boxes are not listed; None where all are."""
+        counted = self._counted()
+        return None if counted is None else counted.remark
+
+    def _counted(self) -> CountedBoxes | None:
+        from lapsdata._inspect.box_counts import counted_boxes
+        from lapsdata.containers import Boxes
+
+        return counted_boxes(self.container) if isinstance(self.container, Boxes) else None
+
     def as_json(self) -> dict[str, Any]:
-        """Return facts and the whole header as a JSON-ready dictionary."""
+        """Return facts and the whole header as a JSON-ready dictionary; of boxes, the counts of sequences too."""
         facts = {"path": str(self.path), "format": self.format, "facts": self.container.facts()}
-        return {**facts, "header": self.container.header.as_json()}
+        counted = self._counted()
+        counts = {} if counted is None else {"sequences": counted.as_json()}
+        return {**facts, "header": self.container.header.as_json(), **counts}
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +222,6 @@ def _of_others(
     from lapsdata._inspect.boxes import look_at_boxes
     from lapsdata._inspect.episodes import look_at_episodes
     from lapsdata.adapters import find_adapter
-    from lapsdata.timebase import FrameRate
 
     found = find_adapter(path, ("episodes", "boxes"))
     if found is None:
@@ -210,7 +229,7 @@ def _of_others(
     if rate is not None and "rate" not in (found[0].takes or ()):
         raise SchemaError(_no_rate(path))
     if found[1] == "boxes":
-        return look_at_boxes(path, found[0], None if rate is None else FrameRate.parse(rate))
+        return look_at_boxes(path, found[0], rate)
     return look_at_episodes(path, found[0], most_episodes, rate)
 
 

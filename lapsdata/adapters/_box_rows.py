@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lapsdata.adapters._adapter import Adapted
+from lapsdata.adapters._box_faults import RowsOfBoxes, faults_of
 from lapsdata.containers import Boxes
+from lapsdata.containers.base import all_differ
 from lapsdata.errors import Problem, Problems, SchemaError
 from lapsdata.geometry import boxes_to_relative
 from lapsdata.provenance import provenance
@@ -24,45 +25,15 @@ if TYPE_CHECKING:
     from lapsdata.schema.base import Parent, Size
     from lapsdata.timebase import FrameRate
 
-__all__ = ["BoxRows", "RowsOfBoxes"]
+__all__ = ["BoxRows", "PlacedRows", "RowsOfBoxes"]
 
 _SIDES = ("x", "y", "w", "h")
 # Of rows that are wrong in one way so many are named.
 _NAMED = 5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RowsOfBoxes:
-    """Boxes of one sequence, row by row as a file holds them.
-
-    Parameters
-    ----------
-    frame : int64 (R,)
-        0-based.
-    id : int64 (R,)
-        -1 for none.
-    xywh : float64 (R, 4), pixel
-        Top-left corner and size, in the pixel frame of the contract.
-    label : str or sequence of str, R
-        One for all rows, or one for each.
-    source : str
-        Who says so: `truth`, `detector`, the name of a tracker.
-    ignored : bool (R,), optional
-    score, visibility : float64 (R,), optional
-        NaN for none.
-    source_id : sequence of str or None, R, optional
-        Identities as the file spells them, where these are no numbers.
-    """
-
-    frame: NDArray[np.int64]
-    id: NDArray[np.int64]
-    xywh: NDArray[np.float64]
-    label: str | Sequence[str]
-    source: str
-    ignored: NDArray[np.bool_] | None = None
-    score: NDArray[np.float64] | None = None
-    visibility: NDArray[np.float64] | None = None
-    source_id: Sequence[str | None] | None = None
+PlacedRows = tuple[RowsOfBoxes, "Callable[[int], str]"]
+"""Rows, and the place of each in the words of its file."""
 
 
 class BoxRows:
@@ -107,6 +78,7 @@ class BoxRows:
         annotated: Iterable[tuple[int, int]] | None = None,
         images: str | None = None,
         first_number: int = 0,
+        more: Sequence[PlacedRows] = (),
     ) -> None:
         """Add a sequence with its rows; what is wrong with them is noted with the place of the first such rows.
 
@@ -123,19 +95,27 @@ class BoxRows:
             As in `lapsdata.schema.BoxSequence`.
         annotated : iterable of (int, int), optional
             First frame and the one after the last, 0-based; None for the whole sequence.
+        more : sequence of (RowsOfBoxes, callable)
+            Boxes of the same sequence that others say, each with the places of its rows.
         """
         if name in self._sequences:
             message = f"expected each sequence once, got {name} again"
             self.problems.add("sequence-twice", str(self._path), message, "read them one by one")
             return
         before = len(self.problems)
-        self._look(rows, where, length, first_number)
-        last = int(rows.frame.max(initial=-1)) + 1
+        parts: list[PlacedRows] = [(rows, where), *more]
+        for part, place in parts:
+            self._look(part, place, length, first_number)
+        last = max(int(part.frame.max(initial=-1)) for part, _ in parts) + 1
         if length is None:
-            message = f"how long it is, is not told: it ends with its last box, at {last} frames"
+            end = f"it ends with its last box, at {last} frames" if last else "without a box, it is taken for one frame"
+            message = f"how long it is, is not told: {end}"
             self.note("length-unknown", name, message, info=True)
-        if size is not None and len(self.problems) == before:
-            self._inside(name, rows, size, where)
+        if len(self.problems) == before:
+            for part, place in parts:
+                if size is not None:
+                    self._inside(name, part, size, place)
+            self.notes += faults_of(name, [part for part, _ in parts])
         whole = max(length or 0, last, 1) if len(self.problems) > before or length is None else length
         spans = ((0, whole),) if annotated is None else tuple(annotated)
         self._sequences[name] = BoxSequence(
@@ -147,40 +127,38 @@ class BoxRows:
             images=images,
             first_number=first_number,
         )
-        self._rows.append((name, rows))
+        self._rows += [(name, part) for part, _ in parts]
 
     def _look(self, rows: RowsOfBoxes, where: Callable[[int], str], length: int | None, first_number: int) -> None:
         """Note what no table of ours holds: each kind of fault once, with the first rows that have it."""
         for column, name in enumerate(_SIDES):
             values = rows.xywh[:, column]
-            self._rows_at("not-finite", name, ~np.isfinite(values), where, f"expected finite pixels for {name}", values)
+            self.refuse("not-finite", name, ~np.isfinite(values), where, f"expected finite pixels for {name}", values)
             if name in "wh":
-                self._rows_at("negative-size", name, values < 0, where, f"expected {name} from 0", values)
+                self.refuse("negative-size", name, values < 0, where, f"expected {name} from 0", values)
         number = rows.frame + first_number
         words = f"expected frames from {first_number}"
-        self._rows_at("frame-outside", "frame", rows.frame < 0, where, words, number)
+        self.refuse("frame-outside", "frame", rows.frame < 0, where, words, number)
         if length is not None:
             end = f"expected frames up to {length - 1 + first_number}, of {length}"
-            self._rows_at("frame-outside", "frame", rows.frame >= length, where, end, number)
-        order = np.lexsort((rows.id, rows.frame))  # stable: of equal ones the first row stays first
-        same = (np.diff(rows.frame[order]) == 0) & (np.diff(rows.id[order]) == 0) & (rows.id[order[1:]] >= 0)
-        again = np.zeros(len(rows.id), bool)
-        again[order[1:][same]] = True
-        words = "expected each identity once in a frame"
-        spelled = np.array([f"frame {n}, id {i}" for n, i in zip(number[again], rows.id[again], strict=True)], object)
-        every = np.full(len(again), None, object)
-        every[again] = spelled
-        self._rows_at("identity-twice", "id", again, where, words, every)
+            fix = "look at how long the sequence is said to be, or whether the rows are of another one"
+            self.refuse("frame-outside", "frame", rows.frame >= length, where, end, number, fix)
+        self.refuse("negative-id", "id", rows.id < -1, where, "expected ids from 0, or -1 for none", rows.id)
+        again = _again(rows)
+        spelled = np.full(len(again), None, object)
+        spelled[again] = [f"frame {n}, id {i}" for n, i in zip(number[again], rows.id[again], strict=True)]
+        words, fix = "expected each identity once in a frame", "keep one of them, or give the other another id"
+        self.refuse("identity-twice", "id", again, where, words, spelled, fix)
         for name in ("score", "visibility"):
             given = getattr(rows, name)
             if given is not None:
-                self._rows_at("not-finite", name, np.isinf(given), where, f"expected a finite {name}", given)
+                self.refuse("not-finite", name, np.isinf(given), where, f"expected a finite {name}", given)
         if rows.visibility is not None:
             outside = (rows.visibility < 0) | (rows.visibility > 1)
             words = "expected a visible share from 0 to 1"
-            self._rows_at("visibility-outside", "visibility", outside, where, words, rows.visibility)
+            self.refuse("visibility-outside", "visibility", outside, where, words, rows.visibility)
 
-    def _rows_at(
+    def refuse(
         self,
         code: str,
         column: str,
@@ -188,12 +166,25 @@ class BoxRows:
         where: Callable[[int], str],
         message: str,
         values: NDArray[Any],
+        fix: str | None = None,
     ) -> None:
+        """Note rows that are wrong in one way: the first of them by their places and values, and how many more.
+
+        Parameters
+        ----------
+        code, column, message : str
+        wrong : bool (R,)
+        where : callable
+            As in `add`.
+        values : array (R,)
+            What they have there.
+        fix : str, optional
+        """
         found = np.flatnonzero(wrong)
         if not len(found):
             return
         for row in found[:_NAMED].tolist():
-            self.problems.add(code, f"{where(row)}: {column}", f"{message}, got {values[row]}")
+            self.problems.add(code, f"{where(row)}: {column}", f"{message}, got {values[row]}", fix)
         if (more := len(found) - _NAMED) > 0:
             self.problems.add(code, f"{where(int(found[_NAMED]))}: {column}", f"{message}; {more} more such rows")
 
@@ -204,11 +195,9 @@ class BoxRows:
         apart = ((end <= 0) | (part[:, :2] >= 1)).any(axis=1)
         if not apart.any():
             return
-        first = int(np.flatnonzero(apart)[0])
-        message = (
-            f"{int(apart.sum())} boxes lie wholly outside of {size.width}x{size.height}, first {where(first)}: kept"
-        )
-        self.count("boxes-outside", name, int(apart.sum()), message, "look at the size, or at what the numbers mean")
+        count, first = int(apart.sum()), where(int(np.argmax(apart)))
+        message = f"{count} boxes lie wholly outside of {size.width}x{size.height}, first {first}: kept"
+        self.count("boxes-outside", name, count, message, "look at the size, or at what the numbers mean")
 
     def adapted(
         self,
@@ -241,7 +230,7 @@ class BoxRows:
         parts = [rows for _, rows in self._rows]
         index = np.repeat([at[name] for name, _ in self._rows], [len(rows.frame) for rows in parts]).astype(np.int64)
         frame = np.concatenate([rows.frame for rows in parts])
-        order = np.lexsort((frame, index))
+        order = _order(index, frame)
         places = np.concatenate([rows.xywh for rows in parts])[order]
         sides = {name: np.ascontiguousarray(places[:, column]) for column, name in enumerate(_SIDES)}
         return Boxes(
@@ -259,11 +248,31 @@ class BoxRows:
         )
 
 
+def _again(rows: RowsOfBoxes) -> NDArray[np.bool_]:
+    """Say of each row whether its identity stood in its frame before."""
+    again = np.zeros(len(rows.id), bool)
+    known = np.flatnonzero(rows.id >= 0)
+    if all_differ(np.stack([rows.frame[known], rows.id[known]])):
+        return again
+    order = known[np.lexsort((rows.id[known], rows.frame[known]))]  # stable: of equal ones the first row stays first
+    same = (np.diff(rows.frame[order]) == 0) & (np.diff(rows.id[order]) == 0)
+    again[order[1:][same]] = True
+    return again
+
+
+def _order(index: NDArray[np.int64], frame: NDArray[np.int64]) -> NDArray[np.int64] | slice:
+    """Return the order of sequences and frames; all rows as they are where they stand in it."""
+    step = np.diff(index)
+    if ((step > 0) | ((step == 0) & (np.diff(frame) >= 0))).all():
+        return slice(None)
+    return np.lexsort((frame, index))
+
+
 def _column(
     parts: Sequence[RowsOfBoxes],
     name: str,
     default: object,
-    order: NDArray[np.int64],
+    order: NDArray[np.int64] | slice,
     kind: Any,  # noqa: ANN401
 ) -> NDArray[Any]:
     whole = [np.full(len(one.frame), default) if (given := getattr(one, name)) is None else given for one in parts]
@@ -271,13 +280,13 @@ def _column(
     return column
 
 
-def _optional(parts: Sequence[RowsOfBoxes], name: str, order: NDArray[np.int64]) -> NDArray[np.float64] | None:
+def _optional(parts: Sequence[RowsOfBoxes], name: str, order: NDArray[np.int64] | slice) -> NDArray[np.float64] | None:
     if all(getattr(one, name) is None for one in parts):
         return None
     return _column(parts, name, np.nan, order, np.float64)
 
 
-def _texts(parts: Sequence[RowsOfBoxes], name: str, order: NDArray[np.int64]) -> tuple[Any, ...] | None:
+def _texts(parts: Sequence[RowsOfBoxes], name: str, order: NDArray[np.int64] | slice) -> tuple[Any, ...] | None:
     """Return texts in order; None where no part has any. One text of all rows is the same object in each."""
     if all(getattr(one, name) is None for one in parts):
         return None
@@ -285,4 +294,6 @@ def _texts(parts: Sequence[RowsOfBoxes], name: str, order: NDArray[np.int64]) ->
     for one in parts:
         given = getattr(one, name)
         every += [given] * len(one.frame) if given is None or isinstance(given, str) else given
-    return tuple(every[row] for row in order.tolist())
+    if isinstance(order, slice) or (every and every.count(every[0]) == len(every)):
+        return tuple(every)
+    return tuple(map(every.__getitem__, order.tolist()))

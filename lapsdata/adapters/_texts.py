@@ -11,7 +11,7 @@ from lapsdata.storage.atomic import storage_errors
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["RANGE", "files_inside", "head", "lines"]
+__all__ = ["BEGINNING", "RANGE", "files_inside", "head", "lines"]
 
 RANGE = re.compile(
     r"(?P<first>\d{1,9})-(?P<last>\d{1,9})\s+(?P<label>\S.*)"
@@ -20,8 +20,8 @@ RANGE = re.compile(
 )
 """A line `1-30 SIL`, or `<take><cup> (1-20)`: frames and a label."""
 
-# What a file is shows in its first entries.
-_BEGINNING = 4096
+BEGINNING = 4096
+"""Bytes of a beginning: what a file is shows in its first entries."""
 
 
 def head(path: Path) -> str:
@@ -29,7 +29,7 @@ def head(path: Path) -> str:
     if not path.is_file():
         return ""
     with storage_errors(path, "open"), path.open("rb") as file:
-        return file.read(_BEGINNING).decode("utf-8-sig", errors="replace")
+        return file.read(BEGINNING).decode("utf-8-sig", errors="replace")
 
 
 def lines(path: Path, comment: str) -> list[tuple[int, str]]:

@@ -8,8 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from lapsdata.checks.boxes import boxes_adapter
-from lapsdata.checks.episodes import episodes_adapter
+from lapsdata.adapters import find_adapter
 from lapsdata.errors import LapsError, Problem
 from lapsdata.loading.finding import is_item
 from lapsdata.plugins import registry
@@ -134,7 +133,7 @@ class _Search:
 
 def _is_one(folder: Path) -> bool:
     """Say whether a folder is one item, and none of items."""
-    return is_item(folder) or episodes_adapter(folder) is not None or boxes_adapter(folder) is not None
+    return is_item(folder) or find_adapter(folder, ("episodes", "boxes")) is not None
 
 
 def _is_ledger(path: Path) -> bool:

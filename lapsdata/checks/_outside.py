@@ -106,21 +106,14 @@ def _without_windows(
     return CheckedItem(path, kind, None, 0, "no windows found, unverified", (bare,))
 
 
-def check_json(path: Path, unknown: UnknownFormatError | None) -> CheckedItem | None:
-    """Compare a record that is a file of its own with its seal.
-
-    Parameters
-    ----------
-    path : Path
-    unknown : UnknownFormatError or None
-        What to say of JSON without a seal; None where nobody named it: then it is passed over.
-    """
+def check_json(path: Path) -> CheckedItem | None:
+    """Compare a record that is a file of its own with its seal; None of JSON without one."""
     kind = "sealed JSON"
     try:
         with storage_errors(path, "open"):
             data = path.read_bytes()
         if _SEALED_JSON.search(data) is None:
-            return None if unknown is None else refused(path, "unknown", unknown)
+            return None
         document = unsealed_json(data, str(path))
         if document is None:
             message = "expected a sealed JSON object, got damaged bytes"

@@ -65,7 +65,7 @@ def check_boxes(path: Path, adapter: Adapter) -> CheckedItem:
     frames = sum(one.length for one in sequences)
     note = (
         f"{len(sequences):,} sequence{'s' * (len(sequences) != 1)}, {annotated:,} of {frames:,} frames annotated, "
-        f"{len(boxes):,} boxes"
+        f"{len(boxes):,} box{'es' * (len(boxes) != 1)}"
     )
     told = tuple(one if one.where.startswith(str(path)) else one.within(str(path)) for one in adapted.told(path))
     return CheckedItem(path, adapter.name, None, 0, note, told)

@@ -102,10 +102,13 @@ def _item(
     except UnknownFormatError as unknown:
         if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file():
             return check_video(path)
+        sealed = check_json(path) if path.suffix == ".json" else None
+        if sealed is not None:
+            return sealed
         if (adapter := boxes_adapter(path)) is not None:
             return check_boxes(path, adapter)
         if path.suffix == ".json":
-            return check_json(path, unknown if named else None)
+            return refused(path, "unknown", unknown) if named else None
         if (adapter := episodes_adapter(path)) is not None:
             return check_episodes(path, adapter, advance, decode=decode, rate=rate)
         return check_foreign(path, unknown, advance, seal=seal, force=force, named=named)

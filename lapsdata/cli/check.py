@@ -51,6 +51,7 @@ def check(
     Of robot episodes (LeRobot, GR00T and more) every row is read and the packets of every video, and the statistics
     that come with them are compared with the rows; with --decode every frame is decoded, and whether pictures change
     when joints move is told.
+    Of tracked boxes of others (MOTChallenge and more) every row is read: what is wrong is named by file and line.
     Ledgers of all ranks prove together that each epoch was seen exactly once. They are a proof, and the exit code is 0,
     where at least one epoch was and no error speaks against another; an epoch after it that is not finished yet is a
     warning. Where no epoch is whole yet, nothing is proven, and the exit code is 1.

@@ -63,8 +63,8 @@ def convert(
         str | None,
         typer.Option(
             metavar="FORMAT",
-            help="hdf5, zarr, shards; of segments mstcn, laps_segments; of boxes detection-db; "
-            "of episodes lerobot-3.0, -2.1, -2.0, gr00t, robomimic, shards.",
+            help="hdf5, zarr, shards; of segments mstcn, laps_segments; of boxes motchallenge, motchallenge-15, "
+            "detection-db, label-studio; of episodes lerobot-3.0, -2.1, -2.0, gr00t, robomimic, shards.",
         ),
     ] = None,
     profile: Annotated[_Profile, typer.Option(help="Uncompressed, or rounded and compressed.")] = _Profile.RAW,
@@ -148,6 +148,13 @@ def convert(
         str | None,
         typer.Option(metavar="N=NAME,...", help="Of boxes of others: what their classes are called, 1=player,2=ball."),
     ] = None,
+    whose: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Of boxes of others: whose they are: truth, detector, or a tracker."),
+    ] = None,
+    first_number: Annotated[
+        int | None, typer.Option(min=0, metavar="N", help="Of boxes of others: what their first frame is called.")
+    ] = None,
     prefix: Annotated[
         str | None,
         typer.Option(metavar="PATH", help="With --to detection-db: what its keys begin with, volleyball/test/test1."),
@@ -202,13 +209,15 @@ def convert(
     PREFIX/<sequence>/img1/00000001.txt. Digits and ending are told, as nobody can guess what training asks for; a
     source that is a database keeps its keys. Frames are numbered by the names of images; where a source names none, its
     first frame is image 1. Boxes without a score, as those of a truth, are refused.
+    Tracked boxes of others (MOTChallenge, KITTI, VisDrone, VATIC, UA-DETRAC) become Parquet, and with --to motchallenge
+    sequences with gt/gt.txt, det/det.txt and seqinfo.ini, and results in TRACKER/data.
     """
     from lapsdata._convert import convert as converted
 
     if split_every is not None:
         given = (to, round_px, samples_per_shard, rate, size, stride, horizon, duration, split, end, unit, gap_label)
         edits = (task, episodes, without_episodes, drop, rename, actions, rotation)
-        of_boxes = (min_score, frames, label, classes, prefix, digits, suffix)
+        of_boxes = (min_score, frames, label, classes, whose, first_number, prefix, digits, suffix)
         if (
             any(one is not None for one in (*given, *edits, *of_boxes))
             or profile is not _Profile.RAW
@@ -252,6 +261,8 @@ def convert(
             edit=edit,
             boxes=boxes,
             classes=named,
+            whose=whose,
+            first_number=first_number,
             prefix=prefix,
             digits=digits,
             suffix=None if suffix is None else suffix.value,

@@ -42,8 +42,8 @@ def inspect(
     file: Annotated[
         str,
         typer.Argument(
-            help="A file or folder of ours, robot episodes, boxes, or a video: a file, a URL or a folder of images; "
-            "with --low-level any HDF5 file."
+            help="A file or folder of ours, robot episodes, tracked boxes, or a video: a file, a URL or a folder of "
+            "images; with --low-level any HDF5 file."
         ),
     ],
     low_level: Annotated[
@@ -82,10 +82,11 @@ def inspect(
 
     Every checksum of a file of ours is compared, for which it is read into memory, however large it is. Of a video
     the packets are read, and no frame is decoded; of a folder of images, the first is. Of robot episodes the
-    packets of those that are listed are: what their videos are stands beside what is said of the cameras. Of boxes of
-    others all rows are read, and images beside them are counted; in a folder of sequences databases of detections are
-    looked for, and how many of the images have a key there. --low-level reads one value of each dataset, or the item
-    that is picked, and compares nothing.
+    packets of those that are listed are: what their videos are stands beside what is said of the cameras. Of tracked
+    boxes (MOTChallenge, databases of detections, Label Studio and more) every row is read: frames, boxes by label, and
+    ids, by sequence and source; images beside them are counted, and in a folder of sequences databases of detections
+    are looked for, and how many of the images have a key there. --low-level reads one value of each dataset, or the
+    item that is picked, and compares nothing.
     """
     drawing = _Drawing(png, fps, video, window, view, columns, rows, overwrite)
     _refuse(drawing, low_level, pick, format)
@@ -124,7 +125,7 @@ def _local(file: str) -> Path:
 
 
 def _inspect(file: str, name: str | None, drawing: _Drawing, most: int | None, json: bool) -> None:
-    from lapsdata._inspect import InspectedBoxes, InspectedEpisodes, look_at
+    from lapsdata._inspect import InspectedBoxes, InspectedEpisodes, InspectedVideo, look_at
 
     if drawing.png is not None and drawing.png.exists() and not drawing.overwrite:
         message = "expected a free name, got an existing one"
@@ -140,17 +141,13 @@ def _inspect(file: str, name: str | None, drawing: _Drawing, most: int | None, j
     else:
         picture = {} if size is None else {"picture": f"{drawing.png}, {size.width} x {size.height} pixel"}
         console.write_facts({**found.facts(), **picture})
-        if isinstance(found, InspectedEpisodes | InspectedBoxes):
-            _write_tables(found)
-
-
-def _write_tables(found: InspectedEpisodes | InspectedBoxes) -> None:
-    for columns, rows in found.tables():
-        console.write("")
-        console.write_table(columns, rows)
-    if found.remark is not None:
-        console.write(found.remark)
-    console.report(found.notes)
+        if not isinstance(found, InspectedVideo):
+            for columns, rows in found.tables():
+                console.write("")
+                console.write_table(columns, rows)
+            if found.remark is not None:
+                console.write(found.remark)
+        console.report(notes)
 
 
 def _draw(
@@ -165,8 +162,7 @@ def _draw(
 
     shape = {"columns": drawing.columns, "rows": drawing.rows}
     if isinstance(found, InspectedBoxes):
-        message = "expected a video, tracks or episodes to draw, got boxes"
-        raise UnknownFormatError(Problem("no-picture", str(found.path), message, "leave out --png"))
+        raise _no_picture(found.path, "boxes", found.adapter)
     if not isinstance(found, InspectedFile) and (wrong := drawing.given("video", "window", "view")):
         what = "robot episodes" if isinstance(found, InspectedEpisodes) else "a video"
         raise typer.BadParameter(f"only for tracks: {found.path} is {what}", param_hint=wrong[0])
@@ -178,10 +174,15 @@ def _draw(
         windows = None if drawing.window is None else [drawing.window]
         image = draw_tracks(found.container, drawing.video, windows=windows, view=drawing.view, **shape)
     else:
-        message = f"expected a video or tracks to draw, got {type(found.container).__name__.lower()} ({found.format})"
-        raise UnknownFormatError(Problem("no-picture", str(found.path), message, "leave out --png"))
+        raise _no_picture(found.path, type(found.container).__name__.lower(), found.format)
     write_png(png, image, overwrite=drawing.overwrite)
     return FrameSize.from_shape(image.shape)
+
+
+def _no_picture(path: Path, what: str, form: str) -> UnknownFormatError:
+    message = f"expected a video, tracks or episodes to draw, got {what} ({form})"
+    fix = "lapsdata overlay draws boxes on their frames" if what == "boxes" else "leave out --png"
+    return UnknownFormatError(Problem("no-picture", str(path), message, fix))
 
 
 def _inspect_low_level(file: Path, pick: int | None, json: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -15,13 +16,13 @@ import numpy as np
 from lapsdata.errors import LengthMismatchError, Problem, Problems, SchemaError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from numpy.typing import DTypeLike, NDArray
 
     from lapsdata.schema.base import Header
 
-__all__ = ["ArrayCheck", "Container", "read_only"]
+__all__ = ["ArrayCheck", "Container", "all_differ", "read_only"]
 
 AnyHeader = TypeVar("AnyHeader", bound="Header")
 
@@ -199,12 +200,10 @@ class ArrayCheck:
             got = type(value).__name__
             self.problems.add("wrong-dtype", name, f"expected a tuple of texts, got {got}", "use tuple(...)")
             return False
-        kinds = (str, type(None)) if optional else (str,)
-        wrong = [i for i, text in enumerate(value) if not isinstance(text, kinds)]
+        wrong, halves = _bad_texts(value, (str, type(None)) if optional else (str,))
         if wrong:
             message = f"expected texts, got {type(value[wrong[0]]).__name__} in row {wrong[0]} ({len(wrong)} such rows)"
             self.problems.add("wrong-dtype", name, message)
-        halves = [i for i, text in enumerate(value) if isinstance(text, str) and _SURROGATE.search(text)]
         if halves:
             message = f"expected text that UTF-8 can spell, got {value[halves[0]]!r} in row {halves[0]}"
             self.problems.add("wrong-text", name, f"{message} ({len(halves)} such rows)")
@@ -225,6 +224,46 @@ class ArrayCheck:
         """Raise everything noted, or return."""
         codes = {problem.code for problem in self.problems}
         self.problems.raise_as(LengthMismatchError if codes == {"length-mismatch"} else SchemaError)
+
+
+def _bad_texts(value: tuple[object, ...], kinds: tuple[type, ...]) -> tuple[list[int], list[int]]:
+    """Return the rows that are of none of these types, and those that UTF-8 cannot spell.
+
+    Most columns are a few texts over and over: where those are good, no row is looked at.
+    """
+    try:
+        different: Iterable[object] = set(value)
+    except TypeError:  # something that is no text has no hash
+        different = value
+    if all(isinstance(one, kinds) and not (isinstance(one, str) and _SURROGATE.search(one)) for one in different):
+        return [], []
+    wrong = [i for i, text in enumerate(value) if not isinstance(text, kinds)]
+    return wrong, [i for i, text in enumerate(value) if isinstance(text, str) and _SURROGATE.search(text)]
+
+
+def all_differ(keys: NDArray[np.int64]) -> bool:
+    """Say whether no two of R columns are equal; False too where they would not fit into one number each.
+
+    Parameters
+    ----------
+    keys : int64 (K, R)
+
+    Examples
+    --------
+    >>> all_differ(np.array([[0, 0, 1], [5, 6, 5]])), all_differ(np.array([[0, 0], [5, 5]]))
+    (True, False)
+    """
+    if keys.shape[1] < 2:
+        return True
+    least, most = keys.min(axis=1).tolist(), keys.max(axis=1).tolist()
+    sides = [last - first + 1 for first, last in zip(least, most, strict=True)]
+    if math.prod(sides) >= 2**63:
+        return False
+    one = np.zeros(keys.shape[1], np.int64)
+    for row, first, side in zip(keys, least, sides, strict=True):
+        one = one * side + (row - first)
+    one.sort()
+    return bool((one[1:] != one[:-1]).all())
 
 
 def frozen_mapping(arrays: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:

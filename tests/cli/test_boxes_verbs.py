@@ -113,18 +113,19 @@ def test_a_database_is_shown_with_the_images_beside_it(inside: Run, tmp_path: Pa
     done = inside("inspect", root / "det_db.json")
     assert done.returncode == 0, done.stderr
     lines = [line.split() for line in done.stdout.splitlines()]
-    assert ["frames", "3,", "3", "annotated,", "1", "of", "these", "without", "boxes"] in lines
+    told = "3, 3 annotated, 1.0 boxes in each of these, 1 of them without boxes"
+    assert ["frames", *told.split()] in lines
     assert ["scores", "0.31", "to", "0.923437"] in lines
     assert lines[-2:] == [
-        ["sequence", "images", "frames", "annotated", "without", "boxes", "boxes", "ids"],
-        ["test1", "4", "3", "3", "1", "3", "0"],
+        ["sequence", "images", "frames", "source", "with", "boxes", "object", "ids", "per", "id"],
+        ["test1", "4", "3", "detector", "2", "3", "0", "-"],
     ]
     document = json.loads(inside("inspect", root / "det_db.json", "--json").stdout)
     (sequence,) = document["sequences"]
     assert (sequence["images"], sequence["scores"], sequence["labels"]) == (4, [0.31, 0.923437], {"object": 3})
     done = inside("inspect", root / "det_db.json", "--png", "out.png")
     assert done.returncode == 1
-    assert "got boxes; leave out --png [no-picture]" in done.stderr
+    assert "got boxes (detection_db); lapsdata overlay draws boxes on their frames [no-picture]" in done.stderr
 
 
 def test_a_database_is_held_beside_its_images(inside: Run, tmp_path: Path) -> None:

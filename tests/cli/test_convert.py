@@ -265,3 +265,33 @@ def test_episodes_of_act_ask_for_their_rate(inside: Inside, tmp_path: Path) -> N
     told = {problem["code"]: problem for problem in document["problems"]}
     assert told["no-task"]["fix"] == 'say it: --task "pick the cube"'
     assert (document["items"][0]["made"]["windows"], done.returncode) == (3, 0)
+
+
+def test_boxes_of_others_are_told_whose_they_are_and_what_their_numbers_mean(inside: Inside, tmp_path: Path) -> None:
+    (tmp_path / "one.txt").write_text("0,1,10,20,30,40,0.9,1,-1,-1\n1,2,10,20,3,4,0.8,2,-1,-1\n")
+    refused = inside("convert", "one.txt", "a.parquet")
+    assert refused.returncode == 1
+    assert "one.txt: line 1: frame: expected frames from 1, got 0" in refused.stderr
+    words = ("--whose", "ByteTrack", "--first-number", "0", "--classes", "1=player,2=ball")
+    done = inside("convert", "one.txt", "a.parquet", *words)
+    assert done.returncode == 0, done.stderr
+    boxes = front_door.read(tmp_path / "a.parquet", front_door.Boxes)
+    assert (boxes.label, set(boxes.source), boxes.frame.tolist()) == (("player", "ball"), {"ByteTrack"}, [0, 1])
+    assert inside("convert", "a.parquet", "mot", "--to", "motchallenge").returncode == 0
+    assert (tmp_path / "mot" / "ByteTrack" / "data" / "one.txt").read_text().splitlines() == [
+        "1,1,10,20,30,40,0.9,2,-1,-1",
+        "2,2,10,20,3,4,0.8,1,-1,-1",
+    ]
+    assert (tmp_path / "mot" / "ByteTrack" / "labels.txt").read_text() == "ball\nplayer\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--whose", "ours"), "pieces of videos need none of the other options"),
+        (("--first-number", "1"), "pieces of videos need none of the other options"),
+    ],
+)
+def test_words_of_boxes_mean_nothing_to_pieces_of_videos(inside: Inside, words: tuple[str, str], told: str) -> None:
+    done = inside("convert", "clip.mp4", "pieces", "--split-every", "40s", *words)
+    assert (done.returncode, told in " ".join(done.stderr.split())) == (2, True)

@@ -73,7 +73,8 @@ def test_inspect_shows_any_file_of_ours_in_one_screen(here: Run, tmp_path: Path,
     lines = done.stdout.splitlines()
     assert len(lines) <= 24
     assert max(map(len, lines)) <= 80
-    facts = dict(line.split(maxsplit=1) for line in lines)
+    # Of boxes the sequences stand in a table below.
+    facts = dict(line.split(maxsplit=1) for line in lines[: lines.index("") if "" in lines else None])
     assert facts["file"] == name
     assert facts["format"].startswith(f"{expected} {sample().header.format_version}, {sample().nbytes:,} bytes")
     for fact, value in sample().facts().items():
@@ -466,7 +467,9 @@ def test_what_has_no_picture_says_so(here: Run, tmp_path: Path) -> None:
     front_door.write(tmp_path / "match.parquet", samples.sample_boxes())
     done = here("inspect", "match.parquet", "--png", "a.png")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("error: match.parquet: expected a video or tracks to draw, got boxes (boxes_parquet)")
+    assert done.stderr.startswith(
+        "error: match.parquet: expected a video, tracks or episodes to draw, got boxes (boxes_parquet)"
+    )
     front_door.write(tmp_path / "clip.h5", samples.sample_tracks())
     missing = here("inspect", "clip.h5", "--png", "absent/a.png")
     assert missing.returncode == 1
@@ -507,3 +510,28 @@ def test_a_folder_is_told_with_both(here: Run, tmp_path: Path) -> None:
         "error: clips: expected a file of ours or a video, got a folder without images, and none of our formats"
     )
     assert line.endswith("; name a file in it [unknown-format]")
+
+
+def test_boxes_of_others_are_a_table_of_sequences(here: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "set" / "park" / "gt"
+    folder.mkdir(parents=True)
+    (folder / "gt.txt").write_text("1,1,10,20,30,40,1,1,1\n2,1,11,20,30,40,1,1,1\n2,2,60,20,30,40,0,7,1\n")
+    done = here("inspect", "set")
+    assert done.returncode == 0
+    rows = [line.split() for line in done.stdout.splitlines()]
+    assert rows[-2][:5] == ["sequence", "frames", "source", "with", "boxes"]
+    assert rows[-2][5:] == ["pedestrian", "static_person", "ignored", "ids", "per", "id"]
+    assert rows[-1] == ["park", "2", "truth", "2", "2", "1", "1", "2", "1.5"]
+    assert "park: how long it is, is not told" in done.stderr
+    document = json.loads(here("inspect", "set", "--json").stdout)
+    assert document["sequences"][0]["labels"] == {"pedestrian": 2, "static_person": 1}
+    assert [problem["code"] for problem in document["problems"]] == ["length-unknown"]
+    refused = here("inspect", "set", "--png", "a.png")
+    assert (
+        refused.returncode,
+        "expected a video, tracks or episodes to draw, got boxes (motchallenge)" in refused.stderr,
+    ) == (
+        1,
+        True,
+    )
+    assert here("inspect", "set", "--episodes", "3").returncode == 2

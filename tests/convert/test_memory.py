@@ -22,7 +22,8 @@ PEAK = """
 import resource, sys, pathlib
 from lapsdata._convert._options import ConvertOptions
 from lapsdata._convert._sources import find_sources
-from lapsdata._convert._writing import ConvertWork, convert_item
+from lapsdata._convert._work import ConvertWork
+from lapsdata._convert._writing import convert_item
 from lapsdata.execution.manifest import Found, Job, WorkItem
 from lapsdata.provenance import parent
 

@@ -1,0 +1,33 @@
+"""What a task of a conversion is given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lapsdata._convert._options import ConvertOptions
+    from lapsdata._convert._sources import ConvertSource
+    from lapsdata.schema.base import Parent
+
+__all__ = ["ConvertWork"]
+
+
+@dataclass(frozen=True, slots=True)
+class ConvertWork:
+    """What a task needs to make one output.
+
+    Parameters
+    ----------
+    sources : tuple of ConvertSource
+        Several for shards, and for episodes and boxes that become one; one for everything else.
+    parents : tuple of Parent
+        The files that they lie in.
+    options : ConvertOptions
+    record : str
+    """
+
+    sources: tuple[ConvertSource, ...]
+    parents: tuple[Parent, ...]
+    options: ConvertOptions
+    record: str
