@@ -60,6 +60,8 @@ def convert(
     edit: EpisodesEdit | None = None,
     boxes: BoxesEdit | None = None,
     classes: Mapping[str, str] | None = None,
+    annotations: str | None = None,
+    number_by: Literal["path", "name"] | None = None,
     prefix: str | None = None,
     digits: int | None = None,
     suffix: Literal["none", ".txt"] | None = None,
@@ -113,6 +115,10 @@ def convert(
         Of boxes: which are kept.
     classes : mapping of str to str, optional
         Of boxes of others: what their classes are called, by number or by another name.
+    annotations : {"best", "newest", "first", "predictions", "predictions:NAME"}, optional
+        Of tasks of Label Studio: which annotation of each counts; the best by default.
+    number_by : {"path", "name"}, optional
+        Of tasks of Label Studio: what frames are numbered by, the number in the name of an image by default.
     prefix, digits, suffix
         For a detection database: what stands before the names of images in its keys, of how many digits these are, and
         what they end with.
@@ -157,9 +163,8 @@ def convert(
     options = _of_others(found, plugin, options, {**told, "split": split, "end": end, "unit": unit}, gap_label, task)
     if edit is not None:
         options = options.model_copy(update={"edit": edit})
-    options = _of_boxes(
-        found, options, {"boxes": boxes, "classes": classes, "prefix": prefix, "digits": digits, "suffix": suffix}
-    )
+    of_boxes = {"boxes": boxes, "classes": classes, "annotations": annotations, "number_by": number_by}
+    options = _of_boxes(found, options, {**of_boxes, "prefix": prefix, "digits": digits, "suffix": suffix})
     if plugin.record == "shards":
         items: list[Any] = [shards_item(found, out, options)]
         folder = None

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["convert_boxes"]
 
-_READING = ("rate", "size", "classes")
+_READING = ("rate", "size", "classes", "annotations", "number_by")
 _WRITING = ("prefix", "digits", "suffix")
 
 
@@ -56,7 +56,7 @@ def convert_boxes(work: ConvertWork, target: Path, before: int, tell: Tell, *, o
         boxes = replace(boxes, header=boxes.header.model_copy(update={"provenance": made}))
         done = write(target, boxes, format=options.to, overwrite=overwrite)
     else:
-        known: dict[str, Any] = {**given, "rate": options.rate}
+        known: dict[str, Any] = {**given, "rate": options.rate, "size": options.size}
         done = writers()[options.to].write(target, boxes, **{name: known[name] for name in known.keys() & takes})
     tell(len(boxes))
     return Converted(len(boxes), before, done.nbytes, unverified=unverified, notes=(*notes, *done.notes), unit="boxes")

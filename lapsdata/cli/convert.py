@@ -42,6 +42,11 @@ class _Suffix(StrEnum):
     TXT = ".txt"
 
 
+class _NumberBy(StrEnum):
+    PATH = "path"
+    NAME = "name"
+
+
 class _Unit(StrEnum):
     SECONDS = "s"
     HTK = "100ns"
@@ -63,7 +68,7 @@ def convert(
         str | None,
         typer.Option(
             metavar="FORMAT",
-            help="hdf5, zarr, shards; of segments mstcn, laps_segments; "
+            help="hdf5, zarr, shards; of segments mstcn, laps_segments; of boxes label-studio; "
             "of episodes lerobot-3.0, -2.1, -2.0, gr00t, robomimic, shards.",
         ),
     ] = None,
@@ -148,9 +153,24 @@ def convert(
         str | None,
         typer.Option(metavar="N=NAME,...", help="Of boxes of others: what their classes are called, 1=player,2=ball."),
     ] = None,
+    annotations: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHICH",
+            help="Of Label Studio: of each task the best, newest or first; predictions, or predictions:NAME.",
+        ),
+    ] = None,
+    number_by: Annotated[
+        _NumberBy | None,
+        typer.Option(help="Of Label Studio: frames by the number in the path of an image, or by the order of names."),
+    ] = None,
     prefix: Annotated[
         str | None,
-        typer.Option(metavar="PATH", help="With --to detection-db: what its keys begin with, volleyball/test/test1."),
+        typer.Option(
+            metavar="PATH",
+            help="With --to detection-db: what its keys begin with, volleyball/test/test1; "
+            "with --to label-studio: what stands before the names of sequences.",
+        ),
     ] = None,
     digits: Annotated[
         int | None, typer.Option(min=1, max=12, metavar="N", help="With --to detection-db: digits of a frame, 6 or 8.")
@@ -178,6 +198,8 @@ def convert(
     counted. Energies of LAPS (stream_energy_*.jsonl, energy_split1) carry no times either: give --rate and --stride.
     Segments of others (MS-TCN's labels per frame, ActivityNet, RTTM, .lab, EPIC, ranges of frames, LAPS) become
     Parquet, and with --to mstcn or laps_segments files of others, which are never replaced.
+    Exports of Label Studio become a table of boxes: frames are numbered by the names of their images, tracks of videos
+    are drawn between their keyframes, and images that nobody has annotated stand outside of the annotated ranges.
     Data sets of LeRobot become another version of it: rows stay as they are, videos are copied without encoding them
     again where they begin at a keyframe, and what has no place in the new version is named. With --episodes,
     --without-episodes, --drop and --rename, and with several SRC that become one set, they keep their version where
@@ -203,7 +225,7 @@ def convert(
     if split_every is not None:
         given = (to, round_px, samples_per_shard, rate, size, stride, horizon, duration, split, end, unit, gap_label)
         edits = (task, episodes, without_episodes, drop, rename, actions, rotation)
-        of_boxes = (min_score, frames, label, classes, prefix, digits, suffix)
+        of_boxes = (min_score, frames, label, classes, annotations, number_by, prefix, digits, suffix)
         if (
             any(one is not None for one in (*given, *edits, *of_boxes))
             or profile is not _Profile.RAW
@@ -247,6 +269,8 @@ def convert(
             edit=edit,
             boxes=boxes,
             classes=named,
+            annotations=annotations,
+            number_by=None if number_by is None else number_by.value,
             prefix=prefix,
             digits=digits,
             suffix=None if suffix is None else suffix.value,
