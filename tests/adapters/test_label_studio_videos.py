@@ -298,6 +298,7 @@ def test_a_keyframe_at_fault_is_named(wrong: dict[str, Any], message: str, tmp_p
         ({"frame": 1}, None, "sequence: expected a list of keyframes, got {'frame': 1}"),
         ([3], None, "keyframe 0: expected an object, got 3"),
         ([keyframe(2, True), keyframe(2, False)], None, "sequence: expected each frame once, got 2 again"),
+        ([keyframe(3, False), keyframe(3, False)], None, "sequence: expected each frame once, got 3 again"),
         ([], {"framesCount": 0}, "framesCount: expected a number of frames from 1 to 10,000,000, got 0"),
         ([], {"framesCount": "10"}, "framesCount: expected a number of frames from 1 to 10,000,000, got '10'"),
         ([], {"framesCount": 10, "duration": -1}, "duration: expected seconds above 0, got -1"),

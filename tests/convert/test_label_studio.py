@@ -14,9 +14,11 @@ from lapsdata.errors import SchemaError
 from tests.adapters.by_hand_label_studio import SAMPLES, annotation, rectangle, saved, task
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from lapsdata._convert import ConvertReport
+    from tests.conftest import Ran
 
 
 def codes(report: ConvertReport) -> set[str]:
@@ -87,3 +89,25 @@ def test_what_means_nothing_elsewhere_is_refused(tmp_path: Path) -> None:
     assert [problem.message for problem in report.problems if problem.code == "wrong-option"] == [
         "expected nothing to be said beside a file of ours, got annotations"
     ]
+
+
+def test_the_command_says_what_it_took_and_what_to_do(
+    inside: Callable[..., Ran], one_process: list[int], tmp_path: Path
+) -> None:
+    names = [task(1, annotation(rectangle("a")), image="A/zebra.jpg")]
+    saved(tmp_path, names, "names.json")
+    failed = inside("convert", "names.json", "names.parquet")
+    assert failed.returncode == 1
+    assert "task 1: expected the number of a frame in the name of an image, got 'zebra.jpg'" in failed.stderr
+    assert "--number-by name" in failed.stderr
+    assert inside("convert", "names.json", "names.parquet", "--number-by", "name").returncode == 0
+    (tmp_path / "tasks.json").write_bytes((SAMPLES / "tasks.json").read_bytes())
+    done = inside("convert", "tasks.json", "found.parquet", "--annotations", "predictions:dfine")
+    assert done.returncode == 0
+    assert dict(line.split(maxsplit=1) for line in done.stdout.splitlines())["boxes"] == "2"
+    done = inside("convert", "found.parquet", "again.json", "--to", "label-studio")
+    assert done.returncode == 0
+    assert "boxes of 'dfine' are predictions, to be looked at and taken over" in done.stderr
+    wrong = inside("convert", "tasks.json", "x.parquet", "--annotations", "last")
+    assert wrong.returncode == 1
+    assert "expected one of best, newest, first, predictions, predictions:NAME, got 'last'" in wrong.stderr

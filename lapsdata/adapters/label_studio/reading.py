@@ -109,7 +109,9 @@ def read(
     Adapted
         A sequence for each folder of images, and for each video. Frames with an annotation, though it be empty, are
         annotated; those that were skipped, or not looked at, are not. A turned rectangle is the upright box around it.
-        An identity is the `track_id` of a region (beside `value`, in it, or in `meta`), else its id.
+        An identity is the `track_id` of a region (beside `value`, in it, or in `meta`), else its id. Frames are counted
+        from 1, from 0 where an image has that number. Boxes may reach out of their image, or lie beside it; those that
+        are farther away than its width or height are refused, as pixels that were taken for percent.
 
     Raises
     ------

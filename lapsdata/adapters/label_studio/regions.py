@@ -303,6 +303,8 @@ class Regions:
         for twice in sorted(set(frame[1:][frame[1:] == frame[:-1]].tolist())):
             message = f"expected each frame once, got {twice} again"
             self._problems.add("keyframe-twice", f"{where}: sequence", message, _FIX_EXPORT)
+        if len(self._problems) > before:
+            return None
         return Track(
             region,
             frame,
