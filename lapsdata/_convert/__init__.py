@@ -62,6 +62,8 @@ def convert(
     classes: Mapping[str, str] | None = None,
     whose: str | None = None,
     first_number: int | None = None,
+    annotations: str | None = None,
+    number_by: Literal["path", "name"] | None = None,
     prefix: str | None = None,
     digits: int | None = None,
     suffix: Literal["none", ".txt"] | None = None,
@@ -119,6 +121,10 @@ def convert(
         Of boxes of others: who says so, `truth`, `detector` or the name of a tracker, where their place does not tell.
     first_number : int, optional
         Of boxes of others: what their files call the first frame.
+    annotations : {"best", "newest", "first", "predictions", "predictions:NAME"}, optional
+        Of tasks of Label Studio: which annotation of each counts; the best by default.
+    number_by : {"path", "name"}, optional
+        Of tasks of Label Studio: what frames are numbered by, the number in the name of an image by default.
     prefix, digits, suffix
         For a detection database: what stands before the names of images in its keys, of how many digits these are, and
         what they end with.
@@ -164,8 +170,9 @@ def convert(
     if edit is not None:
         options = options.model_copy(update={"edit": edit})
     read = {"classes": classes, "whose": whose, "first_number": first_number}
+    tasks = {"annotations": annotations, "number_by": number_by}
     written = {"prefix": prefix, "digits": digits, "suffix": suffix}
-    options = _of_boxes(found, options, {"boxes": boxes, **read, **written})
+    options = _of_boxes(found, options, {"boxes": boxes, **read, **tasks, **written})
     if plugin.record == "shards":
         items: list[Any] = [shards_item(found, out, options)]
         folder = None

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["convert_boxes"]
 
-_READING = ("rate", "size", "classes", "whose", "first_number")
+_READING = ("rate", "size", "classes", "whose", "first_number", "annotations", "number_by")
 _WRITING = ("prefix", "digits", "suffix")
 
 
@@ -57,7 +57,13 @@ def convert_boxes(work: ConvertWork, target: Path, before: int, tell: Tell, *, o
         done = write(target, boxes, format=options.to, overwrite=overwrite)
     else:
         chosen = None if options.boxes is None else options.boxes.frames
-        known: dict[str, Any] = {**given, "rate": options.rate, "frames": chosen, "to": options.to}
+        known: dict[str, Any] = {
+            **given,
+            "rate": options.rate,
+            "size": options.size,
+            "frames": chosen,
+            "to": options.to,
+        }
         done = writers()[options.to].write(target, boxes, **{name: known[name] for name in known.keys() & takes})
     tell(len(boxes))
     return Converted(

@@ -61,8 +61,12 @@ class ConvertOptions(Record):
     """Of boxes of others: who says so, `truth`, `detector` or the name of a tracker."""
     first_number: Count | None = None
     """Of boxes of others: what their files call the first frame."""
+    annotations: Annotated[str, Field(min_length=1)] | None = None
+    """Of tasks of Label Studio: which annotation of each counts; null is the best."""
+    number_by: Literal["path", "name"] | None = None
+    """Of tasks of Label Studio: what frames are numbered by; null is the number in the name of an image."""
     prefix: Annotated[str, Field(min_length=1)] | None = None
-    """For a detection database: what stands before the names of images in its keys."""
+    """For a detection database and for Label Studio: what stands before the names of images or sequences."""
     digits: Annotated[int, Field(ge=1, le=12)] | None = None
     """For a detection database: digits of a frame in its keys."""
     suffix: Literal["none", ".txt"] | None = None

@@ -26,6 +26,8 @@ __all__ = ["PLUGIN", "read"]
 
 _RESULT = re.compile(r'"results"\s*:\s*\{')
 _TRUTH = re.compile(r'"database"\s*:\s*\{|"duration(_second)?"\s*:')
+# A task of Label Studio, which has annotations and a duration too.
+_OTHERS = re.compile(r'"result"\s*:\s*\[')
 _SEGMENT = re.compile(r'"segment"\s*:\s*\[|"annotations"\s*:\s*\[')
 _LENGTHS = ("duration", "duration_second")
 # Features and predictions are named as the files of the videos are, the data set by what YouTube calls them.
@@ -38,7 +40,7 @@ def recognises(path: Path) -> str | None:
         return None
     text = head(path)
     known = text.lstrip().startswith("{") and _SEGMENT.search(text) and (_RESULT.search(text) or _TRUTH.search(text))
-    return "segments" if known else None
+    return "segments" if known and not _OTHERS.search(text) else None
 
 
 def read(path: Path, *, split: str | None = None) -> Adapted:

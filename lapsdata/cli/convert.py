@@ -42,6 +42,11 @@ class _Suffix(StrEnum):
     TXT = ".txt"
 
 
+class _NumberBy(StrEnum):
+    PATH = "path"
+    NAME = "name"
+
+
 class _Unit(StrEnum):
     SECONDS = "s"
     HTK = "100ns"
@@ -155,9 +160,24 @@ def convert(
     first_number: Annotated[
         int | None, typer.Option(min=0, metavar="N", help="Of boxes of others: what their first frame is called.")
     ] = None,
+    annotations: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHICH",
+            help="Of Label Studio: of each task the best, newest or first; predictions, or predictions:NAME.",
+        ),
+    ] = None,
+    number_by: Annotated[
+        _NumberBy | None,
+        typer.Option(help="Of Label Studio: frames by the number in the path of an image, or by the order of names."),
+    ] = None,
     prefix: Annotated[
         str | None,
-        typer.Option(metavar="PATH", help="With --to detection-db: what its keys begin with, volleyball/test/test1."),
+        typer.Option(
+            metavar="PATH",
+            help="With --to detection-db: what its keys begin with, volleyball/test/test1; "
+            "with --to label-studio: what stands before the names of sequences.",
+        ),
     ] = None,
     digits: Annotated[
         int | None, typer.Option(min=1, max=12, metavar="N", help="With --to detection-db: digits of a frame, 6 or 8.")
@@ -204,22 +224,25 @@ def convert(
     (episode_0.hdf5, a file or a folder of them) become a data set of LeRobot: numbers keep their type and bits under
     LeRobot's names, which are told (obs/x is observation.x, unless --rename obs/x=observation.state says so), and
     frames are encoded as videos. Give --rate where no file says it, and --task where none says what was to be done.
-    Boxes of others (databases of detections, JSON with the boxes of each frame, COCO) become Parquet, and with
+    Boxes of others (MOTChallenge, KITTI, VisDrone, VATIC, UA-DETRAC, COCO, databases of detections and other JSON with
+    the boxes of each frame, exports of Label Studio) become Parquet, several SRC one table, and each of these others:
+    --to motchallenge sequences with gt/gt.txt, det/det.txt and seqinfo.ini, and results in TRACKER/data;
+    --to label-studio a file of tasks, one for each image or video: truth as annotations, all else as predictions;
     --to detection-db a database for MOTRv2, with a key for every frame: PREFIX/img1/00000001.txt, of several sequences
     PREFIX/<sequence>/img1/00000001.txt. Digits and ending are told, as nobody can guess what training asks for; a
-    source that is a database keeps its keys. Frames are numbered by the names of images; where a source names none, its
-    first frame is image 1. Boxes without a score, as those of a truth, are refused.
-    Tracked boxes of others (MOTChallenge, KITTI, VisDrone, VATIC, UA-DETRAC) become Parquet, and with --to motchallenge
-    sequences with gt/gt.txt, det/det.txt and seqinfo.ini, and results in TRACKER/data.
+    source that is a database keeps its keys, and boxes without a score, as those of a truth, are refused. Frames are
+    numbered by the names of images, never by positions; where a source names none, its first frame is image 1. Tracks
+    of videos in Label Studio are drawn between their keyframes, and images that nobody has annotated stand outside of
+    the annotated ranges.
     """
     from lapsdata._convert import convert as converted
 
     if split_every is not None:
         given = (to, round_px, samples_per_shard, rate, size, stride, horizon, duration, split, end, unit, gap_label)
         edits = (task, episodes, without_episodes, drop, rename, actions, rotation)
-        of_boxes = (min_score, frames, label, classes, whose, first_number, prefix, digits, suffix)
+        of_boxes = (min_score, frames, label, classes, whose, first_number, annotations, number_by)
         if (
-            any(one is not None for one in (*given, *edits, *of_boxes))
+            any(one is not None for one in (*given, *edits, *of_boxes, prefix, digits, suffix))
             or profile is not _Profile.RAW
             or zeros is not _Zeros.MEASURED
         ):
@@ -263,6 +286,8 @@ def convert(
             classes=named,
             whose=whose,
             first_number=first_number,
+            annotations=annotations,
+            number_by=None if number_by is None else number_by.value,
             prefix=prefix,
             digits=digits,
             suffix=None if suffix is None else suffix.value,

@@ -82,7 +82,7 @@ def test_it_is_known_by_what_it_begins_with(tmp_path: Path) -> None:
         assert (found[0].name, found[1]) == ("activitynet", "segments")
     for text in ("{}", '[{"annotations": []}]', '{"images": [], "annotations": [{"bbox": []}]}', '{"results": {}}'):
         (tmp_path / "other.json").write_text(text)
-        assert find_adapter(tmp_path / "other.json") is None
+        assert find_adapter(tmp_path / "other.json", ("segments",)) is None
 
 
 def row(**changed: Any) -> str:

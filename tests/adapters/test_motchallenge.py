@@ -297,7 +297,12 @@ def test_other_files_are_not(tmp_path: Path, name: str) -> None:
 
 def test_a_file_without_a_byte_is_a_result_of_a_tracker_that_found_nothing(tmp_path: Path) -> None:
     path = put(tmp_path / "th_0.5.txt")
+    # Alone it says nothing, and may be anybody's; among rows, or where they belong, it is one of them.
+    assert motchallenge.PLUGIN.recognises(path) is None
+    put(tmp_path / "th_0.4.txt", *RESULT)
     assert motchallenge.PLUGIN.recognises(path) == "boxes"
+    for place in ("gt/gt.txt", "one/det.txt", "ours/data/a.txt"):
+        assert motchallenge.PLUGIN.recognises(put(tmp_path / place)) == "boxes"
     adapted = motchallenge.read(path)
     assert len(table(adapted)) == 0
     assert codes(adapted) == ["empty-file", "kind-guessed", "length-unknown"]

@@ -30,8 +30,6 @@ _SOURCES = {_TRUTH: TRUTH, _DETECTIONS: DETECTOR}
 _DEEPEST = 2
 # A data set shows what it is in its first folders.
 _LOOKED_INTO = 20
-# Where MS-TCN and its followers keep labels: a file without a byte is one of theirs.
-_LABELS_OF_OTHERS = "groundTruth"
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,8 +188,16 @@ def _is_file_of_rows(path: Path) -> bool:
         return False
     beginning = head(path)
     if not beginning.strip():
-        return path.parent.name != _LABELS_OF_OTHERS and path.stat().st_size == 0
+        return path.stat().st_size == 0 and _among_rows(path)
     return are_rows(first_numbers(beginning)) and not are_visdrone(beginning)
+
+
+def _among_rows(path: Path) -> bool:
+    """Say whether an empty file stands where rows do: it says that nothing was found, and elsewhere it says nothing."""
+    if path.parent.name in (DATA, *_SOURCES) or path.stem in _SOURCES:
+        return True
+    beside = [one for one in path.parent.glob("*.txt") if one != path and one.is_file() and one.stat().st_size]
+    return any(_is_file_of_rows(one) for one in beside[:_LOOKED_INTO])
 
 
 def are_visdrone(beginning: str) -> bool:
