@@ -141,15 +141,15 @@ def _on_disk(path: Path, boxes: Boxes) -> dict[str, OnDisk]:
 
 def _databases(root: Path) -> dict[str, dict[str, str]]:
     """Return what the databases of a folder cover, by their names and those of sequences."""
-    from lapsdata.checks.boxes import boxes_adapter, read_boxes
+    from lapsdata.adapters import find_adapter, read_boxes
     from lapsdata.checks.detections import coverage
 
     found = {}
     for file in sorted(root.glob("*.json")):
-        adapter = boxes_adapter(file)
-        boxes = read_boxes(file) if adapter is not None and adapter.name == "detection_db" else None
-        if boxes is not None:
-            found[file.name] = {one.name: one.text for one in coverage(boxes, root)}
+        known = find_adapter(file, ("boxes",))
+        read = read_boxes(file) if known is not None and known[0].name == "detection_db" else None
+        if read is not None:
+            found[file.name] = {one.name: one.text for one in coverage(read.boxes, root)}
     return found
 
 

@@ -7,6 +7,7 @@ An adapter is one module of this package, `PLUGIN` in it an `Adapter`; that of a
 from __future__ import annotations
 
 from lapsdata.adapters._adapter import Adapted, Adapter, Writer, find_adapter, read_adapted, writers
+from lapsdata.adapters._any_boxes import AnyBoxes, read_boxes
 from lapsdata.adapters._boxes_edit import BoxesEdit, edited_boxes, merged_boxes
 from lapsdata.adapters._edits import EpisodesEdit
 from lapsdata.adapters._stated import Stated, StatedStats
@@ -14,6 +15,7 @@ from lapsdata.adapters._stated import Stated, StatedStats
 __all__ = [
     "Adapted",
     "Adapter",
+    "AnyBoxes",
     "BoxesEdit",
     "EpisodesEdit",
     "Stated",
@@ -23,5 +25,6 @@ __all__ = [
     "find_adapter",
     "merged_boxes",
     "read_adapted",
+    "read_boxes",
     "writers",
 ]

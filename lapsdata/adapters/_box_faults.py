@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lapsdata.adapters._copied_boxes import copied, copy_fault
 from lapsdata.errors import Problem
 
 if TYPE_CHECKING:
@@ -22,11 +23,10 @@ __all__ = ["DETECTOR", "TRUTH", "RowsOfBoxes", "faults_of"]
 TRUTH, DETECTOR = "truth", "detector"
 """Who says so: people, and what has found boxes without following them; every other source is the name of a tracker."""
 
+_TRACKS = "these are detections, and no tracks: scores of identity mean nothing"
 # Fewer frames show nothing: three people who stay for one frame each are no fault.
 _LEAST_FRAMES = 3
 _LEAST_LEAVING = 5
-# A detector that is right to the last digit now and then is none; one that always is was never run.
-_COPIED = 0.9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +63,7 @@ class RowsOfBoxes:
     source_id: Sequence[str | None] | None = None
 
 
-def faults_of(name: str, parts: Sequence[RowsOfBoxes]) -> Iterator[Problem]:
+def faults_of(name: str, parts: Sequence[RowsOfBoxes], fix: str = _TRACKS) -> Iterator[Problem]:
     """Yield what looks wrong with the boxes of a sequence, as warnings.
 
     Parameters
@@ -72,6 +72,8 @@ def faults_of(name: str, parts: Sequence[RowsOfBoxes]) -> Iterator[Problem]:
         Of the sequence.
     parts : sequence of RowsOfBoxes
         One for each source.
+    fix : str
+        What to do where identities are none.
 
     Examples
     --------
@@ -83,18 +85,17 @@ def faults_of(name: str, parts: Sequence[RowsOfBoxes]) -> Iterator[Problem]:
     truth = [part for part in parts if part.source == TRUTH]
     for part in parts:
         if part.source != DETECTOR:
-            yield from _identities(name, part)
+            yield from _identities(name, part, fix)
         if part.source != TRUTH and truth:
             yield from _copied(name, part, truth)
 
 
-def _identities(name: str, part: RowsOfBoxes) -> Iterator[Problem]:
+def _identities(name: str, part: RowsOfBoxes, fix: str) -> Iterator[Problem]:
     known = part.id >= 0
     ids, frames = part.id[known], part.frame[known]
     if not len(ids) or len(np.unique(frames)) < _LEAST_FRAMES:
         return
     where = f"{name}: {part.source}"
-    fix = "these are detections, and no tracks: scores of identity mean nothing"
     if len(np.unique(ids)) == len(ids):
         message = f"expected identities that stay, got {len(ids)} of them, each in one frame only"
         yield Problem("ids-never-persist", where, message, fix, "warning")
@@ -122,17 +123,16 @@ def _are_ranks(ids: NDArray[np.int64], frames: NDArray[np.int64], scores: NDArra
 
 
 def _copied(name: str, part: RowsOfBoxes, truth: Sequence[RowsOfBoxes]) -> Iterator[Problem]:
-    if not len(part.frame):
+    frame = np.concatenate([one.frame for one in truth])
+    if not (len(part.frame) and len(frame)):
         return
-    same = np.isin(_keys(part), np.concatenate([_keys(one) for one in truth]))
-    share = float(same.mean())
-    if share >= _COPIED:
-        message = f"expected boxes that were found, got those of the truth: {share:.0%} of {len(same)} are equal to it"
-        fix = "look at what wrote them: what is trained or scored with them shows nothing"
-        yield Problem("detections-equal-truth", f"{name}: {part.source}", message, fix, "warning")
-
-
-def _keys(rows: RowsOfBoxes) -> NDArray[np.void]:
-    """Return frame and place of each row as one value that compares by its bytes; 0.0 and -0.0 are one."""
-    whole = np.column_stack([rows.frame.astype(np.float64), rows.xywh]) + 0.0
-    return np.ascontiguousarray(whole).view(np.dtype((np.void, whole.itemsize * whole.shape[1]))).ravel()
+    xywh = np.concatenate([one.xywh for one in truth])
+    # Frames that hold none of these boxes say nothing of what was copied.
+    inside = np.isin(frame, part.frame)
+    of_truth = copied(frame[inside], xywh[inside], part.frame, part.xywh, shift_px=0)
+    of_found = copied(part.frame, part.xywh, frame, xywh, shift_px=0)
+    fault = copy_fault(
+        float(of_truth.mean()) if len(of_truth) else 0.0, float(of_found.mean()), f"{name}: {part.source}"
+    )
+    if fault is not None:
+        yield fault

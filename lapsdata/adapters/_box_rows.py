@@ -43,10 +43,13 @@ class BoxRows:
     ----------
     path : Path
         What a user has named.
+    lasting : str, optional
+        What to do where identities are none; by default what holds for all files.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, lasting: str | None = None) -> None:
         self._path = path
+        self._lasting = {} if lasting is None else {"fix": lasting}
         self.problems = Problems()
         self.notes: list[Problem] = []
         self.policies: dict[str, int] = {}
@@ -115,7 +118,7 @@ class BoxRows:
             for part, place in parts:
                 if size is not None:
                     self._inside(name, part, size, place)
-            self.notes += faults_of(name, [part for part, _ in parts])
+            self.notes += faults_of(name, [part for part, _ in parts], **self._lasting)
         whole = max(length or 0, last, 1) if len(self.problems) > before or length is None else length
         spans = ((0, whole),) if annotated is None else tuple(annotated)
         self._sequences[name] = BoxSequence(

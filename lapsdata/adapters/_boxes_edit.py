@@ -39,6 +39,8 @@ class BoxesEdit(Record):
     """Boxes with a lower score are left out; one without a score stays."""
     labels: tuple[Name, ...] | None = None
     """What boxes are called that are kept; null for all."""
+    sources: tuple[Name, ...] | None = None
+    """Whose boxes are kept: `truth`, `detector`, names of trackers; null for all."""
     frames: tuple[Count, Count] | None = None
     """First and last frame that are kept, as the source numbers them; both are part of it."""
 
@@ -62,7 +64,7 @@ def edited_boxes(boxes: Boxes, edit: BoxesEdit) -> tuple[Boxes, tuple[Problem, .
     Raises
     ------
     SchemaError
-        A label that no box has, or a minimal score of boxes without any.
+        A label or a source that no box has, or a minimal score of boxes without any.
 
     Examples
     --------
@@ -73,13 +75,15 @@ def edited_boxes(boxes: Boxes, edit: BoxesEdit) -> tuple[Boxes, tuple[Problem, .
     """
     found = Problems("boxes")
     keep = np.ones(len(boxes), bool)
-    if edit.labels is not None:
-        there = sorted(set(boxes.label))
-        if unknown := sorted(set(edit.labels) - set(there)):
-            found.add("unknown-label", "labels", f"expected labels of {listed(there)}, got {listed(unknown)}")
-        wanted = frozenset(edit.labels)
-        named = np.fromiter((label in wanted for label in boxes.label), bool, len(boxes))
-        keep = _kept(keep, named, f"have another label than {listed(sorted(wanted))}", "other-labels", found)
+    for name, wanted, texts in (("source", edit.sources, boxes.source), ("label", edit.labels, boxes.label)):
+        if wanted is not None:
+            there = sorted(set(texts))
+            if unknown := sorted(set(wanted) - set(there)):
+                message = f"expected {name}s of {listed(there)}, got {listed(unknown)}"
+                found.add(f"unknown-{name}", f"{name}s", message)
+            named = np.fromiter((text in wanted for text in texts), bool, len(boxes))
+            words = f"have another {name} than {listed(sorted(set(wanted)))}"
+            keep = _kept(keep, named, words, f"other-{name}s", found)
     if edit.min_score is not None:
         if boxes.score is None:
             message = "expected boxes with scores, got none"

@@ -247,9 +247,9 @@ def class_labels(
     >>> class_labels(BoxRows(Path("found.json")), ("1", "2"), {"1": "player"}, {"2": "ball"})
     ['player', 'ball']
     """
-    there = {one for one in classes if one is not None}
+    there = {NO_CLASS if one is None else one for one in classes}
     own = {one: (known or {}).get(one, one) for one in there}
-    names, bare = dict(own), there - (known or {}).keys()
+    names, bare = dict(own), there - (known or {}).keys() - {NO_CLASS}
     for given, name in (told or {}).items():
         meant = [one for one, called in own.items() if given in (one, called)]
         if not meant:
@@ -260,4 +260,6 @@ def class_labels(
     if (told or known) and bare:
         message = f"nobody said what class {', '.join(sorted(bare))} is called: it keeps its number"
         rows.note("class-without-name", "classes", message, info=True)
-    return [NO_CLASS if one is None else names[one] for one in classes] if there else NO_CLASS
+    if there <= {NO_CLASS}:
+        return names.get(NO_CLASS, NO_CLASS)
+    return [names[NO_CLASS if one is None else one] for one in classes]

@@ -8,16 +8,31 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-__all__ = ["IMAGES", "ImageName", "Spelling", "frame_spans", "image_name", "sequence_names", "spelling_of"]
+__all__ = [
+    "IMAGES",
+    "ImageName",
+    "NumberedName",
+    "Spelling",
+    "SplitPattern",
+    "digits_of",
+    "frame_spans",
+    "image_name",
+    "number_in",
+    "pattern_of",
+    "sequence_names",
+    "spelling_of",
+    "split_pattern",
+]
 
 IMAGES = "img1"
 """The folder of images in a sequence of MOTChallenge."""
@@ -25,6 +40,10 @@ IMAGES = "img1"
 # Digits alone, behind a word (frame12), or behind a mark: an identity that ends with digits is no number.
 _NUMBERED = re.compile(r"(?P<before>[^\W\d_]+|.*[_\-. ])?(?P<digits>\d{1,12})", re.ASCII | re.DOTALL)
 _ENDING = re.compile(r"\.[A-Za-z]\w{0,4}", re.ASCII)
+_LAST_NUMBER = re.compile(r"\d+(?=\D*$)", re.ASCII)
+_PATTERN = re.compile(
+    r"(?P<folder>.*/)?(?P<before>[^/]*)\{frame:(?:0(?P<digits>\d+))?d\}(?P<ending>[^/{}]*)", re.DOTALL
+)
 
 
 class ImageName(NamedTuple):
@@ -83,8 +102,7 @@ class Spelling(NamedTuple):
         plain = f"{path}/{self.before}" if path and self.before else path or self.before
         if path and not self.before and self.digits:
             plain += "/"
-        plain = plain.replace("{", "{{").replace("}", "}}")
-        return plain + (f"{{frame:0{self.digits}d}}" if self.digits else "") + self.ending
+        return _plain(plain) + (_frame(self.digits) if self.digits else "") + self.ending
 
 
 def image_name(text: str) -> ImageName:
@@ -115,8 +133,6 @@ def image_name(text: str) -> ImageName:
 def spelling_of(names: Iterable[ImageName]) -> Spelling | None:
     """Return how all these are spelled, None where they are not spelled alike.
 
-    Numbers of more digits than the shortest one have none in front.
-
     Examples
     --------
     >>> spelling_of([image_name("img1/9.jpg"), image_name("img1/10.jpg")])
@@ -125,12 +141,97 @@ def spelling_of(names: Iterable[ImageName]) -> Spelling | None:
     True
     """
     every = list(names)
-    if len({(one.before, one.ending) for one in every}) != 1:
+    if len({(one.before, one.ending, bool(one.digits)) for one in every}) != 1:
         return None
-    least = min(len(one.digits) for one in every)
-    if any(len(one.digits) > least and one.digits.startswith("0") for one in every):
+    digits = digits_of(one.digits for one in every) if every[0].digits else 0
+    return None if digits is None else Spelling(every[0].before, digits, every[0].ending)
+
+
+def digits_of(spelled: Iterable[str]) -> int | None:
+    """Return to how many digits numbers have zeros in front, 1 for none; None where they are not spelled alike.
+
+    Where all are equally long, so many: nobody knows what shorter ones would look like.
+
+    Examples
+    --------
+    >>> digits_of(["008", "012"]), digits_of(["08", "100"]), digits_of(["98", "100"]), digits_of(["8", "012"])
+    (3, 2, 1, None)
+    """
+    every = list(spelled)
+    lengths = {len(one) for one in every}
+    padded = len(lengths) == 1 or any(one.startswith("0") and len(one) > 1 for one in every)
+    digits = min(lengths) if padded else 1
+    return digits if all(one == f"{int(one):0{digits}d}" for one in every) else None
+
+
+class NumberedName(NamedTuple):
+    """A name of a file that has a number: what stands before and behind it, and how it is spelled."""
+
+    before: str
+    digits: str
+    behind: str
+    ending: str
+
+
+def number_in(name: str) -> NumberedName | None:
+    """Return the last number of a name of a file, and what stands around it; None where there is none.
+
+    Examples
+    --------
+    >>> number_in("v1_frame_0012.jpg")
+    NumberedName(before='v1_frame_', digits='0012', behind='', ending='.jpg')
+    """
+    path = PurePosixPath(name)
+    found = _LAST_NUMBER.search(path.stem)
+    if found is None:
         return None
-    return Spelling(every[0].before, least, every[0].ending)
+    return NumberedName(path.stem[: found.start()], found[0], path.stem[found.end() :], path.suffix)
+
+
+def pattern_of(names: Sequence[NumberedName]) -> str | None:
+    """Return the pattern that all names follow, `{frame:06d}.jpg`; None where they follow none.
+
+    Examples
+    --------
+    >>> pattern_of([NumberedName("f", "09", "", ".jpg"), NumberedName("f", "10", "", ".jpg")])
+    'f{frame:02d}.jpg'
+    """
+    if len({(one.before, one.behind, one.ending) for one in names}) != 1:
+        return None
+    digits = digits_of(one.digits for one in names)
+    before, _, behind, ending = names[0]
+    return None if digits is None else f"{_plain(before)}{_frame(digits)}{_plain(behind + ending)}"
+
+
+class SplitPattern(NamedTuple):
+    """A pattern of names in its parts, which still have doubled brackets: `folder` ends with a slash, or is ""."""
+
+    folder: str
+    before: str
+    digits: int
+    ending: str
+
+
+def split_pattern(pattern: str) -> SplitPattern | None:
+    """Return the parts of a pattern; None of what is none.
+
+    Examples
+    --------
+    >>> split_pattern("train/a/img1/{frame:06d}.jpg"), split_pattern("game.mp4")
+    (SplitPattern(folder='train/a/img1/', before='', digits=6, ending='.jpg'), None)
+    """
+    found = _PATTERN.fullmatch(pattern)
+    if found is None:
+        return None
+    return SplitPattern(found["folder"] or "", found["before"], int(found["digits"] or 1), found["ending"])
+
+
+def _plain(text: str) -> str:
+    return text.replace("{", "{{").replace("}", "}}")
+
+
+def _frame(digits: int) -> str:
+    return f"{{frame:0{digits}d}}" if digits > 1 else "{frame:d}"
 
 
 def sequence_names(paths: Iterable[str], alone: str) -> Mapping[str, str]:

@@ -7,14 +7,14 @@ What a key looks like is a choice that training depends on: upstream asks for `<
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from lapsdata.adapters._box_faults import DETECTOR, TRUTH
 from lapsdata.adapters._detection_rows import NO_CLASS
-from lapsdata.adapters._image_names import IMAGES
+from lapsdata.adapters._image_names import IMAGES, split_pattern
 from lapsdata.errors import Problem, Problems, SchemaError, listed
 from lapsdata.formats import WriteReport
 from lapsdata.formats._format import size_on_disk
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from lapsdata.adapters._image_names import SplitPattern
     from lapsdata.containers import Boxes
     from lapsdata.schema import BoxSequence
 
 __all__ = ["exact_edges", "write_detections"]
 
-_PATTERN = re.compile(r"(?P<folder>.*/)?(?P<before>[^/]*)\{frame:0(?P<digits>\d+)d\}(?P<ending>[^/{}]*)", re.DOTALL)
 # Endings of keys; any other is one of images.
 _OF_KEYS = ("", ".txt")
 # Decimals that numbers are tried with, few first: what was read as 0.01 is written so.
@@ -143,6 +143,12 @@ def _first_key(plans: list[_Plan]) -> str:
 
 def _expect_detections(boxes: Boxes, problems: Problems) -> None:
     """Refuse boxes without a score: none is made up, as a truth with scores of 1 has once been taken for detections."""
+    if len(sources := sorted(set(boxes.source))) > 1:
+        message = f"expected boxes of one source, got those of {listed(sources)}"
+        problems.add(
+            "several-sources", "boxes", message, f"say whose detections are wanted: --source {_likely(sources)}"
+        )
+        return
     without = ~boxes.ignored if boxes.score is None else np.isnan(boxes.score) & ~boxes.ignored
     tracked = int((without & (boxes.id >= 0)).sum())
     if tracked:
@@ -156,6 +162,11 @@ def _expect_detections(boxes: Boxes, problems: Problems) -> None:
     elif without.any():
         message = f"expected a score for each box, got none for {int(without.sum()):,} of {len(boxes):,}"
         problems.add("no-scores", "boxes", message, "give a source with scores: none is made up")
+
+
+def _likely(sources: list[str]) -> str:
+    """Return the source that is most likely meant."""
+    return DETECTOR if DETECTOR in sources else next((one for one in sources if one != TRUTH), sources[0])
 
 
 def _plans(
@@ -175,8 +186,8 @@ def _plans(
     unsaid: dict[str, list[str]] = {}
     lengthened = 0
     for sequence in sequences:
-        own = None if sequence.images is None else _PATTERN.fullmatch(sequence.images)
-        of_keys = own is not None and own["ending"] in _OF_KEYS and own["folder"] is not None
+        own = None if sequence.images is None else split_pattern(sequence.images)
+        of_keys = own is not None and own.ending in _OF_KEYS and own.folder != ""
         said = (prefix, digits, suffix) != (None, None, None)
         if sequence.images is not None and ((of_keys and not said) or _alone(sequence)):
             pattern = sequence.images
@@ -222,7 +233,7 @@ def _folder(prefix: str, problems: Problems) -> str:
 
 def _new_pattern(
     sequence: BoxSequence,
-    own: re.Match[str] | None,
+    own: SplitPattern | None,
     prefix: str | None,
     digits: int | None,
     suffix: str | None,
@@ -231,20 +242,20 @@ def _new_pattern(
     unsaid: dict[str, list[str]],
 ) -> str:
     """Return the keys of a sequence by what was said, and by what it says itself; what nobody said is noted."""
-    of_keys = own is not None and own["ending"] in _OF_KEYS
+    of_keys = own is not None and own.ending in _OF_KEYS
     if prefix is not None:
         folder = f"{prefix}/{sequence.name}/{IMAGES}/" if several else f"{prefix}/{IMAGES}/"
     else:
-        folder = own["folder"] or "" if own is not None and of_keys else ""
+        folder = own.folder if own is not None and of_keys else ""
         if "/" not in folder.rstrip("/"):
             unsaid.setdefault("prefix", []).append(sequence.name)
     if digits is None and own is None:
         unsaid.setdefault("digits", []).append(sequence.name)
     if suffix is None and not of_keys:
         unsaid.setdefault("suffix", []).append(sequence.name)
-    number = digits if digits is not None else int(own["digits"]) if own is not None else 1
-    ending = ("" if suffix == "none" else suffix) if suffix is not None else own["ending"] if own is not None else ""
-    before = own["before"] if own is not None else ""
+    number = digits if digits is not None else own.digits if own is not None else 1
+    ending = ("" if suffix == "none" else suffix) if suffix is not None else own.ending if own is not None else ""
+    before = own.before if own is not None else ""
     if prefix is not None:
         folder = folder.replace("{", "{{").replace("}", "}}")
     return f"{folder}{before}{{frame:0{number}d}}{ending}"

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lapsdata.adapters import find_adapter, read_adapted
+from lapsdata.adapters import find_adapter, read_adapted, read_boxes
 from lapsdata.checks.detections import beside_truth, coverage, coverage_problems
 from lapsdata.checks.outcome import CheckedItem, refused
 from lapsdata.containers import Boxes
 from lapsdata.errors import LapsError, Problem, UnknownFormatError
-from lapsdata.formats import read, recognise
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
     from lapsdata.adapters import Adapter
 
-__all__ = ["boxes_adapter", "check_boxes", "compare_boxes", "read_boxes"]
+__all__ = ["boxes_adapter", "check_boxes", "compare_boxes"]
 
 
 def boxes_adapter(path: Path) -> Adapter | None:
@@ -71,34 +70,6 @@ def check_boxes(path: Path, adapter: Adapter) -> CheckedItem:
     return CheckedItem(path, adapter.name, None, 0, note, told)
 
 
-def read_boxes(path: Path) -> Boxes | None:
-    """Return the boxes of a file of ours or of others; None where it holds none.
-
-    Raises
-    ------
-    LapsError
-        It holds boxes that cannot be read.
-
-    Examples
-    --------
-    >>> import pathlib, tempfile
-    >>> from lapsdata.formats import write
-    >>> from lapsdata.testing.samples import sample_boxes
-    >>> folder = pathlib.Path(tempfile.mkdtemp())
-    >>> _ = write(folder / "truth.parquet", sample_boxes())
-    >>> len(read_boxes(folder / "truth.parquet")), read_boxes(folder) is None
-    (4, True)
-    """
-    try:
-        plugin = recognise(path)
-    except UnknownFormatError:
-        adapter = boxes_adapter(path)
-        found = None if adapter is None else read_adapted(adapter, path, {}).container
-    else:
-        found = read(path) if plugin.record == "boxes" else None
-    return found if isinstance(found, Boxes) else None
-
-
 def compare_boxes(path: Path, against: Path, truth: Boxes | None) -> Iterator[Problem]:
     """Yield how detections lie beside images and a truth.
 
@@ -129,13 +100,14 @@ def compare_boxes(path: Path, against: Path, truth: Boxes | None) -> Iterator[Pr
     if found is None:
         message = "expected boxes to compare with images or a truth, got none"
         raise UnknownFormatError(Problem("unknown-format", str(path), message, "name a detection database"))
+    boxes = found.boxes
     told: set[tuple[str, str]] = set()
     if against.is_dir():
-        covered = coverage(found, against)
+        covered = coverage(boxes, against)
         # A truth in files of text alone lies beside no images.
         if truth is None or any(one.folder is not None for one in covered):
             for problem in coverage_problems(covered, against):
                 told.add((problem.code, problem.where))
                 yield problem
     if truth is not None:
-        yield from (one for one in beside_truth(found, truth) if (one.code, one.where) not in told)
+        yield from (one for one in beside_truth(boxes, truth) if (one.code, one.where) not in told)

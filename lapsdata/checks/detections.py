@@ -6,13 +6,15 @@ error and finds nothing. Each of these shows in one look at both.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from glob import escape
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from lapsdata.adapters._box_faults import TRUTH
+from lapsdata.adapters._copied_boxes import copied, copy_fault
+from lapsdata.adapters._image_names import IMAGES, number_in, split_pattern
+from lapsdata.adapters._image_places import folder_of_images, folders_of_sequences, said_folder
 from lapsdata.errors import Problem, listed, spans_told
 from lapsdata.storage.atomic import storage_errors
 
@@ -28,16 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["CoveredSequence", "beside_truth", "coverage", "coverage_problems"]
 
 _IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
-_NUMBER = re.compile(r"(\d{1,12})\Z", re.ASCII)
-_DIGITS = re.compile(r"\{frame:0(\d+)d\}")
-_FOLDER = "img1"
-# Folders above a sequence in which images are looked for, where they do not lie where they are said to.
-_DEPTH = 4
-# Pairs of boxes that are compared at once: 2 million are about 200 MB.
-_PAIRS = 1 << 21
-# Sizes differ by less where one was copied from the other; places by a pixel more, as MOTChallenge counts from 1.
-_SAME_SIZE_PX, _SAME_PLACE_PX = 0.01, 1.01
-_COPIED, _NEAR, _WRONG, _RARE = 0.5, 0.1, 0.1, 0.05
+_NEAR, _WRONG, _RARE = 0.1, 0.1, 0.05
 # A class of fewer boxes tells nothing.
 _FEW = 10
 
@@ -118,39 +111,23 @@ def coverage(boxes: Boxes, folder: Path) -> tuple[CoveredSequence, ...]:
 
 def _covered(sequence: BoxSequence, boxes: int, root: Path, *, single: bool) -> CoveredSequence:
     frames = [np.arange(span.start, span.stop) + sequence.first_number for span in sequence.annotated]
-    above = (
-        None if sequence.images is None else sequence.images.rpartition("/")[0].replace("{{", "{").replace("}}", "}")
-    )
-    said = None if above is None or above in ("", _FOLDER) else root / above
+    above = said_folder(sequence)
+    folder = folder_of_images(sequence, root, single=single)
     with storage_errors(root, "list"):
-        folder = _folder_of(sequence.name, root, said, single=single)
-        names = [] if folder is None else [one.stem for one in folder.iterdir() if one.suffix.lower() in _IMAGES]
-    numbers = [found[1] for name in names if (found := _NUMBER.search(name)) is not None]
+        names = [] if folder is None else [one.name for one in folder.iterdir() if one.suffix.lower() in _IMAGES]
+    numbers = [found.digits for name in names if (found := number_in(name)) is not None]
     lengths = {len(one) for one in numbers}
-    pattern = _DIGITS.search(sequence.images or "")
+    pattern = None if sequence.images is None else split_pattern(sequence.images)
     return CoveredSequence(
         name=sequence.name,
         folder=folder,
-        said=said,
+        said=None if above is None else root / above,
         images=frozenset(map(int, numbers)),
         covered=frozenset(np.concatenate(frames).tolist()) if frames else frozenset(),
         boxes=boxes,
         digits=next(iter(lengths)) if len(lengths) == 1 else None,
-        said_digits=None if pattern is None else int(pattern[1]),
+        said_digits=None if pattern is None else pattern.digits,
     )
-
-
-def _folder_of(name: str, root: Path, said: Path | None, *, single: bool) -> Path | None:
-    """Return where the images of a sequence lie: where they should, or else in the one folder of its name."""
-    usual = [root / name / _FOLDER, *([root / _FOLDER] if single else [])]
-    for place in (*([said] if said is not None else []), *usual):
-        if place.is_dir():
-            return place
-    for depth in range(1, _DEPTH):
-        found = [one for one in root.glob("*/" * depth + f"{escape(name)}/{_FOLDER}") if one.is_dir()]
-        if found:
-            return found[0] if len(found) == 1 else None
-    return None
 
 
 def coverage_problems(covered: Sequence[CoveredSequence], root: Path) -> Iterator[Problem]:
@@ -173,9 +150,9 @@ def coverage_problems(covered: Sequence[CoveredSequence], root: Path) -> Iterato
     if lost:
         message = f"expected images of each sequence, found none, or several folders, of {listed(lost)}"
         # Of none at all: these are the keys of another data set.
-        there = _sequences_in(root) if len(lost) == len(covered) else []
+        there = [_below(one, root) for one in folders_of_sequences(root)] if len(lost) == len(covered) else []
         message += f"; there are {listed(there)}" if there else ""
-        fix = f"look at the keys, <path>/<sequence>/{_FOLDER}: training finds no key of another data set"
+        fix = f"look at the keys, <path>/<sequence>/{IMAGES}: training finds no key of another data set"
         yield Problem("no-images", str(root), message, fix, "error" if there else "warning")
     for one in covered:
         if one.folder is None:
@@ -198,13 +175,6 @@ def coverage_problems(covered: Sequence[CoveredSequence], root: Path) -> Iterato
             yield Problem("frames-without-image", one.name, message, "frames are numbered by file name", "warning")
 
 
-def _sequences_in(root: Path) -> list[str]:
-    """Return the folders with images below a folder."""
-    with storage_errors(root, "list"):
-        found = [one for depth in range(_DEPTH + 1) for one in root.glob("*/" * depth + _FOLDER) if one.is_dir()]
-    return sorted(_below(one.parent, root) for one in found)
-
-
 def _below(path: Path, root: Path) -> str:
     return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
 
@@ -217,11 +187,21 @@ class _Side(NamedTuple):
     label: NDArray[np.object_]
 
 
+class _Nearest(NamedTuple):
+    """Of true boxes the overlap with the nearest detection, whether one is a copy, labels; of detections which are."""
+
+    overlap: NDArray[np.float64]
+    copied: NDArray[np.bool_]
+    label: NDArray[np.object_]
+    copies: NDArray[np.bool_]
+
+
 def beside_truth(found: Boxes, truth: Boxes) -> Iterator[Problem]:
     """Yield how detections lie beside a truth: how much of it they cover and find, and whether they are copies of it.
 
-    Sequences are compared by their names, and frames by their numbers. Where boxes of the truth say that they are one,
-    others are left out, as are regions to be ignored.
+    Sequences are compared by their names, and frames by their numbers; labels are not, as a detector need not know any.
+    Of the truth only boxes of the source `truth` count, and of the detections every other source by itself, where there
+    is one. Regions to be ignored are left out.
 
     Parameters
     ----------
@@ -231,7 +211,7 @@ def beside_truth(found: Boxes, truth: Boxes) -> Iterator[Problem]:
     --------
     >>> from lapsdata.testing.samples import sample_boxes
     >>> [(one.code, one.severity) for one in beside_truth(sample_boxes(), sample_boxes())]
-    [('compared', 'info'), ('detections-equal-truth', 'error')]
+    [('compared', 'info'), ('wrong-detections', 'error')]
     """
     at = {one.name: number for number, one in enumerate(found.header.sequences)}
     names = [one.name for one in truth.header.sequences]
@@ -240,116 +220,91 @@ def beside_truth(found: Boxes, truth: Boxes) -> Iterator[Problem]:
         message = f"expected detections of {listed(names)}, got {listed(at)}"
         yield Problem("other-sequences", "sequences", message, "name the truth of the same sequences")
         return
-    if len(both) < len(names):
-        message = f"no detections of {len(names) - len(both)} sequences: {listed(set(names) - at.keys())}"
+    if len(truth) and TRUTH not in truth.source:
+        message = f"expected boxes of a truth, got those of {listed(sorted(set(truth.source)))}"
+        yield Problem("no-truth", "sources", message, "name a truth to compare with", "warning")
+        return
+    if lost := sorted(set(names) - at.keys()):
+        message = f"no detections of {len(lost)} sequence{'s' * (len(lost) != 1)}: {listed(lost)}"
         yield Problem("sequences-missing", "sequences", message, None, "warning")
-    best: list[NDArray[np.float64]] = []
-    equal: list[NDArray[np.bool_]] = []
-    labels: list[NDArray[np.object_]] = []
-    covered = frames = boxes = 0
-    for number, sequence in enumerate(truth.header.sequences):
-        if sequence.name not in at:
-            continue
-        other = found.header.sequences[at[sequence.name]]
-        looked = _numbers(other)
-        wanted = _numbers(sequence)
-        covered, frames = covered + len(wanted & looked), frames + len(wanted)
+    pairs = [(one, number, found.header.sequences[at[one.name]]) for number, one in enumerate(truth.header.sequences)
+             if one.name in at]  # fmt: skip
+    for sequence, _, other in pairs:
+        looked, wanted = _numbers(other), _numbers(sequence)
         if missing := wanted - looked:
             message = (
                 f"covers {len(wanted & looked):,} of {len(wanted):,} frames of the truth: "
                 f"none of {spans_told(missing, 3)} was looked at"
             )
             yield Problem("frames-not-covered", sequence.name, message, "run the detector on all of them")
-        ours, theirs = _side(truth, number, of_truth=True), _side(found, at[sequence.name])
-        boxes += len(theirs.number)
-        inside = np.isin(ours.number, list(looked))
-        ours = _Side(ours.number[inside], ours.xywh[inside], ours.label[inside])
-        overlap, same = _nearest(ours, theirs)
-        best.append(overlap)
-        equal.append(same)
-        labels.append(ours.label)
-    yield from _verdicts(np.concatenate(best), np.concatenate(equal), np.concatenate(labels), covered, frames, boxes)
+    covered = sum(len(_numbers(sequence) & _numbers(other)) for sequence, _, other in pairs)
+    frames = sum(len(_numbers(sequence)) for sequence, _, _ in pairs)
+    sources = sorted(set(found.source)) or [TRUTH]
+    # A table of everybody's boxes holds the truth too: what is asked for is what others found.
+    compared = [one for one in sources if one != TRUTH] or sources
+    for source in compared:
+        nearest = []
+        for sequence, number, other in pairs:
+            ours, theirs = _side(truth, number, TRUTH), _side(found, at[sequence.name], source)
+            inside = np.isin(ours.number, list(_numbers(other)))
+            nearest.append(_nearest(_Side(ours.number[inside], ours.xywh[inside], ours.label[inside]), theirs))
+        where = "boxes" if len(compared) == 1 else f"boxes of {source}"
+        whole = _Nearest(*(np.concatenate(column) for column in zip(*nearest, strict=True)))
+        yield from _verdicts(whole, covered, frames, where)
 
 
 def _numbers(sequence: BoxSequence) -> set[int]:
     return {frame + sequence.first_number for span in sequence.annotated for frame in range(span.start, span.stop)}
 
 
-def _side(boxes: Boxes, at: int, *, of_truth: bool = False) -> _Side:
-    rows = np.flatnonzero((boxes.sequence_index == at) & ~boxes.ignored)
-    said = np.array([boxes.source[row] == "truth" for row in rows.tolist()], bool)
-    if of_truth and said.any():
-        rows = rows[said]
+def _side(boxes: Boxes, at: int, source: str) -> _Side:
+    first, last = np.searchsorted(boxes.sequence_index, (at, at + 1)).tolist()
+    rows = first + np.flatnonzero(~boxes.ignored[first:last])
+    rows = np.array([row for row in rows.tolist() if boxes.source[row] == source], np.int64)
     number = boxes.frame[rows] + boxes.header.sequences[at].first_number
     xywh = np.stack([boxes.x[rows], boxes.y[rows], boxes.w[rows], boxes.h[rows]], axis=1)
     return _Side(number, xywh, np.array([boxes.label[row] for row in rows.tolist()], object))
 
 
-def _nearest(truth: _Side, found: _Side) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Return, for each true box, the overlap of the detection nearest to it, and whether one is its copy."""
-    first = np.searchsorted(found.number, truth.number, "left")
-    count = np.searchsorted(found.number, truth.number, "right") - first
-    best, same = np.zeros(len(count)), np.zeros(len(count), bool)
-    ends = np.cumsum(count)
-    start = 0
-    while start < len(count):
-        before = int(ends[start - 1]) if start else 0
-        stop = max(start + 1, int(np.searchsorted(ends, before + _PAIRS, "right")))
-        part = slice(start, stop)
-        left = np.repeat(np.arange(start, stop), count[part])
-        right = np.arange(len(left)) - np.repeat(ends[part] - count[part] - before - first[part], count[part])
-        a, b = truth.xywh[left], found.xywh[right]
-        np.maximum.at(best, left, _overlap(a, b))
-        away = np.abs(a - b)
-        copied = (away[:, 2:] <= _SAME_SIZE_PX).all(axis=1) & (away[:, :2] <= _SAME_PLACE_PX).all(axis=1)
-        np.logical_or.at(same, left, copied)
-        start = stop
-    return best, same
+def _nearest(truth: _Side, found: _Side) -> _Nearest:
+    from lapsdata.metrics.tracking._overlaps import best_overlaps
+
+    sides = (truth.number, truth.xywh), (found.number, found.xywh)
+    return _Nearest(
+        best_overlaps(*sides[0], *sides[1]),
+        copied(*sides[0], *sides[1], shift_px=1),
+        truth.label,
+        copied(*sides[1], *sides[0], shift_px=1),
+    )
 
 
-def _overlap(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the intersection of pairs over their union; 0 of boxes without an area."""
-    low, high = np.maximum(a[:, :2], b[:, :2]), np.minimum(a[:, :2] + a[:, 2:], b[:, :2] + b[:, 2:])
-    shared = np.prod(np.clip(high - low, 0, None), axis=1)
-    union = np.prod(a[:, 2:], axis=1) + np.prod(b[:, 2:], axis=1) - shared
-    found: NDArray[np.float64] = np.divide(shared, union, out=np.zeros(len(a)), where=union > 0)
-    return found
-
-
-def _verdicts(
-    best: NDArray[np.float64],
-    equal: NDArray[np.bool_],
-    labels: NDArray[np.object_],
-    covered: int,
-    frames: int,
-    boxes: int,
-) -> Iterator[Problem]:
+def _verdicts(nearest: _Nearest, covered: int, frames: int, where: str) -> Iterator[Problem]:
+    best, labels = nearest.overlap, nearest.label
     if not len(best):
         message = (
             f"expected true boxes in frames with detections, got none: {covered:,} of {frames:,} frames are covered"
         )
-        yield Problem("nothing-compared", "boxes", message, None, "warning")
+        yield Problem("nothing-compared", where, message, None, "warning")
         return
-    copied, mean = float(equal.mean()), float(best.mean())
+    of_truth, mean = float(nearest.copied.mean()), float(best.mean())
+    of_found = float(nearest.copies.mean()) if len(nearest.copies) else 0.0
     named = {name: float((best[labels == name] >= _NEAR).mean()) for name in sorted(set(labels.tolist()))}
     shares = ", ".join(f"{name} {share:.0%}" for name, share in named.items())
     message = (
-        f"{covered:,} of {frames:,} true frames covered; {boxes:,} detections; mean best IoU of {len(best):,} true "
-        f"boxes {mean:.3f}; with any detection near: {shares}; copies: {copied:.1%}"
+        f"{covered:,} of {frames:,} true frames covered; {len(nearest.copies):,} detections; mean best IoU of "
+        f"{len(best):,} true boxes {mean:.3f}; with any detection near: {shares}; copies: {of_truth:.1%}"
     )
-    yield Problem("compared", "boxes", message, None, "info")
-    if copied >= _COPIED:
-        message = f"{copied:.1%} of the true boxes stand among the detections as they are"
-        fix = "run a detector: a model that is fed the truth learns to copy it"
-        yield Problem("detections-equal-truth", "boxes", message, fix)
+    yield Problem("compared", where, message, None, "info")
+    if (fault := copy_fault(of_truth, of_found, where, "error")) is not None:
+        yield fault
     elif mean < _WRONG:
         message = f"expected detections near the truth, got a mean best IoU of {mean:.3f}"
         fix = "look at the detector, the size of the images that it saw, and the numbers of frames"
-        yield Problem("wrong-detections", "boxes", message, fix)
+        yield Problem("wrong-detections", where, message, fix)
     for name, share in named.items():
         count = int((labels == name).sum())
         if share < _RARE and count >= _FEW and mean >= _WRONG:
             message = (
                 f"of {count:,} true boxes of {name!r} {share:.1%} have a detection near: the class is not detected"
             )
-            yield Problem("class-absent", "boxes", message, "look at the classes that were kept", "warning")
+            yield Problem("class-absent", where, message, "look at the classes that were kept", "warning")

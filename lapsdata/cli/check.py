@@ -88,10 +88,12 @@ def check(
 
 def _compared(paths: list[Path], against: str) -> Iterator[Problem]:
     """Yield how energies differ from those that a threshold was told from, or detections from a truth or images."""
-    from lapsdata.checks.boxes import compare_boxes, read_boxes
+    from lapsdata.adapters import read_boxes
+    from lapsdata.checks.boxes import compare_boxes
 
     place = Path(against)
-    truth = read_boxes(place) if place.exists() else None
+    found = read_boxes(place) if place.exists() else None
+    truth = None if found is None else found.boxes
     if truth is not None or place.is_dir():
         yield from _placed(paths, lambda path: tuple(compare_boxes(path, place, truth)))
         return

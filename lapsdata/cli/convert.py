@@ -146,6 +146,12 @@ def convert(
         str | None,
         typer.Option(metavar="A:B", help="Of boxes: first and last frame, both kept, as their source numbers them."),
     ] = None,
+    said_by: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--source", metavar="NAME", help="Of boxes: whose are kept: truth, detector or a tracker; repeatable."
+        ),
+    ] = None,
     label: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Of boxes: what is kept, as player; repeatable.")
     ] = None,
@@ -240,7 +246,7 @@ def convert(
     if split_every is not None:
         given = (to, round_px, samples_per_shard, rate, size, stride, horizon, duration, split, end, unit, gap_label)
         edits = (task, episodes, without_episodes, drop, rename, actions, rotation)
-        of_boxes = (min_score, frames, label, classes, whose, first_number, annotations, number_by)
+        of_boxes = (min_score, said_by, frames, label, classes, whose, first_number, annotations, number_by)
         if (
             any(one is not None for one in (*given, *edits, *of_boxes, prefix, digits, suffix))
             or profile is not _Profile.RAW
@@ -258,7 +264,7 @@ def convert(
         raise typer.BadParameter("only with --profile compact", param_hint="--round-px")
     rounded, frame = _round(round_px), _size(size)
     edit = _edit(episodes, without_episodes, drop or [], rename or [], actions or [], rotation or [])
-    boxes = _boxes(min_score, frames, label)
+    boxes = _boxes(min_score, said_by, frames, label)
     named = None if classes is None else _pairs(classes.split(","), "--classes", "NUMBER=NAME", ".+")
     _tell(
         context,
@@ -322,10 +328,12 @@ def _seconds(text: str) -> float:
         raise typer.BadParameter(f"expected seconds, as 40s, got {text!r}", param_hint="--split-every") from None
 
 
-def _boxes(min_score: float | None, frames: str | None, labels: list[str] | None) -> BoxesEdit | None:
+def _boxes(
+    min_score: float | None, sources: list[str] | None, frames: str | None, labels: list[str] | None
+) -> BoxesEdit | None:
     from lapsdata.adapters import BoxesEdit
 
-    if min_score is None and frames is None and not labels:
+    if min_score is None and frames is None and not labels and not sources:
         return None
     span = None
     if frames is not None:
@@ -334,7 +342,9 @@ def _boxes(min_score: float | None, frames: str | None, labels: list[str] | None
             message = f"expected the first and the last frame, as 1:18948, got {frames!r}"
             raise typer.BadParameter(message, param_hint="--frames")
         span = (int(ends[0]), int(ends[1]))
-    return BoxesEdit(min_score=min_score, labels=None if not labels else tuple(labels), frames=span)
+    return BoxesEdit(
+        min_score=min_score, sources=tuple(sources or ()) or None, labels=tuple(labels or ()) or None, frames=span
+    )
 
 
 def _edit(

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from lapsdata.adapters import find_adapter, read_adapted
-from lapsdata.containers import Boxes
+from lapsdata.adapters import read_boxes
 from lapsdata.errors import Problem, SchemaError, UnknownFormatError
 from lapsdata.formats import recognise
 from lapsdata.report.layered_boxes import box_layers, refuse_min_score
@@ -16,11 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from lapsdata.adapters import AnyBoxes
     from lapsdata.report.layered_boxes import BoxKind, BoxLayer
 
 __all__ = ["BoxFiles", "read_box_layers"]
-
-_BOXES = frozenset({"boxes"})
 
 
 class BoxFiles(NamedTuple):
@@ -82,9 +80,9 @@ def read_box_layers(
     layers: list[BoxLayer] = []
     notes: list[Problem] = []
     for path, name, kind in zip_longest(paths, _names(paths), kinds):
-        boxes, told = _read(path)
-        notes += told
-        layers += box_layers(boxes, name, kind=kind, sequence=sequence, min_score=min_score)
+        found = _read(path)
+        notes += found.notes
+        layers += box_layers(found.boxes, name, kind=kind, sequence=sequence, min_score=min_score)
     refuse_min_score(layers, min_score)
     return BoxFiles(layers, tuple(notes))
 
@@ -104,20 +102,10 @@ def _names(paths: Sequence[Path]) -> list[str]:
     return names
 
 
-def _read(path: Path) -> tuple[Boxes, tuple[Problem, ...]]:
-    try:
-        plugin = recognise(path)
-    except UnknownFormatError:
-        found = find_adapter(path, _BOXES)
-        if found is None:
-            raise
-        adapted = read_adapted(found[0], path, {})
-        return _expected(adapted.container, path), adapted.told(path)
-    return _expected(plugin.read(path, verify="always"), path), ()
-
-
-def _expected(container: Any, path: Path) -> Boxes:  # noqa: ANN401 - what a format or an adapter gives
-    if isinstance(container, Boxes):
-        return container
-    message = f"expected boxes, got {type(container).__name__.lower()}"
+def _read(path: Path) -> AnyBoxes:
+    found = read_boxes(path)
+    if found is not None:
+        return found
+    plugin = recognise(path)
+    message = f"expected boxes, got {plugin.record}"
     raise UnknownFormatError(Problem("wrong-record", str(path), message, "name a file with boxes"))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from lapsdata.adapters._image_places import folder_of_images
 from lapsdata.errors import Problem, Problems, SchemaError, UnknownFormatError, listed, spans_told
 from lapsdata.video._images import is_image_folder
 from lapsdata.video.numbered_images import ImageNumbers, image_numbers
@@ -139,7 +140,7 @@ def images_beside(paths: Sequence[Path], layers: Sequence[BoxLayer]) -> Path:
     """Return the folder of images or the video that the layers name, where it lies beside their files.
 
     Looked at is the folder of each file, or the folder that is named; where nothing is found there, the one above. In
-    each of them, the folder of the sequence counts too.
+    each of them, the folder of the sequence counts too, at most a few folders deeper.
 
     Raises
     ------
@@ -156,7 +157,11 @@ def images_beside(paths: Sequence[Path], layers: Sequence[BoxLayer]) -> Path:
             if (below := _named(layer.sequence)) is not None:
                 places = (base / below, base / layer.sequence.name / below)
                 searched |= dict.fromkeys(places)
-                found |= {place.resolve(): place for place in places if _is_picture(place)}
+                there = [place for place in places if _is_picture(place)]
+                # Below a folder of splits, as in a root that holds train/<sequence>/img1.
+                deeper = folder_of_images(layer.sequence, base, single=False) if not there and base.is_dir() else None
+                there += [deeper] if deeper is not None and _is_picture(deeper) else []
+                found |= {place.resolve(): place for place in there}
         if found:
             break
     problems = Problems("pictures")

@@ -246,7 +246,7 @@ def test_detections_that_are_those_of_the_truth_are_told() -> None:
     places = generator.uniform(0, 500, (20, 4))
     truth = rows_of(list(range(20)), [1] * 20, places)
     other = places.copy()
-    other[:3] += 0.25
+    other[:11] += 0.25
     assert codes([truth, rows_of(list(range(20)), [-1] * 20, places, source=DETECTOR)]) == ["detections-equal-truth"]
     assert codes([truth, rows_of(list(range(20)), [1] * 20, places, source="ours")]) == ["detections-equal-truth"]
     assert codes([truth, rows_of(list(range(20)), [-1] * 20, other, source=DETECTOR)]) == []
@@ -255,7 +255,12 @@ def test_detections_that_are_those_of_the_truth_are_told() -> None:
     shuffled = generator.permutation(20)
     mixed = rows_of(shuffled.tolist(), [-1] * 20, places[shuffled], source=DETECTOR)
     (fault,) = faults_of("beach", [truth, mixed])
-    assert "100% of 20 are equal to it" in fault.message
+    assert fault.message == "100.0% of the true boxes stand among the others as they are: 100.0% of these are copies"
+    # Copies of a few of many are copies too.
+    few = rows_of([0, 1], [-1] * 2, places[:2], source=DETECTOR)
+    assert codes([truth, few]) == ["detections-equal-truth"]
+    much = rows_of(list(range(20)) * 3, [-1] * 60, np.concatenate([places, places + 9, places + 5]), source=DETECTOR)
+    assert codes([truth, much]) == ["detections-equal-truth"]
 
 
 @given(keys=st.integers(1, 3).flatmap(lambda k: arrays(np.int64, (k, 6), elements=st.integers(-2, 2))))

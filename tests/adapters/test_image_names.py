@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lapsdata.adapters._image_names import ImageName, frame_spans, image_name, sequence_names, spelling_of
+from lapsdata.adapters._image_names import (
+    ImageName,
+    NumberedName,
+    frame_spans,
+    image_name,
+    number_in,
+    pattern_of,
+    sequence_names,
+    spelling_of,
+    split_pattern,
+)
 
 SAID = {
     "DanceTrack/train/dancetrack0001/img1/00000001.txt": (
@@ -91,3 +102,82 @@ def test_spans_hold_the_frames_and_no_others(frames: set[int]) -> None:
     spans = frame_spans(np.array(sorted(frames)))
     assert {frame for first, stop in spans for frame in range(first, stop)} == frames
     assert all(before[1] < after[0] for before, after in pairwise(spans))
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [
+        ("000001.jpg", ("", "000001", "", ".jpg")),
+        ("frame_12_left.png", ("frame_", "12", "_left", ".png")),
+        ("v_1Lw_c006.0007.jpeg", ("v_1Lw_c006.", "0007", "", ".jpeg")),
+        ("image2", ("image", "2", "", "")),
+        ("a.7", ("a", None, "", ".7")),
+        ("zebra.jpg", None),
+        # No digits of this alphabet.
+        ("٣.jpg", None),
+    ],
+)
+def test_the_last_number_of_a_name(name: str, number: tuple[Any, ...] | None) -> None:
+    expected = None if number is None or number[1] is None else number
+    assert number_in(name) == expected
+
+
+@pytest.mark.parametrize(
+    ("names", "pattern"),
+    [
+        (["000001.jpg", "000010.jpg"], "{frame:06d}.jpg"),
+        (["f_1.jpg", "f_10.jpg"], "f_{frame:d}.jpg"),
+        (["08.jpg", "100.jpg"], "{frame:02d}.jpg"),
+        (["100.jpg", "999.jpg"], "{frame:03d}.jpg"),
+        (["98.jpg", "100.jpg"], "{frame:d}.jpg"),
+        (["0.jpg", "1.jpg"], "{frame:d}.jpg"),
+        (["a{1}.jpg", "a{2}.jpg"], "a{{{frame:d}}}.jpg"),
+        (["1.jpg", "02.jpg"], None),
+        (["1.jpg", "2.png"], None),
+        (["a1.jpg", "b2.jpg"], None),
+        (["001.jpg", "0002.jpg"], None),
+    ],
+)
+def test_the_pattern_of_names(names: list[str], pattern: str | None) -> None:
+    found = [number_in(name) for name in names]
+    told = [one for one in found if one is not None]
+    assert pattern_of(told) == pattern
+    if pattern is not None:
+        assert [pattern.format(frame=int(one.digits)) for one in told] == names
+
+
+@given(
+    numbers=st.lists(st.integers(0, 99_999), min_size=1, unique=True),
+    width=st.integers(0, 8),
+    before=st.text("ab_{}-", max_size=4),
+)
+def test_a_pattern_spells_every_name(numbers: list[int], width: int, before: str) -> None:
+    names = [NumberedName(before, f"{number:0{width}d}", "", ".jpg") for number in numbers]
+    pattern = pattern_of(names)
+    assert pattern is not None
+    assert [pattern.format(frame=number) for number in numbers] == [f"{before}{one.digits}.jpg" for one in names]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "parts"),
+    [
+        ("train/a/img1/{frame:06d}.jpg", ("train/a/img1/", "", 6, ".jpg")),
+        ("f_{frame:d}", ("", "f_", 1, "")),
+        ("a{{b}}/x{{1}}{frame:08d}.txt", ("a{{b}}/", "x{{1}}", 8, ".txt")),
+        ("game.mp4", None),
+        ("{frame:06d}/{frame:06d}.jpg", ("{frame:06d}/", "", 6, ".jpg")),
+        ("{frame:x}.jpg", None),
+    ],
+)
+def test_a_pattern_has_parts(pattern: str, parts: tuple[Any, ...] | None) -> None:
+    assert split_pattern(pattern) == parts
+
+
+FOLDERS = st.lists(st.lists(st.sampled_from("ABC"), min_size=1, max_size=3).map("/".join), max_size=6, unique=True)
+
+
+@given(folders=FOLDERS)
+def test_no_two_folders_have_one_name(folders: list[str]) -> None:
+    names = sequence_names(folders, "x")
+    assert set(names) == set(folders)
+    assert len(set(names.values())) == len(folders)

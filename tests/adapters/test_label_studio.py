@@ -386,8 +386,8 @@ def test_sequences_of_one_name_are_told_apart(tmp_path: Path) -> None:
         for number, part in enumerate(("train", "val"))
     ]
     boxes, notes, *_ = read(saved(tmp_path, tasks))
-    assert [sequence.name for sequence in boxes.header.sequences] == ["train-A", "val-A"]
-    assert "'train-A', 'val-A'" in told(notes, "names-told-apart")
+    assert [sequence.name for sequence in boxes.header.sequences] == ["train.A", "val.A"]
+    assert "'train.A', 'val.A'" in told(notes, "names-told-apart")
 
 
 def test_a_frame_with_two_annotated_tasks_is_an_error_and_with_one_it_is_that(tmp_path: Path) -> None:

@@ -19,11 +19,13 @@ def frames(tmp_path: Path, *regions: list[Any]) -> Any:
 
 
 def test_ids_of_regions_are_new_in_each_frame_unless_a_program_wrote_them(tmp_path: Path) -> None:
-    boxes, notes, *_ = frames(tmp_path, [rectangle("qd1jIVAq1h"), rectangle("FmoGRgYXtw")], [rectangle("2DBmQYLmty")])
-    assert boxes.id.tolist() == [1, 2, 3]
-    assert boxes.source_id == ("qd1jIVAq1h", "FmoGRgYXtw", "2DBmQYLmty")
+    new = ["qd1jIVAq1h", "FmoGRgYXtw", "2DBmQYLmty", "C7oHaRDVVC"]
+    first, second, third, fourth = map(rectangle, new)
+    boxes, notes, *_ = frames(tmp_path, [first, second], [third], [fourth])
+    assert boxes.id.tolist() == [1, 2, 3, 4]
+    assert boxes.source_id == tuple(new)
     line = told(notes, "ids-never-persist")
-    assert line.startswith("A: each of its 3 ids stands in one frame only: nobody is followed; ")
+    assert line.startswith("A: truth: expected identities that stay, got 4 of them, each in one frame only; ")
     assert "write a track_id into meta, or label the video" in line
 
 
@@ -113,7 +115,7 @@ def test_words_say_who_a_box_is_where_ids_do_not(how: str, tmp_path: Path) -> No
 def test_words_that_tell_no_one_apart_are_words(regions: list[Any], tmp_path: Path) -> None:
     boxes, notes, *_ = frames(tmp_path, *regions)
     assert boxes.source_id == tuple("abc"[: len(boxes)])
-    assert codes(notes) == ["annotated-frames", "ids-never-persist"]
+    assert codes(notes) == ["annotated-frames"]
 
 
 def test_words_beside_ids_that_persist_are_words(tmp_path: Path) -> None:

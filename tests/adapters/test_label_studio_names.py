@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lapsdata.adapters.label_studio.identities import never_persist, numbered
-from lapsdata.adapters.label_studio.image_names import NumberedName, number_in, pattern_of, place_of, told_apart
+from lapsdata.adapters.label_studio.addresses import place_of
+from lapsdata.adapters.label_studio.identities import numbered
 
 
 @pytest.mark.parametrize(
@@ -64,83 +64,6 @@ def test_what_is_encoded_is_read_as_it_was(folders: list[str], number: int, widt
 
 
 @pytest.mark.parametrize(
-    ("name", "number"),
-    [
-        ("000001.jpg", ("", "000001", "", ".jpg")),
-        ("frame_12_left.png", ("frame_", "12", "_left", ".png")),
-        ("v_1Lw_c006.0007.jpeg", ("v_1Lw_c006.", "0007", "", ".jpeg")),
-        ("image2", ("image", "2", "", "")),
-        ("a.7", ("a", None, "", ".7")),
-        ("zebra.jpg", None),
-        # No digits of this alphabet.
-        ("٣.jpg", None),
-    ],
-)
-def test_the_last_number_of_a_name(name: str, number: tuple[Any, ...] | None) -> None:
-    expected = None if number is None or number[1] is None else number
-    assert number_in(name) == expected
-
-
-@pytest.mark.parametrize(
-    ("names", "pattern"),
-    [
-        (["000001.jpg", "000010.jpg"], "{frame:06d}.jpg"),
-        (["f_1.jpg", "f_10.jpg"], "f_{frame:d}.jpg"),
-        (["08.jpg", "100.jpg"], "{frame:02d}.jpg"),
-        (["100.jpg", "999.jpg"], "{frame:d}.jpg"),
-        (["0.jpg", "1.jpg"], "{frame:d}.jpg"),
-        (["a{1}.jpg", "a{2}.jpg"], "a{{{frame:d}}}.jpg"),
-        (["1.jpg", "02.jpg"], None),
-        (["1.jpg", "2.png"], None),
-        (["a1.jpg", "b2.jpg"], None),
-        (["001.jpg", "0002.jpg"], None),
-    ],
-)
-def test_the_pattern_of_names(names: list[str], pattern: str | None) -> None:
-    found = [number_in(name) for name in names]
-    told = [one for one in found if one is not None]
-    assert pattern_of(told) == pattern
-    if pattern is not None:
-        assert [pattern.format(frame=int(one.digits)) for one in told] == names
-
-
-@given(
-    numbers=st.lists(st.integers(0, 99_999), min_size=1, unique=True),
-    width=st.integers(0, 8),
-    before=st.text("ab_{}-", max_size=4),
-)
-def test_a_pattern_spells_every_name(numbers: list[int], width: int, before: str) -> None:
-    names = [NumberedName(before, f"{number:0{width}d}", "", ".jpg") for number in numbers]
-    pattern = pattern_of(names)
-    assert pattern is not None
-    assert [pattern.format(frame=number) for number in numbers] == [f"{before}{one.digits}.jpg" for one in names]
-
-
-def test_folders_of_one_name_are_told_apart_by_those_around_them() -> None:
-    assert told_apart([("x", "train", "A"), ("x", "val", "A"), ("x", "val", "B")]) == {
-        ("x", "train", "A"): "train-A",
-        ("x", "val", "A"): "val-A",
-        ("x", "val", "B"): "B",
-    }
-    assert told_apart([("a", "t", "A"), ("b", "t", "A"), ("A",)]) == {
-        ("a", "t", "A"): "a-t-A",
-        ("b", "t", "A"): "b-t-A",
-        ("A",): "A",
-    }
-    assert told_apart([]) == {}
-
-
-FOLDERS = st.lists(st.lists(st.sampled_from("ABC"), min_size=1, max_size=3).map(tuple), max_size=6, unique=True)
-
-
-@given(folders=FOLDERS)
-def test_no_two_folders_have_one_name(folders: list[tuple[str, ...]]) -> None:
-    names = told_apart(folders)
-    assert set(names) == set(folders)
-    assert len(set(names.values())) == len(folders)
-
-
-@pytest.mark.parametrize(
     ("identities", "numbers"),
     [
         ([["track_7", "track_3"]], [[7, 3]]),
@@ -169,18 +92,3 @@ def test_a_number_is_of_one_identity(identities: list[list[Any]]) -> None:
         for one, number in zip(several, numbers.tolist(), strict=True):
             for other, again in zip(several, numbers.tolist(), strict=True):
                 assert (one == other) == (number == again)
-
-
-@pytest.mark.parametrize(
-    ("frames", "identities", "expected"),
-    [
-        ([0, 0, 1], ["a", "b", "c"], True),
-        ([0, 1, 1], ["a", "a", "b"], False),
-        ([0, 0], ["a", "b"], False),
-        ([0, 1], [None, None], False),
-        ([0, 1, 2], ["a", None, "b"], True),
-        ([], [], False),
-    ],
-)
-def test_ids_that_never_persist(frames: list[int], identities: list[Any], expected: bool) -> None:
-    assert never_persist(np.array(frames, np.int64), identities) is expected

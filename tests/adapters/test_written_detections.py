@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -243,13 +244,21 @@ def test_a_truth_is_refused(tmp_path: Path) -> None:
         "truth-as-detections",
         "give what a detector found: a model that is fed the truth learns to copy it",
     )
-    # So is one that is merged with detections, and what has no score at all.
-    both = merged_boxes([truth, detections((0, 0, [1, 2, 3, 4, 0.5]))])
-    with pytest.raises(SchemaError, match="got 2 boxes with identities"):
-        write_detections(tmp_path / "db.json", both, prefix="x", digits=6, suffix="none")
+    # So is what has no score at all.
     bare = detections((0, 0, [1, 2, 3, 4, 0.5]), (0, 0, [1, 2, 3, 4, np.nan]))
     with pytest.raises(SchemaError, match=r"expected a score for each box, got none for 1 of 2"):
         write_detections(tmp_path / "db.json", bare, prefix="x", suffix="none")
+    assert not (tmp_path / "db.json").exists()
+
+
+def test_boxes_of_several_are_no_detections(tmp_path: Path) -> None:
+    found = detections((0, 0, [1, 2, 3, 4, 0.5]))
+    both = merged_boxes([taken_rows(sample_boxes(), np.array([0, 1])), found])
+    with pytest.raises(SchemaError, match="expected boxes of one source, got those of 'detector', 'truth'"):
+        write_detections(tmp_path / "db.json", both, prefix="x", digits=6, suffix="none")
+    tracked = merged_boxes([taken_rows(sample_boxes(), np.array([0, 1])), replace(found, source=("ours",))])
+    with pytest.raises(SchemaError, match="wanted: --source ours"):
+        write_detections(tmp_path / "db.json", tracked, prefix="x", digits=6, suffix="none")
     assert not (tmp_path / "db.json").exists()
 
 

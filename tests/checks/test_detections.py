@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lapsdata import formats
-from lapsdata.checks.boxes import check_boxes, compare_boxes, read_boxes
+from lapsdata.adapters import merged_boxes, read_boxes
+from lapsdata.checks.boxes import check_boxes, compare_boxes
 from lapsdata.checks.detections import CoveredSequence, beside_truth, coverage, coverage_problems
 from lapsdata.checks.integrity import check_integrity
 from lapsdata.containers import Boxes
@@ -78,7 +80,9 @@ def test_copies_of_the_truth_are_found_wherever_zero_is(shift: float) -> None:
     found = [(n, x + shift, y + shift, w, h, label) for n, x, y, w, h, label in players(range(1, 21))]
     problems = list(beside_truth(table(found, truth=False), table(players(range(1, 21)))))
     assert told(problems) == {"compared": "info", "detections-equal-truth": "error"}
-    assert problems[1].message == "100.0% of the true boxes stand among the detections as they are"
+    assert (
+        problems[1].message == "100.0% of the true boxes stand among the others as they are: 100.0% of these are copies"
+    )
     # Half of them is enough, and a third is not.
     some = table(found[:40] + players(range(11, 21), 5.5), truth=False)
     assert "detections-equal-truth" in told(beside_truth(some, table(players(range(1, 21)))))
@@ -103,6 +107,35 @@ def test_a_class_that_is_not_detected_is_named() -> None:
     # A class of a few boxes tells nothing.
     few = table(players(range(1, 21)) + BALLS[:9])
     assert told(beside_truth(table(players(range(1, 21), 1.5), truth=False), few)) == {"compared": "info"}
+
+
+def test_each_source_is_compared_and_a_truth_among_them_is_not() -> None:
+    truth = table(players(range(1, 21)))
+    found = table(players(range(1, 21), 1.5), truth=False)
+    tracked = replace(table(players(range(1, 21))), source=("ours",) * 80)
+    both = merged_boxes([truth, found, tracked])
+    problems = list(beside_truth(both, truth))
+    assert [(one.code, one.where) for one in problems] == [
+        ("compared", "boxes of detector"),
+        ("compared", "boxes of ours"),
+        ("detections-equal-truth", "boxes of ours"),
+    ]
+    # A file of truth alone is what is asked for.
+    assert told(beside_truth(truth, truth)) == {"compared": "info", "detections-equal-truth": "error"}
+
+
+def test_what_is_no_truth_is_not_compared_with() -> None:
+    found = table(players(range(1, 21)), truth=False)
+    (problem,) = beside_truth(found, found)
+    assert (problem.code, problem.severity) == ("no-truth", "warning")
+    assert problem.message == "expected boxes of a truth, got those of 'detector'"
+
+
+def test_a_detector_that_knows_no_classes_is_compared_all_the_same() -> None:
+    truth = table(players(range(1, 21)) + BALLS)
+    found = replace(table(players(range(1, 21), 1.5) + BALLS, truth=False), label=("object",) * 100)
+    (problem,) = beside_truth(found, truth)
+    assert problem.message.endswith("ball 100%, player 100%; copies: 20.0%")
 
 
 def test_frames_that_nobody_looked_at_are_counted_and_not_compared() -> None:
@@ -150,7 +183,7 @@ def test_the_overlap_is_that_of_a_loop_over_pairs(true: list[Any], found: list[A
     sides = [table([(n, *box, "x") for n, box in rows], frames=3, truth=is_truth)
              for rows, is_truth in ((found, False), (true, True))]  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lapsdata.checks.detections._PAIRS", pairs)
+        patch.setattr("lapsdata.adapters._copied_boxes._PAIRS", pairs)
         compared = next(one for one in beside_truth(*sides) if one.code == "compared")
     assert f"true boxes {np.mean(best):.3f};" in compared.message
     assert compared.message.endswith(f"copies: {np.mean(copied):.1%}")
@@ -170,9 +203,9 @@ def database(path: Path, keys: dict[str, int]) -> Path:
 
 
 def covered(path: Path, root: Path) -> tuple[CoveredSequence, ...]:
-    boxes = read_boxes(path)
-    assert boxes is not None
-    return coverage(boxes, root)
+    found = read_boxes(path)
+    assert found is not None
+    return coverage(found.boxes, root)
 
 
 def test_images_on_disk_are_counted_by_their_names(tmp_path: Path) -> None:
@@ -264,7 +297,7 @@ def test_boxes_are_read_from_files_of_ours_and_of_others(tmp_path: Path) -> None
     formats.write(tmp_path / "clip.h5", sample_tracks())
     found = read_boxes(tmp_path / "boxes.parquet")
     assert found is not None
-    assert found.equals(sample_boxes())
+    assert (found.boxes.equals(sample_boxes()), found.notes, found.format) == (True, (), "boxes_parquet")
     assert read_boxes(tmp_path / "clip.h5") is None
     with pytest.raises(UnknownFormatError, match="expected boxes to compare with images or a truth, got none"):
         list(compare_boxes(tmp_path / "clip.h5", tmp_path, None))

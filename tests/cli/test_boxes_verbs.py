@@ -149,7 +149,7 @@ def test_a_copy_of_the_truth_is_told_as_an_error(inside: Run, tmp_path: Path) ->
     (tmp_path / "db.json").write_text(json.dumps(copied))
     done = inside("check", "db.json", "--against", TRUTH)
     assert done.returncode == 1
-    assert "100.0% of the true boxes stand among the detections as they are" in done.stderr
+    assert "100.0% of the true boxes stand among the others as they are" in done.stderr
     assert "[scores-all-one]" in done.stderr
     document = json.loads(inside("check", "db.json", "--against", TRUTH, "--json").stdout)
     assert {problem["code"] for problem in document["problems"]} >= {"detections-equal-truth", "scores-all-one"}

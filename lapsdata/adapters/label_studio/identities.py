@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from lapsdata.adapters.label_studio.regions import Region
 
-__all__ = ["Identity", "identities_of", "never_persist", "numbered", "text_tells"]
+__all__ = ["Identity", "identities_of", "numbered", "text_tells"]
 
 Identity = str | int | None
 """Who a box is, as its file spells it; None for nobody."""
@@ -46,18 +46,6 @@ def text_tells(boxes: Sequence[tuple[int, Region]]) -> bool:
     """
     told = {(frame, region.text) for frame, region in boxes if region.text is not None}
     return len(told) == len(boxes) > len({text for _, text in told})
-
-
-def never_persist(frames: NDArray[np.int64], identities: Sequence[Identity]) -> bool:
-    """Say whether boxes of several frames have identities of which each stands in one frame only.
-
-    Examples
-    --------
-    >>> never_persist(np.array([0, 0, 1]), ["a", "b", "c"]), never_persist(np.array([0, 1]), ["a", "a"])
-    (True, False)
-    """
-    known = {(frame, one) for frame, one in zip(frames.tolist(), identities, strict=True) if one is not None}
-    return len({frame for frame, _ in known}) > 1 and len({one for _, one in known}) == len(known)
 
 
 def numbered(identities: Sequence[Sequence[Identity]]) -> list[NDArray[np.int64]]:

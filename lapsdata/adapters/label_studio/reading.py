@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from lapsdata.adapters._box_rows import BoxRows, RowsOfBoxes
+from lapsdata.adapters._image_names import frame_spans, sequence_names
 from lapsdata.adapters._texts import head
-from lapsdata.adapters.label_studio.identities import identities_of, never_persist, numbered, text_tells
-from lapsdata.adapters.label_studio.image_names import told_apart
+from lapsdata.adapters.label_studio.identities import identities_of, numbered, text_tells
 from lapsdata.adapters.label_studio.keyframes import between_keyframes, rate_of
 from lapsdata.adapters.label_studio.media import ImageTask, VideoTask, image_frames, media_of
 from lapsdata.adapters.label_studio.regions import NO_LABEL, Regions
@@ -40,6 +40,7 @@ __all__ = ["read", "recognises"]
 _LISTS = re.compile(r'"(annotations|completions|predictions)"\s*:\s*\[')
 _TASK = re.compile(r'"data"\s*:\s*\{|"result"\s*:\s*\[')
 _FLAT = re.compile(r'"(annotation_id|annotator|original_width)"\s*:')
+_LASTING = "Label Studio gives a region a new id in each image: write a track_id into meta, or label the video"
 _VIDEO_END = "give --rate, or export again with a newer Label Studio"
 
 
@@ -139,7 +140,7 @@ def read(
     """
     _expect_choices(path, annotations, number_by)
     told = _Told(None if rate is None else FrameRate.parse(rate), size, number_by == "name")
-    rows = BoxRows(path)
+    rows = BoxRows(path, lasting=_LASTING)
     tasks = read_tasks(path, rows.problems)
     choice, regions = Choice(annotations, rows.problems), Regions(rows.problems)
     images: list[ImageTask] = []
@@ -153,7 +154,9 @@ def read(
     choice.expect_one_model(path)
     if choice.unanswered == len(tasks):
         _expect_answers(path, choice, len(tasks), rows)
-    names = told_apart([*(one.place.folders for one in images), *(one.folders for one in videos)])
+    folders = dict.fromkeys([*(one.place.folders for one in images), *(one.folders for one in videos)])
+    called = sequence_names(("/".join(one) for one in folders), path.stem)
+    names = {one: called["/".join(one)] for one in folders}
     _expect_names(path, names, rows)
     sequences = [*_image_sequences(path, images, names, told, rows), *_video_sequences(videos, names, told, rows)]
     _tell(path, sequences, choice, regions, rows, len(tasks))
@@ -196,7 +199,7 @@ def _expect_names(path: Path, names: Mapping[tuple[str, ...], str], rows: BoxRow
         if re.fullmatch(NAME, name) is None or len(name) > 200:
             message = f"expected a folder whose name can be that of a sequence, got {'/'.join(folders)!r}"
             rows.problems.add("wrong-name", str(path), message, "give the images of a sequence a folder of their own")
-    if longer := [name for folders, name in names.items() if name != folders[-1]]:
+    if longer := [name for folders, name in names.items() if name.endswith(f".{folders[-1]}")]:
         message = f"sequences of one name are told apart by the folders around them: {listed(longer)}"
         rows.note("names-told-apart", str(path), message, info=True)
 
@@ -228,7 +231,7 @@ def _image_sequences(
                 identity,
                 max(numbers.frames) - numbers.first + 1,
                 told.rate,
-                _runs([number - numbers.first for number in annotated]),
+                frame_spans(np.array(annotated, np.int64) - numbers.first) if annotated else [],
                 numbers.images,
                 numbers.first,
             )
@@ -270,16 +273,6 @@ def _tell_annotated(
     rows.note("annotated-frames", name, message, fix, info=not missing)
     if missing:
         rows.policies["frames_not_annotated"] = rows.policies.get("frames_not_annotated", 0) + missing
-
-
-def _runs(frames: Sequence[int]) -> list[tuple[int, int]]:
-    """Return rising frames as runs: the first, and the one behind the last."""
-    if not frames:
-        return []
-    every = np.array(frames)
-    cuts = np.flatnonzero(np.diff(every) > 1)
-    first, last = every[np.append(0, cuts + 1)], every[np.append(cuts, len(every) - 1)]
-    return list(zip(first.tolist(), (last + 1).tolist(), strict=True))
 
 
 def _video_sequences(
@@ -397,11 +390,6 @@ def _tell(
     if len(mixed) > 1:
         message = f"{mixed[False]} of {mixed.total()} boxes have no track_id: the id of their region is taken"
         rows.count("track-id-missing", where, mixed[False], message, "give them one: such an id is new in each frame")
-    for one in sequences:
-        if never_persist(np.asarray(one.frame, np.int64), one.identity):
-            message = f"each of its {len(set(one.identity) - {None})} ids stands in one frame only: nobody is followed"
-            fix = "Label Studio gives a region a new id in each image: write a track_id into meta, or label the video"
-            rows.note("ids-never-persist", one.name, message, fix)
 
 
 def _labels(path: Path, sequences: Sequence[_Sequence], classes: Mapping[str, str]) -> list[list[str]]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import configparser
-import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import PurePath, PurePosixPath
 from typing import TYPE_CHECKING
 
+from lapsdata.adapters._image_names import IMAGES, number_in, pattern_of
 from lapsdata.errors import LapsError, Problems
 from lapsdata.schema import Size
 from lapsdata.storage.atomic import storage_errors
@@ -17,11 +17,11 @@ from lapsdata.timebase import FrameRate
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["IMAGES", "SEQINFO", "FoundImages", "SequenceInfo", "find_images", "read_seqinfo"]
+__all__ = ["SEQINFO", "FoundImages", "SequenceInfo", "find_images", "read_seqinfo"]
 
-SEQINFO, IMAGES = "seqinfo.ini", "img1"
+SEQINFO = "seqinfo.ini"
 _SECTION = "Sequence"
-_NUMBERED = re.compile(r"(?P<stem>.*?)(?P<number>\d+)(?P<ending>\.(?:jpg|jpeg|png|bmp|tif|tiff|webp))", re.IGNORECASE)
+_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +51,14 @@ class FoundImages:
 
     Parameters
     ----------
-    pattern : str
-        As `img1/{frame:06d}.jpg`.
+    pattern : str or None
+        As `img1/{frame:06d}.jpg`; None where they are not spelled alike.
     first, last : int
         The lowest and the highest number.
     count : int
     """
 
-    pattern: str
+    pattern: str | None
     first: int
     last: int
     count: int
@@ -151,16 +151,14 @@ def find_images(folder: Path, place: str) -> FoundImages | None:
         return None
     with storage_errors(folder / place, "list"):
         names = [one.name for one in (folder / place).iterdir()]
-    every = [found for name in names if not name.startswith(".") and (found := _NUMBERED.fullmatch(name))]
+    shown = [name for name in names if not name.startswith(".") and name.lower().endswith(_ENDINGS)]
+    every = [found for name in shown if (found := number_in(name)) is not None]
     if not every:
         return None
     # What most are called is the pattern; a cover or a mask between them is not one of the frames.
-    usual, _ = Counter((one["stem"], one["ending"]) for one in every).most_common(1)[0]
-    digits = [one["number"] for one in every if (one["stem"], one["ending"]) == usual]
-    widths = {len(number) for number in digits}
-    padded = len(widths) == 1 or any(number.startswith("0") for number in digits if len(number) > 1)
-    form = f"0{min(widths)}d" if padded else "d"
-    stem = usual[0].replace("{", "{{").replace("}", "}}")
-    numbers = [int(number) for number in digits]
-    pattern = f"{place}/{stem}{{frame:{form}}}{usual[1]}"
-    return FoundImages(pattern, min(numbers), max(numbers), len(numbers))
+    kind, _ = Counter((one.before, one.behind, one.ending) for one in every).most_common(1)[0]
+    usual = [one for one in every if (one.before, one.behind, one.ending) == kind]
+    pattern = pattern_of(usual)
+    numbers = [int(one.digits) for one in usual]
+    named = None if pattern is None else f"{place}/{pattern}"
+    return FoundImages(named, min(numbers), max(numbers), len(numbers))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Integers = NDArray[np.int64]
 
-__all__ = ["Frames", "Overlaps", "Pairs", "Side", "sparse_overlaps"]
+__all__ = ["Frames", "Overlaps", "Pairs", "Side", "best_overlaps", "sparse_overlaps"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,3 +119,32 @@ def sparse_overlaps(frames: Frames) -> tuple[Integers, Integers, Floats]:
 
     true, found = frames
     return find_overlaps(frames.starts, true.box, found.box)
+
+
+def best_overlaps(frame: Integers, box: Floats, other: Integers, other_box: Floats) -> Floats:
+    """Return the largest overlap of each box with one of the others in its frame, 0 where there is none.
+
+    Parameters
+    ----------
+    frame : int64 (n,)
+        Rising, as `other` is.
+    box : float64 (n, 4), pixel
+        x, y, w, h.
+    other : int64 (m,)
+    other_box : float64 (m, 4), pixel
+
+    Examples
+    --------
+    >>> square = np.array([[0.0, 0, 2, 2]])
+    >>> best_overlaps(np.array([5]), square, np.array([5, 6]), np.array([[0.0, 0, 2, 1], [0, 0, 2, 2]]))
+    array([0.5])
+    """
+    number = np.unique(np.concatenate([frame, other]))
+    sides = (
+        Side.of(boxes, np.zeros(len(boxes), np.int64), np.searchsorted(number, frames), len(number))
+        for frames, boxes in ((frame, box), (other, other_box))
+    )
+    start, _, iou = sparse_overlaps(Frames(*sides))
+    best = np.zeros(len(box))
+    np.maximum.at(best, np.repeat(np.arange(len(box)), np.diff(start)), iou)
+    return best

@@ -9,22 +9,18 @@ from __future__ import annotations
 
 import re
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+from lapsdata.adapters._image_names import IMAGES, number_in
 
-__all__ = ["MOST_FRAMES", "NumberedName", "Place", "number_in", "pattern_of", "place_of", "told_apart"]
+__all__ = ["MOST_FRAMES", "Place", "place_of"]
 
 MOST_FRAMES = 10_000_000
 """Four days at 30 frames per second: a higher number is a time or a key, and no frame."""
 
 _LOCAL = re.compile(r"/data/local-files/?\?(?:[^#]*&)?d=([^&#]*)")
 _UPLOAD = re.compile(r"/data/upload/(?P<project>\d+)/(?:[0-9a-f]{8}-)?(?P<name>[^/?#]+)", re.ASCII)
-_NUMBER = re.compile(r"\d+(?=\D*$)", re.ASCII)
-# MOTChallenge and its followers keep the images of a sequence in a folder of it.
-_IMAGES = "img1"
 # What parts the name of a sequence from a number.
 _PARTING = "_-. "
 
@@ -50,15 +46,6 @@ class Place(NamedTuple):
     def stem(self) -> str:
         """The name without what kind of file it is."""
         return PurePosixPath(self.name).stem
-
-
-class NumberedName(NamedTuple):
-    """A name that has a number: what stands before and behind it, and how it is spelled."""
-
-    before: str
-    digits: str
-    behind: str
-    suffix: str
 
 
 def place_of(address: str, otherwise: str) -> Place | None:
@@ -89,8 +76,8 @@ def place_of(address: str, otherwise: str) -> Place | None:
         return None
     *folders, name = parts
     inner = ""
-    if folders and folders[-1] == _IMAGES:
-        folders, inner = folders[:-1], f"{_IMAGES}/"
+    if folders and folders[-1] == IMAGES:
+        folders, inner = folders[:-1], f"{IMAGES}/"
     return Place(tuple(folders) or (otherwise,), inner, name)
 
 
@@ -105,62 +92,3 @@ def _path(text: str) -> str:
         return rest
     split = urlsplit(text)
     return f"{split.netloc}{split.path}"
-
-
-def number_in(name: str) -> NumberedName | None:
-    """Return the last number of a name of a file, and what stands around it; None where there is none.
-
-    Examples
-    --------
-    >>> number_in("v1_frame_0012.jpg")
-    NumberedName(before='v1_frame_', digits='0012', behind='', suffix='.jpg')
-    """
-    path = PurePosixPath(name)
-    found = _NUMBER.search(path.stem)
-    if found is None:
-        return None
-    return NumberedName(path.stem[: found.start()], found[0], path.stem[found.end() :], path.suffix)
-
-
-def pattern_of(names: Sequence[NumberedName]) -> str | None:
-    """Return the pattern that all names follow, `{frame:06d}.jpg`; None where they follow none.
-
-    Examples
-    --------
-    >>> pattern_of([NumberedName("f", "09", "", ".jpg"), NumberedName("f", "10", "", ".jpg")])
-    'f{frame:02d}.jpg'
-    """
-    if len({(one.before, one.behind, one.suffix) for one in names}) != 1:
-        return None
-    width = min(len(one.digits) for one in names)
-    padded = any(one.digits.startswith("0") and len(one.digits) > 1 for one in names)
-    # Where nothing is padded 1 stands beside 10, and a set of 100 to 999 may be of either kind.
-    width = width if padded else 1
-    if any(one.digits != f"{int(one.digits):0{width}d}" for one in names):
-        return None
-    before, _, behind, suffix = names[0]
-    spelled = f"{{frame:0{width}d}}" if padded else "{frame:d}"
-    return f"{_plain(before)}{spelled}{_plain(behind + suffix)}"
-
-
-def _plain(text: str) -> str:
-    return text.replace("{", "{{").replace("}", "}}")
-
-
-def told_apart(several: Iterable[tuple[str, ...]]) -> dict[tuple[str, ...], str]:
-    """Return a name for each folder: its own, and where others have the same, those of the folders around it too.
-
-    Examples
-    --------
-    >>> told_apart([("train", "A"), ("val", "A"), ("val", "B")])
-    {('train', 'A'): 'train-A', ('val', 'A'): 'val-A', ('val', 'B'): 'B'}
-    """
-    every = list(dict.fromkeys(several))
-    depth = 1
-    names = {folders: folders[-1] for folders in every}
-    while len(set(names.values())) < len(names) and depth < max(map(len, every)):
-        depth += 1
-        taken = list(names.values())
-        twice = {name for name in taken if taken.count(name) > 1}
-        names = {folders: "-".join(folders[-depth:]) if name in twice else name for folders, name in names.items()}
-    return names
