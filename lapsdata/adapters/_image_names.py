@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
+    "ENDINGS_OF_KEYS",
     "IMAGES",
     "ImageName",
     "NumberedName",
@@ -36,6 +37,9 @@ __all__ = [
 
 IMAGES = "img1"
 """The folder of images in a sequence of MOTChallenge."""
+
+ENDINGS_OF_KEYS = ("", ".txt")
+"""What keys of detection databases end with; any other ending is one of images."""
 
 # Digits alone, behind a word (frame12), or behind a mark: an identity that ends with digits is no number.
 _NUMBERED = re.compile(r"(?P<before>[^\W\d_]+|.*[_\-. ])?(?P<digits>\d{1,12})", re.ASCII | re.DOTALL)

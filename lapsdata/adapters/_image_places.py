@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from lapsdata.schema import BoxSequence
 
-__all__ = ["folder_of_images", "folders_of_sequences", "said_folder"]
+__all__ = ["folder_of_images", "folders_of_sequences", "images_within", "said_folder"]
 
 # Folders above a sequence in which images are looked for, where they do not lie where they are said to.
 _DEPTH = 4
@@ -32,6 +32,32 @@ def said_folder(sequence: BoxSequence) -> str | None:
         return None
     above = sequence.images.rpartition("/")[0].replace("{{", "{").replace("}}", "}")
     return None if above in ("", IMAGES) else above
+
+
+def images_within(sequence: BoxSequence) -> tuple[str | None, str | None]:
+    """Return what the names of its images have above the sequence, and the pattern of names in its folder.
+
+    The first is None where they begin in the folder of the sequence, or are of no folder of its name.
+
+    Examples
+    --------
+    >>> from lapsdata.testing.samples import sample_boxes
+    >>> left = sample_boxes().header.sequences[0]
+    >>> images_within(left.model_copy(update={"images": "train/left/img1/{frame:06d}.jpg"}))
+    ('train', 'img1/{frame:06d}.jpg')
+    >>> images_within(left.model_copy(update={"images": "img1/{frame:06d}.jpg"}))
+    (None, 'img1/{frame:06d}.jpg')
+    """
+    if sequence.images is None:
+        return None, None
+    *folders, name = sequence.images.split("/")
+    plain = [folder.replace("{{", "{").replace("}}", "}") for folder in folders]
+    for end in range(len(plain), 0, -1):
+        for start in range(end):
+            # Of two sequences of one name each is called by its folders too.
+            if ".".join(plain[start:end]) == sequence.name:
+                return "/".join(plain[:start]), "/".join([*folders[end:], name])
+    return None, sequence.images
 
 
 def folder_of_images(sequence: BoxSequence, root: Path, *, single: bool) -> Path | None:

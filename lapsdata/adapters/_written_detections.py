@@ -14,7 +14,7 @@ import numpy as np
 
 from lapsdata.adapters._box_faults import DETECTOR, TRUTH
 from lapsdata.adapters._detection_rows import NO_CLASS
-from lapsdata.adapters._image_names import IMAGES, split_pattern
+from lapsdata.adapters._image_names import ENDINGS_OF_KEYS, IMAGES, split_pattern
 from lapsdata.errors import Problem, Problems, SchemaError, listed
 from lapsdata.formats import WriteReport
 from lapsdata.formats._format import size_on_disk
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = ["exact_edges", "write_detections"]
 
-# Endings of keys; any other is one of images.
-_OF_KEYS = ("", ".txt")
 # Decimals that numbers are tried with, few first: what was read as 0.01 is written so.
 _DECIMALS = (2, 6, 10, 14)
 
@@ -187,7 +185,7 @@ def _plans(
     lengthened = 0
     for sequence in sequences:
         own = None if sequence.images is None else split_pattern(sequence.images)
-        of_keys = own is not None and own.ending in _OF_KEYS and own.folder != ""
+        of_keys = own is not None and own.ending in ENDINGS_OF_KEYS and own.folder != ""
         said = (prefix, digits, suffix) != (None, None, None)
         if sequence.images is not None and ((of_keys and not said) or _alone(sequence)):
             pattern = sequence.images
@@ -242,7 +240,7 @@ def _new_pattern(
     unsaid: dict[str, list[str]],
 ) -> str:
     """Return the keys of a sequence by what was said, and by what it says itself; what nobody said is noted."""
-    of_keys = own is not None and own.ending in _OF_KEYS
+    of_keys = own is not None and own.ending in ENDINGS_OF_KEYS
     if prefix is not None:
         folder = f"{prefix}/{sequence.name}/{IMAGES}/" if several else f"{prefix}/{IMAGES}/"
     else:

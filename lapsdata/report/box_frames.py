@@ -86,10 +86,13 @@ class NumberedFrames:
         return text if self.names is None else f"{text}, as {listed(map(self.names.name_of, every), _SHOWN)}"
 
 
-def open_frames(on: Path, layers: Sequence[BoxLayer], rate: FrameRate | str | float | None) -> NumberedFrames:
+def open_frames(
+    on: Path, layers: Sequence[BoxLayer], rate: FrameRate | str | float | None, *, timed: bool = True
+) -> NumberedFrames:
     """Open a video or a folder of images, all of whose frames are drawn.
 
-    A folder that holds no images is the one that the layers' pattern of names begins at.
+    A folder that holds no images is the one that the layers' pattern of names begins at. A folder has no times of its
+    own: where none are asked for (not `timed`), no rate is needed.
 
     Raises
     ------
@@ -106,7 +109,10 @@ def open_frames(on: Path, layers: Sequence[BoxLayer], rate: FrameRate | str | fl
         reader, names = open_video(place, pixels="rgb_quick"), None
     else:
         names = image_numbers(place)
-        reader = open_video(place, rate=_rate(place, layers) if rate is None else rate, pixels="rgb_quick")
+        if rate is None:
+            # Of pictures side by side nobody sees a time: any rate does.
+            rate = _rate(place, layers) if timed else 1
+        reader = open_video(place, rate=rate, pixels="rgb_quick")
     return NumberedFrames(reader, names, np.arange(len(reader)))
 
 

@@ -144,7 +144,7 @@ def overlay_boxes(
     """
     on = Path(on)
     _check(layers, on, out, sheet, missing, overwrite)
-    source = open_frames(on, layers, rate)
+    source = open_frames(on, layers, rate, timed=out is not None)
     with source.reader:
         source = source.within(frames)
         by_number = source.names is not None

@@ -188,7 +188,7 @@ def _expect_answers(path: Path, choice: Choice, tasks: int, rows: BoxRows) -> No
         message = message.replace("annotations", "predictions", 1)
         fix = "leave --annotations out"
     elif choice.predicted:
-        fix = f"{choice.predicted} tasks have predictions: --annotations predictions takes them"
+        fix = f"{choice.predicted} tasks have predictions: lapsdata convert --annotations predictions takes them"
     elif choice.cancelled:
         message = f"{message}: {choice.cancelled} were skipped"
     rows.problems.add("no-annotations", str(path), message, fix)

@@ -11,6 +11,8 @@ from urllib.parse import quote
 
 import numpy as np
 
+from lapsdata.adapters._image_names import ENDINGS_OF_KEYS, split_pattern
+from lapsdata.adapters._image_places import images_within
 from lapsdata.adapters.label_studio.regions import FARTHEST, LARGEST
 from lapsdata.errors import Problems, SchemaError, listed
 from lapsdata.formats import WriteReport
@@ -143,6 +145,9 @@ class _Tasks:
         pattern = self._pattern(sequence)
         if pattern is None:
             return
+        # Names that begin above the sequence have its folder in them.
+        above, _ = images_within(sequence)
+        folder = sequence.name if above is None else None
         frames = self._boxes.frame[rows]
         looked = np.zeros(sequence.length, bool)
         for span in sequence.annotated:
@@ -159,7 +164,7 @@ class _Tasks:
             results: dict[str, Result] = {name: [] for name in self._sources} if looked[frame] else {}
             for number in range(low, high):
                 results[source[number]].append(items[number])
-            yield self._task("image", sequence.name, pattern.format(frame=frame + sequence.first_number), results)
+            yield self._task("image", folder, pattern.format(frame=frame + sequence.first_number), results)
 
     def _pattern(self, sequence: BoxSequence) -> str | None:
         """Return the pattern of its images; None where it is none, which is noted."""
@@ -169,6 +174,10 @@ class _Tasks:
             pattern = _ASSUMED
             self._notes.add("images-assumed", name, f"what its images are called is not known: {_ASSUMED}",
                             severity="warning")  # fmt: skip
+        elif (parts := split_pattern(pattern)) is not None and parts.ending in ENDINGS_OF_KEYS:
+            pattern = f"{pattern.removesuffix(parts.ending)}.jpg" if parts.ending else f"{pattern}.jpg"
+            message = "keys of a database do not say what kind of file its images are: .jpg is taken"
+            self._notes.add("images-assumed", name, message, severity="warning")
         try:
             spelled = [pattern.format(frame=number) for number in (1, 2)]
         except (ValueError, LookupError, AttributeError, TypeError):
@@ -177,7 +186,8 @@ class _Tasks:
             message = f"expected a pattern of its images, as {_ASSUMED}, got {pattern!r}"
             self._found.add("wrong-pattern", name, message, "mend it in the header")
             return None
-        if (folder := str(PurePosixPath(pattern).parent)) not in _FOLDERS:
+        within = images_within(sequence)[1] or pattern
+        if (folder := str(PurePosixPath(within).parent)) not in _FOLDERS:
             message = f"its images stand in {folder!r}: read again, the sequence is called so"
             self._notes.add("sequence-renamed", name, message, "img1 is the folder that is known", "warning")
         if sequence.first_number > 1:

@@ -28,6 +28,8 @@ _TRUTH, _DETECTIONS = "gt", "det"
 _SOURCES = {_TRUTH: TRUTH, _DETECTIONS: DETECTOR}
 # Splits, and `trackers` beside sequences, lie one level above them.
 _DEEPEST = 2
+# Databases of detections lie beside sequences, and are read by themselves.
+_OTHERS = ".json"
 # A data set shows what it is in its first folders.
 _LOOKED_INTO = 20
 
@@ -235,7 +237,8 @@ def _left(path: Path, places: list[MotPlace], bare: list[Path]) -> Iterator[Prob
     for folder in folders:
         # Of a sequence or a tracker only what looks like rows; of the folder around them, every file.
         files = folder.glob("*.txt") if folder != path or read & set(folder.iterdir()) else folder.iterdir()
-        beside = sorted(one for one in files if one.is_file() and one not in read and one.name not in (LABELS, SEQINFO))
+        named = [one for one in files if one.name not in (LABELS, SEQINFO) and one.suffix.lower() != _OTHERS]
+        beside = sorted(one for one in named if one.is_file() and one not in read)
         if beside:
             message = f"not read: {listed([one.name for one in beside])}"
             fix = "name such a file itself to read it"

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from lapsdata.adapters._box_faults import DETECTOR, TRUTH
+from lapsdata.adapters._image_names import ENDINGS_OF_KEYS, split_pattern
+from lapsdata.adapters._image_places import images_within
 from lapsdata.adapters.motchallenge.classes import LABELS, MOT_CLASSES
 from lapsdata.adapters.motchallenge.places import DATA, SEQMAPS
 from lapsdata.adapters.motchallenge.seqinfo import SEQINFO
@@ -165,9 +167,11 @@ def _write_sequence(
 
 def _seqinfo(sequence: BoxSequence) -> str:
     said: dict[str, object] = {"name": sequence.name, "seqLength": sequence.length}
-    if sequence.images is not None and "/" in sequence.images and "." in sequence.images:
-        place, _, name = sequence.images.rpartition("/")
-        said |= {"imDir": place, "imExt": f".{name.rpartition('.')[2]}"}
+    _, within = images_within(sequence)
+    parts = None if within is None else split_pattern(within)
+    # Keys of databases end with nothing, or .txt: they are no files.
+    if parts is not None and parts.folder and parts.ending not in ENDINGS_OF_KEYS:
+        said |= {"imDir": parts.folder.rstrip("/"), "imExt": f".{parts.ending.rpartition('.')[2]}"}
     if sequence.rate is not None:
         said["frameRate"] = _rate_text(sequence.rate)
     if sequence.size is not None:
