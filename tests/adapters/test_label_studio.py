@@ -194,7 +194,9 @@ def test_of_several_models_one_is_named(tmp_path: Path) -> None:
 def test_a_model_without_a_name_is_called_predictions(tmp_path: Path) -> None:
     path = saved(tmp_path, [task(1, predictions=[predicted(None, "track_1")])])
     assert read(path, annotations="predictions").container.source == ("predictions",)
-    with pytest.raises(SchemaError, match="1 tasks have predictions: lapsdata convert --annotations predictions takes them"):
+    with pytest.raises(
+        SchemaError, match="1 tasks have predictions: lapsdata convert --annotations predictions takes them"
+    ):
         read(path)
 
 

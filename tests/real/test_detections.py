@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -94,7 +95,8 @@ def test_one_detector_beside_another_is_no_copy(folder: Path, tmp_path: Path, on
     """Both saw a game of beach volleyball, of another size and length: one is no detection for the other."""
     said: dict[str, Any] = {"to": "detection-db", "prefix": "v/game1", "digits": 6, "suffix": "none"}
     convert(folder / "Beispielvideo_Beach_YOLOX.json", tmp_path / "yolox.json", **said)
-    truth = opened(folder / "det_db_volleyball_train_dfine.json").container
+    found = opened(folder / "det_db_volleyball_train_dfine.json").container
+    truth = replace(found, source=("truth",) * len(found))
     problems = list(beside_truth(opened(tmp_path / "yolox.json").container, truth))
     assert {problem.code for problem in problems} >= {"frames-not-covered", "compared"}
     assert problems[0].message.startswith("covers 286 of 956 frames of the truth: none of 287-956")
