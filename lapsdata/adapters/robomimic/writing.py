@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from lapsdata.adapters.robomimic.reading import rate_of
 from lapsdata.errors import Problem, SchemaError, listed
 from lapsdata.formats import WriteReport
 from lapsdata.formats._format import size_on_disk
+from lapsdata.schema.episodes import IS_NULL
 from lapsdata.storage.atomic import atomic_file
 from lapsdata.storage.episode_rows import EpisodeRows, folder_of_rows
 from lapsdata.timebase import FrameRate
@@ -56,7 +58,8 @@ def write(path: Path, episodes: Episodes, *, root: Path) -> WriteReport:
     episodes : Episodes
         `demo_<number>` has the number of its episode. Columns called as in LeRobot or ACT get the names that robomimic
         looks for (`action` is `actions`, `observation.state` is `obs/state`), others keep theirs. A set of LeRobot that
-        was made of demonstrations tells what its columns were called there: those get their names back.
+        was made of demonstrations tells what its columns were called there: those get their names back. Which rows of a
+        nullable column have no value is said by `<name>_is_null` beside it: truth values, by the new name.
     root : Path
         What the episodes were read from: a file, or the folder that its files are relative to.
 
@@ -92,10 +95,14 @@ def write(path: Path, episodes: Episodes, *, root: Path) -> WriteReport:
     every = [*(feature.name for feature in header.features), *(camera.name for camera in cameras)]
     names = _names(str(path), every, _source(header, "names"))
     folder = folder_of_rows(root)
+    masks = {f"{one.name}{IS_NULL}": f"{names[one.name]}{IS_NULL}" for one in header.features if one.nullable}
+    if taken := sorted(set(masks.values()) & set(names.values())):
+        message = f"expected {listed(taken)} to say which rows have no value, got columns of that name"
+        raise SchemaError(Problem("wrong-name", str(path), message, "rename the features"))
     texts = [feature.name for feature in header.features if feature.dtype == "text"]
     numbers = [feature.name for feature in header.features if feature.dtype != "text"]
     tasks = {task.number: task.words for task in header.tasks}
-    several = 0
+    several, absent = 0, Counter[str]()
     attributes, about = _extra(header, "attributes"), _extra(header, "data")
     # LIBERO tells the task of all demonstrations at once.
     of_all = "problem_info" in about
@@ -117,15 +124,27 @@ def write(path: Path, episodes: Episodes, *, root: Path) -> WriteReport:
             _put(demo, {**told, **attributes.get(called, {}), "num_samples": count})
             for name, array in rows.read(place, numbers).items():
                 demo[names[name]] = array
+            for name, null in rows.read(place, list(masks)).items():
+                demo[masks[name]] = null
+                absent[masks[name]] += int(null.sum())
             for name in texts:
-                values = np.array(rows.values(place, name), object)
+                values = np.array(["" if one is None else one for one in rows.values(place, name)], object)
                 demo.create_dataset(names[name], (count,), h5py.string_dtype(), values)
             for camera in cameras:
                 _copy_frames(demo, names[camera.name], frames.of(place, camera), count)
         for name, listing in _masks(episodes).items():
             file[f"mask/{name}"] = np.array([one.encode() for one in listing], "S")
-    notes = _notes(path, header, names, several)
-    return WriteReport(path, "robomimic", size_on_disk(path), notes=tuple(notes))
+    notes = (*_nulls(path, absent), *_notes(path, header, names, several))
+    return WriteReport(path, "robomimic", size_on_disk(path), notes=notes)
+
+
+def _nulls(path: Path, absent: Mapping[str, int]) -> Iterable[Problem]:
+    """Tell which datasets say where another has no value: robomimic does not look there."""
+    if absent:
+        counted = ", ".join(f"{count} of {name.removesuffix(IS_NULL)}" for name, count in absent.items())
+        message = f"rows have no value, {counted}: they are zeros or empty, and <name>{IS_NULL} beside says which"
+        fix = "leave them out where robomimic trains, which takes zeros for values"
+        yield Problem("nulls-as-zeros", str(path), message, fix, "warning" if sum(absent.values()) else "info")
 
 
 def _names(where: str, every: Sequence[str], before: Mapping[str, Any]) -> dict[str, str]:
