@@ -256,7 +256,7 @@ def _to_others(work: ConvertWork, target: Path, before: int, tell: Tell) -> Conv
 
     told = {**given, "root": source.path, "to": options.to, "tell": advance}
     done = writer.write(target, container, **{name: told[name] for name in told.keys() & writer.takes})
-    count, told_all = len(container), (*notes, *done.notes)
+    count, told_all = len(container), (*(note for note in notes if note.code not in done.settled), *done.notes)
     if reader is not None and (options.edit is not None or more):
         count = sum(written) or len(read_adapted(reader[0], target, {}).container)
     tell(count - sum(written))

@@ -363,6 +363,9 @@ def test_unlike_sets_are_refused_with_every_difference(tmp_path: Path) -> None:
         str(two / "meta/modality.json"),
     }
     assert told["fps"] == f"expected 10 as in {one}, got 20"
+    fixes = {problem.where.removeprefix(where): problem.fix for problem in caught.value.problems}
+    assert fixes["robot_type"] == "where it is the same robot, write the same robot_type into meta/info.json of a copy"
+    assert "lapsdata.Mixture" in str(fixes["fps"])
     assert told["features: action"].endswith("got float32 (3,) ['x', 'y', 'z']")
     assert told[f"features: {CAMERA}"].endswith("got none")
     # Alike are sets by their new names: one that has a column of an old name, and one that has it by the new.

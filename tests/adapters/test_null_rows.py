@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lapsdata.adapters import EpisodesEdit, find_adapter, writers
+from lapsdata.adapters.lerobot.editing import edit_sets
 from lapsdata.adapters.lerobot.reading import read_set
 from lapsdata.adapters.robomimic import read
 from lapsdata.errors import SchemaError
@@ -213,3 +214,34 @@ def test_columns_that_do_not_say_so_may_lack_nothing(tmp_path: Path) -> None:
     with pytest.raises(SchemaError, match=r"label: expected a list in every row, got none in 2; .*nullable"):
         convert(root, tmp_path / "demo.hdf5", to="robomimic")
     assert not (tmp_path / "demo.hdf5").exists()
+
+
+@pytest.mark.parametrize("versions", [("v2.1", "v2.1"), ("v2.1", "v3.0")])
+def test_a_merged_column_may_lack_values_where_that_of_any_source_may(
+    versions: tuple[str, str], tmp_path: Path
+) -> None:
+    every = [[1.0] * rows for rows in LENGTHS]
+    one = with_nulls(tmp_path / "one", {"x": ("float32", [1], pa.float32(), every)}, declared=False)
+    two = with_nulls(tmp_path / "two", {"x": ("float32", [1], pa.float32(), LATENT)})
+    if versions[1] == "v3.0":
+        convert(two, tmp_path / "third", to="lerobot-3.0")
+        two = tmp_path / "third"
+    for number, sources in enumerate(((one, two), (two, one))):
+        target = tmp_path / f"both_{number}"
+        told = edit_sets(sources, target, "lerobot-2.1", EpisodesEdit())
+        assert ("nullable-now" in {note.code for note in told.notes}) == (number == 0)
+        assert info_of(target)["features"]["x"]["info"] == {"nullable": True}
+        assert values_of(target, "x") == (every + LATENT if number == 0 else LATENT + every)
+        count = [line["stats"]["x"]["count"] for line in lines(target / "meta/episodes_stats.jsonl")]
+        assert count == ([[4], [6], [3], [2], [4], [3]] if number == 0 else [[2], [4], [3], [4], [6], [3]])
+
+
+def test_a_merge_that_fails_names_the_rows_of_its_source(tmp_path: Path) -> None:
+    one = with_nulls(tmp_path / "one", {"label": COLUMNS["label"]})
+    two = with_nulls(tmp_path / "two", {"label": COLUMNS["label"]}, declared=False)
+    for sources in ([two], [two, two]):
+        with pytest.raises(SchemaError, match=r"got none in 2; .*\"info\": {\"nullable\": true}") as caught:
+            edit_sets(sources, tmp_path / "both", "lerobot-3.0", EpisodesEdit())
+        assert caught.value.problems[0].where == f"{two}/data/chunk-000/episode_000000.parquet: label"
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "two"]
+    edit_sets([two, one], tmp_path / "both", "lerobot-3.0", EpisodesEdit(drop=("label",)))

@@ -183,7 +183,11 @@ def test_actions_become_steps_and_places_again(inside: Inside, tmp_path: Path) -
     opened = front_door.open_steps(tmp_path / "new", fields=["action"])
     assert opened.gather([5])["action"].tolist() == [[0.5, 0.5, 2.5]]
     assert "actions-are-steps" in inside("inspect", "new").stderr
-    assert inside("convert", "new", "back", "--actions", "action=absolute").returncode == 0
+    back = inside("convert", "new", "back", "--actions", "action=absolute")
+    assert back.returncode == 0
+    # What the source said of its actions is over, and is not told as if it were not.
+    assert "action[0:2] is absolute again" in back.stderr
+    assert "actions-are-steps" not in back.stderr
     assert front_door.open_steps(tmp_path / "back", fields=["action"]).gather([5])["action"].tolist() == [
         [1.5, 1.5, 2.5]
     ]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from lapsdata.adapters.lerobot.reading import LeRobotSet
 
-__all__ = ["expect_cameras", "expect_rows"]
+__all__ = ["expect_cameras", "expect_numbers", "expect_rows"]
 
 _CODE = "times-not-rising"
 
@@ -77,6 +77,23 @@ def expect_rows(found: LeRobotSet, dropped: Collection[str] = ()) -> list[Proble
         message = f"{_told(alone)}: they are carried over as they are"
         return [Problem(_CODE, where, message, "write the times again", "warning")]
     return []
+
+
+def expect_numbers(found: LeRobotSet, dropped: Collection[str] = ()) -> None:
+    """Read every row, but for the columns that are `dropped`.
+
+    Raises
+    ------
+    SchemaError
+        Columns that are not what `info.json` says: those of the first episode that has such.
+    CorruptDataError, UnknownFormatError, StorageError
+        Files of rows that cannot be read.
+    """
+    features = found.episodes.header.features
+    columns = [one.name for one in features if one.dtype != "text" and one.name not in dropped]
+    with EpisodeRows(found.root, found.episodes, cache_bytes=0) as rows:
+        for place in range(len(found.episodes)):
+            rows.read(place, columns)
 
 
 def _refuse(lost: Mapping[int, LapsError]) -> None:
