@@ -291,10 +291,13 @@ def test_frames_of_one_episode_among_others(tmp_path: Path) -> None:
     clip = tmp_path / "clip.mp4"
     write_video(clip, [drawn_frame(0, 0)] * 20, np.arange(20) / 10)
     facts = probe(clip)
-    assert frames_of(facts, 0.5, 0.9, 0.1, alone=False) == (5, 10)
-    assert frames_of(facts, 0.0, 0.9, 0.1, alone=True) == (0, 20)
-    assert frames_of(facts, 0.5, 0.9, 0.1, alone=True) == (5, 10)
-    assert frames_of(facts, 1.5, 0.9, 0.1, alone=False) == (15, 5)
+    assert frames_of(facts, 0.5, 0.9, 0.1, following_s=np.inf, alone=False) == (5, 10)
+    assert frames_of(facts, 0.0, 0.9, 0.1, following_s=np.inf, alone=True) == (0, 20)
+    assert frames_of(facts, 0.5, 0.9, 0.1, following_s=np.inf, alone=True) == (5, 10)
+    assert frames_of(facts, 1.5, 0.9, 0.1, following_s=np.inf, alone=False) == (15, 5)
+    # What the next episode begins with is not its own.
+    assert frames_of(facts, 0.5, 0.9, 0.1, following_s=0.8, alone=False) == (5, 3)
+    assert frames_of(facts, 0.5, 0.9, 0.1, following_s=0.5, alone=False) == (5, 0)
 
 
 def test_decoding_finds_a_damaged_picture(tmp_path: Path) -> None:

@@ -269,7 +269,16 @@ def _of_videos(counts: VideoCounts) -> Problems:
         found.add("videos-encoded", where, message + spans_told(counts.encoded), "keep the source", "warning")
     if counts.unlike_rows:
         message = f"{len(counts.unlike_rows)} episodes have another number of frames than of rows: "
-        found.add("frames-unlike-rows", where, message + spans_told(counts.unlike_rows), None, "warning")
+        fix = "a row without a frame has no picture, a frame without a row is shown by none: see lapsdata check"
+        found.add("frames-unlike-rows", where, message + spans_told(counts.unlike_rows), fix, "warning")
+    if early := counts.early - counts.unlike_rows:
+        message = f"those of {len(early)} episodes end before their rows do: "
+        fix = "rows behind the end have no frame; write the times of the frames, or record the videos again"
+        found.add("videos-end-early", where, message + spans_told(early), fix, "warning")
+    if counts.unread:
+        message = f"those of {len(counts.unread)} episodes cannot be opened, and were copied as they are: "
+        fix = "bring them whole; lapsdata check names what is wrong with each"
+        found.add("videos-unread", where, message + spans_told(counts.unread), fix, "warning")
     if counts.shifted:
         message = f"{len(counts.shifted)} episodes begin between two frames; their first frame is at 0 s now: "
         found.add("frames-shifted", where, message + spans_told(counts.shifted), None, "warning")

@@ -52,6 +52,10 @@ _OWN = ("codebase_version", "features", "fps", "robot_type", "splits", "data_pat
 _OWN_STARTS = ("total_", "data_files_size", "video_files_size")
 
 
+# Notes of the new set that name episodes.
+_BY_NUMBER = ("videos-encoded", "frames-unlike-rows", "videos-end-early", "frames-shifted")
+
+
 class _Part(NamedTuple):
     """One source: as it is, what it says, and which of its episodes are kept."""
 
@@ -165,7 +169,7 @@ def edit_sets(
     for told in done.notes:
         if told.code != "quantiles-left-behind" or any(part.found.version != "v2.1" for part in parts):
             note = _at_source(told, links)
-            numbered = note.code in ("videos-encoded", "frames-unlike-rows", "frames-shifted")
+            numbered = note.code in _BY_NUMBER
             notes.extend([replace(note, message=f"{note.message} (by their new numbers)") if numbered else note])
     for part in parts:
         notes.extend(left_behind(part.found, chosen, modality=True, kept=part.kept))

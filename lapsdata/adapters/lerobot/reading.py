@@ -18,6 +18,7 @@ from lapsdata.adapters.lerobot._faults import (
     unreadable_rows,
     with_columns,
 )
+from lapsdata.adapters.lerobot._video_spans import unlike_spans
 from lapsdata.adapters.lerobot.info import INFO, read_info
 from lapsdata.adapters.lerobot.layout import Layout, Places, columns_beside, numbers_of
 from lapsdata.adapters.lerobot.modality import read_modality
@@ -146,6 +147,7 @@ def read_set(root: Path, *, strict: bool = False) -> LeRobotSet:
     layout: Layout = importlib.import_module(f"lapsdata.adapters.lerobot.layout_{version.replace('.', '_')}")
     places = layout.places(root, info, table)
     notes.extend(doubtful_starts(root, numbers_of(table, "episode_index", _EPISODES), places))
+    notes.extend(unlike_spans(root, info, table))
     notes.extend(_damage(root, places) if info.packed else ())
     there, lost = missing_files(root, numbers_of(table, "episode_index", _EPISODES), places)
     notes.extend(lost)
