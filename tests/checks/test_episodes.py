@@ -132,6 +132,13 @@ def test_notes_of_the_reader_are_problems_of_the_set(tmp_path: Path) -> None:
         ("timestamp", lambda values: values * 2, "uneven-times", "warning", "expected rows 0.1 s apart, as 10 per"),
         ("timestamp", with_value(5, 0.6), "uneven-times", "warning", "got 0.1 to 0.2 s"),
         ("task_index", with_value(0, 9), "unknown-task", "warning", "expected numbers of the 2 tasks, got 9"),
+        (
+            "task_index",
+            with_value(0, 0),
+            "task-unlike-rows",
+            "warning",
+            "expected rows of 'place the cup', as the list",
+        ),
         ("next.reward", with_value(1, np.nan), "not-finite", "warning", "got others in 1 of 6 rows"),
     ],
 )
