@@ -24,6 +24,7 @@ from lapsdata.adapters.lerobot.archives import check_archives
 from lapsdata.adapters.lerobot.modality import MODALITY
 from lapsdata.adapters.lerobot.reading import read_set
 from lapsdata.errors import CorruptDataError, Problem, Problems, SchemaError, spans_told
+from lapsdata.execution.engine import unheard
 from lapsdata.formats import WriteReport
 from lapsdata.storage.atomic import atomic_folder
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     from lapsdata.adapters.lerobot.info import Version
     from lapsdata.adapters.lerobot.reading import LeRobotSet
+    from lapsdata.execution.engine import Tell
 
 __all__ = [
     "TARGETS",
@@ -69,6 +71,7 @@ def convert_set(
     video_mb: float = VIDEO_MB,
     samples_per_shard: int | None = None,
     overwrite: bool = False,
+    tell: Tell = unheard,
 ) -> WriteReport:
     """Write a data set of LeRobot in another version, whole or not at all.
 
@@ -85,6 +88,8 @@ def convert_set(
         For shards: episodes in every archive but the last; archives of up to 256 MiB by default.
     overwrite : bool
         Whether a folder that is there may be replaced.
+    tell : callable
+        Is told of the episodes when all are written, before the folder has its name.
 
     Returns
     -------
@@ -121,7 +126,7 @@ def convert_set(
     told = expect_rows(found)
     done = write_set(
         found, target, to,
-        data_mb=data_mb, video_mb=video_mb, samples_per_shard=samples_per_shard, overwrite=overwrite,
+        data_mb=data_mb, video_mb=video_mb, samples_per_shard=samples_per_shard, overwrite=overwrite, tell=tell,
     )  # fmt: skip
     return replace(done, notes=(*done.notes, *told))
 
@@ -137,6 +142,7 @@ def write_set(
     overwrite: bool = False,
     modality: bool = False,
     frames: SetStats | None = None,
+    tell: Tell = unheard,
 ) -> WriteReport:
     """Write the episodes of a set that was read, of which some may have been left out; else as `convert_set`.
 
@@ -178,6 +184,7 @@ def write_set(
         notes.extend(_of_videos(counts))
         # While the source is there: a finished recording takes its place.
         notes.extend(_lost(found, to, version, carried, modality=modality))
+        tell(len(found.episodes))
     return WriteReport(target, "lerobot", nbytes, notes=tuple(notes))
 
 

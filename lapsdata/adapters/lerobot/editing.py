@@ -29,6 +29,7 @@ from lapsdata.adapters.lerobot.modality import MODALITY
 from lapsdata.adapters.lerobot.parts import ARE_STEPS
 from lapsdata.adapters.lerobot.reading import read_set
 from lapsdata.errors import LapsError, Problem, Problems, SchemaError, spans_told
+from lapsdata.execution.engine import unheard
 from lapsdata.storage.atomic import TEMPORARY, refuse_existing, storage_errors
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from lapsdata.adapters.lerobot._out_meta import Told
     from lapsdata.adapters.lerobot.converting import LeRobotTarget
     from lapsdata.adapters.lerobot.reading import LeRobotSet
+    from lapsdata.execution.engine import Tell
     from lapsdata.formats import WriteReport
 
 __all__ = ["edit_sets"]
@@ -79,6 +81,7 @@ def edit_sets(
     video_mb: float = VIDEO_MB,
     samples_per_shard: int | None = None,
     overwrite: bool = False,
+    tell: Tell = unheard,
 ) -> WriteReport:
     """Write some episodes of a set, with some of its columns and cameras, vectors rewritten, or several sets as one.
 
@@ -95,7 +98,7 @@ def edit_sets(
     edit : EpisodesEdit
         Episodes can be chosen of one source alone; columns and cameras are dropped and renamed in each that has them,
         before sources are compared, and actions and rotations are rewritten in each.
-    data_mb, video_mb, samples_per_shard, overwrite
+    data_mb, video_mb, samples_per_shard, overwrite, tell
         As `convert_set`.
 
     Returns
@@ -156,7 +159,7 @@ def edit_sets(
             done = write_set(
                 new, target, chosen,
                 data_mb=data_mb, video_mb=video_mb, samples_per_shard=samples_per_shard, overwrite=overwrite,
-                modality=carried,
+                modality=carried, tell=tell,
             )  # fmt: skip
         except LapsError as error:
             for part in parts:

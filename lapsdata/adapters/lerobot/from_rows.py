@@ -123,6 +123,8 @@ def write_rows(
             tell(1)
         files.write_tables(told.splits)
         made = finish_set(stage, to, source.frame_stats(), samples_per_shard=samples_per_shard)
+        # The last moment at which a run can be stopped and leave nothing.
+        tell(0)
         with storage_errors(path, "write"):
             commit_folder(stage, path, overwrite=False)
     notes = rows_notes(str(root), episodes, plan.kept, plan.names, [one.name for one in plan.cameras])

@@ -14,6 +14,7 @@ from lapsdata.adapters._hdf5_episodes import episode_names
 from lapsdata.adapters._row_frames import RowFrames
 from lapsdata.adapters.robomimic.reading import rate_of
 from lapsdata.errors import Problem, SchemaError, listed
+from lapsdata.execution.engine import unheard
 from lapsdata.formats import WriteReport
 from lapsdata.formats._format import size_on_disk
 from lapsdata.schema.episodes import IS_NULL
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lapsdata.containers import Episodes
+    from lapsdata.execution.engine import Tell
     from lapsdata.schema import EpisodesHeader
 
 __all__ = ["write"]
@@ -48,7 +50,7 @@ _IN_ROWS = ("pixels", "encoded")
 _BLOCK = 64
 
 
-def write(path: Path, episodes: Episodes, *, root: Path) -> WriteReport:
+def write(path: Path, episodes: Episodes, *, root: Path, tell: Tell = unheard) -> WriteReport:
     """Write episodes as demonstrations into one file.
 
     Parameters
@@ -62,6 +64,8 @@ def write(path: Path, episodes: Episodes, *, root: Path) -> WriteReport:
         nullable column have no value is said by `<name>_is_null` beside it: truth values, by the new name.
     root : Path
         What the episodes were read from: a file, or the folder that its files are relative to.
+    tell : callable
+        Is told of each episode that is written.
 
     Returns
     -------
@@ -132,6 +136,7 @@ def write(path: Path, episodes: Episodes, *, root: Path) -> WriteReport:
                 demo.create_dataset(names[name], (count,), h5py.string_dtype(), values)
             for camera in cameras:
                 _copy_frames(demo, names[camera.name], frames.of(place, camera), count)
+            tell(1)
         for name, listing in _masks(episodes).items():
             file[f"mask/{name}"] = np.array([one.encode() for one in listing], "S")
     notes = (*_nulls(path, absent), *_notes(path, header, names, several))
