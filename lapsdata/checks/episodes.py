@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lapsdata.adapters import find_adapter, read_adapted
+from lapsdata.adapters.lerobot._unlisted import unlisted_files
 from lapsdata.adapters.lerobot.archives import check_archives
 from lapsdata.adapters.lerobot.info import SHARDS
 from lapsdata.checks.episode_frames import check_frames
@@ -86,6 +87,8 @@ def check_episodes(
     if (root / SHARDS).is_file():
         good, told = check_archives(root)
         note += f", {good} archives as they were written"
+    elif episodes.header.store == "parquet":
+        told = list(unlisted_files(root, episodes))
     if episodes.video_files:
         opened, more = check_videos(root, episodes, rows, faults)
         told += more

@@ -272,7 +272,7 @@ def test_what_is_dropped_or_renamed_is_so_everywhere(tmp_path: Path) -> None:
     assert after["state"] == parts["state"]
     assert after["annotation"] == {}
     assert told["parts-dropped"][1].startswith("annotation.reward went with")
-    assert told["dropped"][1] == "next.reward are left out"
+    assert told["dropped"][1] == "left out: next.reward"
     assert told["renamed"][1] == f"action is act now, {CAMERA} is top now"
     line = json.loads((tmp_path / "b/meta/episodes_stats.jsonl").read_text().splitlines()[0])
     assert {"act", "observation.state"} <= line["stats"].keys()
@@ -324,7 +324,7 @@ def test_what_else_is_said_of_episodes_and_of_the_set_goes_along(tmp_path: Path)
     assert json.loads((tmp_path / "c/meta/info.json").read_text())["operator"] == "x"
     assert told["unlike-info"][0] == str(two / "meta/info.json")
     assert "something else of operator than" in told["unlike-info"][1]
-    assert told["left-behind"] == (str(two), "1 things have no place in lerobot-2.1: README.md")
+    assert told["left-behind"] == (str(two), "1 thing has no place in lerobot-2.1: README.md")
 
 
 def test_splits_lie_where_their_episodes_are_now(tmp_path: Path) -> None:

@@ -298,7 +298,7 @@ def test_an_edit_goes_by_the_names_and_numbers_of_the_source(tmp_path: Path) -> 
         "action", "next.done", "observation.state", "timestamp", "frame_index", "episode_index", "index", "task_index",
     }  # fmt: skip
     assert notes["episodes-kept"].message.startswith("2 of 3 episodes are kept, 2, 10: they are numbered from 0 now")
-    assert notes["dropped"].message == "obs/top_image, rewards are left out"
+    assert notes["dropped"].message == "left out: obs/top_image, rewards"
     assert [one["source_episode"] for one in listed(tmp_path / "set")] == ["demo_2", "demo_10"]
     assert {"no-state", "frames-encoded"}.isdisjoint(notes)
 

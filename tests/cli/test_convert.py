@@ -250,7 +250,7 @@ def test_demonstrations_become_a_set_of_lerobot_and_say_what_changed(inside: Ins
     assert "episodes  2" in done.stdout
     told = done.stderr
     assert "called as in LeRobot: actions is action, obs/joint_pos is observation.state, rewards is next.reward" in told
-    assert "dones are left out [dropped]" in told
+    assert "left out: dones [dropped]" in told
     assert "2 of 3 episodes are kept, 1-2: they are numbered from 0 now" in told
     assert "frames of 'obs/top_image' became videos (h264), which are not the same to the pixel" in told
     found = read_set(tmp_path / "picks", strict=True)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lapsdata.adapters.lerobot.layout import unfit_name
-from lapsdata.errors import LapsError, Problem, Problems, SchemaError, spans_told
+from lapsdata.errors import LapsError, Problem, Problems, SchemaError, episodes_told, spans_told
 from lapsdata.storage.episode_rows import EpisodeRows
 from lapsdata.timebase import not_rising
 
@@ -99,7 +99,7 @@ def expect_numbers(found: LeRobotSet, dropped: Collection[str] = ()) -> None:
 def _refuse(lost: Mapping[int, LapsError]) -> None:
     first = next(iter(lost.values()))
     problem = first.problems[0]
-    message = f"{problem.message}: rows of episodes {spans_told(lost)} cannot be read"
+    message = f"{problem.message}: rows of {episodes_told(lost)} cannot be read"
     fix = f"{problem.fix or 'mend the file'}, or leave these episodes out (--without-episodes)"
     raise type(first)(replace(problem, message=message, fix=fix))
 

@@ -55,7 +55,7 @@ def rows_notes(
         yield Problem("renamed", where, f"called as in LeRobot: {', '.join(renamed)}", None, "info")
     every = {*(one.name for one in header.features), *(one.name for one in header.cameras)}
     if dropped := sorted(every - names.keys()):
-        yield Problem("dropped", where, f"{', '.join(dropped)} are left out", None, "info")
+        yield Problem("dropped", where, f"left out: {', '.join(dropped)}", None, "info")
     yield from _of_numbers(where, number, kept)
     if _STATE not in names.values():
         message = f"no column is called {_STATE}, which policies of LeRobot and GR00T look for"

@@ -8,7 +8,7 @@ import numpy as np
 
 from lapsdata.adapters.lerobot.layout import numbers_of
 from lapsdata.adapters.lerobot.tables import find_table
-from lapsdata.errors import Problem, SchemaError, listed, spans_told
+from lapsdata.errors import Problem, SchemaError, episodes_told, listed, spans_told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,7 +84,7 @@ def _unlisted(
 ) -> Iterator[Problem]:
     """Yield which words the list of episodes alone has, and what is taken."""
     owner = np.searchsorted(stop, np.flatnonzero(np.isin(number, list(more))), "right")
-    episodes = spans_told(numbers_of(table, "episode_index", str(root))[owner].tolist())
+    episodes = episodes_told(numbers_of(table, "episode_index", str(root))[owner].tolist())
     message = (
         f"the list of episodes says {listed(more.values())} in {episodes}, and the table of tasks does not: episodes "
         f"keep these words, numbered {spans_told(more)} here; rows have those of the table for their numbers"

@@ -20,6 +20,7 @@ from lapsdata.adapters.lerobot._out_rows import episode_tables, rows_beside, wri
 from lapsdata.adapters.lerobot._out_shards import pack
 from lapsdata.adapters.lerobot._out_stats import NO_STATS, QUANTILES, SetStats, set_stats, told_stats
 from lapsdata.adapters.lerobot._out_videos import VideoCounts, copy_whole, cut_videos, join_videos
+from lapsdata.adapters.lerobot._unlisted import unlisted_files
 from lapsdata.adapters.lerobot.archives import check_archives
 from lapsdata.adapters.lerobot.modality import MODALITY
 from lapsdata.adapters.lerobot.reading import read_set
@@ -300,6 +301,8 @@ def left_behind(
     if left := rows_beside(found, kept):
         message = f"{left} rows of its files belong to no episode of its list: they are left out"
         notes.add("rows-left-behind", str(source), message, "keep the source if you need them", "warning")
+    if not found.info.packed:
+        notes.extend(unlisted_files(source, found.episodes))
     beside = [path.name for path in sorted((source / "meta").iterdir()) if not path.name.startswith(_KNOWN_META)]
     places = ("data", "videos", "meta")
     own = (".", "shard-") if found.info.packed else (".",)
@@ -309,7 +312,8 @@ def left_behind(
     if not modality and (source / MODALITY).is_file():
         beside.append(MODALITY)
     if beside:
-        message = f"{len(beside)} things have no place in {to}: {', '.join(beside)}"
+        has = "1 thing has" if len(beside) == 1 else f"{len(beside)} things have"
+        message = f"{has} no place in {to}: {', '.join(beside)}"
         notes.add("left-behind", str(source), message, "keep the source if you need them", "warning")
     return notes
 

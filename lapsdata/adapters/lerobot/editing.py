@@ -349,7 +349,7 @@ def _tell_changes(parts: Sequence[_Part], names: Names, notes: Problems) -> None
         part.vectors.tell(notes)
         columns = {*part.told.info["features"], *(feature.name for feature in part.found.info.features)}
         if gone := sorted(names.dropped & columns):
-            notes.add("dropped", root, f"{', '.join(gone)} are left out", severity="info")
+            notes.add("dropped", root, f"left out: {', '.join(gone)}", severity="info")
         if renamed := [f"{old} is {new} now" for old, new in names.renamed.items() if old in columns]:
             notes.add("renamed", root, ", ".join(renamed), severity="info")
     if len(parts) > 1:

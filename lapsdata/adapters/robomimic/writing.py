@@ -12,6 +12,7 @@ import numpy as np
 
 from lapsdata.adapters._hdf5_episodes import episode_names
 from lapsdata.adapters._row_frames import RowFrames
+from lapsdata.adapters.robomimic.file import ENDINGS
 from lapsdata.adapters.robomimic.reading import rate_of
 from lapsdata.errors import Problem, SchemaError, listed
 from lapsdata.execution.engine import unheard
@@ -56,7 +57,7 @@ def write(path: Path, episodes: Episodes, *, root: Path, tell: Tell = unheard) -
     Parameters
     ----------
     path : Path
-        A file that is not there yet.
+        A file that is not there yet; its name ends with `.hdf5`, `.h5` or `.hdf`.
     episodes : Episodes
         `demo_<number>` has the number of its episode. Columns called as in LeRobot or ACT get the names that robomimic
         looks for (`action` is `actions`, `observation.state` is `obs/state`), others keep theirs. A set of LeRobot that
@@ -94,6 +95,11 @@ def write(path: Path, episodes: Episodes, *, root: Path, tell: Tell = unheard) -
     """
     import h5py
 
+    if path.suffix not in ENDINGS:
+        message = (
+            f"expected a name that ends with {' or '.join(ENDINGS)}, as demonstrations are found by, got {path.name}"
+        )
+        raise SchemaError(Problem("wrong-name", str(path), message, f"name it {path.name}{ENDINGS[0]}"))
     header = episodes.header
     cameras = [camera for camera in header.cameras if camera.stored in _IN_ROWS]
     every = [*(feature.name for feature in header.features), *(camera.name for camera in cameras)]

@@ -53,7 +53,7 @@ def test_words_that_the_list_of_episodes_alone_has_are_told(version: str, tmp_pa
         "make the two agree",
     )
     assert note.message == (
-        "the list of episodes says 'place the cup' in 1, and the table of tasks does not: episodes keep these words, "
+        "the list of episodes says 'place the cup' in episode 1, and the table of tasks does not: episodes keep these words, "
         "numbered 2 here; rows have those of the table for their numbers"
     )
     # What it says is what is taken.
@@ -85,7 +85,7 @@ def test_a_number_that_was_guessed_wrong_is_seen_in_the_rows(tmp_path: Path) -> 
     assert words_of(root) == {1: "place the cup", 2: "pick the cube"}
     assert checked(root)["unknown-task"].endswith("expected numbers of the 2 tasks, got 0; alike in 2 episodes: 0, 2")
     (note,) = [one for one in read_set(root).notes if one.code == "unlisted-task"]
-    assert "says 'pick the cube' in 0, 2, and" in note.message
+    assert "says 'pick the cube' in episodes 0, 2, and" in note.message
 
 
 def test_words_that_changed_places_are_seen_in_the_rows(tmp_path: Path) -> None:
