@@ -81,7 +81,7 @@ def test_each_version_has_the_rows_of_the_demonstrations(tmp_path: Path, to: str
     path = write_robomimic(tmp_path / "demo.hdf5", numbers=(0, 2, 10), images=True)
     before, done = path.read_bytes(), list[int]()
     report = converted(path, tmp_path / "set", to, task="pick it", tell=done.append)
-    assert (path.read_bytes(), done) == (before, [1, 1, 1])
+    assert (path.read_bytes(), [units for units in done if units]) == (before, [1, 1, 1])
     assert (report.format, report.path) == ("lerobot", tmp_path / "set")
     found = read_set(tmp_path / "set", strict=True)
     assert (found.version, str(found.info.rate)) == ({"gr00t": "v2.0"}.get(to, f"v{to[-3:]}"), "10")

@@ -51,8 +51,8 @@ def test_rows_and_videos_of_no_episode_are_named(version: str, tmp_path: Path) -
     (root / "videos/.cache").mkdir()
     (root / "videos/.cache/part.mp4").write_bytes(b"")
     expected = [
-        (f"{root}/data", "1 files of rows belong to no episode of the list: 'chunk-000/episode_000007.parquet'"),
-        (f"{root}/videos", "1 files of videos belong to no episode of the list: 'loose.mp4'"),
+        (f"{root}/data", "1 file of rows belongs to no episode of the list: 'chunk-000/episode_000007.parquet'"),
+        (f"{root}/videos", "1 file of videos belongs to no episode of the list: 'loose.mp4'"),
     ]
     assert checked(root) == expected
     to: Any = "lerobot-3.0" if version == "v2.1" else "lerobot-2.1"

@@ -139,7 +139,7 @@ def test_a_stop_that_is_granted_at_the_last_unit_leaves_nothing(
 
     monkeypatch.setattr(_convert, "convert_item", granted)
     for to, name in SET.items():
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(KeyboardInterrupt, match="1 of 1 items were not done"):
             convert(root, tmp_path / name, to=to)
         assert [path.name for path in tmp_path.iterdir()] == ["a"]
     assert len(read_set(root).episodes) == 3

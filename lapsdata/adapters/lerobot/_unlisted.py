@@ -39,7 +39,8 @@ def unlisted_files(root: Path, episodes: Episodes) -> Iterator[Problem]:
         for folder in sorted({one.partition("/")[0] for one in known if "/" in one}):
             beside = _beside(root / folder, {str(root / one) for one in known})
             if beside:
-                message = f"{len(beside)} files of {kind} belong to no episode of the list: {listed(beside)}"
+                count = f"1 file of {kind} belongs" if len(beside) == 1 else f"{len(beside)} files of {kind} belong"
+                message = f"{count} to no episode of the list: {listed(beside)}"
                 fix = "list their episodes if they are wanted, or move them away: no reader and no copy has them"
                 yield Problem("unlisted-files", str(root / folder), message, fix, "warning")
 

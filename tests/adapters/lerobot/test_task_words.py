@@ -53,8 +53,8 @@ def test_words_that_the_list_of_episodes_alone_has_are_told(version: str, tmp_pa
         "make the two agree",
     )
     assert note.message == (
-        "the list of episodes says 'place the cup' in episode 1, and the table of tasks does not: episodes keep these words, "
-        "numbered 2 here; rows have those of the table for their numbers"
+        "the list of episodes says 'place the cup' in episode 1, and the table of tasks does not: episodes keep these "
+        "words, numbered 2 here; rows have those of the table for their numbers"
     )
     # What it says is what is taken.
     assert words_of(root) == {0: "pick the cube", 1: "OTHER", 2: "place the cup"}
