@@ -162,8 +162,10 @@ class StreamJoin:
     def __exit__(self, *error: object) -> None:
         self._stack.__exit__(*error)  # type: ignore[arg-type]  # the three that Python gives
 
-    def append(self, path: Path) -> Joined | None:
+    def append(self, path: Path, earliest_s: float = 0.0) -> Joined | None:
         """Put a video behind the last one; return where it lies, or None where it must stand in a file of its own.
+
+        Before `earliest_s` seconds it does not begin: the last frame before it lasts until then.
 
         That is so where its packets cannot follow those before: another codec, size, clock or set of parameters,
         sound beside it, edits, a first frame before 0 s, a last one of unknown length.
@@ -177,7 +179,9 @@ class StreamJoin:
         video = open_container(path)
         try:
             packets = [packet for packet in packets_of(path, video) if packet.size]
-            first = cast("int", packets[0].dts) + self._end
+            # The first one begins at 0 s: nothing is before it.
+            start = max(self._end, round(earliest_s / timeline.time_base)) if self._kind else self._end
+            first = cast("int", packets[0].dts) + start
             sets = bytes(video.stream.codec_context.extradata or b"")
             kind = (facts.codec, facts.coded_size, facts.pixel_format, timeline.time_base, sets)
             alone = len(video.container.streams) > 1 or len(packets) > facts.frames
@@ -186,7 +190,7 @@ class StreamJoin:
             if self._last_dts is not None and first <= self._last_dts:
                 return None
             target, stream = self._opened(cast("PacketSource", source), video)
-            self._kind, start = kind, self._end
+            self._kind = kind
             for packet in packets:
                 self._last_dts = cast("int", packet.dts) + start
                 _put(target, stream, packet, start)

@@ -251,4 +251,4 @@ def test_nothing_is_replaced_and_nothing_is_left_half_done(tmp_path: Path) -> No
 
 def test_the_adapter_offers_it() -> None:
     assert PLUGIN.writer is not None
-    assert (PLUGIN.writer.record, PLUGIN.writer.takes) == ("episodes", {"root"})
+    assert (PLUGIN.writer.record, PLUGIN.writer.takes) == ("episodes", {"root", "tell"})

@@ -12,7 +12,7 @@ from lapsdata.adapters.lerobot._line_kinds import in_words
 from lapsdata.adapters.lerobot.info import DEFAULTS, INFO
 from lapsdata.adapters.lerobot.layout import numbers_of
 from lapsdata.containers.episodes import shared_starts
-from lapsdata.errors import LapsError, Problem, spans_told
+from lapsdata.errors import LapsError, Problem, episodes_told, spans_told
 from lapsdata.schema import Feature
 from lapsdata.storage.atomic import storage_errors
 from lapsdata.storage.parquet_rows import ParquetRows
@@ -233,7 +233,7 @@ def unreadable_rows(refused: Mapping[int, LapsError], numbers: NDArray[np.int64]
         first = files[0][1]
         lost = numbers[np.isin(places.file_index, [index for index, _ in files])].tolist()
         alike = f"; alike in {len(files)} files" if len(files) > 1 else ""
-        message = f"{first.message}{alike}: rows of episodes {spans_told(lost)} cannot be read"
+        message = f"{first.message}{alike}: rows of {episodes_told(lost)} cannot be read"
         found.append(replace(first, message=message, severity="warning"))
     return found
 

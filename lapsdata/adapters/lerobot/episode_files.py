@@ -19,7 +19,7 @@ from lapsdata.video.probe import probe
 from lapsdata.video.writer import write_video
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -50,6 +50,8 @@ class EpisodeFiles:
     codec : {"h264", "av1"}
     gop : int
         Frames from one keyframe of a video to the next.
+    nullable : collection of str
+        Columns of which rows may have no value.
 
     Attributes
     ----------
@@ -83,10 +85,12 @@ class EpisodeFiles:
         about: Mapping[str, Any] | None = None,
         codec: VideoCodec = "h264",
         gop: int = 2,
+        nullable: Collection[str] = (),
     ) -> None:
         self._path, self._rate, self._codec, self._gop = path, rate, codec, gop
         self._names = {name: list(one) for name, one in (names or {}).items()}
         self._about = {"robot_type": None, **(about or {}), "fps": _plain(rate)}
+        self._nullable = frozenset(nullable)
         self.lines: list[dict[str, Any]] = []
         self.tasks: dict[str, int] = {}
         self.features: dict[str, Any] = {}
@@ -98,6 +102,7 @@ class EpisodeFiles:
         task: str,
         videos: Mapping[str, Path | Images] | None = None,
         beside: Mapping[str, Any] | None = None,
+        nulls: Mapping[str, NDArray[np.bool_]] | None = None,
     ) -> int:
         """Write rows and videos of an episode, and return its number; no table names it yet.
 
@@ -107,6 +112,8 @@ class EpisodeFiles:
             As `EpisodeWriter.add_episode`, which says what is raised.
         beside : mapping, optional
             What else the table of episodes says of it: of every episode the same keys.
+        nulls : mapping of bool (R,), optional
+            Which rows of nullable columns have no value; what is given for these is not written.
         """
         number, shown = len(self.lines), dict(videos or {})
         arrays, frame_s = self._arrays(columns, number, self.tasks.get(task, len(self.tasks)))
@@ -114,7 +121,7 @@ class EpisodeFiles:
         facts = {name: self._video(name, one, number, frame_s) for name, one in shown.items()}
         features |= {name: self._camera(told) for name, told in facts.items()}
         self._expect_same(features, number)
-        self._write_rows(arrays, number)
+        self._write_rows(arrays, number, nulls or {})
         self.features = features
         self.tasks.setdefault(task, len(self.tasks))
         self.lines.append({"episode_index": number, "tasks": [task], "length": len(frame_s), **(beside or {})})
@@ -130,7 +137,9 @@ class EpisodeFiles:
         count = len(self.lines)
         rows = sum(one["length"] for one in self.lines)
         totals = {"total_episodes": count, "total_frames": rows, "total_tasks": len(self.tasks)}
-        told = {"splits": dict(splits or {"train": f"0:{count}"}), "features": self.features}
+        may_lack = {"info": {"nullable": True}}
+        features = {name: {**one, **may_lack} if name in self._nullable else one for name, one in self.features.items()}
+        told = {"splits": dict(splits or {"train": f"0:{count}"}), "features": features}
         videos = count * sum(one["dtype"] == "video" for one in self.features.values())
         words = tuple(Task(number=number, words=words) for words, number in self.tasks.items())
         write_info(self._path, Told({**self._about, **totals, **told}, words, self.lines, count - 1, videos), "v2.0")
@@ -228,11 +237,13 @@ class EpisodeFiles:
             shutil.copyfile(given, temporary)
         return facts
 
-    def _write_rows(self, arrays: Mapping[str, NDArray[Any]], number: int) -> None:
+    def _write_rows(
+        self, arrays: Mapping[str, NDArray[Any]], number: int, nulls: Mapping[str, NDArray[np.bool_]]
+    ) -> None:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        table = pa.table({name: _column(one) for name, one in arrays.items()})
+        table = pa.table({name: _column(one, nulls.get(name)) for name, one in arrays.items()})
         with atomic_file(self._place(DATA_V2, number), overwrite=True) as temporary:
             pq.write_table(table, temporary, row_group_size=len(table))
 
@@ -242,12 +253,13 @@ def _plain(rate: FrameRate) -> int | float:
     return rate.numerator if rate.denominator == 1 else rate.numerator / rate.denominator
 
 
-def _column(array: NDArray[Any]) -> Any:  # noqa: ANN401 - pyarrow publishes no types
+def _column(array: NDArray[Any], null: NDArray[np.bool_] | None) -> Any:  # noqa: ANN401 - pyarrow publishes no types
     """Return a column of lists of fixed lengths; a list of one number is that number, as LeRobot stores it."""
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     shape = () if array.shape[1:] == (1,) else array.shape[1:]
     found = pa.array(array.reshape(-1).tolist() if array.dtype.kind in "UTO" else array.reshape(-1))
     for length in reversed(shape):
         found = pa.FixedSizeListArray.from_arrays(found, length)
-    return found
+    return found if null is None else pc.if_else(pa.array(null), pa.scalar(None, found.type), found)
