@@ -12,6 +12,7 @@ import numpy as np
 from lapsdata.errors import Problem, Problems, SchemaError, listed, spans_told, whole_number
 from lapsdata.loading.source import BatchSpec, FieldSpec
 from lapsdata.schema.episodes import IS_NULL
+from lapsdata.schema.episodes import IS_PAD as PAD
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -36,9 +37,6 @@ __all__ = [
 
 ImageType = Literal["uint8", "float32"]
 """Frames as 0 to 255, or as 0.0 to 1.0."""
-
-PAD = "_is_pad"
-"""What follows the name of a feature where it says at which times there was no row."""
 
 # LeRobot's own: what a time may be beside a whole number of rows.
 _TOLERANCE_S = 1e-4

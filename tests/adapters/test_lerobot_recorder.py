@@ -214,11 +214,11 @@ def row_by_row(writer: EpisodeWriter, *rows: tuple[dict[str, Any], dict[str, Any
         ([({"a": 0.0}, {}), ({"b": 0.0}, {})], r"row 1: expected \['a'\] as in the first row, got \['b'\]"),
         (
             [({"a": 0.0}, {CAMERA: np.zeros((4, 4, 3))})],
-            r"row 0: .*: expected \(H, W, 3\) uint8, got \(4, 4, 3\) float64",
+            r"row 0: .*: expected \(H, W, 3\) uint8 RGB, got \(4, 4, 3\) float64",
         ),
         (
             [({"a": 0.0}, {}), ({"a": 1}, {})],
-            r"a: expected one type and shape in all rows, got float64 \(\), int64 \(\)",
+            r"row 1: a: expected float64 \(\) as in the first row, got int64 \(\)",
         ),
     ],
 )
@@ -236,8 +236,8 @@ def test_what_is_asked_of_a_recording(tmp_path: Path) -> None:
         EpisodeWriter(tmp_path / "a", fps=10, to="hdf5")  # type: ignore[arg-type]  # that is the test
     with pytest.raises(SchemaError, match=r"expected meta/recording\.json, .*, got none"):
         EpisodeWriter(tmp_path / "a", resume=True)
-    EpisodeWriter(tmp_path / "a", fps=10)
-    with pytest.raises(StorageError, match="expected a free name, got an existing one"):
+    EpisodeWriter(tmp_path / "a", fps=10).close(finish=False)
+    with pytest.raises(StorageError, match=r"got an existing one; to go on .*resume=True\); else name another folder"):
         EpisodeWriter(tmp_path / "a", fps=10)
     with pytest.raises(SchemaError, match="nothing to go on with"):
         EpisodeWriter(tmp_path / "a", resume=True)
