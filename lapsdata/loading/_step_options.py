@@ -59,7 +59,8 @@ def row_offsets(
     Raises
     ------
     SchemaError
-        Names that are not known, no times, or times between rows: all of them.
+        Names that are not known, no times, times between rows, or columns that are called like what says where none
+        is: all of them.
 
     Examples
     --------
@@ -73,6 +74,10 @@ def row_offsets(
     for name, times in (deltas or {}).items():
         if name not in names:
             found.add("unknown-field", name, f"expected some of {listed(names, 12)}, got {name!r}")
+            continue
+        if f"{name}{PAD}" in names:
+            message = f"expected {name}{PAD} to say at which of these times there is no row, got a column of that name"
+            found.add("name-taken", name, message, "give the column another name, or ask for the row alone")
             continue
         numbers = _seconds(times)
         if not numbers:
