@@ -12,6 +12,7 @@ import numpy as np
 from lapsdata.errors import Problem, Problems, SchemaError, listed, spans_told, whole_number
 from lapsdata.loading.source import BatchSpec, FieldSpec
 from lapsdata.schema.episodes import IS_NULL
+from lapsdata.schema.episodes import IS_PAD as PAD
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -37,9 +38,6 @@ __all__ = [
 ImageType = Literal["uint8", "float32"]
 """Frames as 0 to 255, or as 0.0 to 1.0."""
 
-PAD = "_is_pad"
-"""What follows the name of a feature where it says at which times there was no row."""
-
 # LeRobot's own: what a time may be beside a whole number of rows.
 _TOLERANCE_S = 1e-4
 
@@ -61,7 +59,8 @@ def row_offsets(
     Raises
     ------
     SchemaError
-        Names that are not known, no times, or times between rows: all of them.
+        Names that are not known, no times, times between rows, or columns that are called like what says where none
+        is: all of them.
 
     Examples
     --------
@@ -75,6 +74,10 @@ def row_offsets(
     for name, times in (deltas or {}).items():
         if name not in names:
             found.add("unknown-field", name, f"expected some of {listed(names, 12)}, got {name!r}")
+            continue
+        if f"{name}{PAD}" in names:
+            message = f"expected {name}{PAD} to say at which of these times there is no row, got a column of that name"
+            found.add("name-taken", name, message, "give the column another name, or ask for the row alone")
             continue
         numbers = _seconds(times)
         if not numbers:

@@ -28,6 +28,9 @@ __all__ = ["Joined", "StreamJoin", "copies_exactly", "copy_frames"]
 # sets included; AV1 has one name when read and another when written, and carries its parameters in every keyframe.
 _CODECS = ("h264", "av1")
 
+# An MP4 file says in 31 bits how long a packet lasts, in ticks of its clock; FFmpeg moves what comes later.
+_LONGEST = 2**31 - 1
+
 
 def copies_exactly(source: PacketSource, first: int, until: int) -> bool:
     """Return whether the packets of some frames, and no others, stand one behind the other and need none before them.
@@ -168,7 +171,8 @@ class StreamJoin:
         Before `earliest_s` seconds it does not begin: the last frame before it lasts until then.
 
         That is so where its packets cannot follow those before: another codec, size, clock or set of parameters,
-        sound beside it, edits, a first frame before 0 s, a last one of unknown length.
+        sound beside it, edits, a first frame before 0 s or so late that no frame can last until then, a last one of
+        unknown length.
         """
         source, session = find_source(path, "rgb", stream=None, rate=None, frame_s=None, times="packets")
         if session is not None:
@@ -187,7 +191,7 @@ class StreamJoin:
             alone = len(video.container.streams) > 1 or len(packets) > facts.frames
             if alone or timeline.pts[0] < 0 or timeline.lasting <= 0 or self._kind not in ((), kind):
                 return None
-            if self._last_dts is not None and first <= self._last_dts:
+            if self._last_dts is not None and not 0 < first - self._last_dts < _LONGEST:
                 return None
             target, stream = self._opened(cast("PacketSource", source), video)
             self._kind = kind

@@ -31,6 +31,7 @@ __all__ = [
     "VIDEO_V3",
     "Info",
     "Version",
+    "read_columns",
     "read_info",
     "read_json",
 ]
@@ -159,7 +160,7 @@ def read_info(root: Path) -> Info:
     if not isinstance(told, dict):
         found.add("wrong-type", "", f"expected an object, got {type(told).__name__}")
         found.raise_as(SchemaError)
-    features, cameras = _columns(told.get("features"), found)
+    features, cameras = read_columns(told.get("features"), found)
     parts, wrong = read_parts(told["features"], features) if features else ((), ())
     found.extend(wrong)
     rate = _rate(told, found)
@@ -209,7 +210,14 @@ def _rate(told: dict[str, Any], found: Problems) -> FrameRate:
         return FrameRate(1)
 
 
-def _columns(told: object, found: Problems) -> tuple[tuple[Feature, ...], tuple[Camera, ...]]:
+def read_columns(told: object, found: Problems) -> tuple[tuple[Feature, ...], tuple[Camera, ...]]:
+    """Return the columns and cameras that `features` describes; what is wrong with them is added to `found`.
+
+    Examples
+    --------
+    >>> read_columns({"action": {"dtype": "float32", "shape": [3], "names": None}}, Problems())[0][0].shape
+    (3,)
+    """
     if not isinstance(told, dict) or not told:
         found.add("missing-key", "features", "expected an object with a description of every column, got none")
         return (), ()
