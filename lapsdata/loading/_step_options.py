@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -218,13 +218,15 @@ def spec_of_all(episodes: Episodes, offsets: Mapping[str, NDArray[np.int64]], op
     spec: dict[str, FieldSpec] = {}
     for feature in by_name.values():
         unit = "seconds" if feature.name == header.time else None
-        spec[feature.name] = FieldSpec(feature.shape, np.dtype(feature.dtype), unit)
+        spec[feature.name] = FieldSpec(feature.shape, np.dtype(feature.dtype), unit, feature.names)
         if feature.nullable:
             spec[f"{feature.name}{IS_NULL}"] = FieldSpec((), np.dtype(bool))
     if "frame_index" not in spec:
         spec["frame_index"] = FieldSpec((), np.dtype(np.int64))
     for group in header.groups:
-        spec[group.name] = FieldSpec((group.stop - group.start,), np.dtype(by_name[group.feature].dtype))
+        of = by_name[group.feature]
+        names = None if of.names is None else of.names[group.start : group.stop]
+        spec[group.name] = FieldSpec((group.stop - group.start,), np.dtype(of.dtype), names=names)
     for camera in header.cameras:
         if camera.size is not None:
             unit = "RGB (3, H, W), 0 to " + ("255" if options.image_type == "uint8" else "1")
@@ -237,7 +239,7 @@ def spec_of_all(episodes: Episodes, offsets: Mapping[str, NDArray[np.int64]], op
         field = spec[name]
         # One frame comes without an axis of time, as LeRobot gives it.
         if not (len(rows) == 1 and len(field.shape) == 3):
-            spec[name] = FieldSpec((len(rows), *field.shape), field.dtype, field.unit)
+            spec[name] = replace(field, shape=(len(rows), *field.shape))
         spec[f"{name}{PAD}"] = FieldSpec((len(rows),), np.dtype(bool))
         if f"{name}{IS_NULL}" in spec:
             spec[f"{name}{IS_NULL}"] = FieldSpec((len(rows),), np.dtype(bool))

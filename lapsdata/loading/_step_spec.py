@@ -9,6 +9,7 @@ import numpy as np
 
 from lapsdata.errors import Problem, Problems, SchemaError, listed
 from lapsdata.loading._step_transform import transform_name
+from lapsdata.loading.source import unlike_names
 from lapsdata.provenance import provenance
 from lapsdata.schema import FeatureStats, FieldNormalisation, StepField, StepSpec
 from lapsdata.schema.base import canonical_json
@@ -18,7 +19,7 @@ from lapsdata.storage.episode_rows import EpisodeRows
 from lapsdata.transforms.episode_stats import episode_stats
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -36,6 +37,7 @@ __all__ = ["normalisations", "require_specification", "specification", "stats_of
 
 _FIX = "open them with StepDataset.from_spec, or state the same options"
 _FIX_OF_STEPS = "the data sets store actions in other senses: lapsdata convert --actions makes them alike"
+_FIX_OF_NAMES = "where they are the same numbers by other words, make the words alike in a copy of meta/info.json"
 
 
 def normalisations(
@@ -160,12 +162,13 @@ def _normalisation(
 def specification(
     header: EpisodesHeader,
     spec: BatchSpec,
+    stored: BatchSpec,
     offsets: Mapping[str, NDArray[np.int64]],
     options: StepOptions,
     changes: StepChanges,
     transform: StepTransform | None,
 ) -> StepSpec:
-    """Return the specification of samples that hold `spec`."""
+    """Return the specification of samples that hold `spec`, made of what is `stored`."""
     pixels: Any = options.pixels  # no other than the two that `StepOptions.check` lets pass
     centred = sum(one.centred_only for one in changes.normalise.values())
     return StepSpec(
@@ -180,6 +183,7 @@ def specification(
         rotations=dict(changes.rotations),
         relative=dict(changes.relative),
         steps=_stored_steps(header, spec),
+        names=_stored_names(stored, [*spec, *changes.relative.values()]),
         normalise=dict(changes.normalise),
         transform=None if transform is None else transform_name(transform),
     )
@@ -203,6 +207,12 @@ def _stored_steps(header: EpisodesHeader, spec: BatchSpec) -> dict[str, StepKind
     return found
 
 
+def _stored_names(stored: BatchSpec, fields: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Return what the numbers of fields are called where they are told of."""
+    called = {name: stored[name].names for name in fields}
+    return {name: names for name, names in called.items() if names is not None}
+
+
 def require_specification(found: StepSpec, wanted: StepSpec, where: str) -> None:
     """Refuse samples of another specification.
 
@@ -212,7 +222,14 @@ def require_specification(found: StepSpec, wanted: StepSpec, where: str) -> None
         Each place where the two differ.
     """
     problems = Problems(f"{where}: specification")
-    problems.extend(_differences(_by_name(found), _by_name(wanted), ""))
+    one, other = _by_name(found), _by_name(wanted)
+    names, wanted_names = one.pop("names", {}), other.pop("names", {})
+    problems.extend(_differences(one, other, ""))
+    # Of what one of the two does not say, nothing is known.
+    for name in [name for name in wanted_names if name in names]:
+        if names[name] != wanted_names[name]:
+            message = unlike_names(wanted_names[name], names[name])
+            problems.add("unlike-specification", f"names: {name}", message, _FIX_OF_NAMES)
     problems.raise_as(SchemaError)
 
 

@@ -193,7 +193,9 @@ class StepDataset:
     def specification(self) -> StepSpec:
         """What a sample is, for a checkpoint to carry: `to_bytes` spells it, `StepSpec.parse` reads it."""
         header = self.meta.episodes.header
-        return specification(header, self.spec, self._offsets, self._options, self._changes, self._transform)
+        return specification(
+            header, self.spec, self._stored, self._offsets, self._options, self._changes, self._transform
+        )
 
     @property
     def clipped(self) -> dict[str, int]:
