@@ -48,9 +48,10 @@ if TYPE_CHECKING:
 
     from lapsdata.loading._step_options import ImageType
     from lapsdata.loading._step_transform import StepTransform
+    from lapsdata.loading._step_words import DescribedFeature
     from lapsdata.loading.source import Batch, BatchSpec, To
     from lapsdata.loading.step_stream import StepStream
-    from lapsdata.schema import Camera, Feature, FeatureStats, Group, StepSpec
+    from lapsdata.schema import FeatureStats, StepSpec
     from lapsdata.video.frame import Decoder, Pixels
 
 __all__ = ["EpisodeSpan", "StepDataset", "StepMeta", "open_steps"]
@@ -129,7 +130,7 @@ class StepDataset:
         return tuple(self._all)
 
     @property
-    def features(self) -> dict[str, Feature | Camera | Group]:
+    def features(self) -> dict[str, DescribedFeature]:
         """What a sample may hold, by name; see `meta.features`."""
         return self.meta.features
 
