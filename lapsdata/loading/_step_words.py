@@ -68,7 +68,7 @@ def features_told(header: EpisodesHeader) -> dict[str, dict[str, Any]]:
     --------
     >>> from lapsdata.testing.samples import sample_episodes
     >>> features_told(sample_episodes().header)["observation.state"]
-    {'dtype': 'float32', 'shape': [3], 'names': None}
+    {'dtype': 'float32', 'shape': [3], 'names': [...]}
     """
     said = header.extras.get("features")
     stated: Mapping[str, Any] = copy.deepcopy(said) if isinstance(said, dict) else {}

@@ -318,6 +318,27 @@ class TestSpecification:
         with pytest.raises(SchemaError, match=message):
             StepDataset.from_spec(other, spec)
 
+    @pytest.mark.parametrize("kind", ["bytes", "dict", "path", "steps", "none"])
+    def test_what_is_no_specification(self, root: Path, kind: str) -> None:
+        steps = opened(root)
+        given: Any = {
+            "bytes": steps.specification.to_bytes(),
+            "dict": steps.specification.as_json(),
+            "path": root / "step_spec.json",
+            "steps": steps,
+            "none": None,
+        }[kind]
+        told = rf"specification: expected a StepSpec, got {type(given).__name__}; .*with StepSpec\.parse"
+        with pytest.raises(SchemaError, match=told):
+            StepDataset.from_spec(root, given)
+        with pytest.raises(SchemaError, match=told):
+            steps.require(given)
+        if kind == "bytes":
+            assert StepSpec.parse(bytearray(given)) == steps.specification
+            return
+        with pytest.raises(SchemaError, match=r"step_spec: expected JSON as bytes or text, got .*read_bytes\(\)"):
+            StepSpec.parse(given)
+
     @pytest.mark.parametrize(
         ("ours", "theirs", "told"),
         [
