@@ -245,7 +245,7 @@ def _header(
     groups, said = with_parts(modality.groups, parts, f"{root / INFO}: features")
     notes.extend(said)
     parents = [parent("info", root / INFO), *(parent("episodes", file) for file in listed.files[:1])]
-    extras: dict[str, Any] = {"version": version, **info.others}
+    extras: dict[str, Any] = {"version": version, **info.others, "features": dict(info.described)}
     if modality.cameras:
         extras["video"] = dict(modality.cameras)
     if beside := columns_beside(listed.table.schema.names):

@@ -45,7 +45,9 @@ _SAME = {
 }
 _OBSERVATIONS = ("observation.", "observations/")
 _SPLIT = re.compile(r"(\d+):(\d+)", re.ASCII)
-_KEPT_EXTRAS = frozenset({"env_args", "data", "mask", "attributes", "splits", "source", "episode_columns"})
+# Written, or told of by other words; and where files of other layouts lie.
+_KEPT_EXTRAS = frozenset({"env_args", "data", "mask", "attributes", "splits", "source", "episode_columns", "features"})
+_OF_FILES = frozenset({"data_path", "video_path", "chunks_size"})
 _IN_ROWS = ("pixels", "encoded")
 # Pixels are copied so many rows at a time.
 _BLOCK = 64
@@ -263,6 +265,9 @@ def _notes(path: Path, header: EpisodesHeader, names: dict[str, str], several: i
     columns = header.extras.get("episode_columns")
     of_each = [str(name) for name in columns] if isinstance(columns, list) else []
     steps = [group.name for group in header.groups if group.absolute is False]
+    said: Any = header.extras.get("features") or {}
+    described = [one.name for one in header.features if said.get(one.name, {}).get("info")]
+    others = header.extras.keys() - _KEPT_EXTRAS - _OF_FILES
     left = {
         f"the cameras {listed(cameras)}, whose frames are not decoded": bool(cameras),
         f"{len(header.groups)} names of parts of vectors": bool(header.groups),
@@ -273,9 +278,8 @@ def _notes(path: Path, header: EpisodesHeader, names: dict[str, str], several: i
         f"what its table of episodes tells beside ({listed(of_each)})": bool(of_each),
         f"all but the first task of {several} episodes": several > 0,
         f"that {header.time} is the time of a row": header.time is not None,
-        f"what the data set says of itself ({listed(sorted(header.extras.keys() - _KEPT_EXTRAS))})": bool(
-            header.extras.keys() - _KEPT_EXTRAS
-        ),
+        f"what the data set says of columns beside ({listed(described)})": bool(described),
+        f"what the data set says of itself ({listed(sorted(others))})": bool(others),
     }
     if any(left.values()):
         named = "; ".join(name for name, there in left.items() if there)
