@@ -137,7 +137,7 @@ def test_what_cannot_be_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
         with pytest.raises(StorageError, match=r"expected a folder beside the data set.* \[inside-source\]"):
             add_column(found, target, NAME, ENTRY, {})
     (tmp_path / "there").mkdir()
-    with pytest.raises(StorageError, match=r"expected a free name, got an existing one"):
+    with pytest.raises(StorageError, match=r"expected a free name, got an existing one; name another folder"):
         add_column(found, tmp_path / "there", NAME, ENTRY, {})
     with pytest.raises(SchemaError, match=r"features: action: expected a data set without action.* \[column-there\]"):
         add_column(found, tmp_path / "copy", "action", ENTRY, {})

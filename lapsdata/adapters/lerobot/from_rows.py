@@ -106,7 +106,7 @@ def write_rows(
     header = episodes.header
     names = {plan.names[one.name]: one.names for one in header.features if one.names and one.name in plan.names}
     with storage_errors(path, "write"):
-        refuse_existing(path, overwrite=False)
+        refuse_existing(path, overwrite=False, fix="name another folder, or remove that one")
         folder = tempfile.TemporaryDirectory(dir=path.absolute().parent, prefix=TEMPORARY)
     # Each row is read once: nothing is worth keeping.
     with folder as place, EpisodeRows(folder_of_rows(root), episodes, cache_bytes=0) as rows:
