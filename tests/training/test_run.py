@@ -354,8 +354,8 @@ def test_force_begins_anew_what_is_not_finished(files: list[Path], unfinished: P
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ("tracks", r"got another: other tracks"),
-        ("judges", r"got another: other tracks"),
+        ("tracks", r"got another: other tracks \(without '[^']+' as before\)"),
+        ("judges", r"got another: other tracks \(now with '([^']+)', without '\1' as before\)"),
         ("code", r"got another: other code of lapsmodels"),
         ("record", r"got another: training\.json is damaged, and its options are not known"),
     ],
