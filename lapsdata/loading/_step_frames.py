@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["StepFrames"]
 
 
-# What opening says of videos that no episode is shown by.
-_UNPLACED = frozenset({"shared-start", "no-video-place", "missing-videos", "no-camera-files"})
+# What opening says where a video may well be there, and no episode can be found in it.
+_UNPLACED = frozenset({"shared-start", "no-video-place"})
 
 
 class StepFrames:
