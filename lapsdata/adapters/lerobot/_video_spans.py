@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lapsdata.adapters.lerobot.tables import parquet_files
 from lapsdata.errors import Problem, spans_told
+from lapsdata.storage.parquet_rows import ParquetRows, read_parquet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     import pyarrow as pa
+    from numpy.typing import NDArray
 
     from lapsdata.adapters.lerobot.info import Info
 
@@ -51,6 +54,9 @@ def unlike_spans(root: Path, info: Info, table: pa.Table) -> Iterator[Problem]:
             continue
         begin, end, rows = (table.column(name).cast(pa.float64()).to_numpy() for name in (*names, "length"))
         apart = end - begin - rows * period_s
+        if (apart > 0.5 * period_s).any():
+            # Rows may begin late, and their frames with them: the span goes from 0 s of the rows on.
+            apart = apart - _begins(root, table)
         wrong = np.flatnonzero(np.abs(apart) > 0.5 * period_s)
         if not len(wrong):
             continue
@@ -65,3 +71,13 @@ def unlike_spans(root: Path, info: Info, table: pa.Table) -> Iterator[Problem]:
         where = f"{root / 'meta/episodes'}: videos/{camera.name}"
         fix = "see which of both the video bears out: lapsdata check counts its frames"
         yield Problem("span-unlike-rows", where, message, fix, "warning")
+
+
+def _begins(root: Path, table: pa.Table) -> NDArray[np.float64]:
+    """Return the least time of the rows of each episode, as the list of episodes states it; 0 where it does not."""
+    name, found = "stats/timestamp/min", dict[int, float]()
+    for file in parquet_files(root / "meta", "episodes"):
+        if name in ParquetRows(file).schema.names:
+            told = read_parquet(file, ["episode_index", name]).to_pylist()
+            found |= {row["episode_index"]: float(np.ravel(row[name])[0]) for row in told if row[name]}
+    return np.array([found.get(number, 0.0) for number in table.column("episode_index").to_pylist()], np.float64)
