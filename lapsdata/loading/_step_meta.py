@@ -194,11 +194,12 @@ class StepMeta:
 
     @functools.cached_property
     def stats(self) -> dict[str, dict[str, NDArray[Any]]]:
-        """Statistics of the whole data set, by feature and kind: mean, std, min, max, count, q01, q10, q50, q90, q99.
+        """Statistics of the whole data set as it says them, by feature and kind: mean, std, min, max, q01 and q99.
 
-        As the data set says them; what it does not say is computed from all its rows, of columns of numbers, which is
-        done when it is first asked for. Of those of the chosen episodes alone, see `stats="rows"` of `open_steps`. A
-        single number has the shape (1,), frames have (3, 1, 1).
+        Beside them stand count, q10, q50 and q90 where it says these too. Features of numbers of which it says nothing
+        that holds, and quantiles q01 or q99 that it does not say, are computed from all its rows, with all kinds: that
+        is done when it is first asked for. Of the chosen episodes alone, see `stats="rows"` of `open_steps`. A single
+        number has the shape (1,), frames have (3, 1, 1).
         """
         if self.told_stats is None:
             found: Mapping[str, FeatureStats] = episode_stats(EpisodeRows(self.root, self.episodes), self.episodes)
