@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
 __all__ = [
     "UNSHOWN",
@@ -74,6 +74,17 @@ def listed(names: Iterable[str], most: int = 3) -> str:
     every = list(names)
     more = f" and {len(every) - most} more" if len(every) > most else ""
     return ", ".join(map(repr, every[:most])) + more or "none"
+
+
+def episodes_told(numbers: Collection[int]) -> str:
+    """Return episodes as a person writes them.
+
+    Examples
+    --------
+    >>> episodes_told([3]), episodes_told([0, 2, 3, 4])
+    ('episode 3', 'episodes 0, 2-4')
+    """
+    return f"episode{'s' if len(set(numbers)) > 1 else ''} {spans_told(numbers)}"
 
 
 def spans_told(numbers: Iterable[int], most: int = 12) -> str:

@@ -12,6 +12,7 @@ from lapsdata._convert._options import ConvertOptions
 from lapsdata._convert._planning import merged_item, shards_item, single_items
 from lapsdata._convert._report import Converted, ConvertReport
 from lapsdata._convert._sources import MERGED, find_merged, find_sources
+from lapsdata._convert._standing import standing
 from lapsdata._convert._targets import expect_apart, outputs, target_format, wanted_records
 from lapsdata._convert._writing import convert_item
 from lapsdata.adapters import find_adapter
@@ -189,7 +190,7 @@ def convert(
             counted = found.record if found.record in MERGED else "windows"
             report = carry_out_shown(todo, convert_item, LocalEngine(workers), title="convert", unit=counted)
         except Interrupted as stop:
-            raise Interrupted(_told(stop.report, found.beside), stop.number) from stop
+            raise Interrupted(standing(_told(stop.report, found.beside), todo), stop.number) from stop
     return _told(report, found.beside)
 
 

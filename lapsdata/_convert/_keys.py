@@ -51,7 +51,10 @@ def marked(
 def look(item: WorkItem[Any], *, force: bool) -> Found:
     """Tell what the output of an item is: that of another source is not replaced unless `force` says so."""
     if item.payload.options.to not in registry("formats").names() and item.output.exists():
-        return Found("foreign", "files of others carry no mark of what they were made of: they are never replaced")
+        if item.output.is_dir() and not any(item.output.iterdir()):
+            return Found("foreign", f"an empty folder, which may be somebody's: rmdir {item.output}")
+        why = "files of others carry no mark of what they were made of: they are never replaced"
+        return Found("foreign", f"{why}; where a run was killed as it ended, lapsdata check tells whether it is whole")
     found = judge(item, _key_of)
     if found.state != "changed":
         return found

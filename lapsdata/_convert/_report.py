@@ -82,7 +82,8 @@ class Converted:
         if self.left_behind:
             more = len(self.left_behind) - _NAMED
             named = ", ".join(self.left_behind[:_NAMED]) + (f" and {more} more" if more > 0 else "")
-            message = f"{len(self.left_behind)} things have no place in the output: {named}"
+            has = "1 thing has" if len(self.left_behind) == 1 else f"{len(self.left_behind)} things have"
+            message = f"{has} no place in the output: {named}"
             yield Problem("left-behind", "source", message, "keep the source if you need them", "warning")
 
 

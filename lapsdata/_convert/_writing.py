@@ -184,8 +184,9 @@ def _through_adapter(work: ConvertWork, target: Path, before: int, tell: Tell, *
     header: Header = container.header
     made = marked(header.provenance, options, work.parents)
     container = replace(container, header=header.model_copy(update={"provenance": made}))
-    done = write(target, container, format=options.to, overwrite=overwrite)
+    # Before it stands: a stop is granted where units are told, and what stands is to be told as made.
     tell(len(container))
+    done = write(target, container, format=options.to, overwrite=overwrite)
     rows, notes = len(container), (*found.told(path), *done.notes)
     return Converted(rows, before, done.nbytes, unverified=rows, notes=notes, unit=_unit(work))
 
@@ -239,11 +240,12 @@ def _to_others(work: ConvertWork, target: Path, before: int, tell: Tell) -> Conv
         tell(units)
 
     told = {**given, "root": source.path, "to": options.to, "tell": advance}
+    if "tell" not in writer.takes:
+        tell(len(container))  # as in `_through_adapter`
     done = writer.write(target, container, **{name: told[name] for name in told.keys() & writer.takes})
-    count, told_all = len(container), (*notes, *done.notes)
+    count, told_all = len(container), (*(note for note in notes if note.code not in done.settled), *done.notes)
     if reader is not None and (options.edit is not None or more):
         count = sum(written) or len(read_adapted(reader[0], target, {}).container)
-    tell(count - sum(written))
     return Converted(count, before, done.nbytes, unverified=0 if summed else count, notes=told_all, unit=_unit(work))
 
 
@@ -257,8 +259,8 @@ def _whole(work: ConvertWork, target: Path, before: int, tell: Tell, *, overwrit
     settings: dict[str, Any] = {} if options.profile == "raw" else {"profile": options.profile}
     if options.round_px is not None:
         settings["round_px"] = options.round_px
+    tell(len(container))  # as in `_through_adapter`
     done = write(target, container, format=options.to, overwrite=overwrite, **settings)
-    tell(len(container))
     message = "its format has no windows to read one by one: it was held in memory at once"
     note = Problem("in-memory", "source", message, severity="info")
     rows = int(np.int64(len(container)))

@@ -83,7 +83,8 @@ class Writer:
     takes : frozenset of str
         The names of what it can be told. `root`, the path that the container was read from, `to`, one of `names`, and
         `tell`, which is called with the number of rows of the container that were written since the last call, are told
-        where they are among them: of a record whose rows or frames stay where they are.
+        where they are among them: of a record whose rows or frames stay where they are. All is told before the output
+        has its name: a run can be stopped there.
     names : tuple of str
         What `--to` calls it where it writes several versions; else the name of its adapter.
     own : callable, optional

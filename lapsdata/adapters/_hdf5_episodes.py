@@ -180,7 +180,8 @@ def told_rate(
     """
     if told is None and found is None:
         message = f"expected rows per second, got none: {why}"
-        raise SchemaError(Problem("no-times", where, message, "give --rate, which its recorder or simulation ran at"))
+        fix = "give --rate (rate= in Python), which its recorder or simulation ran at"
+        raise SchemaError(Problem("no-times", where, message, fix))
     if told is None and found is not None:
         return *found, ()
     rate = FrameRate.parse(told)  # type: ignore[arg-type]  # one of both is told

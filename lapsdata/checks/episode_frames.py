@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lapsdata.checks.episode_videos import frames_of, row_times, seen_files
+from lapsdata.checks.episode_videos import begins_after, frames_of, row_times, seen_files
 from lapsdata.checks.frame_lag import Motion, estimate_lag, joint_speed, picture_motion
 from lapsdata.errors import LapsError, Problem
 from lapsdata.video.reader import open_video
@@ -61,14 +61,16 @@ def check_frames(root: Path, episodes: Episodes, rows: EpisodeRows, faults: Shar
                 faults.refused(numbers, f"{camera}: frames", error)
                 continue
             decoded += facts.frames
-            for place in places.tolist() if state is not None else ():
+            following = begins_after(episodes, camera, places)
+            for place, following_s in zip(places.tolist(), following, strict=True) if state is not None else ():
                 try:
                     times = row_times(episodes, rows, place)
                     speed = joint_speed(_flat(rows.read(place, [str(state)])[str(state)]))
                 except LapsError:
                     continue  # told with the rows
                 start_s, step = float(episodes.video_start_s[camera][place]), episodes.header.rate.period_s
-                first, frames = frames_of(facts, start_s, float(times[-1] - times[0]), step, alone=len(places) == 1)
+                span_s, alone = float(times[-1] - times[0]), len(places) == 1
+                first, frames = frames_of(facts, start_s, span_s, step, following_s=following_s, alone=alone)
                 both = max(min(frames - 1, len(speed)), 0)
                 motions.append(Motion(change[first : first + both], speed[:both]))
         told.append(_told(f"{root}: {camera}", motions, state, round(episodes.header.rate.hz)))

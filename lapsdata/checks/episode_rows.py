@@ -67,6 +67,7 @@ def check_rows(
             continue
         last = _check_numbers(root, number, columns, last, faults)
         _check_tasks(root, number, columns, episodes, faults)
+        _check_words(root, place, columns, episodes, faults)
         time = episodes.header.time
         _check_finite(root, number, {name: columns[name] for name in columns if name != time}, faults)
         if time is not None:
@@ -115,6 +116,19 @@ def _check_tasks(root: Path, number: int, columns: Columns, episodes: Episodes, 
         if (strange := np.setdiff1d(columns[name], known)).size:
             message = f"expected numbers of the {len(known)} tasks, got {strange[0]}"
             faults.add(number, "unknown-task", f"{root}: {name}", message, "add the task to the list", "warning")
+
+
+def _check_words(root: Path, place: int, columns: Columns, episodes: Episodes, faults: SharedFaults) -> None:
+    """Compare the tasks of rows with those that the list of episodes says."""
+    listed = episodes.tasks_of(place)
+    if not len(listed) or "task_index" not in columns:
+        return
+    words = {task.number: task.words for task in episodes.header.tasks}
+    if strange := [words[one] for one in np.setdiff1d(columns["task_index"], listed).tolist() if one in words]:
+        said = ", ".join(repr(words[one]) for one in listed.tolist())
+        message = f"expected rows of {said}, as the list of episodes says, got {strange[0]!r}: rows count for samples"
+        fix = "correct the list of episodes or the table of tasks"
+        faults.add(int(episodes.number[place]), "task-unlike-rows", f"{root}: task_index", message, fix, "warning")
 
 
 def _check_finite(root: Path, number: int, columns: Columns, faults: SharedFaults) -> None:

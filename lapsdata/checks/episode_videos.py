@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lapsdata.storage.episode_rows import EpisodeRows
     from lapsdata.video.facts import VideoFacts
 
-__all__ = ["SeenEpisode", "check_videos", "frames_of", "row_times", "seen_files"]
+__all__ = ["SeenEpisode", "begins_after", "check_videos", "frames_of", "row_times", "seen_files"]
 
 _CODECS = {
     "avc1": "h264",
@@ -101,15 +101,29 @@ def seen_files(root: Path, episodes: Episodes, camera: str) -> Iterator[tuple[Pa
         yield root / episodes.video_files[int(index[places[0]])], places
 
 
-def frames_of(facts: VideoFacts, start_s: float, span_s: float, step_s: float, *, alone: bool) -> tuple[int, int]:
+def begins_after(episodes: Episodes, camera: str, places: NDArray[np.int64]) -> list[float]:
+    """Return where the next episode begins in their video, seconds, of episodes in order of their time in it.
+
+    Infinite of the last one.
+    """
+    start_s = episodes.video_start_s[camera][places]
+    after = np.searchsorted(start_s, start_s, "right")
+    return np.append(start_s, np.inf)[after].tolist()  # type: ignore[no-any-return]  # a list of floats
+
+
+def frames_of(
+    facts: VideoFacts, start_s: float, span_s: float, step_s: float, *, following_s: float, alone: bool
+) -> tuple[int, int]:
     """Return the first frame of an episode in its video, and how many there are.
 
-    They are all of a video that shows it alone from the beginning on; what it shows before belongs to another.
+    They are all of a video that shows it alone from the beginning on; what it shows before it, or from `following_s`
+    seconds on, belongs to another.
     """
     if alone and start_s < step_s / 2:
         return 0, facts.frames
-    first, stop = np.searchsorted(facts.frame_s, [start_s - step_s / 2, start_s + span_s + step_s / 2])
-    return int(first), int(stop - first)
+    stop_s = min(start_s + span_s + step_s / 2, following_s - step_s / 2)
+    first, stop = np.searchsorted(facts.frame_s, [start_s - step_s / 2, stop_s])
+    return int(first), max(int(stop - first), 0)
 
 
 def row_times(episodes: Episodes, rows: EpisodeRows, place: int) -> NDArray[np.float64]:
@@ -160,14 +174,16 @@ def _shown_rows(
 ) -> Iterator[SeenEpisode]:
     """Compare frames and rows of the episodes of one video in number and time."""
     step = episodes.header.rate.period_s
-    for place in places.tolist():
+    following = begins_after(episodes, camera.name, places)
+    for place, following_s in zip(places.tolist(), following, strict=True):
         number, count = int(episodes.number[place]), int(episodes.rows[place])
         try:
             times = row_times(episodes, rows, place)
         except LapsError:
             continue  # told with the rows
         start_s = float(episodes.video_start_s[camera.name][place])
-        first, frames = frames_of(facts, start_s, float(times[-1] - times[0]), step, alone=len(places) == 1)
+        span_s, alone = float(times[-1] - times[0]), len(places) == 1
+        first, frames = frames_of(facts, start_s, span_s, step, following_s=following_s, alone=alone)
         if frames < count:
             message = f"expected a frame for each of {count} rows, got {frames}"
             fix = "record the video again, or leave out the rows without a frame"

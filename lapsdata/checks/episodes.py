@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lapsdata.adapters import find_adapter, read_adapted
+from lapsdata.adapters.lerobot._unlisted import unlisted_files
 from lapsdata.adapters.lerobot.archives import check_archives
 from lapsdata.checks.episode_frames import check_frames
 from lapsdata.checks.episode_rows import check_rows
@@ -85,6 +86,8 @@ def check_episodes(
     if adapted.summed:
         good, told = check_archives(root)
         note += f", {good} archives as they were written"
+    elif episodes.header.store == "parquet":
+        told = list(unlisted_files(root, episodes))
     if episodes.video_files:
         opened, more = check_videos(root, episodes, rows, faults)
         told += more

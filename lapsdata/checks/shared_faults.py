@@ -61,7 +61,8 @@ class SharedFaults:
     def __iter__(self) -> Iterator[Problem]:
         for fault in self._found.values():
             one, count = fault.first, len(fault.numbers)
-            message = f"episode {fault.example}: {one.message}"
+            place = f"episode {fault.example}"
+            message = one.message if one.where.endswith(place) else f"{place}: {one.message}"
             if count > 1:
                 message += f"; alike in {count} episodes: {spans_told(fault.numbers)}"
             yield Problem(one.code, one.where, message, one.fix, one.severity)

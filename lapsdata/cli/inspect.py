@@ -57,7 +57,7 @@ def inspect(
     ] = None,
     fps: Annotated[
         str | None,
-        typer.Option(help="Images per second of a folder of images, or rows of silent episodes."),
+        typer.Option("--fps", "--rate", help="Images per second of a folder of images, or rows of silent episodes."),
     ] = None,
     png: Annotated[
         Path | None,

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lapsdata.containers.base import ArrayCheck, Container, checked_header, frozen_mapping, read_only
+from lapsdata.errors import Problem, SchemaError
 from lapsdata.schema.episodes import EpisodesHeader
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
 
 __all__ = ["Episodes", "shared_starts"]
 
+# In the words of LeRobot, whose users ask by them.
+_KEYS = ("episode_index", "length", "tasks", "dataset_from_index", "dataset_to_index")
 _COUNTS = ("number", "rows", "file_index", "first_row", "task_stop")
 
 
@@ -151,6 +155,59 @@ class Episodes(Container):
     def __len__(self) -> int:
         """Return the number of episodes E."""
         return len(self.number)
+
+    def __contains__(self, number: object) -> bool:
+        """Say whether there is an episode of this number."""
+        return isinstance(number, int | np.integer) and bool((self.number == number).any())
+
+    def __iter__(self) -> Iterator[Mapping[str, Any]]:
+        """Yield what `self[number]` is of each episode."""
+        words = {task.number: task.words for task in self.header.tasks}
+        starts = self.starts
+        return (self._told(place, starts, words) for place in range(len(self)))
+
+    def __getitem__(self, asked: int | str) -> Any:  # noqa: ANN401 - a mapping, or a list of values
+        """Return an episode by its own number, or what all of them have under a key, as LeRobot's `meta.episodes`.
+
+        Parameters
+        ----------
+        asked : int or str
+            A number of the data set, or one of `episode_index`, `length`, `tasks` (in words), `dataset_from_index` and
+            `dataset_to_index`: the rows of an episode among those of all that are there.
+
+        Returns
+        -------
+        mapping or list
+            Read-only, by these keys; or a value for each episode, in their order.
+
+        Raises
+        ------
+        SchemaError
+            A number that no episode has, or another key.
+
+        Examples
+        --------
+        >>> from lapsdata.testing.samples import sample_episodes
+        >>> episodes = sample_episodes()
+        >>> episodes[1]["length"], episodes["dataset_from_index"]
+        (6, [0, 4, 10])
+        """
+        if isinstance(asked, str):
+            if asked not in _KEYS:
+                message = f"expected one of {', '.join(_KEYS)}, got {asked!r}"
+                raise SchemaError(Problem("unknown-field", "episodes", message))
+            return [one[asked] for one in self]
+        if asked not in self:
+            message = f"expected the number of one of {len(self)} episodes, got {asked!r}"
+            fix = "numbers are those of the data set: episodes.number"
+            raise SchemaError(Problem("unknown-episode", "episodes", message, fix))
+        words = {task.number: task.words for task in self.header.tasks}
+        return self._told(int(np.searchsorted(self.number, asked)), self.starts, words)
+
+    def _told(self, place: int, starts: NDArray[np.int64], words: Mapping[int, str]) -> Mapping[str, Any]:
+        tasks = [words[number] for number in self.tasks_of(place).tolist()]
+        told = (int(self.number[place]), int(self.rows[place]), tasks, int(starts[place]), int(starts[place + 1]))
+        return MappingProxyType(dict(zip(_KEYS, told, strict=True)))
 
     def facts(self) -> dict[str, str]:
         """Return what one wants to know at a glance."""

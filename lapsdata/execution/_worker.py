@@ -77,17 +77,20 @@ def _go_on(number: int, frame: FrameType | None) -> None:
 
 
 class _Stopping:
-    """A request to stop: granted at once where no task is at work, at its next unit, or when patience ends."""
+    """A request to stop: granted at once where no task is at work, at its next unit, or when patience ends.
+
+    At once too where the engine is gone: what a task would finish then, nobody hears of.
+    """
 
     def __init__(self) -> None:
-        self.at_work = self._asked = False
+        self.at_work = self.engine_gone = self._asked = False
 
     def ask(self, number: int, frame: FrameType | None) -> None:
         # Once: a second signal must not cut off the cleaning up after the first.
         signal.signal(signal.SIGTERM, _go_on)
-        if not self.at_work:
-            raise _Stop
         self._asked = True
+        if self.engine_gone or not self.at_work:
+            raise _Stop
         signal.signal(signal.SIGALRM, self._insist)
         signal.setitimer(signal.ITIMER_REAL, _PATIENCE_S)
 
@@ -181,6 +184,7 @@ class _Worker:
             while parcel := self._channel.recv_bytes():
                 self._inbox.put(parcel)
         except (EOFError, OSError):
+            _stopping.engine_gone = True
             # The engine is gone without a word. Sent to the main thread itself, it also ends a wait there.
             signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
             time.sleep(GRACE_S)

@@ -40,6 +40,8 @@ class WriteReport:
         By how much a stored position differs from the given one at most; 0.0 where nothing was rounded.
     notes : tuple of Problem
         What a reader of the file must know, at severity "info" or "warning".
+    settled : frozenset of str
+        Codes of notes on the source that hold no more for the file, of which `notes` say what holds.
 
     Examples
     --------
@@ -53,6 +55,7 @@ class WriteReport:
     nbytes: int
     largest_error_px: float = 0.0
     notes: tuple[Problem, ...] = field(default_factory=tuple)
+    settled: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -92,6 +92,13 @@ def frames_of_rows(
     if stop - first < len(row_s):
         message = f"expected a frame for each of {len(row_s)} rows, got {stop - first}"
         fix = "record the episode again, or delete it: some of its rows were never seen"
+        if stop - first < len(frame_s):
+            until = "its end" if stop_s is None else f"{stop_s:g} s"
+            message += f", between {start_s:g} s and {until} in a video of {len(frame_s)} frames"
+            fix = (
+                "compare with the list of episodes where they begin in it (from_timestamp): a wrong place cuts frames "
+                "off; where the places are right, record the episode again, or delete it"
+            )
         raise SchemaError(Problem("fewer-frames", f"{video.video.path}: {where}", message, fix))
     # Of rows at one time all but one have another row's frame; NaN is near no frame, and far from none.
     if (fault := not_rising(row_s)) is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import threading
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -61,11 +61,11 @@ class StepChanges:
         found = dict(stored)
         for name, change in self.rotations.items():
             one = found[name]
-            found[name] = FieldSpec((*one.shape[:-1], rotation_width(change.target)), one.dtype, one.unit)
+            found[name] = replace(one, shape=(*one.shape[:-1], rotation_width(change.target)))
         for name in self.normalise:
             one = found[name]
             floats = np.issubdtype(one.dtype, np.floating)
-            found[name] = FieldSpec(one.shape, one.dtype if floats else np.dtype(np.float32))
+            found[name] = replace(one, dtype=one.dtype if floats else np.dtype(np.float32), unit=None)
         return BatchSpec(found)
 
     def apply(self, stored: Batch, states: Batch, batch: Batch) -> None:

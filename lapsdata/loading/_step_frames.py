@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 __all__ = ["StepFrames"]
 
 
+# What opening says where a video may well be there, and no episode can be found in it.
+_UNPLACED = frozenset({"shared-start", "no-video-place"})
+
+
 class StepFrames:
     """The frames of rows, from any thread, and in any process that it is sent to.
 
@@ -128,8 +132,7 @@ class StepFrames:
         number, index = int(every.number[place]), int(every.video_index[camera][place])
         where = f"{camera}: episode {number}"
         if index < 0:
-            fix = "leave the episode out (`episodes=`), or the camera (`fields=`)"
-            raise SchemaError(Problem("no-video", f"{self._meta.root}: {where}", "expected a video, got none", fix))
+            raise SchemaError(self._no_video(camera, where))
         start_s = float(every.video_start_s[camera][place])
         begins = every.video_start_s[camera][every.video_index[camera] == index]
         later = begins[begins > start_s]
@@ -140,9 +143,21 @@ class StepFrames:
         found = frames_of_rows(video, self._rows.times(place), span_s, self._options.tolerance_s, where)
         if found.offset_s and camera not in self.time_offset_s:
             self.time_offset_s[camera] = found.offset_s
-            told = f"rows are {found.offset_s:g} s later than the frames that they count with: row i has frame i"
+            side = "later" if found.offset_s > 0 else "earlier"
+            told = f"rows are {abs(found.offset_s):g} s {side} than the frames that they count with: row i has frame i"
             warn(f"{self._meta.root}: {where}: {told} [time-offset]")
         return found.frame
+
+    def _no_video(self, camera: str, where: str) -> Problem:
+        """Say that an episode has no video, and what opening has found of that camera: the file may well be there."""
+        notes = [one for one in self._meta.notes if one.code in _UNPLACED and one.where.endswith(camera)]
+        if not notes:
+            fix = "leave the episode out (`episodes=`), or the camera (`fields=`)"
+            return Problem("no-video", f"{self._meta.root}: {where}", "expected a video, got none", fix)
+        message = f"expected a video whose place is known, got none: {'; '.join(one.message for one in notes)}"
+        fixes = "; ".join(dict.fromkeys(one.fix for one in notes if one.fix))
+        fix = f"{fixes}; or leave the episode out (`episodes=`), or the camera (`fields=`)"
+        return Problem("no-video", f"{self._meta.root}: {where}", message, fix)
 
     def _expect_size(self, camera: str, video: OpenVideo, where: str) -> None:
         told = next(one.size for one in self._meta.episodes.header.cameras if one.name == camera)
@@ -156,7 +171,7 @@ class StepFrames:
         plan = video.plan
         if isinstance(plan, TorchcodecSource) and plan.levels and camera not in self._other_colours:
             self._other_colours.add(camera)
-            told = f"torchcodec's colours are up to {plan.levels} of 255 levels off PyAV's"
+            told = f"the first frame is up to {plan.levels} of 255 levels off PyAV's, others may be further off"
             warn(f"{video.video.path}: {where}: {told}; train and evaluate with one decoder [other-colours]")
 
     def close(self) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from lapsdata.loading._step_words import DescribedFeature, described, features_told
 from lapsdata.schema.feature_stats import MOMENTS, QUANTILES
 from lapsdata.storage.episode_rows import EpisodeRows
 from lapsdata.transforms.episode_stats import episode_stats
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
     from lapsdata.containers import Episodes
     from lapsdata.errors import Problem
-    from lapsdata.schema import Camera, Feature, FeatureStats, Group
+    from lapsdata.schema import FeatureStats
 
 __all__ = ["EpisodeSpan", "StepMeta"]
 
@@ -104,11 +106,9 @@ class StepMeta:
         return [camera.name for camera in self.episodes.header.cameras if camera.stored != "video"]
 
     @property
-    def features(self) -> dict[str, Feature | Camera | Group]:
-        """What a sample may hold, by name."""
-        header = self.episodes.header
-        every: list[Feature | Camera | Group] = [*header.features, *header.cameras, *header.groups]
-        return {one.name: one for one in every}
+    def features(self) -> dict[str, DescribedFeature]:
+        """What a sample may hold, by name: columns, cameras and parts of vectors, to ask as LeRobot's dicts too."""
+        return described(self.episodes.header)
 
     @property
     def tasks(self) -> dict[int, str]:
@@ -148,49 +148,58 @@ class StepMeta:
         return next((one.number for one in self.episodes.header.tasks if one.words == task), None)
 
     @property
+    def data_path(self) -> str | None:
+        """Pattern of the paths of files of rows, as `info.json` says it; None where nothing does."""
+        return self.info.get("data_path")
+
+    @property
+    def video_path(self) -> str | None:
+        """Pattern of the paths of videos, as `info.json` says it; None where nothing does."""
+        return self.info.get("video_path")
+
+    @property
+    def chunks_size(self) -> int | None:
+        """Episodes (versions 2) or files (version 3) in a folder, as `info.json` says it; None where nothing does."""
+        return self.info.get("chunks_size")
+
+    @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Shape of a row of each column, and (height, width, 3) of frames; (1,) of a single number."""
+        """Shape of a row of each column, and of frames, as `info.json` says it; (1,) of a single number."""
         return {name: tuple(one["shape"]) for name, one in self.info["features"].items()}
 
     @property
     def names(self) -> dict[str, list[str] | None]:
-        """What the numbers of each column are, and the axes of frames; None where that is not told."""
+        """What the numbers of each column are, and the axes of frames, as spelled; None where that is not told."""
         return {name: one["names"] for name, one in self.info["features"].items()}
 
     @property
     def info(self) -> dict[str, Any]:
-        """What `info.json` of LeRobot says, of what was read: a new dict of `fps`, `features`, totals and all else."""
+        """What `info.json` of LeRobot says, of what was read: a new dict of `fps`, `features`, totals and all else.
+
+        Where we have no word for something, it is as the file says it: `info` of features, `splits`, names in lists.
+        """
         header = self.episodes.header
-        features: dict[str, Any] = {}
-        for one in header.features:
-            dtype = "string" if one.dtype == "text" else one.dtype
-            names = None if one.names is None else list(one.names)
-            features[one.name] = {"dtype": dtype, "shape": list(one.shape or (1,)), "names": names}
-        for camera in header.cameras:
-            size = [] if camera.size is None else [camera.size.height, camera.size.width, 3]
-            names = ["height", "width", "channels"] if size else None
-            dtype = "video" if camera.stored == "video" else "image"
-            features[camera.name] = {"dtype": dtype, "shape": size, "names": names}
-        extras = dict(header.extras)
+        extras = copy.deepcopy(header.extras)
         version = extras.pop("version", None)
         return {
             **({} if version is None else {"codebase_version": version}),
-            **extras,
             "robot_type": self.robot_type,
+            **extras,
             "fps": self.fps,
             "total_episodes": self.total_episodes,
             "total_frames": self.total_frames,
             "total_tasks": self.total_tasks,
-            "features": features,
+            "features": features_told(header),
         }
 
     @functools.cached_property
     def stats(self) -> dict[str, dict[str, NDArray[Any]]]:
-        """Statistics of the whole data set, by feature and kind: mean, std, min, max, count, q01, q10, q50, q90, q99.
+        """Statistics of the whole data set as it says them, by feature and kind: mean, std, min, max, q01 and q99.
 
-        As the data set says them; what it does not say is computed from all its rows, of columns of numbers, which is
-        done when it is first asked for. Of those of the chosen episodes alone, see `stats="rows"` of `open_steps`. A
-        single number has the shape (1,), frames have (3, 1, 1).
+        Beside them stand count, q10, q50 and q90 where it says these too. Features of numbers of which it says nothing
+        that holds, and quantiles q01 or q99 that it does not say, are computed from all its rows, with all kinds: that
+        is done when it is first asked for. Of the chosen episodes alone, see `stats="rows"` of `open_steps`. A single
+        number has the shape (1,), frames have (3, 1, 1).
         """
         if self.told_stats is None:
             found: Mapping[str, FeatureStats] = episode_stats(EpisodeRows(self.root, self.episodes), self.episodes)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
 from lapsdata.errors import Problem, Problems, SchemaError, listed, spans_told, whole_number
 from lapsdata.loading.source import BatchSpec, FieldSpec
+from lapsdata.schema import FeatureStats
 from lapsdata.schema.episodes import IS_NULL
+from lapsdata.schema.episodes import IS_PAD as PAD
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -27,6 +30,7 @@ __all__ = [
     "PAD",
     "ImageType",
     "StepOptions",
+    "check_asked",
     "chosen_episodes",
     "names_of",
     "opened_episodes",
@@ -36,9 +40,6 @@ __all__ = [
 
 ImageType = Literal["uint8", "float32"]
 """Frames as 0 to 255, or as 0.0 to 1.0."""
-
-PAD = "_is_pad"
-"""What follows the name of a feature where it says at which times there was no row."""
 
 # LeRobot's own: what a time may be beside a whole number of rows.
 _TOLERANCE_S = 1e-4
@@ -51,7 +52,7 @@ def row_offsets(
 
     Parameters
     ----------
-    deltas : mapping of sequences of float, seconds
+    deltas : mapping of sequences, arrays or tensors of float, seconds
         Of features, cameras or groups.
     known : iterable of str
         Their names.
@@ -61,7 +62,8 @@ def row_offsets(
     Raises
     ------
     SchemaError
-        Names that are not known, no times, or times between rows: all of them.
+        Names that are not known, no times, times between rows, or columns that are called like what says where none
+        is: all of them.
 
     Examples
     --------
@@ -75,6 +77,10 @@ def row_offsets(
     for name, times in (deltas or {}).items():
         if name not in names:
             found.add("unknown-field", name, f"expected some of {listed(names, 12)}, got {name!r}")
+            continue
+        if f"{name}{PAD}" in names:
+            message = f"expected {name}{PAD} to say at which of these times there is no row, got a column of that name"
+            found.add("name-taken", name, message, "give the column another name, or ask for the row alone")
             continue
         numbers = _seconds(times)
         if not numbers:
@@ -93,14 +99,67 @@ def row_offsets(
     return offsets
 
 
-def _seconds(times: Any) -> list[float]:  # noqa: ANN401 - what a user gives
-    if isinstance(times, str) or not isinstance(times, Sequence | np.ndarray):
-        return []
+def _seconds(times: Any) -> list[float]:  # noqa: ANN401 - a list, an array, a tensor, or what is none
     try:
-        numbers = [float(time) for time in times]
-    except (TypeError, ValueError):
+        given = np.asarray(times)
+        if given.ndim != 1 or given.dtype.kind not in "iufO":
+            return []
+        numbers: list[float] = given.astype(np.float64).tolist()
+    except (TypeError, ValueError, RuntimeError):
         return []
     return numbers if all(map(math.isfinite, numbers)) else []
+
+
+def check_asked(
+    delta_timestamps: object,
+    normalize: object,
+    stats: object,
+    rotations: object,
+    relative: object,
+    *,
+    clip: object,
+    strict: object,
+) -> None:
+    """Refuse what is of another kind than what is asked for by field, before anything is made of it.
+
+    Raises
+    ------
+    SchemaError
+        All that is wrong.
+
+    Examples
+    --------
+    >>> check_asked(None, "mean_std", None, None, None, clip=False, strict=False)
+    Traceback (most recent call last):
+    lapsdata.errors.SchemaError: normalize: expected a dict by field, got 'mean_std'; as {'action': 'mean_std'} [wron...
+    """
+    found = Problems()
+    by_field = {
+        "delta_timestamps": (delta_timestamps, "{'action': [0, 0.1]}"),
+        "normalize": (normalize, "{'action': 'mean_std'}"),
+        "stats": (None if stats == "rows" else stats, "meta.stats of the steps of a data set, or 'rows'"),
+        "rotations": (rotations, "{'state.hand': 'rotation_6d'}"),
+        "relative": (relative, "{'action.arm': 'state.arm'}"),
+    }
+    for name, (given, example) in by_field.items():
+        if not isinstance(given, Mapping | None):
+            found.add("wrong-value", name, f"expected a dict by field, got {given!r}", f"as {example}")
+    for name in ("rotations", "relative"):
+        for field, one in _items(by_field[name][0]):
+            if not isinstance(one, str):
+                found.add("wrong-value", f"{name}: {field}", f"expected a name, got {one!r}", f"as {by_field[name][1]}")
+    for field, one in _items(stats):
+        if not isinstance(one, FeatureStats | Mapping):
+            message = f"expected numbers by kind, or FeatureStats, got {one!r}"
+            found.add("wrong-value", f"stats: {field}", message, "as {'mean': [0.5], 'std': [0.25]}")
+    for name, given in (("clip", clip), ("strict", strict)):
+        if not isinstance(given, bool | np.bool_):
+            found.add("wrong-value", name, f"expected True or False, got {given!r}")
+    found.raise_as(SchemaError)
+
+
+def _items(given: object) -> list[tuple[Any, Any]]:
+    return list(given.items()) if isinstance(given, Mapping) else []
 
 
 def chosen_episodes(episodes: Episodes, wanted: Sequence[int]) -> NDArray[np.int64]:
@@ -112,7 +171,8 @@ def chosen_episodes(episodes: Episodes, wanted: Sequence[int]) -> NDArray[np.int
         Numbers that no episode has, or that stand twice: all of them.
     """
     found = Problems("episodes")
-    numbers = [whole_number(number) for number in wanted]
+    given: object = wanted
+    numbers = [whole_number(number) for number in given] if isinstance(given, Iterable) else []
     if not numbers or None in numbers:
         found.add("wrong-value", "", f"expected a list of numbers of episodes, got {wanted!r}")
         found.raise_as(SchemaError)
@@ -174,6 +234,14 @@ class StepOptions:
             if getattr(self, name) not in known:
                 wanted = ", ".join(map(repr, known))
                 found.add("wrong-value", name, f"expected one of {wanted}, got {getattr(self, name)!r}")
+        for name, least in (("open_videos", 1), ("cache_bytes", 0), ("threads", 1)):
+            number = whole_number(getattr(self, name))
+            if number is None or number < least:
+                message = f"expected a whole number from {least} on, got {getattr(self, name)!r}"
+                found.add("wrong-value", name, message)
+        within: Any = self.tolerance_s
+        if within is not None and (isinstance(within, bool) or not isinstance(within, Real) or not float(within) >= 0):
+            found.add("wrong-value", "tolerance_s", f"expected seconds from 0 on, got {within!r}")
         if self.decoder == "torchcodec" and self.pixels == "rgb":
             message = "expected 'rgb_quick', which is how torchcodec makes colours, got 'rgb'"
             found.add("wrong-option", "pixels", message, 'leave it out, or decode with decoder="pyav"')
@@ -218,13 +286,15 @@ def spec_of_all(episodes: Episodes, offsets: Mapping[str, NDArray[np.int64]], op
     spec: dict[str, FieldSpec] = {}
     for feature in by_name.values():
         unit = "seconds" if feature.name == header.time else None
-        spec[feature.name] = FieldSpec(feature.shape, np.dtype(feature.dtype), unit)
+        spec[feature.name] = FieldSpec(feature.shape, np.dtype(feature.dtype), unit, feature.names)
         if feature.nullable:
             spec[f"{feature.name}{IS_NULL}"] = FieldSpec((), np.dtype(bool))
     if "frame_index" not in spec:
         spec["frame_index"] = FieldSpec((), np.dtype(np.int64))
     for group in header.groups:
-        spec[group.name] = FieldSpec((group.stop - group.start,), np.dtype(by_name[group.feature].dtype))
+        of = by_name[group.feature]
+        names = None if of.names is None else of.names[group.start : group.stop]
+        spec[group.name] = FieldSpec((group.stop - group.start,), np.dtype(of.dtype), names=names)
     for camera in header.cameras:
         if camera.size is not None:
             unit = "RGB (3, H, W), 0 to " + ("255" if options.image_type == "uint8" else "1")
@@ -237,7 +307,7 @@ def spec_of_all(episodes: Episodes, offsets: Mapping[str, NDArray[np.int64]], op
         field = spec[name]
         # One frame comes without an axis of time, as LeRobot gives it.
         if not (len(rows) == 1 and len(field.shape) == 3):
-            spec[name] = FieldSpec((len(rows), *field.shape), field.dtype, field.unit)
+            spec[name] = replace(field, shape=(len(rows), *field.shape))
         spec[f"{name}{PAD}"] = FieldSpec((len(rows),), np.dtype(bool))
         if f"{name}{IS_NULL}" in spec:
             spec[f"{name}{IS_NULL}"] = FieldSpec((len(rows),), np.dtype(bool))

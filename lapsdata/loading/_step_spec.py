@@ -9,6 +9,7 @@ import numpy as np
 
 from lapsdata.errors import Problem, Problems, SchemaError, listed
 from lapsdata.loading._step_transform import transform_name
+from lapsdata.loading.source import unlike_names
 from lapsdata.provenance import provenance
 from lapsdata.schema import FeatureStats, FieldNormalisation, StepField, StepSpec
 from lapsdata.schema.base import canonical_json
@@ -18,10 +19,11 @@ from lapsdata.storage.episode_rows import EpisodeRows
 from lapsdata.transforms.episode_stats import episode_stats
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from numpy.typing import ArrayLike, NDArray
 
+    from lapsdata.containers import Episodes
     from lapsdata.loading._step_changes import StepChanges
     from lapsdata.loading._step_meta import StepMeta
     from lapsdata.loading._step_options import StepOptions
@@ -32,10 +34,18 @@ if TYPE_CHECKING:
 
     OneStats = FeatureStats | Mapping[str, ArrayLike]
 
-__all__ = ["normalisations", "require_specification", "specification", "stats_of_rows"]
+__all__ = [
+    "expect_specification",
+    "fingerprint_of",
+    "normalisations",
+    "require_specification",
+    "specification",
+    "stats_of_rows",
+]
 
 _FIX = "open them with StepDataset.from_spec, or state the same options"
 _FIX_OF_STEPS = "the data sets store actions in other senses: lapsdata convert --actions makes them alike"
+_FIX_OF_NAMES = "where they are the same numbers by other words, make the words alike in a copy of meta/info.json"
 
 
 def normalisations(
@@ -71,9 +81,10 @@ def normalisations(
     Raises
     ------
     SchemaError
-        Fields and modes that are not known, statistics that are missing or of other shapes: all of them.
+        Fields and modes that are not known, statistics that are missing, of other shapes or no numbers: all of them.
     """
     found = Problems("normalize")
+    told_of = _numbers_of(stats or {})
     done = {}
     cameras = {camera.name for camera in header.cameras}
     cameras |= {name for name, of in others.items() if of in cameras}
@@ -89,7 +100,7 @@ def normalisations(
         elif mode != "none":
             shape = (3, 1, 1) if name in cameras else spec[name].shape[1 if name in deltas else 0 :]
             wanted = NORMALISATIONS[mode]  # type: ignore[index]  # it is one of them
-            told = _stats_of(name, stats or {}, header, own=name in changed)
+            told = _stats_of(name, told_of, header, own=name in changed)
             one = _normalisation(name, told, mode, wanted, shape, found, clip=clip and mode != "mean_std")
             if one is not None:
                 done[name] = one
@@ -99,29 +110,46 @@ def normalisations(
     return done
 
 
+def _numbers_of(stats: Mapping[str, OneStats]) -> dict[str, dict[str, NDArray[np.float64]]]:
+    """Return statistics as numbers in row-major order, by field and kind: of a record those that it knows.
+
+    Raises
+    ------
+    SchemaError
+        What is no number.
+    """
+    found = Problems("stats")
+    numbers: dict[str, dict[str, NDArray[np.float64]]] = {}
+    for name, one in stats.items():
+        if isinstance(one, FeatureStats):
+            known = {kind: one.array(kind) for kind in (*MOMENTS, *QUANTILES)}
+            numbers[name] = {kind: values.reshape(-1) for kind, values in known.items() if values is not None}
+            continue
+        numbers[name] = {}
+        for kind, values in one.items():
+            try:
+                numbers[name][kind] = np.asarray(values, np.float64).reshape(-1)
+            except (TypeError, ValueError):
+                found.add("wrong-value", f"{name}: {kind}", f"expected numbers, got {values!r}")
+    found.raise_as(SchemaError)
+    return numbers
+
+
 def _stats_of(
-    name: str, stats: Mapping[str, OneStats], header: EpisodesHeader, *, own: bool
+    name: str, stats: Mapping[str, dict[str, NDArray[np.float64]]], header: EpisodesHeader, *, own: bool
 ) -> dict[str, NDArray[np.float64]] | None:
     """Return the statistics of a field; those of a group from its feature, unless they must be its own."""
     if name in stats:
-        return _flat(stats[name])
+        return stats[name]
     group = next((one for one in header.groups if one.name == name), None)
     if group is None or own or group.feature not in stats:
         return None
     shape = next(one.shape for one in header.features if one.name == group.feature)
     size = int(np.prod(shape, dtype=np.int64))
     parts = {}
-    for kind, flat in _flat(stats[group.feature]).items():
+    for kind, flat in stats[group.feature].items():
         parts[kind] = flat[group.start : group.stop] if len(flat) == size else flat[:0]
     return parts
-
-
-def _flat(one: OneStats) -> dict[str, NDArray[np.float64]]:
-    """Return statistics as numbers in row-major order, by kind: of a record those that it knows."""
-    if isinstance(one, FeatureStats):
-        known = {kind: one.array(kind) for kind in (*MOMENTS, *QUANTILES)}
-        return {kind: values.reshape(-1) for kind, values in known.items() if values is not None}
-    return {kind: np.asarray(values, np.float64).reshape(-1) for kind, values in one.items()}
 
 
 def _normalisation(
@@ -160,12 +188,13 @@ def _normalisation(
 def specification(
     header: EpisodesHeader,
     spec: BatchSpec,
+    stored: BatchSpec,
     offsets: Mapping[str, NDArray[np.int64]],
     options: StepOptions,
     changes: StepChanges,
     transform: StepTransform | None,
 ) -> StepSpec:
-    """Return the specification of samples that hold `spec`."""
+    """Return the specification of samples that hold `spec`, made of what is `stored`."""
     pixels: Any = options.pixels  # no other than the two that `StepOptions.check` lets pass
     centred = sum(one.centred_only for one in changes.normalise.values())
     return StepSpec(
@@ -180,9 +209,18 @@ def specification(
         rotations=dict(changes.rotations),
         relative=dict(changes.relative),
         steps=_stored_steps(header, spec),
+        names=_stored_names(stored, [*spec, *changes.relative.values()]),
         normalise=dict(changes.normalise),
         transform=None if transform is None else transform_name(transform),
     )
+
+
+def fingerprint_of(episodes: Episodes, told: Mapping[str, Any], arrays: Iterable[NDArray[np.int64]]) -> str:
+    """Return what tells steps from others, 16 hex digits, of what is told of them and of whole numbers."""
+    digest = hashlib.sha256(canonical_json({"header": episodes.header.as_json(), **told}))
+    for array in (episodes.number, episodes.rows, *arrays):
+        digest.update(np.ascontiguousarray(array, "<i8").tobytes())
+    return digest.hexdigest()[:16]
 
 
 def _stored_steps(header: EpisodesHeader, spec: BatchSpec) -> dict[str, StepKind]:
@@ -203,16 +241,48 @@ def _stored_steps(header: EpisodesHeader, spec: BatchSpec) -> dict[str, StepKind
     return found
 
 
+def _stored_names(stored: BatchSpec, fields: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Return what the numbers of fields are called where they are told of."""
+    called = {name: stored[name].names for name in fields}
+    return {name: names for name, names in called.items() if names is not None}
+
+
+def expect_specification(given: object, options: Iterable[str] = ()) -> None:
+    """Refuse what is no record of samples, as the bytes that hold one, and options that such a record decides.
+
+    Raises
+    ------
+    SchemaError
+        With what to do.
+    """
+    if not isinstance(given, StepSpec):
+        message = f"expected a StepSpec, got {type(given).__name__}"
+        fix = "make one of the bytes of a checkpoint with StepSpec.parse; that of steps is steps.specification"
+        raise SchemaError(Problem("wrong-type", "specification", message, fix))
+    own = {"delta_timestamps", "fields", "image_type", "pixels", "normalize", "stats", "rotations", "relative"}
+    if twice := sorted((own | {"clip", "decoder"}) & set(options)):
+        message = f"expected what the specification does not decide, got {', '.join(twice)}"
+        raise SchemaError(Problem("wrong-option", "options", message))
+
+
 def require_specification(found: StepSpec, wanted: StepSpec, where: str) -> None:
     """Refuse samples of another specification.
 
     Raises
     ------
     SchemaError
-        Each place where the two differ.
+        Each place where the two differ; what is no specification.
     """
+    expect_specification(wanted)
     problems = Problems(f"{where}: specification")
-    problems.extend(_differences(_by_name(found), _by_name(wanted), ""))
+    one, other = _by_name(found), _by_name(wanted)
+    names, wanted_names = one.pop("names", {}), other.pop("names", {})
+    problems.extend(_differences(one, other, ""))
+    # Of what one of the two does not say, nothing is known.
+    for name in [name for name in wanted_names if name in names]:
+        if names[name] != wanted_names[name]:
+            message = unlike_names(wanted_names[name], names[name])
+            problems.add("unlike-specification", f"names: {name}", message, _FIX_OF_NAMES)
     problems.raise_as(SchemaError)
 
 

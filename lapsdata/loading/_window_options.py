@@ -47,6 +47,9 @@ class WindowOptions:
 
 def check_buffers(out: Mapping[str, NDArray[Any]], names: Sequence[str]) -> None:
     """Refuse buffers that nothing would be written to, whose old values are taken for new ones, and shared ones."""
+    given: object = out
+    if not isinstance(given, Mapping):
+        raise SchemaError(Problem("wrong-value", "out", f"expected buffers by field, got {given!r}"))
     strangers = [name for name in out if name not in names]
     if strangers:
         message = f"expected buffers for some of {list(names)}, got {strangers}"
@@ -139,11 +142,15 @@ def listed_names(option: str, names: Sequence[str]) -> tuple[str, ...]:
     Raises
     ------
     SchemaError
-        A single text, or what is no list.
+        A single text, what is no list, or a name that is no text.
     """
     if isinstance(names, str) or not isinstance(names, Iterable):
         raise SchemaError(Problem("wrong-value", option, f"expected a list of names, got {names!r}", f"{option}=[...]"))
-    return tuple(names)
+    listed = tuple(names)
+    kinds: tuple[object, ...] = listed
+    if strange := [name for name in kinds if not isinstance(name, str)]:
+        raise SchemaError(Problem("wrong-value", option, f"expected names, got {strange[0]!r} among them"))
+    return listed
 
 
 def _numbers(values: Any) -> tuple[int, ...]:  # noqa: ANN401 - what a user gives

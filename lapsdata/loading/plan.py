@@ -125,10 +125,12 @@ class LoaderPlan:
                 f"a round is an epoch of {self.samples} samples: {self.visited} visited, "
                 f"{self.masked} repeated to fill the last step (valid=False), {self.dropped} dropped"
             )
+        alone = self.told_by == "nobody"
+        told = "the only process, as no launcher says that there are others" if alone else f"says {self.told_by}"
         lines = [
             first,
             f"{self.steps} steps of {self.global_batch_size} samples: {self.batch_size} for each of "
-            f"{self.world_size} ranks; this is rank {self.rank}, says {self.told_by}",
+            f"{self.world_size} ranks; this is rank {self.rank}, {told}",
             f"order: {self._order}, seed {self.seed}",
         ]
         lines += [

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
-from lapsdata.errors import Problem, Problems, SchemaError
+from lapsdata.errors import Problem, Problems, SchemaError, listed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-__all__ = ["Batch", "BatchSource", "BatchSpec", "FieldSpec", "To", "require_alike", "spec_of"]
+__all__ = ["Batch", "BatchSource", "BatchSpec", "FieldSpec", "To", "require_alike", "spec_of", "unlike_names"]
 
 Batch = dict[str, Any]
 """Arrays (or tensors) by field, each with the batch as its first axis."""
@@ -35,6 +35,8 @@ class FieldSpec:
     dtype : np.dtype
     unit : str or None
         `pixel xy`, `seconds` ...; None for what has no unit.
+    names : tuple of str or None
+        What the numbers of a vector are called, in their order; None where that is not told.
 
     Examples
     --------
@@ -45,6 +47,7 @@ class FieldSpec:
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     unit: str | None = None
+    names: tuple[str, ...] | None = None
 
     @property
     def nbytes(self) -> int:
@@ -168,7 +171,9 @@ def spec_of(source: BatchSource, fields: Sequence[str] | None) -> BatchSpec:
 
 
 def require_alike(specs: Mapping[str, BatchSpec]) -> None:
-    """Refuse sources whose batches cannot be put one after the other.
+    """Refuse sources whose batches cannot be put one after the other: unlike fields, or numbers of unlike names.
+
+    Where one of two does not say what its numbers are called, they are taken to be alike.
 
     Parameters
     ----------
@@ -190,12 +195,38 @@ def require_alike(specs: Mapping[str, BatchSpec]) -> None:
     """
     problems = Problems()
     (first, expected), *others = specs.items()
+    called = {field: (first, one.names) for field, one in expected.items() if one.names is not None}
     for name, spec in others:
         for field in dict.fromkeys([*expected, *spec]):
             wanted, got = (_spelled(one.get(field)) for one in (expected, spec))
             if wanted != got:
                 problems.add("unlike-specs", f"{name}: {field}", f"expected {wanted} as in {first}, got {got}")
+                continue
+            names = spec[field].names
+            if names is None:
+                continue
+            known, told = called.setdefault(field, (name, names))
+            if names != told:
+                fix = "leave the field out; where they are the same numbers by other words, make the words alike"
+                problems.add("unlike-names", f"{name}: {field}", unlike_names(told, names, f" as in {known}"), fix)
     problems.raise_as(SchemaError)
+
+
+def unlike_names(wanted: Sequence[str], got: Sequence[str], beside: str = "") -> str:
+    """Return in words how names of numbers differ, and where first: of long lists only the beginning is shown.
+
+    Examples
+    --------
+    >>> unlike_names(["x", "y"], ["y", "x"])
+    "expected the numbers 'x', 'y', got 'y', 'x': number 0 is 'y', and not 'x'"
+    """
+    at = next((at for at, pair in enumerate(zip(wanted, got, strict=False)) if pair[0] != pair[1]), None)
+    first = (
+        f"{len(got)} of them, and not {len(wanted)}"
+        if at is None
+        else f"number {at} is {got[at]!r}, and not {wanted[at]!r}"
+    )
+    return f"expected the numbers {listed(wanted, 12)}{beside}, got {listed(got, 12)}: {first}"
 
 
 def _spelled(field: FieldSpec | None) -> str:

@@ -9,7 +9,6 @@ says so. No video is opened before the first sample that holds its frames.
 from __future__ import annotations
 
 import functools
-import hashlib
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -25,6 +24,7 @@ from lapsdata.loading._step_meta import EpisodeSpan, StepMeta
 from lapsdata.loading._step_options import (
     PAD,
     StepOptions,
+    check_asked,
     chosen_episodes,
     names_of,
     opened_episodes,
@@ -32,10 +32,16 @@ from lapsdata.loading._step_options import (
     spec_of_all,
 )
 from lapsdata.loading._step_rows import AskedRows, StepRows
-from lapsdata.loading._step_spec import normalisations, require_specification, specification, stats_of_rows
+from lapsdata.loading._step_spec import (
+    expect_specification,
+    fingerprint_of,
+    normalisations,
+    require_specification,
+    specification,
+    stats_of_rows,
+)
 from lapsdata.loading._step_transform import transform_name, transformed
 from lapsdata.loading._window_options import check_buffers, fitting_buffers, listed_names, tensors
-from lapsdata.schema.base import canonical_json
 from lapsdata.schema.episodes import IS_NULL
 from lapsdata.storage.episode_rows import folder_of_rows
 from lapsdata.storage.ids import checked_id, checked_ids, one_or_many
@@ -48,9 +54,10 @@ if TYPE_CHECKING:
 
     from lapsdata.loading._step_options import ImageType
     from lapsdata.loading._step_transform import StepTransform
+    from lapsdata.loading._step_words import DescribedFeature
     from lapsdata.loading.source import Batch, BatchSpec, To
     from lapsdata.loading.step_stream import StepStream
-    from lapsdata.schema import Camera, Feature, FeatureStats, Group, StepSpec
+    from lapsdata.schema import FeatureStats, StepSpec
     from lapsdata.video.frame import Decoder, Pixels
 
 __all__ = ["EpisodeSpan", "StepDataset", "StepMeta", "open_steps"]
@@ -129,7 +136,7 @@ class StepDataset:
         return tuple(self._all)
 
     @property
-    def features(self) -> dict[str, Feature | Camera | Group]:
+    def features(self) -> dict[str, DescribedFeature]:
         """What a sample may hold, by name; see `meta.features`."""
         return self.meta.features
 
@@ -170,14 +177,8 @@ class StepDataset:
     @functools.cached_property
     def fingerprint(self) -> str:
         """What tells these steps from others: 16 hex digits of header, episodes, choice and fields, not of values."""
-        every = self.meta.episodes
-        told: dict[str, Any] = {"header": every.header.as_json(), "spec": repr(self.spec)}
-        told["options"] = self._options.as_json()
-        told["specification"] = self.specification.digest
-        digest = hashlib.sha256(canonical_json(told))
-        for array in (every.number, every.rows, self._chosen, *self._offsets.values()):
-            digest.update(np.ascontiguousarray(array, "<i8").tobytes())
-        return digest.hexdigest()[:16]
+        told = {"spec": repr(self.spec), "options": self._options.as_json(), "specification": self.specification.digest}
+        return fingerprint_of(self.meta.episodes, told, (self._chosen, *self._offsets.values()))
 
     @property
     def block_rows(self) -> int:
@@ -193,7 +194,9 @@ class StepDataset:
     def specification(self) -> StepSpec:
         """What a sample is, for a checkpoint to carry: `to_bytes` spells it, `StepSpec.parse` reads it."""
         header = self.meta.episodes.header
-        return specification(header, self.spec, self._offsets, self._options, self._changes, self._transform)
+        return specification(
+            header, self.spec, self._stored, self._offsets, self._options, self._changes, self._transform
+        )
 
     @property
     def clipped(self) -> dict[str, int]:
@@ -206,7 +209,7 @@ class StepDataset:
         Raises
         ------
         SchemaError
-            Each place where the two differ (`unlike-specification`).
+            Each place where the two differ (`unlike-specification`), or no specification at all.
         """
         require_specification(self.specification, spec, str(self.meta.root))
 
@@ -237,7 +240,8 @@ class StepDataset:
         Raises
         ------
         SchemaError
-            The data set cannot give such samples: names, shapes, dtypes, forms of rotations or rate are others.
+            The data set cannot give such samples: names, shapes, dtypes, forms of rotations, rate, or what numbers are
+            called are others; no specification.
 
         Examples
         --------
@@ -253,10 +257,7 @@ class StepDataset:
         >>> test.gather([1])["action"].tolist()
         [[-0.5, -0.5, -0.75]]
         """
-        own = {"delta_timestamps", "fields", "image_type", "pixels", "normalize", "stats", "rotations", "relative"}
-        if twice := sorted((own | {"clip", "decoder"}) & set(options)):
-            message = f"expected what the specification does not decide, got {', '.join(twice)}"
-            raise SchemaError(Problem("wrong-option", "options", message))
+        expect_specification(spec, options)
         steps = open_steps(
             path,
             dict(spec.delta_timestamps),
@@ -492,7 +493,7 @@ def open_steps(
     ----------
     path : path
         A data set that an adapter of episodes knows: LeRobot 2.0, 2.1, 3.0, GR00T, robomimic, ACT ...
-    delta_timestamps : mapping of sequences of float, seconds, optional
+    delta_timestamps : mapping of sequences, arrays or tensors of float, seconds, optional
         By feature, camera or group, at which times around a row it is given: `{"action": [0, 0.05, 0.1]}`; by default
         at the row alone, without an axis of time. GR00T's names are known too (`video.ego_view`, `state.left_arm`,
         `annotation.human.validity`).
@@ -563,6 +564,7 @@ def open_steps(
     >>> len(steps), steps.gather([4])["action"][0].tolist()
     (5, [[2.5, 4.5, 6.5], [2.5, 4.5, 6.5]])
     """
+    check_asked(delta_timestamps, normalize, stats, rotations, relative, clip=clip, strict=strict)
     root = Path(path)
     found = find_adapter(root, ["episodes"])
     if found is None:

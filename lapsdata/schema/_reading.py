@@ -35,7 +35,8 @@ def load_object(data: bytes | str, where: str) -> tuple[str, dict[str, JsonValue
     Raises
     ------
     SchemaError
-        Not UTF-8, not JSON, not an object, a key that stands twice, or a number that no float64 can hold.
+        No bytes or text, not UTF-8, not JSON, not an object, a key that stands twice, or a number that no float64 can
+        hold.
     """
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -48,6 +49,11 @@ def load_object(data: bytes | str, where: str) -> tuple[str, dict[str, JsonValue
     def refuse(constant: str) -> None:
         raise ValueError(f"{constant} is not JSON")
 
+    given: object = data
+    if not isinstance(given, str | bytes | bytearray):
+        message = f"expected JSON as bytes or text, got {type(given).__name__}"
+        fix = "give the bytes that to_bytes wrote, path.read_bytes(), or json.dumps of a dict"
+        raise SchemaError(Problem("wrong-type", where, message, fix))
     try:
         text = data if isinstance(data, str) else data.decode("utf-8")
         document = json.loads(text, object_pairs_hook=unique, parse_constant=refuse, parse_float=_finite)

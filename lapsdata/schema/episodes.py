@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from lapsdata.schema.base import Count, Header, Parameters, Positive, Rate, Record, Size, Text
 
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
 __all__ = [
     "IS_NULL",
+    "IS_PAD",
     "Camera",
     "EpisodesHeader",
     "Feature",
@@ -20,10 +24,14 @@ __all__ = [
     "StatePart",
     "StepKind",
     "Task",
+    "names_of_samples",
 ]
 
 IS_NULL = "_is_null"
 """What follows the name of a nullable feature where it says which rows have no value."""
+
+IS_PAD = "_is_pad"
+"""What follows the name of a feature where it says at which times around a row there was no row."""
 
 FeatureName = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]+$")]
 """As the data set spells it: `observation.state`, `obs/eef_pos`."""
@@ -211,3 +219,23 @@ class EpisodesHeader(Header):
             if group.feature == feature and group.steps is not None and first < last:
                 found[f"{first - start}:{last - start}"] = group.steps
         return found
+
+
+def names_of_samples(names: Collection[str]) -> dict[str, str]:
+    """Return which names of columns and cameras a sample needs for something else, and for what.
+
+    Examples
+    --------
+    >>> names_of_samples(["action", "action_is_pad", "done_is_pad", "task"])
+    {'action_is_pad': 'at which times action has no row', 'task': 'the words of the task'}
+    """
+    known, needed = set(names), {}
+    for name in names:
+        pad, null = name.removesuffix(IS_PAD), name.removesuffix(IS_NULL)
+        if name == "task":
+            needed[name] = "the words of the task"
+        elif pad != name and pad in known:
+            needed[name] = f"at which times {pad} has no row"
+        elif null != name and null in known:
+            needed[name] = f"in which rows {null} has no value"
+    return needed

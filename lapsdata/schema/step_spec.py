@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field, JsonValue, model_validator
 
 from lapsdata.errors import Problem, SchemaError
-from lapsdata.schema.base import Digest, Header, Name, Parameters, Positive, Rate, Record, canonical_json
+from lapsdata.schema.base import Digest, Header, Name, Parameters, Positive, Rate, Record, Text, canonical_json
 from lapsdata.schema.episodes import FeatureName, Rotation, StepKind
 
 if TYPE_CHECKING:
@@ -168,6 +168,8 @@ class StepSpec(Header):
     """Actions that are given as steps from a state of the present row, by that state; others are as stored."""
     steps: dict[FeatureName, StepKind] = Field(default_factory=dict)
     """Actions that the data set itself stores as steps: fields, or parts of them, `action[0:7]`."""
+    names: dict[FeatureName, Annotated[tuple[Text, ...], Field(min_length=1)]] = Field(default_factory=dict)
+    """What the data set calls the numbers of fields, and of states of `relative`, in their order, where it tells it."""
     normalise: dict[FeatureName, FieldNormalisation] = Field(default_factory=dict)
     """Fields that are scaled, after what is above."""
     transform: TransformName | None = None
@@ -196,9 +198,11 @@ class StepSpec(Header):
             del document[name]
         for one in document["normalise"].values():
             del one["stats_digest"]
-        # What is stored as places is so whether it is said or not: specifications of before know no steps.
-        if not document["steps"]:
-            del document["steps"]
+        # What is stored as places is so whether it is said or not, and some sets have no names: specifications of
+        # before know neither.
+        for name in ("steps", "names"):
+            if not document[name]:
+                del document[name]
         return document
 
     def denormalise(self, name: str, values: NDArray[Any]) -> NDArray[Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
 from lapsdata import console
@@ -132,9 +132,19 @@ def cut_episodes(steps: StepDataset, camera: str, folder: Path) -> EpisodeVideos
                 row_s = shown.source.facts.frame_s[frame] - begin_s
                 videos.append(EpisodeVideo(span.number, item, row_s, cut))
             except LapsError as error:
-                problems += error.problems
+                problems += [_left_out(problem, span.number) for problem in error.problems]
             advance(1)
     return EpisodeVideos(tuple(videos), tuple(problems))
+
+
+def _left_out(problem: Problem, number: int) -> Problem:
+    """Tell what to do about an episode that is left out here, where loading tells what to leave out."""
+    without = f"or take it out of the set: lapsdata convert SRC DST --without-episodes {number}"
+    fixes = {
+        "no-video": f"the other episodes are done; bring the file, {without}",
+        "times-not-rising": f"the other episodes are done; write the times of its rows again, {without}",
+    }
+    return replace(problem, fix=fixes.get(problem.code, problem.fix))
 
 
 class _Shown(NamedTuple):

@@ -163,7 +163,7 @@ def _scored(
         policies={
             "steps_beyond_the_end_left_out": int(len(said.row) * horizon - counts.sum()),
             "first_rows_held_by_the_mean_action": held_by_mean,
-            "episodes_without_a_prediction": len(episodes) - len(numbers),
+            "episodes_without_a_prediction": len(_others(episodes, options.train) - set(numbers)),
         },
         rules=ActionRules(
             horizon=horizon,
@@ -244,9 +244,20 @@ def _actions(rows: EpisodeRows, place: int, number: int, keys: Sequence[KeyPart]
     return found
 
 
+def _others(episodes: Episodes, train: tuple[int, int] | None) -> set[int]:
+    """Return the numbers of the episodes that were not trained on."""
+    numbers: list[int] = episodes.number.tolist()
+    return {number for number in numbers if train is None or not train[0] <= number < train[1]}
+
+
 def _known(
     episodes: Episodes, rows: EpisodeRows, keys: Sequence[KeyPart], train: tuple[int, int] | None
 ) -> KnownActions:
+    if train is not None and len(_others(episodes, train)) == len(episodes):
+        first, last = int(episodes.number[0]), int(episodes.number[-1])
+        message = f"expected episodes of the data set, which are {first} to {last}, got none in {train[0]}:{train[1]}"
+        fix = "name those that were trained on: the rows of chance are made of them"
+        raise SchemaError(Problem("unknown-episode", "train", message, fix))
     known = KnownActions(sum(key.stop - key.start for key in keys))
     for place, number in enumerate(episodes.number.tolist()):
         if train is None or train[0] <= number < train[1]:

@@ -302,18 +302,11 @@ def _aside_name(path: Path) -> Path:
     return path.with_name(f"{TEMPORARY}aside-{path.name}")
 
 
-def refuse_existing(path: Path, overwrite: bool) -> None:
-    """Refuse a name that is taken, unless what has it may be replaced."""
+def refuse_existing(path: Path, overwrite: bool, *, fix: str = "pass overwrite=True to replace it") -> None:
+    """Refuse a name that is taken, unless what has it may be replaced; `fix` is what to do about it."""
     refuse_name(path)
     if not overwrite and _taken(path):
-        raise StorageError(
-            Problem(
-                "exists",
-                str(path),
-                "expected a free name, got an existing one",
-                "pass overwrite=True to replace it",
-            )
-        )
+        raise StorageError(Problem("exists", str(path), "expected a free name, got an existing one", fix))
 
 
 def flush(path: Path) -> None:

@@ -18,7 +18,9 @@ __all__ = ["locked_folder"]
 
 
 @contextlib.contextmanager
-def locked_folder(folder: Path) -> Iterator[None]:
+def locked_folder(
+    folder: Path, *, by: str = "a run", fix: str = "name another folder, or wait for that run to end"
+) -> Iterator[None]:
     """Hold a folder for oneself; made if it is not there.
 
     The lock is on the folder itself (`flock(2)`), so that there is no file to be left behind: it ends with the block,
@@ -27,6 +29,8 @@ def locked_folder(folder: Path) -> Iterator[None]:
     Parameters
     ----------
     folder : Path
+    by, fix : str
+        Who writes to such a folder, and what to do where somebody does, for the message.
 
     Raises
     ------
@@ -50,8 +54,7 @@ def locked_folder(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            message = "expected a folder that nobody else writes to, got one that a run is writing to now"
-            fix = "name another folder, or wait for that run to end"
+            message = f"expected a folder that nobody else writes to, got one that {by} is writing to now"
             raise StorageError(Problem("in-use", str(folder), message, fix)) from error
         except OSError as error:
             warn(f"{folder}: the file system has no locks ({error.strerror}): let no other run write to it")

@@ -23,6 +23,7 @@ __all__ = ["ParquetRows", "column_array", "parquet_errors", "read_parquet"]
 
 _ENDS = b"PAR1"
 _AGAIN = "copy or download the file again"
+_MAY_LACK = """fill them in, or say in meta/info.json, features, that rows may have none: "info": {"nullable": true}"""
 
 
 class ParquetRows:
@@ -93,7 +94,7 @@ class ParquetRows:
         if name in self._nulls:
             absent: NDArray[Any] = table.column(self._nulls[name]).is_null().to_numpy()
             return absent
-        return column_array(table.column(name), f"{self.path}: {name}", nullable=name in self._nulls.values())
+        return column_array(table.column(name), f"{self.path}: {name}", name in self._nulls.values(), _MAY_LACK)
 
     def values(self, group: int, name: str, first: int = 0, stop: int | None = None) -> list[Any]:
         """Return rows of a column of a group as values of Python: texts, or bytes of images."""
@@ -139,7 +140,7 @@ def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
         return table
 
 
-def column_array(column: pa.ChunkedArray, where: str, *, nullable: bool = False) -> NDArray[Any]:
+def column_array(column: pa.ChunkedArray, where: str, nullable: bool = False, fix: str | None = None) -> NDArray[Any]:
     """Return a column of numbers as an array: (R,), or (R, ...) of lists that are all equally long.
 
     Parameters
@@ -149,6 +150,8 @@ def column_array(column: pa.ChunkedArray, where: str, *, nullable: bool = False)
         Place, for the messages.
     nullable : bool
         Whether rows may have no value; they have zeros then.
+    fix : str, optional
+        What to do where a row has none and may not.
 
     Raises
     ------
@@ -175,7 +178,7 @@ def column_array(column: pa.ChunkedArray, where: str, *, nullable: bool = False)
     while pa.types.is_list(array.type) or pa.types.is_large_list(array.type) or pa.types.is_fixed_size_list(array.type):
         if array.null_count:
             message = f"expected a list in every row, got none in {array.null_count}"
-            raise SchemaError(Problem("missing-value", where, message))
+            raise SchemaError(Problem("missing-value", where, message, fix))
         inner = array.flatten()
         length = _one_length(array, where)
         shape.append(length)
@@ -184,7 +187,7 @@ def column_array(column: pa.ChunkedArray, where: str, *, nullable: bool = False)
         raise SchemaError(Problem("wrong-type", where, f"expected numbers, got {array.type}"))
     if array.null_count and not pa.types.is_floating(array.type):
         message = f"expected a value in every row, got none in {array.null_count}"
-        raise SchemaError(Problem("missing-value", where, message))
+        raise SchemaError(Problem("missing-value", where, message, fix))
     found: NDArray[Any] = array.to_numpy(zero_copy_only=False).reshape(shape)
     return found
 

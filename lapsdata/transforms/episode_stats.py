@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from lapsdata.errors import Problem, SchemaError
 from lapsdata.schema import FeatureStats
+from lapsdata.schema.episodes import IS_NULL
 from lapsdata.schema.feature_stats import QUANTILES
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from lapsdata.schema.feature_stats import StatsOrigin
     from lapsdata.storage.episode_rows import EpisodeRows
 
-__all__ = ["Moments", "episode_stats", "exact_quantiles", "row_quantiles"]
+__all__ = ["Moments", "episode_stats", "exact_quantiles", "row_quantiles", "stated_rows"]
 
 _ROWS = 1 << 16
 
@@ -153,11 +155,12 @@ def episode_stats(
     quantiles: bool = True,
     block_bytes: int = 1 << 28,
 ) -> dict[str, FeatureStats]:
-    """Return the statistics of features over all rows of episodes.
+    """Return the statistics of features over all rows of episodes: those that have a value, of a nullable feature.
 
-    Rows are read once for the moments; quantiles are exact, so that all values of a number must be in memory at once:
-    as many numbers at a time as `block_bytes` hold, at least one, and the rows are read again for each such block.
-    Beside it stands what `rows` keeps. At 10^7 rows of float32, a number takes 40 MB, and 26 numbers take 5 passes.
+    Rows without a value are left out, and not counted. Rows are read once for the moments; quantiles are exact, so that
+    all values of a number must be in memory at once: as many numbers at a time as `block_bytes` hold, at least one, and
+    the rows are read again for each such block. Beside it stands what `rows` keeps. At 10^7 rows of float32, a number
+    takes 40 MB, and 26 numbers take 5 passes.
 
     Parameters
     ----------
@@ -207,10 +210,9 @@ def episode_stats(
     sizes = {name: int(np.prod(features[name].shape, dtype=np.int64)) for name in wanted}
     moments = {name: Moments.none(sizes[name]) for name in wanted}
     for place, first, stop in _spans(episodes, every):
-        columns = rows.read(place, wanted, first, stop)
-        for name in wanted:
+        for name, values in stated_rows(rows, episodes, place, wanted, first, stop).items():
             try:
-                moments[name] = moments[name].merged(Moments.of(columns[name].reshape(stop - first, -1)))
+                moments[name] = moments[name].merged(Moments.of(values)) if len(values) else moments[name]
             except SchemaError as error:
                 raise error.within(f"episode {int(episodes.number[place])}: {name}") from None
     of_rows = {
@@ -218,6 +220,49 @@ def episode_stats(
         for name in wanted
     }
     return {name: moments[name].stats(features[name].shape, "computed", of_rows[name]) for name in wanted}
+
+
+def stated_rows(
+    rows: EpisodeRows, episodes: Episodes, place: int, names: Sequence[str], first: int = 0, stop: int | None = None
+) -> dict[str, NDArray[Any]]:
+    """Return features of rows of an episode, without the rows that have no value of it: each (R, C).
+
+    Parameters
+    ----------
+    rows : EpisodeRows
+        Of the same episodes.
+    episodes : Episodes
+    place : int
+        Of the episode, 0 to E - 1.
+    names : sequence of str
+        Features that are numbers.
+    first, stop : int
+        Rows of the episode, `first` up to and without `stop`; all by default.
+
+    Raises
+    ------
+    SchemaError, CorruptDataError, StorageError
+        As `EpisodeRows.read`.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from lapsdata.adapters import find_adapter
+    >>> from lapsdata.storage.episode_rows import EpisodeRows
+    >>> from lapsdata.testing.episode_sets import write_lerobot
+    >>> root = write_lerobot(pathlib.Path(tempfile.mkdtemp()) / "set", lengths=(3, 2))
+    >>> episodes = find_adapter(root)[0].read(root).container
+    >>> stated_rows(EpisodeRows(root, episodes), episodes, 1, ["frame_index"])["frame_index"].tolist()
+    [[0], [1]]
+    """
+    masks = [f"{one.name}{IS_NULL}" for one in episodes.header.features if one.nullable and one.name in names]
+    columns = rows.read(place, [*names, *masks], first, stop)
+    found = {}
+    for name in names:
+        null = columns.get(f"{name}{IS_NULL}") if f"{name}{IS_NULL}" in masks else None
+        values = columns[name] if null is None else columns[name][~null]
+        found[name] = values.reshape(len(values), math.prod(values.shape[1:]))
+    return found
 
 
 def exact_quantiles(values: NDArray[Any], shares: Sequence[float]) -> NDArray[np.float64]:
@@ -299,9 +344,9 @@ def row_quantiles(
         block = np.empty((end - begin, total), dtype)
         at = 0
         for place, first, stop in _spans(episodes, every):
-            values = rows.read(place, [name], first, stop)[name].reshape(stop - first, -1)
-            block[:, at : at + stop - first] = values[:, begin:end].T
-            at += stop - first
+            values = stated_rows(rows, episodes, place, [name], first, stop)[name]
+            block[:, at : at + len(values)] = values[:, begin:end].T
+            at += len(values)
         for number in range(begin, end):
-            found[:, number] = exact_quantiles(block[number - begin], tuple(QUANTILES.values()))
+            found[:, number] = exact_quantiles(block[number - begin, :at], tuple(QUANTILES.values()))
     return dict(zip(QUANTILES, found, strict=True))

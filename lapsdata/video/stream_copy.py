@@ -28,6 +28,9 @@ __all__ = ["Joined", "StreamJoin", "copies_exactly", "copy_frames"]
 # sets included; AV1 has one name when read and another when written, and carries its parameters in every keyframe.
 _CODECS = ("h264", "av1")
 
+# An MP4 file says in 31 bits how long a packet lasts, in ticks of its clock; FFmpeg moves what comes later.
+_LONGEST = 2**31 - 1
+
 
 def copies_exactly(source: PacketSource, first: int, until: int) -> bool:
     """Return whether the packets of some frames, and no others, stand one behind the other and need none before them.
@@ -162,11 +165,14 @@ class StreamJoin:
     def __exit__(self, *error: object) -> None:
         self._stack.__exit__(*error)  # type: ignore[arg-type]  # the three that Python gives
 
-    def append(self, path: Path) -> Joined | None:
+    def append(self, path: Path, earliest_s: float = 0.0) -> Joined | None:
         """Put a video behind the last one; return where it lies, or None where it must stand in a file of its own.
 
+        Before `earliest_s` seconds it does not begin: the last frame before it lasts until then.
+
         That is so where its packets cannot follow those before: another codec, size, clock or set of parameters,
-        sound beside it, edits, a first frame before 0 s, a last one of unknown length.
+        sound beside it, edits, a first frame before 0 s or so late that no frame can last until then, a last one of
+        unknown length.
         """
         source, session = find_source(path, "rgb", stream=None, rate=None, frame_s=None, times="packets")
         if session is not None:
@@ -177,16 +183,18 @@ class StreamJoin:
         video = open_container(path)
         try:
             packets = [packet for packet in packets_of(path, video) if packet.size]
-            first = cast("int", packets[0].dts) + self._end
+            # The first one begins at 0 s: nothing is before it.
+            start = max(self._end, round(earliest_s / timeline.time_base)) if self._kind else self._end
+            first = cast("int", packets[0].dts) + start
             sets = bytes(video.stream.codec_context.extradata or b"")
             kind = (facts.codec, facts.coded_size, facts.pixel_format, timeline.time_base, sets)
             alone = len(video.container.streams) > 1 or len(packets) > facts.frames
             if alone or timeline.pts[0] < 0 or timeline.lasting <= 0 or self._kind not in ((), kind):
                 return None
-            if self._last_dts is not None and first <= self._last_dts:
+            if self._last_dts is not None and not 0 < first - self._last_dts < _LONGEST:
                 return None
             target, stream = self._opened(cast("PacketSource", source), video)
-            self._kind, start = kind, self._end
+            self._kind = kind
             for packet in packets:
                 self._last_dts = cast("int", packet.dts) + start
                 _put(target, stream, packet, start)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Image = npt.NDArray[np.uint8]
 
-__all__ = ["VideoCodec", "write_video"]
+__all__ = ["VideoCodec", "expect_picture", "refuse_encoding", "write_video"]
 
 VideoCodec = Literal["h264", "av1", "ffv1"]
 
@@ -107,10 +107,10 @@ def write_video(
     import av
 
     path = Path(path)
-    encoder = _pick(path, codec, crf, gop)
+    encoder = _pick(f"write_video: {path.name}", path.suffix, codec, crf, gop)
     times = _checked_times(path, frame_s)
     # The first frame tells the size, so a frame that cannot be written is refused before a file is begun.
-    checked = _checked_frames(path, frames, len(times), encoder.even)
+    checked = _checked_frames(path, frames, len(times), codec)
     first = next(checked)
     options = dict(encoder.options)
     if encoder.crf is not None:
@@ -131,13 +131,30 @@ def write_video(
             raise SchemaError(Problem("wrong-time", f"write_video: {path.name}", message, fix)) from error
 
 
-def _pick(path: Path, codec: object, crf: object, gop: object) -> _Encoder:
+def refuse_encoding(codec: object, gop: object) -> None:
+    """Refuse what `write_video` would, before there are frames.
+
+    Raises
+    ------
+    SchemaError
+        A codec that is unknown or cannot be written here, a distance of keyframes that is none.
+
+    Examples
+    --------
+    >>> refuse_encoding("h264", 0)
+    Traceback (most recent call last):
+    lapsdata.errors.SchemaError: gop: expected a whole number of frames, 1 or more, got 0 [out-of-range]
+    """
+    _pick("", ".mp4", codec, None, gop)
+
+
+def _pick(where: str, suffix: str, codec: object, crf: object, gop: object) -> _Encoder:
     """Return the encoder, or raise with every option that does not fit."""
     import av.codec
 
-    found = Problems(f"write_video: {path.name}")
-    if path.suffix.lower() not in _CONTAINERS:
-        found.add("unknown-suffix", "", f"expected one of {', '.join(_CONTAINERS)}, got {path.suffix!r}")
+    found = Problems(where)
+    if suffix.lower() not in _CONTAINERS:
+        found.add("unknown-suffix", "", f"expected one of {', '.join(_CONTAINERS)}, got {suffix!r}")
     there = [name for name, encoder in _ENCODERS.items() if encoder.name in av.codec.codecs_available]
     encoder = _ENCODERS[codec] if isinstance(codec, str) and codec in there else None
     if encoder is None:
@@ -212,7 +229,7 @@ class _Timing(NamedTuple):
         return cls(times, rate, clock, ticks, lasting)
 
 
-def _checked_frames(path: Path, frames: Iterable[Image], count: int, even: bool) -> Iterator[Image]:
+def _checked_frames(path: Path, frames: Iterable[Image], count: int, codec: VideoCodec) -> Iterator[Image]:
     """Yield exactly `count` frames, each proved to be an RGB picture of one size."""
     try:
         iterator = iter(frames)
@@ -228,13 +245,9 @@ def _checked_frames(path: Path, frames: Iterable[Image], count: int, even: bool)
         if number > count:
             message = f"expected {count} frames as there are times, got more"
             raise LengthMismatchError(Problem("wrong-length", f"write_video: {path.name}", message))
-        _expect_picture(frame, where)
+        expect_picture(frame, where, codec if shape is None else None)
         if shape is None:
             shape = frame.shape
-            if even and (shape[0] % 2 or shape[1] % 2):
-                message = f"expected even sides for 4:2:0 colour, got {shape[1]} x {shape[0]} pixel"
-                fix = "crop or pad by one pixel, or use codec='ffv1'"
-                raise SchemaError(Problem("odd-size", where, message, fix))
         elif frame.shape != shape:
             message = f"expected {shape[:2]} as the first frame's, got {frame.shape[:2]} (H, W)"
             raise SchemaError(Problem("wrong-frame", where, message))
@@ -244,8 +257,19 @@ def _checked_frames(path: Path, frames: Iterable[Image], count: int, even: bool)
         raise LengthMismatchError(Problem("wrong-length", f"write_video: {path.name}", message))
 
 
-def _expect_picture(frame: object, where: str) -> None:
-    """Refuse what is no (H, W, 3) uint8 array with pixels in it."""
+def expect_picture(frame: object, where: str, codec: VideoCodec | None = None) -> None:
+    """Refuse what is no (H, W, 3) uint8 array with pixels in it, or of a size that a codec does not have.
+
+    Raises
+    ------
+    SchemaError
+
+    Examples
+    --------
+    >>> expect_picture(np.zeros((3, 4, 3), np.uint8), "frame 0", "h264")
+    Traceback (most recent call last):
+    lapsdata.errors.SchemaError: frame 0: expected even sides for 4:2:0 colour, got 4 x 3 pixel; ... [odd-size]
+    """
     if not isinstance(frame, np.ndarray) or isinstance(frame, np.ma.MaskedArray):
         message = f"expected a NumPy array, (H, W, 3) uint8 RGB, got {_kind(frame)}"
         raise SchemaError(Problem("wrong-frame", where, message, "convert it: np.asarray(frame, np.uint8)"))
@@ -255,6 +279,10 @@ def _expect_picture(frame: object, where: str) -> None:
     if not frame.size:
         message = f"expected at least one pixel, got {frame.shape[1]} x {frame.shape[0]} pixel"
         raise SchemaError(Problem("wrong-frame", where, message, "leave the frame and its time out"))
+    if codec is not None and _ENCODERS[codec].even and (frame.shape[0] % 2 or frame.shape[1] % 2):
+        message = f"expected even sides for 4:2:0 colour, got {frame.shape[1]} x {frame.shape[0]} pixel"
+        fix = "crop or pad by one pixel, or use codec='ffv1'"
+        raise SchemaError(Problem("odd-size", where, message, fix))
 
 
 def _kind(value: object) -> str:

@@ -186,6 +186,7 @@ def follow(
 def _told(pipeline: Pipeline) -> Iterator[Callable[[], None]]:
     """Put what ends a run into its problems; yields what leaves the verb with the exit code that is due."""
     from lapsdata.errors import LapsError
+    from lapsdata.execution.engine import Terminated
     from lapsdata.execution.report import Interrupted
 
     stopped: int | None = None
@@ -200,7 +201,8 @@ def _told(pipeline: Pipeline) -> Iterator[Callable[[], None]]:
     except LapsError as error:
         pipeline.problems += error.problems
     except KeyboardInterrupt as stop:
-        stopped = int(stop.number) if isinstance(stop, Interrupted) else int(signal.SIGINT)
+        asked = signal.SIGTERM if isinstance(stop, Terminated) else signal.SIGINT
+        stopped = int(stop.number if isinstance(stop, Interrupted) else asked)
         pipeline.problems += _stopped(stop)
 
 

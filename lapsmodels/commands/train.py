@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -95,6 +96,7 @@ def train(
     from, and judge it: --val says how many, or which. How the codes are used is told after each epoch in log.jsonl, and
     at the end: where nearly everything has one code, they say nothing. Several processes: torchrun -m lapsdata train.
     """
+    from lapsdata.execution.engine import Terminated
     from lapsmodels.stages.train import codebook_problems, train_tokenizer
     from lapsmodels.stages.train_options import TrainStageOptions
     from lapsmodels.tokenizer.corrections import AS_PUBLISHED, Corrections
@@ -120,7 +122,10 @@ def train(
     if quick:
         planned = _counted(options.steps, "step") if epochs is None else _counted(epochs, "epoch")
         console.note(f"train: quick: {planned}, to see whether all of it works: the weights are of no use")
-    output = train_tokenizer(_tracks(files), out, options, judged_by=judged_by, force=force)
+    try:
+        output = train_tokenizer(_tracks(files), out, options, judged_by=judged_by, force=force)
+    except Terminated as stop:
+        raise typer.Exit(128 + signal.SIGTERM) from stop
     if os.environ.get("RANK", "0") != "0":  # the first of several processes tells
         return
     problems = codebook_problems(output.content)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lapsdata.errors import Problem, StorageError
+from lapsdata.errors import Problem, StorageError, listed
 from lapsmodels.stages.train_options import deciding
 
 if TYPE_CHECKING:
@@ -66,9 +66,17 @@ def _differences(begun: Provenance | None, options: Mapping[str, JsonValue], par
         if before.get(name) != now.get(name)
     ]
     if [(one.role, one.digest) for one in begun.parents] != [(one.role, one.digest) for one in parents]:
-        found.append(f"other tracks ({len(begun.parents)} files, now {len(parents)})")
+        found.append(f"other tracks ({_tracks_told(begun.parents, parents)})")
     # Whatever else a key is made of is a matter of the code.
     return "; ".join(found) or "other code of lapsmodels"
+
+
+def _tracks_told(before: Sequence[Parent], now: Sequence[Parent]) -> str:
+    """Say which files are others; one that has changed is among both."""
+    were, are = ({(one.role, one.digest): one.name for one in parents} for parents in (before, now))
+    new, gone = ([name for key, name in one.items() if key not in other] for one, other in ((are, were), (were, are)))
+    told = [f"now with {listed(new)}"] * bool(new) + [f"without {listed(gone)} as before"] * bool(gone)
+    return ", ".join(told) or "the same files in another order"
 
 
 def _told(values: Mapping[str, JsonValue], name: str) -> str:

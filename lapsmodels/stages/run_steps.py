@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,7 +18,7 @@ from lapsmodels.stages.track_many import track_videos, tracks_format
 from lapsmodels.stages.train import codebook_problems, train_tokenizer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from lapsdata.execution.report import Report
@@ -136,18 +137,30 @@ class Steps:
         self._out, self._recipe, self.pipeline = out, recipe, pipeline
         self._force, self._workers, self._part = force, workers, part
         self._tracks = tracks or out / "tracks"
-        # The outputs that are this run's.
+        # The outputs that are this run's, and those that others have left.
         self._own: set[Path] = set()
+        self._before = set(self._outputs())
 
     def tell_old(self) -> None:
         """Say which outputs in the folder are of an earlier run, and not of this one."""
-        there = [path for path in (self._out / name for name in _OUTPUTS) if path.exists()]
-        there += sorted((self._out / "energies").glob("*.jsonl"))
-        old = [str(path.relative_to(self._out)) for path in there if path not in self._own]
+        old = [str(path.relative_to(self._out)) for path in self._outputs() if path in self._before - self._own]
         if old:
             message = f"{', '.join(old)}: of an earlier run, and not of this one"
             fix = "remove them, if they are not wanted beside what this run has made"
             self.pipeline.problems.append(Problem("earlier-outputs", str(self._out), message, fix, "warning"))
+
+    def _outputs(self) -> list[Path]:
+        there = [path for path in (self._out / name for name in _OUTPUTS) if path.exists()]
+        return there + sorted((self._out / "energies").glob("*.jsonl"))
+
+    @contextlib.contextmanager
+    def _filling(self, output: Path) -> Iterator[None]:
+        """Take a folder that is filled step by step for this run's own where it is stopped: it is gone on with."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            self._own.add(output)
+            raise
 
     def go(self, videos: Sequence[VideoItem], truth: Path | None, tokenizer: Path | None) -> None:
         """Do all stages for some videos."""
@@ -184,7 +197,8 @@ class Steps:
         tokenizer = self._out / "tokenizer"
         options = cast("TrainStageOptions", self._recipe.options("train"))
         try:
-            trained = train_tokenizer(tracks, tokenizer, options, force=self._force)
+            with self._filling(tokenizer):
+                trained = train_tokenizer(tracks, tokenizer, options, force=self._force)
         except StorageError as error:
             fix = (
                 f"to go on, run it with the recipe that it was begun with; or remove {tokenizer}, and a tokenizer "
@@ -202,13 +216,9 @@ class Steps:
         """Return the tokens of tracks; none without a tokenizer."""
         if tokenizer is None:
             return []
-        report = encode_files(
-            tracks,
-            tokenizer,
-            self._out / "tokens",
-            cast("EncodeOptions", self._recipe.options("encode")),
-            force=self._force,
-        )
+        options = cast("EncodeOptions", self._recipe.options("encode"))
+        with self._filling(self._out / "tokens"):
+            report = encode_files(tracks, tokenizer, self._out / "tokens", options, force=self._force)
         done = [entry.output for entry in report.entries if entry.fate in (*_MADE, "kept")]
         self._tell_report("encode", report, _videos(done), self._out / "tokens")
         self._tell_strangers(self._out / "tokens", done, ".zarr")

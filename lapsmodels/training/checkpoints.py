@@ -72,6 +72,8 @@ class Left(Record):
     """The one with the lowest score; null while none was judged."""
     best_score: float | None = None
     """Its score."""
+    between: Name | None = None
+    """The newest, where it was not due but the training was stopped at it; removed when another is left."""
 
 
 class Checkpoints:
@@ -112,8 +114,13 @@ class Checkpoints:
         tensors: dict[str, Tensor],
         progress: Progress,
         score: float | None = None,
+        *,
+        due: bool = True,
     ) -> Path:
         """Leave a state, then remove those that are neither among the newest nor the best.
+
+        One that is not due stays until another is left, and takes the place of none: a training that was stopped leaves
+        the same states in the end as one that was not.
 
         Parameters
         ----------
@@ -125,6 +132,8 @@ class Checkpoints:
             Its digest is set here.
         score : float, optional
             How it was judged; less is better.
+        due : bool
+            Whether it is one that every training leaves.
 
         Raises
         ------
@@ -142,19 +151,21 @@ class Checkpoints:
         with atomic_folder(self.place(name), overwrite=True) as folder:
             for file, content in {**files, _STATE: data, _PROGRESS: sealed_json(told)}.items():
                 (folder / file).write_bytes(content)
-        self._name(name, score)
+        self._name(name, score, due=due)
         return self.place(name)
 
-    def _name(self, name: str, score: float | None) -> None:
+    def _name(self, name: str, score: float | None, *, due: bool) -> None:
         before = self.left
         best, best_score = (None, None) if before is None else (before.best, before.best_score)
         if score is not None and (best_score is None or score < best_score):
             best, best_score = name, score
-        self.left = Left(last=name, best=best, best_score=best_score)
+        self.left = Left(last=name, best=best, best_score=best_score, between=None if due else name)
         with atomic_file(self._folder / _NAMES, overwrite=True) as temporary:
             temporary.write_bytes(sealed_json(self.left))
         states = sorted(item for item in self._folder.iterdir() if item.name.startswith("step-"))
-        for item in states[: -self._keep]:
+        passed = [item for item in states if before is not None and item.name == before.between]
+        states = [item for item in states if item not in passed]
+        for item in [*passed, *(states[: -self._keep] if due else ())]:
             if item.name not in (name, best):
                 with storage_errors(item, "remove"):
                     shutil.rmtree(item)

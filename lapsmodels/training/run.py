@@ -6,6 +6,7 @@ after an epoch. Of several processes the first one writes.
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ import torch
 
 from lapsdata import console
 from lapsdata.errors import LapsError, Problem
+from lapsdata.execution.stop_requests import StopRequests
 from lapsdata.storage.atomic import storage_errors
 from lapsmodels.tokenizer.trained import collapse_problems
 from lapsmodels.training.checkpoints import CHECKPOINTS, Checkpoints, Progress
@@ -158,6 +160,9 @@ class TrainingRun:
     def finish(self, tell: Callable[[int], None]) -> MotionTokenizer:
         """Train to the end; return the model that was judged best, or else the last one.
 
+        Where it is asked to stop (Ctrl-C, SIGTERM), it leaves a state after the step that it is at: nothing is lost. Of
+        several processes each may be at another step: then it goes on from the last state.
+
         Raises
         ------
         LapsError
@@ -168,10 +173,14 @@ class TrainingRun:
             console.note(f"train: {training.share}")
         with self._journal() as journal:
             try:
-                for facts in train(training, self._loader, planned.options, ranks, planned.steps):
-                    self._rate = facts.rate
-                    self._after(facts, journal)
-                    tell(1)
+                with StopRequests() if ranks.count == 1 else contextlib.nullcontext() as requests:
+                    for facts in train(training, self._loader, planned.options, ranks, planned.steps):
+                        self._rate = facts.rate
+                        self._after(facts, journal)
+                        tell(1)
+                        if requests is not None and requests.asked is not None:
+                            self._leave()
+                            requests.check()
             except KeyboardInterrupt:
                 if ranks.first:
                     console.note(f"train: run it again: it goes on from step {self._saved}")
@@ -245,7 +254,7 @@ class TrainingRun:
         self._warned = self._warned or bool(collapsed)
         return score
 
-    def _save(self, score: float | None = None) -> None:
+    def _save(self, score: float | None = None, *, due: bool = True) -> None:
         if self._ranks.first:
             training, planned = self._training, self._planned
             progress = Progress(
@@ -258,9 +267,16 @@ class TrainingRun:
                 loader=self._loader.state_dict() | {"run": None},
                 state=planned.header.weights,
             )
-            self._checkpoints.save(training.averaged(), planned.header, state_tensors(training), progress, score)
+            tensors = state_tensors(training)
+            self._checkpoints.save(training.averaged(), planned.header, tensors, progress, score, due=due)
             self._saved = training.step
         self._ranks.wait()
+
+    def _leave(self) -> None:
+        """Leave a state of the step that is done, if there is none yet."""
+        if self._saved != self._training.step:
+            self._training.require_numbers()
+            self._save(due=False)
 
     def _picture(self, step: int, journal: Journal) -> None:
         if not self._ranks.first:

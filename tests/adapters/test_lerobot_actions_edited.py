@@ -397,3 +397,21 @@ def test_a_file_whose_vectors_are_shorter_is_named(tmp_path: Path) -> None:
 def test_words_that_are_no_sense_are_refused(actions: dict[str, str]) -> None:
     with pytest.raises(SchemaError, match=r"actions\.action: expected text of the form"):
         EpisodesEdit(actions=actions)
+
+
+def test_what_is_still_steps_is_told_of_the_new_set_and_no_more(tmp_path: Path) -> None:
+    root = write_vectors(tmp_path / "a", VECTORS)
+    converted(root, tmp_path / "b", {"action[0:2]": "relative", "action[3:]": "delta:observation.state[1:2]"})
+    told = converted(tmp_path / "b", tmp_path / "c", {"action[0:2]": "absolute"})
+    assert told["actions-are-steps"] == (
+        "actions are steps and not places: action[3:4] is delta, from observation.state[1:2]"
+    )
+    assert "actions-are-steps" not in converted(tmp_path / "b", tmp_path / "d", drop=("action",))
+    assert "actions-are-steps" not in converted(tmp_path / "c", tmp_path / "e", {"action": "absolute"})
+    done = edit_sets([tmp_path / "b"], tmp_path / "f", None, EpisodesEdit(actions={"action": "absolute"}))
+    assert done.settled == {"actions-are-steps"}
+    assert edit_sets([root], tmp_path / "g", None, EpisodesEdit(actions={"action": "delta"})).settled == set()
+    # Of several sources each has said it, and the set is told of once.
+    both = edit_sets([tmp_path / "b", tmp_path / "b"], tmp_path / "h", None, EpisodesEdit())
+    (note,) = [note for note in both.notes if note.code == "actions-are-steps"]
+    assert "action[0:2] is relative, from observation.state[0:2]; action[3:4] is delta" in note.message

@@ -272,7 +272,7 @@ def test_what_is_dropped_or_renamed_is_so_everywhere(tmp_path: Path) -> None:
     assert after["state"] == parts["state"]
     assert after["annotation"] == {}
     assert told["parts-dropped"][1].startswith("annotation.reward went with")
-    assert told["dropped"][1] == "next.reward are left out"
+    assert told["dropped"][1] == "left out: next.reward"
     assert told["renamed"][1] == f"action is act now, {CAMERA} is top now"
     line = json.loads((tmp_path / "b/meta/episodes_stats.jsonl").read_text().splitlines()[0])
     assert {"act", "observation.state"} <= line["stats"].keys()
@@ -324,7 +324,7 @@ def test_what_else_is_said_of_episodes_and_of_the_set_goes_along(tmp_path: Path)
     assert json.loads((tmp_path / "c/meta/info.json").read_text())["operator"] == "x"
     assert told["unlike-info"][0] == str(two / "meta/info.json")
     assert "something else of operator than" in told["unlike-info"][1]
-    assert told["left-behind"] == (str(two), "1 things have no place in lerobot-2.1: README.md")
+    assert told["left-behind"] == (str(two), "1 thing has no place in lerobot-2.1: README.md")
 
 
 def test_splits_lie_where_their_episodes_are_now(tmp_path: Path) -> None:
@@ -363,6 +363,9 @@ def test_unlike_sets_are_refused_with_every_difference(tmp_path: Path) -> None:
         str(two / "meta/modality.json"),
     }
     assert told["fps"] == f"expected 10 as in {one}, got 20"
+    fixes = {problem.where.removeprefix(where): problem.fix for problem in caught.value.problems}
+    assert fixes["robot_type"] == "where it is the same robot, write the same robot_type into meta/info.json of a copy"
+    assert "lapsdata.Mixture" in str(fixes["fps"])
     assert told["features: action"].endswith("got float32 (3,) ['x', 'y', 'z']")
     assert told[f"features: {CAMERA}"].endswith("got none")
     # Alike are sets by their new names: one that has a column of an old name, and one that has it by the new.

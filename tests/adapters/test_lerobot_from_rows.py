@@ -81,7 +81,7 @@ def test_each_version_has_the_rows_of_the_demonstrations(tmp_path: Path, to: str
     path = write_robomimic(tmp_path / "demo.hdf5", numbers=(0, 2, 10), images=True)
     before, done = path.read_bytes(), list[int]()
     report = converted(path, tmp_path / "set", to, task="pick it", tell=done.append)
-    assert (path.read_bytes(), done) == (before, [1, 1, 1])
+    assert (path.read_bytes(), [units for units in done if units]) == (before, [1, 1, 1])
     assert (report.format, report.path) == ("lerobot", tmp_path / "set")
     found = read_set(tmp_path / "set", strict=True)
     assert (found.version, str(found.info.rate)) == ({"gr00t": "v2.0"}.get(to, f"v{to[-3:]}"), "10")
@@ -298,7 +298,7 @@ def test_an_edit_goes_by_the_names_and_numbers_of_the_source(tmp_path: Path) -> 
         "action", "next.done", "observation.state", "timestamp", "frame_index", "episode_index", "index", "task_index",
     }  # fmt: skip
     assert notes["episodes-kept"].message.startswith("2 of 3 episodes are kept, 2, 10: they are numbered from 0 now")
-    assert notes["dropped"].message == "obs/top_image, rewards are left out"
+    assert notes["dropped"].message == "left out: obs/top_image, rewards"
     assert [one["source_episode"] for one in listed(tmp_path / "set")] == ["demo_2", "demo_10"]
     assert {"no-state", "frames-encoded"}.isdisjoint(notes)
 

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+import lapsdata
 from lapsdata.adapters.lerobot.reading import read_set
 from lapsdata.adapters.lerobot.recorder import RECORDING, EpisodeWriter, finish_recording
 from lapsdata.errors import LengthMismatchError, SchemaError, StorageError
@@ -144,6 +145,32 @@ def test_times_that_are_given_are_those_of_rows_and_frames(tmp_path: Path) -> No
     np.testing.assert_allclose(probe(tmp_path / "a" / found.video_files[0]).frame_s, times, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("to", "begin_s"), [("lerobot-3.0", 6e4), ("lerobot-3.0", 1.7e9 + 0.123456), ("lerobot-2.1", 1e6)]
+)
+def test_times_of_a_clock_that_began_long_ago_are_kept(tmp_path: Path, begin_s: float, to: LeRobotTarget) -> None:
+    """Regression: such a set could not be finished, after every episode of it had been taken."""
+    times = [begin_s + 7 * episode + np.arange(length) / 10 for episode, length in enumerate(LENGTHS)]
+    with EpisodeWriter(tmp_path / "a", fps=10, to=to) as writer:
+        for episode, length in enumerate(LENGTHS):
+            frames = [drawn_frame(episode, row) for row in range(length)]
+            columns = {"action": np.arange(length), "timestamp": times[episode]}
+            writer.add_episode(columns, task="pick", videos={CAMERA: frames})
+    found, at = read_set(tmp_path / "a", strict=True).episodes, 0
+    steps = lapsdata.open_steps(tmp_path / "a")
+    for episode, length in enumerate(LENGTHS):
+        np.testing.assert_array_equal(rows_of(tmp_path / "a", episode)["timestamp"], times[episode])
+        start_s = float(found.video_start_s[CAMERA][episode])
+        with open_video(tmp_path / "a" / found.video_files[found.video_index[CAMERA][episode]]) as video:
+            for row in range(length):
+                # As LeRobot finds the frame of a row.
+                image = video.at_time(start_s + times[episode][row], tolerance_s=1e-4).image
+                assert np.abs(image.astype(int) - drawn_frame(episode, row)).max() <= 3
+                np.testing.assert_allclose(steps.gather([at])[CAMERA][0].transpose(1, 2, 0), image, atol=3)
+                at += 1
+    assert not steps.time_offset_s
+
+
 def test_texts_truth_values_and_matrices_are_columns_too(tmp_path: Path) -> None:
     columns: Mapping[str, Any] = {
         "done": np.array([False, True]),
@@ -214,11 +241,11 @@ def row_by_row(writer: EpisodeWriter, *rows: tuple[dict[str, Any], dict[str, Any
         ([({"a": 0.0}, {}), ({"b": 0.0}, {})], r"row 1: expected \['a'\] as in the first row, got \['b'\]"),
         (
             [({"a": 0.0}, {CAMERA: np.zeros((4, 4, 3))})],
-            r"row 0: .*: expected \(H, W, 3\) uint8, got \(4, 4, 3\) float64",
+            r"row 0: .*: expected \(H, W, 3\) uint8 RGB, got \(4, 4, 3\) float64",
         ),
         (
             [({"a": 0.0}, {}), ({"a": 1}, {})],
-            r"a: expected one type and shape in all rows, got float64 \(\), int64 \(\)",
+            r"row 1: a: expected float64 \(\) as in the first row, got int64 \(\)",
         ),
     ],
 )
@@ -236,8 +263,8 @@ def test_what_is_asked_of_a_recording(tmp_path: Path) -> None:
         EpisodeWriter(tmp_path / "a", fps=10, to="hdf5")  # type: ignore[arg-type]  # that is the test
     with pytest.raises(SchemaError, match=r"expected meta/recording\.json, .*, got none"):
         EpisodeWriter(tmp_path / "a", resume=True)
-    EpisodeWriter(tmp_path / "a", fps=10)
-    with pytest.raises(StorageError, match="expected a free name, got an existing one"):
+    EpisodeWriter(tmp_path / "a", fps=10).close(finish=False)
+    with pytest.raises(StorageError, match=r"got an existing one; to go on .*resume=True\); else name another folder"):
         EpisodeWriter(tmp_path / "a", fps=10)
     with pytest.raises(SchemaError, match="nothing to go on with"):
         EpisodeWriter(tmp_path / "a", resume=True)

@@ -57,6 +57,8 @@ def test_a_disk_that_is_full_at_any_file_keeps_the_episodes_before(
         patch.setattr(atomic, "flush", Full(room, atomic.flush))
         with pytest.raises(StorageError, match="no space left on the device"):
             add(writer, 1)
+        assert len(writer) == 1
+    writer.close(finish=False)
     # The table of episodes may name it already: then all of it is there.
     count = len(read_set(root).episodes)
     assert count == (2 if room >= 7 else 1)
@@ -73,6 +75,24 @@ def test_a_disk_that_is_full_at_any_file_keeps_the_episodes_before(
     assert len(rows_by_hand(root)) == 12
     assert read_set(root, strict=True).version == "v2.1"
     assert [path.name for path in root.rglob(f"{atomic.TEMPORARY}*")] == []
+
+
+@pytest.mark.parametrize("room", range(0, FLUSHES, 2))
+def test_who_records_an_episode_again_for_which_there_was_no_room_has_it_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int
+) -> None:
+    root = tmp_path / "a"
+    with EpisodeWriter(root, fps=10, to="lerobot-2.1") as writer:
+        with monkeypatch.context() as patch:
+            patch.setattr(atomic, "flush", Full(room, atomic.flush))
+            with pytest.raises(StorageError, match="no space left on the device"):
+                add(writer, 0)
+        # Whatever comes next is the first one: its columns and its task are not those of the one that was lost.
+        writer.add_episode({"action": np.zeros((4, 2), np.float32), "more": np.ones(4)}, task="task of its own")
+    found = read_set(root, strict=True)
+    assert found.episodes.number.tolist() == [0]
+    assert [task.words for task in found.episodes.header.tasks] == ["task of its own"]
+    assert len(rows_by_hand(root)) == 4
 
 
 def test_an_episode_takes_as_many_flushes_as_are_tried_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,6 +154,7 @@ def test_killed_while_it_is_finished_it_is_the_recording_or_the_whole_set(tmp_pa
     writer = EpisodeWriter(root, fps=10)
     for episode in range(6):
         add(writer, episode)
+    writer.close(finish=False)
     shutil.copytree(root, tmp_path / "copy")
     with subprocess.Popen([sys.executable, "-c", _FINISHED, str(root)], stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None

@@ -162,6 +162,17 @@ def test_what_a_set_says_of_its_source_is_taken_as_it_fits(names: Any, tmp_path:
         assert ("observation.state" in file["data/demo_0"]) == (called == {"action"})
 
 
+def test_what_is_told_of_columns_has_no_place_and_is_named(tmp_path: Path) -> None:
+    root = write_lerobot(tmp_path / "set")
+    info = json.loads((root / "meta/info.json").read_text())
+    info["features"]["action"]["info"] = {"levels": [8, 6]}
+    (root / "meta/info.json").write_text(json.dumps(info))
+    notes = write(tmp_path / "demo.hdf5", read_set(root).episodes, root=root).notes
+    [note] = [one for one in notes if one.code == "left-behind"]
+    assert "what the data set says of columns beside ('action')" in note.message
+    assert not any(word in note.message for word in ("data_path", "chunks_size", "features"))
+
+
 def test_pixels_are_copied_in_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     episodes = episodes_at(write_robomimic(tmp_path / "demo.hdf5", images=True))
     monkeypatch.setattr("lapsdata.adapters.robomimic.writing._BLOCK", 4)
@@ -251,4 +262,4 @@ def test_nothing_is_replaced_and_nothing_is_left_half_done(tmp_path: Path) -> No
 
 def test_the_adapter_offers_it() -> None:
     assert PLUGIN.writer is not None
-    assert (PLUGIN.writer.record, PLUGIN.writer.takes) == ("episodes", {"root"})
+    assert (PLUGIN.writer.record, PLUGIN.writer.takes) == ("episodes", {"root", "tell"})

@@ -132,6 +132,13 @@ def test_notes_of_the_reader_are_problems_of_the_set(tmp_path: Path) -> None:
         ("timestamp", lambda values: values * 2, "uneven-times", "warning", "expected rows 0.1 s apart, as 10 per"),
         ("timestamp", with_value(5, 0.6), "uneven-times", "warning", "got 0.1 to 0.2 s"),
         ("task_index", with_value(0, 9), "unknown-task", "warning", "expected numbers of the 2 tasks, got 9"),
+        (
+            "task_index",
+            with_value(0, 0),
+            "task-unlike-rows",
+            "warning",
+            "expected rows of 'place the cup', as the list",
+        ),
         ("next.reward", with_value(1, np.nan), "not-finite", "warning", "got others in 1 of 6 rows"),
     ],
 )
@@ -294,10 +301,13 @@ def test_frames_of_one_episode_among_others(tmp_path: Path) -> None:
     clip = tmp_path / "clip.mp4"
     write_video(clip, [drawn_frame(0, 0)] * 20, np.arange(20) / 10)
     facts = probe(clip)
-    assert frames_of(facts, 0.5, 0.9, 0.1, alone=False) == (5, 10)
-    assert frames_of(facts, 0.0, 0.9, 0.1, alone=True) == (0, 20)
-    assert frames_of(facts, 0.5, 0.9, 0.1, alone=True) == (5, 10)
-    assert frames_of(facts, 1.5, 0.9, 0.1, alone=False) == (15, 5)
+    assert frames_of(facts, 0.5, 0.9, 0.1, following_s=np.inf, alone=False) == (5, 10)
+    assert frames_of(facts, 0.0, 0.9, 0.1, following_s=np.inf, alone=True) == (0, 20)
+    assert frames_of(facts, 0.5, 0.9, 0.1, following_s=np.inf, alone=True) == (5, 10)
+    assert frames_of(facts, 1.5, 0.9, 0.1, following_s=np.inf, alone=False) == (15, 5)
+    # What the next episode begins with is not its own.
+    assert frames_of(facts, 0.5, 0.9, 0.1, following_s=0.8, alone=False) == (5, 3)
+    assert frames_of(facts, 0.5, 0.9, 0.1, following_s=0.5, alone=False) == (5, 0)
 
 
 def test_decoding_finds_a_damaged_picture(tmp_path: Path) -> None:
@@ -453,7 +463,7 @@ def test_a_video_whose_other_episodes_are_not_listed_is_cut_by_time(tmp_path: Pa
     pq.write_table(pq.read_table(listed).slice(2, 1), listed)
     retell(root, lambda told: told.update(total_episodes=1, total_frames=5, splits={"train": "0:1"}))
     item = checked(root)
-    assert of_files(item) == []
+    assert [one.code for one in of_files(item)] == ["unlisted-files"]
     assert item.found.startswith("lerobot: 1 episodes, 5 of 5 rows read, 1 of 1 videos opened, no frame decoded, ")
 
 

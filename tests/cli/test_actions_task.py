@@ -125,7 +125,8 @@ def test_the_plot_has_a_panel_for_each_key_and_is_replaced_by_force_alone(
     (tmp_path / "curves.png").write_bytes(b"mine")
     code, _, err = evaluate(*words)
     assert (code, (tmp_path / "curves.png").read_bytes()) == (1, b"mine")
-    assert "curves.png" in err
+    # Regression: it told to pass overwrite=True, which no command takes, when all had been scored.
+    assert "curves.png: expected a free name, got an existing one; pass --force to replace it, or name another" in err
     assert evaluate(*words, "--force")[0] == 0
     assert np.array_equal(cv2.imread(str(tmp_path / "curves.png")), image)
 

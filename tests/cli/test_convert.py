@@ -183,7 +183,11 @@ def test_actions_become_steps_and_places_again(inside: Inside, tmp_path: Path) -
     opened = front_door.open_steps(tmp_path / "new", fields=["action"])
     assert opened.gather([5])["action"].tolist() == [[0.5, 0.5, 2.5]]
     assert "actions-are-steps" in inside("inspect", "new").stderr
-    assert inside("convert", "new", "back", "--actions", "action=absolute").returncode == 0
+    back = inside("convert", "new", "back", "--actions", "action=absolute")
+    assert back.returncode == 0
+    # What the source said of its actions is over, and is not told as if it were not.
+    assert "action[0:2] is absolute again" in back.stderr
+    assert "actions-are-steps" not in back.stderr
     assert front_door.open_steps(tmp_path / "back", fields=["action"]).gather([5])["action"].tolist() == [
         [1.5, 1.5, 2.5]
     ]
@@ -246,7 +250,7 @@ def test_demonstrations_become_a_set_of_lerobot_and_say_what_changed(inside: Ins
     assert "episodes  2" in done.stdout
     told = done.stderr
     assert "called as in LeRobot: actions is action, obs/joint_pos is observation.state, rewards is next.reward" in told
-    assert "dones are left out [dropped]" in told
+    assert "left out: dones [dropped]" in told
     assert "2 of 3 episodes are kept, 1-2: they are numbered from 0 now" in told
     assert "frames of 'obs/top_image' became videos (h264), which are not the same to the pixel" in told
     found = read_set(tmp_path / "picks", strict=True)

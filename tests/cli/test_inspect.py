@@ -22,6 +22,7 @@ from lapsdata.report import contact_sheet, draw_tracks
 from lapsdata.schema import SourceVideo
 from lapsdata.schema.tracks import BackError, Measured, TrackQuality
 from lapsdata.testing import samples
+from lapsdata.testing.demo_files import write_robomimic
 from lapsdata.testing.scenes import SceneConfig, render_scene
 from lapsdata.video.writer import write_video
 
@@ -297,6 +298,14 @@ def images(tmp_path: Path, grey: list[np.ndarray]) -> Path:
     for number, frame in enumerate(grey):
         cv2.imwrite(str(tmp_path / "images" / f"{number:04d}.png"), frame)
     return tmp_path / "images"
+
+
+def test_the_rate_of_silent_episodes_is_given_as_the_error_says(here: Run, tmp_path: Path) -> None:
+    write_robomimic(tmp_path / "demo.hdf5", env_args={"env_name": "a"})
+    refused = here("inspect", "demo.hdf5")
+    assert "give --rate (rate= in Python)" in refused.stderr
+    done = here("inspect", "demo.hdf5", "--rate", "20")
+    assert (done.returncode, "at 20 per second" in done.stdout) == (0, True)
 
 
 def test_a_folder_of_images_is_told_and_drawn(here: Run, tmp_path: Path, images: Path) -> None:

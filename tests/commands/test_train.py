@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,7 @@ from lapsdata.timebase import FrameRate
 from lapsmodels.tokenizer.checkpoint import read_tokenizer_header
 from lapsmodels.tokenizer.config import PRESETS
 from lapsmodels.tokenizer.corrections import AS_PUBLISHED, Corrections
+from lapsmodels.training import run as run_module
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,6 +106,30 @@ def test_quick_does_all_of_it_and_says_so(inside: Callable[..., Any], clips: Pat
     assert "quick: 4 steps, to see whether all of it works: the weights are of no use" in done.stderr
     for name in ("finished.json", "log.jsonl", "pictures/step-00000004.png", "checkpoints/checkpoints.json"):
         assert (tmp_path / "t" / name).exists()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_asked_to_stop_it_ends_with_the_code_of_the_signal(
+    inside: Callable[..., Any],
+    clips: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    number: signal.Signals,
+    code: int,
+) -> None:
+    true = run_module.train
+
+    def asked(*arguments: Any) -> Any:
+        for facts in true(*arguments):
+            os.kill(os.getpid(), number)
+            yield facts
+
+    monkeypatch.setattr(run_module, "train", asked)
+    done = inside("train", clips, "--out", tmp_path / "t", "--val", "none", *QUICK)
+    assert done.returncode == code
+    assert "train: run it again: it goes on from step 1\n" in done.stderr
+    monkeypatch.setattr(run_module, "train", true)
+    assert inside("train", clips, "--out", tmp_path / "t", "--val", "none", *QUICK).returncode == 0
 
 
 def test_quick_takes_epochs_where_they_are_given(inside: Callable[..., Any], clips: Path, tmp_path: Path) -> None:

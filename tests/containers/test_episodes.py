@@ -105,3 +105,37 @@ def test_what_holds_of_any(made: Episodes) -> None:
     assert made.equals(dataclasses.replace(made))
     for array in (made.number, made.rows, *made.video_index.values()):
         assert not array.flags.writeable
+
+
+@given(strategies.episodes())
+def test_episodes_are_asked_as_those_of_lerobot_are(made: Episodes) -> None:
+    words = {task.number: task.words for task in made.header.tasks}
+    rows = [dict(one) for one in made]
+    assert [one["episode_index"] for one in rows] == made["episode_index"] == made.number.tolist()
+    assert made["length"] == made.rows.tolist()
+    for place, number in enumerate(made.number.tolist()):
+        one = made[number]
+        assert number in made
+        assert dict(one) == rows[place]
+        assert one["dataset_to_index"] - one["dataset_from_index"] == one["length"] == made.rows[place]
+        assert one["tasks"] == [words[task] for task in made.tasks_of(place).tolist()]
+        assert (one.get("nothing"), "length" in one, len(one.keys())) == (None, True, 5)
+    assert made["dataset_from_index"] == made.starts[:-1].tolist()
+    assert int(made.number[-1]) + 1 not in made
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        (3, r"expected the number of one of 3 episodes, got 3; numbers are those of the data set"),
+        (-1, r"got -1;"),
+        (1.0, r"got 1\.0;"),
+        ("from", r"expected one of episode_index, length, .*, got 'from'"),
+    ],
+)
+def test_what_no_episode_is_called(asked: Any, message: str) -> None:
+    kept = dataclasses.replace(E, number=of(1, 2, 5))
+    with pytest.raises(SchemaError, match=message):
+        kept[asked]
+    with pytest.raises(TypeError, match="item assignment"):
+        kept[5]["length"] = 1

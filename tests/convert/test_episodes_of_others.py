@@ -54,7 +54,7 @@ def test_the_source_and_what_is_there_stay_as_they_are(tmp_path: Path) -> None:
 
 def test_without_a_target_those_that_there_are_are_named(tmp_path: Path) -> None:
     root = write_lerobot(tmp_path / "a")
-    with pytest.raises(UnknownFormatError, match=r"lerobot-2\.1, .*gr00t, .*, got no --to.*name it: --to lerobot-3\.0"):
+    with pytest.raises(UnknownFormatError, match=r"lerobot-2\.1, .*gr00t, .*got no --to.*name it: --to lerobot-3\.0"):
         convert(root, tmp_path / "b", workers=1)
 
 

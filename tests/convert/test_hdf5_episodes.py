@@ -100,7 +100,7 @@ def test_episodes_are_told_as_they_are_done(tmp_path: Path) -> None:
     assert PLUGIN.writer is not None
     found = read_robomimic(path).container
     PLUGIN.writer.write(tmp_path / "set", found, root=path, to="lerobot-2.0", tell=done.append)
-    assert done == [1, 1, 1]
+    assert [units for units in done if units] == [1, 1, 1]
 
 
 def test_an_edit_is_counted_and_goes_by_the_source(tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_an_edit_is_counted_and_goes_by_the_source(tmp_path: Path) -> None:
     assert report.facts["episodes"] == "2"
     told = {problem.code: problem.message for problem in report.problems}
     assert told["unverified"].startswith("2 episodes carry no checksum")
-    assert told["dropped"] == "dones are left out"
+    assert told["dropped"] == "left out: dones"
     assert read_set(tmp_path / "set").episodes.rows.tolist() == [2, 4]
     assert json.loads(json.dumps(report.as_json()))["items"][0]["made"]["unit"] == "episodes"
 

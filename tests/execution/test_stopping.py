@@ -195,6 +195,20 @@ def test_workers_end_when_the_program_is_killed(start: Callable[..., Program], u
     assert program.outputs() == {}
 
 
+def test_nothing_is_finished_that_nobody_hears_of(start: Callable[..., Program], until: Until, alive: Alive) -> None:
+    """An output that appears when the program is gone would be a stranger's to the next run."""
+    program = start("slow1", "slow2.zarr", task="silent")
+    until(lambda: {"slow1", "slow2"} <= set(program.pids))
+    send_parent(program, signal.SIGKILL)
+    program.process.wait(60)
+    # Within the time that a task has to reach its next unit where somebody waits for it.
+    time.sleep(0.3)
+    for name in ("slow1", "slow2"):
+        (program.folder / f"{name}.go").touch()
+    until(lambda: not any(map(alive, program.pids.values())))
+    assert program.outputs() == {}
+
+
 def test_stubborn_workers_end_when_the_program_is_killed(
     start: Callable[..., Program], until: Until, alive: Alive
 ) -> None:

@@ -396,6 +396,10 @@ class TestBatches:
 
 
 class TestPlan:
+    def test_a_process_that_is_alone_says_so(self) -> None:
+        text = Loader(Numbers(8), global_batch_size=4, seed=0).plan().text
+        assert "this is rank 0, the only process, as no launcher says that there are others" in text
+
     def test_it_says_what_a_round_does(self) -> None:
         plan = Loader(
             Numbers(1000, block_rows=50),

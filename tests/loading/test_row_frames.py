@@ -80,8 +80,19 @@ def test_fewer_frames_than_rows_are_never_filled_up(frames: int) -> None:
 def test_frames_of_the_next_episode_do_not_stand_in() -> None:
     """A video of two episodes: the first has one frame too few, and the second's must not be taken for it."""
     frame_s = np.arange(20) * 0.1
-    with pytest.raises(SchemaError, match=r"expected a frame for each of 11 rows, got 10"):
+    told = (
+        r"each of 11 rows, got 10, between 0 s and 1 s in a video of 20 frames; compare .* \(from_timestamp\): a wrong"
+    )
+    with pytest.raises(SchemaError, match=told):
         found(frame_s, np.arange(11) * 0.1, (0.0, 1.0))
+
+
+def test_a_place_that_is_one_frame_late_is_no_matter_of_the_recording() -> None:
+    told = (
+        r"each of 10 rows, got 9, between 1\.1 s and its end in a video of 20 frames; compare with the list of episodes"
+    )
+    with pytest.raises(SchemaError, match=told):
+        found(np.arange(20) * 0.1, np.arange(10) * 0.1, (1.1, None))
 
 
 def test_times_that_are_rounded_to_float32_and_to_ticks_are_the_same() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import pickle
 from typing import TYPE_CHECKING, Any
@@ -86,6 +87,73 @@ def test_demonstrations_say_nothing_and_are_counted(tmp_path: Path) -> None:
     assert steps.meta.video_keys == []
     assert steps.meta.info["features"]["obs/top_image"]["dtype"] == "image"
     assert "codebase_version" not in steps.meta.info
+
+
+@pytest.mark.parametrize("version", ["v2.1", "v3.0"])
+def test_dicts_are_asked_as_those_of_lerobot_are(tmp_path: Path, version: str) -> None:
+    root = write_lerobot(tmp_path / "set", version=version, lengths=LENGTHS, videos=True)
+    path = root / "meta/info.json"
+    told = json.loads(path.read_text())
+    told["features"]["action"] |= {"names": {"motors": ["x", "y", "z"]}, "info": {"levels": [8, 6], "codes": 48}}
+    told["features"][CAMERA] |= {"names": ["height", "width", "channel"], "shape": [48, 64, 3]}
+    told["features"][CAMERA]["info"] = {"video.codec": "h264", "video.fps": 10, "own": {"deep": [1]}}
+    path.write_text(json.dumps(told))
+    parts = {"action": {"arm": {"start": 1, "end": 3}}}
+    (root / "meta/modality.json").write_text(json.dumps(parts))
+    steps = lapsdata.open_steps(root)
+    for name, said in told["features"].items():
+        one = steps.features[name]
+        # LeRobot makes tuples of shapes.
+        assert dict(one) == said | {"shape": tuple(said["shape"]), "names": said.get("names")}
+        assert list(one.keys()) == list(one)
+        assert (one["dtype"], one.get("nothing", 7), "dtype" in one, "nothing" in one) == (
+            said["dtype"],
+            7,
+            True,
+            False,
+        )
+    action, camera, arm = steps.features["action"], steps.features[CAMERA], steps.features["action.arm"]
+    assert (action.names, action.nullable, camera.size.width, camera.codec) == (("x", "y", "z"), False, 64, "h264")
+    assert (dict(arm), arm.start) == ({"dtype": "float32", "shape": (2,), "names": ["y", "z"]}, 1)
+    with pytest.raises(KeyError, match="nothing"):
+        action["nothing"]
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = action.nothing
+    with pytest.raises(TypeError, match="item assignment"):
+        action["dtype"] = "int64"  # type: ignore[index]  # that is what is tested
+    assert dict(pickle.loads(pickle.dumps(camera))) == dict(copy.deepcopy(camera)) == dict(camera)
+    assert repr(arm) == repr(arm.record)
+
+
+@pytest.mark.parametrize("version", ["v2.0", "v2.1", "v3.0"])
+def test_all_that_the_file_says_is_there(tmp_path: Path, version: str) -> None:
+    root = write_lerobot(tmp_path / "set", version=version, lengths=LENGTHS, videos=True)
+    path = root / "meta/info.json"
+    told = json.loads(path.read_text()) | {"robot_type": ["two", "arms"], "lab": {"table": 3}}
+    told["features"]["next.reward"] |= {"names": ["reward"], "unit": "1"}
+    path.write_text(json.dumps(told))
+    meta = lapsdata.open_steps(root).meta
+    assert meta.info | {"features": None} == told | {"features": None}
+    for name, said in told["features"].items():
+        assert meta.info["features"][name] == {"names": None} | said
+    assert (meta.data_path, meta.video_path) == (told["data_path"], told["video_path"])
+    assert meta.chunks_size == told["chunks_size"]
+    meta.info["lab"]["table"] = 4
+    meta.info["features"]["next.reward"]["names"].append("more")
+    assert (meta.info["lab"], meta.info["features"]["next.reward"]["names"]) == ({"table": 3}, ["reward"])
+
+
+def test_what_rows_are_stands_before_what_the_file_says(tmp_path: Path) -> None:
+    root = write_lerobot(tmp_path / "set", lengths=LENGTHS)
+    path = root / "meta/info.json"
+    told = json.loads(path.read_text())
+    told["features"]["action"]["dtype"] = "float64"
+    del told["features"]["next.reward"], told["chunks_size"]
+    path.write_text(json.dumps(told))
+    meta = lapsdata.open_steps(root).meta
+    assert (meta.features["action"]["dtype"], meta.features["action"].dtype) == ("float32", "float32")
+    assert meta.info["features"]["next.reward"] == {"dtype": "float32", "shape": [1], "names": None}
+    assert (meta.chunks_size, meta.video_path) == (None, told.get("video_path"))
 
 
 def test_the_other_words_that_users_know(tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ import lapsdata
 from lapsdata.adapters.lerobot.reading import read_set
 from lapsdata.adapters.lerobot.stats import read_stats
 from lapsdata.errors import SchemaError
-from lapsdata.loading import Loader, StepDataset
+from lapsdata.loading import Loader, Mixture, StepDataset
+from lapsdata.loading._step_spec import require_specification
 from lapsdata.schema import FeatureStats, StepSpec
 from lapsdata.storage.episode_rows import EpisodeRows
 from lapsdata.testing.episode_sets import CAMERA, episode_rows, write_lerobot
@@ -317,6 +318,90 @@ class TestSpecification:
         with pytest.raises(SchemaError, match=message):
             StepDataset.from_spec(other, spec)
 
+    @pytest.mark.parametrize("kind", ["bytes", "dict", "path", "steps", "none"])
+    def test_what_is_no_specification(self, root: Path, kind: str) -> None:
+        steps = opened(root)
+        given: Any = {
+            "bytes": steps.specification.to_bytes(),
+            "dict": steps.specification.as_json(),
+            "path": root / "step_spec.json",
+            "steps": steps,
+            "none": None,
+        }[kind]
+        told = rf"specification: expected a StepSpec, got {type(given).__name__}; .*with StepSpec\.parse"
+        with pytest.raises(SchemaError, match=told):
+            StepDataset.from_spec(root, given)
+        with pytest.raises(SchemaError, match=told):
+            steps.require(given)
+        if kind == "bytes":
+            assert StepSpec.parse(bytearray(given)) == steps.specification
+            return
+        with pytest.raises(SchemaError, match=r"step_spec: expected JSON as bytes or text, got .*read_bytes\(\)"):
+            StepSpec.parse(given)
+
+    @pytest.mark.parametrize(
+        ("ours", "theirs", "told"),
+        [
+            (["x", "y", "z"], ["y", "x", "z"], r"names: action: .*'x', 'y', 'z', got 'y', 'x', 'z': number 0 is 'y'"),
+            (["x", "y", "z"], {"motors": ["x", "y", "w"]}, r"names: action: .* number 2 is 'w', and not 'z'"),
+            (["x", "y", "z"], {"motors": ["x", "y", "z"]}, None),
+            (["x", "y", "z"], None, None),
+            (None, ["y", "x", "z"], None),
+        ],
+    )
+    def test_numbers_are_those_of_the_names_that_were_trained_on(
+        self, tmp_path: Path, ours: Any, theirs: Any, told: str | None
+    ) -> None:
+        one, other = (named(tmp_path / name, {"action": said}) for name, said in (("a", ours), ("b", theirs)))
+        spec = StepSpec.parse(opened(one, delta_timestamps={"action": [0, 0.1]}).specification.to_bytes())
+        assert spec.names == ({} if ours is None else {"action": ("x", "y", "z")})
+        if told is None:
+            assert len(StepDataset.from_spec(other, spec)) == 10
+            return
+        with pytest.raises(SchemaError, match=told):
+            StepDataset.from_spec(other, spec)
+        with pytest.raises(SchemaError, match=r"1 problem|unlike-specification"):
+            opened(other, delta_timestamps={"action": [0, 0.1]}).require(spec)
+
+    def test_names_are_of_what_was_stored_and_of_the_states_too(self, tmp_path: Path) -> None:
+        told = {
+            "state": {"turn": {"start": 0, "end": 3, "rotation_type": "axis_angle"}, "arm": {"start": 0, "end": 2}},
+            "action": {"arm": {"start": 1, "end": 3, "absolute": True}},
+        }
+        one, other = (
+            named(tmp_path / name, {"observation.state": state, "action": ["a", "b", "c"]})
+            for name, state in (("a", ["x", "y", "z"]), ("b", ["y", "x", "z"]))
+        )
+        for root in (one, other):
+            (root / "meta/modality.json").write_text(json.dumps(told))
+        options: Any = {
+            "fields": ["state.turn", "action.arm"],
+            "relative": {"action.arm": "state.arm"},
+            "rotations": {"state.turn": "rotation_6d"},
+        }
+        spec = opened(one, **options).specification
+        names = {"state.turn": ("x", "y", "z"), "action.arm": ("b", "c"), "state.arm": ("x", "y")}
+        assert spec.names == names
+        with pytest.raises(SchemaError, match=r"(?s)names: state\.arm: .*names: state\.turn: ") as caught:
+            StepDataset.from_spec(other, spec)
+        assert len(caught.value.problems) == 2
+
+    def test_where_names_differ_far_behind_is_told(self, tmp_path: Path) -> None:
+        spec = opened(named(tmp_path / "a", {"action": ["x", "y", "z"]})).specification
+        long = tuple(f"joint_{at}" for at in range(40))
+        one, other = (
+            spec.model_copy(update={"names": {"action": names}}) for names in (long, (*long[:37], *long[:36:-1]))
+        )
+        with pytest.raises(SchemaError, match=r"and 28 more: number 37 is 'joint_39', and not 'joint_37'; where"):
+            require_specification(other, one, "set")
+
+    def test_records_of_before_know_no_names(self, root: Path) -> None:
+        spec = opened(root).specification
+        document: Any = spec.as_json()
+        del document["names"]
+        before = StepSpec.parse(json.dumps(document))
+        assert (before, before.digest) == (spec, spec.digest)
+
     def test_numbers_of_a_field_that_the_data_set_does_not_have(self, root: Path) -> None:
         spec = opened(root, normalize={"action": "min_max"}).specification
         strange = spec.model_copy(update={"normalise": {"torque": spec.normalise["action"]}})
@@ -437,6 +522,15 @@ class TestRotationsAndDifferences:
             lapsdata.open_steps(groups, **options)
 
 
+def named(root: Path, names: dict[str, Any]) -> Path:
+    write_lerobot(root, version="v3.0", lengths=LENGTHS)
+    told = json.loads((root / "meta/info.json").read_text())
+    for name, said in names.items():
+        told["features"][name]["names"] = said
+    (root / "meta/info.json").write_text(json.dumps(told))
+    return root
+
+
 def rate(info: Path, fps: int) -> None:
     info.write_text(json.dumps(json.loads(info.read_text()) | {"fps": fps}))
 
@@ -445,6 +539,27 @@ def wider(info: Path) -> None:
     told = json.loads(info.read_text())
     told["features"]["action"] |= {"shape": [4], "names": None}
     info.write_text(json.dumps(told))
+
+
+def test_numbers_of_unlike_names_are_not_mixed(tmp_path: Path) -> None:
+    sets = {
+        name: opened(named(tmp_path / name, {"action": said}))
+        for name, said in (
+            ("none", None),
+            ("one", ["x", "y", "z"]),
+            ("other", ["z", "y", "x"]),
+            ("like", ["x", "y", "z"]),
+        )
+    }
+    alike = Mixture({name: sets[name] for name in ("none", "one", "like")})
+    assert len(alike) == 30
+    with pytest.raises(SchemaError, match=r"other: action: .*'x', 'y', 'z' as in one, got 'z', 'y', 'x': number 0"):
+        Mixture(sets)
+    without = {name: lapsdata.open_steps(tmp_path / name, fields=["next.reward"]) for name in sets}
+    mixture = Mixture(without)
+    assert mixture.gather([0], fields=["next.reward"])["next.reward"].shape == (1,)
+    with pytest.raises(SchemaError, match=r"unlike-names"):
+        mixture.gather([0], fields=["action"])
 
 
 @pytest.mark.parametrize("how", ["mean_std", "min_max", "q01_q99"])

@@ -206,6 +206,13 @@ class TestTime:
             row = index - (0, 4, 10)[episode]
             assert abs(int(frames[index].mean()) - int(drawn_frame(episode, row)[0, 0, 0])) <= 2
 
+    def test_rows_that_begin_before_their_frames_are_told_so(self, tmp_path: Path) -> None:
+        root = write_lerobot(tmp_path / "set", lengths=(4,), videos=True, start_s=-0.1)
+        steps = lapsdata.open_steps(root, {CAMERA: [0]})
+        with pytest.warns(LapsWarning, match=r"rows are 0\.1 s earlier than the frames that they count with: row i"):
+            steps.gather([0])
+        assert steps.time_offset_s == {CAMERA: -0.1}
+
     def test_frames_between_rows_are_passed_over_by_time(self, tmp_path: Path) -> None:
         root = write_lerobot(tmp_path / "set", lengths=(8,), videos=True)
         thin(root / "data/chunk-000/episode_000000.parquet", slice(None, None, 2), root)
@@ -470,11 +477,12 @@ def test_episodes_without_a_place_of_their_own_in_a_video_are_given_no_frame(
     table = root / "meta/episodes/chunk-000/file-000.parquet"
     rewrite(table, **{f"videos/{CAMERA}/from_timestamp": pa.array(starts)})
     steps = lapsdata.open_steps(root)
-    (note,) = steps.meta.notes
+    (note,) = (one for one in steps.meta.notes if one.code != "span-unlike-rows")
     assert note.code == code
     assert told in note.message
     assert int(steps[10][CAMERA].float().mean()) == pytest.approx(int(drawn_frame(2, 0)[0, 0, 0]), abs=2)
-    with pytest.raises(SchemaError, match=r"episode 1: expected a video, got none"):
+    cause = rf"episode 1: expected a video whose place is known, got none: expected .*{told}.*; write where"
+    with pytest.raises(SchemaError, match=cause):
         steps[4]
     steps.close()
     with pytest.raises(SchemaError, match=code):

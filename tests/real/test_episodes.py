@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from typing import TYPE_CHECKING
 
@@ -69,3 +70,21 @@ def test_av1_of_the_g1_set_and_its_missing_episodes(real_data: Path) -> None:
         assert steps[880]["observation.images.cam_high"].shape == (3, 480, 640)
     (note,) = steps.notes
     assert "got none for 97: 0, 2-28, 30, 32-99" in note
+
+
+@pytest.mark.parametrize("name", ["lerobot_g1_v21", "gr00t_pick_n_place_v20", "lerobot_pick_v30"])
+def test_features_are_those_of_the_file_word_by_word(name: str, real_data: Path) -> None:
+    told = json.loads((real_data / name / "meta/info.json").read_text())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LapsWarning)
+        steps = lapsdata.open_steps(real_data / name)
+    there = [key for key in told["features"] if key in steps.features]
+    assert {"action", "observation.state", *steps.meta.camera_keys} <= {*there}
+    for key in there:
+        said = told["features"][key]
+        assert dict(steps.features[key]) == {"names": None} | said | {"shape": tuple(said["shape"])}
+    counted = ("features", "total_episodes", "total_frames", "total_tasks")
+    said = {key: steps.meta.info[key] for key in told if key not in counted}
+    assert said == {key: one for key, one in told.items() if key not in counted}
+    first = steps.episodes[0]
+    assert steps.meta.episodes[first.number]["length"] == first.stop

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import lapsdata
@@ -89,6 +91,20 @@ def test_an_episode_without_a_video_is_told_and_the_others_go_on(tmp_path: Path)
     found = cut_episodes(lapsdata.open_steps(root), CAMERA, tmp_path / "videos")
     assert [one.number for one in found.videos] == [0, 2, 3]
     assert [(one.code, one.where.rpartition(": ")[2]) for one in found.problems] == [("no-video", "episode 1")]
+    # Regression: it told to leave the episode out by an argument of Python, which the command does not have.
+    fix = "the other episodes are done; bring the file, or take it out of the set: lapsdata convert SRC DST "
+    assert found.problems[0].fix == f"{fix}--without-episodes 1"
+
+
+def test_rows_without_times_that_rise_are_told_in_the_words_of_commands(tmp_path: Path) -> None:
+    root = write_lerobot(tmp_path / "set", lengths=LENGTHS, videos=True)
+    path = root / "data/chunk-000/episode_000002.parquet"
+    table = pq.read_table(path)
+    times = pa.array(np.zeros(len(table)), pa.float32())
+    pq.write_table(table.set_column(table.schema.names.index("timestamp"), "timestamp", times), path)
+    found = cut_episodes(lapsdata.open_steps(root), CAMERA, tmp_path / "videos")
+    assert [one.code for one in found.problems] == ["times-not-rising"]
+    assert str(found.problems[0].fix).startswith("the other episodes are done; write the times of its rows again, or")
 
 
 def test_a_camera_that_is_none_is_refused(tmp_path: Path) -> None:

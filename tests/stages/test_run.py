@@ -201,6 +201,8 @@ def test_ctrl_c_at_every_stage(
         with pytest.raises(KeyboardInterrupt, match=r"^$"):
             run_videos(videos, tmp_path / "out", recipe, truth=truth, pipeline=pipeline)
     assert all("kept" not in one.fate for one in pipeline.done)
+    # Nothing there is of an earlier run: regression, a tokenizer that was begun was told to be.
+    assert "earlier-outputs" not in codes(pipeline)
     assert json.loads((tmp_path / "out" / "run.json").read_text())["outcome"] == "failed"
     if stage in ("encode_files", "segment_energies"):
         run_videos(videos, tmp_path / "out", recipe, truth=truth)
@@ -236,6 +238,31 @@ def test_a_training_that_was_stopped_is_not_lost_to_another_recipe(
     # What is finished is made anew.
     again = ran(scenes / "videos", out, *QUICK, "train.kind=small", "train.steps=3", "track.stride=3")
     assert "train changed" in fates(again)
+
+
+def test_a_training_that_is_stopped_is_of_its_run(
+    scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Regression: it was told to be of an earlier run, with the advice to remove it."""
+    from lapsmodels.training import run as training_module
+
+    true, out = training_module.train, tmp_path / "out"
+
+    def asked(*arguments: Any) -> Any:
+        for facts in true(*arguments):
+            os.kill(os.getpid(), signal.SIGINT)
+            yield facts
+
+    settings = (*QUICK, "train.kind=small", "train.save_every=100")
+    monkeypatch.setattr(training_module, "train", asked)
+    for step in (1, 2):
+        pipeline = Pipeline(out)
+        with pytest.raises(KeyboardInterrupt, match=r"^$"):
+            ran(scenes / "videos", out, *settings, pipeline=pipeline)
+        assert "earlier-outputs" not in codes(pipeline)
+        assert (out / f"tokenizer/checkpoints/step-{step:08d}").is_dir()
+    monkeypatch.setattr(training_module, "train", true)
+    assert "earlier-outputs" not in codes(ran(scenes / "videos", out, *settings))
 
 
 @pytest.mark.parametrize("after_s", [1.0, 2.5, 4.0])

@@ -129,7 +129,9 @@ def test_the_same_labels_are_kept_and_others_are_no_reason_to_replace_them(root:
     before = digests(work / "copy")
     again = ran(root, work)
     assert {one.fate for one in again.done if one.stage not in {"track", "encode", "episodes"}} == {"kept"}
-    with pytest.raises(StorageError, match=r"copy: expected a free name, got an existing one"):
+    with pytest.raises(
+        StorageError, match=r"copy: expected a free name, got an existing one; name another folder, or remove that one"
+    ):
         ran(root, work, hold=True)
     assert digests(work / "copy") == before
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
+import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -14,6 +16,7 @@ import torch
 
 import lapsdata
 from lapsdata.errors import CorruptDataError, LapsError, SchemaError, StorageError
+from lapsdata.execution.engine import Terminated
 from lapsdata.schema import SourceVideo
 from lapsdata.testing.samples import sample_tracks
 from lapsmodels.stages import train as train_module
@@ -21,7 +24,7 @@ from lapsmodels.stages.train import FINISHED, train_tokenizer
 from lapsmodels.stages.train_options import TrainStageOptions
 from lapsmodels.tokenizer.checkpoint import load_tokenizer
 from lapsmodels.training import run as run_module
-from lapsmodels.training.checkpoints import Checkpoints
+from lapsmodels.training.checkpoints import CHECKPOINTS, Checkpoints
 from lapsmodels.training.judging import judge
 from lapsmodels.training.ranks import Ranks
 from lapsmodels.training.source import MotionSource
@@ -102,6 +105,50 @@ def test_twenty_steps_are_ten_and_ten_more(
     one, other = whole(tmp_path / "parts"), whole(tmp_path / "whole")
     assert one["weights.safetensors"] == other["weights.safetensors"]
     assert one[FINISHED] == other[FINISHED]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("changes", [{}, {"average": 0.9, "val": 0.5, "keep": 1}], ids=["plain", "averages, judged"])
+def test_asked_to_stop_it_leaves_a_state_where_it_is(
+    files: list[Path],
+    tmp_path: Path,
+    changes: dict[str, Any],
+    number: signal.Signals,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Regression: what had been learned since the last state that was due was lost."""
+    true = run_module.train
+
+    def asked(*arguments: Any) -> Any:
+        for facts in true(*arguments):
+            if facts.step in (13, 17, 20):
+                os.kill(os.getpid(), number)
+            yield facts
+
+    def states() -> list[str]:
+        return sorted(path.name for path in (tmp_path / "parts" / CHECKPOINTS).glob("step-*"))
+
+    train_tokenizer(files, tmp_path / "whole", options(**changes))
+    monkeypatch.setattr(run_module, "train", asked)
+    for step in (13, 17):
+        with pytest.raises(KeyboardInterrupt, match=r"^$") as stop:
+            train_tokenizer(files, tmp_path / "parts", options(**changes))
+        assert isinstance(stop.value, Terminated) == (number == signal.SIGTERM)
+        assert f"train: run it again: it goes on from step {step}\n" in capsys.readouterr().err
+        assert states()[-1] == f"step-{step:08d}"
+    # At the last step nothing is left to be done but to say so.
+    with pytest.raises(KeyboardInterrupt, match=r"^$"):
+        train_tokenizer(files, tmp_path / "parts", options(**changes))
+    monkeypatch.setattr(run_module, "train", true)
+    assert train_tokenizer(files, tmp_path / "parts", options(**changes)).fate == "made"
+    assert losses(tmp_path / "parts") == losses(tmp_path / "whole")
+    # The same states are left, to the byte, as if it had never been stopped.
+    for folder in ("whole", "parts"):
+        (tmp_path / folder / "log.jsonl").unlink()
+    one, other = ({path.relative_to(tmp_path / folder): path.read_bytes() for path in (tmp_path / folder).rglob("*")
+                   if path.is_file()} for folder in ("whole", "parts"))  # fmt: skip
+    assert one == other
 
 
 def test_a_first_state_stands_before_the_first_step(files: list[Path], tmp_path: Path, stop_after: Any) -> None:
@@ -307,8 +354,8 @@ def test_force_begins_anew_what_is_not_finished(files: list[Path], unfinished: P
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ("tracks", r"got another: other tracks"),
-        ("judges", r"got another: other tracks"),
+        ("tracks", r"got another: other tracks \(without '[^']+' as before\)"),
+        ("judges", r"got another: other tracks \(now with '([^']+)', without '\1' as before\)"),
         ("code", r"got another: other code of lapsmodels"),
         ("record", r"got another: training\.json is damaged, and its options are not known"),
     ],

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
 
+from lapsdata.adapters.lerobot.adding import add_column
 from lapsdata.adapters.lerobot.reading import read_set
 from lapsdata.errors import SchemaError
 from lapsdata.schema import FeatureStats
@@ -22,8 +25,6 @@ from lapsdata.transforms import episode_stats as module
 from lapsdata.transforms.episode_stats import Moments, episode_stats, exact_quantiles
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
 SHARES = tuple(QUANTILES.values())
@@ -167,6 +168,28 @@ def test_some_features_of_some_episodes_without_quantiles(made: Path) -> None:
     assert found["action"].quantiles_origin is None
     assert found["action"].q50 is None
     np.testing.assert_allclose(found["action"].std, all_rows("action", (1, 3)).std(0, np.float64), rtol=1e-12)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("block_bytes", [1, 1 << 20])
+@settings(max_examples=8)
+@given(lost=st.tuples(*(st.lists(st.booleans(), min_size=n, max_size=n) for n in (3, 5))))
+def test_rows_without_a_value_are_in_no_number(
+    block_bytes: int, lost: tuple[list[bool], list[bool]], scratch: Path
+) -> None:
+    folder = Path(tempfile.mkdtemp(dir=scratch))
+    root = write_lerobot(folder / "set", lengths=(3, 5))
+    entry = {"dtype": "int64", "shape": [2], "names": None, "info": {"nullable": True}}
+    values = [np.random.default_rng(n).integers(5, 1000, (n, 2)) for n in (3, 5)]
+    masks = [np.array(one) for one in lost]
+    add_column(read_set(root), folder / "copy", "code", entry, dict(enumerate(zip(values, masks, strict=True))))
+    episodes = read_set(folder / "copy").episodes
+    stats = episode_stats(EpisodeRows(folder / "copy", episodes), episodes, ["code"], block_bytes=block_bytes)["code"]
+    there = np.concatenate([one[~mask] for one, mask in zip(values, masks, strict=True)])
+    assert stats.count == len(there)
+    if len(there):
+        expect_reference(stats, there)
+    else:
+        assert (stats.mean, stats.q50) == ((None, None), (None, None))
 
 
 @pytest.mark.parametrize(

@@ -116,3 +116,23 @@ def test_nothing_is_there_of_what_was_not_joined_to_the_end(tmp_path: Path) -> N
     with StreamJoin(tmp_path / "empty.mp4"):
         pass
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mp4"]
+
+
+@pytest.mark.parametrize(("clock", "most_s"), [(10_240, 209_715.1), (1_000_000, 2147.4)])
+def test_a_video_that_begins_too_late_for_a_frame_to_last_until_then_stands_alone(
+    tmp_path: Path, clock: int, most_s: float
+) -> None:
+    """Regression: frames that followed more than 2**31 ticks later came at other times."""
+    # Of microseconds is what lies on no grid.
+    step = 0.1 if clock == 10_240 else 0.1234567
+    for name, begin_s in (("first", 1.7e9), ("near", most_s - 5), ("far", most_s + 5)):
+        source(tmp_path / f"{name}.mp4", (begin_s + step * np.arange(6)).round(6).tolist())
+    first_s, first_pictures = decoded(tmp_path / "first.mp4")
+    with StreamJoin(tmp_path / "joined.mp4") as join:
+        spans = [join.append(tmp_path / f"{name}.mp4") for name in ("first", "far", "near", "first")]
+    assert [span is None for span in spans] == [False, True, False, True]
+    near_s, near_pictures = decoded(tmp_path / "near.mp4")
+    assert spans[2] is not None
+    joined_s, joined_pictures = decoded(tmp_path / "joined.mp4")
+    np.testing.assert_allclose(joined_s, [*first_s, *(near_s + spans[2].start_s)], atol=1e-6)
+    np.testing.assert_array_equal(joined_pictures, [*first_pictures, *near_pictures])

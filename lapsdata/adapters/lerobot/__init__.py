@@ -107,8 +107,8 @@ def write(
         message = "expected none, got one: each row of LeRobot has its task"
         raise SchemaError(Problem("wrong-option", "task", message, "leave it out"))
     if edit is None and not more:
-        return convert_set(root, path, to, samples_per_shard=samples_per_shard)
-    return edit_sets([root, *more], path, to, changed, samples_per_shard=samples_per_shard)
+        return convert_set(root, path, to, samples_per_shard=samples_per_shard, tell=tell)
+    return edit_sets([root, *more], path, to, changed, samples_per_shard=samples_per_shard, tell=tell)
 
 
 def _plain_rows(episodes: Episodes) -> bool:

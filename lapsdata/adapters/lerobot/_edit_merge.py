@@ -52,9 +52,15 @@ def expect_alike(sets: Sequence[LeRobotSet], names: Names, modalities: Sequence[
     found.raise_as(SchemaError)
 
 
-def _remedy(key: str, wanted: str, got: str) -> str | None:
-    if ": " not in key:
-        return None
+_OF_SETS = {
+    "fps": "keep them apart: lapsdata.Mixture loads sets of several rates side by side",
+    "robot_type": "where it is the same robot, write the same robot_type into meta/info.json of a copy",
+}
+
+
+def _remedy(key: str, wanted: str, got: str) -> str:
+    if key in _OF_SETS:
+        return _OF_SETS[key]
     if "none" not in (wanted, got) and any(
         f" {sense}" in said for sense in get_args(StepKind) for said in (wanted, got)
     ):

@@ -12,13 +12,14 @@ from lapsdata.adapters.lerobot._line_kinds import in_words
 from lapsdata.adapters.lerobot.info import DEFAULTS, INFO
 from lapsdata.adapters.lerobot.layout import numbers_of
 from lapsdata.containers.episodes import shared_starts
-from lapsdata.errors import LapsError, Problem, spans_told
+from lapsdata.errors import LapsError, Problem, episodes_told, spans_told
 from lapsdata.schema import Feature
+from lapsdata.schema.episodes import IS_NULL, IS_PAD, names_of_samples
 from lapsdata.storage.atomic import storage_errors
 from lapsdata.storage.parquet_rows import ParquetRows
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import pyarrow as pa
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from lapsdata.adapters.lerobot.info import Info
     from lapsdata.adapters.lerobot.layout import Places
+    from lapsdata.errors import Severity
     from lapsdata.storage.archive_path import ArchivePath
 
 __all__ = [
@@ -171,9 +173,10 @@ def with_columns(root: Path, info: Info, rows: ParquetRows) -> tuple[Info, list[
     file = rows.path.relative_to(root)
     on_disk = {feature.name: feature for feature in map(_feature, rows.schema) if feature is not None}
     declared = {feature.name: feature for feature in info.features}
-    images = {camera.name for camera in info.cameras}
-    found: list[Problem] = []
+    images = {camera.name: camera.stored for camera in info.cameras}
     where = f"{root / INFO}: features"
+    numbers = [name for name, one in on_disk.items() if one.dtype != "text"]
+    found = _doubled_names([*numbers, *images], {name for name, one in declared.items() if one.nullable}, where)
     features = []
     for name, feature in declared.items():
         if name not in on_disk:
@@ -193,11 +196,30 @@ def with_columns(root: Path, info: Info, rows: ParquetRows) -> tuple[Info, list[
             if name not in DEFAULTS:
                 message = f"{file} has a column {name} that info.json does not name: it is read as it is"
                 found.append(Problem("undeclared-column", where, message, "name it in info.json", "warning"))
+        elif images.get(name) == "video":
+            message = f"{file} has a column {name}, and a camera is called so: samples hold its frames, not the numbers"
+            fix = "rename one of them, in info.json and where it is stored"
+            found.append(Problem("name-taken", f"{where}: {name}", message, fix, "warning"))
     if "frame_index" not in on_disk and "frame_index" not in declared:
         message = f"expected the column frame_index in {file}, got none: rows are numbered by their order"
         fix = "write it: 0 to rows - 1 in every episode"
         found.append(Problem("no-frame-index", where, message, fix, "warning"))
     return replace(info, features=tuple(features)), found
+
+
+def _doubled_names(names: Sequence[str], nullable: set[str], where: str) -> list[Problem]:
+    """Tell of columns and cameras under names that samples need for something else."""
+    found = []
+    for name, what in names_of_samples(dict.fromkeys(names)).items():
+        if name.endswith(IS_NULL) and name.removesuffix(IS_NULL) not in nullable:
+            continue
+        # Of times around a row it is refused where they are asked for; without them the name is free.
+        asked = name.endswith(IS_PAD)
+        message = f"in a sample it says {what}" + (" where these are asked for" if asked else ", not what is stored")
+        fix = f"give it another name: lapsdata convert SRC DST --rename {name}=OTHER"
+        severity: Severity = "info" if asked else "warning"
+        found.append(Problem("name-taken", f"{where}: {name}", message, fix, severity))
+    return found
 
 
 def readable_rows(root: Path, places: Places) -> tuple[ParquetRows, dict[int, LapsError]]:
@@ -233,7 +255,7 @@ def unreadable_rows(refused: Mapping[int, LapsError], numbers: NDArray[np.int64]
         first = files[0][1]
         lost = numbers[np.isin(places.file_index, [index for index, _ in files])].tolist()
         alike = f"; alike in {len(files)} files" if len(files) > 1 else ""
-        message = f"{first.message}{alike}: rows of episodes {spans_told(lost)} cannot be read"
+        message = f"{first.message}{alike}: rows of {episodes_told(lost)} cannot be read"
         found.append(replace(first, message=message, severity="warning"))
     return found
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lapsdata.adapters.lerobot.layout import unfit_name
-from lapsdata.errors import LapsError, Problem, Problems, SchemaError, spans_told
+from lapsdata.errors import LapsError, Problem, Problems, SchemaError, episodes_told, spans_told
 from lapsdata.storage.episode_rows import EpisodeRows
 from lapsdata.timebase import not_rising
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from lapsdata.adapters.lerobot.reading import LeRobotSet
 
-__all__ = ["expect_cameras", "expect_rows"]
+__all__ = ["expect_cameras", "expect_numbers", "expect_rows"]
 
 _CODE = "times-not-rising"
 
@@ -79,10 +79,27 @@ def expect_rows(found: LeRobotSet, dropped: Collection[str] = ()) -> list[Proble
     return []
 
 
+def expect_numbers(found: LeRobotSet, dropped: Collection[str] = ()) -> None:
+    """Read every row, but for the columns that are `dropped`.
+
+    Raises
+    ------
+    SchemaError
+        Columns that are not what `info.json` says: those of the first episode that has such.
+    CorruptDataError, UnknownFormatError, StorageError
+        Files of rows that cannot be read.
+    """
+    features = found.episodes.header.features
+    columns = [one.name for one in features if one.dtype != "text" and one.name not in dropped]
+    with EpisodeRows(found.root, found.episodes, cache_bytes=0) as rows:
+        for place in range(len(found.episodes)):
+            rows.read(place, columns)
+
+
 def _refuse(lost: Mapping[int, LapsError]) -> None:
     first = next(iter(lost.values()))
     problem = first.problems[0]
-    message = f"{problem.message}: rows of episodes {spans_told(lost)} cannot be read"
+    message = f"{problem.message}: rows of {episodes_told(lost)} cannot be read"
     fix = f"{problem.fix or 'mend the file'}, or leave these episodes out (--without-episodes)"
     raise type(first)(replace(problem, message=message, fix=fix))
 

@@ -11,9 +11,10 @@ from lapsdata.adapters.lerobot.tables import find_table
 from lapsdata.errors import SchemaError
 from lapsdata.schema.feature_stats import QUANTILES
 from lapsdata.storage.episode_rows import EpisodeRows
-from lapsdata.transforms.episode_stats import Moments, exact_quantiles, row_quantiles
+from lapsdata.transforms.episode_stats import Moments, exact_quantiles, row_quantiles, stated_rows
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -33,7 +34,7 @@ class SetStats(NamedTuple):
     Parameters
     ----------
     episodes : dict of dict of np.ndarray (E, D) or list
-        By column and kind; of cameras a list, None where that is not known of an episode.
+        By column and kind; a list where that is not known of an episode, which has None.
     total : dict of dict of np.ndarray (D,) or list
         Of all rows.
     """
@@ -72,23 +73,34 @@ def _column(shape: tuple[int, ...], moments: Moments, quantiles: dict[str, NDArr
 
 
 def set_stats(root: Path, episodes: Episodes) -> SetStats:
-    """Return statistics of all columns of numbers; one episode is held at a time, and a block of a column of all."""
+    """Return statistics of all columns of numbers; one episode is held at a time, and a block of a column of all.
+
+    Of a nullable column they are of the rows that have a value; None of an episode, and none of the set, without any.
+    """
     rows = EpisodeRows(root, episodes)
     shapes = {feature.name: feature.shape for feature in episodes.header.features if feature.dtype != "text"}
-    each: dict[str, list[Column]] = {name: [] for name in shapes}
+    each: dict[str, list[Column | None]] = {name: [] for name in shapes}
     moments = {name: Moments.none(int(np.prod(shape, dtype=np.int64))) for name, shape in shapes.items()}
     for place, number in enumerate(episodes.number.tolist()):
-        for name, values in rows.read(place, list(shapes)).items():
+        for name, flat in stated_rows(rows, episodes, place, list(shapes)).items():
+            if not len(flat):
+                each[name].append(None)
+                continue
             try:
-                each[name].append(column_stats(values))
-                moments[name] = moments[name].merged(Moments.of(values.reshape(len(values), -1)))
+                each[name].append(column_stats(flat.reshape(len(flat), *shapes[name])))
+                moments[name] = moments[name].merged(Moments.of(flat))
             except SchemaError as error:
                 raise error.within(f"episode {number}: {name}") from None
-    by_episode = {
-        name: {kind: np.stack([one[kind] for one in told]) for kind in told[0]} for name, told in each.items()
-    }
-    total = {name: _column(shapes[name], moments[name], row_quantiles(rows, episodes, name)) for name in shapes}
+    by_episode = {name: _stacked(told) for name, told in each.items() if moments[name].rows}
+    total = {name: _column(shapes[name], moments[name], row_quantiles(rows, episodes, name)) for name in by_episode}
     return SetStats(by_episode, total)
+
+
+def _stacked(told: Sequence[Column | None]) -> dict[str, Any]:
+    """Return statistics of all episodes by kind: an array, or a list where one has none."""
+    kinds = next(one for one in told if one is not None)
+    lists = {kind: [None if one is None else one[kind] for one in told] for kind in kinds}
+    return lists if None in told else {kind: np.stack(one) for kind, one in lists.items()}  # type: ignore[arg-type]  # None is in none
 
 
 def told_stats(root: Path, episodes: Episodes) -> SetStats:

@@ -13,7 +13,7 @@ import numpy as np
 
 from lapsdata.adapters.lerobot._out_rows import FileNumber
 from lapsdata.adapters.lerobot.info import VIDEO_V2, VIDEO_V3
-from lapsdata.errors import CorruptDataError, Problem
+from lapsdata.errors import CorruptDataError, LapsError, Problem
 from lapsdata.storage.atomic import TEMPORARY, storage_errors
 from lapsdata.video.probe import find_source, probe
 from lapsdata.video.reader import open_video
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from lapsdata.adapters.lerobot.reading import LeRobotSet
     from lapsdata.video._decoding import PacketSource
-    from lapsdata.video.stream_copy import Joined
     from lapsdata.video.writer import VideoCodec
 
 __all__ = ["Shown", "VideoCounts", "copy_whole", "cut_videos", "ended", "join_videos"]
@@ -47,6 +46,10 @@ class VideoCounts:
         Episodes of which a video had to be encoded again.
     unlike_rows : set of int
         Episodes whose video, as it was cut, has another number of frames than of rows.
+    early : set of int
+        Episodes whose video ends before their rows do, where others follow it in one file.
+    unread : set of int
+        Episodes of which a video was copied that cannot be opened.
     shifted : set of int
         Episodes whose first frame is not at their time 0, and is now.
     """
@@ -55,6 +58,8 @@ class VideoCounts:
     packets: int = 0
     encoded: set[int] = field(default_factory=set)
     unlike_rows: set[int] = field(default_factory=set)
+    early: set[int] = field(default_factory=set)
+    unread: set[int] = field(default_factory=set)
     shifted: set[int] = field(default_factory=set)
 
 
@@ -65,14 +70,17 @@ class Shown(NamedTuple):
     number: int
     path: Path
     start_s: float
+    rows: int
 
 
 def _shown(found: LeRobotSet, camera: str) -> list[Shown]:
     episodes = found.episodes
     index, start_s = episodes.video_index[camera].tolist(), episodes.video_start_s[camera].tolist()
     return [
-        Shown(place, number, found.root / episodes.video_files[file], begin)
-        for place, (number, file, begin) in enumerate(zip(episodes.number.tolist(), index, start_s, strict=True))
+        Shown(place, number, found.root / episodes.video_files[file], begin, rows)
+        for place, (number, rows, file, begin) in enumerate(
+            zip(episodes.number.tolist(), episodes.rows.tolist(), index, start_s, strict=True)
+        )
         if file >= 0
     ]
 
@@ -90,10 +98,17 @@ def _copied(source: Path, path: Path) -> None:
 
 
 def copy_whole(root: Path, found: LeRobotSet, camera: str, chunk: int, counts: VideoCounts) -> None:
-    """Copy the videos of a camera, from versions 2 to versions 2."""
+    """Copy the videos of a camera, from versions 2 to versions 2; what does not open is copied too, and counted."""
     for one in _shown(found, camera):
-        _copied(one.path, _v2(root, camera, one.number, chunk))
+        path = _v2(root, camera, one.number, chunk)
+        _copied(one.path, path)
         counts.whole += 1
+        try:
+            frames = probe(path).frames
+        except LapsError:
+            counts.unread.add(one.number)
+        else:
+            counts.unlike_rows |= {one.number} if frames != one.rows else set()
 
 
 def cut_videos(
@@ -126,7 +141,7 @@ def cut_videos(
             if abs(float(source.facts.frame_s[first]) - one.start_s) > _TOLERANCE_S:
                 counts.shifted.add(one.number)
             _cut(source, path, first, until, {one.number}, counts)
-        if until - first != int(found.episodes.rows[one.place]):
+        if until - first != one.rows:
             counts.unlike_rows.add(one.number)
 
 
@@ -194,12 +209,30 @@ def _expect_times(path: Path, wanted: np.ndarray[Any, np.dtype[np.float64]]) -> 
         raise CorruptDataError(Problem("wrong-copy", str(path), message, "convert the videos with another program"))
 
 
+class _Show(NamedTuple):
+    """Where an episode lies in a file: begin and end of its frames, and the end of its rows, in seconds."""
+
+    place: int
+    number: int
+    first_s: float
+    until_s: float
+    rows_s: float
+
+
 class _Piece(NamedTuple):
-    """A whole file to be joined, and where each episode lies in it: place, begin and end in seconds."""
+    """A whole file to be joined, and the episodes that lie in it."""
 
     path: Path
-    shows: tuple[tuple[int, float, float], ...]
+    shows: tuple[_Show, ...]
     cut: bool = False
+
+
+class _Span(NamedTuple):
+    """Where a piece lies in the file that it was joined to, in seconds, and its frames."""
+
+    start_s: float
+    end_s: float
+    frames: int
 
 
 def join_videos(
@@ -213,11 +246,14 @@ def join_videos(
 ) -> list[dict[str, int | float | None]]:
     """Join the videos of a camera to those of version 3, and return where each episode lies.
 
-    A file ends before the video that would bring it over `limit` bytes, or whose packets cannot follow. Of version 3
+    A file ends before the video that would bring it over `limit` bytes, or whose packets cannot follow. Where a video
+    ends before its rows do, the next one begins behind these: LeRobot looks for the frame of a row by its time, and
+    would find that of another episode. Of version 3
     files are taken whole where all of their frames are wanted, else what is wanted of them is cut out first; `ends` are
     as for `cut_videos`.
     """
     numbers, places = FileNumber(chunk), _nowhere(camera, len(found.episodes))
+    period_s = found.info.rate.period_s
     with storage_errors(root, "write"), tempfile.TemporaryDirectory(dir=root, prefix=TEMPORARY) as apart:
         pieces, begin = _pieces(found, camera, ends, Path(apart), counts), 0
         while begin < len(pieces):
@@ -225,18 +261,24 @@ def join_videos(
             path = root / VIDEO_V3.format(video_key=camera, chunk_index=at[0], file_index=at[1])
             with storage_errors(path, "write"):
                 path.parent.mkdir(parents=True, exist_ok=True)
-            spans = _joined(path, [piece.path for piece in pieces[begin:]], limit)
+            spans = _joined(path, pieces[begin:], limit, 0.5 * period_s)
             if len(spans) > 1:
                 counts.packets += sum(not piece.cut for piece in pieces[begin : begin + len(spans)])
             else:
                 # Alone it stays as it is, to the byte.
                 _copied(pieces[begin].path, path)
                 counts.whole += not pieces[begin].cut
-                spans = [(0.0, probe(path).end_s)]
-            for (start_s, end_s), piece in zip(spans, pieces[begin:], strict=False):
-                for place, first_s, until_s in piece.shows:
-                    told = (*at, start_s + first_s, min(start_s + until_s, end_s))
-                    places[place] = dict(zip(_columns(camera), told, strict=True))
+                facts = probe(path)
+                spans = [_Span(0.0, facts.end_s, facts.frames)]
+            for span, piece in zip(spans, pieces[begin:], strict=False):
+                for one in piece.shows:
+                    until_s = min(span.start_s + one.until_s, span.end_s)
+                    told = (*at, span.start_s + one.first_s, until_s)
+                    places[one.place] = dict(zip(_columns(camera), told, strict=True))
+                    if until_s - span.start_s < one.rows_s - 0.5 * period_s:
+                        counts.early.add(one.number)
+                if found.version != "v3.0" and span.frames != int(found.episodes.rows[piece.shows[0].place]):
+                    counts.unlike_rows.add(piece.shows[0].number)
             begin += len(spans)
     return places
 
@@ -245,15 +287,17 @@ def _pieces(
     found: LeRobotSet, camera: str, ends: Mapping[int, float], apart: Path, counts: VideoCounts
 ) -> list[_Piece]:
     """Return what is to be joined; what is cut out for it lies in the folder `apart`."""
+    period_s = found.info.rate.period_s
     if found.version != "v3.0":
-        return [_Piece(one.path, ((one.place, 0.0, float("inf")),)) for one in _shown(found, camera)]
+        return [
+            _Piece(one.path, (_Show(one.place, one.number, 0.0, float("inf"), one.rows * period_s),))
+            for one in _shown(found, camera)
+        ]
     pieces: list[_Piece] = []
     for path, group in itertools.groupby(ended(found, camera, ends), key=lambda each: each[0].path):
         source = _source(path)
-        parts = [_Part(one, *_frames(source, one, end_s, found.info.rate.period_s), end_s) for one, end_s in group]
-        for part in parts:
-            if part.until - part.first != int(found.episodes.rows[part.one.place]):
-                counts.unlike_rows.add(part.one.number)
+        parts = [_Part(one, *_frames(source, one, end_s, period_s), end_s) for one, end_s in group]
+        counts.unlike_rows |= {part.one.number for part in parts if part.until - part.first != part.one.rows}
         for run in _runs(source, parts):
             first, until = run[0].first, run[-1].until
             cut = (first, until) != (0, source.facts.frames)
@@ -261,7 +305,7 @@ def _pieces(
             if cut:
                 _cut(source, piece, first, until, {part.one.number for part in run}, counts)
             begin_s = float(source.facts.frame_s[first]) if cut else 0.0
-            pieces.append(_Piece(piece, tuple(_shows(part, begin_s, counts) for part in run), cut))
+            pieces.append(_Piece(piece, tuple(_shows(part, begin_s, period_s, counts) for part in run), cut))
     return pieces
 
 
@@ -275,7 +319,10 @@ class _Part(NamedTuple):
 
 
 def _runs(source: PacketSource, parts: Sequence[_Part]) -> list[list[_Part]]:
-    """Put together episodes that lie one behind the other where all of them can be taken without encoding them."""
+    """Put together episodes that lie one behind the other where all of them can be taken without encoding them.
+
+    What follows an episode of fewer frames than rows is parted from it, where that too takes no encoding.
+    """
     runs: list[list[_Part]] = []
     for part in parts:
         if runs and runs[-1][-1].until == part.first:
@@ -286,32 +333,50 @@ def _runs(source: PacketSource, parts: Sequence[_Part]) -> list[list[_Part]]:
     for run in runs:
         first, until = run[0].first, run[-1].until
         together = (first, until) == (0, source.facts.frames) or copies_exactly(source, first, until)
-        found += [run] if together else [[part] for part in run]
+        apart = _apart(run)
+        if len(apart) > 1 and all(copies_exactly(source, each[0].first, each[-1].until) for each in apart):
+            found += apart
+        else:
+            found += [run] if together else [[part] for part in run]
     return found
 
 
-def _shows(part: _Part, begin_s: float, counts: VideoCounts) -> tuple[int, float, float]:
+def _apart(run: Sequence[_Part]) -> list[list[_Part]]:
+    """Part a run behind each episode that has fewer frames than rows."""
+    apart: list[list[_Part]] = [[]]
+    for part in run:
+        apart[-1].append(part)
+        if part.until - part.first < part.one.rows:
+            apart.append([])
+    return [each for each in apart if each]
+
+
+def _shows(part: _Part, begin_s: float, period_s: float, counts: VideoCounts) -> _Show:
     """Return where an episode lies in a video that begins at `begin_s` of its source."""
     first_s = part.one.start_s - begin_s
     if first_s < -_TOLERANCE_S:
         counts.shifted.add(part.one.number)
-    return part.one.place, max(first_s, 0.0), part.end_s - begin_s
+    first_s = max(first_s, 0.0)
+    return _Show(part.one.place, part.one.number, first_s, part.end_s - begin_s, first_s + part.one.rows * period_s)
 
 
-def _joined(path: Path, pieces: Sequence[Path], limit: float) -> list[Joined | tuple[float, float]]:
+def _joined(path: Path, pieces: Sequence[_Piece], limit: float, slack_s: float) -> list[_Span]:
     """Join as many videos as follow one another; one or none where the first stands alone."""
-    spans: list[Joined | tuple[float, float]] = []
-    wanted, nbytes = [np.empty(0)], 0
+    spans: list[_Span] = []
+    wanted, nbytes, earliest_s = [np.empty(0)], 0, 0.0
     with StreamJoin(path) as join:
         for one in pieces:
-            nbytes += one.stat().st_size
+            nbytes += one.path.stat().st_size
             if spans and nbytes > limit:
                 break
-            span = join.append(one)
+            span = join.append(one.path, earliest_s)
             if span is None:
                 break
-            spans.append(span)
-            wanted.append(probe(one).frame_s + span.start_s)
+            facts = probe(one.path)
+            spans.append(_Span(*span, facts.frames))
+            wanted.append(facts.frame_s + span.start_s)
+            rows_s = span.start_s + max(show.rows_s for show in one.shows)
+            earliest_s = rows_s if span.end_s < rows_s - slack_s else span.end_s
     if spans:
         _expect_times(path, np.concatenate(wanted))
     return spans

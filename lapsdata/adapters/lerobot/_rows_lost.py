@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lapsdata.errors import Problem, listed, spans_told
+from lapsdata.schema.episodes import IS_NULL
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -54,12 +55,15 @@ def rows_notes(
         yield Problem("renamed", where, f"called as in LeRobot: {', '.join(renamed)}", None, "info")
     every = {*(one.name for one in header.features), *(one.name for one in header.cameras)}
     if dropped := sorted(every - names.keys()):
-        yield Problem("dropped", where, f"{', '.join(dropped)} are left out", None, "info")
+        yield Problem("dropped", where, f"left out: {', '.join(dropped)}", None, "info")
     yield from _of_numbers(where, number, kept)
     if _STATE not in names.values():
         message = f"no column is called {_STATE}, which policies of LeRobot and GR00T look for"
         yield Problem("no-state", where, message, f"say which is: --rename OLD={_STATE}", "info")
     features = [one for one in header.features if one.name in names]
+    if nullable := [one.name for one in features if one.nullable]:
+        message = f"rows of {listed(nullable)} have no value where <name>{IS_NULL} says so: they are null again"
+        yield Problem("nulls-restored", where, message, None, "info")
     yield from _of_shapes(where, features)
     encoded = [one.name for one in header.cameras if one.name in cameras and one.stored == "encoded"]
     if cameras:

@@ -43,7 +43,7 @@ def refuse_column(found: LeRobotSet, target: Path, name: str) -> None:
     if place == source or source in place.parents or place in source.parents:
         message = "expected a folder beside the data set, got one within it or around it"
         raise StorageError(Problem("inside-source", str(target), message, "a data set is never changed: name another"))
-    refuse_existing(target, overwrite=False)
+    refuse_existing(target, overwrite=False, fix="name another folder, or remove that one")
     if name in [one.name for one in found.info.features] + [one.name for one in found.info.cameras]:
         message = f"expected a data set without {name}, got one that has it"
         raise SchemaError(

@@ -20,10 +20,12 @@ from lapsdata.adapters.lerobot._out_rows import episode_tables, rows_beside, wri
 from lapsdata.adapters.lerobot._out_shards import pack
 from lapsdata.adapters.lerobot._out_stats import NO_STATS, QUANTILES, SetStats, set_stats, told_stats
 from lapsdata.adapters.lerobot._out_videos import VideoCounts, copy_whole, cut_videos, join_videos
+from lapsdata.adapters.lerobot._unlisted import unlisted_files
 from lapsdata.adapters.lerobot.archives import check_archives
 from lapsdata.adapters.lerobot.modality import MODALITY
 from lapsdata.adapters.lerobot.reading import read_set
 from lapsdata.errors import CorruptDataError, Problem, Problems, SchemaError, spans_told
+from lapsdata.execution.engine import unheard
 from lapsdata.formats import WriteReport
 from lapsdata.storage.atomic import atomic_folder
 
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
     from lapsdata.adapters.lerobot.info import Version
     from lapsdata.adapters.lerobot.reading import LeRobotSet
+    from lapsdata.execution.engine import Tell
 
 __all__ = [
     "TARGETS",
@@ -69,6 +72,7 @@ def convert_set(
     video_mb: float = VIDEO_MB,
     samples_per_shard: int | None = None,
     overwrite: bool = False,
+    tell: Tell = unheard,
 ) -> WriteReport:
     """Write a data set of LeRobot in another version, whole or not at all.
 
@@ -85,6 +89,8 @@ def convert_set(
         For shards: episodes in every archive but the last; archives of up to 256 MiB by default.
     overwrite : bool
         Whether a folder that is there may be replaced.
+    tell : callable
+        Is told of the episodes when all are written, before the folder has its name.
 
     Returns
     -------
@@ -121,7 +127,7 @@ def convert_set(
     told = expect_rows(found)
     done = write_set(
         found, target, to,
-        data_mb=data_mb, video_mb=video_mb, samples_per_shard=samples_per_shard, overwrite=overwrite,
+        data_mb=data_mb, video_mb=video_mb, samples_per_shard=samples_per_shard, overwrite=overwrite, tell=tell,
     )  # fmt: skip
     return replace(done, notes=(*done.notes, *told))
 
@@ -137,6 +143,7 @@ def write_set(
     overwrite: bool = False,
     modality: bool = False,
     frames: SetStats | None = None,
+    tell: Tell = unheard,
 ) -> WriteReport:
     """Write the episodes of a set that was read, of which some may have been left out; else as `convert_set`.
 
@@ -178,6 +185,7 @@ def write_set(
         notes.extend(_of_videos(counts))
         # While the source is there: a finished recording takes its place.
         notes.extend(_lost(found, to, version, carried, modality=modality))
+        tell(len(found.episodes))
     return WriteReport(target, "lerobot", nbytes, notes=tuple(notes))
 
 
@@ -269,7 +277,16 @@ def _of_videos(counts: VideoCounts) -> Problems:
         found.add("videos-encoded", where, message + spans_told(counts.encoded), "keep the source", "warning")
     if counts.unlike_rows:
         message = f"{len(counts.unlike_rows)} episodes have another number of frames than of rows: "
-        found.add("frames-unlike-rows", where, message + spans_told(counts.unlike_rows), None, "warning")
+        fix = "a row without a frame has no picture, a frame without a row is shown by none: see lapsdata check"
+        found.add("frames-unlike-rows", where, message + spans_told(counts.unlike_rows), fix, "warning")
+    if early := counts.early - counts.unlike_rows:
+        message = f"those of {len(early)} episodes end before their rows do: "
+        fix = "rows behind the end have no frame; write the times of the frames, or record the videos again"
+        found.add("videos-end-early", where, message + spans_told(early), fix, "warning")
+    if counts.unread:
+        message = f"those of {len(counts.unread)} episodes cannot be opened, and were copied as they are: "
+        fix = "bring them whole; lapsdata check names what is wrong with each"
+        found.add("videos-unread", where, message + spans_told(counts.unread), fix, "warning")
     if counts.shifted:
         message = f"{len(counts.shifted)} episodes begin between two frames; their first frame is at 0 s now: "
         found.add("frames-shifted", where, message + spans_told(counts.shifted), None, "warning")
@@ -284,6 +301,8 @@ def left_behind(
     if left := rows_beside(found, kept):
         message = f"{left} rows of its files belong to no episode of its list: they are left out"
         notes.add("rows-left-behind", str(source), message, "keep the source if you need them", "warning")
+    if not found.info.packed:
+        notes.extend(unlisted_files(source, found.episodes))
     beside = [path.name for path in sorted((source / "meta").iterdir()) if not path.name.startswith(_KNOWN_META)]
     places = ("data", "videos", "meta")
     own = (".", "shard-") if found.info.packed else (".",)
@@ -293,7 +312,8 @@ def left_behind(
     if not modality and (source / MODALITY).is_file():
         beside.append(MODALITY)
     if beside:
-        message = f"{len(beside)} things have no place in {to}: {', '.join(beside)}"
+        has = "1 thing has" if len(beside) == 1 else f"{len(beside)} things have"
+        message = f"{has} no place in {to}: {', '.join(beside)}"
         notes.add("left-behind", str(source), message, "keep the source if you need them", "warning")
     return notes
 

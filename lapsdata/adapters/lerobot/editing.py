@@ -18,7 +18,7 @@ from lapsdata.adapters.lerobot._edit_merge import expect_alike, merged_tasks
 from lapsdata.adapters.lerobot._edit_names import names_of
 from lapsdata.adapters.lerobot._edit_rows import edited_tables
 from lapsdata.adapters.lerobot._edit_vectors import vector_changes
-from lapsdata.adapters.lerobot._out_expected import expect_rows
+from lapsdata.adapters.lerobot._out_expected import expect_numbers, expect_rows
 from lapsdata.adapters.lerobot._out_meta import CHUNK, DATA_MB, VIDEO_MB, told_of, write_info, write_json, write_meta
 from lapsdata.adapters.lerobot._out_rows import FileNumber, write_rows_v3
 from lapsdata.adapters.lerobot._out_stats import SetStats, told_stats
@@ -26,8 +26,10 @@ from lapsdata.adapters.lerobot._out_videos import ended
 from lapsdata.adapters.lerobot.converting import left_behind, version_of, video_ends, write_set
 from lapsdata.adapters.lerobot.info import INFO, VIDEO_V3, read_json
 from lapsdata.adapters.lerobot.modality import MODALITY
+from lapsdata.adapters.lerobot.parts import ARE_STEPS
 from lapsdata.adapters.lerobot.reading import read_set
 from lapsdata.errors import LapsError, Problem, Problems, SchemaError, spans_told
+from lapsdata.execution.engine import unheard
 from lapsdata.storage.atomic import TEMPORARY, refuse_existing, storage_errors
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from lapsdata.adapters.lerobot._out_meta import Told
     from lapsdata.adapters.lerobot.converting import LeRobotTarget
     from lapsdata.adapters.lerobot.reading import LeRobotSet
+    from lapsdata.execution.engine import Tell
     from lapsdata.formats import WriteReport
 
 __all__ = ["edit_sets"]
@@ -49,6 +52,10 @@ _MB = 1 << 20
 # What is counted or laid out anew, or compared as what must be alike.
 _OWN = ("codebase_version", "features", "fps", "robot_type", "splits", "data_path", "video_path", "chunks_size")
 _OWN_STARTS = ("total_", "data_files_size", "video_files_size")
+
+
+# Notes of the new set that name episodes.
+_BY_NUMBER = ("videos-encoded", "frames-unlike-rows", "videos-end-early", "frames-shifted")
 
 
 class _Part(NamedTuple):
@@ -74,6 +81,7 @@ def edit_sets(
     video_mb: float = VIDEO_MB,
     samples_per_shard: int | None = None,
     overwrite: bool = False,
+    tell: Tell = unheard,
 ) -> WriteReport:
     """Write some episodes of a set, with some of its columns and cameras, vectors rewritten, or several sets as one.
 
@@ -90,7 +98,7 @@ def edit_sets(
     edit : EpisodesEdit
         Episodes can be chosen of one source alone; columns and cameras are dropped and renamed in each that has them,
         before sources are compared, and actions and rotations are rewritten in each.
-    data_mb, video_mb, samples_per_shard, overwrite
+    data_mb, video_mb, samples_per_shard, overwrite, tell
         As `convert_set`.
 
     Returns
@@ -133,7 +141,7 @@ def edit_sets(
     parts = [_part(one, edit) for one in found]
     notes = Problems()
     for part in parts[1:]:
-        notes.extend(part.found.notes)
+        notes.extend(note for note in part.found.notes if note.code != ARE_STEPS)
     for part in parts:
         notes.extend(expect_rows(part.fewer, names.dropped))
     modalities = _modalities(parts, names, notes)
@@ -147,23 +155,29 @@ def edit_sets(
         stage = Path(place) / "set"
         links = _stage(stage, parts, names, modalities[0], notes)
         try:
+            new = read_set(stage)
             done = write_set(
-                read_set(stage), target, chosen,
+                new, target, chosen,
                 data_mb=data_mb, video_mb=video_mb, samples_per_shard=samples_per_shard, overwrite=overwrite,
-                modality=carried,
+                modality=carried, tell=tell,
             )  # fmt: skip
         except LapsError as error:
+            for part in parts:
+                expect_numbers(part.fewer, names.dropped)
+            links[str(stage)] = str(target)
             raise type(error)(*(_at_source(problem, links) for problem in error.problems)) from error
     links[str(stage)] = str(sources[0])
+    settled = {note.code for part in parts for note in part.found.notes} & {ARE_STEPS}
+    notes.extend(_at_source(note, links) for note in new.notes if note.code in settled)
     for told in done.notes:
         if told.code != "quantiles-left-behind" or any(part.found.version != "v2.1" for part in parts):
             note = _at_source(told, links)
-            numbered = note.code in ("videos-encoded", "frames-unlike-rows", "frames-shifted")
+            numbered = note.code in _BY_NUMBER
             notes.extend([replace(note, message=f"{note.message} (by their new numbers)") if numbered else note])
     for part in parts:
         notes.extend(left_behind(part.found, chosen, modality=True, kept=part.kept))
     _tell_changes(parts, names, notes)
-    return replace(done, notes=tuple(notes))
+    return replace(done, notes=tuple(notes), settled=frozenset(settled))
 
 
 def _part(found: LeRobotSet, edit: EpisodesEdit) -> _Part:
@@ -211,7 +225,8 @@ def _stage(
     keys = dict.fromkeys(key for one in episodes for key in one)
     episodes = [{key: one.get(key) for key in keys} | {"episode_index": at} for at, one in enumerate(episodes)]
     info = dict(parts[0].told.info)
-    info["features"] = parts[0].vectors.features(info["features"], names, notes)
+    features = parts[0].vectors.features(info["features"], names, notes)
+    info["features"] = _may_lack(features, parts, names, notes)
     info["splits"] = _splits(parts, len(episodes), notes)
     _tell_unlike(parts, notes)
     told = parts[0].told._replace(info=info, tasks=tasks, episodes=episodes, last=len(episodes) - 1)
@@ -220,6 +235,18 @@ def _stage(
         write_json(stage / MODALITY, modality)
     write_info(stage, told, "v3.0")
     return links
+
+
+def _may_lack(features: Mapping[str, Any], parts: Sequence[_Part], names: Names, notes: Problems) -> dict[str, Any]:
+    """Return `features` of `info.json`: a column may lack values where that of any source may."""
+    first, *others = ({names.of(one.name) for one in part.found.info.features if one.nullable} for part in parts)
+    after = dict(features)
+    if more := sorted(set[str]().union(*others) & after.keys() - first):
+        message = f"rows of {', '.join(more)} may have no value, as in a source behind the first"
+        notes.add("nullable-now", str(parts[0].found.root / INFO), message, severity="info")
+    for name in more:
+        after[name] = {**after[name], "info": {**(after[name].get("info") or {}), "nullable": True}}
+    return after
 
 
 def _link_videos(
@@ -322,7 +349,7 @@ def _tell_changes(parts: Sequence[_Part], names: Names, notes: Problems) -> None
         part.vectors.tell(notes)
         columns = {*part.told.info["features"], *(feature.name for feature in part.found.info.features)}
         if gone := sorted(names.dropped & columns):
-            notes.add("dropped", root, f"{', '.join(gone)} are left out", severity="info")
+            notes.add("dropped", root, f"left out: {', '.join(gone)}", severity="info")
         if renamed := [f"{old} is {new} now" for old, new in names.renamed.items() if old in columns]:
             notes.add("renamed", root, ", ".join(renamed), severity="info")
     if len(parts) > 1:

@@ -28,6 +28,7 @@ from lapsdata.errors import Problem, Problems, SchemaError
 from lapsdata.execution.engine import unheard
 from lapsdata.formats import WriteReport
 from lapsdata.formats._format import size_on_disk
+from lapsdata.schema.episodes import IS_NULL
 from lapsdata.storage.atomic import TEMPORARY, commit_folder, refuse_existing, storage_errors
 from lapsdata.storage.episode_rows import EpisodeRows, folder_of_rows
 
@@ -105,7 +106,7 @@ def write_rows(
     header = episodes.header
     names = {plan.names[one.name]: one.names for one in header.features if one.names and one.name in plan.names}
     with storage_errors(path, "write"):
-        refuse_existing(path, overwrite=False)
+        refuse_existing(path, overwrite=False, fix="name another folder, or remove that one")
         folder = tempfile.TemporaryDirectory(dir=path.absolute().parent, prefix=TEMPORARY)
     # Each row is read once: nothing is worth keeping.
     with folder as place, EpisodeRows(folder_of_rows(root), episodes, cache_bytes=0) as rows:
@@ -113,14 +114,17 @@ def write_rows(
         with storage_errors(path, "write"):
             stage.mkdir()
         about = {"robot_type": header.robot, "source": told.info}
-        files = EpisodeFiles(stage, header.rate, names=names, about=about)
+        files = EpisodeFiles(stage, header.rate, names=names, about=about, nullable=plan.nullable.values())
         source = _Source(plan, episodes, root, rows)
         for at, beside in zip(np.flatnonzero(plan.kept).tolist(), told.beside, strict=True):
-            files.add(source.columns(at), task=plan.words[at], videos=source.videos(at), beside=beside)
+            columns, nulls = source.columns(at), source.nulls(at)
+            files.add(columns, task=plan.words[at], videos=source.videos(at), beside=beside, nulls=nulls)
             source.count_frames()
             tell(1)
         files.write_tables(told.splits)
         made = finish_set(stage, to, source.frame_stats(), samples_per_shard=samples_per_shard)
+        # The last moment at which a run can be stopped and leave nothing.
+        tell(0)
         with storage_errors(path, "write"):
             commit_folder(stage, path, overwrite=False)
     notes = rows_notes(str(root), episodes, plan.kept, plan.names, [one.name for one in plan.cameras])
@@ -128,12 +132,16 @@ def write_rows(
 
 
 class _Plan(NamedTuple):
-    """What is written: which episodes, bool (E,); new names by the old ones; the cameras; the task of each episode."""
+    """What is written: which episodes, bool (E,); new names by the old ones; the cameras; the task of each episode.
+
+    `nullable` are new names by the old ones, too.
+    """
 
     kept: NDArray[np.bool_]
     names: dict[str, str]
     cameras: tuple[Camera, ...]
     words: list[str]
+    nullable: dict[str, str]
     notes: tuple[Problem, ...]
 
 
@@ -157,7 +165,9 @@ def _planned(episodes: Episodes, root: Path, edit: EpisodesEdit, task: str | Non
     odd.extend(_odd_size(name, size.width, size.height) for name, size in known if size.width % 2 or size.height % 2)
     odd.raise_as(SchemaError)
     words, notes = _words(episodes, kept, where, task)
-    return _Plan(kept, lerobot_names(columns, shown, edit.rename), cameras, words, notes)
+    names = lerobot_names(columns, shown, edit.rename)
+    nullable = {one.name: names[one.name] for one in header.features if one.nullable and one.name in names}
+    return _Plan(kept, names, cameras, words, nullable, notes)
 
 
 def _odd_size(camera: str, width: int, height: int) -> Problem:
@@ -200,6 +210,11 @@ class _Source:
         found = {names[name]: array for name, array in self._rows.read(place, self._numbers).items()}
         texts = {names[name]: np.array(self._rows.values(place, name), object) for name in self._texts}
         return {**found, **texts}
+
+    def nulls(self, place: int) -> dict[str, NDArray[np.bool_]]:
+        """Return which rows of nullable columns have no value, by the new names of these."""
+        masks = {f"{old}{IS_NULL}": new for old, new in self._plan.nullable.items()}
+        return {masks[name]: array for name, array in self._rows.read(place, list(masks)).items()}
 
     def videos(self, place: int) -> dict[str, Iterator[NDArray[np.uint8]]]:
         self._seen = {self._plan.names[one.name]: FrameStats() for one in self._plan.cameras}

@@ -31,6 +31,7 @@ __all__ = [
     "VIDEO_V3",
     "Info",
     "Version",
+    "read_columns",
     "read_info",
     "read_json",
 ]
@@ -43,8 +44,8 @@ Version = Literal["v2.0", "v2.1", "v3.0"]
 DEFAULTS = ("timestamp", "frame_index", "episode_index", "index", "task_index")
 """Columns that every version writes of itself."""
 
-# What is said of every data set has an attribute of its own, all else is kept as it is said.
-_KNOWN = frozenset({"codebase_version", "robot_type", "fps", "features", "data_path", "video_path", "chunks_size"})
+# What has a word of ours is told by that alone, all else is kept as it is said.
+_KNOWN = frozenset({"codebase_version", "fps", "features"})
 # How each version names its files, where `info.json` does not say it.
 DATA_V2 = "data/chunk-{episode_chunk:03d}/episode_{episode_index:06d}.parquet"
 VIDEO_V2 = "videos/chunk-{episode_chunk:03d}/{video_key}/episode_{episode_index:06d}.mp4"
@@ -84,7 +85,9 @@ class Info:
     chunks_size : int
         Episodes (versions 2) or files (version 3) in a folder.
     others : mapping
-        All other keys: totals, splits, sizes of files.
+        What else is said, as it is said: totals, splits, sizes of files, the patterns and `chunks_size` too.
+    described : mapping of mapping
+        By column and camera, all that `features` says of it but for its dtype, as it is spelled.
     parts : tuple of Group
         What is said of parts of columns, see `lapsdata.adapters.lerobot.parts`.
     """
@@ -99,6 +102,7 @@ class Info:
     unstated: tuple[str, ...]
     chunks_size: int
     others: Mapping[str, Any]
+    described: Mapping[str, Mapping[str, Any]]
     parts: tuple[Group, ...] = ()
 
     @property
@@ -159,7 +163,7 @@ def read_info(root: Path) -> Info:
     if not isinstance(told, dict):
         found.add("wrong-type", "", f"expected an object, got {type(told).__name__}")
         found.raise_as(SchemaError)
-    features, cameras = _columns(told.get("features"), found)
+    features, cameras = read_columns(told.get("features"), found)
     parts, wrong = read_parts(told["features"], features) if features else ((), ())
     found.extend(wrong)
     rate = _rate(told, found)
@@ -167,6 +171,7 @@ def read_info(root: Path) -> Info:
     if not isinstance(chunks, int) or not 1 <= chunks <= _MOST_IN_A_FOLDER:
         found.add("wrong-value", "chunks_size", f"expected a number of episodes or files per folder, got {chunks!r}")
     robot = told.get("robot_type")
+    known = _KNOWN | {"robot_type"} if isinstance(robot, str | None) else _KNOWN
     patterns = {name: told.get(name) for name in ("data_path", "video_path")}
     for name, pattern in patterns.items():
         if pattern is not None and not isinstance(pattern, str):
@@ -184,7 +189,10 @@ def read_info(root: Path) -> Info:
         video_path=patterns["video_path"] or usual[1],
         unstated=tuple(name for name, pattern in patterns.items() if not pattern),
         chunks_size=chunks,
-        others={name: value for name, value in told.items() if name not in _KNOWN},
+        others={name: value for name, value in told.items() if name not in known},
+        described={
+            name: {key: said for key, said in one.items() if key != "dtype"} for name, one in told["features"].items()
+        },
         parts=parts,
     )
 
@@ -209,7 +217,14 @@ def _rate(told: dict[str, Any], found: Problems) -> FrameRate:
         return FrameRate(1)
 
 
-def _columns(told: object, found: Problems) -> tuple[tuple[Feature, ...], tuple[Camera, ...]]:
+def read_columns(told: object, found: Problems) -> tuple[tuple[Feature, ...], tuple[Camera, ...]]:
+    """Return the columns and cameras that `features` describes; what is wrong with them is added to `found`.
+
+    Examples
+    --------
+    >>> read_columns({"action": {"dtype": "float32", "shape": [3], "names": None}}, Problems())[0][0].shape
+    (3,)
+    """
     if not isinstance(told, dict) or not told:
         found.add("missing-key", "features", "expected an object with a description of every column, got none")
         return (), ()

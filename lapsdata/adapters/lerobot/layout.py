@@ -52,7 +52,7 @@ def numbers_of(episodes: pa.Table, name: str, where: str) -> NDArray[np.int64]:
     import pyarrow as pa
 
     if name not in episodes.schema.names:
-        message = f"expected a column {name}, got {', '.join(episodes.schema.names)}"
+        message = f"expected a column {name}, got {', '.join(episodes.schema.names) or 'none'}"
         raise SchemaError(Problem("missing-column", where, message))
     column = episodes.column(name)
     if not pa.types.is_integer(column.type) or column.null_count:

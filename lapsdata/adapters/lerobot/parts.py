@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
     from lapsdata.schema import Feature, StatePart
 
-__all__ = ["described", "part_name", "read_parts", "with_parts", "written_parts"]
+__all__ = ["ARE_STEPS", "described", "part_name", "read_parts", "with_parts", "written_parts"]
+
+ARE_STEPS = "actions-are-steps"
+"""The code of the note that names actions that are steps."""
 
 _OURS, _PARTS = "lapsdata", "parts"
 _KEYS = ("start", "stop", "rotation", "steps", "state")
@@ -143,7 +146,7 @@ def with_parts(groups: Sequence[Group], parts: Sequence[Group], where: str) -> t
     if steps := [described(group) for group in found if group.steps is not None]:
         message = f"actions are steps and not places: {'; '.join(steps)}"
         fix = "lapsdata convert --actions NAME=absolute makes them places again"
-        notes.append(Problem("actions-are-steps", where, message, fix, "info"))
+        notes.append(Problem(ARE_STEPS, where, message, fix, "info"))
     return tuple(found), notes
 
 

@@ -19,6 +19,8 @@ from lapsdata.adapters.lerobot._faults import (
     unreadable_rows,
     with_columns,
 )
+from lapsdata.adapters.lerobot._task_words import task_words
+from lapsdata.adapters.lerobot._video_spans import unlike_spans
 from lapsdata.adapters.lerobot.info import INFO, SHARDS, read_info
 from lapsdata.adapters.lerobot.layout import Layout, Places, columns_beside, numbers_of
 from lapsdata.adapters.lerobot.modality import read_modality
@@ -143,10 +145,14 @@ def read_set(root: Path, *, strict: bool = False) -> LeRobotSet:
         message = "expected episodes.jsonl, episodes.parquet or episodes/chunk-000/file-000.parquet, got none"
         raise SchemaError(Problem("no-episodes", str(root / "meta"), message))
     notes.extend(listed.notes)
-    table = _ordered(listed.table, root)
+    if not len(listed.table):
+        message = "expected a line or row for each episode, got none: the set is empty"
+        raise SchemaError(Problem("no-episodes", str(listed.files[0]), message, "record an episode first"))
+    table = _ordered(listed.table, str(listed.files[0]))
     layout: Layout = importlib.import_module(f"lapsdata.adapters.lerobot.layout_{version.replace('.', '_')}")
     places = layout.places(root, info, table)
     notes.extend(doubtful_starts(root, numbers_of(table, "episode_index", _EPISODES), places))
+    notes.extend(unlike_spans(root, info, table))
     notes.extend(_damage(root, places) if info.packed else ())
     there, lost = missing_files(root, numbers_of(table, "episode_index", _EPISODES), places)
     notes.extend(lost)
@@ -167,16 +173,15 @@ def read_set(root: Path, *, strict: bool = False) -> LeRobotSet:
     notes.extend(undeclared)
     readable = ~np.isin(places.file_index, list(refused))
     notes.extend(late_start(rows, int(places.first_row[readable][0])))
-    tasks, more = _tasks(root)
-    notes.extend(more)
-    task_number, task_stop, tasks = _task_rows(table, tasks, str(listed.files[0]))
+    words = task_words(root, table, str(listed.files[0]))
+    notes.extend(words.notes)
     episodes = Episodes(
-        header=_header(root, info, version, tasks, notes, listed),
+        header=_header(root, info, version, words.tasks, notes, listed),
         number=number,
         rows=numbers_of(table, "length", _EPISODES),
         groups=None,
-        task_number=task_number,
-        task_stop=task_stop,
+        task_number=words.number,
+        task_stop=words.stop,
         **_with_cameras(places, info),
     )
     if strict and any(problem.severity != "info" for problem in notes):
@@ -195,14 +200,14 @@ def _damage(root: ArchivePath, places: Places) -> list[Problem]:
     return found
 
 
-def _ordered(table: pa.Table, root: Path) -> pa.Table:
+def _ordered(table: pa.Table, where: str) -> pa.Table:
     """Return episodes in order of their numbers, which are unique."""
-    numbers = numbers_of(table, "episode_index", str(root / _EPISODES))
+    numbers = numbers_of(table, "episode_index", where)
     if len(numbers) != len(np.unique(numbers)):
         values, counts = np.unique(numbers, return_counts=True)
         twice = values[counts > 1].tolist()
         message = f"expected each episode_index once, got {twice[:9]} again"
-        raise SchemaError(Problem("episode-twice", str(root / _EPISODES), message))
+        raise SchemaError(Problem("episode-twice", where, message))
     return table if (np.diff(numbers) > 0).all() else table.take(np.argsort(numbers, kind="stable"))
 
 
@@ -230,62 +235,6 @@ def _with_cameras(places: Places, info: Info) -> dict[str, Any]:
     return told
 
 
-def _tasks(root: Path) -> tuple[dict[int, str], tuple[Problem, ...]]:
-    """Return the instructions by number; in tables they may stand in the index, under whatever name."""
-    found = find_table(root / "meta", "tasks")
-    if found is None:
-        message = "expected tasks.jsonl or tasks.parquet, got none: numbers of tasks have no words"
-        return {}, (Problem("no-tasks", str(root / "meta"), message, None, "warning"),)
-    where = str(found.files[0])
-    names = found.table.schema.names
-    numbers = numbers_of(found.table, "task_index", where).tolist()
-    words = [name for name in ("task", "__index_level_0__") if name in names] or [
-        name for name in names if name != "task_index" and str(found.table.schema.field(name).type).endswith("string")
-    ]
-    if len(words) < 1:
-        raise SchemaError(
-            Problem("missing-column", where, f"expected a column of texts beside task_index, got {names}")
-        )
-    tasks: dict[int, str] = {}
-    notes = list(found.notes)
-    for number, text in zip(numbers, found.table.column(words[0]).to_pylist(), strict=True):
-        if tasks.setdefault(number, text) != text:
-            message = f"expected one task of number {number}, got {tasks[number]!r} and {text!r}: the first counts"
-            notes.append(Problem("task-twice", where, message, "give each task a number of its own", "warning"))
-    return tasks, tuple(notes)
-
-
-def _task_rows(
-    table: pa.Table, tasks: dict[int, str], where: str
-) -> tuple[NDArray[np.int64], NDArray[np.int64], dict[int, str]]:
-    """Return the numbers of the tasks of each episode; words that no number has get one behind the others."""
-    import pyarrow as pa
-
-    column = table.column("tasks").combine_chunks() if "tasks" in table.schema.names else None
-    if isinstance(column, pa.ChunkedArray):
-        column = pa.concat_arrays(column.chunks)
-    if column is None or not (pa.types.is_list(column.type) or pa.types.is_large_list(column.type)):
-        return np.empty(0, np.int64), np.zeros(len(table), np.int64), tasks
-    flat = column.flatten()
-    if len(flat) and (flat.null_count or not (pa.types.is_string(flat.type) or pa.types.is_large_string(flat.type))):
-        message = f"expected instructions as texts, got {flat.type}, {flat.null_count} of them missing"
-        raise SchemaError(Problem("wrong-type", f"{where}: tasks", message))
-    encoded = flat.dictionary_encode()
-    by_words = {words: number for number, words in reversed(tasks.items())}
-    after = max(tasks, default=-1) + 1
-    known = dict(tasks)
-    numbers = []
-    for words in encoded.dictionary.to_pylist():
-        if words not in by_words:
-            by_words[words] = after
-            known[after] = words
-            after += 1
-        numbers.append(by_words[words])
-    offsets = column.offsets.to_numpy().astype(np.int64)
-    rows = np.array(numbers, np.int64)[encoded.indices.to_numpy()] if numbers else np.empty(0, np.int64)
-    return rows, offsets[1:] - offsets[0], known
-
-
 def _header(
     root: Path, info: Info, version: Version, tasks: dict[int, str], notes: Problems, listed: MetaTable
 ) -> EpisodesHeader:
@@ -296,7 +245,7 @@ def _header(
     groups, said = with_parts(modality.groups, parts, f"{root / INFO}: features")
     notes.extend(said)
     parents = [parent("info", root / INFO), *(parent("episodes", file) for file in listed.files[:1])]
-    extras: dict[str, Any] = {"version": version, **info.others}
+    extras: dict[str, Any] = {"version": version, **info.others, "features": dict(info.described)}
     if modality.cameras:
         extras["video"] = dict(modality.cameras)
     if beside := columns_beside(listed.table.schema.names):

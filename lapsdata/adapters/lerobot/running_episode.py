@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from lapsdata.errors import Problem, Problems, SchemaError
+from lapsdata.adapters.lerobot._given import checked_value, is_text, refuse_names
+from lapsdata.errors import Problem, SchemaError
 from lapsdata.storage.atomic import storage_errors
+from lapsdata.video.writer import expect_picture
 
 if TYPE_CHECKING:
     import contextlib
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import ArrayLike, NDArray
+
+    from lapsdata.video.writer import VideoCodec
 
     Images = Iterable[NDArray[np.uint8]]
 
@@ -45,6 +49,8 @@ class RunningEpisode:
         On the disk of which frames wait.
     stack : contextlib.ExitStack
         Gives their files back.
+    codec : {"h264", "av1", "ffv1"}
+        Of their videos: some have no odd sizes.
 
     Examples
     --------
@@ -56,8 +62,8 @@ class RunningEpisode:
     (1, 2)
     """
 
-    def __init__(self, folder: Path, stack: contextlib.ExitStack) -> None:
-        self._folder, self._stack = folder, stack
+    def __init__(self, folder: Path, stack: contextlib.ExitStack, codec: VideoCodec = "h264") -> None:
+        self._folder, self._stack, self._codec = folder, stack, codec
         self._rows: list[dict[str, NDArray[Any]]] = []
         self._frames: dict[str, _Spooled] = {}
 
@@ -67,7 +73,8 @@ class RunningEpisode:
         Raises
         ------
         SchemaError
-            Columns or cameras other than in the row before, or no such frame.
+            Columns or cameras other than in the first row, values of another type or shape, or no such frame. The row
+            is not added, and the next one can be.
         """
         shown, where = dict(frames or {}), f"row {len(self._rows)}"
         if self._rows and (row.keys() != self._rows[0].keys() or shown.keys() != self._frames.keys()):
@@ -75,10 +82,14 @@ class RunningEpisode:
                 f"expected {sorted([*self._rows[0], *self._frames])} as in the first row, got {sorted([*row, *shown])}"
             )
             raise SchemaError(Problem("unlike-rows", where, message))
+        if not self._rows:
+            refuse_names(row, shown, where)
+        values = {name: self._value(name, value, where) for name, value in row.items()}
         for name, frame in shown.items():
+            expect_picture(frame, f"{where}: {name}", self._codec)
             known = self._frames.get(name)
-            if frame.dtype != np.uint8 or frame.ndim != 3 or (known is not None and frame.shape != known.shape):
-                message = f"expected {known.shape if known else '(H, W, 3)'} uint8, got {frame.shape} {frame.dtype}"
+            if known is not None and frame.shape != known.shape:
+                message = f"expected {known.shape} as in the first row, got {frame.shape}"
                 raise SchemaError(Problem("wrong-frame", f"{where}: {name}", message))
         for name, frame in shown.items():
             known = self._frames.get(name)
@@ -90,21 +101,27 @@ class RunningEpisode:
             with storage_errors(self._folder, "write"):
                 known.file.write(np.ascontiguousarray(frame).data)
             self._frames[name] = known._replace(length=known.length + 1)
-        self._rows.append({name: np.array(value) for name, value in row.items()})
+        self._rows.append(values)
+
+    def _value(self, name: str, value: ArrayLike, where: str) -> NDArray[Any]:
+        """Return the value of a column as an array of its own: whoever gave it may fill it anew."""
+        one = checked_value(value, f"{where}: {name}", row=True).copy()
+        first = self._rows[0][name] if self._rows else one
+        alike = one.dtype == first.dtype or (is_text(one) and is_text(first))
+        if not alike or one.shape != first.shape:
+            message = f"expected {_kind(first)} as in the first row, got {_kind(one)}"
+            raise SchemaError(Problem("unlike-rows", f"{where}: {name}", message))
+        return one
 
     def columns(self) -> dict[str, NDArray[Any]]:
         """Return the rows as columns (R, ...)."""
-        problems, found = Problems("rows"), {}
-        for name in self._rows[0] if self._rows else ():
-            values = [row[name] for row in self._rows]
-            if len({(one.dtype, one.shape) for one in values if one.dtype.kind != "U"}) > 1:
-                kinds = ", ".join(sorted({f"{one.dtype} {one.shape}" for one in values}))
-                problems.add("unlike-rows", name, f"expected one type and shape in all rows, got {kinds}")
-            else:
-                found[name] = np.stack(values)
-        problems.raise_as(SchemaError)
-        return found
+        names = self._rows[0] if self._rows else ()
+        return {name: np.stack([row[name] for row in self._rows]) for name in names}
 
     def videos(self) -> dict[str, Path | Images]:
         """Return the frames of each camera, to be taken once."""
         return {name: one.frames() for name, one in self._frames.items()}
+
+
+def _kind(one: NDArray[Any]) -> str:
+    return f"{'text' if is_text(one) else one.dtype} {one.shape}"

@@ -23,5 +23,5 @@ PLUGIN = Adapter(
     recognises,
     read,
     takes=frozenset({"rate", "strict"}),
-    writer=Writer("episodes", write, frozenset({"root"})),
+    writer=Writer("episodes", write, frozenset({"root", "tell"})),
 )

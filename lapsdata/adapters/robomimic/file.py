@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
     from lapsdata.storage.hdf5_columns import Column
 
-__all__ = ["Demo", "DemoFile", "read_file", "recognises"]
+__all__ = ["ENDINGS", "Demo", "DemoFile", "read_file", "recognises"]
 
-_ENDINGS = (".hdf5", ".h5", ".hdf")
+ENDINGS = (".hdf5", ".h5", ".hdf")
+"""What names of such files end with."""
 _DEMO = re.compile(r"demo_(\d{1,9})", re.ASCII)
 
 
@@ -66,7 +67,7 @@ class DemoFile(NamedTuple):
 
 def recognises(path: Path) -> str | None:
     """Return "episodes" for a file of HDF5 with `data/demo_<number>`."""
-    if path.suffix not in _ENDINGS or not path.is_file():
+    if path.suffix not in ENDINGS or not path.is_file():
         return None
     try:
         with Hdf5File(path) as file:

@@ -15,6 +15,7 @@ from lapsdata.containers import Episodes
 from lapsdata.errors import Problem, SchemaError, spans_told
 from lapsdata.provenance import provenance
 from lapsdata.schema import EpisodesHeader, Task
+from lapsdata.schema.episodes import IS_NULL
 from lapsdata.timebase import FrameRate
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from lapsdata.adapters.robomimic.file import Demo, DemoFile
+    from lapsdata.schema import Feature
 
 __all__ = ["rate_of", "read"]
 
@@ -48,7 +50,8 @@ def read(path: Path, *, rate: FrameRate | float | str | None = None, strict: boo
     -------
     Adapted
         Episodes have the numbers of their demonstrations, features the paths of their datasets (`obs/eef_pos`). Arrays
-        of pixels, uint8 (N, H, W, 3), are cameras. `initial_state/` is no column. `extras` of the header hold
+        of pixels, uint8 (N, H, W, 3), are cameras. `initial_state/` is no column. A dataset `<name>_is_null` of truth
+        values beside another is no column either: it says which rows of that have no value. `extras` of the header hold
         `env_args`, `mask` (names of demonstrations by the name of the list), `data` (its other attributes) and
         `attributes` (of the demonstrations, by their names).
 
@@ -88,7 +91,7 @@ def read(path: Path, *, rate: FrameRate | float | str | None = None, strict: boo
             rate=per_s,
             robot=_robot(told),
             store="hdf5",
-            features=shared.features,
+            features=_with_nulls(shared.features),
             cameras=shared.cameras,
             tasks=tuple(Task(number=number, words=text) for text, number in tasks.items()),
             extras=_extras(told, kept),
@@ -103,6 +106,19 @@ def read(path: Path, *, rate: FrameRate | float | str | None = None, strict: boo
         task_stop=np.cumsum([bool(text) for text in words], dtype=np.int64),
     )
     return Adapted(episodes, tuple(notes), rate=per_s, rate_origin=origin)
+
+
+def _with_nulls(features: tuple[Feature, ...]) -> tuple[Feature, ...]:
+    """Return columns without those that say which rows of another have no value."""
+    names = {one.name for one in features}
+    truths = {one.name for one in features if (one.dtype, one.shape) == ("bool", ())}
+    masked = {name for name in names if f"{name}{IS_NULL}" in truths}
+    masks = {f"{name}{IS_NULL}" for name in masked}
+    return tuple(
+        one.model_copy(update={"nullable": True}) if one.name in masked else one
+        for one in features
+        if one.name not in masks
+    )
 
 
 def _attempts(path: Path, demos: Sequence[Demo]) -> tuple[list[Attempt], list[Problem]]:

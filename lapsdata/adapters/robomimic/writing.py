@@ -5,16 +5,20 @@ from __future__ import annotations
 import itertools
 import json
 import re
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lapsdata.adapters._hdf5_episodes import episode_names
 from lapsdata.adapters._row_frames import RowFrames
+from lapsdata.adapters.robomimic.file import ENDINGS
 from lapsdata.adapters.robomimic.reading import rate_of
 from lapsdata.errors import Problem, SchemaError, listed
+from lapsdata.execution.engine import unheard
 from lapsdata.formats import WriteReport
 from lapsdata.formats._format import size_on_disk
+from lapsdata.schema.episodes import IS_NULL
 from lapsdata.storage.atomic import atomic_file
 from lapsdata.storage.episode_rows import EpisodeRows, folder_of_rows
 from lapsdata.timebase import FrameRate
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lapsdata.containers import Episodes
+    from lapsdata.execution.engine import Tell
     from lapsdata.schema import EpisodesHeader
 
 __all__ = ["write"]
@@ -40,25 +45,30 @@ _SAME = {
 }
 _OBSERVATIONS = ("observation.", "observations/")
 _SPLIT = re.compile(r"(\d+):(\d+)", re.ASCII)
-_KEPT_EXTRAS = frozenset({"env_args", "data", "mask", "attributes", "splits", "source", "episode_columns"})
+# Written, or told of by other words; and where files of other layouts lie.
+_KEPT_EXTRAS = frozenset({"env_args", "data", "mask", "attributes", "splits", "source", "episode_columns", "features"})
+_OF_FILES = frozenset({"data_path", "video_path", "chunks_size"})
 _IN_ROWS = ("pixels", "encoded")
 # Pixels are copied so many rows at a time.
 _BLOCK = 64
 
 
-def write(path: Path, episodes: Episodes, *, root: Path) -> WriteReport:
+def write(path: Path, episodes: Episodes, *, root: Path, tell: Tell = unheard) -> WriteReport:
     """Write episodes as demonstrations into one file.
 
     Parameters
     ----------
     path : Path
-        A file that is not there yet.
+        A file that is not there yet; its name ends with `.hdf5`, `.h5` or `.hdf`.
     episodes : Episodes
         `demo_<number>` has the number of its episode. Columns called as in LeRobot or ACT get the names that robomimic
         looks for (`action` is `actions`, `observation.state` is `obs/state`), others keep theirs. A set of LeRobot that
-        was made of demonstrations tells what its columns were called there: those get their names back.
+        was made of demonstrations tells what its columns were called there: those get their names back. Which rows of a
+        nullable column have no value is said by `<name>_is_null` beside it: truth values, by the new name.
     root : Path
         What the episodes were read from: a file, or the folder that its files are relative to.
+    tell : callable
+        Is told of each episode that is written.
 
     Returns
     -------
@@ -87,15 +97,24 @@ def write(path: Path, episodes: Episodes, *, root: Path) -> WriteReport:
     """
     import h5py
 
+    if path.suffix not in ENDINGS:
+        message = (
+            f"expected a name that ends with {' or '.join(ENDINGS)}, as demonstrations are found by, got {path.name}"
+        )
+        raise SchemaError(Problem("wrong-name", str(path), message, f"name it {path.name}{ENDINGS[0]}"))
     header = episodes.header
     cameras = [camera for camera in header.cameras if camera.stored in _IN_ROWS]
     every = [*(feature.name for feature in header.features), *(camera.name for camera in cameras)]
     names = _names(str(path), every, _source(header, "names"))
     folder = folder_of_rows(root)
+    masks = {f"{one.name}{IS_NULL}": f"{names[one.name]}{IS_NULL}" for one in header.features if one.nullable}
+    if taken := sorted(set(masks.values()) & set(names.values())):
+        message = f"expected {listed(taken)} to say which rows have no value, got columns of that name"
+        raise SchemaError(Problem("wrong-name", str(path), message, "rename the features"))
     texts = [feature.name for feature in header.features if feature.dtype == "text"]
     numbers = [feature.name for feature in header.features if feature.dtype != "text"]
     tasks = {task.number: task.words for task in header.tasks}
-    several = 0
+    several, absent = 0, Counter[str]()
     attributes, about = _extra(header, "attributes"), _extra(header, "data")
     # LIBERO tells the task of all demonstrations at once.
     of_all = "problem_info" in about
@@ -117,15 +136,28 @@ def write(path: Path, episodes: Episodes, *, root: Path) -> WriteReport:
             _put(demo, {**told, **attributes.get(called, {}), "num_samples": count})
             for name, array in rows.read(place, numbers).items():
                 demo[names[name]] = array
+            for name, null in rows.read(place, list(masks)).items():
+                demo[masks[name]] = null
+                absent[masks[name]] += int(null.sum())
             for name in texts:
-                values = np.array(rows.values(place, name), object)
+                values = np.array(["" if one is None else one for one in rows.values(place, name)], object)
                 demo.create_dataset(names[name], (count,), h5py.string_dtype(), values)
             for camera in cameras:
                 _copy_frames(demo, names[camera.name], frames.of(place, camera), count)
+            tell(1)
         for name, listing in _masks(episodes).items():
             file[f"mask/{name}"] = np.array([one.encode() for one in listing], "S")
-    notes = _notes(path, header, names, several)
-    return WriteReport(path, "robomimic", size_on_disk(path), notes=tuple(notes))
+    notes = (*_nulls(path, absent), *_notes(path, header, names, several))
+    return WriteReport(path, "robomimic", size_on_disk(path), notes=notes)
+
+
+def _nulls(path: Path, absent: Mapping[str, int]) -> Iterable[Problem]:
+    """Tell which datasets say where another has no value: robomimic does not look there."""
+    if absent:
+        counted = ", ".join(f"{count} of {name.removesuffix(IS_NULL)}" for name, count in absent.items())
+        message = f"rows have no value, {counted}: they are zeros or empty, and <name>{IS_NULL} beside says which"
+        fix = "leave them out where robomimic trains, which takes zeros for values"
+        yield Problem("nulls-as-zeros", str(path), message, fix, "warning" if sum(absent.values()) else "info")
 
 
 def _names(where: str, every: Sequence[str], before: Mapping[str, Any]) -> dict[str, str]:
@@ -233,6 +265,9 @@ def _notes(path: Path, header: EpisodesHeader, names: dict[str, str], several: i
     columns = header.extras.get("episode_columns")
     of_each = [str(name) for name in columns] if isinstance(columns, list) else []
     steps = [group.name for group in header.groups if group.absolute is False]
+    said: Any = header.extras.get("features") or {}
+    described = [one.name for one in header.features if said.get(one.name, {}).get("info")]
+    others = header.extras.keys() - _KEPT_EXTRAS - _OF_FILES
     left = {
         f"the cameras {listed(cameras)}, whose frames are not decoded": bool(cameras),
         f"{len(header.groups)} names of parts of vectors": bool(header.groups),
@@ -243,9 +278,8 @@ def _notes(path: Path, header: EpisodesHeader, names: dict[str, str], several: i
         f"what its table of episodes tells beside ({listed(of_each)})": bool(of_each),
         f"all but the first task of {several} episodes": several > 0,
         f"that {header.time} is the time of a row": header.time is not None,
-        f"what the data set says of itself ({listed(sorted(header.extras.keys() - _KEPT_EXTRAS))})": bool(
-            header.extras.keys() - _KEPT_EXTRAS
-        ),
+        f"what the data set says of columns beside ({listed(described)})": bool(described),
+        f"what the data set says of itself ({listed(sorted(others))})": bool(others),
     }
     if any(left.values()):
         named = "; ".join(name for name, there in left.items() if there)

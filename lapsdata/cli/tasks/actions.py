@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from lapsdata import console
+from lapsdata.storage.atomic import refuse_existing
 from lapsdata.verbs import Json
 
 __all__ = ["PLUGIN"]
@@ -57,6 +58,9 @@ def actions(
     from lapsdata.metrics.action_table import action_table
     from lapsdata.stages.actions import ActionOptions, action_errors, score_actions
 
+    if plot is not None:
+        # Before anything is scored.
+        refuse_existing(plot, force, fix="pass --force to replace it, or name another file")
     chosen = (*(keys or ["action"]), *(more or ()))
     options = ActionOptions(parts=chosen, train=None if train is None else _span(train))
     result = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -172,7 +173,13 @@ def test_tasks_that_are_missing_or_twice_are_told(tmp_path: Path) -> None:
     path.unlink()
     found = read_set(root)
     assert codes(found) == ["no-tasks"]
-    # The list of episodes has words too; they get numbers in their order.
+    # The list of episodes has words too; they get numbers in their order, and it is not said that there are none.
+    (note,) = found.notes
+    assert note.message.endswith("got none: those of the list of episodes are numbered in its order")
+    lines = (root / "meta/episodes.jsonl").read_text()
+    (root / "meta/episodes.jsonl").write_text(re.sub(r'"tasks": \[[^\]]*\], ', "", lines))
+    assert read_set(root).notes[0].message.endswith("got none: numbers of tasks have no words")
+    assert read_set(root).episodes.header.tasks == ()
     assert [task.words for task in found.episodes.header.tasks] == ["pick the cube", "place the cup"]
 
 

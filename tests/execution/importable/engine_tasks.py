@@ -225,7 +225,8 @@ class WriteSlowly:
                 # As Python itself does where a signal falls into a callback of a weak reference.
                 with contextlib.suppress(BaseException if self.manner == "swallows" else ()):
                     time.sleep(0.01)
-                tell(0)
+                if self.manner != "silent":
+                    tell(0)
         tell(1)
         return os.getpid()
 
