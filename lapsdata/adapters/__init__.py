@@ -7,6 +7,7 @@ An adapter is one module of this package, `PLUGIN` in it an `Adapter`; that of a
 from __future__ import annotations
 
 from lapsdata.adapters._adapter import Adapted, Adapter, Writer, find_adapter, read_adapted, writers
+from lapsdata.adapters._any_boxes import read_any_boxes
 from lapsdata.adapters._boxes_edit import BoxesEdit, edited_boxes, merged_boxes
 from lapsdata.adapters._edits import EpisodesEdit
 from lapsdata.adapters._stated import Stated, StatedStats
@@ -23,5 +24,6 @@ __all__ = [
     "find_adapter",
     "merged_boxes",
     "read_adapted",
+    "read_any_boxes",
     "writers",
 ]

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from lapsdata.adapters import find_adapter, read_adapted
-from lapsdata.containers import Boxes
-from lapsdata.errors import Problem, SchemaError, UnknownFormatError
-from lapsdata.formats import recognise
+from lapsdata.adapters import read_any_boxes
+from lapsdata.errors import Problem, SchemaError
 from lapsdata.report.layered_boxes import box_layers, refuse_min_score
 
 if TYPE_CHECKING:
@@ -19,8 +17,6 @@ if TYPE_CHECKING:
     from lapsdata.report.layered_boxes import BoxKind, BoxLayer
 
 __all__ = ["BoxFiles", "read_box_layers"]
-
-_BOXES = frozenset({"boxes"})
 
 
 class BoxFiles(NamedTuple):
@@ -82,7 +78,7 @@ def read_box_layers(
     layers: list[BoxLayer] = []
     notes: list[Problem] = []
     for path, name, kind in zip_longest(paths, _names(paths), kinds):
-        boxes, told = _read(path)
+        boxes, told, _ = read_any_boxes(path)
         notes += told
         layers += box_layers(boxes, name, kind=kind, sequence=sequence, min_score=min_score)
     refuse_min_score(layers, min_score)
@@ -102,22 +98,3 @@ def _names(paths: Sequence[Path]) -> list[str]:
     if doubled:
         raise SchemaError(Problem("doubled-file", doubled[0], "expected each file once, got it again", "leave one out"))
     return names
-
-
-def _read(path: Path) -> tuple[Boxes, tuple[Problem, ...]]:
-    try:
-        plugin = recognise(path)
-    except UnknownFormatError:
-        found = find_adapter(path, _BOXES)
-        if found is None:
-            raise
-        adapted = read_adapted(found[0], path, {})
-        return _expected(adapted.container, path), adapted.told(path)
-    return _expected(plugin.read(path, verify="always"), path), ()
-
-
-def _expected(container: Any, path: Path) -> Boxes:  # noqa: ANN401 - what a format or an adapter gives
-    if isinstance(container, Boxes):
-        return container
-    message = f"expected boxes, got {type(container).__name__.lower()}"
-    raise UnknownFormatError(Problem("wrong-record", str(path), message, "name a file with boxes"))
