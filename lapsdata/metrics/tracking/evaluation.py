@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from lapsdata.errors import Problem, SchemaError
+from lapsdata.metrics.comparison import check_comparable
 from lapsdata.metrics.tracking._records import left_out_record, numbers_record, row_record, values_record
 from lapsdata.metrics.tracking.chance import covered_frames, new_identities, shifted_in_time, standing_still
 from lapsdata.metrics.tracking.paired import paired_track_differences
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
 
     Labels = tuple[str, ...] | Literal["any"] | None
 
-__all__ = ["evaluate_tracking", "sweep_row", "truth_digest"]
+__all__ = ["evaluate_tracking", "joined_results", "sweep_row", "truth_digest"]
 
 
 def evaluate_tracking(
@@ -120,11 +122,7 @@ def evaluate_tracking(
         truth_digest=truth_digest(truth),
         sequences=tuple(_sequences(truth, frames)),
         rows=tuple(rows),
-        differences=tuple(
-            TrackDifference(tracker=first.name, than=other.name, **each._asdict())
-            for other in others
-            for each in paired_track_differences(first.sequences, other.sequences, draws=draws, seed=seed)
-        ),
+        differences=_differences(first, others, draws, seed),
         bootstrap=Bootstrap(resamples=draws, seed=seed) if several else None,
         sweep=tuple(sweep),
     )
@@ -171,6 +169,65 @@ def sweep_row(
         min_score=min_score,
         boxes_left_out=left_out,
         classes={name: numbers_record(one) for name, one in scores.classes.items()},
+    )
+
+
+def joined_results(
+    results: Mapping[str, TrackingResult], *, draws: int = 10_000, seed: int = 0, made: Provenance | None = None
+) -> TrackingResult:
+    """Return several results as one: their trackers side by side, the first held against each other one.
+
+    Parameters
+    ----------
+    results : mapping of str to TrackingResult
+        What each is called: of one truth and one set of rules. Trackers of one name are called by theirs as well.
+    draws : int, >= 1
+    seed : int, >= 0
+    made : Provenance, optional
+
+    Raises
+    ------
+    SchemaError
+        As `lapsdata.metrics.comparison.check_comparable`.
+
+    Examples
+    --------
+    >>> from lapsdata.testing.samples import sample_tracked
+    >>> truth, found = sample_tracked()
+    >>> one, other = (evaluate_tracking(truth, {"ours": boxes}) for boxes in (truth, found))
+    >>> both = joined_results({"old": one, "new": other})
+    >>> [row.name for row in both.trackers], both.differences[3].difference
+    (['ours of old', 'ours of new'], 0.5)
+    """
+    check_comparable(results)
+    every = [(name, row) for name, result in results.items() for row in result.rows]
+    names = Counter(row.name for _, row in every if row.kind == "prediction")
+    rows: list[TrackRow] = []
+    for name, row in every:
+        if row.kind == "oracle":
+            continue
+        tracker = row.of or row.name
+        called = tracker if names[tracker] == 1 else f"{tracker} of {name}"
+        rows.append(row.model_copy(update={"of": called} if row.of else {"name": called}))
+    first = next(iter(results.values()))
+    rows.sort(key=lambda row: row.kind == "chance")
+    ours, *others = (row for row in rows if row.kind == "prediction")
+    return TrackingResult(
+        provenance=made or provenance(),
+        rules=first.rules,
+        truth_digest=first.truth_digest,
+        sequences=first.sequences,
+        rows=(*rows, *(row for row in first.rows if row.kind == "oracle")),
+        differences=_differences(ours, others, draws, seed),
+        bootstrap=Bootstrap(resamples=draws, seed=seed) if others and len(first.sequences) > 1 else None,
+    )
+
+
+def _differences(first: TrackRow, others: Sequence[TrackRow], draws: int, seed: int) -> tuple[TrackDifference, ...]:
+    return tuple(
+        TrackDifference(tracker=first.name, than=other.name, **each._asdict())
+        for other in others
+        for each in paired_track_differences(first.sequences, other.sequences, draws=draws, seed=seed)
     )
 
 
