@@ -7,7 +7,7 @@ An adapter is one module of this package, `PLUGIN` in it an `Adapter`; that of a
 from __future__ import annotations
 
 from lapsdata.adapters._adapter import Adapted, Adapter, Writer, find_adapter, read_adapted, writers
-from lapsdata.adapters._any_boxes import AnyBoxes, read_boxes
+from lapsdata.adapters._any_boxes import AnyBoxes, expect_boxes, read_boxes
 from lapsdata.adapters._boxes_edit import BoxesEdit, edited_boxes, merged_boxes
 from lapsdata.adapters._edits import EpisodesEdit
 from lapsdata.adapters._stated import Stated, StatedStats
@@ -22,6 +22,7 @@ __all__ = [
     "StatedStats",
     "Writer",
     "edited_boxes",
+    "expect_boxes",
     "find_adapter",
     "merged_boxes",
     "read_adapted",

@@ -2,31 +2,50 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lapsdata.adapters._adapter import find_adapter, read_adapted
-from lapsdata.containers import Boxes
-from lapsdata.errors import UnknownFormatError
+from lapsdata.containers.boxes import Boxes
+from lapsdata.errors import Problem, UnknownFormatError
 from lapsdata.formats import recognise
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lapsdata.errors import Problem
-
-__all__ = ["AnyBoxes", "read_boxes"]
+__all__ = ["AnyBoxes", "expect_boxes", "read_boxes"]
 
 
 class AnyBoxes(NamedTuple):
-    """Boxes, what is to be told of them, and the format or the adapter that has read them."""
+    """What was read.
+
+    Parameters
+    ----------
+    boxes : Boxes
+    notes : tuple of Problem
+        What is to be told of the file, at severity "warning" or "info".
+    format : str
+        The format or the adapter that has read it.
+
+    Examples
+    --------
+    >>> from lapsdata.testing.samples import sample_boxes
+    >>> AnyBoxes(sample_boxes(), (), "boxes_parquet").format
+    'boxes_parquet'
+    """
 
     boxes: Boxes
     notes: tuple[Problem, ...]
     format: str
 
 
-def read_boxes(path: Path) -> AnyBoxes | None:
+def read_boxes(path: Path, **told: Any) -> AnyBoxes | None:  # noqa: ANN401 - as adapters take it
     """Return the boxes of a file or folder of ours or of others; None where it holds none.
+
+    Parameters
+    ----------
+    path : Path
+    **told
+        What the files may not say; given where the adapter can be told it.
 
     Raises
     ------
@@ -50,10 +69,40 @@ def read_boxes(path: Path) -> AnyBoxes | None:
         known = find_adapter(path, ("boxes",))
         if known is None:
             return None
-        adapted = read_adapted(known[0], path, {})
+        adapter = known[0]
+        said = {name: value for name, value in told.items() if name in (adapter.takes or ())}
+        adapted = read_adapted(adapter, path, said)
         if not isinstance(adapted.container, Boxes):
-            message = f"{known[0].name} promises boxes, and reads {type(adapted.container).__name__}"
+            message = f"{adapter.name} promises boxes, and reads {type(adapted.container).__name__}"
             raise TypeError(message) from None
-        return AnyBoxes(adapted.container, adapted.told(path), known[0].name)
+        return AnyBoxes(adapted.container, adapted.told(path), adapter.name)
     boxes = plugin.read(path, verify="always") if plugin.record == "boxes" else None
     return AnyBoxes(boxes, (), plugin.name) if isinstance(boxes, Boxes) else None
+
+
+def expect_boxes(path: Path, **told: Any) -> AnyBoxes:  # noqa: ANN401 - as adapters take it
+    """Return the boxes of a file or folder, as `read_boxes`.
+
+    Raises
+    ------
+    UnknownFormatError
+        No format and no adapter knows it, or it holds no boxes.
+    LapsError
+        It cannot be read.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from lapsdata.formats import write
+    >>> from lapsdata.testing.samples import sample_boxes
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "match.parquet"
+    >>> report = write(path, sample_boxes())
+    >>> boxes, notes, format = expect_boxes(path)
+    >>> len(boxes), notes, format
+    (4, (), 'boxes_parquet')
+    """
+    found = read_boxes(path, **told)
+    if found is not None:
+        return found
+    message = f"expected boxes, got {recognise(path).record}"
+    raise UnknownFormatError(Problem("wrong-record", str(path), message, "name a file with boxes"))

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from lapsdata.metrics.paired import PairedDifference, PairedLabelDifference
+    from lapsdata.schema import TrackingResult
 
 __all__ = ["PLUGIN"]
 
@@ -29,17 +30,21 @@ def compare(
 
     The first is held against each other one. Scores of other rules, of another truth or of other frames per second are
     refused, and what differs is named. How sure a difference is, is told by drawing the videos anew, both predictions
-    on the same ones.
+    on the same ones. Scores of tracks are compared with scores of tracks: all trackers of all files.
     """
     from lapsdata.metrics import paired_differences, paired_label_differences
     from lapsdata.metrics.difference_rows import paired_label_table, paired_table
-    from lapsdata.stages.scores import check_alike, read_scores
+    from lapsdata.stages.scores import check_alike, read_scores, read_tracking_scores
 
     if len(scores) < 2:
         raise typer.BadParameter("expected two files of scores or more, got one", param_hint="SCORES...")
     twice = sorted({str(path) for path in scores if scores.count(path) > 1})
     if twice:
         raise typer.BadParameter(f"expected each file once, got {', '.join(twice)} twice", param_hint="SCORES...")
+    tracks = {name: read_tracking_scores(path) for name, path in zip(_names(scores), scores, strict=True)}
+    if any(tracks.values()):
+        _tell_tracks({name: one for name, one in tracks.items() if one is not None}, scores, draws, seed, json=json)
+        return
     results = {name: read_scores(path) for name, path in zip(_names(scores), scores, strict=True)}
     check_alike(results)
     parts = {name: result.boundaries for name, result in results.items()}
@@ -66,6 +71,22 @@ def compare(
     if labels_less:
         tables.append(paired_label_table(labels, labels_less))
     for line in "\n\n".join(tables).splitlines():
+        console.write(line)
+
+
+def _tell_tracks(
+    results: Mapping[str, TrackingResult], paths: Sequence[Path], draws: int, seed: int, *, json: bool
+) -> None:
+    from lapsdata.metrics.tracking.evaluation import joined_results
+    from lapsdata.metrics.tracking_table import tracking_table
+
+    if len(results) < len(paths):
+        raise typer.BadParameter("expected scores of tracks alone, got others too", param_hint="SCORES...")
+    both = joined_results(results, draws=draws, seed=seed)
+    if json:
+        console.write_json(both.as_json())
+        return
+    for line in tracking_table(both).splitlines():
         console.write(line)
 
 

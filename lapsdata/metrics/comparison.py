@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 from lapsdata.errors import Problem, Problems, SchemaError
 from lapsdata.provenance import synthetic_note
 from lapsdata.schema.result import BoundaryResult
+from lapsdata.schema.tracking import TrackingResult, TrackRules
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from pydantic import JsonValue
 
     from lapsdata.schema.label_scores import LabelRules, LabelScores
     from lapsdata.schema.result import BoundaryRules
@@ -17,20 +20,20 @@ if TYPE_CHECKING:
 __all__ = ["check_comparable"]
 
 
-def check_comparable(results: Mapping[str, BoundaryResult | LabelScores]) -> None:
+def check_comparable(results: Mapping[str, BoundaryResult | LabelScores | TrackingResult]) -> None:
     """Refuse to compare scores of different rules or of different truths.
 
     Parameters
     ----------
-    results : mapping of str to BoundaryResult, or to LabelScores
+    results : mapping of str to BoundaryResult, to LabelScores or to TrackingResult
         What each is called; at least one, all of one kind. All are held against the first.
 
     Raises
     ------
     SchemaError
         Nothing to compare (`nothing-to-compare`), rules that differ (`unlike-rules`, one problem for each), another
-        truth (`unlike-truth`; the videos that only one of the two has are named), scores on rendered videos beside
-        others (`synthetic`).
+        truth (`unlike-truth`; the videos, or sequences, that only one of the two has are named), scores on rendered
+        videos beside others (`synthetic`).
 
     Examples
     --------
@@ -60,23 +63,34 @@ def check_comparable(results: Mapping[str, BoundaryResult | LabelScores]) -> Non
     problems.raise_as(SchemaError)
 
 
-def _origin(result: BoundaryResult | LabelScores) -> str:
+def _origin(result: BoundaryResult | LabelScores | TrackingResult) -> str:
     # Labels stand in a record beside boundaries, which say it.
-    note = synthetic_note(result.provenance) if isinstance(result, BoundaryResult) else None
+    note = synthetic_note(result.provenance) if isinstance(result, BoundaryResult | TrackingResult) else None
     return note or "videos of a data set"
 
 
-def _unlike(one: BoundaryRules | LabelRules, other: BoundaryRules | LabelRules) -> dict[str, tuple[object, object]]:
-    # Under which name they were asked for is no rule.
-    ours, theirs = (rules.as_json() | {"profile": None} for rules in (one, other))
+def _unlike(
+    one: BoundaryRules | LabelRules | TrackRules, other: BoundaryRules | LabelRules | TrackRules
+) -> dict[str, tuple[object, object]]:
+    # Under which name they were asked for is no rule, but for tracks, where it says what is left out.
+    named: dict[str, JsonValue] = {} if isinstance(one, TrackRules) else {"profile": None}
+    ours, theirs = (rules.as_json() | named for rules in (one, other))
     return {
         key: (ours.get(key), theirs.get(key)) for key in sorted(ours.keys() | theirs.keys())
         if ours.get(key) != theirs.get(key)
     }  # fmt: skip
 
 
-def _videos(one: BoundaryResult | LabelScores, other: BoundaryResult | LabelScores) -> str:
-    ours, theirs = ({video.name for video in result.videos} for result in (one, other))
+def _videos(
+    one: BoundaryResult | LabelScores | TrackingResult, other: BoundaryResult | LabelScores | TrackingResult
+) -> str:
+    ours, theirs = (_names(result) for result in (one, other))
+    what = "sequences" if isinstance(one, TrackingResult) else "videos"
     if ours == theirs:
-        return ", of the same videos"
-    return f"; videos that only one of them has: {', '.join(sorted(ours ^ theirs))}"
+        return f", of the same {what}"
+    return f"; {what} that only one of them has: {', '.join(sorted(ours ^ theirs))}"
+
+
+def _names(result: BoundaryResult | LabelScores | TrackingResult) -> set[str]:
+    parts = result.sequences if isinstance(result, TrackingResult) else result.videos
+    return {part.name for part in parts}

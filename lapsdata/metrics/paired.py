@@ -14,7 +14,7 @@ from lapsdata.metrics._bootstrap import resampled, times_drawn
 from lapsdata.metrics._given import at_least, known_word
 from lapsdata.metrics._ratios import ratios
 from lapsdata.metrics._score_rows import named_rows
-from lapsdata.metrics._summary import band
+from lapsdata.metrics._spread import spread_of
 from lapsdata.metrics.comparison import check_comparable
 from lapsdata.metrics.table import Average
 
@@ -135,7 +135,7 @@ def paired_differences(
         ours, theirs = (resampled(each, drawn, one.rules.empty)[place] for each in counts)
         by_video = [ratios(*each, one.rules.empty).f[:, 0] for each in counts]
         apart = _f(score, average) - _f(other.rows[0].scores[at], average)
-        told = _told(ours - theirs, by_video[0] - by_video[1])
+        told = spread_of(ours - theirs, by_video[0] - by_video[1])
         made.append(PairedDifference(score.tolerance_s, apart, *told))
     return tuple(made)
 
@@ -180,7 +180,7 @@ def paired_label_differences(
     made = []
     for name, ours in mine.items():
         theirs = others[name]
-        told = _told(ours.drawn - theirs.drawn, ours.each - theirs.each)
+        told = spread_of(ours.drawn - theirs.drawn, ours.each - theirs.each)
         made.append(PairedLabelDifference(name, ours.score - theirs.score, *told))
     return tuple(made)
 
@@ -226,25 +226,3 @@ def _overlap_counts(videos: Sequence[LabelledVideo], at: int) -> Counts:
     columns = (np.array([getattr(video, side)[at] for video in videos], np.int64) for side in ("tp", "fp", "fn"))
     right, false, lost = (column[:, np.newaxis] for column in columns)
     return right + lost, right + false, right
-
-
-class _Told(NamedTuple):
-    """What the draws of videos say of a difference, and the videos themselves."""
-
-    interval: tuple[float, float] | None
-    p: float | None
-    higher: int
-    equal: int
-    lower: int
-
-
-def _told(spread: NDArray[np.float64], each: NDArray[np.float64]) -> _Told:
-    several = len(each) > 1
-    side = 1 + min((spread <= 0).sum(), (spread >= 0).sum())
-    return _Told(
-        interval=band(spread) if several else None,
-        p=min(1.0, float(2 * side / (1 + len(spread)))) if several else None,
-        higher=int((each > 0).sum()),
-        equal=int((each == 0).sum()),
-        lower=int((each < 0).sum()),
-    )

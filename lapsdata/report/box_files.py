@@ -6,16 +6,14 @@ from collections import Counter
 from itertools import zip_longest
 from typing import TYPE_CHECKING, NamedTuple
 
-from lapsdata.adapters import read_boxes
-from lapsdata.errors import Problem, SchemaError, UnknownFormatError
-from lapsdata.formats import recognise
+from lapsdata.adapters import expect_boxes
+from lapsdata.errors import Problem, SchemaError
 from lapsdata.report.layered_boxes import box_layers, refuse_min_score
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from lapsdata.adapters import AnyBoxes
     from lapsdata.report.layered_boxes import BoxKind, BoxLayer
 
 __all__ = ["BoxFiles", "read_box_layers"]
@@ -80,9 +78,9 @@ def read_box_layers(
     layers: list[BoxLayer] = []
     notes: list[Problem] = []
     for path, name, kind in zip_longest(paths, _names(paths), kinds):
-        found = _read(path)
-        notes += found.notes
-        layers += box_layers(found.boxes, name, kind=kind, sequence=sequence, min_score=min_score)
+        boxes, told, _ = expect_boxes(path)
+        notes += told
+        layers += box_layers(boxes, name, kind=kind, sequence=sequence, min_score=min_score)
     refuse_min_score(layers, min_score)
     return BoxFiles(layers, tuple(notes))
 
@@ -100,12 +98,3 @@ def _names(paths: Sequence[Path]) -> list[str]:
     if doubled:
         raise SchemaError(Problem("doubled-file", doubled[0], "expected each file once, got it again", "leave one out"))
     return names
-
-
-def _read(path: Path) -> AnyBoxes:
-    found = read_boxes(path)
-    if found is not None:
-        return found
-    plugin = recognise(path)
-    message = f"expected boxes, got {plugin.record}"
-    raise UnknownFormatError(Problem("wrong-record", str(path), message, "name a file with boxes"))

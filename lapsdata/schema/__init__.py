@@ -82,6 +82,20 @@ if TYPE_CHECKING:
     from lapsdata.schema.shards import ShardSample, ShardsHeader, ShardsManifest
     from lapsdata.schema.step_spec import FieldNormalisation, RotationChange, StepField, StepSpec, TransformName
     from lapsdata.schema.tokens import Tokenizer, TokensHeader
+    from lapsdata.schema.tracking import (
+        TrackCountName,
+        TrackDifference,
+        TrackingResult,
+        TrackLeftOut,
+        TrackLossRecord,
+        TrackNumbers,
+        TrackRow,
+        TrackRules,
+        TrackSequence,
+        TrackSequenceScores,
+        TrackSweepRow,
+        TrackValues,
+    )
     from lapsdata.schema.tracks import (
         Agreement,
         Area,
@@ -215,7 +229,19 @@ __all__ = [
     "Tokenizer",
     "TokensHeader",
     "Tool",
+    "TrackCountName",
+    "TrackDifference",
+    "TrackLeftOut",
+    "TrackLossRecord",
+    "TrackNumbers",
     "TrackQuality",
+    "TrackRow",
+    "TrackRules",
+    "TrackSequence",
+    "TrackSequenceScores",
+    "TrackSweepRow",
+    "TrackValues",
+    "TrackingResult",
     "TracksHeader",
     "TracksView",
     "TransformName",

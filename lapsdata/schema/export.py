@@ -28,6 +28,7 @@ from lapsdata.schema.shards import ShardSample, ShardsManifest
 from lapsdata.schema.step_spec import StepSpec
 from lapsdata.schema.threshold import ThresholdRecord
 from lapsdata.schema.tokens import TokensHeader
+from lapsdata.schema.tracking import TrackingResult
 from lapsdata.schema.tracks import TracksHeader
 from lapsdata.schema.video import SourceVideo
 
@@ -67,6 +68,7 @@ RECORDS: dict[str, type[Record]] = {
     "step_spec.v1": StepSpec,
     "threshold.v1": ThresholdRecord,
     "tokens.v1": TokensHeader,
+    "tracking_result.v1": TrackingResult,
     "tracks.v1": TracksHeader,
 }
 """Records by the name of their schema file; a new major version is a new entry beside the old one."""

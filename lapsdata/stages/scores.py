@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lapsdata.errors import Problem, Problems, SchemaError
 from lapsdata.metrics.comparison import check_comparable
 from lapsdata.schema.segmentation import SegmentationResult
+from lapsdata.schema.tracking import TrackingResult
 from lapsdata.storage.atomic import storage_errors
 from lapsdata.storage.sealed_json import parse_sealed_json
 
@@ -15,7 +16,36 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["check_alike", "read_scores"]
+__all__ = ["check_alike", "read_scores", "read_tracking_scores"]
+
+
+R = TypeVar("R", SegmentationResult, TrackingResult)
+
+
+def read_tracking_scores(path: Path) -> TrackingResult | None:
+    """Read scores of tracks, as `lapsdata evaluate --task mot` writes or prints them; None where it says to be others.
+
+    Raises
+    ------
+    StorageError, CorruptDataError, SchemaError
+        As `read_scores`.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from lapsdata.metrics.tracking.evaluation import evaluate_tracking
+    >>> from lapsdata.storage.sealed_json import write_sealed_json
+    >>> from lapsdata.testing.samples import sample_tracked
+    >>> truth, found = sample_tracked()
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "ours.json"
+    >>> write_sealed_json(path, evaluate_tracking(truth, {"ours": found}))
+    >>> [row.name for row in read_tracking_scores(path).trackers]
+    ['ours']
+    """
+    data, document = _read(path)
+    if not isinstance(document, dict) or document.get("format") != "lapsdata.tracking_result":
+        return None
+    return _parsed(data, document, TrackingResult, path)
 
 
 def read_scores(path: Path) -> SegmentationResult:
@@ -37,18 +67,26 @@ def read_scores(path: Path) -> SegmentationResult:
     Traceback (most recent call last):
     lapsdata.errors.StorageError: nowhere.json: cannot open: no such file or folder; check the path [not-found]
     """
+    data, document = _read(path)
+    return _parsed(data, document, SegmentationResult, path)
+
+
+def _read(path: Path) -> tuple[bytes, Any]:
     with storage_errors(path, "open"):
         data = path.read_bytes()
     try:
-        document = json.loads(data)
+        return data, json.loads(data)
     except (ValueError, RecursionError):
-        document = None
+        return data, None
+
+
+def _parsed(data: bytes, document: Any, kind: type[R], path: Path) -> R:  # noqa: ANN401 - any JSON
     printed = isinstance(document, dict) and "x-seal" not in document and "problems" in document
     if printed:
         # What a verb prints ends with what was to be said about it.
         del document["problems"]
-        return SegmentationResult.parse(json.dumps(document), str(path))
-    return parse_sealed_json(data, SegmentationResult, str(path))
+        return kind.parse(json.dumps(document), str(path))
+    return parse_sealed_json(data, kind, str(path))
 
 
 def check_alike(results: Mapping[str, SegmentationResult]) -> None:

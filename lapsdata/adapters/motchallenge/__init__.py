@@ -31,6 +31,6 @@ PLUGIN = Adapter(
     "Rows of tracked boxes as MOTChallenge has them: MOT15 to MOT20, SportsMOT, DanceTrack, results of trackers",
     recognises,
     read,
-    takes=frozenset({"classes", "rate", "size", "whose", "first_number"}),
+    takes=frozenset({"classes", "rate", "size", "whose", "first_number", "pixels"}),
     writer=Writer("boxes", write_rows, frozenset({"to"}), TARGETS),
 )

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from lapsdata.adapters._box_rows import BoxRows, PlacedRows
     from lapsdata.adapters._number_rows import NumberRows
     from lapsdata.adapters.motchallenge.classes import ClassNames
+    from lapsdata.geometry import BoxOrigin
 
 __all__ = [
     "COLUMNS",
@@ -123,7 +124,15 @@ def whole_rows(table: NumberRows, told: BoxRows) -> MotRows:
     return MotRows(number[good], identity[good], np.flatnonzero(good), table)
 
 
-def mot_rows(found: MotRows, kind: MotKind, source: str, classes: ClassNames, first: int, told: BoxRows) -> PlacedRows:
+def mot_rows(
+    found: MotRows,
+    kind: MotKind,
+    source: str,
+    classes: ClassNames,
+    first: int,
+    told: BoxRows,
+    pixels: BoxOrigin = "one_based",
+) -> PlacedRows:
     """Return the boxes of a file, and what gives their places; what is wrong with them is noted.
 
     Parameters
@@ -137,6 +146,8 @@ def mot_rows(found: MotRows, kind: MotKind, source: str, classes: ClassNames, fi
         What the file calls its first frame.
     told : BoxRows
         Where it is noted.
+    pixels : BoxOrigin
+        What it counts pixels from.
     """
     table, rows = found.table, found.row
     columns = tuple(column if len(rows) == len(table) else column[rows] for column in table.columns)
@@ -166,7 +177,7 @@ def mot_rows(found: MotRows, kind: MotKind, source: str, classes: ClassNames, fi
     boxes = RowsOfBoxes(
         frame=found.number - first,
         id=found.id,
-        xywh=shift_boxes(xywh, form="xywh", source="one_based", target="centre"),
+        xywh=shift_boxes(xywh, form="xywh", source=pixels, target="centre"),
         label=label,
         source=source,
         ignored=ignored,

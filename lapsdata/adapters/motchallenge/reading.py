@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from lapsdata.adapters._adapter import Adapted
     from lapsdata.adapters._box_rows import PlacedRows
     from lapsdata.adapters.motchallenge.seqinfo import FoundImages
+    from lapsdata.geometry import BoxOrigin
     from lapsdata.schema.base import Parent, Size
 
 __all__ = ["read"]
@@ -58,6 +59,7 @@ class _Told(NamedTuple):
     size: Size | None
     whose: str | None
     first_number: int | None
+    pixels: BoxOrigin
 
     def parameters(self) -> dict[str, JsonValue]:
         said: dict[str, JsonValue] = {
@@ -66,6 +68,7 @@ class _Told(NamedTuple):
             "size": None if self.size is None else [self.size.width, self.size.height],
             "whose": self.whose,
             "first_number": self.first_number,
+            "pixels": None if self.pixels == "one_based" else self.pixels,
         }
         return {name: value for name, value in said.items() if value is not None}
 
@@ -78,6 +81,7 @@ def read(
     size: Size | None = None,
     whose: str | None = None,
     first_number: int | None = None,
+    pixels: BoxOrigin = "one_based",
 ) -> Adapted:
     r"""Read a file of rows, a sequence, results of trackers, or a folder of these.
 
@@ -97,12 +101,14 @@ def read(
         Who says so: `truth`, `detector`, or the name of a tracker; of a file or of results, whose place does not tell.
     first_number : int, optional
         What the files call the first frame; by default as the images are numbered where the rows fit them, else 1.
+    pixels : {"one_based", "edge", "centre"}
+        What the files count pixels from: as MOTChallenge has it, or, as many trackers write them, from 0 at the edge or
+        the centre of the first pixel.
 
     Returns
     -------
     Adapted
-        Positions in the pixel frame of the contract: those of the files are 1-based. Of truth, boxes with flag 0 are to
-        be ignored.
+        Positions in the pixel frame of the contract. Of truth, boxes with flag 0 are to be ignored.
 
     Raises
     ------
@@ -122,7 +128,7 @@ def read(
     >>> boxes.frame.tolist(), boxes.x.tolist(), boxes.label, boxes.ignored.tolist()
     ([0, 1], [8.5, 9.5], ('pedestrian', 'car'), [False, True])
     """
-    told = _Told(classes, None if rate is None else FrameRate.parse(rate), size, whose, first_number)
+    told = _Told(classes, None if rate is None else FrameRate.parse(rate), size, whose, first_number, pixels)
     places, left = find_places(existing(path))
     if whose is not None and path.is_dir() and any(place.folder is not None for place in places):
         message = f"expected a file or a folder of results for --whose {whose}, got sequences, which tell it"
@@ -227,7 +233,7 @@ def _pattern(place: MotPlace, images: FoundImages, first: int, length: int | Non
 
 def _boxes(one: _Read, told: _Told, first: int, rows: BoxRows) -> PlacedRows:
     names = class_names(told.classes, labels_beside(one.file.path))
-    return mot_rows(one.rows, kind_of_source(one.source), one.source, names, first, rows)
+    return mot_rows(one.rows, kind_of_source(one.source), one.source, names, first, rows, told.pixels)
 
 
 def _no_rows() -> RowsOfBoxes:
