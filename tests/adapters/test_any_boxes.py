@@ -25,7 +25,7 @@ def test_ours_and_those_of_others(tmp_path: Path) -> None:
     (tmp_path / "theirs.txt").write_text(ROW)
     (tmp_path / "database.json").write_text(json.dumps({"a/img1/000001": ["1,2,3,4,0.5"]}))
     found = [expect_boxes(tmp_path / name) for name in ("ours.parquet", "theirs.txt", "database.json")]
-    assert [one.kind for one in found] == ["boxes_parquet", "motchallenge", "detection_db"]
+    assert [one.format for one in found] == ["boxes_parquet", "motchallenge", "detection_db"]
     assert [len(one.boxes) for one in found] == [4, 1, 1]
     assert found[0].boxes.equals(sample_boxes())
     assert found[0].notes == ()
