@@ -18,7 +18,14 @@ __all__ = ["AnyBoxes", "read_boxes"]
 
 
 class AnyBoxes(NamedTuple):
-    """Boxes, what is to be told of them, and the format or the adapter that has read them."""
+    """Boxes, what is to be told of them, and the format or the adapter that has read them.
+
+    Examples
+    --------
+    >>> from lapsdata.testing.samples import sample_boxes
+    >>> len(AnyBoxes(sample_boxes(), (), "boxes_parquet").boxes)
+    4
+    """
 
     boxes: Boxes
     notes: tuple[Problem, ...]
