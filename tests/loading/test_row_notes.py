@@ -23,9 +23,15 @@ LENGTHS = (4, 6, 5)
 NAN, INF = float("nan"), float("inf")
 
 
+def read_table(path: Path) -> pa.Table:
+    """Read a table in this thread; those of Arrow may hold the file a little longer."""
+    with pq.ParquetFile(path) as file:
+        return file.read(use_threads=False)
+
+
 def rewritten(path: Path, **columns: Any) -> None:
     """Give columns of an episode other values, as far as they go."""
-    table = pq.read_table(path)
+    table = read_table(path)
     for name, values in columns.items():
         at = table.schema.get_field_index(name)
         array = pa.array(np.asarray(values, np.float32).reshape(-1))
@@ -159,7 +165,7 @@ def test_frames_tell_their_own_way_of_times_that_do_not_rise(tmp_path: Path) -> 
 
 def test_times_that_nobody_asked_for_stop_nothing(tmp_path: Path) -> None:
     root = write_lerobot(tmp_path / "set", lengths=LENGTHS)
-    pq.write_table(pq.read_table(rows_of(root, 1)).drop_columns(["timestamp"]), rows_of(root, 1))
+    pq.write_table(read_table(rows_of(root, 1)).drop_columns(["timestamp"]), rows_of(root, 1))
     steps = lapsdata.open_steps(root, fields=["action"])
     for _ in range(2):
         assert steps.gather([4])["action"].tolist() == [[1.5, 0.5, 1.5]]
