@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lapsdata.first_use import first_use
+from lapsdata._first_use import on_first_use
 
 if TYPE_CHECKING:
     from lapsdata.containers import Boxes, Energies, Segments, Tokens, Tracks
@@ -55,35 +55,5 @@ __all__ = [
 
 __version__ = "0.1.0"
 
-_HOMES = {
-    "lapsdata.containers": ("Boxes", "Energies", "Segments", "Tokens", "Tracks"),
-    "lapsdata.errors": (
-        "AmbiguousFormatError",
-        "CorruptDataError",
-        "FormatTooNewError",
-        "LapsError",
-        "LengthMismatchError",
-        "MissingExtraError",
-        "Problem",
-        "SchemaError",
-    ),
-    "lapsdata.formats": ("read", "recognise", "write"),
-    "lapsdata.loading": (
-        "Loader",
-        "Mixture",
-        "StepDataset",
-        "WindowDataset",
-        "open_steps",
-        "open_windows",
-        "write_catalog",
-    ),
-    "lapsdata.timebase": ("FrameRate", "FrameSpan"),
-}
-
 if not TYPE_CHECKING:
-    # A checker that saw this would take every name for one of ours; it reads the imports above instead.
-    __getattr__ = first_use(__name__, _HOMES)
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    __getattr__, __dir__ = on_first_use(__name__)

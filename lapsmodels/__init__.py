@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lapsdata.first_use import first_use
+from lapsdata._first_use import on_first_use
 
 if TYPE_CHECKING:
     from lapsmodels.tokenizer.config import TokenizerConfig
@@ -15,16 +15,5 @@ if TYPE_CHECKING:
 
 __all__ = ["Encoded", "MotionTokenizer", "TokenizerConfig"]
 
-_HOMES = {
-    "lapsmodels.tokenizer.config": ("TokenizerConfig",),
-    "lapsmodels.tokenizer.model": ("Encoded", "MotionTokenizer"),
-}
-
-
 if not TYPE_CHECKING:
-    # A checker that saw this would take every name for one of ours; it reads the imports above instead.
-    __getattr__ = first_use(__name__, _HOMES)
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    __getattr__, __dir__ = on_first_use(__name__)

@@ -1,13 +1,10 @@
-"""The contracts: one pydantic record per header, row and sidecar, and their JSON Schemas.
-
-The names below are loaded when first used: building every record takes longer than reading a small file.
-"""
+"""The contracts: one pydantic record per header, row and sidecar, and their JSON Schemas."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lapsdata.first_use import first_use
+from lapsdata._first_use import on_first_use
 
 if TYPE_CHECKING:
     from lapsdata.schema.actions import ActionErrors, ActionKey, ActionResult, ActionRow, ActionRules, KeyErrors
@@ -230,109 +227,5 @@ __all__ = [
     "export_schemas",
 ]
 
-_HOMES = {
-    "lapsdata.schema.actions": ("ActionErrors", "ActionKey", "ActionResult", "ActionRow", "ActionRules", "KeyErrors"),
-    "lapsdata.schema.ap_scores": (
-        "ApClass",
-        "ApClasses",
-        "ApConfidence",
-        "ApRow",
-        "ApRules",
-        "ApScores",
-        "EdgeRule",
-        "TieRule",
-    ),
-    "lapsdata.schema.base": ("Header", "Parent", "Provenance", "Record", "Size", "Tool", "canonical_json"),
-    "lapsdata.schema.boxes": ("BoxesHeader", "BoxSequence", "FrameRange"),
-    "lapsdata.schema.catalog": ("CatalogField", "CatalogHeader", "CatalogIndex"),
-    "lapsdata.schema.clusters": (
-        "ClusterResult",
-        "ClusterRow",
-        "ClusterRules",
-        "ClusterScores",
-        "EncoderTraining",
-        "LabelCount",
-        "SequenceLengths",
-        "TriedCount",
-    ),
-    "lapsdata.schema.drawn": ("DrawnScore", "RowKind"),
-    "lapsdata.schema.energies": ("EnergiesHeader", "EnergiesSeal", "EnergyRow", "EnergyState"),
-    "lapsdata.schema.episode_shards": ("EpisodeSample", "EpisodeShards"),
-    "lapsdata.schema.episodes": ("Camera", "EpisodesHeader", "Feature", "Group", "StatePart", "Task"),
-    "lapsdata.schema.export": ("RECORDS", "check_schemas", "export_schemas"),
-    "lapsdata.schema.feature_stats": ("FeatureStats",),
-    "lapsdata.schema.invariance": (
-        "BoundaryShift",
-        "CodeAgreement",
-        "Equal",
-        "InvarianceResult",
-        "InvarianceRow",
-        "InvarianceRules",
-        "InvarianceVideo",
-        "ShownFrames",
-        "VideoChange",
-    ),
-    "lapsdata.schema.label_scores": (
-        "LabelledVideo",
-        "LabelRow",
-        "LabelRules",
-        "LabelScores",
-        "LengthPolicy",
-        "OverlapScore",
-    ),
-    "lapsdata.schema.ledger": ("LedgerRun", "LedgerSpan"),
-    "lapsdata.schema.loader": ("EpochOrder", "LoaderState", "OrderedSource"),
-    "lapsdata.schema.probe": ("LeftOutVideo", "ProbedGroup", "ProbeResult", "ProbeRow", "ProbeRules"),
-    "lapsdata.schema.recipe": ("Recipe", "StageChoice"),
-    "lapsdata.schema.result": (
-        "AboveChance",
-        "Bootstrap",
-        "BoundaryCounting",
-        "BoundaryDeviation",
-        "BoundaryEmpty",
-        "BoundaryMatching",
-        "BoundaryResult",
-        "BoundaryRow",
-        "BoundaryRules",
-        "BoundaryScore",
-        "ChanceCorrected",
-        "NearestBoundary",
-        "PrecisionRecall",
-        "ScoredVideo",
-    ),
-    "lapsdata.schema.run": ("CallingRepository", "Package", "Run"),
-    "lapsdata.schema.seal_list": ("SealedArray", "SealList"),
-    "lapsdata.schema.segment_clusters": (
-        "BackgroundTime",
-        "ClusterScope",
-        "ScopedGroup",
-        "SegmentClusterRow",
-        "SegmentClusterRules",
-        "SegmentClusterScores",
-    ),
-    "lapsdata.schema.segmentation": ("RulesProfile", "SegmentationResult", "TruthClock"),
-    "lapsdata.schema.segments": ("EndReason", "SegmentedVideo", "SegmentsHeader"),
-    "lapsdata.schema.shards": ("ShardSample", "ShardsHeader", "ShardsManifest"),
-    "lapsdata.schema.step_spec": ("FieldNormalisation", "RotationChange", "StepField", "StepSpec", "TransformName"),
-    "lapsdata.schema.tokens": ("Tokenizer", "TokensHeader"),
-    "lapsdata.schema.tracks": (
-        "Agreement",
-        "Area",
-        "BackError",
-        "Grid",
-        "Measured",
-        "TrackQuality",
-        "TracksHeader",
-        "TracksView",
-    ),
-    "lapsdata.schema.video": ("SourceVideo",),
-}
-
-
 if not TYPE_CHECKING:
-    # A checker that saw this would take every name for one of ours; it reads the imports above instead.
-    __getattr__ = first_use(__name__, _HOMES)
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    __getattr__, __dir__ = on_first_use(__name__)
