@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 settings.register_profile("suite", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")
 
+pytest_plugins = ["tests.running_time"]
+
 ROOT = Path(__file__).resolve().parents[1]
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from lapsdata import console
 from lapsdata._repair._report import Repaired
 from lapsdata.adapters.lerobot._out_stats import NO_STATS
+from lapsdata.adapters.lerobot._unlisted import unlisted_files
 from lapsdata.adapters.lerobot.archives import changed_beside, changed_episodes, read_seal
 from lapsdata.adapters.lerobot.converting import write_set
 from lapsdata.adapters.lerobot.info import INFO, SHARDS
@@ -158,12 +159,7 @@ def _notes(place: Path, found: LeRobotSet, *, unfinished: bool) -> list[Problem]
         message = "its recording was not finished: it has no statistics, and is not yet what it was to become"
         fix = "write it to --out, or finish it in its place: lapsdata.adapters.lerobot.recorder.finish_recording"
         notes.append(Problem("not-finished", str(place), message, fix, "warning"))
-    named = {found.root / file for file in found.episodes.files}
-    beside = sum(path not in named for path in (found.root / "data").rglob("*.parquet"))
-    if beside:
-        message = f"{beside} files of rows belong to no episode of the list: they are left out"
-        notes.append(Problem("unlisted-files", str(place / "data"), message, None, "warning"))
-    return notes
+    return [*notes, *(() if found.info.packed else unlisted_files(place, found.episodes))]
 
 
 def _write(found: LeRobotSet, goal: Path, *, stats: bool) -> tuple[Problem, ...]:

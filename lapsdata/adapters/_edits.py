@@ -9,11 +9,20 @@ from pydantic import Field
 from lapsdata.schema.base import Record
 from lapsdata.schema.episodes import FeatureName
 
-__all__ = ["EpisodesEdit"]
+__all__ = ["FORMS", "SENSE", "SPANS", "EpisodesEdit"]
 
-_Spans = Annotated[str, Field(pattern=r"^\s*(\d*:\d*|\d+)(\s*,\s*(\d*:\d*|\d+))*\s*$")]
-_Sense = Annotated[str, Field(pattern=r"^(absolute|(relative|delta)(:.+)?)$")]
-_Forms = Annotated[str, Field(pattern=r"^(\w+:)?\w+$")]
+SPANS = r"\s*(\d*:\d*|\d+)(\s*,\s*(\d*:\d*|\d+))*\s*"
+"""Numbers of episodes, `0:50,60`."""
+
+SENSE = r"absolute|(relative|delta)(:.+)?"
+"""What actions become."""
+
+FORMS = r"(\w+:)?\w+"
+"""What rotations become."""
+
+_Spans = Annotated[str, Field(pattern=f"^({SPANS})$")]
+_Sense = Annotated[str, Field(pattern=f"^({SENSE})$")]
+_Forms = Annotated[str, Field(pattern=f"^({FORMS})$")]
 
 
 class EpisodesEdit(Record):

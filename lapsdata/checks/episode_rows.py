@@ -123,8 +123,9 @@ def _check_words(root: Path, place: int, columns: Columns, episodes: Episodes, f
     listed = episodes.tasks_of(place)
     if not len(listed) or "task_index" not in columns:
         return
-    words = {task.number: task.words for task in episodes.header.tasks}
-    if strange := [words[one] for one in np.setdiff1d(columns["task_index"], listed).tolist() if one in words]:
+    others = np.setdiff1d(columns["task_index"], listed).tolist()
+    words = {task.number: task.words for task in episodes.header.tasks} if others else {}
+    if strange := [words[one] for one in others if one in words]:
         said = ", ".join(repr(words[one]) for one in listed.tolist())
         message = f"expected rows of {said}, as the list of episodes says, got {strange[0]!r}: rows count for samples"
         fix = "correct the list of episodes or the table of tasks"

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from lapsdata.errors import LapsError, Problem, SchemaError, spans_told
+from lapsdata.loading._frame_videos import nearest_frames
+from lapsdata.loading._row_frames import frame_tolerance_s
 from lapsdata.timebase import TIME_TOLERANCE_S, not_rising
 from lapsdata.video.probe import probe
 
@@ -216,13 +218,9 @@ def _shown_rows(
 
 
 def _without_frame(times: NDArray[np.float64], frame_s: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Say which rows have no frame at their time: bool (R,)."""
-    behind = np.searchsorted(frame_s, times)
-    before, after = np.maximum(behind - 1, 0), np.minimum(behind, len(frame_s) - 1)
-    nearest = np.minimum(np.abs(frame_s[before] - times), np.abs(frame_s[after] - times))
-    # As samples take frames: a quarter of the shortest gap may be between a row and its frame.
-    most = 0.25 * float(np.diff(frame_s).min()) if len(frame_s) > 1 else 0.0
-    away: NDArray[np.bool_] = nearest > max(most, TIME_TOLERANCE_S)
+    """Say which rows have no frame at their time, as samples take frames: bool (R,)."""
+    apart = np.abs(frame_s[nearest_frames(frame_s, times)] - times)
+    away: NDArray[np.bool_] = apart > max(frame_tolerance_s(frame_s), TIME_TOLERANCE_S)
     return away
 
 

@@ -355,7 +355,7 @@ def _edit(
     actions: list[str],
     rotation: list[str],
 ) -> EpisodesEdit | None:
-    from lapsdata.adapters import EpisodesEdit
+    from lapsdata.adapters._edits import FORMS, SENSE, EpisodesEdit
 
     if episodes is None and without is None and not any((drop, rename, actions, rotation)):
         return None
@@ -364,14 +364,9 @@ def _edit(
         without_episodes=_spans(without, "--without-episodes"),
         drop=tuple(drop),
         rename=_pairs(rename, "--rename", "OLD=NEW", ".+"),
-        actions=_pairs(actions, "--actions", "PART=relative, PART=delta or PART=absolute", _SENSE),
-        rotations=_pairs(rotation, "--rotation", "PART=rotation_6d or PART=quaternion_xyzw:rotation_6d", _FORMS),
+        actions=_pairs(actions, "--actions", "PART=relative, PART=delta or PART=absolute", SENSE),
+        rotations=_pairs(rotation, "--rotation", "PART=rotation_6d or PART=quaternion_xyzw:rotation_6d", FORMS),
     )
-
-
-_SENSE = r"absolute|(relative|delta)(:.+)?"
-_FORMS = r"(\w+:)?\w+"
-_SPANS = r"\s*(\d*:\d*|\d+)(\s*,\s*(\d*:\d*|\d+))*\s*"
 
 
 def _pairs(given: list[str], option: str, wanted: str, form: str) -> dict[str, str]:
@@ -386,7 +381,9 @@ def _pairs(given: list[str], option: str, wanted: str, form: str) -> dict[str, s
 
 
 def _spans(text: str | None, option: str) -> str | None:
-    if text is not None and not re.fullmatch(_SPANS, text):
+    from lapsdata.adapters._edits import SPANS
+
+    if text is not None and not re.fullmatch(SPANS, text):
         raise typer.BadParameter(f"expected numbers of episodes, as 0:50,60, got {text!r}", param_hint=option)
     return text
 

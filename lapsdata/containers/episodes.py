@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -137,10 +138,14 @@ class Episodes(Container):
             message = "expected episodes of one video at places of their own"
             check.rows("shared-start", f"{camera}: video_start_s", shared_starts(index, start_s), message)
 
-    @property
+    @functools.cached_property
     def starts(self) -> NDArray[np.int64]:
         """Number of the first row of each episode, all rows counted one after the other, and of all: int64 (E + 1,)."""
-        return np.concatenate([np.zeros(1, np.int64), np.cumsum(self.rows)])
+        return read_only(np.concatenate([np.zeros(1, np.int64), np.cumsum(self.rows)]))
+
+    @functools.cached_property
+    def _words(self) -> dict[int, str]:
+        return {task.number: task.words for task in self.header.tasks}
 
     def tasks_of(self, place: int) -> NDArray[np.int64]:
         """Return the numbers of the tasks of an episode, by its place 0 to E - 1: int64 (K,)."""
@@ -162,9 +167,7 @@ class Episodes(Container):
 
     def __iter__(self) -> Iterator[Mapping[str, Any]]:
         """Yield what `self[number]` is of each episode."""
-        words = {task.number: task.words for task in self.header.tasks}
-        starts = self.starts
-        return (self._told(place, starts, words) for place in range(len(self)))
+        return map(self._told, range(len(self)))
 
     def __getitem__(self, asked: int | str) -> Any:  # noqa: ANN401 - a mapping, or a list of values
         """Return an episode by its own number, or what all of them have under a key, as LeRobot's `meta.episodes`.
@@ -201,12 +204,12 @@ class Episodes(Container):
             message = f"expected the number of one of {len(self)} episodes, got {asked!r}"
             fix = "numbers are those of the data set: episodes.number"
             raise SchemaError(Problem("unknown-episode", "episodes", message, fix))
-        words = {task.number: task.words for task in self.header.tasks}
-        return self._told(int(np.searchsorted(self.number, asked)), self.starts, words)
+        return self._told(int(np.searchsorted(self.number, asked)))
 
-    def _told(self, place: int, starts: NDArray[np.int64], words: Mapping[int, str]) -> Mapping[str, Any]:
-        tasks = [words[number] for number in self.tasks_of(place).tolist()]
-        told = (int(self.number[place]), int(self.rows[place]), tasks, int(starts[place]), int(starts[place + 1]))
+    def _told(self, place: int) -> Mapping[str, Any]:
+        tasks = [self._words[number] for number in self.tasks_of(place).tolist()]
+        begin, end = self.starts[place : place + 2].tolist()
+        told = (int(self.number[place]), int(self.rows[place]), tasks, begin, end)
         return MappingProxyType(dict(zip(_KEYS, told, strict=True)))
 
     def facts(self) -> dict[str, str]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from lapsdata.loading._frame_videos import OpenVideo
 
-__all__ = ["RowFrames", "frames_of_rows"]
+__all__ = ["RowFrames", "frame_tolerance_s", "frames_of_rows"]
 
 # Times are stored as float32 in some data sets, and as ticks of 1/10240 s in videos: both round by less than this.
 _ROUNDING_S = 2e-4
@@ -81,7 +81,7 @@ def frames_of_rows(
     """
     frame_s = video.plan.facts.frame_s
     start_s, stop_s = span_s
-    tolerance = _tolerance(frame_s, tolerance_s)
+    tolerance = frame_tolerance_s(frame_s) if tolerance_s is None else tolerance_s
     first = int(np.searchsorted(frame_s, start_s - tolerance))
     stop = len(frame_s) if stop_s is None else int(np.searchsorted(frame_s, stop_s - tolerance))
     if stop - first == len(row_s):
@@ -118,7 +118,6 @@ def frames_of_rows(
     return RowFrames(nearest, 0.0)
 
 
-def _tolerance(frame_s: NDArray[np.float64], tolerance_s: float | None) -> float:
-    if tolerance_s is not None:
-        return tolerance_s
+def frame_tolerance_s(frame_s: NDArray[np.float64]) -> float:
+    """Return how far a frame may be from the time of its row: a quarter of the shortest gap between frames."""
     return 0.25 * float(np.diff(frame_s).min()) if len(frame_s) > 1 else _ROUNDING_S

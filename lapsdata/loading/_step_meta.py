@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
@@ -150,17 +150,17 @@ class StepMeta:
     @property
     def data_path(self) -> str | None:
         """Pattern of the paths of files of rows, as `info.json` says it; None where nothing does."""
-        return self.info.get("data_path")
+        return cast("str | None", self.episodes.header.extras.get("data_path"))
 
     @property
     def video_path(self) -> str | None:
         """Pattern of the paths of videos, as `info.json` says it; None where nothing does."""
-        return self.info.get("video_path")
+        return cast("str | None", self.episodes.header.extras.get("video_path"))
 
     @property
     def chunks_size(self) -> int | None:
         """Episodes (versions 2) or files (version 3) in a folder, as `info.json` says it; None where nothing does."""
-        return self.info.get("chunks_size")
+        return cast("int | None", self.episodes.header.extras.get("chunks_size"))
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:

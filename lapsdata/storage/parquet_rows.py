@@ -23,7 +23,7 @@ __all__ = ["ParquetRows", "column_array", "parquet_errors", "read_parquet"]
 
 _ENDS = b"PAR1"
 _AGAIN = "copy or download the file again"
-_MAY_LACK = """fill them in, or say in meta/info.json, features, that rows may have none: "info": {"nullable": true}"""
+_MAY_LACK = 'fill them in, or say where the column is described that rows may have none: "info": {"nullable": true}'
 
 
 class ParquetRows:
@@ -94,7 +94,8 @@ class ParquetRows:
         if name in self._nulls:
             absent: NDArray[Any] = table.column(self._nulls[name]).is_null().to_numpy()
             return absent
-        return column_array(table.column(name), f"{self.path}: {name}", name in self._nulls.values(), _MAY_LACK)
+        nullable = name in self._nulls.values()
+        return column_array(table.column(name), f"{self.path}: {name}", nullable=nullable, fix=_MAY_LACK)
 
     def values(self, group: int, name: str, first: int = 0, stop: int | None = None) -> list[Any]:
         """Return rows of a column of a group as values of Python: texts, or bytes of images."""
@@ -140,7 +141,9 @@ def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
         return table
 
 
-def column_array(column: pa.ChunkedArray, where: str, nullable: bool = False, fix: str | None = None) -> NDArray[Any]:
+def column_array(
+    column: pa.ChunkedArray, where: str, *, nullable: bool = False, fix: str | None = None
+) -> NDArray[Any]:
     """Return a column of numbers as an array: (R,), or (R, ...) of lists that are all equally long.
 
     Parameters

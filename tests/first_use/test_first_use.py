@@ -54,9 +54,22 @@ def test_boxes_cost_no_record_of_anything_else() -> None:
     assert not found & others
 
 
+def test_a_record_costs_no_record_of_anything_else() -> None:
+    found = loaded_by("from lapsdata.schema import BoxesHeader")
+    assert "lapsdata.schema.boxes" in found
+    assert not found & {f"lapsdata.schema.{name}" for name in ("probe", "shards", "segmentation", "episodes")}
+
+
+def test_a_file_is_read_without_the_records_of_scores() -> None:
+    """Building all records takes longer than reading a small file."""
+    found = loaded_by("import lapsdata, lapsdata.schema; lapsdata.read, lapsdata.schema.TracksHeader")
+    assert "lapsdata.schema.tracks" in found
+    assert not found & {f"lapsdata.schema.{name}" for name in ("export", "result", "clusters", "invariance")}
+
+
 def test_a_package_alone_costs_nothing() -> None:
-    found = loaded_by("import lapsdata, lapsdata.schema, lapsdata.containers, lapsdata.metrics")
-    assert not found & {"numpy", "pydantic", "lapsdata.schema.base", "lapsdata.containers.base"}
+    found = loaded_by("import lapsdata, lapsdata.schema, lapsdata.containers, lapsdata.metrics, lapsmodels")
+    assert not found & {"numpy", "pydantic", "torch", "lapsdata.schema.base", "lapsdata.containers.base"}
 
 
 def test_only_imports_for_checkers_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ import pickle
 import shutil
 import subprocess
 import sys
+import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -571,8 +572,9 @@ class TestThreadsAndProcesses:
         windows = three.open(image_cache_bytes=0)
         with ThreadPoolExecutor(2) as pool:
             batches = [pool.submit(windows.gather, np.arange(63)) for _ in range(6)]
-            while not all(batch.done() for batch in batches):
+            for _ in range(100):  # without a pause, batches do nothing but open again
                 windows.close()
+                time.sleep(0.002)
         for batch in batches:
             np.testing.assert_array_equal(batch.result()["images"], three.expected(np.arange(63)))
         windows.close()

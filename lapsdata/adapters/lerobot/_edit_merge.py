@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from lapsdata.adapters.lerobot.info import INFO
 from lapsdata.adapters.lerobot.modality import MODALITY
 from lapsdata.errors import Problems, SchemaError
 from lapsdata.schema import Task
-from lapsdata.schema.episodes import StepKind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from lapsdata.adapters.lerobot._edit_names import Names
     from lapsdata.adapters.lerobot.reading import LeRobotSet
@@ -39,12 +38,18 @@ def expect_alike(sets: Sequence[LeRobotSet], names: Names, modalities: Sequence[
     """
     found = Problems()
     told = [_told(one, names) for one in sets]
+    stepped = {f"features: {names.of(part.feature)}" for one in sets for part in one.info.parts if part.steps}
     for other, said in zip(sets[1:], told[1:], strict=True):
         for key in dict.fromkeys([*told[0], *said]):
             wanted, got = told[0].get(key, "none"), said.get(key, "none")
             if wanted != got:
                 message = f"expected {wanted} as in {sets[0].root}, got {got}"
-                found.add("unlike-sets", f"{other.root / INFO}: {key}", message, _remedy(key, wanted, got))
+                found.add(
+                    "unlike-sets",
+                    f"{other.root / INFO}: {key}",
+                    message,
+                    _remedy(key, stepped if "none" not in (wanted, got) else ()),
+                )
     for other, parts in zip(sets[1:], modalities[1:], strict=True):
         if parts != modalities[0]:
             message = f"expected the same names of parts as in {sets[0].root}, got others"
@@ -58,12 +63,10 @@ _OF_SETS = {
 }
 
 
-def _remedy(key: str, wanted: str, got: str) -> str:
+def _remedy(key: str, stepped: Collection[str]) -> str:
     if key in _OF_SETS:
         return _OF_SETS[key]
-    if "none" not in (wanted, got) and any(
-        f" {sense}" in said for sense in get_args(StepKind) for said in (wanted, got)
-    ):
+    if key in stepped:
         return "bring one of them to the other's actions first, with --actions"
     return "leave it out, or rename it, with --drop and --rename"
 

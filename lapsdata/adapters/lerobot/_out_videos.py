@@ -332,12 +332,13 @@ def _runs(source: PacketSource, parts: Sequence[_Part]) -> list[list[_Part]]:
     found = []
     for run in runs:
         first, until = run[0].first, run[-1].until
-        together = (first, until) == (0, source.facts.frames) or copies_exactly(source, first, until)
         apart = _apart(run)
         if len(apart) > 1 and all(copies_exactly(source, each[0].first, each[-1].until) for each in apart):
             found += apart
+        elif (first, until) == (0, source.facts.frames) or copies_exactly(source, first, until):
+            found.append(run)
         else:
-            found += [run] if together else [[part] for part in run]
+            found += [[part] for part in run]
     return found
 
 

@@ -27,8 +27,6 @@ __all__ = ["changed_beside", "changed_episodes", "check_archives", "read_seal"]
 
 _COLUMNS = ("episode_index", SHARD, "shards/offset", "shards/nbytes", "shards/digest")
 _FIX = "take it from a copy, make the shards anew, or save what is whole: lapsdata repair PATH"
-
-
 _UNSEALED = "take it from a copy, or write it anew with what is whole: lapsdata repair PATH --out FOLDER"
 
 
