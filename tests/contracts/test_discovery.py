@@ -68,7 +68,7 @@ def run_with(modules: dict[str, str], folder: Path, root: Path, *tests: str) -> 
     for name in ("lapsdata", "tests/contracts", "tests/properties"):
         # With compiled loops, which are known by times that a copy keeps, but not what is just being written.
         shutil.copytree(root / name, folder / name, ignore=shutil.ignore_patterns("*.pyc.*", "*.tmp.*"))
-    for name in ("pyproject.toml", "tests/conftest.py"):
+    for name in ("pyproject.toml", "tests/conftest.py", "tests/running_time.py"):
         shutil.copy(root / name, folder / name)
     for name, text in modules.items():
         (folder / "lapsdata" / "formats" / f"{name}.py").write_text(text)
