@@ -68,8 +68,10 @@ def recognise(path: str | PathLike[str]) -> Format[Any]:
     if not found and refused:
         raise refused[0]
     if not found:
-        message = f"expected one of {', '.join(registry('formats').names())}, got something that none of them knows"
-        fix = "for HDF5 of unknown making: lapsdata inspect FILE --low-level"
+        empty = place.is_file() and not place.stat().st_size
+        got = "0 bytes" if empty else "something that none of them knows"
+        message = f"expected one of {', '.join(registry('formats').names())}, got {got}"
+        fix = "restore it from a copy" if empty else "for HDF5 of unknown making: lapsdata inspect FILE --low-level"
         raise UnknownFormatError(Problem("unknown-format", str(place), message, fix))
     chosen: Format[Any] = registry("formats").load(found[0])
     return chosen

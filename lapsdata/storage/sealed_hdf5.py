@@ -51,6 +51,8 @@ STORAGE_PATH = "lapsdata/storage"
 SEAL_PATH = "lapsdata/seal"
 """Dataset that holds the seal; a file of ours without it was not finished."""
 
+_EMPTY_ELSEWHERE = (".tar", ".txt")
+
 
 class SealedHdf5:
     """A file of ours, opened for reading; the seal has been checked.
@@ -163,8 +165,8 @@ def hdf5_header(path: Path) -> dict[str, JsonValue] | None:
         An HDF5 file whose structure, or whose header, cannot be read.
     """
     with storage_errors(path, "open"):
-        # Of an empty tar, those tell who read tars.
-        if path.is_dir() or (path.suffix.lower() == ".tar" and not path.stat().st_size):
+        # Of an empty text or tar, those tell who read such files.
+        if path.is_dir() or (path.suffix.lower() in _EMPTY_ELSEWHERE and not path.stat().st_size):
             return None
     try:
         opened = Hdf5File(path)

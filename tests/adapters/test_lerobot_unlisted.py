@@ -9,7 +9,7 @@ import pytest
 
 from lapsdata._convert._keys import look
 from lapsdata._convert._options import ConvertOptions
-from lapsdata._convert._writing import ConvertWork
+from lapsdata._convert._work import ConvertWork
 from lapsdata.adapters import EpisodesEdit
 from lapsdata.adapters.lerobot.converting import convert_set
 from lapsdata.adapters.lerobot.editing import edit_sets
