@@ -1,13 +1,14 @@
-"""What training would never tell: ids that are none, proposals that are the truth, of other data, or of few frames."""
+"""What training would never tell: ids that are none, proposals that are the truth, of other data, or few."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lapsdata.adapters._box_faults import TRUTH, RowsOfBoxes, faults_of
 from lapsdata.adapters._copied_boxes import copied, copy_fault
+from lapsdata.adapters._far_boxes import far_fault
 from lapsdata.errors import Problem, Problems, SchemaError, listed
 
 if TYPE_CHECKING:
@@ -19,8 +20,10 @@ if TYPE_CHECKING:
     from lapsdata.loading._mot_sides import SideBoxes
     from lapsdata.loading._mot_timeline import MotTimeline
 
-__all__ = ["copies_of", "expect_named", "identity_faults", "uncovered"]
+__all__ = ["expect_named", "identity_faults", "proposal_faults", "uncovered"]
 
+# Fewer true boxes tell nothing of a detector.
+_FEW = 10
 _NO_TRACKS = "take a truth in which somebody followed them"
 
 
@@ -91,26 +94,49 @@ def uncovered(timeline: MotTimeline, covered: NDArray[np.bool_]) -> list[Problem
     return found
 
 
-def copies_of(truth: SideBoxes, found: SideBoxes, timeline: MotTimeline) -> Iterator[Problem]:
-    """Yield which sequences have proposals that are copies of the truth.
+def proposal_faults(
+    truth: SideBoxes, found: SideBoxes, covered: NDArray[np.bool_], timeline: MotTimeline
+) -> Iterator[Problem]:
+    """Yield which sequences have no proposals, copies of the truth, or proposals that are nowhere near it.
 
     Parameters
     ----------
     truth, found : SideBoxes
+    covered : bool (F,)
+        Frames that a detector looked at; others say nothing of it.
     timeline : MotTimeline
     """
-    counted = truth.only(~truth.ignored & np.isin(truth.frame, found.frame))
-    sides = (counted.frame, counted.xywh), (found.frame, found.xywh)
-    of_truth = copied(*sides[0], *sides[1], shift_px=1)
-    of_found = copied(*sides[1], *sides[0], shift_px=1)
-    shares = [_shares(side.frame, same, timeline) for side, same in ((counted, of_truth), (found, of_found))]
+    from lapsdata.metrics.tracking._overlaps import best_overlaps
+
+    truth = truth.only(~truth.ignored & covered[truth.frame])
+    both = np.isin(truth.frame, found.frame)
+    beside = truth.only(both)
+    ours, theirs = (beside.frame, beside.xywh), (found.frame, found.xywh)
+    best = np.zeros(len(truth))
+    best[both] = best_overlaps(*ours, *theirs)
+    copies = copied(*ours, *theirs, shift_px=1), copied(*theirs, *ours, shift_px=1)
+    shares = [_means(side.frame, same, timeline) for side, same in zip((beside, found), copies, strict=True)]
+    near = _means(truth.frame, best, timeline)
+    every, theirs_too = (_counts(side.frame, timeline) for side in (truth, found))
     for at, one in enumerate(timeline.sequences):
-        if (fault := copy_fault(shares[0][at], shares[1][at], one.name)) is not None:
+        fault = copy_fault(shares[0][at], shares[1][at], one.name)
+        if every[at] and not theirs_too[at]:
+            message = f"expected proposals, got none in the frames of {every[at]:,} true boxes"
+            yield Problem("no-proposals", one.name, message, "look at what wrote them")
+        elif fault is not None or (every[at] >= _FEW and (fault := far_fault(near[at], one.name)) is not None):
             yield fault
 
 
-def _shares(frame: NDArray[np.int64], same: NDArray[np.bool_], timeline: MotTimeline) -> list[float]:
+def _counts(frame: NDArray[np.int64], timeline: MotTimeline) -> list[int]:
+    """Return the number of boxes of each sequence."""
+    ends = np.searchsorted(frame, timeline.starts)
+    counts: list[int] = np.diff(ends).tolist()
+    return counts
+
+
+def _means(frame: NDArray[np.int64], values: NDArray[Any], timeline: MotTimeline) -> list[float]:
+    """Return the mean over the boxes of each sequence, 0 where it has none."""
     at, count = timeline.sequence_of(frame), len(timeline.sequences)
     every = np.bincount(at, minlength=count)
-    shares: list[float] = (np.bincount(at, same, count) / np.maximum(every, 1)).tolist()
-    return shares
+    means: list[float] = (np.bincount(at, values, count) / np.maximum(every, 1)).tolist()
+    return means

@@ -12,7 +12,7 @@ from lapsdata.geometry import FrameSize, PixelMap
 from lapsdata.geometry.boxes import convert_boxes, shift_boxes
 from lapsdata.loading._frame_boxes import FrameBoxes
 from lapsdata.loading._mot_clips import ClipPlan
-from lapsdata.loading._mot_guards import copies_of, expect_named, identity_faults, uncovered
+from lapsdata.loading._mot_guards import expect_named, identity_faults, proposal_faults, uncovered
 from lapsdata.loading._mot_identities import Identities, numbered
 from lapsdata.loading._mot_pictures import MotPictures, find_pictures, open_pictures
 from lapsdata.loading._mot_sides import covered_frames, given_boxes, side_boxes, source_of
@@ -203,10 +203,7 @@ def _proposals(
         told += [replace(one.within("proposals"), severity="warning", fix=becomes) for one in missing]
         if options.missing_proposals == "leave_out":
             timeline = replace(timeline, usable=timeline.usable & covered)
-    if not timeline.usable[side.frame].any():
-        message = f"expected proposals in the frames of the truth, got none of {len(boxes):,} boxes"
-        told += options.allowed([Problem("no-proposals", "proposals", message, "look at what wrote them")])
-    faults = copies_of(truth, side, timeline)
+    faults = proposal_faults(truth, side, covered, timeline)
     told += options.allowed(fault.within("proposals") for fault in faults)
     return side, timeline
 

@@ -27,7 +27,9 @@ Ignored = Literal["mark", "leave_out"]
 OtherLabels = Literal["error", "ignore", "leave_out"]
 """What becomes of true boxes that are called otherwise than is asked for; `ignore` makes them boxes to be ignored."""
 
-Allowed = Literal["detections-equal-truth", "ids-are-ranks", "ids-never-persist", "no-identity", "no-proposals"]
+Allowed = Literal[
+    "detections-equal-truth", "ids-are-ranks", "ids-never-persist", "no-identity", "no-proposals", "wrong-detections"
+]
 """What is refused unless it is allowed by this name."""
 
 _SIDES = 2

@@ -427,9 +427,9 @@ def open_mot(
         What becomes of annotated frames that no detector looked at: an error, frames without proposals, or no clip
         holds them.
     allow : sequence of str
-        What is refused unless it stands here: "detections-equal-truth", proposals that are the truth; "no-proposals",
-        not one of them; "ids-never-persist" and "ids-are-ranks", ids of a truth that follow nobody; "no-identity",
-        true boxes without one.
+        What is refused unless it stands here, of any sequence: "detections-equal-truth", proposals that are the truth;
+        "wrong-detections", proposals nowhere near it; "no-proposals", not one; "ids-never-persist" and "ids-are-ranks",
+        ids of a truth that follow nobody; "no-identity", true boxes without one.
     truth_source : str
         Whose boxes of the truth count; those of others there are no truth.
     proposals_source : str, optional
