@@ -55,6 +55,12 @@ class ClipWindows(NamedTuple):
         As the source and the names of images count.
     interval : int64 (C,)
         Frames from one to the next.
+
+    Examples
+    --------
+    >>> from lapsdata.testing.samples import sample_tracked
+    >>> open_mot(sample_tracked()[0], clip=2, interval=2, images=False).windows().frame_number.tolist()
+    [[0, 2], [1, 3]]
     """
 
     sequence: NDArray[np.int64]
@@ -72,6 +78,11 @@ class MotClip(NamedTuple):
     frame_number : tuple of int
         As the source and the names of images count.
     interval : int
+
+    Examples
+    --------
+    >>> MotClip(4, "match", (7, 10, 13), 3).frame_number[-1]
+    13
     """
 
     id: int
@@ -302,7 +313,7 @@ class MotDataset:
             if name.endswith("/count"):
                 values[...] = count.reshape(values.shape)
             else:
-                flat = values.reshape(len(frames), -1)
+                flat = values.reshape(len(frames), values.shape[-1])
                 np.less(np.arange(flat.shape[1]), count[:, None], out=flat)
 
     def _put_places(self, batch: Batch, frames: NDArray[np.int64], interval: NDArray[np.int64]) -> None:
