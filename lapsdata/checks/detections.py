@@ -13,6 +13,7 @@ import numpy as np
 
 from lapsdata.adapters._box_faults import TRUTH
 from lapsdata.adapters._copied_boxes import copied, copy_fault
+from lapsdata.adapters._far_boxes import FAR, far_fault
 from lapsdata.adapters._image_names import IMAGES, number_in, split_pattern
 from lapsdata.adapters._image_places import folder_of_images, folders_of_sequences, said_folder
 from lapsdata.errors import Problem, listed, spans_told
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["CoveredSequence", "beside_truth", "coverage", "coverage_problems"]
 
 _IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
-_NEAR, _WRONG, _RARE = 0.1, 0.1, 0.05
+_NEAR, _RARE = 0.1, 0.05
 # A class of fewer boxes tells nothing.
 _FEW = 10
 
@@ -295,15 +296,13 @@ def _verdicts(nearest: _Nearest, covered: int, frames: int, where: str) -> Itera
         f"{len(best):,} true boxes {mean:.3f}; with any detection near: {shares}; copies: {of_truth:.1%}"
     )
     yield Problem("compared", where, message, None, "info")
-    if (fault := copy_fault(of_truth, of_found, where, "error")) is not None:
+    if (fault := copy_fault(of_truth, of_found, where, "error")) is not None or (
+        fault := far_fault(mean, where)
+    ) is not None:
         yield fault
-    elif mean < _WRONG:
-        message = f"expected detections near the truth, got a mean best IoU of {mean:.3f}"
-        fix = "look at the detector, the size of the images that it saw, and the numbers of frames"
-        yield Problem("wrong-detections", where, message, fix)
     for name, share in named.items():
         count = int((labels == name).sum())
-        if share < _RARE and count >= _FEW and mean >= _WRONG:
+        if share < _RARE and count >= _FEW and mean >= FAR:
             message = (
                 f"of {count:,} true boxes of {name!r} {share:.1%} have a detection near: the class is not detected"
             )

@@ -1,7 +1,7 @@
 """Feeding models: sources of batches, the order of an epoch, and the loader that keeps both.
 
 Anything with a length, a `spec` and `gather` can be loaded (`BatchSource`): `open_windows` makes one of tracks files,
-`open_steps` one of robot episodes.
+`open_steps` one of robot episodes, `open_mot` one of clips with tracked boxes.
 """
 
 from lapsdata.loading._step_transform import StepTransform
@@ -10,6 +10,7 @@ from lapsdata.loading.ledger_check import EpochReceived, LedgerReport, check_led
 from lapsdata.loading.loader import EndlessError, Loader
 from lapsdata.loading.location import Location
 from lapsdata.loading.mixture import Mixture
+from lapsdata.loading.mot import ClipWindows, MotClip, MotDataset, open_mot
 from lapsdata.loading.plan import LoaderPlan
 from lapsdata.loading.source import Batch, BatchSource, BatchSpec, FieldSpec
 from lapsdata.loading.step_stream import StepStream
@@ -21,6 +22,7 @@ __all__ = [
     "Batch",
     "BatchSource",
     "BatchSpec",
+    "ClipWindows",
     "EndlessError",
     "EpisodeSpan",
     "EpochReceived",
@@ -30,6 +32,8 @@ __all__ = [
     "LoaderPlan",
     "Location",
     "Mixture",
+    "MotClip",
+    "MotDataset",
     "StepDataset",
     "StepMeta",
     "StepStream",
@@ -37,6 +41,7 @@ __all__ = [
     "StreamDataset",
     "WindowDataset",
     "check_ledgers",
+    "open_mot",
     "open_steps",
     "open_stream",
     "open_windows",

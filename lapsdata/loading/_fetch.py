@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lapsdata.loading.buffers import BufferPool
+from lapsdata.loading.source import gather_at
 
 if TYPE_CHECKING:
     from lapsdata.loading.quarantine import Quarantine
@@ -57,12 +58,12 @@ class Fetch:
     def __call__(self, draw: Draw) -> tuple[Draw, Batch]:
         """Return the batch of a draw, with the draw."""
         ids, out = draw.ids, self._pool.take(len(draw.ids))
+        epochs = np.full(len(ids), draw.spans[-1].epoch)  # of repeats that fill the last step, too
+        for span in draw.spans:
+            epochs[span.rows] = span.epoch
         if self._quarantine is None:
-            batch = self._source.gather(ids, fields=self._fields, out=out)
+            batch = gather_at(self._source, ids, epochs, fields=self._fields, out=out)
         else:
-            epochs = np.full(len(ids), draw.spans[-1].epoch)  # of repeats that fill the last step, too
-            for span in draw.spans:
-                epochs[span.rows] = span.epoch
             ids, batch = self._quarantine.gather(ids, epochs=epochs, fields=self._fields, out=out)
         if "valid" in batch:
             batch["valid"] = batch["valid"] & draw.valid

@@ -54,7 +54,8 @@ class Loader:
     source : BatchSource
         What is loaded; a `Mixture` for several. If it has an attribute `fingerprint` (str), states keep it and are
         refused by a source that has another one; if it has `block_rows` (int), those are the blocks of a block shuffle,
-        which end early where a file does if it has `part_rows` (int64, samples of each file).
+        which end early where a file does if it has `part_rows` (int64, samples of each file). If it has `by_epoch`
+        that is true, its `gather` is told the epoch of each sample.
     batch_size : int, optional
         Samples of a step of this rank.
     global_batch_size : int, optional

@@ -13,7 +13,7 @@ from lapsdata.loading._window_options import fitting_buffers, tensors
 from lapsdata.loading.buffers import BufferPool
 from lapsdata.loading.permutation import MOST
 from lapsdata.loading.schedule import Schedule, whole_shares
-from lapsdata.loading.source import Batch, BatchSource, BatchSpec, FieldSpec, To, require_alike, spec_of
+from lapsdata.loading.source import Batch, BatchSource, BatchSpec, FieldSpec, To, gather_at, require_alike, spec_of
 from lapsdata.schema.base import canonical_json
 from lapsdata.storage.ids import checked_ids
 
@@ -129,6 +129,11 @@ class Mixture:
         return canonical_json(known).decode() if known else None
 
     @property
+    def by_epoch(self) -> bool:
+        """Whether samples of some source are other ones in another epoch."""
+        return any(getattr(source, "by_epoch", False) for source in self.sources.values())
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What whoever plans to load the sources should know, each with its name."""
         return tuple(
@@ -164,8 +169,11 @@ class Mixture:
         fields: Sequence[str] | None = None,
         out: Mapping[str, NDArray[Any]] | None = None,
         to: To = "numpy",
+        epochs: NDArray[np.int64] | None = None,
     ) -> Batch:
         """Return the samples `ids (B,)`, each from its source; see `BatchSource.gather`.
+
+        Sources whose samples are other ones in another epoch are told `epochs (B,)`; without, epoch 0.
 
         A batch holds what the sources return: transforms of theirs may leave out fields, add some and change them, but
         all of them alike.
@@ -181,7 +189,8 @@ class Mixture:
         spec = self.spec if fields is None else self.spec_of(fields)
         if out is not None:
             fitting_buffers(out, spec, len(numbers))
-        parts = self._parts(numbers, places, spec, out or {})
+        known = np.zeros(len(numbers), np.int64) if epochs is None else epochs
+        parts = self._parts(numbers, places, known, spec, out or {})
         batch = self._assembled(parts, len(numbers), out or {})
         if SOURCE in spec:
             batch[SOURCE] = (out or {}).get(SOURCE, numbers)
@@ -190,7 +199,12 @@ class Mixture:
         return batch if to == "numpy" else tensors(batch, to)
 
     def _parts(
-        self, numbers: NDArray[np.int64], places: NDArray[np.int64], spec: BatchSpec, out: Mapping[str, NDArray[Any]]
+        self,
+        numbers: NDArray[np.int64],
+        places: NDArray[np.int64],
+        epochs: NDArray[np.int64],
+        spec: BatchSpec,
+        out: Mapping[str, NDArray[Any]],
     ) -> list[_Part]:
         """Return what the sources return, each for its places in the batch."""
         inside = BatchSpec({name: field for name, field in spec.items() if name != SOURCE})
@@ -202,7 +216,7 @@ class Mixture:
                 continue
             # All of one source: straight into the batch.
             buffers = _given(inside, len(here), out) if whole else self._buffers(inside, len(here), len(numbers))
-            part = _Part(name, here, source.gather(places[here], fields=list(inside), out=buffers))
+            part = _Part(name, here, gather_at(source, places[here], epochs[here], fields=list(inside), out=buffers))
             self._agree(tuple(inside), part)
             parts.append(part)
             if whole:

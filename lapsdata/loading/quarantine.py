@@ -10,6 +10,7 @@ import numpy as np
 
 from lapsdata.errors import CorruptDataError, Problem
 from lapsdata.loading._hashing import keys_of
+from lapsdata.loading.source import gather_at
 from lapsdata.storage.atomic import storage_errors
 
 if TYPE_CHECKING:
@@ -60,6 +61,9 @@ class Quarantine:
         self.replaced = 0
         self._lock = threading.Lock()
         self._told: set[tuple[int, int]] = set()
+        # Whose samples are other ones in another epoch, has damage that is of an epoch.
+        self._by_epoch = bool(getattr(source, "by_epoch", False))
+        self._broken: set[tuple[int, int]] = set()
 
     def gather(
         self,
@@ -87,34 +91,39 @@ class Quarantine:
         while True:
             wanted = self._without_damaged(ids, epochs)
             try:
-                batch = self._source.gather(wanted, fields=fields, out=out)
+                batch = gather_at(self._source, wanted, epochs, fields=fields, out=out)
             except CorruptDataError:
-                if not self._look_for_damage(wanted, fields):
+                if not self._look_for_damage(wanted, epochs, fields):
                     raise
                 continue
             for place in np.flatnonzero(wanted != ids).tolist():
                 self._note(int(ids[place]), int(epochs[place]), int(wanted[place]))
             return wanted, batch
 
-    def _look_for_damage(self, ids: NDArray[np.int64], fields: Sequence[str]) -> bool:
+    def _look_for_damage(self, ids: NDArray[np.int64], epochs: NDArray[np.int64], fields: Sequence[str]) -> bool:
         """List which of the samples are damaged; say whether any is, whoever has found it."""
-        for number in np.unique(ids).tolist():
-            if number in self.damaged:
+        samples = [*zip(ids.tolist(), epochs.tolist(), strict=True)]
+        for number, epoch in sorted(set(samples)):
+            if self._is_damaged(number, epoch):
                 continue
             try:
-                self._source.gather(np.array([number]), fields=fields)
+                gather_at(self._source, np.array([number]), np.array([epoch]), fields=fields)
             except CorruptDataError as error:
                 self.damaged[number] = str(error)
+                self._broken.add((number, epoch))
         # Not what this call has added: another thread may have met the same sample, and have been quicker.
-        return any(number in self.damaged for number in ids.tolist())
+        return any(self._is_damaged(*sample) for sample in samples)
+
+    def _is_damaged(self, number: int, epoch: int) -> bool:
+        return (number, epoch) in self._broken if self._by_epoch else number in self.damaged
 
     def _without_damaged(self, ids: NDArray[np.int64], epochs: NDArray[np.int64]) -> NDArray[np.int64]:
         if not self.damaged:
             return ids
         wanted = ids.copy()
-        for place, number in enumerate(ids.tolist()):
-            if number in self.damaged:
-                wanted[place] = self._replacement(number, int(epochs[place]))
+        for place, (number, epoch) in enumerate(zip(ids.tolist(), epochs.tolist(), strict=True)):
+            if self._is_damaged(number, epoch):
+                wanted[place] = self._replacement(number, epoch)
         return wanted
 
     def _replacement(self, number: int, epoch: int) -> int:
@@ -122,7 +131,7 @@ class Quarantine:
         for attempt in range(_MOST_TRIES):
             key = keys_of(("quarantine", self._seed, epoch, number, attempt), 1)
             candidate = int(key[0]) % length
-            if candidate not in self.damaged:
+            if not self._is_damaged(candidate, epoch):
                 return candidate
         message = f"expected a sample that can be read in place of {number}, got {_MOST_TRIES} damaged ones"
         fix = "lapsdata check the data; repair it, or take it from a copy"

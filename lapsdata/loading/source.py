@@ -15,7 +15,17 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Batch", "BatchSource", "BatchSpec", "FieldSpec", "To", "require_alike", "spec_of", "unlike_names"]
+__all__ = [
+    "Batch",
+    "BatchSource",
+    "BatchSpec",
+    "FieldSpec",
+    "To",
+    "gather_at",
+    "require_alike",
+    "spec_of",
+    "unlike_names",
+]
 
 Batch = dict[str, Any]
 """Arrays (or tensors) by field, each with the batch as its first axis."""
@@ -168,6 +178,39 @@ def spec_of(source: BatchSource, fields: Sequence[str] | None) -> BatchSpec:
     own = getattr(source, "spec_of", None)
     found: BatchSpec = source.spec.only(fields) if own is None else own(fields)
     return found
+
+
+def gather_at(
+    source: BatchSource,
+    ids: NDArray[np.int64],
+    epochs: NDArray[np.int64],
+    *,
+    fields: Sequence[str] | None = None,
+    out: Mapping[str, NDArray[Any]] | None = None,
+) -> Batch:
+    """Return samples as they are in some epochs.
+
+    A source whose samples are other ones in another epoch says so with an attribute `by_epoch`, and takes `epochs` in
+    its `gather`; what a sample is must be a pure function of its id and its epoch.
+
+    Parameters
+    ----------
+    source : BatchSource
+    ids, epochs : int64 (B,)
+    fields, out
+        As for `BatchSource.gather`.
+
+    Examples
+    --------
+    >>> from lapsdata.testing.numbers import Numbers
+    >>> gather_at(Numbers(3), np.array([2]), np.array([5]))["number"].tolist()
+    [2]
+    """
+    if getattr(source, "by_epoch", False):
+        taking: Any = source
+        batch: Batch = taking.gather(ids, fields=fields, out=out, epochs=epochs)
+        return batch
+    return source.gather(ids, fields=fields, out=out)
 
 
 def require_alike(specs: Mapping[str, BatchSpec]) -> None:
