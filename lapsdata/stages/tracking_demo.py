@@ -264,13 +264,16 @@ def _write(folder: Path, made: DemoSet) -> None:
     """Write all files; what is lost on the way, as the names of images, is beside them."""
     places = DemoPlaces(folder.parent)
     write(folder / places.truth.name, made.truth)
+    names = [one.name for one in made.truth.header.sequences]
+    # Keys of one sequence do not name it by themselves.
+    prefix = _SPLIT if len(names) > 1 else f"{_SPLIT}/{names[0]}"
     text, database = writers()["motchallenge"], writers()["detection-db"]
     root = folder / places.mot.name
     root.mkdir()
     text.write(root / _SPLIT, merged_boxes([made.truth, made.detector.boxes]))
     write_painted(root / _SPLIT, made.truth)
     text.write(folder / places.trackers.name, merged_boxes([one.boxes for one in made.trackers.values()]))
-    database.write(root / places.database.name, made.detector.boxes, prefix=_SPLIT, digits=6, suffix=".txt")
+    database.write(root / places.database.name, made.detector.boxes, prefix=prefix, digits=6, suffix=".txt")
 
 
 def demo_rows(made: DemoSet, result: TrackingResult) -> tuple[DemoRow, ...]:
@@ -312,7 +315,7 @@ def _rows(name: str, noise: BoxNoise, result: TrackingResult) -> Iterator[DemoRo
     for kind, put_in, score in (
         ("missing", f"{noise.removed} of {noise.boxes} boxes{lost}", "CLR_FN"),
         ("false", f"{noise.added} boxes{lost}", "CLR_FP"),
-        ("swapped", f"{noise.exchanges} exchanges of 2 ids", "IDSW"),
+        ("swapped", f"{noise.exchanges} exchange{'s' * (noise.exchanges != 1)} of 2 ids", "IDSW"),
     ):
         expected, found = noise.counts[score], numbers.counts[score]  # type: ignore[index]
         yield DemoRow(name, kind, put_in, score.removeprefix("CLR_"), expected, found, noise.ambiguous == 0)

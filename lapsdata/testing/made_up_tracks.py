@@ -32,6 +32,8 @@ _WIDTH, _HEIGHT, _RATE_HZ = 640, 360, 25
 _FAR, _NEAR = 0.3, 0.97
 _TALL, _WIDE = 1.5, 0.42
 _MOST = 16
+# Fewer people are not taller than so many would be.
+_LEAST_LANES = 4
 _LABEL = "pedestrian"
 # RGB of clothes, then skin, ground and lines between lanes.
 _CLOTHES = (
@@ -117,11 +119,11 @@ def _sequence(number: int, frames: int) -> BoxSequence:
 
 def _walks(random: np.random.Generator, frames: int, people: int) -> NDArray[np.float64]:
     """Return frame, identity, x, y, w, h of each box, by frame."""
-    lane = (_NEAR - _FAR) * _HEIGHT / people
+    lane, widest = ((_NEAR - _FAR) * _HEIGHT / count for count in (people, _LEAST_LANES))
     parts = []
     for number in range(people):
         # Nearer people are larger: from 0.8 to 1.2 of the mean.
-        tall = _TALL * lane * (0.8 + 0.4 * (number + 0.5) / people)
+        tall = _TALL * min(lane, widest) * (0.8 + 0.4 * (number + 0.5) / people)
         width, height = np.round([_WIDE * tall, tall])
         late, early = random.integers(0, frames // 5 + 1, 2).tolist()
         begin, end = (late, frames) if number % 2 else (0, frames - early)
@@ -188,11 +190,12 @@ def _paint_person(image: Image, truth: Boxes, row: int) -> None:
     width, height = round(truth.w[row]), round(truth.h[row])
     middle, clothes = left + width // 2, _CLOTHES[int(truth.id[row]) % len(_CLOTHES)]
     head, hips = max(height // 8, 2), top + 3 * height // 5
-    stride = width // (4 if (int(truth.frame[row]) // 3) % 2 else 2) - 2
+    thick = max(width // 5, 2)
+    stride = (width // 2 - thick) // (2 if (int(truth.frame[row]) // 3) % 2 else 1)
     dark = tuple(value // 2 for value in clothes)
     for side in (-1, 1):
-        cv2.line(image, (middle, hips), (middle + side * stride, top + height - 2), dark, max(width // 5, 2))
-    centre, axes = (middle, (top + 2 * head + hips) // 2), (width // 2 - 1, (hips - top) // 2 - head + 2)
+        cv2.line(image, (middle, hips), (middle + side * stride, top + height - 1 - thick), dark, thick)
+    centre, axes = (middle, (top + 2 * head + hips) // 2), (width // 2 - 2, (hips - top) // 2 - head + 2)
     cv2.ellipse(image, centre, axes, 0, 0, 360, clothes, cv2.FILLED, cv2.LINE_AA)
     cv2.circle(image, (middle, top + head), head, _SKIN, cv2.FILLED, cv2.LINE_AA)
 

@@ -117,8 +117,8 @@ def _command(*words: str | Path) -> str:
 def _counted(made: DemoSet) -> str:
     header = made.truth.header
     people = len(set(zip(made.truth.sequence_index.tolist(), made.truth.id.tolist(), strict=True)))
-    frames = sum(one.length for one in header.sequences)
-    return f"{len(header.sequences)} sequences, {frames} frames, {len(made.truth)} true boxes of {people} people"
+    count, frames = len(header.sequences), sum(one.length for one in header.sequences)
+    return f"{count} sequence{'s' * (count != 1)}, {frames} frames, {len(made.truth)} true boxes of {people} people"
 
 
 def _look(places: DemoPlaces, made: DemoSet, told: _Told) -> None:
@@ -159,7 +159,7 @@ def _draw(places: DemoPlaces, made: Output[DemoSet], told: _Told) -> None:
     from lapsdata.stages.tracking_demo import draw_demo, drawn_boxes
 
     name = made.content.truth.header.sequences[0].name
-    on = ("--sequence", name, "--on", places.mot / name / "img1")
+    on = ("--sequence", name, "--on", places.images(name))
     told.command("overlay", *drawn_boxes(places), *on, "--out", places.video, "--sheet", places.sheet)
     drawn = draw_demo(places, made)
     facts = {"out": str(places.video), "sheet": str(places.sheet)}
@@ -179,10 +179,8 @@ def _tell(rows: Sequence[DemoRow]) -> None:
         console.write(f"All {len(rows)} numbers are found as they were put in.")
         return
     unsure = sorted({row.tracker for row in rows if not row.certain})
-    why = f" Boxes of {', '.join(unsure)} lie on other people than their own: nobody can tell whose they are." * bool(
-        unsure
-    )
-    console.write(f"{same} of {len(rows)} numbers are found as they were put in.{why}")
+    words = f" Boxes of {', '.join(unsure)} lie on other people than their own: nobody can tell whose they are."
+    console.write(f"{same} of {len(rows)} numbers are found as they were put in.{words if unsure else ''}")
 
 
 def _number(value: float) -> str:
@@ -199,11 +197,7 @@ def _tell_next(places: DemoPlaces) -> None:
     console.write()
     console.write("try next:")
     for words in (
-        (
-            *scored,
-            places.trackers / "hasty",
-            *(word for one in ("0.5", "0.6", "0.7") for word in ("--sweep-score", one)),
-        ),
+        (*scored, places.trackers / "hasty", "--sweep-score", "0.5", "--sweep-score", "0.6", "--sweep-score", "0.7"),
         (*scored, places.truth),
         ("convert", places.database, places.out / "detections.parquet", "--min-score", "0.7"),
         ("demo", "mot", "--missing", "0.3", "--jitter", "4", "--out", f"{places.out}_2"),
