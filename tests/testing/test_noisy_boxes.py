@@ -227,3 +227,83 @@ def test_unannotated_sequences_get_no_false_boxes() -> None:
     found, noise = noisy_boxes(truth, false=1.0)
     assert found.frame.max() < 5
     assert noise.added == noise.boxes
+
+
+# --- Truths of other kinds
+
+
+@st.composite
+def crowds(draw: st.DrawFn) -> Boxes:
+    """Draw a truth of two sequences and two labels, in which boxes may lie on one another."""
+    random = np.random.default_rng(draw(st.integers(0, 10_000)))
+    wide = draw(st.sampled_from([30.0, 200.0, 1500.0]))
+    found: dict[str, list[Row]] = {}
+    for name in ("a", "b"):
+        found[name] = [
+            (frame, number, *(wide * random.random(2)), *(5 + 20 * random.random(2)), ("player", "ball")[number % 2])
+            for frame in range(6)
+            for number in random.permutation(5)[: random.integers(0, 6)].tolist()
+        ]
+    return boxes_of(found)
+
+
+@settings(max_examples=40, deadline=None)
+@given(crowds(), st.floats(0, 0.5), st.floats(0, 1), st.floats(0, 3), st.integers(0, 9))
+def test_counts_of_any_truth_hold_where_they_are_determined(
+    truth: Boxes, share: float, swapped: float, jitter_px: float, seed: int
+) -> None:
+    if not len(truth):
+        return
+    told = {"missing": share, "false": share, "swapped": swapped, "jitter_px": jitter_px}
+    found, noise = noisy_boxes(truth, **told, seed=seed)
+    assert noise.boxes == len(truth)
+    assert len(found) == sum(noise.counts[name] for name in ("CLR_TP", "CLR_FP"))
+    assert noise.counts["CLR_TP"] + noise.counts["CLR_FN"] == len(truth)
+    counts = counts_of(scored(truth, found))
+    # Whatever is matched with what: each box is right or wrong once.
+    assert counts["CLR_TP"] + counts["CLR_FN"] == len(truth)
+    assert counts["CLR_TP"] + counts["CLR_FP"] == len(found)
+    if noise.ambiguous == 0:
+        assert counts == noise.counts
+
+
+def test_sequences_are_exchanged_and_missed_on_their_own() -> None:
+    two = made_up_tracks(sequences=2, frames=30)
+    found, noise = noisy_boxes(two, swapped=0.3)
+    scores = tracking_scores(two, found)
+    each = [sequence.classes["pedestrian"].clear.IDSW for sequence in scores.sequences.values()]
+    assert min(each) > 0
+    assert sum(each) == noise.switches
+    # An identity of one sequence is nobody of the other.
+    assert set(found.id.tolist()) == set(two.id.tolist())
+
+
+@pytest.mark.parametrize("threshold", [0.3, 0.5, 0.7, 0.9])
+def test_what_is_lost_follows_from_the_threshold(threshold: float) -> None:
+    found, noise = noisy_boxes(TRUTH, jitter_px=3.0, threshold=threshold)
+    scores = tracking_scores(TRUTH, found, threshold=threshold).detection_averaged
+    assert noise.ambiguous == 0
+    assert counts_of(scores) == noise.counts
+    assert scores.clear.mean_iou == pytest.approx(noise.overlap)
+    overlaps = [plain_overlap(one[2:6], other[2:6]) for one, other in zip(rows(TRUTH), rows(found), strict=True)]
+    assert noise.lost == sum(overlap < threshold for overlap in overlaps)
+
+
+def test_boxes_are_moved_as_far_as_told() -> None:
+    truth = made_up_tracks(sequences=3, frames=100)
+    found, _ = noisy_boxes(truth, jitter_px=4.0)
+    by = np.stack([found.x - truth.x, found.y - truth.y])
+    assert by.std(axis=1) == pytest.approx([4.0, 4.0], rel=0.1)
+    assert by.mean(axis=1) == pytest.approx([0.0, 0.0], abs=0.4)
+    assert np.allclose(by * 10, np.round(by * 10))
+    assert (found.w.tolist(), found.h.tolist()) == (truth.w.tolist(), truth.h.tolist())
+
+
+def test_how_it_was_made_is_told_by_the_header() -> None:
+    found, _ = noisy_boxes(TRUTH, missing=0.1, jitter_px=2.0, seed=5, source="ours")
+    assert found.header.provenance.parameters == {
+        "missing": 0.1, "false": 0.0, "swapped": 0.0, "jitter_px": 2.0, "seed": 5
+    }  # fmt: skip
+    assert found.header.sequences == TRUTH.header.sequences
+    assert set(found.source) == {"ours"}
+    assert not found.ignored.any()
