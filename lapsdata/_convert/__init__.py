@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from lapsdata._convert._targets import Target
     from lapsdata.adapters import BoxesEdit, EpisodesEdit
     from lapsdata.execution.report import Report
+    from lapsdata.geometry import BoxOrigin
 
 __all__ = ["ConvertOptions", "ConvertReport", "Converted", "convert"]
 
@@ -63,6 +64,7 @@ def convert(
     classes: Mapping[str, str] | None = None,
     whose: str | None = None,
     first_number: int | None = None,
+    pixels: BoxOrigin | None = None,
     annotations: str | None = None,
     number_by: Literal["path", "name"] | None = None,
     prefix: str | None = None,
@@ -122,6 +124,8 @@ def convert(
         Of boxes of others: who says so, `truth`, `detector` or the name of a tracker, where their place does not tell.
     first_number : int, optional
         Of boxes of others: what their files call the first frame.
+    pixels : {"one_based", "edge", "centre"}, optional
+        Of boxes of others: what their texts count pixels from: 1, or 0 at the edge or the centre of the first one.
     annotations : {"best", "newest", "first", "predictions", "predictions:NAME"}, optional
         Of tasks of Label Studio: which annotation of each counts; the best by default.
     number_by : {"path", "name"}, optional
@@ -170,7 +174,7 @@ def convert(
     options = _of_others(found, plugin, options, {**told, "split": split, "end": end, "unit": unit}, gap_label, task)
     if edit is not None:
         options = options.model_copy(update={"edit": edit})
-    read = {"classes": classes, "whose": whose, "first_number": first_number}
+    read = {"classes": classes, "whose": whose, "first_number": first_number, "pixels": pixels}
     tasks = {"annotations": annotations, "number_by": number_by}
     written = {"prefix": prefix, "digits": digits, "suffix": suffix}
     options = _of_boxes(found, options, {"boxes": boxes, **read, **tasks, **written})

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["convert_boxes"]
 
-_READING = ("rate", "size", "classes", "whose", "first_number", "annotations", "number_by")
+_READING = ("rate", "size", "classes", "whose", "first_number", "pixels", "annotations", "number_by")
 _WRITING = ("prefix", "digits", "suffix")
 
 

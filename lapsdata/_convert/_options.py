@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from lapsdata.adapters import BoxesEdit, EpisodesEdit
+from lapsdata.geometry import BoxOrigin
 from lapsdata.schema.base import Count, Name, Positive, Rate, Record, Size
 
 __all__ = ["ConvertOptions"]
@@ -61,6 +62,8 @@ class ConvertOptions(Record):
     """Of boxes of others: who says so, `truth`, `detector` or the name of a tracker."""
     first_number: Count | None = None
     """Of boxes of others: what their files call the first frame."""
+    pixels: BoxOrigin | None = None
+    """Of boxes of others: what their texts count pixels from; null is 1, as MOTChallenge has it."""
     annotations: Annotated[str, Field(min_length=1)] | None = None
     """Of tasks of Label Studio: which annotation of each counts; null is the best."""
     number_by: Literal["path", "name"] | None = None

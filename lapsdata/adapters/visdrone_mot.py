@@ -14,6 +14,7 @@ import numpy as np
 from lapsdata.adapters._adapter import Adapted, Adapter
 from lapsdata.adapters._box_faults import TRUTH, RowsOfBoxes
 from lapsdata.adapters._box_rows import BoxRows
+from lapsdata.adapters._class_names import ClassNames, told_names
 from lapsdata.adapters._number_rows import read_numbers
 from lapsdata.adapters._texts import files_inside, head
 from lapsdata.adapters.motchallenge.places import are_visdrone
@@ -86,14 +87,15 @@ def read(
     """
     files = files_inside(existing(path), _ENDING)
     rows = BoxRows(path)
-    names = {str(number): name for number, name in enumerate(CLASSES)} | dict(classes or {})
+    by_number, by_name = told_names(classes)
+    names = ClassNames(dict(enumerate(CLASSES)) | by_number, by_name, CLASSES[-1])
     fps = None if rate is None else FrameRate.parse(rate)
     for file in files:
         _add(file, names, fps, size, rows)
     return rows.adapted([parent("truth", file) for file in files])
 
 
-def _add(file: Path, names: Mapping[str, str], rate: FrameRate | None, size: Size | None, rows: BoxRows) -> None:
+def _add(file: Path, names: ClassNames, rate: FrameRate | None, size: Size | None, rows: BoxRows) -> None:
     try:
         table = read_numbers(file, _NAMES, len(_NAMES))
     except SchemaError as error:
@@ -109,17 +111,12 @@ def _add(file: Path, names: Mapping[str, str], rate: FrameRate | None, size: Siz
     if len(rows.problems) > before:
         return
     numbers = columns[7].astype(np.int64)
-    called = [names.get(str(number), f"class_{number}") for number in numbers.tolist()]
-    unknown = sorted({number for number in numbers.tolist() if str(number) not in names})
-    if unknown:
-        message = f"classes without a name: {', '.join(map(str, unknown))}, called class_{unknown[0]} and so on"
-        rows.note("unnamed-classes", str(file), message, "say what they are: --classes 12=boat")
     rows.note("fields-left-out", str(file), "no place for truncation and occlusion: left out", info=True)
     part = RowsOfBoxes(
         frame=columns[0].astype(np.int64) - 1,
         id=np.where(numbers == 0, -1, columns[1]).astype(np.int64),
         xywh=shift_boxes(np.stack(columns[2:6], axis=1), form="xywh", source="edge", target="centre"),
-        label=[names.get(one, one) for one in called],
+        label=names.labels(numbers, rows, str(file), "12=boat"),
         source=TRUTH,
         ignored=(columns[6] == 0) | (numbers == 0),
     )

@@ -47,6 +47,12 @@ class _NumberBy(StrEnum):
     NAME = "name"
 
 
+class _Pixels(StrEnum):
+    ONE_BASED = "one_based"
+    EDGE = "edge"
+    CENTRE = "centre"
+
+
 class _Unit(StrEnum):
     SECONDS = "s"
     HTK = "100ns"
@@ -166,6 +172,10 @@ def convert(
     first_number: Annotated[
         int | None, typer.Option(min=0, metavar="N", help="Of boxes of others: what their first frame is called.")
     ] = None,
+    pixels: Annotated[
+        _Pixels | None,
+        typer.Option(help="Of boxes in MOTChallenge's texts: count from 1, or 0 at the first one's edge or centre."),
+    ] = None,
     annotations: Annotated[
         str | None,
         typer.Option(
@@ -246,7 +256,7 @@ def convert(
     if split_every is not None:
         given = (to, round_px, samples_per_shard, rate, size, stride, horizon, duration, split, end, unit, gap_label)
         edits = (task, episodes, without_episodes, drop, rename, actions, rotation)
-        of_boxes = (min_score, said_by, frames, label, classes, whose, first_number, annotations, number_by)
+        of_boxes = (min_score, said_by, frames, label, classes, whose, first_number, pixels, annotations, number_by)
         if (
             any(one is not None for one in (*given, *edits, *of_boxes, prefix, digits, suffix))
             or profile is not _Profile.RAW
@@ -292,6 +302,7 @@ def convert(
             classes=named,
             whose=whose,
             first_number=first_number,
+            pixels=None if pixels is None else pixels.value,
             annotations=annotations,
             number_by=None if number_by is None else number_by.value,
             prefix=prefix,

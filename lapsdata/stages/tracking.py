@@ -57,6 +57,8 @@ class TrackingOptions(Record):
     """Whether sequences that one side lacks are left out, and counted; else they are an error."""
     pixels: Literal["one_based", "edge", "centre"] | None = None
     """What texts of MOTChallenge count pixels from: 1, or 0 at the edge or the centre of the first one; null for 1."""
+    first_number: tuple[Count, ...] = ()
+    """What they call the first frame: one number for all, or one for the truth and each prediction."""
     min_score: _Score | None = None
     """Predicted boxes with a lower score are left out, and counted."""
     sweep_thresholds: tuple[_Overlap, ...] = ()
@@ -153,8 +155,14 @@ def tracking_result(
 def _read(
     truth: Path, predictions: Sequence[Path], folders: TrackEvalFolders | None, options: TrackingOptions
 ) -> TrackerBoxes:
-    common, pixels = options.only_common, options.pixels
-    return read_trackers(truth, predictions, folders=folders, only_common=common, pixels=pixels)
+    return read_trackers(
+        truth,
+        predictions,
+        folders=folders,
+        only_common=options.only_common,
+        pixels=options.pixels,
+        first_numbers=options.first_number,
+    )
 
 
 def _scored(read: TrackerBoxes, options: TrackingOptions) -> TrackingResult:

@@ -16,7 +16,7 @@ from lapsdata.provenance import parent
 from lapsdata.schema import FrameRange
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from lapsdata.adapters.motchallenge import TrackEvalSequence
@@ -88,6 +88,7 @@ def read_trackers(
     folders: TrackEvalFolders | None = None,
     only_common: bool = False,
     pixels: BoxOrigin | None = None,
+    first_numbers: Sequence[int] = (),
 ) -> TrackerBoxes:
     """Read a truth and trackers, of the same sequences.
 
@@ -104,11 +105,15 @@ def read_trackers(
         Leave out sequences that are not in all of them, and count them.
     pixels : {"one_based", "edge", "centre"}, optional
         What texts of MOTChallenge count pixels from; 1 by default.
+    first_numbers : sequence of int
+        What texts of MOTChallenge call the first frame: one number for all, or one for the truth and for each
+        prediction in their order; by default the texts tell it.
 
     Raises
     ------
     SchemaError
-        Sequences that one of them lacks, several sources and none of them the truth, files that are missing.
+        Sequences that one of them lacks, several sources and none of them the truth, files that are missing; what is
+        told of texts of MOTChallenge where there are none.
     UnknownFormatError, StorageError
         Something is no boxes, or cannot be read.
 
@@ -124,10 +129,11 @@ def read_trackers(
     >>> list(read.trackers), [one.role for one in read.parents]
     (['ours'], ['truth', 'prediction'])
     """
+    words = _words(pixels, first_numbers, 1 + len(predictions))
     if folders is None:
-        found = _read_any(truth, predictions, pixels)
+        found = _read_any(truth, predictions, words)
     elif len(predictions) == 1:
-        found = _read_folders(truth, predictions[0], folders)
+        found = _read_folders(truth, predictions[0], folders, words)
     else:
         message = f"expected TRACKERS_FOLDER alone beside GT_FOLDER, got {len(predictions)} predictions"
         raise SchemaError(Problem("wrong-length", "predictions", message, "name the folder that all of them lie in"))
@@ -137,13 +143,28 @@ def read_trackers(
     return found
 
 
-def _read_any(truth: Path, predictions: Sequence[Path], pixels: BoxOrigin | None) -> TrackerBoxes:
-    boxes, notes, true_kind = expect_boxes(truth, **_told(truth, _TRUTH, pixels))
+def _words(pixels: BoxOrigin | None, first_numbers: Sequence[int], sides: int) -> list[dict[str, Any]]:
+    """Return what the texts of each side are told: of the truth, then of each prediction."""
+    if len(first_numbers) not in (0, 1, sides):
+        message = f"expected one number, or one for GT and each PRED, {sides}, got {len(first_numbers)}"
+        raise SchemaError(Problem("wrong-length", "first_number", message, "give it once, or once for each of them"))
+    counts: dict[str, Any] = {} if pixels is None else {"pixels": pixels}
+    if not first_numbers:
+        return [counts] * sides
+    each = [*first_numbers] * (sides if len(first_numbers) == 1 else 1)
+    return [{**counts, "first_number": number} for number in each]
+
+
+def _read_any(truth: Path, predictions: Sequence[Path], words: list[dict[str, Any]]) -> TrackerBoxes:
+    boxes, notes, true_kind = expect_boxes(truth, **_told(truth, _TRUTH, words[0]))
     found = TrackerBoxes(_only_truth(boxes, truth), {}, _parents(_TRUTH, truth, boxes), list(notes))
-    for path, name in zip(predictions, _names(predictions), strict=True):
-        boxes, notes, kind = _tracks(path, _told(path, name, pixels))
+    kinds, sides = [true_kind], [(truth, boxes)]
+    for path, name, said in zip(predictions, _names(predictions), words[1:], strict=True):
+        boxes, notes, kind = _tracks(path, _told(path, name, said))
+        kinds.append(kind)
+        sides.append((path, boxes))
         found.notes += notes
-        if pixels is None and kind == _TEXTS != true_kind:
+        if "pixels" not in said and kind == _TEXTS != true_kind:
             message = "pixels are counted from 1, as MOTChallenge has it, beside a truth of another kind"
             fix = "if its writer counted from 0, say so: --pixels edge; else boxes are a pixel off"
             found.notes.append(Problem("pixels-counted-from-1", str(path), message, fix, "info"))
@@ -153,7 +174,29 @@ def _read_any(truth: Path, predictions: Sequence[Path], pixels: BoxOrigin | None
                 message = f"expected each tracker once, got {tracker!r} again"
                 raise SchemaError(Problem("tracker-twice", str(path), message, "rename one of them"))
             found.trackers[tracker] = one
+    _expect_texts(words, kinds)
+    found.notes += _empty_beginnings(sides, words, kinds)
     return found
+
+
+def _expect_texts(words: list[dict[str, Any]], kinds: Sequence[str]) -> None:
+    """Refuse words about texts of MOTChallenge where none of the sides is one."""
+    if any(words) and _TEXTS not in kinds:
+        message = f"expected texts of MOTChallenge to tell it of, got {listed(sorted(set(kinds)))}"
+        raise SchemaError(Problem("wrong-option", ", ".join(words[0]), message, "leave it out"))
+
+
+def _empty_beginnings(
+    sides: Sequence[tuple[Path, Boxes]], words: Sequence[dict[str, Any]], kinds: Sequence[str]
+) -> Iterator[Problem]:
+    """Yield texts without a box in the frame that was told to be their first one, where another side has some."""
+    least = [int(boxes.frame.min()) if len(boxes) else 0 for _, boxes in sides]
+    for (path, _), said, kind, first in zip(sides, words, kinds, least, strict=True):
+        if kind == _TEXTS and "first_number" in said and first and 0 in least:
+            number = said["first_number"]
+            message = f"no box is in frame {number}, the first as told; the first box is in frame {number + first}"
+            fix = "where one side counts otherwise, give --first-number for GT and each PRED, in their order"
+            yield Problem("nothing-in-first-frame", str(path), message, fix, "warning")
 
 
 def _tracks(path: Path, told: dict[str, Any]) -> AnyBoxes:
@@ -167,10 +210,9 @@ def _tracks(path: Path, told: dict[str, Any]) -> AnyBoxes:
     return expect_boxes(path, **told)
 
 
-def _told(path: Path, name: str, pixels: BoxOrigin | None) -> dict[str, Any]:
-    """Return what rows are told: whose they are, which a folder says itself, and what they count pixels from."""
-    told: dict[str, Any] = {"whose": name} if path.is_file() else {}
-    return told if pixels is None else {**told, "pixels": pixels}
+def _told(path: Path, name: str, said: dict[str, Any]) -> dict[str, Any]:
+    """Return what rows are told: whose they are, which a folder says itself, and what they count from."""
+    return {"whose": name, **said} if path.is_file() else said
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
@@ -232,7 +274,7 @@ def _of_source(boxes: Boxes, source: str) -> Boxes:
     return taken_rows(boxes, np.flatnonzero(rows))
 
 
-def _read_folders(truth: Path, trackers: Path, folders: TrackEvalFolders) -> TrackerBoxes:
+def _read_folders(truth: Path, trackers: Path, folders: TrackEvalFolders, words: list[dict[str, Any]]) -> TrackerBoxes:
     from lapsdata.adapters.motchallenge import trackeval_sequences
 
     sequences = trackeval_sequences(
@@ -250,7 +292,7 @@ def _read_folders(truth: Path, trackers: Path, folders: TrackEvalFolders) -> Tra
         parts = []
         for one in sequences:
             path = one.truth if role == _TRUTH else one.results[whose]
-            boxes, told, _ = expect_boxes(path, whose=whose)
+            boxes, told, _ = expect_boxes(path, whose=whose, **words[role != _TRUTH])
             parents.append(parent(role, path))
             notes.extend(told)
             parts.append(_as_sequence(boxes, one))

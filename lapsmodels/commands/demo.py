@@ -1,4 +1,4 @@
-"""`lapsdata demo`: the main job on scenes whose truth is known."""
+"""`lapsdata demo`: the main job on scenes whose truth is known; `lapsdata demo mot`: tracks of which the same is so."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import typer
 
 from lapsdata import console
 from lapsdata.verbs import Json, output_folder
+from lapsmodels.commands.demo_mot import mot
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +21,13 @@ __all__ = ["PLUGIN"]
 _ACTIONS, _RATE_HZ, _MOST = 6, 10, 24
 
 
+PLUGIN = typer.Typer(add_completion=False)
+PLUGIN.command()(mot)
+
+
+@PLUGIN.callback(invoke_without_command=True)
 def demo(
+    context: typer.Context,
     out: Annotated[
         Path, typer.Option("--out", parser=output_folder, help="Folder of all that it makes.", metavar="FOLDER")
     ] = Path("demo"),
@@ -33,7 +40,11 @@ def demo(
     """Do the main job on rendered scenes with a known truth.
 
     Renders scenes, runs `lapsdata run` on them, prints the table of scores and the place of the report.
+    `lapsdata demo mot` does the same for tracks of many objects; it has options of its own, and needs no torch.
     """
+    if context.invoked_subcommand is not None:
+        _refuse_options(context)
+        return
     from lapsdata.schema.recipe import Recipe
     from lapsdata.stages.recipe import resolve, with_settings
     from lapsdata.testing.scene_seeds import MEASURE_SEEDS
@@ -84,4 +95,10 @@ def _write(scenes: Sequence[Scene], folder: Path, truth: Path) -> list[Path]:
     return paths
 
 
-PLUGIN = demo
+def _refuse_options(context: typer.Context) -> None:
+    """Refuse options that stand in front of the name of another demo: they would say nothing to it."""
+    for name, option in (("out", "--out"), ("scenes", "--scenes"), ("settings", "--set"), ("json", "--json")):
+        source = context.get_parameter_source(name)
+        if source is not None and source.name != "DEFAULT":
+            message = f"give it behind {context.invoked_subcommand}, where that has such an option"
+            raise typer.BadParameter(message, param_hint=option)

@@ -276,7 +276,7 @@ def test_boxes_of_others_are_told_whose_they_are_and_what_their_numbers_mean(ins
     refused = inside("convert", "one.txt", "a.parquet")
     assert refused.returncode == 1
     assert "one.txt: line 1: frame: expected frames from 1, got 0" in refused.stderr
-    words = ("--whose", "ByteTrack", "--first-number", "0", "--classes", "1=player,2=ball")
+    words = ("--whose", "ByteTrack", "--first-number", "0", "--classes", "1=player,2=ball", "--pixels", "one_based")
     done = inside("convert", "one.txt", "a.parquet", *words)
     assert done.returncode == 0, done.stderr
     boxes = front_door.read(tmp_path / "a.parquet", front_door.Boxes)
@@ -294,6 +294,7 @@ def test_boxes_of_others_are_told_whose_they_are_and_what_their_numbers_mean(ins
     [
         (("--whose", "ours"), "pieces of videos need none of the other options"),
         (("--first-number", "1"), "pieces of videos need none of the other options"),
+        (("--pixels", "edge"), "pieces of videos need none of the other options"),
     ],
 )
 def test_words_of_boxes_mean_nothing_to_pieces_of_videos(inside: Inside, words: tuple[str, str], told: str) -> None:

@@ -128,6 +128,18 @@ def test_a_sweep_is_one_table(evaluate: Callable[..., Ran]) -> None:
     assert [line.split()[:4] for line in rows] == [["ours", "0.5", "0.5", "1"], ["ours", "0.9", "0.5", "1"]]
 
 
+def test_frames_from_0_are_told_by_an_option(evaluate: Callable[..., Ran], tmp_path: Path) -> None:
+    (tmp_path / "zero.txt").write_text("0,1,1.5,1.5,40,80,1,-1,-1,-1\n")
+    code, _, err = evaluate("gt.parquet", "zero.txt")
+    assert (code, "say so: --first-number 0" in err) == (1, True)
+    code, out, _ = evaluate("gt.parquet", "zero.txt", "--labels", "any", "--first-number", "0", "--json")
+    assert (code, json.loads(out)["rows"][0]["classes"]["any"]["counts"]["CLR_TP"]) == (0, 1)
+    code, _, err = evaluate("gt.parquet", "zero.txt", *("--first-number", "0") * 3)
+    assert (code, "got 3; give it once, or once for each of them" in " ".join(err.split())) == (1, True)
+    code, _, err = evaluate("gt.parquet", "zero.txt", "--first-number", "-1")
+    assert code == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

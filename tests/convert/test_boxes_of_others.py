@@ -67,6 +67,21 @@ def test_what_is_said_of_the_files_is_taken(tmp_path: Path) -> None:
     assert (one.first_number, str(one.rate), one.size.width if one.size else 0) == (0, "25", 640)
 
 
+@pytest.mark.parametrize(("pixels", "x"), [(None, 8.5), ("one_based", 8.5), ("edge", 9.5), ("centre", 10.0)])
+def test_pixels_count_from_where_it_is_told(tmp_path: Path, pixels: Any, x: float) -> None:
+    path = put(tmp_path / "one.txt", "1,1,10,20,30,40,0.9,1,-1,-1")
+    boxes, _ = converted(path, tmp_path / "a.parquet", pixels=pixels)
+    assert (boxes.x.tolist(), boxes.w.tolist()) == ([x], [30.0])
+
+
+def test_pixels_mean_nothing_to_other_boxes(tmp_path: Path) -> None:
+    told = failed(SAMPLES / "vatic", tmp_path / "a.parquet", pixels="edge")
+    assert "expected classes or rate or size to be said beside it, got pixels" in told
+    converted(SAMPLES / "vatic", tmp_path / "a.parquet")
+    told = failed(tmp_path / "a.parquet", tmp_path / "mot", to="motchallenge", pixels="edge")
+    assert "expected nothing to be said beside a file of ours, got pixels" in told
+
+
 def test_boxes_are_chosen_on_their_way(tmp_path: Path) -> None:
     folder = sequence(tmp_path / "one", seqLength=3)
     edit = BoxesEdit(labels=("pedestrian",), frames=(1, 1))

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from lapsdata.metrics import tracking_scores
+from lapsdata.testing.noisy_boxes import noisy_boxes
 from tests.metrics.tracks_by_trackeval import assert_same, boxes_of
 
 if TYPE_CHECKING:
@@ -52,6 +53,18 @@ def test_every_field_of_tud_stadtmitte(real_data: Path) -> None:
     assert_same({family: mine[family] for family in said}, said, within=1e-6)
     assert len(said["HOTA"]["HOTA"]) == 19
     assert scores.left_out.told() == {}
+
+
+def test_noise_in_real_tracks_is_found_by_number(real_data: Path) -> None:
+    truth = boxes_of({"TUD-Stadtmitte": rows_of(real_data / "mot" / "TUD-Stadtmitte" / "gt.txt")}, 179)
+    # People hide one another there: at 0.9 nobody lies on another one.
+    found, noise = noisy_boxes(truth, missing=0.1, false=0.2, swapped=0.05, threshold=0.9)
+    clear = tracking_scores(truth, found, threshold=0.9).classes["object"].clear
+    assert (noise.boxes, noise.removed, noise.added, noise.ambiguous) == (1156, 116, 231, 0)
+    assert {name: getattr(clear, name) for name in noise.counts} == noise.counts
+    assert noise.exchanges == noise.switches / 2 == 9
+    _, crowded = noisy_boxes(truth, jitter_px=5.0)
+    assert crowded.ambiguous > 0
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -149,7 +149,53 @@ def test_pixels_from_1_beside_another_truth_are_told(tmp_path: Path) -> None:
     assert "pixels-counted-from-1" not in [note.code for note in alike.notes]
 
 
+def test_frames_from_0_are_told_once_for_all_texts(tmp_path: Path) -> None:
+    zero = [one.replace("3,", "0,", 1) if one[0] == "3" else one for one in ROWS.splitlines()]
+    ours = put(tmp_path / "ours.txt", "\n".join(sorted(zero)))
+    with pytest.raises(SchemaError, match=r"frame: expected frames from 1, got 0.*--first-number 0"):
+        read_trackers(boxes(tmp_path / "gt.parquet", "a"), [ours])
+    found = read_trackers(boxes(tmp_path / "true.parquet", "a"), [ours], first_numbers=[0])
+    assert found.trackers["ours"].frame.tolist() == [0, 1, 2]
+    assert "nothing-in-first-frame" not in [note.code for note in found.notes]
+
+
+def test_sides_that_count_otherwise_are_told_one_by_one(tmp_path: Path) -> None:
+    truth = put(tmp_path / "gt.txt", TRUE)
+    ours = put(tmp_path / "ours.txt", ROWS.replace("1,7,", "0,7,").replace("2,7,", "1,7,").replace("3,7,", "2,7,"))
+    theirs = put(tmp_path / "theirs.txt", ROWS)
+    found = read_trackers(truth, [ours, theirs], first_numbers=[1, 0, 1])
+    assert [one.frame.tolist() for one in (found.truth, *found.trackers.values())] == [[0, 1, 2]] * 3
+    # Told of all, it would silently compare each box with that of the frame before.
+    shifted = read_trackers(truth, [ours], first_numbers=[0])
+    (warned,) = [note for note in shifted.notes if note.code == "nothing-in-first-frame"]
+    assert (warned.severity, warned.where) == ("warning", str(truth))
+    assert warned.message == "no box is in frame 0, the first as told; the first box is in frame 1"
+    assert "--first-number for GT and each PRED" in str(warned.fix)
+    with pytest.raises(SchemaError, match="first_number: expected one number, or one for GT and each PRED, 3, got 2"):
+        read_trackers(truth, [ours, theirs], first_numbers=[1, 0])
+
+
+@pytest.mark.parametrize("told", [{"pixels": "edge"}, {"first_numbers": [0]}])
+def test_words_about_texts_need_a_text(tmp_path: Path, told: dict[str, Any]) -> None:
+    truth, ours = boxes(tmp_path / "gt.parquet", "a"), boxes(tmp_path / "ours.parquet", "a")
+    with pytest.raises(SchemaError, match="expected texts of MOTChallenge to tell it of, got 'boxes_parquet'"):
+        read_trackers(truth, [ours], **told)
+
+
 # --- TrackEval's own folders
+
+
+def test_texts_of_a_benchmark_are_told_what_they_count_from(tmp_path: Path) -> None:
+    root = benchmark(tmp_path, trackers=("ours",))
+    for name in ("s1", "s2"):
+        place = root / "trackers" / "MOT17-train" / "ours" / "data" / f"{name}.txt"
+        place.write_text(ROWS.replace("1,7,", "0,7,").replace("2,7,", "1,7,").replace("3,7,", "2,7,"))
+    plain = read_trackers(root / "gt", [root / "trackers"], folders=TrackEvalFolders(), first_numbers=[1, 0])
+    edge = read_trackers(
+        root / "gt", [root / "trackers"], folders=TrackEvalFolders(), first_numbers=[1, 0], pixels="edge"
+    )
+    assert plain.trackers["ours"].frame.tolist() == plain.truth.frame.tolist() == [0, 1, 2] * 2
+    assert set(edge.trackers["ours"].x - plain.trackers["ours"].x) == set(edge.truth.x - plain.truth.x) == {1.0}
 
 
 def test_folders_of_trackeval_by_its_own_options(tmp_path: Path) -> None:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lapsdata.adapters._box_rows import BoxRows, PlacedRows
+    from lapsdata.adapters._class_names import ClassNames
     from lapsdata.adapters._number_rows import NumberRows
-    from lapsdata.adapters.motchallenge.classes import ClassNames
     from lapsdata.geometry import BoxOrigin
 
 __all__ = [
@@ -168,17 +168,12 @@ def mot_rows(
     if width == 9:
         seen = np.where(columns[8] == -1, np.nan, columns[8])
         visibility = None if np.isnan(seen).all() else seen
-    label, unknown = classes.labels(numbers)
-    if unknown:
-        parts = ", ".join(f"{number} ({count} boxes)" for number, count in sorted(unknown.items()))
-        message = f"classes without a name: {parts}, called {classes.name(min(unknown))} and so on"
-        told.note("unnamed-classes", str(table.path), message, "say what they are: --classes 1=player,2=ball")
     xywh = np.stack(columns[2:6], axis=1) if columns else np.empty((0, 4))
     boxes = RowsOfBoxes(
         frame=found.number - first,
         id=found.id,
         xywh=shift_boxes(xywh, form="xywh", source=pixels, target="centre"),
-        label=label,
+        label=classes.labels(numbers, told, str(table.path), "1=player,2=ball"),
         source=source,
         ignored=ignored,
         score=score,

@@ -71,6 +71,14 @@ def mot(
         _Pixels | None,
         typer.Option(help="What texts of MOTChallenge count pixels from: 1, or 0 at the first one's edge or centre."),
     ] = None,
+    first_number: Annotated[
+        list[int] | None,
+        typer.Option(
+            min=0,
+            help="What texts of MOTChallenge call the first frame; once for all, or for GT and each PRED in order.",
+            metavar="N",
+        ),
+    ] = None,
     min_score: Annotated[
         float | None, typer.Option(help="Predicted boxes with a lower score are left out.", metavar="S")
     ] = None,
@@ -130,6 +138,7 @@ def mot(
             rules=rules.value,
             only_common=only_common,
             pixels=None if pixels is None else pixels.value,
+            first_number=tuple(first_number or ()),
             min_score=min_score,
             sweep_thresholds=tuple(sorted(set(sweep_threshold or ()))),
             sweep_scores=tuple(sorted(set(sweep_score or ()))),
