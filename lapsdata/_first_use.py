@@ -16,9 +16,9 @@ __all__ = ["on_first_use"]
 def on_first_use(package: str) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
     """Return `__getattr__` and `__dir__` for a package whose imports stand under `if TYPE_CHECKING`.
 
-    Those imports are read in its source, and each is done when its name is asked for: there is one list of them, for
-    type checkers and for this. The package takes both under `if not TYPE_CHECKING`, or a checker would take every name
-    for one of its own.
+    Those imports of names in `__all__` are read in its source, and each is done when its name is asked for: there is
+    one list of them, for type checkers and for this. The package takes both under `if not TYPE_CHECKING`, or a checker
+    would take every name for one of its own.
 
     Examples
     --------
@@ -29,7 +29,7 @@ def on_first_use(package: str) -> tuple[Callable[[str], object], Callable[[], li
     """
     module = sys.modules[package]
     source = module.__spec__.loader.get_source(package)  # type: ignore[union-attr]
-    homes = dict(_imports(source))
+    homes = {name: home for name, home in _imports(source) if name in module.__all__}
 
     def find(name: str) -> object:
         if name not in homes:

@@ -6,11 +6,16 @@ An adapter is one module of this package, `PLUGIN` in it an `Adapter`; that of a
 
 from __future__ import annotations
 
-from lapsdata.adapters._adapter import Adapted, Adapter, Writer, find_adapter, read_adapted, writers
-from lapsdata.adapters._any_boxes import AnyBoxes, expect_boxes, read_boxes
-from lapsdata.adapters._boxes_edit import BoxesEdit, edited_boxes, merged_boxes
-from lapsdata.adapters._edits import EpisodesEdit
-from lapsdata.adapters._stated import Stated, StatedStats
+from typing import TYPE_CHECKING
+
+from lapsdata._first_use import on_first_use
+
+if TYPE_CHECKING:
+    from lapsdata.adapters._adapter import Adapted, Adapter, Writer, find_adapter, read_adapted, writers
+    from lapsdata.adapters._any_boxes import AnyBoxes, expect_boxes, read_boxes
+    from lapsdata.adapters._boxes_edit import BoxesEdit, edited_boxes, merged_boxes
+    from lapsdata.adapters._edits import EpisodesEdit
+    from lapsdata.adapters._stated import Stated, StatedStats
 
 __all__ = [
     "Adapted",
@@ -29,3 +34,6 @@ __all__ = [
     "read_boxes",
     "writers",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = on_first_use(__name__)

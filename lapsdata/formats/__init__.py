@@ -9,10 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from lapsdata._first_use import on_first_use
 from lapsdata.containers.base import Container
 from lapsdata.errors import AmbiguousFormatError, LapsError, Problem, SchemaError, UnknownFormatError, warn
 from lapsdata.formats._format import Format, WriteReport
-from lapsdata.formats._tracks_writer import TracksWriter
 from lapsdata.plugins import registry
 from lapsdata.storage.atomic import existing
 
@@ -20,10 +20,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from os import PathLike
 
+    from lapsdata.formats._tracks_writer import TracksWriter
     from lapsdata.schema.base import Header
     from lapsdata.storage.seal import Verify
 
 __all__ = ["Format", "TracksWriter", "WriteReport", "read", "read_header", "recognise", "tracks_writer", "write"]
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = on_first_use(__name__)
 
 C = TypeVar("C", bound=Container)
 
