@@ -52,7 +52,7 @@ LOSSES: Mapping[Loss, str] = {
 }
 """The losses, and what they are made of; 0 is best."""
 
-MOST_TRACKERS = 36
+MOST_TRACKERS = 18
 """So many are drawn, in their order: more have no looks of their own."""
 
 _NAMES = {"precision": "CLR_Pr", "recall": "CLR_Re", "F1": "CLR_F1"}

@@ -62,7 +62,7 @@ def radar(
     for spoke, (name, value) in enumerate(zip(SPOKES, values, strict=True)):
         across, up = _at(spoke, _LABEL)
         side = "center" if abs(across) < 0.1 else "left" if across > 0 else "right"
-        text = name if value is not None else f"{name} {UNDEFINED}"
+        text = name if value is not None else f"{name}\n{UNDEFINED}"
         axes.text(across, up, text, ha=side, va="center", fontsize=SMALL, color=FAINT)
 
 

@@ -31,7 +31,7 @@ UNDEFINED = "undefined"
 _COLOURS = (
     "#0b3c7d", "#cc6677", "#117733", "#c99700", "#5aa9d6", "#882255", "#44aa99", "#aa4499", "#8a8a2a",
 )  # fmt: skip
-_DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.4)), (0, (6, 1.6, 1, 1.6)))
+_DASHES: tuple[Any, ...] = ("-", (0, (5, 2)))
 _TITLE, _FACTS, _ROW, _GAP = 38, 70, 27, 24
 
 
@@ -41,7 +41,7 @@ def colour_of(tracker: int) -> str:
 
 
 def dashes_of(tracker: int) -> Any:  # noqa: ANN401 - matplotlib's own
-    """Return how the line of a tracker is dashed; with the colour, 36 differ."""
+    """Return how the line of a tracker is dashed; with the colour, 18 differ."""
     return _DASHES[tracker // len(_COLOURS) % len(_DASHES)]
 
 

@@ -106,6 +106,11 @@ class SequenceTable(NamedTuple):
     hota: list[list[float | None]]
     left: int
 
+    @property
+    def labels(self) -> list[str]:
+        """What the sequences are called: numbered, since names that are shortened may look alike."""
+        return [f"s{number}  {name}" for number, name in enumerate(self.names, 1)]
+
 
 def sequence_table(result: TrackingResult, rows: DrawnRows, label: str) -> SequenceTable:
     """Return the HOTA of trackers, a row for each sequence.
@@ -140,7 +145,7 @@ def draw_sequences(sheet: TrackingSheet, table: SequenceTable, labels: Sequence[
     for column in range(len(labels)):
         text = str(column + 1) if len(labels) > 1 else "HOTA"
         sheet.small(text, LEFT + NAME_PX + wide * (column + 1) - 12, y + 20, right=True, color=FAINT)
-    for row, (name, values) in enumerate(zip(table.names, table.hota, strict=True)):
+    for row, (name, values) in enumerate(zip(table.labels, table.hota, strict=True)):
         base = y + ROW * (row + 1) + 20
         sheet.small(name, LEFT, base, within=NAME_PX - 12)
         for column, value in enumerate(values):

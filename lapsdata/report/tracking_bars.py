@@ -34,7 +34,7 @@ __all__ = ["BarPanel", "draw_tracking_losses", "draw_tracking_overview", "loss_p
 _COLUMNS, _ROW, _HEAD, _AXIS = 3, 28, 40, 44
 _NAMES, _PANEL = 210, 390
 # Of a panel: its bars, the ends of both columns of numbers.
-_BARS, _VALUE, _CHANCE_END = 172, 258, 370
+_BARS, _VALUE, _CHANCE_END = 172, 252, 352
 _KEY = 34
 _COUNTS = ("IDSW", "Frag")
 # Oracles may have so many switches that no bar of a tracker would be seen beside theirs.
@@ -63,7 +63,8 @@ class BarPanel(NamedTuple):
         """Where the axis has numbers: its ends, and what lies between where there is room."""
         if self.low < 0:
             return [self.low, 0.0] if self.low < -3 * self.high else [self.low, 0.0, self.high]
-        return [0.0, self.high / 2, self.high]
+        halved = self.high / 2
+        return [0.0, self.high] if self.title in _COUNTS and halved % 1 else [0.0, halved, self.high]
 
 
 def _panel(title: str, found: Sequence[tuple[Values, tuple[bool, ...]]], high: float) -> BarPanel:
@@ -237,9 +238,8 @@ def _bars(sheet: TrackingSheet, panel: BarPanel, x: float, y: float) -> None:
         base = y + _HEAD + _ROW * row + 20
         mark = _BY_RULE if ours and panel.by_rule[row] else ""
         colour = FAINT if value is None or not ours else INK
-        sheet.small(_told(panel, value) + mark, x + _VALUE, base, right=True, color=colour)
-        if value is not None and value > panel.high:
-            sheet.small(_BEYOND, x + _BARS + 4, base, color=FAINT)
+        before = f"{_BEYOND} " if value is not None and value > panel.high else ""
+        sheet.small(before + _told(panel, value) + mark, x + _VALUE, base, right=True, color=colour)
         if ours:
             chance = panel.chance[row]
             if chance is not None:

@@ -62,7 +62,7 @@ def draw_tracking_dashboard(result: TrackingResult, label: str | None = None, *,
     ]
     tops = [sum(heights[:i]) + _APART * sum(1 for high in heights[:i] if high) for i in range(len(heights) + 1)]
     foot = ["Radars: from 0 in the middle to 1 at the rim, dashed: its own boxes half of the frames later (chance)."]
-    cut = cut_names([*rows.labels, *(table.names if table else [])], NAME_PX - 12)
+    cut = cut_names([*rows.labels, *(table.labels if table else [])], NAME_PX - 12)
     left = [f"{rows.left} more trackers are not drawn."] if rows.left else []
     if table:
         foot.append(f"Sequences: from white for a HOTA of 0 to blue for 1; {NONE} is undefined, no box on either side.")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lapsdata.metrics._words import plural
 from lapsdata.report._sheet import FAINT, INK, SMALL
 from lapsdata.report._tracking_axis import UNSCORED, centred, frame_axis, mark_unscored
 from lapsdata.report._tracking_sheet import FN, FP, LEFT, TP, WIDTH, Page, TrackingSheet, cut_names
@@ -72,7 +73,7 @@ def draw_tracking_frames(
     matches = {tracker: sequence.trackers[tracker][label] for tracker in names}
     frames = len(next(iter(matches.values())).series.frame)
     gap = sequence.length - frames
-    facts = f"{label} in {sequence.length} frames, the first is {sequence.first_number}; {frames} scored"
+    facts = f"{label} in {plural(sequence.length, 'frame')}, the first is {sequence.first_number}; {frames} scored"
     facts += f", {gap} left out that nobody annotated" if gap else ""
     told = columns_told(sequence.length, "boxes are means over its scored frames, switches are summed")
     foot = [text for text in (told, *cut_names([*names.values()], _MOST_FACTS)) if text]

@@ -10,7 +10,7 @@ from lapsdata.metrics._words import plural
 from lapsdata.report._sheet import FAINT, INK, SMALL
 from lapsdata.report._tracking_axis import UNSCORED, centred, frame_axis, mark_unscored
 from lapsdata.report._tracking_sheet import FP, LEFT, WIDTH, Page, TrackingSheet, cut_names
-from lapsdata.report._tracking_time import columns_told, frame_columns, longest_ids, track_rows
+from lapsdata.report._tracking_time import columns_told, frame_columns, frames_per_column, longest_ids, track_rows
 from lapsdata.report.box_colours import id_colours
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def most_tracks(trackers: int) -> int:
 
     Examples
     --------
-    >>> most_tracks(1), most_tracks(9), most_tracks(36)
+    >>> most_tracks(1), most_tracks(9), most_tracks(18)
     (40, 17, 8)
     """
     return min(_MOST, max(_FEWEST, _ROWS // trackers))
@@ -68,7 +68,7 @@ def draw_tracking_timeline(
     first = next(iter(matches.values()))
     ids, more = longest_ids(first, most_tracks(len(names)))
     gap = sequence.length - len(first.series.frame)
-    facts = f"{label} in {sequence.length} frames, the first is {sequence.first_number}; "
+    facts = f"{label} in {plural(sequence.length, 'frame')}, the first is {sequence.first_number}; "
     facts += f"the {len(ids)} longest of {len(ids) + more} true tracks" if more else plural(len(ids), "true track")
     foot = ["Colours come again after 20 identities; on the right: share of the true boxes that is covered, switches."]
     foot.append(columns_told(sequence.length, "it has the identity that is there in most of them"))
@@ -93,10 +93,10 @@ def _facts(matches: SequenceMatches, drawn: npt.NDArray[np.int64]) -> str:
     said = []
     if count:
         said.append(f"{100 * hit.mean():.1f} % of {plural(count, 'true box', 'true boxes')} covered")
-    said.append(f"{int(matches.switched.sum())} switches")
+    said.append(plural(int(matches.switched.sum()), "switch", "switches"))
     others = int(matches.switched[~np.isin(matches.id, drawn)].sum())
     if others:
-        said[-1] += f" ({others} in tracks that are not drawn)"
+        said[-1] += f" ({others} not drawn)"
     never = np.setdiff1d(matches.false_id, matches.found)
     on_none = int(np.isin(matches.false_id, never).sum())
     said.append(f"{plural(len(matches.false_id), 'false box', 'false boxes')}")
@@ -161,7 +161,10 @@ def _paint(axes: Axes, sequence: MatchedSequence, rows: TrackRows) -> None:
     if len(rows.switched):
         row, frame = rows.switched.T
         begin = frame + sequence.first_number - 0.5
-        axes.vlines(begin, row + 0.06, row + 0.94, color=INK, linewidth=1.2, zorder=3)
+        # Where a column is several frames, marks would hide the colours.
+        fine_marks = frames_per_column(sequence.length) > 1
+        low, wide = (0.4, 0.5) if fine_marks else (0.94, 1.2)
+        axes.vlines(begin, row + 0.06, row + low, color=INK, linewidth=wide, zorder=3)
 
 
 def _false(sheet: TrackingSheet, sequence: MatchedSequence, matches: SequenceMatches, y: int) -> None:
