@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, NamedTuple
 
 from lapsdata.report._sheet import FAINT, INK, SMALL
@@ -22,14 +23,14 @@ __all__ = [
 
 MOST_SEQUENCES = 20
 """Of more sequences those are drawn in which the first tracker has the lowest HOTA."""
-ROW, NAME_PX = 28, 330
+ROW, NAME_PX = 28, 300
 """Height of a row, and width of a name, in pixels."""
 NONE = "-"
 """Stands for an undefined score where that word has no room."""
 
 _SCORES: tuple[Score, ...] = ("HOTA", "DetA", "AssA", "MOTA", "IDF1", "precision", "recall")
-_COUNTS = ("IDSW", "Frag", "MT", "PT", "ML")
-_WIDE, _NARROW = 103, 66
+_COUNTS = {"IDSW": 84, "Frag": 84, "MT": 64, "PT": 64, "ML": 64}
+_WIDE = 103
 _STACKS = (
     ("boxes", (("CLR_TP", "TP", TP), ("CLR_FN", "FN", FN), ("CLR_FP", "FP", FP))),
     ("true tracks", (("MT", "mostly tracked", TP), ("PT", "partly", "#a9c3dd"), ("ML", "mostly lost", FN))),
@@ -39,7 +40,7 @@ _STACKS = (
 def draw_table(sheet: TrackingSheet, rows: DrawnRows, label: str | None, y: float) -> None:
     """Write scores and counts of each tracker, from pixel `y` on: a row of names and one of each."""
     ends = [LEFT + NAME_PX + _WIDE * (i + 1) for i in range(len(_SCORES))]
-    ends += [ends[-1] + _NARROW * (i + 1) for i in range(len(_COUNTS))]
+    ends += [ends[-1] + wide for wide in itertools.accumulate(_COUNTS.values())]
     for end, name in zip(ends, (*_SCORES, *_COUNTS), strict=True):
         sheet.small(name, end, y + 20, right=True, color=FAINT)
     for number, (name, row) in enumerate(zip(rows.labels, rows.trackers, strict=True), 1):

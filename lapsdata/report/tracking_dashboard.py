@@ -64,6 +64,8 @@ def draw_tracking_dashboard(result: TrackingResult, label: str | None = None, *,
     foot = ["Radars: from 0 in the middle to 1 at the rim, dashed: its own boxes half of the frames later (chance)."]
     cut = cut_names([*rows.labels, *(table.labels if table else [])], NAME_PX - 12)
     left = [f"{rows.left} more trackers are not drawn."] if rows.left else []
+    if of_class is None and len(result.sequences) > 1:
+        foot.append("HOTA by sequence stands on the page of each class.")
     if table:
         foot.append(f"Sequences: from white for a HOTA of 0 to blue for 1; {NONE} is undefined, no box on either side.")
     if table and table.left:

@@ -87,6 +87,17 @@ def draw_tracking_timeline(
         return sheet.image()
 
 
+def whole_percent(part: int, of: int) -> str:
+    """Return a share in whole percent; 0 and 100 only where it is none and all.
+
+    Examples
+    --------
+    >>> whole_percent(0, 300), whole_percent(1, 300), whole_percent(299, 300), whole_percent(300, 300)
+    ('0 %', '1 %', '99 %', '100 %')
+    """
+    return f"{part * 100 // of if part in (0, of) else min(99, max(1, round(100 * part / of)))} %"
+
+
 def _facts(matches: SequenceMatches, drawn: npt.NDArray[np.int64]) -> str:
     """Tell what holds of all tracks, drawn or not, and the identities that are on no true one."""
     count, hit = len(matches.id), matches.found >= 0
@@ -133,7 +144,7 @@ def _block(
     for place, number in enumerate(ids.tolist()):
         base = y + _ROW * place + 18
         sheet.small(f"id {number}", _X - 12, base, right=True, within=_X - 24)
-        share = f"{100 * rows.covered[place] / rows.boxes[place]:.0f} %"
+        share = whole_percent(int(rows.covered[place]), int(rows.boxes[place]))
         sheet.small(share, _X + _ACROSS + 70, base, right=True, color=FAINT)
         switches = int(rows.switches[place])
         if switches:

@@ -9,10 +9,10 @@ from lapsdata import console
 from lapsdata.errors import LapsError, Problem, StorageError, listed
 from lapsdata.metrics.tracking.matches import track_matches
 from lapsdata.provenance import CodeDigestWarning, synthetic_note
-from lapsdata.report.png import write_png
+from lapsdata.report._sheet import png_bytes
 from lapsdata.report.tracking_pictures import MatchedSequence, draw_picture, picture_notes, tracking_pictures
 from lapsdata.schema.tracking import TrackingResult
-from lapsdata.storage.atomic import atomic_folder, refuse_existing, storage_errors
+from lapsdata.storage.atomic import atomic_folder, existing, refuse_existing, storage_errors
 from lapsdata.storage.sealed_json import read_sealed_json, write_sealed_json
 
 if TYPE_CHECKING:
@@ -32,7 +32,8 @@ def expect_pictures_place(folder: Path, *, overwrite: bool = False) -> None:
     Raises
     ------
     StorageError
-        Something is there, and may not be replaced, or is not pictures alone.
+        Something is there, and may not be replaced, or is not pictures alone; or the folder that it would lie in is not
+        there.
 
     Examples
     --------
@@ -41,6 +42,7 @@ def expect_pictures_place(folder: Path, *, overwrite: bool = False) -> None:
     """
     refuse_existing(folder, overwrite, fix="pass --force to replace it, or name another folder")
     if not folder.exists():
+        existing(folder.absolute().parent)
         return
     fix = "move it away, or name another folder"
     if not folder.is_dir():
@@ -115,7 +117,7 @@ def write_tracking_pictures(
         for picture in pictures:
             path = made / picture.path
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_png(path, draw_picture(picture, result, sequences, note))
+            path.write_bytes(png_bytes(draw_picture(picture, result, sequences, note)))
             advance(1)
     return picture_notes(result, sequences)
 

@@ -18,6 +18,7 @@ from lapsdata.schema import FrameRange, TrackingResult
 from lapsdata.stages import _tracking_pictures as stage
 from lapsdata.stages._tracking_pictures import expect_pictures_place, write_tracking_pictures
 from lapsdata.stages.tracking import TrackingOptions, score_tracking, tracking_result
+from lapsdata.stages.tracking_files import TrackEvalFolders
 from lapsdata.storage.sealed_json import read_sealed_json
 from lapsdata.testing.samples import sample_tracked
 from tests.report.made_tracks import matched, scored
@@ -107,6 +108,11 @@ def test_a_folder_of_others_is_never_replaced(tmp_path: Path, there: str) -> Non
     assert (folder / there).read_bytes() == b"{}"
 
 
+def test_a_folder_that_pictures_would_lie_in_must_be_there(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match=r"nowhere: cannot open: no such file or folder"):
+        expect_pictures_place(tmp_path / "nowhere" / "plots")
+
+
 def test_a_file_is_never_replaced_by_a_folder(tmp_path: Path) -> None:
     (tmp_path / "plots").write_text("mine")
     with pytest.raises(StorageError, match="expected a folder of pictures, got a file"):
@@ -181,3 +187,15 @@ def test_a_kept_result_is_drawn_as_well(tmp_path: Path, paths: list[Path], seen:
     assert seen[0][1] == first.content
     forced, _ = score_tracking(paths[0], paths[1:], out, pictures=tmp_path / "plots", force=True)
     assert forced.fate == "forced"
+
+
+def test_frames_of_trackevals_folders_have_the_numbers_of_their_texts(tmp_path: Path, seen: Seen) -> None:
+    line = "5,1,5,5,9,9,1,1,1\n"
+    for path in ("gt/MOT17-train/a/gt/gt.txt", "results/MOT17-train/ours/data/a.txt"):
+        (tmp_path / path).parent.mkdir(parents=True)
+        (tmp_path / path).write_text(line)
+    folders = TrackEvalFolders()
+    tracking_result(tmp_path / "gt", [tmp_path / "results"], folders=folders, pictures=tmp_path / "plots")
+    sequence = seen[0][2]["a"]
+    frame = next(iter(sequence.trackers["ours"].values())).frame.tolist()
+    assert [one + sequence.first_number for one in frame] == [5]
