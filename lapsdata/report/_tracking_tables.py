@@ -30,7 +30,7 @@ NONE = "-"
 
 _SCORES: tuple[Score, ...] = ("HOTA", "DetA", "AssA", "MOTA", "IDF1", "precision", "recall")
 _COUNTS = {"IDSW": 84, "Frag": 84, "MT": 64, "PT": 64, "ML": 64}
-_WIDE = 103
+_WIDE, _ROOMY = 103, 72
 _STACKS = (
     ("boxes", (("CLR_TP", "TP", TP), ("CLR_FN", "FN", FN), ("CLR_FP", "FP", FP))),
     ("true tracks", (("MT", "mostly tracked", TP), ("PT", "partly", "#a9c3dd"), ("ML", "mostly lost", FN))),
@@ -145,14 +145,14 @@ def draw_sequences(sheet: TrackingSheet, table: SequenceTable, labels: Sequence[
     axes.axis("off")
     for column in range(len(labels)):
         text = str(column + 1) if len(labels) > 1 else "HOTA"
-        sheet.small(text, LEFT + NAME_PX + wide * (column + 1) - 12, y + 20, right=True, color=FAINT)
+        sheet.small(text, LEFT + NAME_PX + wide * (column + 1) - 8, y + 20, right=True, color=FAINT)
     for row, (name, values) in enumerate(zip(table.labels, table.hota, strict=True)):
         base = y + ROW * (row + 1) + 20
         sheet.small(name, LEFT, base, within=NAME_PX - 12)
         for column, value in enumerate(values):
             look = {"facecolor": TP, "alpha": 0.7 * value} if value is not None else {"facecolor": "none"}
             axes.add_patch(Rectangle((column, row), 1, 1, linewidth=0, **look))
-            # Where many trackers leave no room for numbers, colours and the table of scores are there.
-            if wide >= 62:
-                text = NONE if value is None else told_number(value)
-                sheet.small(text, LEFT + NAME_PX + wide * (column + 1) - 12, base, right=True, color=INK)
+            # Beside many trackers there is room for two decimals.
+            told = told_number(value) if wide >= _ROOMY else f"{value or 0.0:.2f}"
+            text = NONE if value is None else told
+            sheet.small(text, LEFT + NAME_PX + wide * (column + 1) - 8, base, right=True, color=INK)

@@ -12,9 +12,9 @@ import pytest
 from lapsdata.report import _tracking_time as timed
 from lapsdata.report import tracking_dashboard, tracking_frames, tracking_timeline
 from lapsdata.report._sheet import INK, LEVEL
-from lapsdata.report._tracking_numbers import MOST_TRACKERS
-from lapsdata.report._tracking_sheet import FN, FP, LEFT, ORACLE, TP, colour_of
-from lapsdata.report._tracking_tables import MOST_SEQUENCES
+from lapsdata.report._tracking_numbers import MOST_TRACKERS, drawn_rows
+from lapsdata.report._tracking_sheet import FN, FP, LEFT, ORACLE, TP, Page, TrackingSheet, colour_of
+from lapsdata.report._tracking_tables import MOST_SEQUENCES, draw_sequences, sequence_table
 from lapsdata.report.box_colours import id_colours
 from lapsdata.report.tracking_alphas import draw_tracking_alphas
 from lapsdata.report.tracking_bars import draw_tracking_losses, draw_tracking_overview
@@ -306,3 +306,14 @@ def test_equal_results_are_equal_pictures_and_settings_of_others_do_not_matter()
         with mpl.rc_context({"font.size": 30, "axes.facecolor": "red", "lines.linewidth": 9}):
             again = draw_picture(picture, result, sequences)
         np.testing.assert_array_equal(first, again)
+
+
+def test_each_sequence_has_its_numbers_beside_the_most_trackers(monkeypatch: pytest.MonkeyPatch) -> None:
+    truth = boxes_of({"a": [(0, 1, 0.0, 0.0, 9.0, 9.0)], "b": []}, 2)
+    result = scored(truth, {f"t{k}": truth for k in range(MOST_TRACKERS)})
+    table, labels = sequence_table(result, rows := drawn_rows(result), "object"), rows.labels
+    with TrackingSheet(Page.of("title", "facts", 200)) as sheet:
+        drawn = drawn_texts(monkeypatch, lambda: (draw_sequences(sheet, table, labels, 100), sheet.image())[1])
+    assert (drawn.outside(), drawn.upon_each_other()) == ([], [])
+    # What is undefined is no 0.
+    assert (drawn.words.count("1.00"), drawn.words.count("-"), drawn.words.count("0.00")) == (18, 18, 0)
