@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from lapsdata.errors import CorruptDataError, Problem, Problems, SchemaError, UnknownFormatError
 from lapsdata.provenance import path_digest
+from lapsdata.report.file_stems import file_stem
 from lapsdata.schema.base import Count, Digest, Header, Record, Text
 from lapsdata.schema.segments import SegmentedVideo
 from lapsdata.storage.atomic import storage_errors
@@ -21,8 +21,6 @@ __all__ = ["HEADER", "PAGE", "ReportFile", "ReportHeader", "ReportedVideo", "rea
 
 HEADER, PAGE = "report.json", "index.html"
 _AGAIN = "make the report again"
-# File systems allow 255 bytes for a name.
-_LONGEST_NAME = 200
 
 
 class ReportedVideo(SegmentedVideo):
@@ -117,8 +115,4 @@ def timeline_name(video: str) -> str:
     >>> timeline_name("clip_1")
     'timelines/clip_1.png'
     """
-    stem = video
-    if len(video.encode()) > _LONGEST_NAME:
-        told = hashlib.sha256(video.encode()).hexdigest()[:12]
-        stem = f"{video.encode()[: _LONGEST_NAME - 13].decode(errors='ignore')}-{told}"
-    return f"timelines/{stem}.png"
+    return f"timelines/{file_stem(video)}.png"

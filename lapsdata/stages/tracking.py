@@ -16,6 +16,7 @@ from lapsdata.schema.tracking import TrackingResult
 from lapsdata.stages._header_key import key_now, key_of
 from lapsdata.stages._name_settings import name_settings
 from lapsdata.stages._output import Output, settle
+from lapsdata.stages._tracking_pictures import expect_pictures_place, write_tracking_pictures
 from lapsdata.stages.tracking_files import TrackEvalFolders, read_trackers
 from lapsdata.storage.sealed_json import read_sealed_json, write_sealed_json
 
@@ -78,6 +79,7 @@ def score_tracking(
     options: TrackingOptions | None = None,
     *,
     folders: TrackEvalFolders | None = None,
+    pictures: Path | None = None,
     force: bool = False,
 ) -> tuple[Output[TrackingResult], tuple[Problem, ...]]:
     """Score trackers; a result that was made so already is kept.
@@ -89,7 +91,11 @@ def score_tracking(
     out : Path
         A JSON file.
     options : TrackingOptions, optional
+    pictures : Path, optional
+        A folder to draw the result in, of a kept one as well; see
+        `lapsdata.stages._tracking_pictures.write_tracking_pictures`.
     force : bool
+        Score again what is done; replace pictures.
 
     Raises
     ------
@@ -103,6 +109,9 @@ def score_tracking(
     See `tracking_result`.
     """
     chosen = options or TrackingOptions()
+    if pictures is not None:
+        # Before anything is scored.
+        expect_pictures_place(pictures, overwrite=force)
     read = _read(truth, predictions, folders, chosen)
 
     def known(path: Path) -> tuple[str | None, TrackingResult]:
@@ -115,7 +124,7 @@ def score_tracking(
         return result
 
     output = settle(out, key_now(_STAGE, chosen.as_json(), read.parents), read=known, make=make, force=force)
-    return output, (*read.notes, *tracking_doubts(output.content))
+    return output, _told(read, chosen, output.content, pictures, force=force)
 
 
 def tracking_result(
@@ -124,6 +133,8 @@ def tracking_result(
     options: TrackingOptions | None = None,
     *,
     folders: TrackEvalFolders | None = None,
+    pictures: Path | None = None,
+    force: bool = False,
 ) -> tuple[TrackingResult, tuple[Problem, ...]]:
     """Return what `score_tracking` writes, and what is to be said about the files and the scores.
 
@@ -131,8 +142,10 @@ def tracking_result(
     ------
     SchemaError
         As `read_trackers` and `lapsdata.metrics.tracking_scores`; scores are swept that boxes do not have.
-    UnknownFormatError, StorageError
-        Something is no boxes, or cannot be read.
+    UnknownFormatError
+        Something is no boxes.
+    StorageError
+        Something cannot be read; pictures have no place, or cannot be written.
 
     Examples
     --------
@@ -147,9 +160,22 @@ def tracking_result(
     (0.5, ['copied-truth'])
     """
     chosen = options or TrackingOptions()
+    if pictures is not None:
+        expect_pictures_place(pictures, overwrite=force)
     read = _read(truth, predictions, folders, chosen)
     result = _scored(read, chosen)
-    return result, (*read.notes, *tracking_doubts(result))
+    return result, _told(read, chosen, result, pictures, force=force)
+
+
+def _told(
+    read: TrackerBoxes, options: TrackingOptions, result: TrackingResult, pictures: Path | None, *, force: bool
+) -> tuple[Problem, ...]:
+    """Draw a result where pictures are asked for, and return all that is to be said."""
+    told = *read.notes, *tracking_doubts(result)
+    if pictures is None:
+        return told
+    trackers = {name: _above(name, boxes, options.min_score)[0] for name, boxes in read.trackers.items()}
+    return *told, *write_tracking_pictures(pictures, result, read.truth, trackers, overwrite=force)
 
 
 def _read(

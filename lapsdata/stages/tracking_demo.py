@@ -142,6 +142,17 @@ class DemoPlaces:
         return self.out / "scores.json"
 
     @property
+    def pictures(self) -> Path:
+        """Folder of pictures of the scores, with the result that they show."""
+        return self.out / "pictures"
+
+    @property
+    def drawn(self) -> bool:
+        """Whether the pictures show the scores that are there."""
+        shown = self.pictures / self.scores.name
+        return shown.exists() and self.scores.exists() and shown.read_bytes() == self.scores.read_bytes()
+
+    @property
     def video(self) -> Path:
         """Boxes on the frames of the first sequence."""
         return self.out / "overlay.mp4"

@@ -315,8 +315,8 @@ def _as_sequence(boxes: Boxes, one: TrackEvalSequence) -> Boxes:
         message = f"expected {length} frames, as the sequence has, got frame {number}"
         raise SchemaError(Problem("frame-outside", one.name, message, "look whose results these are"))
     whole = (FrameRange(start=0, stop=length),)
-    # Pictures and rates are of no matter here, and sides may say them differently.
-    update = {"name": one.name, "length": length, "annotated": whole, "first_number": 0, "images": None, "rate": None}
+    # Images and rates are of no matter here, and sides may say them differently.
+    update = {"name": one.name, "length": length, "annotated": whole, "images": None, "rate": None}
     return _with_sequences(boxes, told.model_copy(update={**update, "size": None}))
 
 

@@ -147,8 +147,13 @@ def _score(places: DemoPlaces, told: _Told) -> TrackingResult:
     from lapsdata.metrics.tracking_table import tracking_table
     from lapsdata.stages.tracking import score_tracking
 
-    told.command("evaluate", "--task", "mot", places.mot, places.trackers, "--out", places.scores)
+    words = places.mot, places.trackers, "--out", places.scores, "--plot", places.pictures
+    told.command("evaluate", "--task", "mot", *words)
     scores, notes = score_tracking(places.mot, [places.trackers], places.scores)
+    if not places.drawn:
+        force = places.pictures.exists()
+        drawn = score_tracking(places.mot, [places.trackers], places.scores, pictures=places.pictures, force=force)
+        notes = drawn[1]
     for line in tracking_table(scores.content).splitlines():
         told.write(line)
     told.problems(notes)

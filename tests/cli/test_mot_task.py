@@ -161,3 +161,18 @@ def test_a_word_that_is_none_is_refused(evaluate: Callable[..., Ran]) -> None:
     code, _, err = evaluate("gt.parquet", "ours.parquet", "--profile", "mot18")
     assert code == 2
     assert "'mot18'" in err
+
+
+def test_pictures_are_drawn_once_and_again_only_when_forced(
+    evaluate: Callable[..., Ran], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = np.zeros((2, 2, 3), np.uint8)
+    monkeypatch.setattr("lapsdata.stages._tracking_pictures.draw_picture", lambda *_: small)
+    asked = ("gt.parquet", "ours.parquet", "--plot", "plots")
+    assert evaluate(*asked)[0] == 0
+    assert {"losses.png", "scores.json", "tracks"} <= {path.name for path in (tmp_path / "plots").iterdir()}
+    code, out, err = evaluate(*asked)
+    assert (code, out) == (1, "")
+    assert "plots: expected a free name" in err
+    assert "--force" in err
+    assert evaluate(*asked, "--force")[0] == 0

@@ -66,7 +66,7 @@ def test_all_is_done_without_torch(tmp_path: Path) -> None:
     assert "walk_1    10      10      truth" in done.stdout
     assert "All 12 numbers are found as they were put in." in told
     assert sorted(path.name for path in (tmp_path / "made").iterdir()) == [
-        "data", "overlay.mp4", "overlay.png", "scores.json"
+        "data", "overlay.mp4", "overlay.png", "pictures", "scores.json"
     ]  # fmt: skip
 
 

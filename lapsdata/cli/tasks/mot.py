@@ -104,13 +104,17 @@ def mot(
     csv: Annotated[
         Path | None, typer.Option(help="Write a line for each tracker, sequence and class.", metavar="FILE")
     ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(help="Draw scores, losses, frames and tracks as pictures, and keep the result.", metavar="DIR"),
+    ] = None,
     draws: Annotated[int, typer.Option(help="How often sequences are drawn anew.", min=1)] = 10_000,
     seed: Annotated[int, typer.Option(help="Of these draws.", min=0)] = 0,
     out: Annotated[
         Path | None, typer.Option("--out", help="Write the result as FILE.json too.", metavar="FILE")
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Score again what --out holds already; replace files.")
+        bool, typer.Option("--force", help="Score again what --out holds already; replace files and pictures.")
     ] = False,
     json: Json = False,
 ) -> None:
@@ -146,9 +150,9 @@ def mot(
             seed=seed,
         )
     if out is None:
-        result, notes = tracking_result(truth, found, options, folders=folders)
+        result, notes = tracking_result(truth, found, options, folders=folders, pictures=plot, force=force)
     else:
-        output, notes = score_tracking(truth, found, out, options, folders=folders, force=force)
+        output, notes = score_tracking(truth, found, out, options, folders=folders, pictures=plot, force=force)
         result = output.content
     if trackeval is not None:
         write_trackeval(trackeval, result, overwrite=force)

@@ -6,6 +6,7 @@ from lapsdata.metrics.tracking.frame_series import FrameSeries
 from lapsdata.metrics.tracking.hota import ALPHAS, Hota
 from lapsdata.metrics.tracking.identity import Identity
 from lapsdata.metrics.tracking.left_out import LeftOut
+from lapsdata.metrics.tracking.matches import SequenceMatches, track_matches
 from lapsdata.metrics.tracking.profiles import MOT_LABELS, TRACKING_PROFILES, ProfileName, TrackingProfile
 from lapsdata.metrics.tracking.result import (
     SequenceTracking,
@@ -27,6 +28,7 @@ __all__ = [
     "Identity",
     "LeftOut",
     "ProfileName",
+    "SequenceMatches",
     "SequenceTracking",
     "TrackCount",
     "TrackLosses",
@@ -34,5 +36,6 @@ __all__ = [
     "TrackingProfile",
     "TrackingRules",
     "TrackingScores",
+    "track_matches",
     "tracking_scores",
 ]

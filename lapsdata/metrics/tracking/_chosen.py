@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Self
 import numpy as np
 
 from lapsdata.errors import Problem, Problems, SchemaError, spans_told
+from lapsdata.metrics._given import known_word
+from lapsdata.metrics.tracking._classes import checked_pair, class_choices
 from lapsdata.metrics.tracking._overlaps import Frames, Side, sparse_overlaps
 from lapsdata.metrics.tracking.left_out import LeftOut
+from lapsdata.metrics.tracking.profiles import TRACKING_PROFILES, ProfileName
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
+    from lapsdata.containers.boxes import Boxes
     from lapsdata.metrics.tracking._classes import ClassChoice, Rows
     from lapsdata.metrics.tracking.profiles import TrackingProfile
     from lapsdata.schema.boxes import BoxSequence
@@ -22,7 +26,7 @@ if TYPE_CHECKING:
     Integers = NDArray[np.int64]
     Mask = NDArray[np.bool_]
 
-__all__ = ["Chosen", "FramePolicy", "chosen_sequences"]
+__all__ = ["Chosen", "FramePolicy", "chosen_boxes"]
 
 FramePolicy = Literal["annotated", "all"]
 """Whether frames that nobody annotated are left out of the score."""
@@ -40,16 +44,26 @@ class Chosen(NamedTuple):
     left_out: LeftOut
 
 
-def chosen_sequences(
-    sides: tuple[Rows, Rows], classes: list[ClassChoice], profile: TrackingProfile, policy: FramePolicy
+def chosen_boxes(
+    truth: Boxes, predicted: Boxes, profile: ProfileName, labels: Sequence[str] | str | None, policy: FramePolicy
 ) -> Iterator[Chosen]:
-    """Yield each sequence as it is scored, in the order of the truth.
+    """Yield each sequence of both sides as it is scored; see `lapsdata.metrics.tracking_scores`.
 
     Raises
     ------
     SchemaError
-        No annotated frame at all; a box that is scored and has no identity, or one that stands twice in its frame.
+        A profile or policy that is unknown; no annotated frame at all; a box that is scored and has no identity, or one
+        that stands twice in its frame; else as `checked_pair` and `class_choices`.
     """
+    known_word(profile, "profile", ProfileName)
+    known_word(policy, "frames", FramePolicy)
+    sides, rules = checked_pair(truth, predicted), TRACKING_PROFILES[profile]
+    return _sequences(sides, class_choices(*sides, rules, labels), rules, policy)
+
+
+def _sequences(
+    sides: tuple[Rows, Rows], classes: list[ClassChoice], profile: TrackingProfile, policy: FramePolicy
+) -> Iterator[Chosen]:
     sequences = sides[0].boxes.header.sequences
     if policy == "annotated" and not any(sequence.annotated for sequence in sequences):
         message = "expected annotated ranges, got none in any sequence"

@@ -297,8 +297,13 @@ def match_hota(starts: Starts, sparse: Sparse, pair_of: Ints, together: Ints, al
 
 
 @_loop
-def note_frame(frame: int, span: Span, chosen: Ints, full: Floats, ids: Starts, partner: Ints, series: Floats) -> None:
-    """Add a frame's matches to `series (3, F)`: how many, switches, and the sum of overlaps; keep the partners."""
+def note_frame(
+    frame: int, span: Span, chosen: Ints, full: Floats, ids: Starts, partner: Ints, series: Floats, taken: Ints
+) -> None:
+    """Add a frame's matches to `series (3, F)`: how many, switches, and the sum of overlaps; keep the partners.
+
+    `taken (true boxes,)` gets the predicted box of each true one.
+    """
     first, last, begin, _ = span
     for i in range(last - first):
         if chosen[i] >= 0:
@@ -307,13 +312,16 @@ def note_frame(frame: int, span: Span, chosen: Ints, full: Floats, ids: Starts, 
             series[1, frame] += partner[true] >= 0 and partner[true] != found
             series[2, frame] += full[i, chosen[i]]
             partner[true] = found
+            taken[first + i] = begin + chosen[i]
 
 
 @_loop
 def match_clear(
     starts: Starts, sparse: Sparse, ids: Starts, true_ids: int, threshold: float
-) -> tuple[Floats, Ints, Ints]:
-    """Return the series of `note_frame`, and per true identity frames it is tracked in and times it begins to be.
+) -> tuple[Floats, Ints, Ints, Ints]:
+    """Return what `note_frame` notes, and per true identity frames it is tracked in and times it begins to be.
+
+    Those are `series`, `tracked`, `begun` and `taken`, -1 where a true box is not matched.
 
     Partners of the frame before go first (1,000 more than any overlap is worth), then the most overlap. The frame
     before is the last one in which both sides have boxes.
@@ -321,7 +329,7 @@ def match_clear(
     row_start, column, iou = sparse
     true_id, found_id = ids
     series = np.zeros((3, len(starts[0]) - 1))
-    tracked, begun = np.zeros(true_ids, np.int64), np.zeros(true_ids, np.int64)
+    tracked, begun, chosen_by = np.zeros(true_ids, np.int64), np.zeros(true_ids, np.int64), np.full(len(true_id), -1)
     partner, before = np.full(true_ids, -1), np.full(true_ids, -1)
     stood, standing = np.empty(true_ids, np.int64), 0
     for frame in range(len(starts[0]) - 1):
@@ -342,7 +350,7 @@ def match_clear(
                 chosen[i] = -1
             elif chosen[i] >= 0 and before[true_id[first + i]] < 0:
                 begun[true_id[first + i]] += 1
-        note_frame(frame, span, chosen, full, ids, partner, series)
+        note_frame(frame, span, chosen, full, ids, partner, series, chosen_by)
         for k in range(standing):
             before[stood[k]] = -1
         standing = 0
@@ -352,13 +360,13 @@ def match_clear(
                 before[true_id[first + i]] = found_id[begin + chosen[i]]
                 stood[standing] = true_id[first + i]
                 standing += 1
-    return series, tracked, begun
+    return series, tracked, begun, chosen_by
 
 
 @_loop
 def match_nearest(
     starts: Starts, sparse: Sparse, ids: Starts, true_ids: int, threshold: float
-) -> tuple[Floats, Ints, Ints]:
+) -> tuple[Floats, Ints, Ints, Ints]:
     """Do as `match_clear`, by the rules of py-motmetrics.
 
     The last partner goes first, however long ago it was, box by box; what is left is matched so that as many pairs as
@@ -367,7 +375,7 @@ def match_nearest(
     row_start, column, iou = sparse
     true_id, found_id = ids
     series = np.zeros((3, len(starts[0]) - 1))
-    tracked, begun = np.zeros(true_ids, np.int64), np.zeros(true_ids, np.int64)
+    tracked, begun, chosen_by = np.zeros(true_ids, np.int64), np.zeros(true_ids, np.int64), np.full(len(true_id), -1)
     partner, before = np.full(true_ids, -1), np.zeros(true_ids, np.bool_)
     farthest = 1.0 - threshold
     for frame in range(len(starts[0]) - 1):
@@ -397,10 +405,10 @@ def match_nearest(
             for i in range(rows):
                 if nearest[i] >= 0 and open_pairs[i, nearest[i]]:
                     chosen[i] = nearest[i]
-        note_frame(frame, span, chosen, full, ids, partner, series)
+        note_frame(frame, span, chosen, full, ids, partner, series, chosen_by)
         for i in range(rows):
             true = true_id[first + i]
             begun[true] += chosen[i] >= 0 and not before[true]
             before[true] = chosen[i] >= 0
             tracked[true] += before[true]
-    return series, tracked, begun
+    return series, tracked, begun, chosen_by

@@ -30,6 +30,8 @@ class Side:
         Where the boxes of each frame begin.
     count : int64 (identities,)
         Boxes of each identity.
+    name : int64 (identities,)
+        What each identity is called.
 
     Examples
     --------
@@ -41,13 +43,15 @@ class Side:
     id: Integers
     start: Integers
     count: Integers
+    name: Integers
 
     @classmethod
     def of(cls, box: Floats, ids: Integers, frame: Integers, frames: int) -> Self:
         """Return boxes (n, 4) that stand by rising frame (n,), of so many frames."""
-        _, number, count = np.unique(ids, return_inverse=True, return_counts=True)
+        name, number, count = np.unique(ids, return_inverse=True, return_counts=True)
         start = np.concatenate([[0], np.cumsum(np.bincount(frame, minlength=frames))])
-        return cls(np.ascontiguousarray(box), number.astype(np.int64), start.astype(np.int64), count.astype(np.int64))
+        whole = (one.astype(np.int64) for one in (number, start, count, name))
+        return cls(np.ascontiguousarray(box), *whole)
 
     def __len__(self) -> int:
         """Return the number of boxes."""

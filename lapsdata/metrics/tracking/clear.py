@@ -164,16 +164,19 @@ class ClearMatches(NamedTuple):
         Matches, switches, and the sum of overlaps of each frame.
     tracked, begun : int64 (true identities,)
         Frames in which each identity is matched, and how often that begins.
+    predicted : int64 (true boxes,)
+        Which predicted box each is matched with; -1 for none.
 
     Examples
     --------
-    >>> ClearMatches(np.zeros((3, 2)), np.zeros(1, int), np.zeros(1, int)).frames.shape
+    >>> ClearMatches(np.zeros((3, 2)), np.zeros(1, int), np.zeros(1, int), np.full(2, -1)).frames.shape
     (3, 2)
     """
 
     frames: NDArray[np.float64]
     tracked: NDArray[np.int64]
     begun: NDArray[np.int64]
+    predicted: NDArray[np.int64]
 
 
 def match_frames(overlaps: Overlaps, threshold: float, rules: ClearRules) -> ClearMatches:

@@ -102,6 +102,7 @@ def evaluate_tracking(
     asked: dict[str, Any] = {
         "profile": profile, "labels": labels, "threshold": threshold, "frames": frames, "rules": rules
     }  # fmt: skip
+    truth = _labelled(truth, trackers)
     scores = {name: _scored(name, truth, boxes, asked) for name, boxes in trackers.items()}
     known = settings or {}
     rows = [row_record(name, one, settings=known.get(name), min_score=min_score) for name, one in scores.items()]
@@ -258,6 +259,14 @@ def truth_digest(truth: Boxes) -> str:
             digest.update((getattr(truth, name)[rows] + 0).astype(kind).tobytes())
         digest.update(b"\0".join(labels[rows].tolist()))
     return f"sha256:{digest.hexdigest()}"
+
+
+def _labelled(truth: Boxes, trackers: Mapping[str, Boxes]) -> Boxes:
+    """Return a truth with the labels of all trackers where it has none and no box, so that all rows have one class."""
+    if truth.header.labels is not None or len(truth):
+        return truth
+    labels = tuple(sorted({label for boxes in trackers.values() for label in boxes.label}))
+    return replace(truth, header=truth.header.model_copy(update={"labels": labels or None}))
 
 
 def _scored(name: str, truth: Boxes, predicted: Boxes, asked: Mapping[str, Any]) -> TrackingScores:

@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from lapsdata.metrics._given import known_word, share
-from lapsdata.metrics.tracking._chosen import FramePolicy, chosen_sequences
-from lapsdata.metrics.tracking._classes import checked_pair, class_choices
+from lapsdata.metrics.tracking._chosen import FramePolicy, chosen_boxes
 from lapsdata.metrics.tracking._overlaps import Overlaps
 from lapsdata.metrics.tracking.clear import ClearRules, clear_of, match_frames
 from lapsdata.metrics.tracking.count import TrackCount
 from lapsdata.metrics.tracking.frame_series import FrameSeries
 from lapsdata.metrics.tracking.hota import hota_of
 from lapsdata.metrics.tracking.identity import identity_of
-from lapsdata.metrics.tracking.profiles import TRACKING_PROFILES, ProfileName
 from lapsdata.metrics.tracking.result import SequenceTracking, TrackingRules, TrackingScores, TrackScores
 
 if TYPE_CHECKING:
@@ -24,6 +22,7 @@ if TYPE_CHECKING:
 
     from lapsdata.containers.boxes import Boxes
     from lapsdata.metrics.tracking._overlaps import Frames
+    from lapsdata.metrics.tracking.profiles import ProfileName
 
 __all__ = ["tracking_scores"]
 
@@ -85,17 +84,13 @@ def tracking_scores(
     >>> [round(found[name], 4) for name in ("HOTA", "MOTA", "IDF1", "IDSW")]
     [0.559, 0.5, 0.5714, 1]
     """
-    known_word(profile, "profile", ProfileName)
-    known_word(frames, "frames", FramePolicy)
     known_word(rules, "rules", ClearRules)
     told = TrackingRules(profile, rules, frames, share(threshold, "threshold"))
-    sides = checked_pair(gt_boxes, pred_boxes)
-    chosen = TRACKING_PROFILES[profile]
     sequences = {
         sequence.name: SequenceTracking(
             {name: _scores(sequence.frame, both, told) for name, both in sequence.classes.items()}, sequence.left_out
         )
-        for sequence in chosen_sequences(sides, class_choices(*sides, chosen, labels), chosen, frames)
+        for sequence in chosen_boxes(gt_boxes, pred_boxes, profile, labels, frames)
     }
     return TrackingScores.of(told, sequences)
 
