@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +16,7 @@ from lapsdata import console
 from lapsdata.cli.main import application
 from lapsdata.errors import LapsError, SchemaError
 from lapsdata.plugins import registry
+from lapsdata.stages import _tracking_pictures
 from lapsdata.verbs import Settings
 from lapsmodels.commands import demo as demo_module
 from lapsmodels.commands import demo_mot
@@ -31,8 +33,13 @@ SMALL = ("mot", "--sequences", "1", "--frames", "10", "--people", "3")
 
 @pytest.fixture
 def demo(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Callable[..., Ran]:
-    """Run the verb in this process, in an empty folder; return its code and both outputs."""
+    """Run the verb in this process, in an empty folder; return its code and both outputs.
+
+    Of the pictures of scores only the first is drawn: each takes longer than all else.
+    """
     monkeypatch.chdir(tmp_path)
+    pictures = _tracking_pictures.tracking_pictures
+    monkeypatch.setattr(_tracking_pictures, "tracking_pictures", lambda *told: islice(pictures(*told), 1))
 
     def command(*arguments: str) -> Ran:
         monkeypatch.setattr(console, "_kept", None)
@@ -95,6 +102,8 @@ def test_a_second_call_keeps_what_is_there(demo: Callable[..., Ran], tmp_path: P
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "demo_mot").rglob("*")} == before
     code, out, _ = demo(*SMALL, "--missing", "0.4")
     assert out.splitlines()[0].endswith("(changed)")
+    result = (tmp_path / "demo_mot" / "scores.json").read_bytes()
+    assert (tmp_path / "demo_mot" / "pictures" / "scores.json").read_bytes() == result
     assert "All 12 numbers are found as they were put in." in out
 
 
