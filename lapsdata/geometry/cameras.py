@@ -32,7 +32,14 @@ with the camera's x and z axes (`radial`: the distance from the axis of a cylind
 
 @runtime_checkable
 class Camera(Protocol):
-    """What every model of a camera offers; arrays hold OpenCV's axes and this library's pixels."""
+    """What every model of a camera offers; arrays hold OpenCV's axes and this library's pixels.
+
+    Examples
+    --------
+    >>> from lapsdata.geometry import EquirectangularCamera
+    >>> isinstance(EquirectangularCamera(size=FrameSize(width=8, height=4), cam2world=np.eye(4)), Camera)
+    True
+    """
 
     @property
     def depth_kinds(self) -> tuple[DepthKind, ...]:

@@ -42,9 +42,10 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
-__all__ = ["blend", "count_marks", "find", "finish", "gather", "scatter"]
+__all__ = ["blend", "find", "finish", "gather", "invert", "scatter"]
 
 NOTHING, SMOOTH, EDGE = 0, 1, 2
+UNSEEN, THERE, BEYOND = 0, 1, 2
 # Columns of a camera's numbers: focal lengths, centre, rotation of the panorama's axes into its own, row by row, and
 # where the panorama stands in them.
 FX, FY, CX, CY, TURN, PLACE = 0, 1, 2, 3, 4, 13
@@ -56,13 +57,16 @@ STEPS = 8
 NEARER = 0.9
 
 
-def _count_marks(depth: Singles) -> tuple[int, int]:
-    """Return how many numbers are below 0, and how many are not finite."""
+def _invert(depth: Singles, inverse: Singles) -> tuple[int, int]:
+    """Put in inverse depth, 0 where there is none; return how many numbers are below 0, and how many are not finite."""
     below, lost = 0, 0
     for y in range(depth.shape[0]):
         for x in range(depth.shape[1]):
-            below += depth[y, x] < 0
-            lost += not abs(depth[y, x]) < np.inf
+            z = depth[y, x]
+            finite = abs(z) < np.inf
+            below += z < 0
+            lost += not finite
+            inverse[y, x] = np.float32(1) / z if finite and z > 0 else np.float32(0)
     return below, lost
 
 
@@ -79,17 +83,17 @@ def _angle(x: float, z: float) -> float:
     return -angle if x < 0 else angle
 
 
-def _nearest_of_blocks(depth: Singles, first: int, stride: int, least: Singles) -> None:
-    """Put the nearest depth of each `stride` x `stride` pixels from row `first` on into `least`; infinite if none."""
-    for block in range(len(least)):
-        z = np.float32(np.inf)
-        for y in range(first, min(first + stride, depth.shape[0])):
-            for x in range(block * stride, min(block * stride + stride, depth.shape[1])):
-                z = min(z, depth[y, x] if depth[y, x] > 0 else np.float32(np.inf))
-        least[block] = z
+def _nearest_of_blocks(inverse: Singles, first: int, stride: int, most: Singles) -> None:
+    """Put the largest inverse depth of each `stride` x `stride` pixels from row `first` on into `most`."""
+    for block in range(len(most)):
+        held = np.float32(0)
+        for y in range(first, min(first + stride, inverse.shape[0])):
+            for x in range(block * stride, min(block * stride + stride, inverse.shape[1])):
+                held = max(held, inverse[y, x])
+        most[block] = held
 
 
-def _scatter(depth: Singles, camera: Doubles, around: Around, stride: int, row: Singles, near: Singles) -> None:
+def _scatter(inverse: Singles, camera: Doubles, around: Around, stride: int, row: Singles, near: Singles) -> None:
     """Note for each pixel of the panorama (H, W) how near the nearest is of all that a camera sees about there.
 
     Of `stride` x `stride` pixels the nearest counts, as if it were in their middle. `near` is the length of the ray,
@@ -104,12 +108,12 @@ def _scatter(depth: Singles, camera: Doubles, around: Around, stride: int, row: 
     ty = -(r[1] * p[0] + r[4] * p[1] + r[7] * p[2])
     tz = -(r[2] * p[0] + r[5] * p[1] + r[8] * p[2])
     middle = 0.5 * (stride - 1)
-    for first in range(0, depth.shape[0], stride):
-        nearest_of_blocks(depth, first, stride, row[0])
+    for first in range(0, inverse.shape[0], stride):
+        nearest_of_blocks(inverse, first, stride, row[0])
         cy = (first + middle - camera[CY]) / camera[FY]
         # Steps without a branch, so that several are done at once.
         for block in range(row.shape[1]):
-            z = min(row[0, block], np.float32(1e9))
+            z = 1 / max(row[0, block], np.float32(1e-9))
             cx = (block * stride + middle - camera[CX]) / camera[FX]
             px = (r[0] * cx + r[3] * cy + r[6]) * z + tx
             py = (r[1] * cx + r[4] * cy + r[7]) * z + ty
@@ -120,12 +124,14 @@ def _scatter(depth: Singles, camera: Doubles, around: Around, stride: int, row: 
             row[2, block] = (high - slope) * down
             row[3, block] = math.sqrt(level * level + py * py)
         for block in range(row.shape[1]):
-            if row[0, block] < np.inf and 0 <= row[1, block] < width and 0 <= row[2, block] < height:
+            if row[0, block] > 0 and 0 <= row[1, block] < width and 0 <= row[2, block] < height:
                 v, u = int(row[2, block]), int(row[1, block])
                 near[v, u] = min(near[v, u], row[3, block])
 
 
-def _linked(depth: Singles, at: tuple[int, int], step: tuple[int, int], one: float, other: float, slack: float) -> bool:
+def _linked(
+    inverse: Singles, at: tuple[int, int], step: tuple[int, int], one: float, other: float, slack: float
+) -> bool:
     """Tell whether two neighbours are on one surface: as far, or on the slope that goes on at one of their sides.
 
     `at` is the row and column of the first, `step` leads to the other, `one` and `other` are their inverse depths.
@@ -134,72 +140,71 @@ def _linked(depth: Singles, at: tuple[int, int], step: tuple[int, int], one: flo
     if abs(rise) <= slack:
         return True
     y, x = at[0] - step[0], at[1] - step[1]
-    if y >= 0 and x >= 0 and 0 < depth[y, x] < np.inf and abs(rise - (one - 1.0 / depth[y, x])) <= slack:
+    if y >= 0 and x >= 0 and inverse[y, x] > 0 and abs(rise - (one - inverse[y, x])) <= slack:
         return True
     y, x = at[0] + 2 * step[0], at[1] + 2 * step[1]
-    inside = y < depth.shape[0] and x < depth.shape[1]
-    return inside and 0 < depth[y, x] < np.inf and bool(abs(rise - (1.0 / depth[y, x] - other)) <= slack)
+    inside = y < inverse.shape[0] and x < inverse.shape[1]
+    return inside and inverse[y, x] > 0 and bool(abs(rise - (inverse[y, x] - other)) <= slack)
 
 
-def _surface(depth: Singles, x0: int, y0: int, u: float, v: float, agreement: float) -> Surface:
+def _surface(inverse: Singles, x0: int, y0: int, u: float, v: float, agreement: float) -> Surface:
     """Return the surface between four pixels, the first of which is at (x0, y0), at a place between them."""
-    z00, z01, z10, z11 = depth[y0, x0], depth[y0, x0 + 1], depth[y0 + 1, x0], depth[y0 + 1, x0 + 1]
-    nearest, farthest, known = np.inf, 0.0, 0
-    for z in (z00, z01, z10, z11):
-        if 0 < z < np.inf:
-            known += 1
-            nearest, farthest = min(nearest, z), max(farthest, z)
-    if known == 0:
+    s00, s01 = float(inverse[y0, x0]), float(inverse[y0, x0 + 1])
+    s10, s11 = float(inverse[y0 + 1, x0]), float(inverse[y0 + 1, x0 + 1])
+    front = max(max(s00, s01), max(s10, s11))
+    back = min(min(s00, s01), min(s10, s11))
+    if front == 0:
         return NOTHING, 0.0, 0.0, 0.0
-    inverse = 1 / nearest
-    # The largest step of inverse depth, as a share of the largest of them.
-    alike = farthest - nearest <= agreement * farthest
-    if known < 4:
-        return (SMOOTH if alike else EDGE), inverse, 0.0, 0.0
-    s00, s01, s10, s11 = 1.0 / z00, 1.0 / z01, 1.0 / z10, 1.0 / z11
-    if not alike:
-        slack = agreement * inverse
-        if not (
-            linked(depth, (y0, x0), (0, 1), s00, s01, slack)
-            and linked(depth, (y0 + 1, x0), (0, 1), s10, s11, slack)
-            and linked(depth, (y0, x0), (1, 0), s00, s10, slack)
-            and linked(depth, (y0, x0 + 1), (1, 0), s01, s11, slack)
-        ):
-            return EDGE, inverse, 0.0, 0.0
+    slack = agreement * front
+    if back == 0:
+        # The nearest of those that are known, and whether they are alike.
+        known = front
+        for one in (s00, s01, s10, s11):
+            if one > 0:
+                known = min(known, one)
+        return (SMOOTH if front - known <= slack else EDGE), front, 0.0, 0.0
+    if front - back > slack and not (
+        linked(inverse, (y0, x0), (0, 1), s00, s01, slack)
+        and linked(inverse, (y0 + 1, x0), (0, 1), s10, s11, slack)
+        and linked(inverse, (y0, x0), (1, 0), s00, s10, slack)
+        and linked(inverse, (y0, x0 + 1), (1, 0), s01, s11, slack)
+    ):
+        return EDGE, front, 0.0, 0.0
     fx, fy, twist = u - x0, v - y0, s00 - s01 - s10 + s11
     slope_x, slope_y = s01 - s00 + twist * fy, s10 - s00 + twist * fx
     return SMOOTH, s00 + (s01 - s00) * fx + slope_y * fy, slope_x, slope_y
 
 
-def _corner(u: float, v: float, depth: Singles) -> tuple[int, int]:
+def _corner(u: float, v: float, inverse: Singles) -> tuple[int, int]:
     """Return the first of the four pixels around a place; beyond the outermost centres, of those at the border."""
-    x0 = min(max(math.floor(u), 0), depth.shape[1] - 2)
-    return x0, min(max(math.floor(v), 0), depth.shape[0] - 2)
+    x0 = min(max(math.floor(u), 0), inverse.shape[1] - 2)
+    return x0, min(max(math.floor(v), 0), inverse.shape[0] - 2)
 
 
-def _meet(depth: Singles, camera: Doubles, ray: Ray, u: float, v: float, agreement: float) -> Hit:
+def _meet(inverse: Singles, camera: Doubles, ray: Ray, u: float, v: float, agreement: float) -> Hit:
     """Return where a ray (camera's axes) meets the surface of a camera, searched from a pixel on; nowhere at -1."""
     px, py, pz = camera[PLACE], camera[PLACE + 1], camera[PLACE + 2]
-    x0, y0 = corner(u, v, depth)
+    x0, y0 = corner(u, v, inverse)
     before_x, before_y, before = -1, -1, (-1.0, 0.0, 0.0, NOTHING)
     for _ in range(STEPS):
-        kind, inverse, slope_x, slope_y = surface(depth, x0, y0, u, v, agreement)
+        kind, there, slope_x, slope_y = surface(inverse, x0, y0, u, v, agreement)
         if kind == NOTHING:
             break
         # The plane 1 = n . point, which has this inverse depth and this slope.
         nx, ny = slope_x * camera[FX], slope_y * camera[FY]
-        nz = slope_x * (camera[CX] - u) + slope_y * (camera[CY] - v) + inverse
+        nz = slope_x * (camera[CX] - u) + slope_y * (camera[CY] - v) + there
         towards = nx * ray[0] + ny * ray[1] + nz * ray[2]
         length = (1 - nx * px - ny * py - nz * pz) / towards
         z = pz + length * ray[2]
         # Also where the ray is beside the plane and the length not a number.
         if not (length > 0 and z > 0):
             break
-        then_u = camera[FX] * (px + length * ray[0]) / z + camera[CX]
-        then_v = camera[FY] * (py + length * ray[1]) / z + camera[CY]
-        if not (-0.5 <= then_u < depth.shape[1] - 0.5 and -0.5 <= then_v < depth.shape[0] - 0.5):
+        per_z = 1 / z
+        then_u = camera[FX] * (px + length * ray[0]) * per_z + camera[CX]
+        then_v = camera[FY] * (py + length * ray[1]) * per_z + camera[CY]
+        if not (-0.5 <= then_u < inverse.shape[1] - 0.5 and -0.5 <= then_v < inverse.shape[0] - 0.5):
             break
-        then_x, then_y = corner(then_u, then_v, depth)
+        then_x, then_y = corner(then_u, then_v, inverse)
         found = (length, then_u, then_v, kind)
         if then_x == x0 and then_y == y0:
             return found
@@ -214,7 +219,7 @@ def _meet(depth: Singles, camera: Doubles, ray: Ray, u: float, v: float, agreeme
     return -1.0, 0.0, 0.0, NOTHING
 
 
-def _meet_near(depth: Singles, camera: Doubles, ray: Ray, length: float, agreement: float) -> Hit:
+def _meet_near(inverse: Singles, camera: Doubles, ray: Ray, length: float, agreement: float) -> Hit:
     """Return where a ray meets the surface of a camera, searched from a length of the ray on."""
     z = camera[PLACE + 2] + length * ray[2]
     if z <= 0:
@@ -222,12 +227,12 @@ def _meet_near(depth: Singles, camera: Doubles, ray: Ray, length: float, agreeme
     u = camera[FX] * (camera[PLACE] + length * ray[0]) / z + camera[CX]
     v = camera[FY] * (camera[PLACE + 1] + length * ray[1]) / z + camera[CY]
     # Beyond the border the search begins at it.
-    u, v = min(max(u, -0.5), depth.shape[1] - 0.5), min(max(v, -0.5), depth.shape[0] - 0.5)
-    return meet(depth, camera, ray, u, v, agreement)
+    u, v = min(max(u, -0.5), inverse.shape[1] - 0.5), min(max(v, -0.5), inverse.shape[0] - 0.5)
+    return meet(inverse, camera, ray, u, v, agreement)
 
 
 def _search(
-    depth: Singles,
+    inverse: Singles,
     camera: Doubles,
     ray: Ray,
     noted: Singles,
@@ -244,9 +249,9 @@ def _search(
     """
     best = (-1.0, 0.0, 0.0, NOTHING)
     if noted[place[0], place[1]] < np.inf:
-        best = meet_near(depth, camera, ray, float(noted[place[0], place[1]]), agreement)
+        best = meet_near(inverse, camera, ray, float(noted[place[0], place[1]]), agreement)
     if best[0] < 0 and first[0] == first[0]:
-        best = meet(depth, camera, ray, first[0], first[1], agreement)
+        best = meet(inverse, camera, ray, first[0], first[1], agreement)
     if least >= (np.inf if best[0] < 0 else NEARER * best[0]):
         return best
     for y in range(max(place[0] - 1, 0), min(place[0] + 2, noted.shape[0])):
@@ -257,14 +262,14 @@ def _search(
                     continue
                 x %= noted.shape[1]
             if noted[y, x] < (np.inf if best[0] < 0 else NEARER * best[0]):
-                found = meet_near(depth, camera, ray, float(noted[y, x]), agreement)
+                found = meet_near(inverse, camera, ray, float(noted[y, x]), agreement)
                 if found[0] > 0 and (best[0] < 0 or found[0] < best[0]):
                     best = found
     return best
 
 
 def _find(
-    depth: Singles,
+    inverse: Singles,
     camera: Doubles,
     number: int,
     rays: Singles,
@@ -293,7 +298,7 @@ def _find(
             if before_u != before_u and looks:
                 before_u, before_v = float(first[y, x, 0]), float(first[y, x, 1])
             start = (before_u, before_v)
-            found = search(depth, camera, ray, noted, least[y, x], all_around, (y, x), start, agreement)
+            found = search(inverse, camera, ray, noted, least[y, x], all_around, (y, x), start, agreement)
             before_u, before_v = np.nan, np.nan
             if found[0] > 0:
                 before_u, before_v = found[1], found[2]
@@ -303,8 +308,28 @@ def _find(
                     flags[y, x] = FLAG_EDGE if found[3] == EDGE else 0
 
 
+def _seen(
+    inverse: Singles, camera: Doubles, point: tuple[float, float, float], agreement: float
+) -> tuple[int, float, float]:
+    """Return how a camera sees a point (its axes), and at which pixel: there, beyond it, or in no way it could tell."""
+    x, y, z = point
+    if z <= 0:
+        return UNSEEN, 0.0, 0.0
+    u, v = x / z * camera[FX] + camera[CX], y / z * camera[FY] + camera[CY]
+    if not (-0.5 <= u < inverse.shape[1] - 0.5 and -0.5 <= v < inverse.shape[0] - 0.5):
+        return UNSEEN, 0.0, 0.0
+    x0, y0 = corner(u, v, inverse)
+    kind, there, _, _ = surface(inverse, x0, y0, u, v, agreement)
+    # Above 1 the point is behind what the camera sees.
+    share = z * there
+    if kind != SMOOTH or share > 1 + agreement:
+        return UNSEEN, 0.0, 0.0
+    return (BEYOND if share < 1 - agreement else THERE), u, v
+
+
 def _gather(
     depth: Singles,
+    inverse: Singles,
     camera: Doubles,
     number: int,
     rays: Singles,
@@ -321,32 +346,27 @@ def _gather(
     agreement, by_depth, below_is_sky = policy
     length, seer, pixel, flags = nearest
     across, down, weight, place, count = samples
-    r, taken = camera[TURN:PLACE], 0
+    r, p, taken = camera[TURN:PLACE], camera[PLACE:], 0
     for y in range(length.shape[0]):
         for x in range(length.shape[1]):
             u, v = float(first[y, x, 0]), float(first[y, x, 1])
-            takes, looks = u == u, u == u
+            takes = u == u
             if length[y, x] > 0:
-                a, b, c = rays[y, x, 0] * length[y, x], rays[y, x, 1] * length[y, x], rays[y, x, 2] * length[y, x]
-                sees, seen_u, seen_v = False, 0.0, 0.0
                 if seer[y, x] == number:
-                    sees, seen_u, seen_v = True, float(pixel[y, x, 0]), float(pixel[y, x, 1])
+                    how, seen_u, seen_v = THERE, float(pixel[y, x, 0]), float(pixel[y, x, 1])
                 else:
-                    z = r[6] * a + r[7] * b + r[8] * c + camera[PLACE + 2]
-                    if z > 0:
-                        seen_u = (r[0] * a + r[1] * b + r[2] * c + camera[PLACE]) / z * camera[FX] + camera[CX]
-                        seen_v = (r[3] * a + r[4] * b + r[5] * c + camera[PLACE + 1]) / z * camera[FY] + camera[CY]
-                        if -0.5 <= seen_u < depth.shape[1] - 0.5 and -0.5 <= seen_v < depth.shape[0] - 0.5:
-                            x0, y0 = corner(seen_u, seen_v, depth)
-                            kind, inverse, _, _ = surface(depth, x0, y0, seen_u, seen_v, agreement)
-                            # Above 1 it is hidden from this camera, below this camera looks through it.
-                            share = z * inverse
-                            sees = kind == SMOOTH and abs(share - 1) <= agreement
-                            if kind == SMOOTH and share < 1 - agreement:
-                                flags[y, x] |= FLAG_DISAGREE
+                    a, b, c = rays[y, x, 0] * length[y, x], rays[y, x, 1] * length[y, x], rays[y, x, 2] * length[y, x]
+                    point = (
+                        r[0] * a + r[1] * b + r[2] * c + p[0],
+                        r[3] * a + r[4] * b + r[5] * c + p[1],
+                        r[6] * a + r[7] * b + r[8] * c + p[2],
+                    )
+                    how, seen_u, seen_v = seen(inverse, camera, point, agreement)
+                if how == BEYOND:
+                    flags[y, x] |= FLAG_DISAGREE
                 if by_depth:
-                    takes, u, v = sees, seen_u, seen_v
-            elif looks:
+                    takes, u, v = how == THERE, seen_u, seen_v
+            elif takes:
                 flags[y, x] |= FLAG_INFINITY
                 z = depth[round(v), round(u)]
                 if 0 < z < np.inf:
@@ -402,7 +422,8 @@ corner = _inlined(_corner)
 meet = _inlined(_meet)
 meet_near = _inlined(_meet_near)
 search = _inlined(_search)
-count_marks = _compiled(_count_marks)
+seen = _inlined(_seen)
+invert = _compiled(_invert)
 nearest_of_blocks = _inlined(_nearest_of_blocks)
 scatter = _compiled(_scatter)
 find = _compiled(_find)

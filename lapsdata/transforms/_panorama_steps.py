@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from lapsdata.transforms._panorama_tables import PACKED, Samples
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -14,10 +16,7 @@ if TYPE_CHECKING:
     from lapsdata.geometry import FrameSize
     from lapsdata.transforms._panorama_tables import PanoramaTables
 
-__all__ = ["Samples", "Surfaces", "blended", "nearest_surfaces", "samples_at_infinity", "samples_by_depth"]
-
-# Rows of a packed picture of samples are as wide as this.
-_PACKED = 1024
+__all__ = ["Inverted", "Surfaces", "blended", "gathered", "inverted", "nearest_surfaces"]
 
 
 class Surfaces(NamedTuple):
@@ -29,24 +28,23 @@ class Surfaces(NamedTuple):
     flags: NDArray[np.uint8]
 
 
-class Samples(NamedTuple):
-    """Pixels of cameras that give colours: x, y, weight and place in the panorama (V, K), how many of each (V,)."""
+class Inverted(NamedTuple):
+    """Inverse depth of a camera, 0 where there is none, and how many numbers are below 0 or not finite."""
 
-    across: NDArray[np.float32]
-    down: NDArray[np.float32]
-    weight: NDArray[np.float32]
-    place: NDArray[np.int32]
-    taken: NDArray[np.int64]
-
-    @classmethod
-    def empty(cls, views: int, most: int) -> Samples:
-        """Return room for so many samples, in whole rows of a packed picture."""
-        room = (views, -(-most // _PACKED) * _PACKED)
-        across, down, weight = (np.empty(room, np.float32) for _ in range(3))
-        return cls(across, down, weight, np.empty(room, np.int32), np.zeros(views, np.int64))
+    inverse: NDArray[np.float32]
+    below: int
+    lost: int
 
 
-def nearest_surfaces(depths: Sequence[NDArray[np.float32]], tables: PanoramaTables, agreement: float) -> Surfaces:
+def inverted(depth: NDArray[np.float32]) -> Inverted:
+    """Return what surfaces are made of: on planes inverse depth is linear."""
+    from lapsdata.transforms import _panorama_loops as loops
+
+    inverse = np.empty(depth.shape, np.float32)
+    return Inverted(inverse, *loops.invert(depth, inverse))
+
+
+def nearest_surfaces(inverses: Sequence[NDArray[np.float32]], tables: PanoramaTables, agreement: float) -> Surfaces:
     """Return what the rays of a panorama meet first of all that its cameras measured."""
     from lapsdata.transforms import _panorama_loops as loops
 
@@ -58,13 +56,13 @@ def nearest_surfaces(depths: Sequence[NDArray[np.float32]], tables: PanoramaTabl
         np.zeros((height, width), np.uint8),
     )
     noted = np.empty((height, width), np.float32)
-    for number, depth in enumerate(depths):
+    for number, inverse in enumerate(inverses):
         noted.fill(np.inf)
         camera, stride = tables.numbers[number], tables.strides[number]
-        row = np.empty((4, -(-depth.shape[1] // stride)), np.float32)
-        loops.scatter(depth, camera, tables.around, stride, row, noted)
+        row = np.empty((4, -(-inverse.shape[1] // stride)), np.float32)
+        loops.scatter(inverse, camera, tables.around, stride, row, noted)
         near = (noted, _least_around(noted, tables.around[1]), tables.around[1])
-        loops.find(depth, camera, number, tables.rays, near, tables.first[number], agreement, found)
+        loops.find(inverse, camera, number, tables.rays, near, tables.first[number], agreement, found)
     return found
 
 
@@ -73,15 +71,17 @@ def _least_around(values: NDArray[np.float32], all_around: bool) -> NDArray[np.f
     import cv2
 
     # OpenCV takes what is beyond a picture as larger than anything.
-    least: NDArray[Any] = cv2.erode(values, np.ones((3, 3), np.uint8))
-    if all_around:
-        seam: NDArray[Any] = cv2.erode(values[:, [-2, -1, 0, 1]], np.ones((3, 3), np.uint8))
-        least[:, [-1, 0]] = seam[:, 1:3]
-    return least
+    wide: NDArray[Any] = cv2.copyMakeBorder(values, 0, 0, 1, 1, cv2.BORDER_WRAP) if all_around else values
+    least: NDArray[Any] = cv2.erode(wide, np.ones((3, 3), np.uint8))
+    return np.ascontiguousarray(least[:, 1:-1]) if all_around else least
 
 
-def samples_by_depth(
-    depths: Sequence[NDArray[np.float32]], tables: PanoramaTables, found: Surfaces, policy: tuple[float, bool, bool]
+def gathered(
+    depths: Sequence[NDArray[np.float32]],
+    inverses: Sequence[NDArray[np.float32]],
+    tables: PanoramaTables,
+    found: Surfaces,
+    policy: tuple[float, bool, bool],
 ) -> Samples:
     """Return where colours come from, and flag in `found` what other cameras see otherwise.
 
@@ -90,25 +90,9 @@ def samples_by_depth(
     from lapsdata.transforms import _panorama_loops as loops
 
     samples = Samples.empty(len(depths), found.length.size)
-    for number, depth in enumerate(depths):
+    for number, (depth, inverse) in enumerate(zip(depths, inverses, strict=True)):
         camera, first = tables.numbers[number], tables.first[number]
-        loops.gather(depth, camera, number, tables.rays, first, policy, found, samples)
-    return samples
-
-
-def samples_at_infinity(tables: PanoramaTables) -> Samples:
-    """Return where colours come from if everything is infinitely far."""
-    views, height, width = tables.first.shape[:3]
-    samples = Samples.empty(views, height * width)
-    for number, (first, camera) in enumerate(zip(tables.first, tables.numbers, strict=True)):
-        place = np.flatnonzero(~np.isnan(first[..., 0]))
-        pixel = first.reshape(-1, 2)[place]
-        aside = (pixel - camera[2:4]) / camera[:2]
-        taken = len(place)
-        samples.across[number, :taken], samples.down[number, :taken] = pixel.T
-        # The cosine of the angle between the ray and the camera's axis.
-        samples.weight[number, :taken] = 1 / np.sqrt(1 + (aside**2).sum(axis=-1))
-        samples.place[number, :taken], samples.taken[number] = place, taken
+        loops.gather(depth, inverse, camera, number, tables.rays, first, policy, found, samples)
     return samples
 
 
@@ -124,13 +108,11 @@ def blended(
     held = np.zeros((height * width, 4), np.float32)
     for number, image in enumerate(images):
         taken = int(samples.taken[number])
-        rows = -(-taken // _PACKED)
-        across, down = (
-            axis[number, : rows * _PACKED].reshape(rows, _PACKED) for axis in (samples.across, samples.down)
-        )
+        rows = -(-taken // PACKED)
+        across, down = (axis[number, : rows * PACKED].reshape(rows, PACKED) for axis in (samples.across, samples.down))
         if rows:
             # What fills the last row is never read.
-            across[-1, taken - (rows - 1) * _PACKED :] = down[-1, taken - (rows - 1) * _PACKED :] = 0
+            across[-1, taken - (rows - 1) * PACKED :] = down[-1, taken - (rows - 1) * PACKED :] = 0
             colours: NDArray[Any] = cv2.remap(image, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
             loops.blend(colours.reshape(-1, 3), samples.weight[number], samples.place[number], taken, held)
     made = np.empty((height * width, 3), np.uint8)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -17,10 +17,30 @@ if TYPE_CHECKING:
 
     from lapsdata.geometry import EquirectangularCamera, PinholeCamera
 
-__all__ = ["PanoramaTables", "tables_of"]
+__all__ = ["PACKED", "PanoramaTables", "Samples", "tables_of"]
 
-# Some 11 MB each for four cameras and 1008 x 252 pixels.
+PACKED = 1024
+"""Samples are packed in rows of a picture that are as wide as this."""
+
+# Some 16 MB each for four cameras and 1008 x 252 pixels.
 _KEPT = 8
+
+
+class Samples(NamedTuple):
+    """Pixels of cameras that give colours: x, y, weight and place in the panorama (V, K), how many of each (V,)."""
+
+    across: NDArray[np.float32]
+    down: NDArray[np.float32]
+    weight: NDArray[np.float32]
+    place: NDArray[np.int32]
+    taken: NDArray[np.int64]
+
+    @classmethod
+    def empty(cls, views: int, most: int) -> Samples:
+        """Return room for so many samples, in whole rows of a packed picture."""
+        room = (views, -(-most // PACKED) * PACKED)
+        across, down, weight = (np.empty(room, np.float32) for _ in range(3))
+        return cls(across, down, weight, np.empty(room, np.int32), np.zeros(views, np.int64))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -39,6 +59,8 @@ class PanoramaTables:
         What they know of the panorama.
     strides : tuple of int
         How many pixels of each camera are one step of the panorama, where it has most of them.
+    at_infinity : Samples
+        What gives the panorama its colours if everything is infinitely far.
     """
 
     rays: NDArray[np.float32]
@@ -46,6 +68,7 @@ class PanoramaTables:
     numbers: NDArray[np.float64]
     around: tuple[bool, bool, float, float, float]
     strides: tuple[int, ...]
+    at_infinity: Samples
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +107,21 @@ def _tables(calibration: _Calibration) -> PanoramaTables:
         rays=rays.astype(np.float32),
         first=np.stack(first),
         numbers=np.stack(numbers),
+        at_infinity=_at_infinity(first, calibration.cameras),
         around=(cylinder, panorama.h_fov_deg == 360, fov, float(high), float(low)),
         strides=tuple(strides),
     )
+
+
+def _at_infinity(first: Sequence[NDArray[np.float32]], cameras: Sequence[PinholeCamera]) -> Samples:
+    """List, for each camera, its pixels that look along rays of the panorama."""
+    places = [np.flatnonzero(~np.isnan(pixels[..., 0])) for pixels in first]
+    samples = Samples.empty(len(cameras), max(map(len, places)))
+    for number, (place, pixels, camera) in enumerate(zip(places, first, cameras, strict=True)):
+        pixel, taken = pixels.reshape(-1, 2)[place], len(place)
+        aside = (pixel - camera.centre_px) / camera.focal_px
+        samples.across[number, :taken], samples.down[number, :taken] = pixel.T
+        # The cosine of the angle between the ray and the camera's axis.
+        samples.weight[number, :taken] = 1 / np.sqrt(1 + (aside**2).sum(axis=-1))
+        samples.place[number, :taken], samples.taken[number] = place, taken
+    return samples

@@ -17,9 +17,9 @@ from lapsdata.geometry import CylinderCamera, EquirectangularCamera, FrameSize, 
 from lapsdata.transforms._panorama_steps import (
     Surfaces,
     blended,
+    gathered,
+    inverted,
     nearest_surfaces,
-    samples_at_infinity,
-    samples_by_depth,
 )
 from lapsdata.transforms._panorama_tables import PanoramaTables, tables_of
 
@@ -113,11 +113,13 @@ class Panorama:
     Parameters
     ----------
     camera : EquirectangularCamera or CylinderCamera
-        Its model, with its pose in the frame of the rig.
+        Its model, with its pose in the frame of the rig: `compose_poses(car2world, camera.cam2world)` leads to the
+        world.
     image : NDArray, shape (H, W, 3), uint8
         Colours in the order they came in; black where not covered.
     depth : NDArray, shape (H, W), float32, metre
-        Along the ray (kind `"ray"`). 0 where not known, -1 for the sky, and never NaN.
+        Along the ray (kind `"ray"`). 0 where not known, and never NaN. -1 for the sky: no camera measured a surface on
+        the ray, and one that looks the same way sees the sky.
     valid : NDArray, shape (H, W), bool
         Has depth.
     covered : NDArray, shape (H, W), bool
@@ -216,13 +218,12 @@ def views_to_panorama(
     views = _checked(images, rig, "images", np.dtype(np.uint8), (3,))
     measured = None if depths is None else _checked(depths, rig, "depths", np.dtype(np.float32), ())
     tables, size = rig._tables, rig.panorama.size
-    if measured is None:
-        found, samples = None, samples_at_infinity(tables)
-    else:
-        _check_marks(measured, sky)
-        found = nearest_surfaces(measured, tables, agreement)
+    found, samples = None, tables.at_infinity
+    if measured is not None:
+        inverses = _inverses(measured, sky)
+        found = nearest_surfaces(inverses, tables, agreement)
         policy = (agreement, colour == "by_depth", sky == "negative")
-        samples = samples_by_depth(measured, tables, found, policy)
+        samples = gathered(measured, inverses, tables, found, policy)
     image, covered = blended(views, samples, size)
     return _told(rig, image, covered, found)
 
@@ -266,19 +267,17 @@ def _checked(
     return [np.ascontiguousarray(values[part]) for values, part in zip(given, rig._parts, strict=True)]
 
 
-def _check_marks(depths: Sequence[NDArray[np.float32]], sky: SkyMark) -> None:
-    """Refuse depth that is neither a length, nor 0, nor the mark of the sky."""
-    from lapsdata.transforms import _panorama_loops as loops
-
-    problems = Problems()
-    for number, depth in enumerate(depths):
-        below, lost = loops.count_marks(depth)
-        wrong, what = (lost, "NaN or infinite") if sky == "negative" else (below, "below 0")
+def _inverses(depths: Sequence[NDArray[np.float32]], sky: SkyMark) -> list[NDArray[np.float32]]:
+    """Return inverse depth; refuse depth that is neither a length, nor 0, nor the mark of the sky."""
+    problems, found = Problems(), [inverted(depth) for depth in depths]
+    for number, one in enumerate(found):
+        wrong, what = (one.lost, "NaN or infinite") if sky == "negative" else (one.below, "below 0")
         if wrong:
             message = f"expected 0 or a length, and the sky marked as {sky}, got {wrong} pixels {what}"
             fix = "write 0 where depth is not known, or name the mark of the sky"
             problems.add("wrong-value", f"depths[{number}]", message, fix)
     problems.raise_as(SchemaError)
+    return [one.inverse for one in found]
 
 
 def _told(rig: PanoramaRig, image: NDArray[np.uint8], covered: NDArray[np.bool_], found: Surfaces | None) -> Panorama:
