@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
-__all__ = ["blend", "find", "finish", "gather", "invert", "scatter"]
+__all__ = ["blend", "find", "finish", "gather", "gather_at_infinity", "invert", "look", "scatter"]
 
 NOTHING, SMOOTH, EDGE = 0, 1, 2
 UNSEEN, THERE, BEYOND = 0, 1, 2
@@ -327,6 +327,42 @@ def _seen(
     return (BEYOND if share < 1 - agreement else THERE), u, v
 
 
+def _look(rays: Singles, camera: Doubles, size: tuple[int, int], first: Singles) -> None:
+    """Put in which pixel (H, W, 2) of a camera, of a height and width, looks along each ray; NaN where none does."""
+    r = camera[TURN:PLACE]
+    for y in range(first.shape[0]):
+        for x in range(first.shape[1]):
+            a, b, c = float(rays[y, x, 0]), float(rays[y, x, 1]), float(rays[y, x, 2])
+            first[y, x, 0], first[y, x, 1] = np.nan, np.nan
+            z = r[6] * a + r[7] * b + r[8] * c
+            if z > 0:
+                u = np.float32((r[0] * a + r[1] * b + r[2] * c) / z * camera[FX] + camera[CX])
+                v = np.float32((r[3] * a + r[4] * b + r[5] * c) / z * camera[FY] + camera[CY])
+                if -0.5 <= u < size[1] - 0.5 and -0.5 <= v < size[0] - 0.5:
+                    first[y, x, 0], first[y, x, 1] = u, v
+
+
+def _sample(samples: Samples, camera: Doubles, number: int, at: int, pixel: tuple[float, float], flat: int) -> None:
+    """Put in a pixel of a camera that gives a colour, weighted by the cosine of the angle to the camera's axis."""
+    across, down, weight, place, _ = samples
+    aside_x, aside_y = (pixel[0] - camera[CX]) / camera[FX], (pixel[1] - camera[CY]) / camera[FY]
+    across[number, at], down[number, at] = pixel
+    weight[number, at] = 1 / math.sqrt(1 + aside_x * aside_x + aside_y * aside_y)
+    place[number, at] = flat
+
+
+def _gather_at_infinity(camera: Doubles, number: int, first: Singles, samples: Samples) -> None:
+    """List the pixels of a camera that look along rays of the panorama."""
+    taken = 0
+    for y in range(first.shape[0]):
+        for x in range(first.shape[1]):
+            if first[y, x, 0] == first[y, x, 0]:
+                pixel = (float(first[y, x, 0]), float(first[y, x, 1]))
+                sample(samples, camera, number, taken, pixel, y * first.shape[1] + x)
+                taken += 1
+    samples[4][number] = taken
+
+
 def _gather(
     depth: Singles,
     inverse: Singles,
@@ -345,7 +381,6 @@ def _gather(
     """
     agreement, by_depth, below_is_sky = policy
     length, seer, pixel, flags = nearest
-    across, down, weight, place, count = samples
     r, p, taken = camera[TURN:PLACE], camera[PLACE:], 0
     for y in range(length.shape[0]):
         for x in range(length.shape[1]):
@@ -374,13 +409,9 @@ def _gather(
                 elif (z < 0) if below_is_sky else not abs(z) < np.inf:
                     flags[y, x] |= FLAG_SKY
             if takes:
-                aside_x, aside_y = (u - camera[CX]) / camera[FX], (v - camera[CY]) / camera[FY]
-                across[number, taken], down[number, taken] = u, v
-                # The cosine of the angle between the ray and the camera's axis.
-                weight[number, taken] = 1 / math.sqrt(1 + aside_x * aside_x + aside_y * aside_y)
-                place[number, taken] = y * length.shape[1] + x
+                sample(samples, camera, number, taken, (u, v), y * length.shape[1] + x)
                 taken += 1
-    count[number] = taken
+    samples[4][number] = taken
 
 
 def _blend(colours: Bytes, weight: Singles, place: Integers, count: int, held: Singles) -> None:
@@ -423,6 +454,9 @@ meet = _inlined(_meet)
 meet_near = _inlined(_meet_near)
 search = _inlined(_search)
 seen = _inlined(_seen)
+sample = _inlined(_sample)
+look = _compiled(_look)
+gather_at_infinity = _compiled(_gather_at_infinity)
 invert = _compiled(_invert)
 nearest_of_blocks = _inlined(_nearest_of_blocks)
 scatter = _compiled(_scatter)

@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from lapsdata.transforms._panorama_tables import PACKED, Samples
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -16,7 +14,10 @@ if TYPE_CHECKING:
     from lapsdata.geometry import FrameSize
     from lapsdata.transforms._panorama_tables import PanoramaTables
 
-__all__ = ["Inverted", "Surfaces", "blended", "gathered", "inverted", "nearest_surfaces"]
+__all__ = ["Inverted", "Surfaces", "blended", "gathered", "gathered_at_infinity", "inverted", "nearest_surfaces"]
+
+# Samples are packed in rows of a picture that are as wide as this.
+_PACKED = 1024
 
 
 class Surfaces(NamedTuple):
@@ -26,6 +27,23 @@ class Surfaces(NamedTuple):
     seer: NDArray[np.int16]
     pixel: NDArray[np.float32]
     flags: NDArray[np.uint8]
+
+
+class Samples(NamedTuple):
+    """Pixels of cameras that give colours: x, y, weight and place in the panorama (V, K), how many of each (V,)."""
+
+    across: NDArray[np.float32]
+    down: NDArray[np.float32]
+    weight: NDArray[np.float32]
+    place: NDArray[np.int32]
+    taken: NDArray[np.int64]
+
+    @classmethod
+    def empty(cls, views: int, most: int) -> Samples:
+        """Return room for so many samples, in whole rows of a packed picture."""
+        room = (views, -(-most // _PACKED) * _PACKED)
+        across, down, weight = (np.empty(room, np.float32) for _ in range(3))
+        return cls(across, down, weight, np.empty(room, np.int32), np.zeros(views, np.int64))
 
 
 class Inverted(NamedTuple):
@@ -96,6 +114,16 @@ def gathered(
     return samples
 
 
+def gathered_at_infinity(tables: PanoramaTables) -> Samples:
+    """Return where colours come from if everything is infinitely far."""
+    from lapsdata.transforms import _panorama_loops as loops
+
+    samples = Samples.empty(len(tables.first), tables.first[0, ..., 0].size)
+    for number, (camera, first) in enumerate(zip(tables.numbers, tables.first, strict=True)):
+        loops.gather_at_infinity(camera, number, first, samples)
+    return samples
+
+
 def blended(
     images: Sequence[NDArray[np.uint8]], samples: Samples, size: FrameSize
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
@@ -108,11 +136,13 @@ def blended(
     held = np.zeros((height * width, 4), np.float32)
     for number, image in enumerate(images):
         taken = int(samples.taken[number])
-        rows = -(-taken // PACKED)
-        across, down = (axis[number, : rows * PACKED].reshape(rows, PACKED) for axis in (samples.across, samples.down))
+        rows = -(-taken // _PACKED)
+        across, down = (
+            axis[number, : rows * _PACKED].reshape(rows, _PACKED) for axis in (samples.across, samples.down)
+        )
         if rows:
             # What fills the last row is never read.
-            across[-1, taken - (rows - 1) * PACKED :] = down[-1, taken - (rows - 1) * PACKED :] = 0
+            across[-1, taken - (rows - 1) * _PACKED :] = down[-1, taken - (rows - 1) * _PACKED :] = 0
             colours: NDArray[Any] = cv2.remap(image, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
             loops.blend(colours.reshape(-1, 3), samples.weight[number], samples.place[number], taken, held)
     made = np.empty((height * width, 3), np.uint8)

@@ -4,43 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lapsdata.geometry import CylinderCamera, inside_frame, pixel_rays
+from lapsdata.geometry import CylinderCamera, pixel_rays
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from lapsdata.geometry import EquirectangularCamera, PinholeCamera
+    from lapsdata.geometry import EquirectangularCamera, FrameSize, PinholeCamera
 
-__all__ = ["PACKED", "PanoramaTables", "Samples", "tables_of"]
+__all__ = ["PanoramaTables", "tables_of"]
 
-PACKED = 1024
-"""Samples are packed in rows of a picture that are as wide as this."""
-
-# Some 16 MB each for four cameras and 1008 x 252 pixels.
+# Some 8 MB each for four cameras and 1008 x 252 pixels.
 _KEPT = 8
-
-
-class Samples(NamedTuple):
-    """Pixels of cameras that give colours: x, y, weight and place in the panorama (V, K), how many of each (V,)."""
-
-    across: NDArray[np.float32]
-    down: NDArray[np.float32]
-    weight: NDArray[np.float32]
-    place: NDArray[np.int32]
-    taken: NDArray[np.int64]
-
-    @classmethod
-    def empty(cls, views: int, most: int) -> Samples:
-        """Return room for so many samples, in whole rows of a packed picture."""
-        room = (views, -(-most // PACKED) * PACKED)
-        across, down, weight = (np.empty(room, np.float32) for _ in range(3))
-        return cls(across, down, weight, np.empty(room, np.int32), np.zeros(views, np.int64))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -59,8 +39,6 @@ class PanoramaTables:
         What they know of the panorama.
     strides : tuple of int
         How many pixels of each camera are one step of the panorama, where it has most of them.
-    at_infinity : Samples
-        What gives the panorama its colours if everything is infinitely far.
     """
 
     rays: NDArray[np.float32]
@@ -68,7 +46,6 @@ class PanoramaTables:
     numbers: NDArray[np.float64]
     around: tuple[bool, bool, float, float, float]
     strides: tuple[int, ...]
-    at_infinity: Samples
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,40 +65,38 @@ def tables_of(cameras: Sequence[PinholeCamera], panorama: CylinderCamera | Equir
 
 @lru_cache(maxsize=_KEPT)
 def _tables(calibration: _Calibration) -> PanoramaTables:
-    panorama, rays = calibration.panorama, pixel_rays(calibration.panorama)
-    numbers, first, strides = [], [], []
+    from lapsdata.transforms import _panorama_loops as loops
+
+    panorama, cameras = calibration.panorama, calibration.cameras
+    rays = _rays(type(panorama), panorama.size, panorama.h_fov_deg, panorama.v_fov_deg, panorama.elevation_deg)
     edges = np.radians([panorama.high_deg, panorama.low_deg])
     cylinder = isinstance(panorama, CylinderCamera)
     high, low = np.tan(edges) if cylinder else edges
     fov = float(np.radians(panorama.h_fov_deg))
-    for camera in calibration.cameras:
+    steps = (fov / panorama.size.width, float(high - low) / panorama.size.height)
+    first, numbers, strides = np.empty((len(cameras), *rays.shape[:2], 2), np.float32), [], []
+    for camera, pixels in zip(cameras, first, strict=True):
         turn = camera.cam2world[:3, :3].T @ panorama.cam2world[:3, :3]
         place = camera.cam2world[:3, :3].T @ (panorama.cam2world[:3, 3] - camera.cam2world[:3, 3])
         numbers.append(np.concatenate([camera.focal_px, camera.centre_px, turn.ravel(), place]))
-        pixels = camera.pixels(rays @ turn.T, np.dtype(np.float32))
-        first.append(np.where(inside_frame(pixels, camera.size)[..., np.newaxis], pixels, np.float32(np.nan)))
+        loops.look(rays, numbers[-1], camera.size.shape, pixels)
         # In its middle a picture has the fewest pixels per angle.
-        steps = (fov / panorama.size.width, float(high - low) / panorama.size.height)
         strides.append(max(1, int(min(step * focal for step, focal in zip(steps, camera.focal_px, strict=True)))))
     return PanoramaTables(
-        rays=rays.astype(np.float32),
-        first=np.stack(first),
+        rays=rays,
+        first=first,
         numbers=np.stack(numbers),
-        at_infinity=_at_infinity(first, calibration.cameras),
         around=(cylinder, panorama.h_fov_deg == 360, fov, float(high), float(low)),
         strides=tuple(strides),
     )
 
 
-def _at_infinity(first: Sequence[NDArray[np.float32]], cameras: Sequence[PinholeCamera]) -> Samples:
-    """List, for each camera, its pixels that look along rays of the panorama."""
-    places = [np.flatnonzero(~np.isnan(pixels[..., 0])) for pixels in first]
-    samples = Samples.empty(len(cameras), max(map(len, places)))
-    for number, (place, pixels, camera) in enumerate(zip(places, first, cameras, strict=True)):
-        pixel, taken = pixels.reshape(-1, 2)[place], len(place)
-        aside = (pixel - camera.centre_px) / camera.focal_px
-        samples.across[number, :taken], samples.down[number, :taken] = pixel.T
-        # The cosine of the angle between the ray and the camera's axis.
-        samples.weight[number, :taken] = 1 / np.sqrt(1 + (aside**2).sum(axis=-1))
-        samples.place[number, :taken], samples.taken[number] = place, taken
-    return samples
+# Apart from the rest: poses of one rig that are computed anew for each frame differ in their last digits, the panorama
+# stays as it is.
+@lru_cache(maxsize=_KEPT)
+def _rays(
+    kind: type[CylinderCamera | EquirectangularCamera], size: FrameSize, h_fov: float, v_fov: float, elevation: float
+) -> NDArray[np.float32]:
+    """Return which way the pixels of a panorama look, in its own axes (H, W, 3)."""
+    own = kind(size=size, cam2world=np.eye(4), h_fov_deg=h_fov, v_fov_deg=v_fov, elevation_deg=elevation)
+    return pixel_rays(own).astype(np.float32)

@@ -18,6 +18,7 @@ from lapsdata.transforms._panorama_steps import (
     Surfaces,
     blended,
     gathered,
+    gathered_at_infinity,
     inverted,
     nearest_surfaces,
 )
@@ -218,8 +219,9 @@ def views_to_panorama(
     views = _checked(images, rig, "images", np.dtype(np.uint8), (3,))
     measured = None if depths is None else _checked(depths, rig, "depths", np.dtype(np.float32), ())
     tables, size = rig._tables, rig.panorama.size
-    found, samples = None, tables.at_infinity
-    if measured is not None:
+    if measured is None:
+        found, samples = None, gathered_at_infinity(tables)
+    else:
         inverses = _inverses(measured, sky)
         found = nearest_surfaces(inverses, tables, agreement)
         policy = (agreement, colour == "by_depth", sky == "negative")
