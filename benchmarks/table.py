@@ -95,7 +95,7 @@ def rows() -> list[tuple[str, str, str]]:
         limit = row["random"]["limit_times_reopening"]
         figure = f"{order:.2f} x, {at_random:.1f} x (decoding and making pictures allow {limit:.1f} x)"
         found.append((f"reading {name} in order beside bare PyAV, at random beside reopening", promise, figure))
-    found += [*loading(), *rivals(), *more_loading(), *robot_steps()]
+    found += [*loading(), *rivals(), *more_loading(), *robot_steps(), *panoramas()]
     for name, group in compact["groups"].items():
         promise = compact["promise_compact_over_raw"].get(name)
         shares = group["largest_compact_over_raw"]
@@ -376,6 +376,20 @@ def robot_steps() -> list[tuple[str, str, str]]:
     figure = f"{opened['open_s']} s, {opened['process_mb']} MB"
     found.append((title, f"<= {promise['open_s']:g} s, {promise['open_mb']} MB", figure))
     return found
+
+
+def panoramas() -> list[tuple[str, str, str]]:
+    """Pictures of four cameras made into one."""
+    told = result("panorama")
+    promises = {"colours and depth": f">= {told['promise']}/s by the busier thread"}
+    return [
+        (
+            f"panoramas of 1008 x 252, four cameras of 800 x 600: {name}",
+            promises.get(name.partition(",")[0], ""),
+            ", ".join(f"{threads} {rate:.0f}/s" for threads, rate in row.items()),
+        )
+        for name, row in told["per_second"].items()
+    ]
 
 
 RAW = ("zarr_raw", "hdf5_contiguous", "hdf5_windows", "shards")

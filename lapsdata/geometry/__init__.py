@@ -23,7 +23,22 @@ from lapsdata.geometry.boxes import (
     rotated_box_corners,
     shift_boxes,
 )
-from lapsdata.geometry.cameras import PinholeCamera, ProjectedPoints, project_points
+from lapsdata.geometry.cameras import (
+    Camera,
+    DepthKind,
+    PinholeCamera,
+    ProjectedPoints,
+    pixel_rays,
+    project_points,
+)
+from lapsdata.geometry.carla_axes import (
+    AxesOfCarla,
+    carla_poses,
+    points_from_carla,
+    points_to_carla,
+    transforms_from_carla,
+    transforms_to_carla,
+)
 from lapsdata.geometry.composed_rotations import rotation_places, rotation_steps
 from lapsdata.geometry.conventions import (
     RelativeOrigin,
@@ -34,6 +49,7 @@ from lapsdata.geometry.conventions import (
     swap_xy,
     turn_points,
 )
+from lapsdata.geometry.depths import carla_depth, carla_depth_colours, convert_depth, unproject_depth
 from lapsdata.geometry.frame_size import FrameSize, PixelArea, QuarterTurn
 from lapsdata.geometry.grids import (
     GridKind,
@@ -43,6 +59,7 @@ from lapsdata.geometry.grids import (
     cotracker_grid,
     uniform_grid,
 )
+from lapsdata.geometry.panoramas import CylinderCamera, EquirectangularCamera
 from lapsdata.geometry.pixel_map import PixelMap, letterbox_area
 from lapsdata.geometry.poses import compose_poses, flip_camera_axes, invert_poses
 from lapsdata.geometry.rotations import (
@@ -57,8 +74,13 @@ __all__ = [
     "EPISODE_ROTATIONS",
     "ROTATION_FORMS",
     "AmplifyPoints",
+    "AxesOfCarla",
     "BoxForm",
     "BoxOrigin",
+    "Camera",
+    "CylinderCamera",
+    "DepthKind",
+    "EquirectangularCamera",
     "FrameSize",
     "GridKind",
     "GridOrder",
@@ -75,8 +97,12 @@ __all__ = [
     "amplify_grid",
     "amplify_to_pixel",
     "boxes_to_relative",
+    "carla_depth",
+    "carla_depth_colours",
+    "carla_poses",
     "compose_poses",
     "convert_boxes",
+    "convert_depth",
     "convert_episode_rotations",
     "convert_rotations",
     "cotracker_grid",
@@ -85,8 +111,11 @@ __all__ = [
     "inside_frame",
     "invert_poses",
     "letterbox_area",
+    "pixel_rays",
     "pixel_to_amplify",
     "pixel_to_relative",
+    "points_from_carla",
+    "points_to_carla",
     "project_points",
     "relative_to_boxes",
     "relative_to_pixel",
@@ -96,6 +125,9 @@ __all__ = [
     "rotation_width",
     "shift_boxes",
     "swap_xy",
+    "transforms_from_carla",
+    "transforms_to_carla",
     "turn_points",
     "uniform_grid",
+    "unproject_depth",
 ]

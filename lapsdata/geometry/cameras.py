@@ -1,4 +1,4 @@
-"""Cameras without distortion: where points of the world are in their pictures.
+"""Cameras: where points of the world are in their pictures, and which way their pixels look.
 
 A camera has OpenCV's axes (x right, y down, z forward), a picture this library's pixels: the centre of the top-left
 one is (0, 0), so the middle of a frame of W x H is at ((W - 1) / 2, (H - 1) / 2).
@@ -7,12 +7,12 @@ one is (0, 0), so the middle of a frame of W x H is at ((W - 1) / 2, (H - 1) / 2
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, Protocol, Self, runtime_checkable
 
 import numpy as np
 
 from lapsdata.errors import Problem, Problems, SchemaError
-from lapsdata.geometry._arrays import checked, expect
+from lapsdata.geometry._arrays import Real, checked, expect
 from lapsdata.geometry.conventions import inside_frame
 from lapsdata.geometry.frame_size import FrameSize
 from lapsdata.geometry.poses import invert_poses
@@ -23,7 +23,44 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["PinholeCamera", "ProjectedPoints", "project_points"]
+__all__ = ["Camera", "DepthKind", "PinholeCamera", "ProjectedPoints", "pixel_rays", "project_points"]
+
+DepthKind = Literal["z", "ray", "radial"]
+"""What depth is measured along: the axis of the camera (z), the ray of the pixel, or the part of this ray that is level
+with the camera's x and z axes (`radial`: the distance from the axis of a cylinder)."""
+
+
+@runtime_checkable
+class Camera(Protocol):
+    """What every model of a camera offers; arrays hold OpenCV's axes and this library's pixels.
+
+    Examples
+    --------
+    >>> from lapsdata.geometry import EquirectangularCamera
+    >>> isinstance(EquirectangularCamera(size=FrameSize(width=8, height=4), cam2world=np.eye(4)), Camera)
+    True
+    """
+
+    @property
+    def depth_kinds(self) -> tuple[DepthKind, ...]:
+        """What depth in its pictures can be measured along, its own kind first."""
+
+    @property
+    def size(self) -> FrameSize:
+        """The size of its pictures."""
+
+    @property
+    def cam2world(self) -> NDArray[np.float64]:
+        """Its pose, shape (4, 4)."""
+
+    def rays(self, pixels: NDArray[Real]) -> NDArray[Real]:
+        """Return unit vectors (..., 3) in the camera's axes that pixels (..., 2) look along."""
+
+    def pixels(self, points: NDArray[np.float64], dtype: np.dtype[Any]) -> NDArray[np.floating[Any]]:
+        """Return pixels (..., 2) of points (..., 3) in the camera's axes, NaN for those that no pixel looks at.
+
+        Pixels may be outside of the picture.
+        """
 
 
 class ProjectedPoints(NamedTuple):
@@ -80,6 +117,8 @@ class PinholeCamera:
     ((319.5, 239.5), [0.0, 1.0, 0.0])
     """
 
+    depth_kinds: ClassVar[tuple[DepthKind, ...]] = ("z", "ray")
+
     size: FrameSize
     focal_px: tuple[float, float]
     centre_px: tuple[float, float]
@@ -97,14 +136,7 @@ class PinholeCamera:
             else:
                 object.__setattr__(self, name, pair)
         problems.raise_as(SchemaError)
-        pose = checked(self.cam2world, "cam2world", (4, 4))
-        if pose.ndim != 2 or not np.isfinite(pose).all():
-            got = f"shape {pose.shape}" if pose.ndim != 2 else "numbers that are not finite"
-            raise SchemaError(Problem("wrong-value", "cam2world", f"expected one finite (4, 4) matrix, got {got}"))
-        invert_poses(pose)
-        own = pose.astype(np.float64)
-        own.flags.writeable = False
-        object.__setattr__(self, "cam2world", own)
+        object.__setattr__(self, "cam2world", own_pose(self.cam2world))
 
     @classmethod
     def looking_at(
@@ -152,8 +184,69 @@ class PinholeCamera:
             size=size, focal_px=focal_px, centre_px=((size.width - 1) / 2, (size.height - 1) / 2), cam2world=pose
         )
 
+    def rays(self, pixels: NDArray[Real]) -> NDArray[Real]:
+        """Return which way pixels look.
 
-def project_points(points: NDArray[np.floating[Any]], camera: PinholeCamera) -> ProjectedPoints:
+        Parameters
+        ----------
+        pixels : NDArray, shape (..., 2), float32 or float64, pixel xy
+
+        Returns
+        -------
+        NDArray, shape (..., 3), dtype of `pixels`
+            Unit vectors in the camera's axes, computed in float64. NaN passes through.
+
+        Raises
+        ------
+        SchemaError
+            Wrong shape (`wrong-shape`) or dtype (`wrong-dtype`).
+        """
+        pixels = checked(pixels, "pixels", (2,))
+        level = (pixels.astype(np.float64) - self.centre_px) / self.focal_px
+        rays = np.concatenate([level, np.ones_like(level[..., :1])], axis=-1)
+        rays /= np.linalg.norm(rays, axis=-1, keepdims=True)
+        return rays.astype(pixels.dtype)
+
+    def pixels(self, points: NDArray[np.float64], dtype: np.dtype[Any]) -> NDArray[np.floating[Any]]:
+        """Return pixels of points in the camera's axes, NaN for those not in front of it; see `Camera`."""
+        # What is infinite, or so near that no pixel could hold it, is outside.
+        with np.errstate(over="ignore", invalid="ignore"):
+            places = points[..., :2] / np.where(points[..., 2:] > 0, points[..., 2:], np.nan)
+            pixels: NDArray[np.floating[Any]] = (places * self.focal_px + self.centre_px).astype(dtype)
+        return pixels
+
+
+def pixel_rays(camera: Camera) -> NDArray[np.float64]:
+    """Return which way every pixel of a camera looks.
+
+    Parameters
+    ----------
+    camera : Camera
+
+    Returns
+    -------
+    NDArray, shape (H, W, 3), float64
+        Unit vectors in the camera's axes, through the centres of its pixels.
+
+    Raises
+    ------
+    SchemaError
+        Something else than a camera (`wrong-type`).
+
+    Examples
+    --------
+    >>> camera = PinholeCamera(
+    ...     size=FrameSize(width=5, height=3), focal_px=(2.0, 2.0), centre_px=(2.0, 1.0), cam2world=np.eye(4)
+    ... )
+    >>> pixel_rays(camera).shape, pixel_rays(camera)[1, 2].tolist()
+    ((3, 5, 3), [0.0, 0.0, 1.0])
+    """
+    camera = expect_camera(camera)
+    across, down = np.meshgrid(np.arange(camera.size.width), np.arange(camera.size.height))
+    return camera.rays(np.stack([across, down], axis=-1).astype(np.float64))
+
+
+def project_points(points: NDArray[np.floating[Any]], camera: Camera) -> ProjectedPoints:
     """Return where points of the world are in the picture of a camera.
 
     Nothing hides a point but the border of the picture: a camera knows no surfaces.
@@ -161,17 +254,18 @@ def project_points(points: NDArray[np.floating[Any]], camera: PinholeCamera) -> 
     Parameters
     ----------
     points : NDArray, shape (..., 3), float32 or float64, world
-    camera : PinholeCamera
+    camera : PinholeCamera, CylinderCamera or EquirectangularCamera
 
     Returns
     -------
     points : NDArray, shape (..., 2), dtype of `points`, pixel xy
-        `x = fx X / Z + cx`, `y = fy Y / Z + cy` with (X, Y, Z) in the camera's axes (Hartley and Zisserman, Multiple
-        View Geometry, 6.1), computed in float64. NaN where `vis` is False.
+        With (X, Y, Z) in the camera's axes and a pinhole, `x = fx X / Z + cx`, `y = fy Y / Z + cy` (Hartley and
+        Zisserman, Multiple View Geometry, 6.1); panoramas say theirs. Computed in float64. NaN where `vis` is False.
     vis : NDArray, shape (...), bool
-        Whether a point is in front of the camera (Z > 0) and on a pixel of its picture (`inside_frame`); False for NaN.
+        Whether a point is on a pixel of the picture (`inside_frame`), and in front of a pinhole (Z > 0); False for NaN.
     depth : NDArray, shape (...), float64, unit of the world
-        Z, also of points that are not visible.
+        Of the camera's own kind, also of points that are not visible: Z of a pinhole, which may be negative, the length
+        of the ray of a panorama.
 
     Raises
     ------
@@ -189,16 +283,34 @@ def project_points(points: NDArray[np.floating[Any]], camera: PinholeCamera) -> 
     (array([370., 260.]), array([ True, False, False]))
     """
     points = checked(points, "points", (3,))
-    expect(camera, "camera", PinholeCamera)
+    camera = expect_camera(camera)
     world2cam = invert_poses(camera.cam2world)
-    # What is infinite, or so near that no pixel could hold it, is outside.
     with np.errstate(over="ignore", invalid="ignore"):
         held = points.astype(np.float64) @ world2cam[:3, :3].T + world2cam[:3, 3]
-        depth = held[..., 2]
-        places = held[..., :2] / np.where(depth > 0, depth, np.nan)[..., np.newaxis]
-        pixels = (places * camera.focal_px + camera.centre_px).astype(points.dtype)
+        depth = held[..., 2] if camera.depth_kinds[0] == "z" else np.linalg.norm(held, axis=-1)
+        pixels = camera.pixels(held, points.dtype)
     vis = inside_frame(pixels, camera.size)
     return ProjectedPoints(np.where(vis[..., np.newaxis], pixels, np.array(np.nan, points.dtype)), vis, depth)
+
+
+def own_pose(cam2world: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return a pose (4, 4) that nobody else can change, or say why it is none."""
+    pose = checked(cam2world, "cam2world", (4, 4))
+    if pose.ndim != 2 or not np.isfinite(pose).all():
+        got = f"shape {pose.shape}" if pose.ndim != 2 else "numbers that are not finite"
+        raise SchemaError(Problem("wrong-value", "cam2world", f"expected one finite (4, 4) matrix, got {got}"))
+    invert_poses(pose)
+    own = pose.astype(np.float64)
+    own.flags.writeable = False
+    return own
+
+
+def expect_camera(camera: object) -> Camera:
+    """Return a camera, or say that something is none."""
+    if isinstance(camera, Camera):
+        return camera
+    message = f"expected a PinholeCamera, CylinderCamera or EquirectangularCamera, got {camera!r}"
+    raise SchemaError(Problem("wrong-type", "camera", message))
 
 
 def _numbers(value: object, count: int) -> tuple[float, ...] | None:

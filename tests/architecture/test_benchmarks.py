@@ -101,3 +101,15 @@ def test_the_overlay_benchmark_runs_and_its_result_keeps_the_promise(
             assert row[pictures]["frames_per_s_by_busier_thread"] >= stored["promise_frames_per_s"] == 30
     held = stored["largest_process_mib"]
     assert held["longer"] <= 1.05 * held["shorter"]
+
+
+def test_the_panorama_benchmark_runs_and_its_result_keeps_the_promise(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(root / "benchmarks"))
+    measured = runpy.run_path(str(root / "benchmarks" / "bench_panorama.py"))["measure"](2)
+    stored = json.loads((root / "benchmarks" / "results" / "panorama.json").read_text())
+    assert keys(measured) == keys(stored)
+    assert stored["count"] >= 100
+    for name, row in stored["per_second"].items():
+        assert row["two threads, by the busier thread"] >= stored["promise"] == 50, name

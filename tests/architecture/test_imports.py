@@ -16,7 +16,7 @@ HOT_LOOPS = {f"lapsmodels.trackers.{name}" for name in ("_patches", "_beliefs", 
 HOT_LOOPS |= {"lapsdata.storage._copy_loop", "lapsdata.storage._lzf_loop", "lapsmodels.training._motion_loop"}
 HOT_LOOPS |= {f"lapsdata.metrics.{name}" for name in ("_ap_loop", "_label_loop", "_mutual_loop", "_set_loops")}
 HOT_LOOPS |= {f"lapsdata.metrics.tracking.{name}" for name in ("_frame_loops", "_identity_loop")}
-HOT_LOOPS |= {"lapsdata.segmenters._machine_loop"}
+HOT_LOOPS |= {"lapsdata.segmenters._machine_loop", "lapsdata.transforms._panorama_loops"}
 
 # Models are torch through and through.
 MODELS = {f"lapsmodels.tokenizer.{name}" for name in ("blocks", "model", "losses")}

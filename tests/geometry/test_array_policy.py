@@ -60,6 +60,17 @@ CALLS: dict[str, tuple[str, tuple[int, ...], Callable[[Any], Any]]] = {
     "compose_poses": ("outer", (4, 4), lambda a: geometry.compose_poses(a, a)),
     "project_points": ("points", (3,), lambda a: geometry.project_points(a, CAMERA).points),
     "flip_camera_axes": ("cam2world", (4, 4), geometry.flip_camera_axes),
+    "convert_depth": (
+        "depth",
+        (480, 771),
+        lambda a: geometry.convert_depth(a, CAMERA, source="z", target="ray"),
+    ),
+    "unproject_depth": ("depth", (480, 771), lambda a: geometry.unproject_depth(a, CAMERA, kind="z")),
+    "carla_poses": ("values", (6,), geometry.carla_poses),
+    "points_from_carla": ("points", (3,), geometry.points_from_carla),
+    "points_to_carla": ("points", (3,), geometry.points_to_carla),
+    "transforms_from_carla": ("transforms", (4, 4), geometry.transforms_from_carla),
+    "transforms_to_carla": ("transforms", (4, 4), geometry.transforms_to_carla),
 }
 NAMES = pytest.mark.parametrize("name", CALLS)
 
@@ -73,6 +84,7 @@ def example(tail: tuple[int, ...], dtype: str = "float32") -> np.ndarray:
 def test_the_table_is_complete() -> None:
     takes_arrays = {name for name in geometry.__all__ if name.islower()}
     others = {"amplify_grid", "cotracker_grid", "uniform_grid", "letterbox_area", "inside_frame", "rotation_width"}
+    others |= {"carla_depth", "carla_depth_colours", "pixel_rays"}
     assert takes_arrays - others == {name for name in CALLS if hasattr(geometry, name)}
 
 
