@@ -24,6 +24,14 @@ from lapsdata.geometry.boxes import (
     shift_boxes,
 )
 from lapsdata.geometry.cameras import PinholeCamera, ProjectedPoints, project_points
+from lapsdata.geometry.carla_axes import (
+    AxesOfCarla,
+    carla_poses,
+    points_from_carla,
+    points_to_carla,
+    transforms_from_carla,
+    transforms_to_carla,
+)
 from lapsdata.geometry.composed_rotations import rotation_places, rotation_steps
 from lapsdata.geometry.conventions import (
     RelativeOrigin,
@@ -57,6 +65,7 @@ __all__ = [
     "EPISODE_ROTATIONS",
     "ROTATION_FORMS",
     "AmplifyPoints",
+    "AxesOfCarla",
     "BoxForm",
     "BoxOrigin",
     "FrameSize",
@@ -75,6 +84,7 @@ __all__ = [
     "amplify_grid",
     "amplify_to_pixel",
     "boxes_to_relative",
+    "carla_poses",
     "compose_poses",
     "convert_boxes",
     "convert_episode_rotations",
@@ -87,6 +97,8 @@ __all__ = [
     "letterbox_area",
     "pixel_to_amplify",
     "pixel_to_relative",
+    "points_from_carla",
+    "points_to_carla",
     "project_points",
     "relative_to_boxes",
     "relative_to_pixel",
@@ -96,6 +108,8 @@ __all__ = [
     "rotation_width",
     "shift_boxes",
     "swap_xy",
+    "transforms_from_carla",
+    "transforms_to_carla",
     "turn_points",
     "uniform_grid",
 ]

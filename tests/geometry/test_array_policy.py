@@ -60,6 +60,11 @@ CALLS: dict[str, tuple[str, tuple[int, ...], Callable[[Any], Any]]] = {
     "compose_poses": ("outer", (4, 4), lambda a: geometry.compose_poses(a, a)),
     "project_points": ("points", (3,), lambda a: geometry.project_points(a, CAMERA).points),
     "flip_camera_axes": ("cam2world", (4, 4), geometry.flip_camera_axes),
+    "carla_poses": ("values", (6,), geometry.carla_poses),
+    "points_from_carla": ("points", (3,), geometry.points_from_carla),
+    "points_to_carla": ("points", (3,), geometry.points_to_carla),
+    "transforms_from_carla": ("transforms", (4, 4), geometry.transforms_from_carla),
+    "transforms_to_carla": ("transforms", (4, 4), geometry.transforms_to_carla),
 }
 NAMES = pytest.mark.parametrize("name", CALLS)
 
