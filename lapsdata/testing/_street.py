@@ -136,7 +136,7 @@ class Street:
     def colours(self, eye: NDArray[np.float64], directions: NDArray[np.float64], hits: Hits) -> NDArray[np.uint8]:
         """Return what rays see: tiles on the ground and on blocks, and a sky that is paler below; uint8 (N, 3) RGB."""
         up = np.clip(directions[:, 2] / np.linalg.norm(directions, axis=1), 0, 1)[:, None]
-        seen = (1 - up) * (225.0, 235.0, 245.0) + up * (90.0, 140.0, 210.0)
+        seen: NDArray[np.float64] = (1 - up) * (225.0, 235.0, 245.0) + up * (90.0, 140.0, 210.0)
         places = eye + np.where(np.isfinite(hits.times), hits.times, 0)[:, None] * directions
         ground = hits.what == _GROUND
         seen[ground] = 95 + 55 * _odd(places[ground, :2])[:, None]
@@ -147,7 +147,8 @@ class Street:
             flat = np.where(np.arange(3) == face[:, None], 0, own)
             shade = _SHADES[face] * (0.65 + 0.35 * _odd(flat + 0.5 * block.half))
             seen[here] = shade[:, None] * block.colour
-        return seen.round().astype(np.uint8)
+        rounded: NDArray[np.uint8] = seen.round().astype(np.uint8)
+        return rounded
 
     def gaps(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return how far points are from the nearest surface: float64 (N,), metre.
