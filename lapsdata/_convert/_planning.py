@@ -8,9 +8,11 @@ from lapsdata import console
 from lapsdata._convert._keys import ROLE, convert_key
 from lapsdata._convert._sources import open_windows
 from lapsdata._convert._work import ConvertWork
+from lapsdata.adapters import find_adapter
 from lapsdata.errors import LapsError, Problem, SchemaError
 from lapsdata.execution.manifest import Refused, WorkItem
 from lapsdata.provenance import parent
+from lapsdata.schema.base import Parent
 from lapsdata.schema.shards import shape_of
 
 if TYPE_CHECKING:
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
     from lapsdata._convert._options import ConvertOptions
     from lapsdata._convert._sources import ConvertSource, Sources
     from lapsdata._convert._windows import Windows
-    from lapsdata.schema.base import Parent
 
 __all__ = ["merged_item", "shards_item", "single_items"]
 
@@ -35,7 +36,7 @@ def single_items(
         for source, output in zip(found.items, outputs, strict=True):
             try:
                 rows = None if source.kind in ("whole", "adapted") else len(open_windows(source, options))
-                made_of = (_parent(source.path, digests),)
+                made_of = (_parent(source.path, digests, found.record),)
             except LapsError as error:
                 items.append(Refused(source.name, output, error.problems))
             else:
@@ -108,8 +109,14 @@ def _unlike(opened: Mapping[ConvertSource, Windows]) -> list[Problem]:
     ]
 
 
-def _parent(path: Path, known: dict[Path, Any]) -> Parent:
+def _parent(path: Path, known: dict[Path, Any], record: str | None = None) -> Parent:
     if path not in known:
-        known[path] = parent(ROLE, path)
+        adapter = find_adapter(path, {record}) if record == "views" and path.is_dir() else None
+        told = None if adapter is None else adapter[0].digest
+        known[path] = parent(ROLE, path) if told is None else _told_parent(path, told(path))
     found: Parent = known[path]
     return found
+
+
+def _told_parent(path: Path, digest: str) -> Parent:
+    return Parent(role=ROLE, name=path.resolve().name, digest=digest)

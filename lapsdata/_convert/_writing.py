@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["convert_item"]
 
 # What a record has rows of, where these are not windows.
-_UNITS = {"segments": "segments", "catalog": "rows", "episodes": "episodes"}
+_UNITS = {"segments": "segments", "catalog": "rows", "episodes": "episodes", "views": "views"}
 
 
 def convert_item(job: Job[ConvertWork], tell: Tell) -> Converted | None:

@@ -1,0 +1,130 @@
+"""Pictures of OPV2V: colours as PNG, and depth beside them as CARLA codes it, or as `.npy`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from lapsdata.errors import CorruptDataError, Problem
+from lapsdata.storage.atomic import storage_errors
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+__all__ = ["FAR_M", "png_size", "read_depth", "read_png"]
+
+FAR_M = 1000.0
+"""What CARLA's depth reaches to; where there is nothing, as in the sky, it says this."""
+
+_COPY = "copy or download it again"
+_BEGIN, _END = b"\x89PNG\r\n\x1a\n", b"\x00\x00\x00\x00IEND\xaeB`\x82"
+_HEAD = 24
+
+
+class _Sides(NamedTuple):
+    width: int
+    height: int
+
+
+def png_size(path: Path) -> _Sides:
+    """Return width and height of a PNG by its first bytes, after a look at its last ones.
+
+    Parameters
+    ----------
+    path : Path
+
+    Raises
+    ------
+    StorageError
+        It is not there, or may not be read.
+    CorruptDataError
+        It is empty (`empty-file`), no PNG (`not-png`), or cut off (`cut-off`).
+    """
+    with storage_errors(path, "read"), path.open("rb") as file:
+        head = file.read(_HEAD)
+        size = file.seek(0, 2)
+        file.seek(max(0, size - len(_END)))
+        tail = file.read()
+    return _sides(path, head, tail)
+
+
+def read_png(path: Path) -> NDArray[np.uint8]:
+    """Return a picture: uint8 (H, W, 3) RGB.
+
+    Parameters
+    ----------
+    path : Path
+
+    Raises
+    ------
+    StorageError, CorruptDataError
+        As `png_size`, or it cannot be decoded (`not-decoded`).
+    """
+    import cv2
+
+    with storage_errors(path, "read"):
+        data = path.read_bytes()
+    _sides(path, data[:_HEAD], data[-len(_END) :])
+    image: Any = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    if image is None:
+        raise CorruptDataError(Problem("not-decoded", str(path), "expected a picture, got bytes of none", _COPY))
+    rgb: Any = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    found: NDArray[np.uint8] = rgb
+    return found
+
+
+def read_depth(path: Path) -> NDArray[np.float32]:
+    """Return depth along the axis of the camera: float32 (H, W), metre, 0 where there is none.
+
+    Parameters
+    ----------
+    path : Path
+        `.npy` with float numbers in metres, or `.png` with `1000 (R + 256 G + 65536 B) / (256**3 - 1)` metres, of which
+        1000 is nothing.
+
+    Raises
+    ------
+    StorageError, CorruptDataError
+        As `read_png`; of `.npy` another array (`wrong-depth`), or numbers that are negative or not finite.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "000069_camera0_depth.npy"
+    >>> np.save(path, np.array([[0.0, 2.5]], np.float32))
+    >>> read_depth(path).tolist()
+    [[0.0, 2.5]]
+    """
+    if path.suffix == ".png":
+        code = read_png(path).astype(np.uint32)
+        metres = (code[..., 0] + 256 * code[..., 1] + 65536 * code[..., 2]) * (FAR_M / (256**3 - 1))
+        return np.where(metres < FAR_M, metres, 0).astype(np.float32)
+    with storage_errors(path, "read"):
+        try:
+            depth: NDArray[Any] = np.load(path, allow_pickle=False)
+        except (ValueError, EOFError) as error:
+            raise CorruptDataError(
+                Problem("wrong-depth", str(path), f"expected an array, got: {error}", _COPY)
+            ) from None
+    if depth.ndim != 2 or depth.dtype.kind != "f":
+        message = f"expected (H, W) float metres, got {depth.dtype} {depth.shape}"
+        raise CorruptDataError(Problem("wrong-depth", str(path), message, "write metres along the camera's axis"))
+    wrong = ~(np.isfinite(depth) & (depth >= 0))
+    if wrong.any():
+        message = f"expected metres from 0, and 0 for none, got {depth[wrong][0]} ({int(wrong.sum())} such)"
+        raise CorruptDataError(Problem("wrong-depth", str(path), message, "write 0 where there is no depth"))
+    return depth.astype(np.float32)
+
+
+def _sides(path: Path, head: bytes, tail: bytes) -> _Sides:
+    if not head:
+        raise CorruptDataError(Problem("empty-file", str(path), "expected a picture, got 0 bytes", _COPY))
+    if not head.startswith(_BEGIN) or len(head) < _HEAD:
+        raise CorruptDataError(Problem("not-png", str(path), f"expected PNG, got bytes {head[:8]!r}", _COPY))
+    if tail != _END:
+        message = "expected a PNG up to its last chunk, got one that ends before"
+        raise CorruptDataError(Problem("cut-off", str(path), message, _COPY))
+    return _Sides(int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big"))
