@@ -14,6 +14,7 @@ from lapsdata.execution.manifest import Refused, WorkItem
 from lapsdata.provenance import parent
 from lapsdata.schema.base import Parent
 from lapsdata.schema.shards import shape_of
+from lapsdata.storage.listing import listing_digest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,21 +28,32 @@ __all__ = ["merged_item", "shards_item", "single_items"]
 
 
 def single_items(
-    found: Sources, outputs: Sequence[Path], options: ConvertOptions
+    found: Sources, outputs: Sequence[Path], options: ConvertOptions, depth_root: Path | None = None
 ) -> list[WorkItem[ConvertWork] | Refused]:
-    """Return an item for each source, refused where it cannot be converted."""
+    """Return an item for each source, refused where it cannot be converted.
+
+    Parameters
+    ----------
+    found : Sources
+    outputs : sequence of Path
+    options : ConvertOptions
+    depth_root : Path, optional
+        Of views of others: what they are made of too.
+    """
     items: list[WorkItem[ConvertWork] | Refused] = []
     digests: dict[Path, Parent] = {}
     with console.progress("look at sources", len(found.items), unit="sources") as advance:
         for source, output in zip(found.items, outputs, strict=True):
             try:
                 rows = None if source.kind in ("whole", "adapted") else len(open_windows(source, options))
-                made_of = (_parent(source.path, digests, found.record),)
+                made_of: tuple[Parent, ...] = (_parent(source.path, digests, found.record),)
+                if depth_root is not None:
+                    made_of = (*made_of, _told_parent(depth_root, listing_digest(depth_root)))
             except LapsError as error:
                 items.append(Refused(source.name, output, error.problems))
             else:
                 key = convert_key(options, made_of, source.video)
-                work = ConvertWork((source,), made_of, options, found.record)
+                work = ConvertWork((source,), made_of, options, found.record, depth_root)
                 items.append(WorkItem(source.name, output, key, work, rows))
             advance(1)
     folder = outputs[0].parent if outputs else None

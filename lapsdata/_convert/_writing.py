@@ -179,7 +179,7 @@ def _through_adapter(work: ConvertWork, target: Path, before: int, tell: Tell, *
     """Read files of others, with what was said of them, and write their record."""
     options = work.options
     adapter, path = _adapter(work)
-    found = read_adapted(adapter, path, _said(options))
+    found = read_adapted(adapter, path, {**_said(options), "depth_root": work.depth_root})
     container = found.container
     header: Header = container.header
     made = marked(header.provenance, options, work.parents)
@@ -206,7 +206,7 @@ def _adapter(work: ConvertWork) -> tuple[Adapter, Path]:
 
 def _said(options: ConvertOptions) -> dict[str, Any]:
     """Return what was said of files of others; what was not is None, or says nothing."""
-    names = {"stride", "horizon", "duration_s", "zeros", "split", "end", "unit"}
+    names = {"stride", "horizon", "duration_s", "zeros", "split", "end", "unit", "agents"}
     return {**options.model_dump(include=names), "rate": options.rate}
 
 

@@ -207,9 +207,9 @@ class Opv2vScene:
         """Return the directions of the LiDAR in its own axes, of unit length, and what they meet."""
         matrix = matrix_of(self.lidar_pose(agent, frame))
         rows, columns = self.beams
-        elevation, azimuth = np.meshgrid(
-            np.radians(np.linspace(*_ELEVATIONS, rows)), np.linspace(-np.pi, np.pi, columns, endpoint=False)
-        )
+        # A beam straight ahead would lie on the edge between two pixels, where rounding chooses.
+        around = np.linspace(-np.pi, np.pi, columns, endpoint=False) + 0.0123
+        elevation, azimuth = np.meshgrid(np.radians(np.linspace(*_ELEVATIONS, rows)), around)
         flat = np.cos(elevation)
         own = np.stack([flat * np.cos(azimuth), flat * np.sin(azimuth), np.sin(elevation)], axis=-1).reshape(-1, 3)
         return own, self.street(frame, agent).cast(matrix[:3, 3], own @ matrix[:3, :3].T)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ from lapsdata.adapters.opv2v.reading import read_opv2v
 from lapsdata.adapters.opv2v.scanning import scan_opv2v
 from lapsdata.adapters.opv2v.vehicles import read_vehicles
 from lapsdata.errors import LapsError, Problem, listed
-from lapsdata.storage.atomic import storage_errors
+from lapsdata.storage.listing import listing_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -42,12 +41,9 @@ def digest_opv2v(root: Path) -> str:
         As `scan_opv2v`.
     """
     scan = scan_opv2v(root, cache=usual_cache())
-    total = hashlib.sha256(scan.parent.digest.encode())
-    for folder in scan.folders:
-        with storage_errors(Path(folder.path), "list"), os.scandir(folder.path) as entries:
-            sizes = sorted((entry.name, entry.stat().st_size) for entry in entries)
-        total.update(repr((folder.split, folder.scenario, folder.agent, sizes)).encode("utf-8", "surrogateescape"))
-    return f"sha256:{total.hexdigest()}"
+    told = [(folder.path.removeprefix(str(root)), listing_digest(Path(folder.path))) for folder in scan.folders]
+    total = f"{scan.parent.digest}{told}".encode("utf-8", "surrogateescape")
+    return f"sha256:{hashlib.sha256(total).hexdigest()}"
 
 
 def faults_of_opv2v(root: Path) -> Iterator[Problem]:

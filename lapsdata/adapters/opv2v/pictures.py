@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from lapsdata.errors import CorruptDataError, Problem
+from lapsdata.errors import CorruptDataError, LapsError, Problem
 from lapsdata.storage.atomic import storage_errors
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-__all__ = ["FAR_M", "png_size", "read_depth", "read_png"]
+    from lapsdata.adapters.opv2v.layout import AgentFolder
+
+__all__ = ["FAR_M", "picture_size", "png_size", "read_depth", "read_png"]
 
 FAR_M = 1000.0
 """What CARLA's depth reaches to; where there is nothing, as in the sky, it says this."""
@@ -49,6 +52,29 @@ def png_size(path: Path) -> _Sides:
         file.seek(max(0, size - len(_END)))
         tail = file.read()
     return _sides(path, head, tail)
+
+
+def picture_size(folder: AgentFolder, camera: str, numbers: Sequence[float]) -> tuple[int, int]:
+    """Return width and height of the pictures of a camera: those of the first whole one.
+
+    Where there is none, the picture is taken to be twice as large as the middle that the intrinsic tells.
+
+    Parameters
+    ----------
+    folder : AgentFolder
+    camera : str
+    numbers : sequence of float
+        What the yaml of a frame says of the camera; see `CAMERA_NUMBERS`.
+    """
+    for stem in folder.stems:
+        name = f"{stem}_{camera}.png"
+        if name in folder.files:
+            try:
+                sides = png_size(Path(folder.path, name))
+            except LapsError:
+                continue  # told where it is read
+            return sides.width, sides.height
+    return max(1, round(2 * numbers[24])), max(1, round(2 * numbers[27]))
 
 
 def read_png(path: Path) -> NDArray[np.uint8]:

@@ -13,12 +13,12 @@ from lapsdata.adapters._adapter import Adapted
 from lapsdata.adapters.opv2v.frame_facts import CAMERA_NUMBERS, LIDAR_NUMBERS
 from lapsdata.adapters.opv2v.layout import agent_order, named_split
 from lapsdata.adapters.opv2v.metadata_cache import usual_cache
-from lapsdata.adapters.opv2v.pictures import png_size, read_depth, read_png
+from lapsdata.adapters.opv2v.pictures import picture_size, read_depth, read_png
 from lapsdata.adapters.opv2v.poses import camera_models, pose_problems
 from lapsdata.adapters.opv2v.scanning import Opv2vScan, scan_opv2v
 from lapsdata.adapters.opv2v.selection import select_agents, selections_of
 from lapsdata.containers import LAYERS, Views
-from lapsdata.errors import LapsError, Problem, SchemaError
+from lapsdata.errors import Problem, SchemaError
 from lapsdata.geometry import carla_poses
 from lapsdata.provenance import provenance
 from lapsdata.schema import AgentSelection, ViewsHeader
@@ -270,21 +270,12 @@ def _views(
 
 
 def _sizes(scan: Opv2vScan, rows: _Rows) -> list[tuple[int, int]]:
-    """Return the size of the picture of each view: that of the first whole one of its agent and camera.
-
-    Each is compared when it is decoded. Where there is no picture, the middle that the intrinsic tells is believed.
-    """
-    known: dict[tuple[int, str], tuple[int, int] | None] = {}
-    for number, camera, path, there in zip(rows.folder, rows.camera, rows.image, rows.has_image, strict=True):
-        if there and known.get((number, camera)) is None:
-            try:
-                sides = png_size(Path(path))
-                known[number, camera] = sides.width, sides.height
-            except LapsError:
-                known[number, camera] = None
-    middles = ((max(1, round(2 * numbers[24])), max(1, round(2 * numbers[27]))) for numbers in rows.numbers)
-    found = (known.get(key) for key in zip(rows.folder, rows.camera, strict=True))
-    return [middle if size is None else size for size, middle in zip(found, middles, strict=True)]
+    """Return the size of the picture of each view; each is compared when it is decoded."""
+    known: dict[tuple[int, str], tuple[int, int]] = {}
+    for number, camera, numbers in zip(rows.folder, rows.camera, rows.numbers, strict=True):
+        if (number, camera) not in known:
+            known[number, camera] = picture_size(scan.folders[number], camera, numbers)
+    return [known[key] for key in zip(rows.folder, rows.camera, strict=True)]
 
 
 def _depth_files(scan: Opv2vScan, root: Path | None) -> dict[int, tuple[str, frozenset[str]]]:
