@@ -40,7 +40,14 @@ _DTYPES: dict[Layer, type[np.generic]] = {
 
 
 class Pixels(Protocol):
-    """Gives the pixels of views, from memory, from files of ours or from those of others."""
+    """Gives the pixels of views, from memory, from files of ours or from those of others.
+
+    Examples
+    --------
+    >>> source: Pixels = HeldPixels({"valid": (np.ones((2, 3), bool),)})
+    >>> source.told("valid", 0)
+    'valid of view 0'
+    """
 
     def read(self, layer: Layer, view: int) -> NDArray[Any]:
         """Return a layer of a view that has it; see `Views.read`.

@@ -197,7 +197,7 @@ def _collect(
         for agent in agents:
             _add_views(scan, folders[agent], stems[agent], depths.get(folders[agent]), rows)
         if len(rows.agent) == before:
-            rows.counted["frames_without_cameras"] += 1
+            rows.counted["sets_without_cameras"] += 1
             continue
         rows.split.append(first.split)
         rows.scenario.append(first.scenario)
@@ -223,7 +223,7 @@ def _add_views(scan: Opv2vScan, number: int, stem: str, depth: tuple[str, frozen
             found = next((f"{depth[0]}/{file}" for file in files if file in depth[1]), None)
         rows.depth.append(found)
     if not facts.cameras:
-        rows.counted["frames_without_cameras"] += 1
+        rows.counted["agents_without_cameras"] += 1
 
 
 def _views(
