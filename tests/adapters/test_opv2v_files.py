@@ -262,9 +262,11 @@ def test_depth_of_points_is_that_of_a_loop_over_them(points: list[tuple[float, f
     )
     expected = np.zeros((4, 5))
     for x, y, z in points:
-        if z <= 0 or not (math.isfinite(x / z) and math.isfinite(y / z)):
+        if z <= 0:
             continue
-        u, v = 2 * x / z + 1.75, 3 * y / z + 1.25
+        u, v = 2 * (x / z) + 1.75, 3 * (y / z) + 1.25
+        if not (math.isfinite(u) and math.isfinite(v)):
+            continue
         column, row = math.floor(u + 0.5), math.floor(v + 0.5)
         if 0 <= column < 5 and 0 <= row < 4 and (expected[row, column] == 0 or z < expected[row, column]):
             expected[row, column] = z
