@@ -29,6 +29,9 @@ pytest_plugins = ["tests.running_time"]
 
 ROOT = Path(__file__).resolve().parents[1]
 
+# What a test has parsed must not be taken from, or put into, the caches of whoever runs it.
+os.environ["LAPSDATA_CACHE"] = "off"
+
 
 @pytest.fixture(scope="session", autouse=True)
 def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:

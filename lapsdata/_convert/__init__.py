@@ -70,6 +70,8 @@ def convert(
     prefix: str | None = None,
     digits: int | None = None,
     suffix: Literal["none", ".txt"] | None = None,
+    agents: str | None = None,
+    depth_root: str | PathLike[str] | None = None,
     force: bool = False,
     workers: int | None = None,
 ) -> ConvertReport:
@@ -133,6 +135,10 @@ def convert(
     prefix, digits, suffix
         For a detection database: what stands before the names of images in its keys, of how many digits these are, and
         what they end with.
+    agents : str, optional
+        Of views of others: which agents sets are made of, `2` or `train=2,validate=4`; all by default.
+    depth_root : path, optional
+        Of views of others: where their depth lies, `<split>/<scenario>/<agent>/<frame>_camera<i>_depth.npy` or `.png`.
     force : bool
         Convert again what is done, and replace what was converted from another source; never what others have made.
     workers : int, optional
@@ -178,6 +184,8 @@ def convert(
     tasks = {"annotations": annotations, "number_by": number_by}
     written = {"prefix": prefix, "digits": digits, "suffix": suffix}
     options = _of_boxes(found, options, {"boxes": boxes, **read, **tasks, **written})
+    depth = None if depth_root is None else Path(depth_root)
+    options = _of_views(found, options, agents, depth)
     if plugin.record == "shards":
         items: list[Any] = [shards_item(found, out, options)]
         folder = None
@@ -186,7 +194,7 @@ def convert(
     else:
         goals = outputs(found, out, plugin)
         _expect_another(found, plugin, options)
-        items = single_items(found, goals, options)
+        items = single_items(found, goals, options, depth)
         folder = out if found.several and goals and goals[0] != out else None
     with record_run(folder) if folder is not None else contextlib.nullcontext():
         todo = plan(items, lambda item: look(item, force=force), force=force)
@@ -291,6 +299,15 @@ def _of_boxes(found: Sources, options: ConvertOptions, said: dict[str, Any]) -> 
         message = f"expected none with {found.record}, got some: only of boxes"
         raise SchemaError(Problem("wrong-option", next(iter(given)), message))
     return ConvertOptions(**{name: getattr(options, name) for name in ConvertOptions.model_fields} | given)
+
+
+def _of_views(found: Sources, options: ConvertOptions, agents: str | None, depth_root: Path | None) -> ConvertOptions:
+    """Add what is said about views of others, and refuse it for anything else."""
+    given = {name: value for name, value in (("agents", agents), ("depth_root", depth_root)) if value is not None}
+    if given and (found.record != "views" or found.items[0].kind != "adapted"):
+        message = f"expected none with {found.record}, got some: only of views of others"
+        raise SchemaError(Problem("wrong-option", next(iter(given)), message))
+    return options if agents is None else options.model_copy(update={"agents": agents})
 
 
 def _expect_another(found: Sources, plugin: Target, options: ConvertOptions) -> None:

@@ -68,6 +68,8 @@ class ConvertOptions(Record):
     """Of tasks of Label Studio: which annotation of each counts; null is the best."""
     number_by: Literal["path", "name"] | None = None
     """Of tasks of Label Studio: what frames are numbered by; null is the number in the name of an image."""
+    agents: Annotated[str, Field(min_length=1)] | None = None
+    """Of views of others: which agents sets are made of, as `train=2,validate=4`; null for all."""
     prefix: Annotated[str, Field(min_length=1)] | None = None
     """For a detection database and for Label Studio: what stands before the names of images or sequences."""
     digits: Annotated[int, Field(ge=1, le=12)] | None = None

@@ -8,10 +8,13 @@ from lapsdata import console
 from lapsdata._convert._keys import ROLE, convert_key
 from lapsdata._convert._sources import open_windows
 from lapsdata._convert._work import ConvertWork
+from lapsdata.adapters import find_adapter
 from lapsdata.errors import LapsError, Problem, SchemaError
 from lapsdata.execution.manifest import Refused, WorkItem
 from lapsdata.provenance import parent
+from lapsdata.schema.base import Parent
 from lapsdata.schema.shards import shape_of
+from lapsdata.storage.listing import listing_digest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,27 +23,37 @@ if TYPE_CHECKING:
     from lapsdata._convert._options import ConvertOptions
     from lapsdata._convert._sources import ConvertSource, Sources
     from lapsdata._convert._windows import Windows
-    from lapsdata.schema.base import Parent
 
 __all__ = ["merged_item", "shards_item", "single_items"]
 
 
 def single_items(
-    found: Sources, outputs: Sequence[Path], options: ConvertOptions
+    found: Sources, outputs: Sequence[Path], options: ConvertOptions, depth_root: Path | None = None
 ) -> list[WorkItem[ConvertWork] | Refused]:
-    """Return an item for each source, refused where it cannot be converted."""
+    """Return an item for each source, refused where it cannot be converted.
+
+    Parameters
+    ----------
+    found : Sources
+    outputs : sequence of Path
+    options : ConvertOptions
+    depth_root : Path, optional
+        Of views of others: what they are made of too.
+    """
     items: list[WorkItem[ConvertWork] | Refused] = []
     digests: dict[Path, Parent] = {}
     with console.progress("look at sources", len(found.items), unit="sources") as advance:
         for source, output in zip(found.items, outputs, strict=True):
             try:
                 rows = None if source.kind in ("whole", "adapted") else len(open_windows(source, options))
-                made_of = (_parent(source.path, digests),)
+                made_of: tuple[Parent, ...] = (_parent(source.path, digests, found.record),)
+                if depth_root is not None:
+                    made_of = (*made_of, _told_parent(depth_root, listing_digest(depth_root)))
             except LapsError as error:
                 items.append(Refused(source.name, output, error.problems))
             else:
                 key = convert_key(options, made_of, source.video)
-                work = ConvertWork((source,), made_of, options, found.record)
+                work = ConvertWork((source,), made_of, options, found.record, depth_root)
                 items.append(WorkItem(source.name, output, key, work, rows))
             advance(1)
     folder = outputs[0].parent if outputs else None
@@ -108,8 +121,14 @@ def _unlike(opened: Mapping[ConvertSource, Windows]) -> list[Problem]:
     ]
 
 
-def _parent(path: Path, known: dict[Path, Any]) -> Parent:
+def _parent(path: Path, known: dict[Path, Any], record: str | None = None) -> Parent:
     if path not in known:
-        known[path] = parent(ROLE, path)
+        adapter = find_adapter(path, {record}) if record == "views" and path.is_dir() else None
+        told = None if adapter is None else adapter[0].digest
+        known[path] = parent(ROLE, path) if told is None else _told_parent(path, told(path))
     found: Parent = known[path]
     return found
+
+
+def _told_parent(path: Path, digest: str) -> Parent:
+    return Parent(role=ROLE, name=path.resolve().name, digest=digest)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from lapsdata._convert._options import ConvertOptions
     from lapsdata._convert._sources import ConvertSource
     from lapsdata.schema.base import Parent
@@ -25,9 +27,12 @@ class ConvertWork:
         The files that they lie in.
     options : ConvertOptions
     record : str
+    depth_root : Path or None
+        Of views of others: where their depth lies; one of `parents`.
     """
 
     sources: tuple[ConvertSource, ...]
     parents: tuple[Parent, ...]
     options: ConvertOptions
     record: str
+    depth_root: Path | None = None

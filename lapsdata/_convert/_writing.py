@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["convert_item"]
 
 # What a record has rows of, where these are not windows.
-_UNITS = {"segments": "segments", "catalog": "rows", "episodes": "episodes"}
+_UNITS = {"segments": "segments", "catalog": "rows", "episodes": "episodes", "views": "views"}
 
 
 def convert_item(job: Job[ConvertWork], tell: Tell) -> Converted | None:
@@ -179,7 +179,7 @@ def _through_adapter(work: ConvertWork, target: Path, before: int, tell: Tell, *
     """Read files of others, with what was said of them, and write their record."""
     options = work.options
     adapter, path = _adapter(work)
-    found = read_adapted(adapter, path, _said(options))
+    found = read_adapted(adapter, path, {**_said(options), "depth_root": work.depth_root})
     container = found.container
     header: Header = container.header
     made = marked(header.provenance, options, work.parents)
@@ -206,7 +206,7 @@ def _adapter(work: ConvertWork) -> tuple[Adapter, Path]:
 
 def _said(options: ConvertOptions) -> dict[str, Any]:
     """Return what was said of files of others; what was not is None, or says nothing."""
-    names = {"stride", "horizon", "duration_s", "zeros", "split", "end", "unit"}
+    names = {"stride", "horizon", "duration_s", "zeros", "split", "end", "unit", "agents"}
     return {**options.model_dump(include=names), "rate": options.rate}
 
 

@@ -12,12 +12,14 @@ from lapsdata._inspect.low_level import (
     inspect_low_level,
     render_low_level,
 )
+from lapsdata._inspect.views import InspectedViews
 
 __all__ = [
     "InspectedBoxes",
     "InspectedEpisodes",
     "InspectedFile",
     "InspectedVideo",
+    "InspectedViews",
     "LowLevelReport",
     "LowLevelRow",
     "PickedItem",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lapsdata._inspect.box_counts import CountedBoxes
     from lapsdata._inspect.boxes import InspectedBoxes
     from lapsdata._inspect.episodes import InspectedEpisodes
+    from lapsdata._inspect.views import InspectedViews
     from lapsdata.containers import Container
     from lapsdata.geometry import FrameSize
     from lapsdata.timebase import FrameRate
@@ -153,11 +154,11 @@ def look_at(
     *,
     rate: FrameRate | str | float | None = None,
     most_episodes: int | None = None,
-) -> InspectedFile | InspectedVideo | InspectedEpisodes | InspectedBoxes:
-    """Read and verify a file of ours, the packets of a video, the descriptions of robot episodes, or boxes of others.
+) -> InspectedFile | InspectedVideo | InspectedEpisodes | InspectedBoxes | InspectedViews:
+    """Read and verify a file of ours, the packets of a video, the descriptions of robot episodes, or boxes or views.
 
-    What a format of ours knows is a file of ours; what an adapter reads as episodes or boxes is that; else, what FFmpeg
-    opens is a video, and so are numbered images in a folder. What stands behind a URL is taken for a video.
+    What a format of ours knows is a file of ours; what an adapter reads as episodes, boxes or views is that; else, what
+    FFmpeg opens is a video, and so are numbered images in a folder. What stands behind a URL is taken for a video.
 
     Parameters
     ----------
@@ -218,18 +219,21 @@ def look_at(
 
 def _of_others(
     path: Path, rate: FrameRate | str | float | None, unknown: LapsError, most_episodes: int | None
-) -> InspectedVideo | InspectedEpisodes | InspectedBoxes:
+) -> InspectedVideo | InspectedEpisodes | InspectedBoxes | InspectedViews:
     from lapsdata._inspect.boxes import look_at_boxes
     from lapsdata._inspect.episodes import look_at_episodes
+    from lapsdata._inspect.views import look_at_views
     from lapsdata.adapters import find_adapter
 
-    found = find_adapter(path, ("episodes", "boxes"))
+    found = find_adapter(path, ("episodes", "boxes", "views"))
     if found is None:
         return _video_unless_unknown(path, rate, unknown)
     if rate is not None and "rate" not in (found[0].takes or ()):
         raise SchemaError(_no_rate(path))
     if found[1] == "boxes":
         return look_at_boxes(path, found[0], rate)
+    if found[1] == "views":
+        return look_at_views(path, found[0], rate)
     return look_at_episodes(path, found[0], most_episodes, rate)
 
 

@@ -9,7 +9,7 @@ from lapsdata.errors import AmbiguousFormatError, Problem, SchemaError, listed
 from lapsdata.plugins import registry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
     from pathlib import Path
 
     from lapsdata.adapters._stated import StatedStats
@@ -128,6 +128,11 @@ class Adapter:
         Where files of theirs are also written.
     stated : callable, optional
         `stated(path) -> StatedStats` of robot episodes: the statistics that come with them, for `lapsdata check`.
+    digest : callable, optional
+        `digest(path) -> str`, of data sets that are too large to be read from end to end before each conversion: what
+        tells a changed one from what it was. By default that of all bytes.
+    faults : callable, optional
+        `faults(path) -> iterator of Problem` of views: what is found when all files are looked at; `lapsdata check`.
 
     Examples
     --------
@@ -143,6 +148,8 @@ class Adapter:
     takes: frozenset[str] | None = None
     writer: Writer | None = None
     stated: Callable[[Path], StatedStats] | None = None
+    digest: Callable[[Path], str] | None = None
+    faults: Callable[[Path], Iterator[Problem]] | None = None
 
 
 def find_adapter(path: Path, records: Collection[str] | None = None) -> tuple[Adapter, str] | None:

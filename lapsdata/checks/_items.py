@@ -133,7 +133,7 @@ class _Search:
 
 def _is_one(folder: Path) -> bool:
     """Say whether a folder is one item, and none of items."""
-    return is_item(folder) or find_adapter(folder, ("episodes", "boxes")) is not None
+    return is_item(folder) or find_adapter(folder, ("episodes", "boxes", "views")) is not None
 
 
 def _is_ledger(path: Path) -> bool:

@@ -11,6 +11,7 @@ from lapsdata.checks.boxes import boxes_adapter, check_boxes
 from lapsdata.checks.episodes import check_episodes, episodes_adapter
 from lapsdata.checks.outcome import CheckedItem, CheckedLedgers, IntegrityReport, refused
 from lapsdata.checks.videos import check_video
+from lapsdata.checks.views import check_views, views_adapter
 from lapsdata.errors import CorruptDataError, LapsError, UnknownFormatError
 from lapsdata.formats import recognise
 from lapsdata.formats.shards_webdataset import ShardsFolder
@@ -47,7 +48,7 @@ def check_integrity(
     paths : iterable of Path
         Files and folders of ours (seal, and every window's checksum), HDF5, Zarr and tars of others (their seal list,
         where they have one), videos (every frame is decoded), robot episodes (every row, and the packets of videos),
-        boxes (every row), ledgers (proven together), and folders of all these.
+        boxes (every row), views of others (every file), ledgers (proven together), and folders of all these.
         Ledgers in folders inside of a named one are proven folder by folder.
     seal : bool
         Write a list of checksums beside each file of others that has none, `<name>.lapsdata-seal.json`.
@@ -111,6 +112,8 @@ def _item(
             return refused(path, "unknown", unknown) if named else None
         if (adapter := episodes_adapter(path)) is not None:
             return check_episodes(path, adapter, advance, decode=decode, rate=rate)
+        if (adapter := views_adapter(path)) is not None:
+            return check_views(path, adapter)
         return check_foreign(path, unknown, advance, seal=seal, force=force, named=named)
     except LapsError as error:
         return refused(path, "unknown", error)

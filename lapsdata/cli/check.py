@@ -52,6 +52,8 @@ def check(
     that come with them are compared with the rows; with --decode every frame is decoded, and whether pictures change
     when joints move is told.
     Of tracked boxes of others (MOTChallenge and more) every row is read: what is wrong is named by file and line.
+    Of views of others (OPV2V) every yaml and point cloud is read, and both ends of every picture; extrinsics are
+    compared with poses, intrinsics with pictures, and the frames of agents with each other.
     Ledgers of all ranks prove together that each epoch was seen exactly once. They are a proof, and the exit code is 0,
     where at least one epoch was and no error speaks against another; an epoch after it that is not finished yet is a
     warning. Where no epoch is whole yet, nothing is proven, and the exit code is 1.

@@ -1,4 +1,4 @@
-"""`lapsdata convert`: the same windows in another store or profile; or videos in pieces."""
+"""`lapsdata convert`: the same windows in another store or profile; videos in pieces; depth of point clouds."""
 
 from __future__ import annotations
 
@@ -199,18 +199,38 @@ def convert(
         int | None, typer.Option(min=1, max=12, metavar="N", help="With --to detection-db: digits of a frame, 6 or 8.")
     ] = None,
     suffix: Annotated[_Suffix | None, typer.Option(help="With --to detection-db: what its keys end with.")] = None,
+    agents: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[SPLIT=]N,...",
+            help="Of views of several agents: how many a set has, train=2,validate=4; N:drawn@SEED draws them.",
+        ),
+    ] = None,
+    depth_root: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Of views of others: the root where their depth lies.")
+    ] = None,
+    depth_from_lidar: Annotated[
+        bool,
+        typer.Option("--depth-from-lidar", help="Of OPV2V: the points of each frame on the pixels of its cameras."),
+    ] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Convert again what is done; never replaces what others made.")
     ] = False,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; by default one per core.")] = None,
     json: Json = False,
 ) -> None:
-    """Write windows in another store, or cut videos into pieces.
+    """Write windows in another store, cut videos into pieces, or make depth of point clouds.
 
     With --split-every, SRC is a video or a folder of videos, and every frame of them is in exactly one of the pieces
     DST/NAME_000.mp4 and so on, cut by time; NAME.pieces.json says where each piece was, so that start_s + a time in it
     is the time in the source. Pieces that begin and end at keyframes are copied; others are encoded again (H.264,
     crf 18). Sound is left behind.
+    A root of OPV2V or V2XSet becomes views in HDF5, of all its splits or of one (--split): a set for each frame of a
+    scenario's ego, with the pictures of all agents' cameras or of --agents. Depth is taken from --depth-root, and is
+    valid where it is above 0; scenes with too few agents are left out and counted.
+    With --depth-from-lidar, SRC is a root of OPV2V, which has no depth, and DST gets that of its point clouds:
+    DST/SPLIT/SCENARIO/AGENT/FRAME_camera0_depth.npy, float32 metres along the axis of the camera, that of the nearest
+    point of each pixel, and 0 where none falls; --split makes one split alone.
     Each window is compared with its checksum on the way, in memory that does not grow with their number. What cannot
     be carried over is named, and so is the largest error in pixels. A second call does only what is missing or changed:
     what is kept is judged by its header and not read again, shards that were not finished go on behind their last whole
@@ -253,22 +273,28 @@ def convert(
     """
     from lapsdata._convert import convert as converted
 
+    given = (to, round_px, samples_per_shard, rate, size, stride, horizon, duration, end, unit, gap_label)
+    edits = (task, episodes, without_episodes, drop, rename, actions, rotation)
+    of_boxes = (min_score, said_by, frames, label, classes, whose, first_number, pixels, annotations, number_by)
+    alone = all(one is None for one in (*given, *edits, *of_boxes, prefix, digits, suffix, agents, depth_root))
+    alone = alone and profile is _Profile.RAW and zeros is _Zeros.MEASURED
     if split_every is not None:
-        given = (to, round_px, samples_per_shard, rate, size, stride, horizon, duration, split, end, unit, gap_label)
-        edits = (task, episodes, without_episodes, drop, rename, actions, rotation)
-        of_boxes = (min_score, said_by, frames, label, classes, whose, first_number, pixels, annotations, number_by)
-        if (
-            any(one is not None for one in (*given, *edits, *of_boxes, prefix, digits, suffix))
-            or profile is not _Profile.RAW
-            or zeros is not _Zeros.MEASURED
-        ):
+        if not alone or split is not None or depth_from_lidar:
             raise typer.BadParameter("pieces of videos need none of the other options", param_hint="--split-every")
         from lapsdata._convert._splitting import split_videos
 
-        if len(source) > 1:
-            raise typer.BadParameter("expected one video or folder of videos", param_hint="SRC")
-        every_s = _seconds(split_every)
-        _tell(context, json, lambda: split_videos(source[0], target, every_s, force=force, workers=workers))
+        video, every_s = _one(source, "video or folder of videos"), _seconds(split_every)
+        _tell(context, json, lambda: split_videos(video, target, every_s, force=force, workers=workers))
+        return
+    if depth_from_lidar:
+        if not alone:
+            raise typer.BadParameter(
+                "depth needs none of the other options but --split", param_hint="--depth-from-lidar"
+            )
+        from lapsdata._convert._lidar_depth import depth_from_lidar as made
+
+        root = _one(source, "root of OPV2V")
+        _tell(context, json, lambda: made(root, target, split=split, force=force, workers=workers))
         return
     if round_px is not None and profile is not _Profile.COMPACT:
         raise typer.BadParameter("only with --profile compact", param_hint="--round-px")
@@ -308,10 +334,18 @@ def convert(
             prefix=prefix,
             digits=digits,
             suffix=None if suffix is None else suffix.value,
+            agents=agents,
+            depth_root=depth_root,
             force=force,
             workers=workers,
         ),
     )
+
+
+def _one(source: list[Path], what: str) -> Path:
+    if len(source) > 1:
+        raise typer.BadParameter(f"expected one {what}", param_hint="SRC")
+    return source[0]
 
 
 def _tell(context: typer.Context, json: bool, work: Callable[[], Report[Any]]) -> None:

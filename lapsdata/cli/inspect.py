@@ -13,7 +13,7 @@ from lapsdata.errors import Problem, StorageError, UnknownFormatError
 from lapsdata.verbs import Json, finish
 
 if TYPE_CHECKING:
-    from lapsdata._inspect import InspectedBoxes, InspectedEpisodes, InspectedFile, InspectedVideo
+    from lapsdata._inspect import InspectedBoxes, InspectedEpisodes, InspectedFile, InspectedVideo, InspectedViews
     from lapsdata.geometry import FrameSize
 
 __all__ = ["PLUGIN"]
@@ -42,8 +42,8 @@ def inspect(
     file: Annotated[
         str,
         typer.Argument(
-            help="A file or folder of ours, robot episodes, tracked boxes, or a video: a file, a URL or a folder of "
-            "images; with --low-level any HDF5 file."
+            help="A file or folder of ours, robot episodes, tracked boxes, views, or a video: a file, a URL or a "
+            "folder of images; with --low-level any HDF5 file."
         ),
     ],
     low_level: Annotated[
@@ -85,7 +85,8 @@ def inspect(
     packets of those that are listed are: what their videos are stands beside what is said of the cameras. Of tracked
     boxes (MOTChallenge, databases of detections, Label Studio and more) every row is read: frames, boxes by label, and
     ids, by sequence and source; images beside them are counted, and in a folder of sequences databases of detections
-    are looked for, and how many of the images have a key there. --low-level reads one value of each dataset, or the
+    are looked for, and how many of the images have a key there. Of views (OPV2V) every pose is read: splits, scenarios,
+    agents and frames, and where pictures and depth are missing. --low-level reads one value of each dataset, or the
     item that is picked, and compares nothing.
     """
     drawing = _Drawing(png, fps, video, window, view, columns, rows, overwrite)
@@ -125,7 +126,7 @@ def _local(file: str) -> Path:
 
 
 def _inspect(file: str, name: str | None, drawing: _Drawing, most: int | None, json: bool) -> None:
-    from lapsdata._inspect import InspectedBoxes, InspectedEpisodes, InspectedVideo, look_at
+    from lapsdata._inspect import InspectedBoxes, InspectedEpisodes, InspectedVideo, InspectedViews, look_at
 
     if drawing.png is not None and drawing.png.exists() and not drawing.overwrite:
         message = "expected a free name, got an existing one"
@@ -133,7 +134,7 @@ def _inspect(file: str, name: str | None, drawing: _Drawing, most: int | None, j
     found = look_at(file, name, rate=drawing.fps, most_episodes=most)
     if most is not None and not isinstance(found, InspectedEpisodes):
         raise typer.BadParameter(f"only for robot episodes: {file} is none", param_hint="--episodes")
-    notes = found.notes if isinstance(found, InspectedEpisodes | InspectedBoxes) else ()
+    notes = found.notes if isinstance(found, InspectedEpisodes | InspectedBoxes | InspectedViews) else ()
     size = None if drawing.png is None else _draw(found, drawing.png, drawing)
     if json:
         drawn = None if size is None else {"path": str(drawing.png), "width": size.width, "height": size.height}
@@ -151,18 +152,20 @@ def _inspect(file: str, name: str | None, drawing: _Drawing, most: int | None, j
 
 
 def _draw(
-    found: InspectedFile | InspectedVideo | InspectedEpisodes | InspectedBoxes, png: Path, drawing: _Drawing
+    found: InspectedFile | InspectedVideo | InspectedEpisodes | InspectedBoxes | InspectedViews,
+    png: Path,
+    drawing: _Drawing,
 ) -> FrameSize:
     """Write the picture and return its size."""
-    from lapsdata._inspect import InspectedBoxes, InspectedEpisodes, InspectedFile, InspectedVideo
+    from lapsdata._inspect import InspectedBoxes, InspectedEpisodes, InspectedFile, InspectedVideo, InspectedViews
     from lapsdata.containers import Tracks
     from lapsdata.geometry import FrameSize
     from lapsdata.report import contact_sheet, draw_tracks, write_png
     from lapsdata.report.episode_sheets import episode_sheet
 
     shape = {"columns": drawing.columns, "rows": drawing.rows}
-    if isinstance(found, InspectedBoxes):
-        raise _no_picture(found.path, "boxes", found.adapter)
+    if isinstance(found, InspectedBoxes | InspectedViews):
+        raise _no_picture(found.path, "boxes" if isinstance(found, InspectedBoxes) else "views", found.adapter)
     if not isinstance(found, InspectedFile) and (wrong := drawing.given("video", "window", "view")):
         what = "robot episodes" if isinstance(found, InspectedEpisodes) else "a video"
         raise typer.BadParameter(f"only for tracks: {found.path} is {what}", param_hint=wrong[0])

@@ -16,19 +16,25 @@ if TYPE_CHECKING:
     from lapsdata.containers.shards import Shards
     from lapsdata.containers.tokens import Tokens
     from lapsdata.containers.tracks import Tracks
+    from lapsdata.containers.views import LAYERS, HeldPixels, Layer, Pixels, Views
 
 __all__ = [
     "END_REASONS",
     "ENERGY_STATES",
+    "LAYERS",
     "Boxes",
     "Catalog",
     "Container",
     "Energies",
     "Episodes",
+    "HeldPixels",
+    "Layer",
+    "Pixels",
     "Segments",
     "Shards",
     "Tokens",
     "Tracks",
+    "Views",
 ]
 
 if not TYPE_CHECKING:

@@ -107,6 +107,14 @@ if TYPE_CHECKING:
         TracksView,
     )
     from lapsdata.schema.video import SourceVideo
+    from lapsdata.schema.views import (
+        AgentSelection,
+        CameraModel,
+        DepthKind,
+        PanoramaAngles,
+        PinholeLens,
+        ViewsHeader,
+    )
 
 __all__ = [
     "RECORDS",
@@ -116,6 +124,7 @@ __all__ = [
     "ActionResult",
     "ActionRow",
     "ActionRules",
+    "AgentSelection",
     "Agreement",
     "ApClass",
     "ApClasses",
@@ -140,6 +149,7 @@ __all__ = [
     "BoxesHeader",
     "CallingRepository",
     "Camera",
+    "CameraModel",
     "CatalogField",
     "CatalogHeader",
     "CatalogIndex",
@@ -150,6 +160,7 @@ __all__ = [
     "ClusterScope",
     "ClusterScores",
     "CodeAgreement",
+    "DepthKind",
     "DrawnScore",
     "EdgeRule",
     "EncoderTraining",
@@ -190,7 +201,9 @@ __all__ = [
     "OrderedSource",
     "OverlapScore",
     "Package",
+    "PanoramaAngles",
     "Parent",
+    "PinholeLens",
     "PrecisionRecall",
     "ProbeResult",
     "ProbeRow",
@@ -248,6 +261,7 @@ __all__ = [
     "TriedCount",
     "TruthClock",
     "VideoChange",
+    "ViewsHeader",
     "canonical_json",
     "check_schemas",
     "export_schemas",

@@ -31,6 +31,7 @@ from lapsdata.schema.tokens import TokensHeader
 from lapsdata.schema.tracking import TrackingResult
 from lapsdata.schema.tracks import TracksHeader
 from lapsdata.schema.video import SourceVideo
+from lapsdata.schema.views import ViewsHeader
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,6 +71,7 @@ RECORDS: dict[str, type[Record]] = {
     "tokens.v1": TokensHeader,
     "tracking_result.v1": TrackingResult,
     "tracks.v1": TracksHeader,
+    "views.v1": ViewsHeader,
 }
 """Records by the name of their schema file; a new major version is a new entry beside the old one."""
 

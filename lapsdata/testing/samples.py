@@ -6,7 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lapsdata.containers import Boxes, Catalog, Energies, Episodes, Segments, Shards, Tokens, Tracks
+from lapsdata.containers import (
+    LAYERS,
+    Boxes,
+    Catalog,
+    Energies,
+    Episodes,
+    HeldPixels,
+    Segments,
+    Shards,
+    Tokens,
+    Tracks,
+    Views,
+)
 from lapsdata.schema import (
     ActionErrors,
     ActionKey,
@@ -18,6 +30,7 @@ from lapsdata.schema import (
     BoxesHeader,
     BoxSequence,
     Camera,
+    CameraModel,
     CatalogField,
     CatalogHeader,
     EnergiesHeader,
@@ -30,6 +43,7 @@ from lapsdata.schema import (
     Grid,
     Group,
     KeyErrors,
+    PinholeLens,
     Provenance,
     SegmentationResult,
     SegmentedVideo,
@@ -46,11 +60,14 @@ from lapsdata.schema import (
     TracksHeader,
     TracksView,
     TruthClock,
+    ViewsHeader,
 )
 from lapsdata.timebase import FrameRate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
 
     from lapsdata.schema import EndReason
 
@@ -69,6 +86,7 @@ __all__ = [
     "sample_tokens",
     "sample_tracked",
     "sample_tracks",
+    "sample_views",
 ]
 
 
@@ -487,4 +505,47 @@ def sample_action_result(*, prediction: float = 0.25, numbers: int = 2) -> Actio
             ActionRow(name="prediction", kind="prediction", parts=(errors(prediction, numbers), errors(prediction, 1))),
             ActionRow(name="hold_last", kind="chance", parts=(errors(0.5, numbers), errors(0.5, 1))),
         ),
+    )
+
+
+def sample_views() -> Views:
+    """Return three views of 4 x 3 pixels in two sets; the last one has no depth, and none is covered in part.
+
+    Examples
+    --------
+    >>> sample_views().read("depth", 0)[0].tolist()
+    [0.0, 0.5, 1.0, 1.5]
+    """
+    size, lens = Size(width=4, height=3), PinholeLens(focal_px=(2.0, 2.0), centre_px=(1.5, 1.0))
+    random = np.random.default_rng(0)
+    depth = (np.arange(12, dtype=np.float32) / 2).reshape(3, 4)
+    poses = np.tile(np.eye(4), (3, 1, 1))
+    poses[:, :3, 3] = np.arange(9).reshape(3, 3)
+    present: dict[str, NDArray[np.bool_]] = {
+        layer: np.array([layer != "covered"] * 2 + [layer == "image"]) for layer in LAYERS
+    }
+    pixels = HeldPixels(
+        {
+            "image": tuple(random.integers(0, 256, (3, 4, 3), np.uint8) for _ in range(3)),
+            "depth": (depth, depth + 1, None),
+            "valid": (depth > 0, depth >= 0, None),
+            "non_ambiguous": (depth > 1, depth > 2, None),
+        }
+    )
+    return Views(
+        ViewsHeader(
+            provenance=sample_provenance(),
+            cameras=(CameraModel(kind="pinhole", size=size, lens=lens, depth="z"),),
+        ),
+        split=("train", "validate"),
+        scenario=("2021_08_22_21_41_24", "2021_09_09_13_20_58"),
+        frame=np.array([69, 70]),
+        time_s=np.array([3.45, 3.5]),
+        set_stop=np.array([2, 3]),
+        agent=("641", "1000", "641"),
+        camera=("camera0",) * 3,
+        model=np.zeros(3, np.int64),
+        cam2world=poses,
+        present=present,
+        pixels=pixels,
     )

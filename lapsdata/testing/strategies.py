@@ -48,6 +48,7 @@ from lapsdata.schema import (
 )
 from lapsdata.testing._drawn import SCALARS, names, of, policies, provenances, rates, st
 from lapsdata.testing._drawn_episodes import episodes
+from lapsdata.testing._drawn_views import views
 from lapsdata.timebase import FrameRate, frame_to_s, grid_tolerance_s
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ __all__ = [
     "shards",
     "tokens",
     "tracks",
+    "views",
 ]
 
 _PIXELS = st.floats(-1e6, 1e6, width=32) | st.floats(0, 4096, width=32)

@@ -49,6 +49,19 @@ def test_the_threshold_benchmark_runs_and_its_result_has_the_same_form(
     assert stored["rows"]["frames"]["seconds"] < stored["promise"]["frames"]
 
 
+def test_the_opv2v_benchmark_runs_and_its_result_has_the_same_form(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(root / "benchmarks"))
+    measured = runpy.run_path(str(root / "benchmarks" / "bench_opv2v.py"))["measure"](8, tmp_path, again=1, parsed=1)
+    stored = json.loads((root / "benchmarks" / "results" / "opv2v.json").read_text())
+    assert keys(measured) == keys(stored)
+    assert measured["parsed"] == {"first": 8, "again": 0}
+    assert stored["parsed"] == {"first": 10_000, "again": 0}
+    assert 4_000 < stored["yaml_bytes"] < 40_000
+    assert stored["first_s"] <= stored["promise"]["first_s"] == 10
+
+
 def test_benchmarks_read_what_evaluate_writes(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(root / "benchmarks"))
     scored = runpy.run_path(str(root / "benchmarks" / "bench_segments.py"))["scored"]

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from lapsdata.containers import Boxes, Catalog, Segments, Shards
-from lapsdata.schema import SegmentedVideo
+from lapsdata.containers import LAYERS, Boxes, Catalog, HeldPixels, Segments, Shards, Views
+from lapsdata.schema import SegmentedVideo, Size
 from lapsdata.storage import sealed_groups, sealed_parquet, sealed_zarr_writer
 from lapsdata.testing.contracts import FormatCase, format_cases
 from lapsdata.testing.samples import (
@@ -26,6 +26,7 @@ from lapsdata.testing.samples import (
     sample_shards,
     sample_tokens,
     sample_tracks,
+    sample_views,
 )
 
 if TYPE_CHECKING:
@@ -66,6 +67,28 @@ def many_boxes() -> Boxes:
     return Boxes(small.header, **{**columns, **texts, **numbers}, source_id=tuple(str(i) for i in range(count)))
 
 
+def many_views() -> Views:
+    small = sample_views()
+    size, count = Size(width=64, height=48), 4
+    model = small.header.cameras[0].model_copy(update={"size": size})
+    random = np.random.default_rng(1)
+    depth = tuple(random.random((48, 64), np.float32) for _ in range(count))
+    return Views(
+        small.header.model_copy(update={"cameras": (model,)}),
+        split=("train",) * 2,
+        scenario=("one",) * 2,
+        frame=np.arange(2),
+        time_s=np.arange(2) / 10,
+        set_stop=np.array([2, 4]),
+        agent=("1", "2") * 2,
+        camera=("camera0",) * count,
+        model=np.zeros(count, np.int64),
+        cam2world=np.tile(np.eye(4), (count, 1, 1)),
+        present={layer: np.full(count, layer in ("depth", "valid")) for layer in LAYERS},
+        pixels=HeldPixels({"depth": depth, "valid": tuple(one > 0.5 for one in depth)}),
+    )
+
+
 LARGE: dict[str, Callable[[], Container]] = {
     "tracks": lambda: sample_tracks(windows=40, horizon=2, points=22, views=("front",), confidence=True),
     "tokens": lambda: sample_tokens(windows=40, latent=15),
@@ -74,6 +97,7 @@ LARGE: dict[str, Callable[[], Container]] = {
     "boxes": many_boxes,
     "catalog": lambda: sample_catalog(items=200),
     "shards": lambda: sample_shards(windows=(30, 10), horizon=2, points=3, views=("front",), confidence=True),
+    "views": many_views,
 }
 
 SMALL_CASES = format_cases()
@@ -100,7 +124,9 @@ def other_of() -> Callable[[Container], Container]:
     """Give another container of the same shapes: equal structure, other numbers."""
 
     def make(container: Container) -> Container:
-        name = {"Tracks": "frame_s", "Tokens": "frame_s", "Energies": "start_s"}.get(type(container).__name__, "end_s")
+        name = {"Tracks": "frame_s", "Tokens": "frame_s", "Energies": "start_s", "Views": "time_s"}.get(
+            type(container).__name__, "end_s"
+        )
         if isinstance(container, Boxes):
             return dataclasses.replace(container, x=container.x + 1.0)
         if isinstance(container, Catalog):

@@ -13,16 +13,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lapsdata import formats
-from lapsdata.containers import Boxes, Catalog, Energies, Segments, Shards, Tokens, Tracks
+from lapsdata.containers import LAYERS, Boxes, Catalog, Energies, HeldPixels, Segments, Shards, Tokens, Tracks, Views
 from lapsdata.schema import (
+    AgentSelection,
     Area,
     BoxesHeader,
     BoxSequence,
+    CameraModel,
     CatalogField,
     CatalogHeader,
     EnergiesHeader,
     FrameRange,
     Grid,
+    PanoramaAngles,
+    PinholeLens,
     Provenance,
     SegmentedVideo,
     SegmentsHeader,
@@ -34,6 +38,7 @@ from lapsdata.schema import (
     Tool,
     TracksHeader,
     TracksView,
+    ViewsHeader,
 )
 from lapsdata.timebase import FrameRate
 
@@ -194,6 +199,42 @@ def catalog() -> Catalog:
     )
 
 
+def views() -> Views:
+    lens = PinholeLens(focal_px=(2.5, 2.0), centre_px=(1.5, 1.0))
+    angles = PanoramaAngles(h_fov_deg=360.0, low_deg=-45.0, high_deg=45.0)
+    front = CameraModel(kind="pinhole", size=Size(width=4, height=3), lens=lens, depth="z")
+    around = CameraModel(kind="equirectangular", size=Size(width=8, height=2), angles=angles)
+    header = ViewsHeader(
+        provenance=MADE,
+        policies={"sets_with_too_few_agents": 3},
+        cameras=(front, around),
+        selections={"train": AgentSelection(count=2, pick="drawn", seed=5)},
+    )
+    y, x = np.mgrid[:3, :4]
+    depth = tuple((4 * y + x + view / 4).astype(np.float32) for view in range(3))
+    image = tuple(np.stack([10 * y + x + 40 * view, y * x, x * 0 + view], axis=-1).astype(np.uint8)
+                  for view in range(3))  # fmt: skip
+    wide = np.arange(48, dtype=np.uint8).reshape(2, 8, 3)
+    poses = np.tile(np.eye(4), (4, 1, 1))
+    poses[2, :3, :3] = [[0, 0, 1], [0, 1, 0], [-1, 0, 0]]
+    poses[:, :3, 3] = np.arange(12).reshape(4, 3) / 8
+    held = {"image": (*image, wide), "depth": (*depth, None), "valid": (*(one > 1 for one in depth), None)}
+    return Views(
+        header,
+        split=("train", "validate"),
+        scenario=("2021_08_22_21_41_24", "左"),
+        frame=np.array([69, 71]),
+        time_s=np.array([3.45, 3.55]),
+        set_stop=np.array([2, 4]),
+        agent=("1000", "641", "-1", "-1"),
+        camera=("camera0", "camera0", "camera0", "panorama"),
+        model=np.array([0, 0, 0, 1]),
+        cam2world=poses,
+        present={layer: np.array([layer in held] * 3 + [layer == "image"]) for layer in LAYERS},
+        pixels=HeldPixels(held),
+    )
+
+
 def files() -> dict[str, tuple[Container, dict[str, Any]]]:
     return {
         "tracks_hdf5/v1/raw.h5": (tracks(0.25), {}),
@@ -211,6 +252,7 @@ def files() -> dict[str, tuple[Container, dict[str, Any]]]:
         "boxes_parquet/v1/bare.parquet": (boxes(optional=False), {}),
         "catalog_parquet/v1/all.parquet": (catalog(), {}),
         "shards_webdataset/v1/two.shards": (shards(), {"samples_per_shard": 4}),
+        "views_hdf5/v1/two.h5": (views(), {}),
     }
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from lapsdata import formats
-from lapsdata.containers import Boxes, Catalog, Energies, Segments, Shards, Tokens, Tracks
+from lapsdata.containers import Boxes, Catalog, Energies, Segments, Shards, Tokens, Tracks, Views
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -152,6 +152,36 @@ def check_catalog(catalog: Container) -> None:
     assert catalog.digest == ("sha256:" + "0f" * 32, None, "sha256:" + "10" * 32, None)
 
 
+def check_views(views: Container) -> None:
+    assert isinstance(views, Views)
+    front, around = views.header.cameras
+    assert front.lens is not None
+    assert around.angles is not None
+    assert (front.kind, front.size.width, front.size.height, front.depth) == ("pinhole", 4, 3, "z")
+    assert (front.lens.focal_px, front.lens.centre_px, front.angles) == ((2.5, 2.0), (1.5, 1.0), None)
+    assert (around.kind, around.depth, around.lens) == ("equirectangular", None, None)
+    assert (around.angles.h_fov_deg, around.angles.low_deg, around.angles.high_deg) == (360.0, -45.0, 45.0)
+    selection = views.header.selections["train"]
+    assert (selection.count, selection.pick, selection.seed) == (2, "drawn", 5)
+    assert views.header.policies == {"sets_with_too_few_agents": 3}
+    assert (views.split, views.scenario) == (("train", "validate"), ("2021_08_22_21_41_24", "左"))
+    assert (views.frame.tolist(), views.time_s.tolist(), views.set_stop.tolist()) == ([69, 71], [3.45, 3.55], [2, 4])
+    assert views.agent == ("1000", "641", "-1", "-1")
+    assert views.camera == ("camera0", "camera0", "camera0", "panorama")
+    assert views.cam2world[:, :3, 3].tolist() == [[(3 * v + k) / 8 for k in range(3)] for v in range(4)]
+    assert views.cam2world[2, :3, :3].tolist() == [[0, 0, 1], [0, 1, 0], [-1, 0, 0]]
+    assert [layer for layer in views.present if views.present[layer].any()] == ["image", "depth", "valid"]
+    assert views.present["depth"].tolist() == [True, True, True, False]
+    for view in range(3):
+        depth, image = views.read("depth", view), views.read("image", view)
+        for y in range(3):
+            for x in range(4):
+                assert depth[y, x] == 4 * y + x + view / 4
+                assert image[y, x].tolist() == [10 * y + x + 40 * view, y * x, view]
+                assert views.read("valid", view)[y, x] == (4 * y + x + view / 4 > 1)
+    assert views.read("image", 3).ravel().tolist() == list(range(48))
+
+
 # The nearest multiple of 1/64 to 0.3 is 19/64.
 CHECKS: dict[str, Callable[[Container], None]] = {
     "tracks_hdf5/v1/raw.h5": lambda found: check_tracks(found, 0.25),
@@ -169,6 +199,7 @@ CHECKS: dict[str, Callable[[Container], None]] = {
     "boxes_parquet/v1/bare.parquet": lambda found: check_boxes(found, optional=False),
     "catalog_parquet/v1/all.parquet": check_catalog,
     "shards_webdataset/v1/two.shards": check_shards,
+    "views_hdf5/v1/two.h5": check_views,
 }
 
 

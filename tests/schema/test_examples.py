@@ -182,6 +182,12 @@ BEYOND_JSON_SCHEMA = {
     "tracks.v1/quality_static_without_distance": "expected static_below_px exactly where static is given",
     "tracks.v1/quality_steps_without_error": "expected back_error_px exactly where measured.steps is above 0",
     "tracks.v1/rate_beyond_32_bits": "expected numerator and denominator up to 2147483647",
+    "views.v1/camera_twice": "expected each camera model once",
+    "views.v1/cylinder_to_the_pole": "expected elevations between -90 and 90, whose tangents are finite",
+    "views.v1/angles_missing": "expected angles alone of a camera that is cylinder",
+    "views.v1/lens_missing": "expected lens alone of a camera that is pinhole",
+    "views.v1/lens_of_panorama": "expected angles alone of a camera that is equirectangular",
+    "views.v1/panorama_upside_down": "expected low_deg < high_deg, got 45.0 and -45.0",
 }
 
 # The same in any numbers: of a mutated example they are others.

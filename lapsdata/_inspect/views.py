@@ -1,0 +1,206 @@
+"""Views of others: splits, scenarios and agents, with frames, cameras, pictures, and where cameras were."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lapsdata.containers import LAYERS, Views
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lapsdata.adapters import Adapter
+    from lapsdata.errors import Problem
+    from lapsdata.timebase import FrameRate
+
+__all__ = ["InspectedViews", "SeenScenario", "counted_views", "look_at_views"]
+
+_SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class SeenScenario:
+    """What a scenario holds.
+
+    Parameters
+    ----------
+    split, scenario : str
+    agents : tuple of str
+        In the order of their first set, the ego first.
+    sets, views : int
+    first, last : int
+        Numbers of its first and last frame.
+    layers : dict of int
+        Views that have a layer, by its name.
+    furthest_m : float
+        The longest way from one of its cameras to the mean of all.
+    """
+
+    split: str
+    scenario: str
+    agents: tuple[str, ...]
+    sets: int
+    views: int
+    first: int
+    last: int
+    layers: dict[str, int]
+    furthest_m: float
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the scenario as a JSON-ready dictionary."""
+        return {
+            "split": self.split,
+            "scenario": self.scenario,
+            "agents": list(self.agents),
+            "sets": self.sets,
+            "views": self.views,
+            "frames": [self.first, self.last],
+            "layers": self.layers,
+            "furthest_m": self.furthest_m,
+        }
+
+
+def counted_views(views: Views) -> tuple[SeenScenario, ...]:
+    """Return what each scenario holds, in the order of its first set.
+
+    Parameters
+    ----------
+    views : Views
+
+    Examples
+    --------
+    >>> from lapsdata.testing.samples import sample_views
+    >>> [(one.scenario, one.sets, one.agents) for one in counted_views(sample_views())]
+    [('2021_08_22_21_41_24', 1, ('641', '1000')), ('2021_09_09_13_20_58', 1, ('641',))]
+    """
+    keys = list(zip(views.split, views.scenario, strict=True))
+    number = {key: place for place, key in enumerate(dict.fromkeys(keys))}
+    of_set = np.array([number[key] for key in keys], np.int64)
+    of_view = of_set[views.set_of]
+    found = []
+    for key, place in number.items():
+        mine = np.flatnonzero(of_view == place)
+        frames = views.frame[of_set == place]
+        centres = views.cam2world[mine, :3, 3]
+        away = np.linalg.norm(centres - centres.mean(axis=0), axis=1)
+        found.append(
+            SeenScenario(
+                *key,
+                agents=tuple(dict.fromkeys(views.agent[view] for view in mine.tolist())),
+                sets=len(frames),
+                views=len(mine),
+                first=int(frames.min()),
+                last=int(frames.max()),
+                layers={layer: int(views.present[layer][mine].sum()) for layer in LAYERS},
+                furthest_m=float(away.max()),
+            )
+        )
+    return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class InspectedViews:
+    """Views that an adapter has read.
+
+    Parameters
+    ----------
+    path : Path
+    adapter : str
+        The one that reads it.
+    views : Views
+    rate : str
+        Numbers of frames in a second, and how that is known.
+    notes : tuple of Problem
+        What is wrong with it, or was counted.
+    """
+
+    path: Path
+    adapter: str
+    views: Views
+    rate: str
+    notes: tuple[Problem, ...]
+
+    def facts(self) -> dict[str, str]:
+        """Return names and texts, in the order in which they are read; scenarios have a table of their own."""
+        return {
+            "folder": str(self.path),
+            "format": f"{self.adapter}, read as views",
+            **self.views.facts(),
+            "frames": self.rate,
+            "read": "every pose; no picture was decoded",
+        }
+
+    def tables(self) -> list[tuple[list[str], list[list[str]]]]:
+        """Return the scenarios, with headings and rows of texts."""
+        names = ["split", "scenario", "agents", "sets", "views", "frames", "pictures", "depth", "furthest m"]
+        rows = [
+            [
+                one.split,
+                one.scenario,
+                " ".join(one.agents),
+                str(one.sets),
+                str(one.views),
+                f"{one.first}-{one.last}",
+                str(one.layers["image"]),
+                str(one.layers["depth"]),
+                f"{one.furthest_m:.1f}",
+            ]
+            for one in counted_views(self.views)[:_SHOWN]
+        ]
+        return [(names, rows)]
+
+    @property
+    def remark(self) -> str | None:
+        """How many scenarios are not listed; None where all are."""
+        more = len(counted_views(self.views)) - _SHOWN
+        return f"{more} more scenarios are not listed: --json lists all" if more > 0 else None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return everything but the notes, which a document lists by themselves."""
+        return {
+            "path": str(self.path),
+            "format": self.adapter,
+            "facts": self.facts(),
+            "header": self.views.header.as_json(),
+            "scenarios": [one.as_json() for one in counted_views(self.views)],
+        }
+
+
+def look_at_views(path: Path, adapter: Adapter, rate: FrameRate | str | float | None = None) -> InspectedViews:
+    """Read the poses of views of others.
+
+    Parameters
+    ----------
+    path : Path
+    adapter : Adapter
+        The one that knows it.
+    rate : FrameRate, str or number, optional
+        Numbers of frames in a second, where they are others than usual.
+
+    Raises
+    ------
+    LapsError
+        It cannot be read.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from lapsdata.adapters import find_adapter
+    >>> from lapsdata.testing.opv2v_scenes import write_opv2v
+    >>> root = pathlib.Path(tempfile.mkdtemp())
+    >>> _ = write_opv2v(root)
+    >>> found = look_at_views(root, find_adapter(root)[0])
+    >>> found.tables()[0][1][0][:4]
+    ['train', '2021_08_22_21_41_24', '1000 641 -1', '3']
+    """
+    from lapsdata.adapters import read_adapted
+
+    adapted = read_adapted(adapter, path, {"rate": rate})
+    views = adapted.container
+    if not isinstance(views, Views):
+        raise TypeError(f"{adapter.name} promises views, and reads {type(views).__name__}")
+    told = f"{adapted.rate} numbers in a second ({adapted.rate_origin})"
+    return InspectedViews(path, adapter.name, views, told, adapted.told(path))

@@ -1,0 +1,133 @@
+"""What is wrong with the files of a root, when each of them is looked at; and what tells a changed root from others."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lapsdata import console
+from lapsdata.adapters.opv2v.metadata_cache import usual_cache
+from lapsdata.adapters.opv2v.pictures import png_size
+from lapsdata.adapters.opv2v.point_cloud import read_pcd
+from lapsdata.adapters.opv2v.reading import read_opv2v
+from lapsdata.adapters.opv2v.scanning import scan_opv2v
+from lapsdata.adapters.opv2v.vehicles import read_vehicles
+from lapsdata.errors import LapsError, Problem, listed
+from lapsdata.storage.listing import listing_digest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from lapsdata.adapters.opv2v.frame_facts import FrameFacts
+    from lapsdata.adapters.opv2v.layout import AgentFolder
+    from lapsdata.adapters.opv2v.scanning import Opv2vScan
+
+__all__ = ["digest_opv2v", "faults_of_opv2v"]
+
+_SHOWN = 3
+
+
+def digest_opv2v(root: Path) -> str:
+    """Return the digest of a root: of its yaml files, and of the names and sizes of all others.
+
+    Parameters
+    ----------
+    root : Path
+
+    Raises
+    ------
+    StorageError, SchemaError
+        As `scan_opv2v`.
+    """
+    scan = scan_opv2v(root, cache=usual_cache())
+    told = [(folder.path.removeprefix(str(root)), listing_digest(Path(folder.path))) for folder in scan.folders]
+    total = f"{scan.parent.digest}{told}".encode("utf-8", "surrogateescape")
+    return f"sha256:{hashlib.sha256(total).hexdigest()}"
+
+
+def faults_of_opv2v(root: Path) -> Iterator[Problem]:
+    """Yield what is wrong with a root: every yaml, point cloud and picture is looked at, pictures by their two ends.
+
+    Parameters
+    ----------
+    root : Path
+
+    Raises
+    ------
+    StorageError, SchemaError
+        It cannot be read at all.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from lapsdata.testing.opv2v_scenes import write_opv2v
+    >>> root = Path(tempfile.mkdtemp())
+    >>> scenes = write_opv2v(root)
+    >>> list(faults_of_opv2v(root))
+    []
+    >>> (root / "train" / scenes[0].name / "641" / "000071.pcd").write_bytes(b"")
+    0
+    >>> [problem.code for problem in faults_of_opv2v(root)]
+    ['not-pcd']
+    """
+    scan = scan_opv2v(root, cache=usual_cache())
+    # What reading tells of frames that are left out is told here as it is.
+    left_out = {(one.code, one.where) for one in scan.refused}
+    yield from scan.refused
+    yield from (
+        one
+        for one in read_opv2v(root, cache=usual_cache()).notes
+        if (one.code, one.where) not in left_out and one.code != "missing-image"
+    )
+    yield from _unequal_frames(scan)
+    with console.progress("look at files", sum(len(one.files) for one in scan.folders), unit="files") as advance:
+        for number, folder in enumerate(scan.folders):
+            facts = {stem: scan.facts[number, stem] for stem in folder.stems if (number, stem) in scan.facts}
+            yield from _of_folder(folder, facts)
+            advance(len(folder.files))
+
+
+def _unequal_frames(scan: Opv2vScan) -> Iterator[Problem]:
+    """Yield scenarios whose agents do not all have the same frames."""
+    for _, numbers in scan.scenarios():
+        folders = [scan.folders[number] for number in numbers]
+        every = set().union(*(folder.frames for folder in folders))
+        for folder in folders:
+            lacking = sorted(every - set(folder.frames))
+            if lacking:
+                shown = ", ".join(map(str, lacking[:_SHOWN])) + (", ..." if len(lacking) > _SHOWN else "")
+                message = f"expected the {len(every)} frames of all agents, got {len(folder.frames)}: without {shown}"
+                fix = "sets of those frames are smaller, or none where it is the ego"
+                yield Problem("unequal-frames", folder.path, message, fix, "warning")
+
+
+def _of_folder(folder: AgentFolder, facts: Mapping[str, FrameFacts]) -> Iterator[Problem]:
+    for stem in folder.stems:
+        cameras = facts[stem].cameras if stem in facts else ()
+        for name in (f"{stem}_{camera}.png" for camera in cameras):
+            if name in folder.files:
+                yield from _tried(png_size, Path(folder.path, name))
+            else:
+                message = "expected a picture of the camera that its yaml tells of, got none"
+                yield Problem("missing-image", str(Path(folder.path, name)), message, "copy it again")
+        if f"{stem}.pcd" in folder.files:
+            yield from _tried(read_pcd, Path(folder.path, f"{stem}.pcd"))
+        else:
+            message = "expected a point cloud beside the yaml, got none"
+            yield Problem("missing-pcd", str(Path(folder.path, f"{stem}.pcd")), message, "copy it again", "warning")
+        if stem in facts:
+            yield from _tried(read_vehicles, folder, stem)
+    frames = {name.split(".")[0].split("_")[0] for name in folder.files if name.endswith((".png", ".pcd"))}
+    if alone := sorted(frames - set(folder.stems)):
+        message = f"expected a yaml of each frame, got pictures or points of {len(alone)} without: {listed(alone)}"
+        yield Problem("frames-without-yaml", folder.path, message, "copy them again", "warning")
+
+
+def _tried(look: Callable[..., object], *told: object) -> tuple[Problem, ...]:
+    """Return what looking at a file raises."""
+    try:
+        look(*told)
+    except LapsError as error:
+        return error.problems
+    return ()

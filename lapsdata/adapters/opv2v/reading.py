@@ -1,0 +1,316 @@
+"""A root of OPV2V as views: sets of agents at one time, with poses; pictures and depth are decoded when asked for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lapsdata.adapters._adapter import Adapted
+from lapsdata.adapters.opv2v.frame_facts import CAMERA_NUMBERS, LIDAR_NUMBERS
+from lapsdata.adapters.opv2v.layout import agent_order, named_split
+from lapsdata.adapters.opv2v.metadata_cache import usual_cache
+from lapsdata.adapters.opv2v.pictures import picture_size, read_depth, read_png
+from lapsdata.adapters.opv2v.poses import camera_models, pose_problems
+from lapsdata.adapters.opv2v.scanning import Opv2vScan, scan_opv2v
+from lapsdata.adapters.opv2v.selection import select_agents, selections_of
+from lapsdata.containers import LAYERS, Views
+from lapsdata.errors import Problem, SchemaError
+from lapsdata.geometry import carla_poses
+from lapsdata.provenance import provenance
+from lapsdata.schema import AgentSelection, ViewsHeader
+from lapsdata.storage.atomic import existing
+from lapsdata.timebase import FrameRate
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from lapsdata.containers import Layer
+
+__all__ = ["STEPS_PER_S", "Opv2vPixels", "read_opv2v"]
+
+STEPS_PER_S = FrameRate(20)
+"""Frames are numbered by steps of the simulation, of 0.05 s; each second one is recorded, 10 in a second."""
+
+_ALL = AgentSelection()
+
+
+@dataclass(frozen=True, slots=True)
+class Opv2vPixels:
+    """Decodes pictures and depth of OPV2V when they are asked for.
+
+    Parameters
+    ----------
+    images : tuple of str, V
+        Picture of each view.
+    depths : tuple of str or None, V
+        Its depth.
+
+    Examples
+    --------
+    >>> Opv2vPixels(("a.png",), (None,)).told("image", 0)
+    'a.png'
+    """
+
+    images: tuple[str, ...]
+    depths: tuple[str | None, ...]
+
+    def read(self, layer: Layer, view: int) -> NDArray[Any]:
+        """Return a layer of a view; see `lapsdata.containers.Pixels`."""
+        path = Path(self.told(layer, view))
+        if layer == "image":
+            return read_png(path)
+        depth = read_depth(path)
+        return depth if layer == "depth" else depth > 0
+
+    def told(self, layer: Layer, view: int) -> str:
+        """Return the file; see `lapsdata.containers.Pixels`."""
+        return self.images[view] if layer == "image" else self.depths[view] or f"depth of {self.images[view]}"
+
+
+@dataclass
+class _Rows:
+    """Sets and views while they are collected."""
+
+    split: list[str] = field(default_factory=list)
+    scenario: list[str] = field(default_factory=list)
+    frame: list[int] = field(default_factory=list)
+    stop: list[int] = field(default_factory=list)
+    agent: list[str] = field(default_factory=list)
+    camera: list[str] = field(default_factory=list)
+    numbers: list[tuple[float, ...]] = field(default_factory=list)
+    lidar: list[tuple[float, ...]] = field(default_factory=list)
+    folder: list[int] = field(default_factory=list)
+    image: list[str] = field(default_factory=list)
+    depth: list[str | None] = field(default_factory=list)
+    has_image: list[bool] = field(default_factory=list)
+    counted: Counter[str] = field(default_factory=Counter)
+
+
+def read_opv2v(
+    root: Path,
+    *,
+    split: str | None = None,
+    rate: FrameRate | float | str | None = None,
+    depth_root: Path | None = None,
+    agents: str | Mapping[str, AgentSelection] | None = None,
+    cache: Path | str | None = "usual",
+    strict: bool = False,
+) -> Adapted:
+    """Read a root, or one of its splits: a set for each frame of each scenario's ego.
+
+    Parameters
+    ----------
+    root : Path
+        Holds `train`, `validate` (or `val`), `test` or `test_culvercity`.
+    split : str, optional
+        That one alone.
+    rate : FrameRate, number or str, optional
+        Numbers of frames in a second; 20 by default, as OPV2V was recorded.
+    depth_root : Path, optional
+        Where depth lies, `<split>/<scenario>/<agent>/<frame>_camera<i>_depth.npy` or `.png`.
+    agents : str or mapping of AgentSelection, optional
+        Which agents sets are made of, by split; see `selections_of`. All by default.
+    cache : Path, None or "usual"
+        Folder where parsed frames are kept; see `usual_cache`.
+    strict : bool
+        Whether all that is wrong is an error, and not a note.
+
+    Returns
+    -------
+    Adapted
+        Views in the order of splits, scenarios, frames, agents and cameras. A set has the agents that recorded its
+        frame; those with too few, or without the ego, are left out and counted.
+
+    Raises
+    ------
+    SchemaError
+        There is no such split, no frame, or a text of selections that is none; with `strict` whatever would else be a
+        note of severity "warning".
+    StorageError
+        Nothing is there, or it may not be read.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from lapsdata.testing.opv2v_scenes import write_opv2v
+    >>> root = Path(tempfile.mkdtemp())
+    >>> _ = write_opv2v(root)
+    >>> views = read_opv2v(root, agents="train=2", cache=None).container
+    >>> views.sets, len(views), views.agent[:5]
+    (3, 24, ('1000', '1000', '1000', '1000', '641'))
+    >>> views.read("image", 0).shape
+    (60, 80, 3)
+    """
+    given = selections_of(agents) if isinstance(agents, str) else dict(agents or {})
+    per_s = STEPS_PER_S if rate is None else FrameRate.parse(rate)
+    place = (usual_cache() if cache == "usual" else Path(cache)) if cache is not None else None
+    scan = scan_opv2v(existing(root), split=split, cache=place)
+    chosen = {name: _selection(name, given) for name in dict.fromkeys(folder.split for folder in scan.folders)}
+    _refuse_unused(root, given, set(chosen))
+    depths = _depth_files(scan, depth_root)
+    rows = _Rows()
+    for name, numbers in scan.scenarios():
+        _collect(scan, numbers, chosen[name], depths, rows)
+    if not rows.stop:
+        message = f"expected sets of frames, got none: {_counted_text(rows.counted) or 'no yaml could be read'}"
+        raise SchemaError(Problem("no-frames", str(root), message, "see: lapsdata check ROOT"), *scan.refused)
+    views, notes = _views(scan, rows, per_s, chosen, depth_root is not None)
+    told = (*(_warning(one) for one in scan.refused), *scan.notes, *notes, *_count_notes(root, rows.counted))
+    wrong = [note for note in told if note.severity != "info"]
+    if strict and wrong:
+        raise SchemaError(*wrong)
+    origin = "0.05 s from one number to the next, as OPV2V was recorded" if rate is None else "as given"
+    return Adapted(views, told, rate=per_s, rate_origin=origin)
+
+
+def _collect(
+    scan: Opv2vScan,
+    numbers: list[int],
+    selection: AgentSelection,
+    depths: Mapping[int, tuple[str, frozenset[str]]],
+    rows: _Rows,
+) -> None:
+    """Add the sets of one scenario."""
+    folders = {scan.folders[number].agent: number for number in numbers}
+    order = agent_order(list(folders))
+    recorded: dict[int, dict[str, str]] = {}
+    for agent in order:
+        for stem in scan.folders[folders[agent]].stems:
+            if (folders[agent], stem) in scan.facts:
+                recorded.setdefault(int(stem), {}).setdefault(agent, stem)
+    for frame, stems in sorted(recorded.items()):
+        if order[0] not in stems:
+            rows.counted["frames_without_ego"] += 1
+            continue
+        first = scan.folders[folders[order[0]]]
+        agents = select_agents(list(stems), selection, first.scenario, frame)
+        if agents is None:
+            rows.counted["sets_with_too_few_agents"] += 1
+            continue
+        before = len(rows.agent)
+        for agent in agents:
+            _add_views(scan, folders[agent], stems[agent], depths.get(folders[agent]), rows)
+        if len(rows.agent) == before:
+            rows.counted["sets_without_cameras"] += 1
+            continue
+        rows.split.append(first.split)
+        rows.scenario.append(first.scenario)
+        rows.frame.append(frame)
+        rows.stop.append(len(rows.agent))
+
+
+def _add_views(scan: Opv2vScan, number: int, stem: str, depth: tuple[str, frozenset[str]] | None, rows: _Rows) -> None:
+    folder, facts = scan.folders[number], scan.facts[number, stem]
+    for place, camera in enumerate(facts.cameras):
+        start = LIDAR_NUMBERS + CAMERA_NUMBERS * place
+        name = f"{stem}_{camera}"
+        rows.agent.append(folder.agent)
+        rows.camera.append(camera)
+        rows.numbers.append(facts.numbers[start : start + CAMERA_NUMBERS])
+        rows.lidar.append(facts.numbers[:LIDAR_NUMBERS])
+        rows.folder.append(number)
+        rows.image.append(f"{folder.path}/{name}.png")
+        rows.has_image.append(f"{name}.png" in folder.files)
+        found = None
+        if depth is not None:
+            files = (f"{name}_depth{ending}" for ending in (".npy", ".png"))
+            found = next((f"{depth[0]}/{file}" for file in files if file in depth[1]), None)
+        rows.depth.append(found)
+    if not facts.cameras:
+        rows.counted["agents_without_cameras"] += 1
+
+
+def _views(
+    scan: Opv2vScan, rows: _Rows, rate: FrameRate, chosen: Mapping[str, AgentSelection], with_depth: bool
+) -> tuple[Views, list[Problem]]:
+    numbers, lidar = np.array(rows.numbers, np.float64), np.array(rows.lidar, np.float64)
+    models, model, notes = camera_models(numbers[:, 22:], _sizes(scan, rows), rows.image, with_depth)
+    notes += pose_problems(numbers[:, :6], numbers[:, 6:22], lidar, rows.image)
+    absent = rows.has_image.count(False)
+    if absent:
+        first = rows.image[rows.has_image.index(False)]
+        message = f"{absent} of {len(rows.image)} pictures are not there: their views have poses alone"
+        notes.append(Problem("missing-image", first, message, "copy them again", "warning"))
+    has_depth = np.array([path is not None for path in rows.depth])
+    if with_depth and not has_depth.all():
+        first = rows.image[int(np.argmin(has_depth))]
+        message = f"{int((~has_depth).sum())} of {len(has_depth)} views have no depth in the root of depth"
+        notes.append(Problem("missing-depth", first, message, None, "warning"))
+    present: dict[str, NDArray[np.bool_]] = {layer: np.zeros(len(numbers), bool) for layer in LAYERS}
+    present |= {"image": np.array(rows.has_image), "depth": has_depth, "valid": has_depth.copy()}
+    frame = np.array(rows.frame, np.int64)
+    selections = {name: one for name, one in chosen.items() if one != _ALL}
+    header = ViewsHeader(
+        provenance=provenance(parameters={"rate": str(rate)}, parents=[scan.parent]),
+        policies=dict(rows.counted),
+        cameras=models,
+        selections=selections,
+    )
+    views = Views(
+        header,
+        split=tuple(rows.split),
+        scenario=tuple(rows.scenario),
+        frame=frame,
+        time_s=np.asarray(frame * rate.denominator / rate.numerator, np.float64),
+        set_stop=np.array(rows.stop, np.int64),
+        agent=tuple(rows.agent),
+        camera=tuple(rows.camera),
+        model=model,
+        cam2world=carla_poses(numbers[:, :6]),
+        present=present,
+        pixels=Opv2vPixels(tuple(rows.image), tuple(rows.depth)),
+    )
+    return views, notes
+
+
+def _sizes(scan: Opv2vScan, rows: _Rows) -> list[tuple[int, int]]:
+    """Return the size of the picture of each view; each is compared when it is decoded."""
+    known: dict[tuple[int, str], tuple[int, int]] = {}
+    for number, camera, numbers in zip(rows.folder, rows.camera, rows.numbers, strict=True):
+        if (number, camera) not in known:
+            known[number, camera] = picture_size(scan.folders[number], camera, numbers)
+    return [known[key] for key in zip(rows.folder, rows.camera, strict=True)]
+
+
+def _depth_files(scan: Opv2vScan, root: Path | None) -> dict[int, tuple[str, frozenset[str]]]:
+    """Return the folder of depth that lies beside each agent's, and the names in it."""
+    if root is None:
+        return {}
+    existing(root)
+    found = {}
+    for number, folder in enumerate(scan.folders):
+        place = root / named_split(root, folder.split) / folder.scenario / folder.agent
+        if place.is_dir():
+            found[number] = (str(place), frozenset(path.name for path in place.iterdir()))
+    return found
+
+
+def _selection(split: str, given: Mapping[str, AgentSelection]) -> AgentSelection:
+    same = {"val": "validate", "validate": "val"}.get(split, split)
+    return given.get(split, given.get(same, given.get("", _ALL)))
+
+
+def _refuse_unused(root: Path, given: Mapping[str, AgentSelection], splits: set[str]) -> None:
+    known = {*splits, "", *({"val", "validate"} if splits & {"val", "validate"} else set())}
+    if strange := sorted(given.keys() - known):
+        message = f"expected splits that are read, {', '.join(sorted(splits))}, got {', '.join(strange)}"
+        raise SchemaError(Problem("unknown-split", str(root), message, "name each split once: train=2,validate=4"))
+
+
+def _warning(problem: Problem) -> Problem:
+    return Problem(problem.code, problem.where, f"{problem.message}: the frame is left out", problem.fix, "warning")
+
+
+def _count_notes(root: Path, counted: Counter[str]) -> list[Problem]:
+    text = _counted_text(counted)
+    return [Problem("sets-left-out", str(root), f"left out: {text}", None, "info")] if text else []
+
+
+def _counted_text(counted: Counter[str]) -> str:
+    return ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in sorted(counted.items()))

@@ -1,0 +1,83 @@
+"""Which agents a set is made of: a rule that is recorded, and gives equal sets on every machine."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lapsdata.errors import Problem, SchemaError
+from lapsdata.schema import AgentSelection
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["select_agents", "selections_of"]
+
+_ONE = re.compile(r"(?:(?P<split>[A-Za-z_]+)=)?(?P<count>[1-9]\d{0,3})(?::drawn(?:@(?P<seed>\d{1,9}))?)?", re.ASCII)
+
+
+def select_agents(
+    agents: Sequence[str], selection: AgentSelection, scenario: str, frame: int
+) -> tuple[str, ...] | None:
+    """Return the agents of a set; None where there are too few.
+
+    Parameters
+    ----------
+    agents : sequence of str
+        Those that recorded the frame, in the order of `agent_order`, the ego first.
+    selection : AgentSelection
+    scenario : str
+    frame : int
+
+    Examples
+    --------
+    >>> select_agents(["1000", "641", "-1"], AgentSelection(count=2), "2021_08_22_21_41_24", 69)
+    ('1000', '641')
+    >>> select_agents(["1000"], AgentSelection(count=2), "2021_08_22_21_41_24", 69) is None
+    True
+    """
+    if selection.count is None:
+        return tuple(agents)
+    if len(agents) < selection.count:
+        return None
+    others = list(range(1, len(agents)))[: selection.count - 1]
+    if selection.pick == "drawn":
+        text = f"{selection.seed}/{scenario}/{frame}".encode("utf-8", "surrogateescape")
+        random = np.random.default_rng(int.from_bytes(hashlib.sha256(text).digest()[:8], "big"))
+        others = sorted((1 + random.permutation(len(agents) - 1)[: selection.count - 1]).tolist())
+    return (agents[0], *(agents[place] for place in others))
+
+
+def selections_of(text: str) -> dict[str, AgentSelection]:
+    """Return the selections that a text says, by split; under "" that of all other splits.
+
+    Parameters
+    ----------
+    text : str
+        `2`, or `train=2,validate=4`; behind a number `:drawn` or `:drawn@SEED` for agents that are drawn.
+
+    Raises
+    ------
+    SchemaError
+        It is spelled in another way (`wrong-value`).
+
+    Examples
+    --------
+    >>> {split: (one.count, one.pick) for split, one in selections_of("train=2:drawn@7,validate=4").items()}
+    {'train': (2, 'drawn'), 'validate': (4, 'first')}
+    """
+    found = {}
+    for part in text.split(","):
+        match = _ONE.fullmatch(part.strip())
+        if match is None or (match["split"] or "") in found:
+            message = f"expected 2, or train=2,validate=4:drawn@SEED, each split once, got {text!r}"
+            raise SchemaError(Problem("wrong-value", "agents", message))
+        drawn = ":" in part
+        selection = AgentSelection(
+            count=int(match["count"]), pick="drawn" if drawn else "first", seed=int(match["seed"] or 0)
+        )
+        found[match["split"] or ""] = selection
+    return found
