@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Self
 import numpy as np
 
 from lapsdata.errors import Problem, Problems, SchemaError, spans_told
+from lapsdata.geometry.boxes import shift_boxes
 from lapsdata.metrics._given import known_word
 from lapsdata.metrics.tracking._classes import checked_pair, class_choices
 from lapsdata.metrics.tracking._overlaps import Frames, Side, sparse_overlaps
@@ -103,6 +104,8 @@ class _Part(NamedTuple):
     def side(self, mask: Mask) -> Side:
         boxes, where = self.rows.boxes, self.where
         box = np.stack([values[where][mask] for values in (boxes.x, boxes.y, boxes.w, boxes.h)], axis=1)
+        # An overlap that lies on a threshold is decided by its last bit: that of the numbers which TrackEval reads.
+        box = shift_boxes(box, form="xywh", source="centre", target="one_based")
         return Side.of(box, boxes.id[where][mask], self.frame[mask], self.frames)
 
 
