@@ -71,7 +71,8 @@ def place_of(address: str, otherwise: str) -> Place | None:
         found = number_in(name)
         sequence = "" if found is None else found.before.rstrip(_PARTING)
         return Place((sequence or f"project_{upload['project']}",), "", name)
-    parts = [part for part in unquote(_path(text)).split("/") if part not in ("", ".")]
+    # Addresses of files on Windows have their backslashes encoded.
+    parts = [part for part in unquote(_path(text)).replace("\\", "/").split("/") if part not in ("", ".")]
     if not parts:
         return None
     *folders, name = parts

@@ -211,7 +211,7 @@ def _first_number(
     if least:
         return 1
     for one in files:
-        fix = "if it counts from 0, say so: --first-number 0; TrackEval refuses such files"
+        fix = "if it counts from 0, say so: --first-number 0 of convert and evaluate; TrackEval refuses such files"
         zero = one.rows.number == 0
         rows.refuse("zero-based", "frame", zero, one.rows.where, "expected frames from 1", one.rows.number, fix)
     return 0
@@ -222,6 +222,9 @@ def _pattern(place: MotPlace, images: FoundImages, first: int, length: int | Non
     if length is not None and images.count != length:
         message = f"expected {length} images, one for each frame, got {images.count}, {images.first} to {images.last}"
         rows.note("other-images", where, message, "images are missing, or seqLength is that of another sequence")
+    if images.pattern is None:
+        message = "names of images are not spelled alike, as numbers of 6 and of 8 digits: their names are left out"
+        rows.note("mixed-names", where, message, "frames are still numbered by them")
     if images.first != first:
         message = f"images begin with {images.first}, and rows count from {first}: their names are left out"
         rows.note(
