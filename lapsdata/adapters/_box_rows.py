@@ -8,6 +8,7 @@ import numpy as np
 
 from lapsdata.adapters._adapter import Adapted
 from lapsdata.adapters._box_faults import RowsOfBoxes, faults_of
+from lapsdata.adapters._image_names import MOST_FRAMES
 from lapsdata.containers import Boxes
 from lapsdata.containers.base import all_differ
 from lapsdata.errors import Problem, Problems, SchemaError
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["BoxRows", "PlacedRows", "RowsOfBoxes"]
 
 _SIDES = ("x", "y", "w", "h")
+_FRAME_IS_TIME = "of times or keys: number frames one by one"
 _NO_PLACE = "a box without a place is none: mend the row, or leave it out"
 _CORNERS = (
     "of two corners: take the first from the second, as columns are left, top, width, height; or leave the row out"
@@ -109,6 +111,10 @@ class BoxRows:
             message = f"expected each sequence once, got {name} again"
             self.problems.add("sequence-twice", str(self._path), message, "read them one by one")
             return
+        if length is not None and length > MOST_FRAMES:
+            message = f"expected up to {MOST_FRAMES:,} frames, got {length:,}"
+            self.problems.add("too-many-frames", name, message, _FRAME_IS_TIME)
+            return
         before = len(self.problems)
         parts: list[PlacedRows] = [(rows, where), *more]
         for part, place in parts:
@@ -153,7 +159,10 @@ class BoxRows:
         words = f"expected frames from {first_number}"
         fix = "look at what the source calls its first frame"
         self.refuse("frame-outside", "frame", rows.frame < 0, where, words, number, fix)
-        if length is not None:
+        if length is None:
+            words = f"expected frames up to {MOST_FRAMES:,}"
+            self.refuse("frame-outside", "frame", rows.frame >= MOST_FRAMES, where, words, number, _FRAME_IS_TIME)
+        else:
             end = f"expected frames up to {length - 1 + first_number}, of {length}"
             fix = "look at how long the sequence is said to be, or whether the rows are of another one"
             self.refuse("frame-outside", "frame", rows.frame >= length, where, end, number, fix)

@@ -35,6 +35,9 @@ __all__ = [
     "split_pattern",
 ]
 
+MOST_FRAMES = 10_000_000
+"""Four days at 30 frames per second: a higher number is a time or a key, and no frame."""
+
 IMAGES = "img1"
 """The folder of images in a sequence of MOTChallenge."""
 

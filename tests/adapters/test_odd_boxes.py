@@ -224,3 +224,35 @@ def test_what_a_file_seems_to_be_is_told(tmp_path: Path, name: str, data: bytes,
     if data:
         with pytest.raises(UnknownFormatError, match=got):
             recognise(path)
+
+
+@pytest.mark.parametrize("info", [{}, {"seqLength": 600_000_000}])
+def test_a_time_for_a_frame_is_refused(tmp_path: Path, info: dict[str, int]) -> None:
+    sequence(tmp_path / "a", truth=["600000000,1,10,20,30,40,1,1,1"], **info)
+    with pytest.raises(SchemaError, match=r"expected (frames up to|up to) 10,000,000") as raised:
+        motchallenge.read(tmp_path / "a")
+    (problem,) = raised.value.problems
+    assert problem.where.startswith(str(tmp_path / "a"))
+    assert problem.fix == "of times or keys: number frames one by one"
+    sequence(tmp_path / "b", truth=["10000000,1,10,20,30,40,1,1,1"])
+    assert boxes_of(tmp_path / "b").header.sequences[0].length == 10_000_000
+
+
+def test_whose_names_classes_have_is_told_once(tmp_path: Path) -> None:
+    rows = [f"{frame},{who},10,20,30,40,1,{who},1" for frame in (1, 2) for who in (1, 2)]
+    for name in ("a", "b"):
+        sequence(tmp_path / "set" / name, truth=rows)
+    told = [note for note in motchallenge.read(tmp_path / "set").notes if note.code == "mot-names"]
+    (note,) = told
+    assert note.message == "classes are called as MOT16 has them: '2 person_on_vehicle'"
+    assert (note.severity, "--classes" in str(note.fix)) == ("info", True)
+    assert note.where == str(tmp_path / "set" / "a" / "gt" / "gt.txt")
+    called = motchallenge.read(tmp_path / "set", classes={"1": "player", "2": "ball"})
+    assert set(codes(called)) == {"length-unknown"}
+    for name in ("a", "b"):
+        put(tmp_path / "set" / name / "gt" / "labels.txt", "player", "ball")
+    assert set(codes(motchallenge.read(tmp_path / "set"))) == {"length-unknown"}
+    # Pedestrians alone need no name, and distractors are MOT16's.
+    sequence(tmp_path / "other", truth=[*rows, "2,9,10,20,30,40,0,8,1"])
+    assert "mot-names" not in codes(motchallenge.read(tmp_path / "other"))
+    assert "mot-names" not in codes(motchallenge.read(sequence(tmp_path / "alone", truth=rows[::2])))

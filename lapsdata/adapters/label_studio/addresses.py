@@ -14,10 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from lapsdata.adapters._image_names import IMAGES, number_in
 
-__all__ = ["MOST_FRAMES", "Place", "place_of"]
-
-MOST_FRAMES = 10_000_000
-"""Four days at 30 frames per second: a higher number is a time or a key, and no frame."""
+__all__ = ["Place", "place_of"]
 
 _LOCAL = re.compile(r"/data/local-files/?\?(?:[^#]*&)?d=([^&#]*)")
 _UPLOAD = re.compile(r"/data/upload/(?P<project>\d+)/(?:[0-9a-f]{8}-)?(?P<name>[^/?#]+)", re.ASCII)
