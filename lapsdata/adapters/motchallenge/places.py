@@ -147,10 +147,10 @@ def _inside(folder: Path, depth: int, bare: list[Path]) -> Iterator[MotPlace]:
 
 
 def _folders(folder: Path) -> list[str]:
-    """Return the folders that may be sequences, trackers or splits."""
+    """Return the folders that may be sequences, trackers or splits; a sequence may be called as results are."""
     with storage_errors(folder, "list"), os.scandir(folder) as inside:
         names = [one.name for one in inside if not one.name.startswith(".") and one.is_dir()]
-    return sorted(name for name in names if name not in (SEQMAPS, DATA))
+    return sorted(name for name in names if name not in (SEQMAPS, DATA) or _sequence(folder / name) is not None)
 
 
 def _results_in(folder: Path, depth: int, most: int | None) -> Iterator[MotPlace]:
@@ -191,7 +191,15 @@ def _is_file_of_rows(path: Path) -> bool:
     beginning = head(path)
     if not beginning.strip():
         return path.stat().st_size == 0 and _among_rows(path)
-    return are_rows(first_numbers(beginning)) and not are_visdrone(beginning)
+    return _begins_with_rows(beginning) and not are_visdrone(beginning)
+
+
+def _begins_with_rows(beginning: str) -> bool:
+    """Say whether the first line is a row, or is none before two that are: then the line at fault can be named."""
+    first = [line for line in beginning.replace(";", ",").splitlines() if line.strip()][:3]
+    if are_rows(first_numbers(first[0])):
+        return True
+    return len(first) == 3 and all(are_rows(first_numbers(line)) for line in first[1:])
 
 
 def _among_rows(path: Path) -> bool:
