@@ -76,7 +76,9 @@ def overlaps(true: NDArray[np.float64], found: NDArray[np.float64]) -> NDArray[n
     return made
 
 
-def given_to_trackeval(true: Sequence[Row], found: Sequence[Row], frames: Iterable[int]) -> dict[str, Any]:
+def given_to_trackeval(
+    true: Sequence[Row], found: Sequence[Row], frames: Iterable[int], *, shift: NDArray[np.float64] | float = TO_TEXT
+) -> dict[str, Any]:
     """Return rows as TrackEval reads them from texts, whose pixels count from 1; frames in this order."""
     numbered = list(frames)
     ids, places, counts = [], [], []
@@ -84,7 +86,7 @@ def given_to_trackeval(true: Sequence[Row], found: Sequence[Row], frames: Iterab
         each = [[row for row in rows if row[0] == frame] for frame in numbered]
         number = {name: i for i, name in enumerate(sorted({row[1] for here in each for row in here}))}
         ids.append([np.array([number[row[1]] for row in here], int) for here in each])
-        places.append([np.array([row[2:6] for row in here], float).reshape(-1, 4) + TO_TEXT for here in each])
+        places.append([np.array([row[2:6] for row in here], float).reshape(-1, 4) + shift for here in each])
         counts.append((len(number), sum(map(len, each))))
     return {
         "num_timesteps": len(numbered),
