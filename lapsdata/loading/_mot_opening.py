@@ -96,7 +96,7 @@ def opened_clips(
     side = side.only(inside)
     names = [one.name for one in timeline.sequences]
     who, number = numbered(names, timeline.sequence_of(side.frame), side.id, ~side.ignored, _spelled(given.boxes, side))
-    pictures = _pictures(given, images, timeline, plan)
+    pictures = _pictures(given, images, timeline, plan, told)
     sizes = _sizes(timeline, pictures)
     columns: dict[str, NDArray[Any]] = {"box": side.xywh, "track_id": number, "label": side.label}
     columns |= {"ignored": side.ignored, "visibility": side.visibility.astype(np.float32)}
@@ -240,11 +240,14 @@ def _spelled(boxes: Boxes, side: SideBoxes) -> list[str | None] | None:
     return None if boxes.source_id is None else [boxes.source_id[row] for row in side.row.tolist()]
 
 
-def _pictures(given: Given, images: PicturePlaces, timeline: MotTimeline, plan: ClipPlan) -> list[Pictures] | None:
+def _pictures(
+    given: Given, images: PicturePlaces, timeline: MotTimeline, plan: ClipPlan, told: list[Problem]
+) -> list[Pictures] | None:
     if images is False:
         return None
     alone = len(given.boxes.header.sequences) == 1
-    return open_pictures(find_pictures(timeline.sequences, images, given.path, alone=alone), timeline, plan.reached)
+    paths = find_pictures(timeline.sequences, images, given.path, alone=alone)
+    return open_pictures(paths, timeline, plan.reached, told)
 
 
 def _sizes(timeline: MotTimeline, pictures: Sequence[Pictures] | None) -> list[FrameSize | None]:
