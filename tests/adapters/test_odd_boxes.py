@@ -271,3 +271,16 @@ def test_whose_names_classes_have_is_told_once(tmp_path: Path) -> None:
 )
 def test_what_is_a_sequence_of_ua_detrac(tmp_path: Path, text: str, known: str | None) -> None:
     assert ua_detrac.PLUGIN.recognises(put(tmp_path / "a.xml", text)) == known
+
+
+def test_images_without_a_truth_hide_no_truth_beside_them(tmp_path: Path) -> None:
+    sequence(tmp_path / "set" / "train" / "a")
+    for name in ("b", "c", "d"):
+        put(tmp_path / "set" / "train" / name / "img1" / "000001.jpg")
+    assert motchallenge.PLUGIN.recognises(tmp_path / "set") == "boxes"
+    adapted = motchallenge.read(tmp_path / "set")
+    assert [one.name for one in table(adapted).header.sequences] == ["a"]
+    assert "'train/b', 'train/c', 'train/d'" in notes_of(adapted)["folders-left"]
+    # Folders of images alone are none.
+    put(tmp_path / "images" / "b" / "img1" / "000001.jpg")
+    assert motchallenge.PLUGIN.recognises(tmp_path / "images") is None
