@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lapsdata.adapters import coco_boxes, detection_db, label_studio, motchallenge, writers
+from lapsdata.adapters import coco_boxes, detection_db, label_studio, motchallenge, ua_detrac, writers
 from lapsdata.adapters._box_rows import BoxRows
 from lapsdata.checks.integrity import check_integrity
 from lapsdata.errors import LapsError, SchemaError, UnknownFormatError
@@ -256,3 +256,31 @@ def test_whose_names_classes_have_is_told_once(tmp_path: Path) -> None:
     sequence(tmp_path / "other", truth=[*rows, "2,9,10,20,30,40,0,8,1"])
     assert "mot-names" not in codes(motchallenge.read(tmp_path / "other"))
     assert "mot-names" not in codes(motchallenge.read(sequence(tmp_path / "alone", truth=rows[::2])))
+
+
+@pytest.mark.parametrize(
+    ("text", "known"),
+    [
+        ('<?xml version="1.0"?>\n<!-- ours -->\n<!-- again -->\n<sequence name="a">', "boxes"),
+        ('<sequence id="4" name="a">', "boxes"),
+        ('<sequence name="a">', "boxes"),
+        ('<sequences name="a">', None),
+        ('<sequence id="4"><frame name="a"/>', None),
+        ('<!-- <sequence name="a"> --><other name="a">', None),
+    ],
+)
+def test_what_is_a_sequence_of_ua_detrac(tmp_path: Path, text: str, known: str | None) -> None:
+    assert ua_detrac.PLUGIN.recognises(put(tmp_path / "a.xml", text)) == known
+
+
+def test_images_without_a_truth_hide_no_truth_beside_them(tmp_path: Path) -> None:
+    sequence(tmp_path / "set" / "train" / "a")
+    for name in ("b", "c", "d"):
+        put(tmp_path / "set" / "train" / name / "img1" / "000001.jpg")
+    assert motchallenge.PLUGIN.recognises(tmp_path / "set") == "boxes"
+    adapted = motchallenge.read(tmp_path / "set")
+    assert [one.name for one in table(adapted).header.sequences] == ["a"]
+    assert "'train/b', 'train/c', 'train/d'" in notes_of(adapted)["folders-left"]
+    # Folders of images alone are none.
+    put(tmp_path / "images" / "b" / "img1" / "000001.jpg")
+    assert motchallenge.PLUGIN.recognises(tmp_path / "images") is None

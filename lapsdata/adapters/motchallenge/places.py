@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lapsdata.adapters._box_faults import DETECTOR, TRUTH
+from lapsdata.adapters._image_names import IMAGES
 from lapsdata.adapters._number_rows import first_numbers
 from lapsdata.adapters._texts import BEGINNING, head
 from lapsdata.adapters.motchallenge.classes import LABELS
@@ -80,9 +81,14 @@ def is_place(path: Path) -> bool:
 def _holds(folder: Path, depth: int) -> bool:
     if _sequence(folder) is not None or any(True for _ in _results_in(folder, depth, _LOOKED_INTO)):
         return True
-    # A folder of something else, in which such a set lies too, is none.
-    inside = [_holds(folder / name, depth - 1) for name in _folders(folder)[:_LOOKED_INTO]] if depth else []
+    # A folder of something else, in which such a set lies too, is none. Images alone, as of a test, speak for neither.
+    names = [name for name in _folders(folder) if depth and not _has_images_alone(folder / name)]
+    inside = [_holds(folder / name, depth - 1) for name in names[:_LOOKED_INTO]]
     return 2 * sum(inside) > len(inside)
+
+
+def _has_images_alone(folder: Path) -> bool:
+    return (folder / IMAGES).is_dir() and _sequence(folder) is None
 
 
 def find_places(path: Path) -> tuple[list[MotPlace], list[Problem]]:
