@@ -123,7 +123,7 @@ def walked(seed: int) -> tuple[list[Row], list[Row]]:
     place, names = random.random((count, 2)) * 60, list(range(100, 100 + count))
     true: list[Row] = []
     found: list[Row] = []
-    for frame in range(int(random.integers(3, 25))):
+    for frame in range(int(random.integers(3, 11))):
         place = place + random.normal(0, 3, place.shape)
         true += [(frame, i, *at, 20, 30) for i, at in enumerate(place.tolist()) if random.random() < 0.85]
         if count > 1 and random.random() < 0.15:
@@ -161,7 +161,7 @@ def test_py_motmetrics_itself_counts_so() -> None:
         switches += clear.IDSW
         for name, value in zip(ITS_NAMES.values(), values, strict=True):
             assert getattr(clear, name) == pytest.approx(value, abs=1e-9, nan_ok=True), (name, pair)
-    assert switches > 20
+    assert switches > 10
 
 
 def test_four_of_five_frames_are_mostly_tracked_for_py_motmetrics_alone() -> None:
