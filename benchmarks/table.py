@@ -95,7 +95,7 @@ def rows() -> list[tuple[str, str, str]]:
         limit = row["random"]["limit_times_reopening"]
         figure = f"{order:.2f} x, {at_random:.1f} x (decoding and making pictures allow {limit:.1f} x)"
         found.append((f"reading {name} in order beside bare PyAV, at random beside reopening", promise, figure))
-    found += [*loading(), *rivals(), *more_loading(), *robot_steps(), *panoramas()]
+    found += [*loading(), *rivals(), *more_loading(), *robot_steps(), *panoramas(), *tracking()]
     for name, group in compact["groups"].items():
         promise = compact["promise_compact_over_raw"].get(name)
         shares = group["largest_compact_over_raw"]
@@ -390,6 +390,41 @@ def panoramas() -> list[tuple[str, str, str]]:
         )
         for name, row in told["per_second"].items()
     ]
+
+
+def tracking() -> list[tuple[str, str, str]]:
+    """Scores of tracking beside TrackEval, and boxes drawn on frames."""
+    told, drawn = result("mot"), result("overlay")
+    promise, large, fresh = told["promise"], told["large"], told["fresh"]
+    version = told["versions"]["trackeval"]
+    sizes = {"large": "one sequence", "seven": "seven sequences"}
+    counted = {name: f"{what}, {told[name]['ours']['counts']['GT_Dets']:,} true boxes" for name, what in sizes.items()}
+    found = [
+        (
+            f"HOTA, CLEAR and Identity beside TrackEval {version}, one core, {what}",
+            f">= {promise['times_trackeval']} x",
+            f"{told[name]['times_trackeval']} x ({told[name]['ours']['s']:.2f} s)",
+        )
+        for name, what in counted.items()
+    ]
+    found += [
+        (
+            f"texts of MOTChallenge to checked boxes, beside what TrackEval reads of them, {what}",
+            f">= {promise['parse_times_trackeval']} x",
+            f"{told[name]['parse_times_trackeval']} x",
+        )
+        for name, what in counted.items()
+    ]
+    title = f"largest process that scores {counted['large']}"
+    found.append((title, f"<= {promise['large_mb']} MB", f"{large['ours']['peak_mb']:.0f} MB"))
+    floor = fresh["floor"]["processor_s"]["all"]
+    figure = f"{fresh['processor_s']['all']:.2f} s of the processor, of which Numba alone takes {floor:.2f} s"
+    found.append((f"a new process that reads and scores {counted['seven']}", f"<= {promise['fresh_s']} s", figure))
+    size = " x ".join(map(str, drawn["size"]))
+    for what, row in drawn["rows"].items():
+        figure = ", ".join(f"{kind} {row[kind]['frames_per_s']:.0f}/s" for kind in ("images", "video"))
+        found.append((f"`lapsdata overlay` of {what} at {size}", f">= {drawn['promise_frames_per_s']}/s", figure))
+    return found
 
 
 RAW = ("zarr_raw", "hdf5_contiguous", "hdf5_windows", "shards")

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ConvertOptions", "ConvertReport", "Converted", "convert"]
 
+_NOT_OF_BOXES = ("profile", "round_px", "stride", "horizon", "duration_s", "zeros", "split", "end", "unit", "edit")
+
 
 def convert(
     source: str | PathLike[str] | Sequence[str | PathLike[str]],
@@ -298,6 +300,11 @@ def _of_boxes(found: Sources, options: ConvertOptions, said: dict[str, Any]) -> 
     if given and found.record != "boxes":
         message = f"expected none with {found.record}, got some: only of boxes"
         raise SchemaError(Problem("wrong-option", next(iter(given)), message))
+    if found.record == "boxes":
+        for name in _NOT_OF_BOXES:
+            if getattr(options, name) != ConvertOptions.model_fields[name].default:
+                message = "expected none with boxes, got one: it is said of windows, energies, segments or episodes"
+                raise SchemaError(Problem("wrong-option", name, message, "leave it out"))
     return ConvertOptions(**{name: getattr(options, name) for name in ConvertOptions.model_fields} | given)
 
 

@@ -43,7 +43,8 @@ def convert_boxes(work: ConvertWork, target: Path, before: int, tell: Tell, *, o
     notes: list[Problem] = []
     tables = [_read(source, options, takes, notes) for source in work.sources]
     unverified = sum(len(table) for table, summed in tables if not summed)
-    boxes = tables[0][0] if len(tables) == 1 else merged_boxes([table for table, _ in tables])
+    boxes, told = merged_boxes([table for table, _ in tables])
+    notes += told
     if options.boxes is not None:
         boxes, told = edited_boxes(boxes, options.boxes)
         notes += told

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lapsdata._inspect.box_counts import CountedBoxes, OnDisk, bare_frames, counted_boxes
 from lapsdata.containers import Boxes
+from lapsdata.errors import LapsError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -116,10 +117,12 @@ def look_at_boxes(path: Path, adapter: Adapter, rate: FrameRate | str | float | 
     boxes = adapted.container
     if not isinstance(boxes, Boxes):
         raise TypeError(f"{adapter.name} promises boxes, and reads {type(boxes).__name__}")
-    return InspectedBoxes(path, adapter.name, boxes, adapted.told(path), counted_boxes(boxes, _on_disk(path, boxes)))
+    notes = list(adapted.told(path))
+    counted = counted_boxes(boxes, _on_disk(path, boxes, notes))
+    return InspectedBoxes(path, adapter.name, boxes, tuple(notes), counted)
 
 
-def _on_disk(path: Path, boxes: Boxes) -> dict[str, OnDisk]:
+def _on_disk(path: Path, boxes: Boxes, notes: list[Problem]) -> dict[str, OnDisk]:
     """Return what lies beside the boxes of each sequence; of gt/gt.txt, beside its folder."""
     from lapsdata.checks.detections import coverage
 
@@ -129,7 +132,7 @@ def _on_disk(path: Path, boxes: Boxes) -> dict[str, OnDisk]:
     for place in places[1:]:
         if all(one.folder is None for one in found):
             found = coverage(boxes, place)
-    databases = _databases(folder) if path.is_dir() else {}
+    databases = _databases(folder, notes) if path.is_dir() else {}
     return {
         one.name: OnDisk(
             None if one.folder is None else len(one.images),
@@ -139,16 +142,26 @@ def _on_disk(path: Path, boxes: Boxes) -> dict[str, OnDisk]:
     }
 
 
-def _databases(root: Path) -> dict[str, dict[str, str]]:
-    """Return what the databases of a folder cover, by their names and those of sequences."""
+def _databases(root: Path, notes: list[Problem]) -> dict[str, dict[str, str]]:
+    """Return what the databases of a folder cover, by their names and those of sequences; what is wrong is noted."""
     from lapsdata.adapters import find_adapter, read_boxes
     from lapsdata.checks.detections import coverage
 
     found = {}
     for file in sorted(root.glob("*.json")):
         known = find_adapter(file, ("boxes",))
-        read = read_boxes(file) if known is not None and known[0].name == "detection_db" else None
+        try:
+            read = read_boxes(file) if known is not None and known[0].name == "detection_db" else None
+        except LapsError as error:
+            # One database that is damaged hides neither the truth nor the others.
+            notes += [replace(problem, severity="warning") for problem in error.problems]
+            continue
         if read is not None:
+            notes += [
+                note if note.where.startswith(str(file)) else note.within(str(file))
+                for note in read.notes
+                if note.severity != "info"
+            ]
             found[file.name] = {one.name: one.text for one in coverage(read.boxes, root)}
     return found
 

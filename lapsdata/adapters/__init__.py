@@ -13,7 +13,8 @@ from lapsdata._first_use import on_first_use
 if TYPE_CHECKING:
     from lapsdata.adapters._adapter import Adapted, Adapter, Writer, find_adapter, read_adapted, writers
     from lapsdata.adapters._any_boxes import AnyBoxes, expect_boxes, read_boxes
-    from lapsdata.adapters._boxes_edit import BoxesEdit, edited_boxes, merged_boxes
+    from lapsdata.adapters._boxes_edit import BoxesEdit, edited_boxes
+    from lapsdata.adapters._boxes_merged import merged_boxes
     from lapsdata.adapters._edits import EpisodesEdit
     from lapsdata.adapters._stated import Stated, StatedStats
 

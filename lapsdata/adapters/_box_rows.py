@@ -8,6 +8,7 @@ import numpy as np
 
 from lapsdata.adapters._adapter import Adapted
 from lapsdata.adapters._box_faults import RowsOfBoxes, faults_of
+from lapsdata.adapters._image_names import MOST_FRAMES
 from lapsdata.containers import Boxes
 from lapsdata.containers.base import all_differ
 from lapsdata.errors import Problem, Problems, SchemaError
@@ -28,6 +29,11 @@ if TYPE_CHECKING:
 __all__ = ["BoxRows", "PlacedRows", "RowsOfBoxes"]
 
 _SIDES = ("x", "y", "w", "h")
+_FRAME_IS_TIME = "of times or keys: number frames one by one"
+_NO_PLACE = "a box without a place is none: mend the row, or leave it out"
+_CORNERS = (
+    "of two corners: take the first from the second, as columns are left, top, width, height; or leave the row out"
+)
 # Of rows that are wrong in one way so many are named.
 _NAMED = 5
 
@@ -105,6 +111,10 @@ class BoxRows:
             message = f"expected each sequence once, got {name} again"
             self.problems.add("sequence-twice", str(self._path), message, "read them one by one")
             return
+        if length is not None and length > MOST_FRAMES:
+            message = f"expected up to {MOST_FRAMES:,} frames, got {length:,}"
+            self.problems.add("too-many-frames", name, message, _FRAME_IS_TIME)
+            return
         before = len(self.problems)
         parts: list[PlacedRows] = [(rows, where), *more]
         for part, place in parts:
@@ -116,37 +126,48 @@ class BoxRows:
             self.note("length-unknown", name, message, info=True)
         if len(self.problems) == before:
             for part, place in parts:
+                self._odd(name, part, place)
                 if size is not None:
                     self._inside(name, part, size, place)
             self.notes += faults_of(name, [part for part, _ in parts], **self._lasting)
         whole = max(length or 0, last, 1) if len(self.problems) > before or length is None else length
         spans = ((0, whole),) if annotated is None else tuple(annotated)
-        self._sequences[name] = BoxSequence(
-            name=name,
-            length=whole,
-            rate=rate,
-            size=size,
-            annotated=tuple(FrameRange(start=start, stop=stop) for start, stop in spans),
-            images=images,
-            first_number=first_number,
-        )
+        try:
+            self._sequences[name] = BoxSequence(
+                name=name,
+                length=whole,
+                rate=rate,
+                size=size,
+                annotated=tuple(FrameRange(start=start, stop=stop) for start, stop in spans),
+                images=images,
+                first_number=first_number,
+            )
+        except SchemaError as error:
+            self.problems.extend(error.problems)
+            return
         self._rows += [(name, part) for part, _ in parts]
 
     def _look(self, rows: RowsOfBoxes, where: Callable[[int], str], length: int | None, first_number: int) -> None:
         """Note what no table of ours holds: each kind of fault once, with the first rows that have it."""
         for column, name in enumerate(_SIDES):
             values = rows.xywh[:, column]
-            self.refuse("not-finite", name, ~np.isfinite(values), where, f"expected finite pixels for {name}", values)
+            words = f"expected finite pixels for {name}"
+            self.refuse("not-finite", name, ~np.isfinite(values), where, words, values, _NO_PLACE)
             if name in "wh":
-                self.refuse("negative-size", name, values < 0, where, f"expected {name} from 0", values)
+                self.refuse("negative-size", name, values < 0, where, f"expected {name} from 0", values, _CORNERS)
         number = rows.frame + first_number
         words = f"expected frames from {first_number}"
-        self.refuse("frame-outside", "frame", rows.frame < 0, where, words, number)
-        if length is not None:
+        fix = "look at what the source calls its first frame"
+        self.refuse("frame-outside", "frame", rows.frame < 0, where, words, number, fix)
+        if length is None:
+            words = f"expected frames up to {MOST_FRAMES:,}"
+            self.refuse("frame-outside", "frame", rows.frame >= MOST_FRAMES, where, words, number, _FRAME_IS_TIME)
+        else:
             end = f"expected frames up to {length - 1 + first_number}, of {length}"
             fix = "look at how long the sequence is said to be, or whether the rows are of another one"
             self.refuse("frame-outside", "frame", rows.frame >= length, where, end, number, fix)
-        self.refuse("negative-id", "id", rows.id < -1, where, "expected ids from 0, or -1 for none", rows.id)
+        words, fix = "expected ids from 0, or -1 for none", "number identities from 0 or 1"
+        self.refuse("negative-id", "id", rows.id < -1, where, words, rows.id, fix)
         again = _again(rows)
         spelled = np.full(len(again), None, object)
         spelled[again] = [f"frame {n}, id {i}" for n, i in zip(number[again], rows.id[again], strict=True)]
@@ -159,7 +180,8 @@ class BoxRows:
         if rows.visibility is not None:
             outside = (rows.visibility < 0) | (rows.visibility > 1)
             words = "expected a visible share from 0 to 1"
-            self.refuse("visibility-outside", "visibility", outside, where, words, rows.visibility)
+            fix = "of percent: divide them by 100"
+            self.refuse("visibility-outside", "visibility", outside, where, words, rows.visibility, fix)
 
     def refuse(
         self,
@@ -191,6 +213,29 @@ class BoxRows:
         if (more := len(found) - _NAMED) > 0:
             self.problems.add(code, f"{where(int(found[_NAMED]))}: {column}", f"{message}; {more} more such rows")
 
+    def _odd(self, name: str, rows: RowsOfBoxes, where: Callable[[int], str]) -> None:
+        """Tell boxes without any area, and scores that are no shares: each may be meant, and is kept."""
+        empty = (rows.xywh[:, 2:] == 0).any(axis=1)
+        if empty.any():
+            row = int(np.argmax(empty))
+            message = (
+                f"{int(empty.sum())} boxes have no width or no height, first {where(row)}, {_spelled(rows.xywh[row])}: "
+                "kept, though they overlap with nothing"
+            )
+            self.count("boxes-empty", name, int(empty.sum()), message, "look at what wrote them, or leave them out")
+        if rows.score is None:
+            return
+        # -1 stands for none in texts where other rows have a score.
+        beyond = ((rows.score > 1) | (rows.score < 0)) & (rows.score != -1)
+        if beyond.any():
+            row = int(np.argmax(beyond))
+            message = (
+                f"{int(beyond.sum())} scores of {rows.source} are no shares from 0 to 1, first {where(row)}, "
+                f"{rows.score[row]:g}; they reach to {np.nanmax(rows.score):g}"
+            )
+            fix = "thresholds as --min-score 0.7 mean something else here"
+            self.note("scores-beyond-1", name, message, fix, info=True)
+
     def _inside(self, name: str, rows: RowsOfBoxes, size: Size, where: Callable[[int], str]) -> None:
         """Count boxes that reach out of the image: they are kept, as truth often goes on behind its edge."""
         part = boxes_to_relative(rows.xywh, size.frame, form="xywh", unit="fraction", origin="edge")
@@ -198,9 +243,23 @@ class BoxRows:
         apart = ((end <= 0) | (part[:, :2] >= 1)).any(axis=1)
         if not apart.any():
             return
-        count, first = int(apart.sum()), where(int(np.argmax(apart)))
+        row = int(np.argmax(apart))
+        count, first = int(apart.sum()), f"{where(row)}, {_spelled(rows.xywh[row])}"
         message = f"{count} boxes lie wholly outside of {size.width}x{size.height}, first {first}: kept"
         self.count("boxes-outside", name, count, message, "look at the size, or at what the numbers mean")
+
+    def raise_found(self) -> None:
+        """Raise what is wrong, each with its file.
+
+        Raises
+        ------
+        SchemaError
+            Where there is any.
+        """
+        files = (str(self._path), str(self._path.absolute()))
+        named = [one if one.where.startswith(files) else one.within(files[0]) for one in self.problems]
+        if named:
+            raise SchemaError(*named)
 
     def adapted(
         self,
@@ -217,7 +276,7 @@ class BoxRows:
         SchemaError
             Everything that was wrong; or no sequence at all.
         """
-        self.problems.raise_as(SchemaError)
+        self.raise_found()
         if not self._sequences:
             raise SchemaError(Problem("no-sequences", str(self._path), "expected a sequence of boxes, got none"))
         header = BoxesHeader(
@@ -249,6 +308,11 @@ class BoxRows:
             visibility=_optional(parts, "visibility", order),
             source_id=_texts(parts, "source_id", order),
         )
+
+
+def _spelled(xywh: NDArray[np.float64]) -> str:
+    """Return a box in words, counted as tables of ours do."""
+    return ", ".join(f"{name} {value:g}" for name, value in zip(_SIDES, xywh.tolist(), strict=True))
 
 
 def _again(rows: RowsOfBoxes) -> NDArray[np.bool_]:

@@ -1,4 +1,4 @@
-"""What is kept of boxes on their way into another file, and several tables of boxes as one."""
+"""What is kept of boxes on their way into another file."""
 
 from __future__ import annotations
 
@@ -13,14 +13,12 @@ from lapsdata.schema import FrameRange
 from lapsdata.schema.base import Count, Name, Record
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
     from lapsdata.containers import Boxes
     from lapsdata.schema import BoxSequence
 
-__all__ = ["BoxesEdit", "edited_boxes", "merged_boxes", "taken_rows"]
+__all__ = ["BoxesEdit", "edited_boxes", "taken_rows"]
 
 _ROWS = ("sequence_index", "frame", "id", "x", "y", "w", "h", "ignored", "score", "visibility")
 _TEXTS = ("label", "source", "source_id")
@@ -134,82 +132,3 @@ def taken_rows(boxes: Boxes, rows: NDArray[np.int64], **header: Any) -> Boxes:  
     changed: dict[str, Any] = {name: one[rows] for name in _ROWS if (one := getattr(boxes, name)) is not None}
     changed |= {name: tuple(one[i] for i in at) for name in _TEXTS if (one := getattr(boxes, name)) is not None}
     return replace(boxes, header=boxes.header.model_copy(update=header), **changed)
-
-
-def merged_boxes(several: Sequence[Boxes]) -> Boxes:
-    """Return several tables as one: the sequences of all of them, each as the first table that has it says it.
-
-    A sequence may stand in several tables, as truth and detections do, or as parts of its frames.
-
-    Parameters
-    ----------
-    several : sequence of Boxes
-        At least one.
-
-    Raises
-    ------
-    SchemaError
-        One sequence with two sizes, rates or first numbers; or an identity twice in a frame of one source.
-
-    Examples
-    --------
-    >>> from lapsdata.testing.samples import sample_boxes
-    >>> boxes = sample_boxes()
-    >>> halves = [taken_rows(boxes, np.array(rows)) for rows in ([0, 1], [2, 3])]
-    >>> merged_boxes(halves).equals(boxes)
-    True
-    """
-    found = Problems("boxes")
-    sequences: dict[str, BoxSequence] = {}
-    for one in several:
-        for sequence in one.header.sequences:
-            there = sequences.get(sequence.name)
-            sequences[sequence.name] = sequence if there is None else _joined(there, sequence, found)
-    found.raise_as(SchemaError)
-    at = {name: number for number, name in enumerate(sequences)}
-    index = np.concatenate(
-        [np.array([at[s.name] for s in one.header.sequences], np.int64)[one.sequence_index] for one in several]
-    )
-    frame = np.concatenate([one.frame for one in several])
-    order = np.lexsort((frame, index))
-    arrays: dict[str, Any] = {"sequence_index": index[order]}
-    for name in _ROWS[1:]:
-        columns = [getattr(one, name) for one in several]
-        if any(column is not None for column in columns):
-            whole = [np.full(len(one), np.nan) if column is None else column
-                     for one, column in zip(several, columns, strict=True)]  # fmt: skip
-            arrays[name] = np.concatenate(whole)[order]
-    for name in _TEXTS:
-        texts = [getattr(one, name) for one in several]
-        if any(text is not None for text in texts):
-            every = [item for one, text in zip(several, texts, strict=True) for item in text or (None,) * len(one)]
-            arrays[name] = tuple(every[i] for i in order.tolist())
-    lists = [one.header.labels for one in several]
-    known = None if None in lists else tuple(dict.fromkeys(label for labels in lists for label in labels or ()))
-    header = several[0].header.model_copy(update={"sequences": tuple(sequences.values()), "labels": known})
-    return replace(several[0], header=header, **arrays)
-
-
-def _joined(one: BoxSequence, other: BoxSequence, found: Problems) -> BoxSequence:
-    """Return what two tables say of a sequence; what only one of them says is taken."""
-    for name in ("rate", "size", "first_number", "images"):
-        first, second = getattr(one, name), getattr(other, name)
-        if name != "images" and first is not None and second is not None and first != second:
-            message = f"expected one {name}, got {first} and {second}"
-            found.add("unlike-sequences", f"{one.name}: {name}", message, "give one of them another name")
-    spans = sorted((span.start, span.stop) for span in (*one.annotated, *other.annotated))
-    joined: list[tuple[int, int]] = []
-    for start, stop in spans:
-        if joined and start <= joined[-1][1]:
-            joined[-1] = (joined[-1][0], max(stop, joined[-1][1]))
-        else:
-            joined.append((start, stop))
-    return one.model_copy(
-        update={
-            "length": max(one.length, other.length),
-            "rate": one.rate if one.rate is not None else other.rate,
-            "size": one.size or other.size,
-            "images": one.images or other.images,
-            "annotated": tuple(FrameRange(start=start, stop=stop) for start, stop in joined),
-        }
-    )

@@ -35,6 +35,9 @@ __all__ = [
     "split_pattern",
 ]
 
+MOST_FRAMES = 10_000_000
+"""Four days at 30 frames per second: a higher number is a time or a key, and no frame."""
+
 IMAGES = "img1"
 """The folder of images in a sequence of MOTChallenge."""
 
@@ -110,7 +113,7 @@ class Spelling(NamedTuple):
 
 
 def image_name(text: str) -> ImageName:
-    """Return what a name says.
+    r"""Return what a name says; folders are parted by `/`, or by a backslash as Windows has it.
 
     Examples
     --------
@@ -119,7 +122,7 @@ def image_name(text: str) -> ImageName:
     >>> image_name("crowdhuman/train_image/273271,c9db000d5146c15.txt").digits
     ''
     """
-    folder, _, name = text.rpartition("/")
+    folder, _, name = text.replace("\\", "/").rpartition("/")
     stem, ending = name, ""
     dot = name.rfind(".")
     if dot > 0 and _ENDING.fullmatch(name, dot):

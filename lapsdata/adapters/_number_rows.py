@@ -263,6 +263,7 @@ def _told(
             name = names[column] if column < len(names) else "nothing known"
             message = f"expected a number in column {column + 1} ({name}), got {text[:40]!r}"
             fix = "leave the line of names out" if column == 0 and text.isalpha() else "write a number, as 12.5"
+            fix = "part numbers by commas, or all by blanks" if ";" in text else fix
             return Problem("wrong-number", place, message, fix)
     if width and len(fields) != width:
         message = f"expected {width} columns as in line {first}, got {len(fields)}"

@@ -19,7 +19,7 @@ import numpy as np
 from lapsdata.adapters._adapter import Adapted, Adapter, Writer
 from lapsdata.adapters._box_rows import BoxRows, RowsOfBoxes
 from lapsdata.adapters._detection_rows import DetectionRows, class_labels
-from lapsdata.adapters._image_names import ImageName, frame_spans, image_name, sequence_names, spelling_of
+from lapsdata.adapters._image_names import IMAGES, ImageName, frame_spans, image_name, sequence_names, spelling_of
 from lapsdata.adapters._texts import head
 from lapsdata.adapters._written_detections import write_detections
 from lapsdata.errors import listed, spans_told
@@ -40,6 +40,7 @@ __all__ = ["PLUGIN", "read"]
 
 _MARK = b"\xef\xbb\xbf"
 _KEY = re.compile(r'\s*[{,]\s*"((?:[^"\\]|\\.)*)"\s*:\s*\[\s*')
+_NO_LIST = re.compile(r'\s*\{\s*"((?:[^"\\]|\\.)*)"\s*:\s*(?:null|")')
 _OBJECT = re.compile(r"\{")
 _NUMBERS = re.compile(r'"\s*[-+.\d][^"]*,|\[\s*[-+.\d]')
 
@@ -49,8 +50,10 @@ def recognises(path: Path) -> str | None:
     if path.suffix.lower() != ".json":
         return None
     text, at, empty = head(path), 0, 0
+    if (bare := _NO_LIST.match(text)) is not None and f"/{IMAGES}/" in _plain(bare[1]):
+        return "boxes"
     while (found := _KEY.match(text, at)) is not None:
-        key = found[1].replace("\\/", "/")
+        key = _plain(found[1])
         if not ("/" in key or image_name(key).digits):
             return None
         if text.startswith("]", found.end()):
@@ -58,8 +61,15 @@ def recognises(path: Path) -> str | None:
             continue
         if _OBJECT.match(text, found.end()):
             return "boxes" if '"bbox"' in text[found.end() :] else None
-        return "boxes" if "/" in key and _NUMBERS.match(text, found.end()) else None
+        # What is wrong with the first box can be named only by who reads it.
+        known = f"/{IMAGES}/" in key and text[found.end() : found.end() + 1] in ('"', "[")
+        return "boxes" if known or ("/" in key and _NUMBERS.match(text, found.end())) else None
     return "boxes" if empty else None
+
+
+def _plain(key: str) -> str:
+    """Return a key as it is spelled in JSON, its folders parted by `/`."""
+    return key.replace("\\/", "/").replace("\\\\", "/")
 
 
 class _Frame(NamedTuple):
@@ -182,6 +192,9 @@ def _pattern(place: str, frames: Sequence[_Frame]) -> str | None:
 def _tell_names(rows: BoxRows, sequences: Mapping[str, Sequence[_Frame]], names: Mapping[str, str]) -> None:
     """Say what the names of images tell, and what they do not."""
     numbered = {place: frames for place, frames in sequences.items() if frames[0].name.digits}
+    parted = sum("\\" in one.key for frames in sequences.values() for one in frames)
+    message = f"folders in {parted} keys are parted by backslashes: taken for /"
+    rows.count("backslashes", "keys", parted, message, "training asks for keys with /: write them anew")
     message = f"{len(sequences) - len(numbered)} keys name no frame: each is a sequence of one frame"
     rows.count("single-images", "keys", len(sequences) - len(numbered), message, info=True)
     longer = [name for place, name in names.items() if place.rpartition("/")[2] not in (name, "")]

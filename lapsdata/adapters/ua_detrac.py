@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 __all__ = ["PLUGIN", "read"]
 
 _XML, _MAT = "*.xml", "*.mat"
-_ROOT = re.compile(r"\s*(?:<\?xml[^>]*\?>\s*)?<sequence\s+name=")
+# Remarks may stand in front, and other attributes beside the name.
+_ROOT = re.compile(r"\s*(?:<\?xml[^>]*\?>\s*)?(?:<!--.*?-->\s*)*<sequence\s(?:[^>]*\s)?name=", re.DOTALL)
 # Of MATLAB's own MAT files, the version that is no HDF5.
 _MAT_HEAD = b"MATLAB 5.0 MAT-file"
 _SIDES = ("left", "top", "width", "height")

@@ -77,7 +77,9 @@ class _Search:
             else:
                 self._item(path, named=True)
         elif _is_one(path):
-            self._item(path if path.name else path.resolve(), named=True)
+            place = path if path.name else path.resolve()
+            self._item(place, named=True)
+            self._beside(place)
         else:
             before = self._met
             self._walk(path, "")
@@ -111,6 +113,7 @@ class _Search:
         elif existing(path).is_dir():
             if _is_one(path):
                 self._item(path, named=False)
+                self._beside(path)
             elif path.resolve() not in self._entered:  # else a link that leads back
                 self._walk(path, str(path))
         elif path.name.endswith(SEAL_LIST):
@@ -121,6 +124,16 @@ class _Search:
             self._item(path, named=False)
         else:
             self.found.passed_over[path.suffix or "no ending"] += 1
+
+    def _beside(self, folder: Path) -> None:
+        """Note boxes in JSON, as databases of detections, that lie in a folder of sequences and are no part of it."""
+        if find_adapter(folder, ("boxes",)) is None:
+            return
+        with storage_errors(folder, "open"):
+            files = sorted(folder.glob("*.json"))
+        for file in files:
+            if find_adapter(file, ("boxes",)) is not None:
+                self._item(file, named=False)
 
     def _list(self, path: Path) -> None:
         """Note a list whose file is gone; any other is checked with its file."""

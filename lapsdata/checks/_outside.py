@@ -36,6 +36,7 @@ __all__ = ["check_foreign", "check_json"]
 
 _SEAL_IT = "make a list of checksums beside it: lapsdata check PATH --seal"
 
+_HDF5 = (".h5", ".hdf5")
 _SEALED_JSON = re.compile(rb'"x-seal"|"crc32c:[0-9a-f]{8}"')
 """Either of the marks of a sealed JSON: where one is damaged, there is the other."""
 
@@ -62,7 +63,9 @@ def check_foreign(
             return refused(path, "unknown", error)
         return _without_windows(path, unknown, error, named=named, seal=seal)
     except LapsError as error:
-        return refused(path, "unknown", error)
+        # Of a file without a byte nobody knows whether it was HDF5, unless its name says so.
+        empty = error.problems[0].code == "empty-file" and path.suffix.lower() not in _HDF5
+        return refused(path, "unknown", unknown if empty else error)
     kind = f"{arrays.store} of others"
     views = f", {len(arrays.views)} views" if len(arrays.views) > 1 else ""
     try:
@@ -92,7 +95,7 @@ def _without_windows(
         return refused(path, "unknown", error)
     if code in ("not-hdf5", OTHER_KIND):
         # Its name says that it was one: then its first bytes are damaged.
-        if path.suffix.lower() in (".h5", ".hdf5"):
+        if path.suffix.lower() in _HDF5:
             return refused(path, "hdf5 of others", error)
         kind, told = "unknown", unknown.problems[0]
         if named:

@@ -66,7 +66,8 @@ def check_boxes(path: Path, adapter: Adapter) -> CheckedItem:
         f"{len(sequences):,} sequence{'s' * (len(sequences) != 1)}, {annotated:,} of {frames:,} frames annotated, "
         f"{len(boxes):,} box{'es' * (len(boxes) != 1)}"
     )
-    told = tuple(one if one.where.startswith(str(path)) else one.within(str(path)) for one in adapted.told(path))
+    files = (str(path), str(path.absolute()))
+    told = tuple(one if one.where.startswith(files) else one.within(files[0]) for one in adapted.told(path))
     return CheckedItem(path, adapter.name, None, 0, note, told)
 
 

@@ -93,7 +93,8 @@ def _compared(paths: list[Path], against: str) -> Iterator[Problem]:
     from lapsdata.adapters import read_boxes
     from lapsdata.checks.boxes import compare_boxes
 
-    place = Path(against)
+    # `.` and `..` are no names, and a folder of sequences has one.
+    place = Path(against).resolve() if against in (".", "..") else Path(against)
     found = read_boxes(place) if place.exists() else None
     truth = None if found is None else found.boxes
     if truth is not None or place.is_dir():

@@ -14,7 +14,7 @@ from lapsdata.containers.base import Container
 from lapsdata.errors import AmbiguousFormatError, LapsError, Problem, SchemaError, UnknownFormatError, warn
 from lapsdata.formats._format import Format, WriteReport
 from lapsdata.plugins import registry
-from lapsdata.storage.atomic import existing
+from lapsdata.storage.atomic import existing, storage_errors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,13 +72,32 @@ def recognise(path: str | PathLike[str]) -> Format[Any]:
     if not found and refused:
         raise refused[0]
     if not found:
-        empty = place.is_file() and not place.stat().st_size
-        got = "0 bytes" if empty else "something that none of them knows"
+        got, fix = _what_it_seems(place)
         message = f"expected one of {', '.join(registry('formats').names())}, got {got}"
-        fix = "restore it from a copy" if empty else "for HDF5 of unknown making: lapsdata inspect FILE --low-level"
         raise UnknownFormatError(Problem("unknown-format", str(place), message, fix))
     chosen: Format[Any] = registry("formats").load(found[0])
     return chosen
+
+
+_BEGINNINGS = (
+    (b"\x1f\x8b", "a file compressed with gzip", "decompress it first"),
+    (b"\xff\xfe", "text in UTF-16", "save it as UTF-8"),
+    (b"\xfe\xff", "text in UTF-16", "save it as UTF-8"),
+)
+
+
+def _what_it_seems(place: Path) -> tuple[str, str]:
+    """Return what a file is, as far as its first bytes tell, and what to do."""
+    unknown = "something that none of them knows", "for HDF5 of unknown making: lapsdata inspect FILE --low-level"
+    if not place.is_file():
+        return unknown
+    with storage_errors(place, "open"), place.open("rb") as file:
+        begin = file.read(2)
+    if not begin:
+        text = "; what a tracker found, nothing, is known by its place: data/<sequence>.txt, or beside other results"
+        return "0 bytes", f"restore it from a copy{text * (place.suffix.lower() == '.txt')}"
+    told = [(what, fix) for mark, what, fix in _BEGINNINGS if begin == mark]
+    return told[0] if told else unknown
 
 
 @overload

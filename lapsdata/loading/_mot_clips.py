@@ -49,15 +49,19 @@ class ClipPlan:
     """
 
     def __init__(self, timeline: MotTimeline, length: int, intervals: range, gaps: Gaps, seed: int) -> None:
-        self.length, self.intervals = length, intervals
+        longest = max(one.length for one in timeline.sequences)
+        # Those that no sequence is long enough for are not tried, however many are asked for.
+        most = intervals.stop if length == 1 else (longest - 1) // (length - 1) + 1
+        fitting = range(intervals.start, min(intervals.stop, most))
+        self.length, self.intervals = length, fitting
         self._usable = timeline.usable if gaps == "step_over" else None
         self._key = keys_of(("interval of clips", seed), 1)[0]
-        self._steps = np.arange(length)
+        self._steps = np.arange(length) if fitting else np.broadcast_to(np.int64(0), length)
         self._end = _ends(timeline, gaps)
         every = np.arange(len(timeline))
-        begins, narrow = np.zeros(len(every), bool), np.zeros(len(every), bool)
+        begins, narrow = np.zeros(len(every), bool), np.full(len(every), len(fitting) < len(intervals))
         self._reached = np.zeros(len(every), bool)
-        for interval in intervals:
+        for interval in fitting:
             fits = self._fit(every, np.int64(interval))
             narrow |= ~fits
             begins |= fits
@@ -84,8 +88,8 @@ class ClipPlan:
     def interval(self, ids: NDArray[np.int64], epochs: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the interval of clips: int64 (B,); a pure function of seed, id and epoch."""
         among = np.array(self.intervals, np.int64)
-        if len(among) == 1:
-            return np.full(len(ids), among[0])
+        if len(among) <= 1:
+            return np.full(len(ids), self.intervals.start)
         fits = self._fit(self.first[ids][:, None], among[None])
         bits = mixed(mixed(ids.astype(np.uint64) ^ self._key) ^ mixed(epochs.astype(np.uint64)))
         # The upper half of a product with 32 random bits is a random number below the count.

@@ -9,7 +9,7 @@ import numpy as np
 from lapsdata.adapters._box_faults import TRUTH, RowsOfBoxes, faults_of
 from lapsdata.adapters._copied_boxes import copied, copy_fault
 from lapsdata.adapters._far_boxes import far_fault
-from lapsdata.errors import Problem, Problems, SchemaError, listed
+from lapsdata.errors import Problem, Problems, SchemaError, listed, spans_told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lapsdata.loading._mot_sides import SideBoxes
     from lapsdata.loading._mot_timeline import MotTimeline
 
-__all__ = ["expect_named", "identity_faults", "proposal_faults", "uncovered"]
+__all__ = ["expect_named", "identity_faults", "other_frames", "proposal_faults", "uncovered"]
 
 # Fewer true boxes tell nothing of a detector.
 _FEW = 10
@@ -54,7 +54,7 @@ def expect_named(boxes: Boxes, timeline: MotTimeline, named: Mapping[str, str]) 
     Raises
     ------
     SchemaError
-        Names of none; or not one sequence is on both sides.
+        Names of none, or one for two sequences; or not one sequence is on both sides.
     """
     ours = [one.name for one in timeline.sequences]
     theirs = [one.name for one in boxes.header.sequences]
@@ -64,8 +64,13 @@ def expect_named(boxes: Boxes, timeline: MotTimeline, named: Mapping[str, str]) 
             found.add("unknown-sequence", name, f"expected a sequence of the truth, some of {listed(ours)}")
         if other not in theirs:
             found.add("unknown-sequence", other, f"expected a sequence of the proposals, some of {listed(theirs)}")
-    found.raise_as(SchemaError)
     called = {named.get(name, name) for name in ours}
+    for other in sorted(called & set(theirs)):
+        sharing = [name for name in ours if named.get(name, name) == other]
+        if len(sharing) > 1:
+            message = f"expected proposals of one sequence of the truth, got them for {listed(sharing)}"
+            found.add("sequence-twice", other, message, "name those of each sequence")
+    found.raise_as(SchemaError)
     if called.isdisjoint(theirs):
         message = f"expected proposals of {listed(ours)}, got those of {listed(theirs)}"
         fix = f"if they are of the same frames: proposal_names={{{ours[0]!r}: {theirs[0]!r}}}"
@@ -92,6 +97,29 @@ def uncovered(timeline: MotTimeline, covered: NDArray[np.bool_]) -> list[Problem
         message = f"covers {every - count:,} of {every:,} annotated frames: none of {spans} was looked at"
         found.append(Problem("frames-not-covered", name, message, fix))
     return found
+
+
+def other_frames(elsewhere: Mapping[str, tuple[NDArray[np.int64], int]], timeline: MotTimeline) -> Iterator[Problem]:
+    """Yield which frames a detector looked at that the truth does not have; those before it speak of another count.
+
+    Parameters
+    ----------
+    elsewhere : mapping
+        As `frames_elsewhere` returns it.
+    timeline : MotTimeline
+    """
+    firsts = {one.name: one.first_number for one in timeline.sequences}
+    for name, (numbers, before) in elsewhere.items():
+        message = (
+            f"{len(numbers):,} frames that the truth does not have were looked at, {spans_told(numbers.tolist(), 3)}"
+        )
+        if not before:
+            yield Problem("frames-beyond", name, f"{message}: not used", None, "info")
+            continue
+        message += f": not used; the truth begins with frame {firsts[name]}"
+        off = firsts[name] - numbers[0]
+        fix = f"if that is its first one, boxes are off by {off} frames: number the frames as the truth does"
+        yield Problem("other-first-frame", name, message, fix, "warning")
 
 
 def proposal_faults(

@@ -12,10 +12,10 @@ from lapsdata.geometry import FrameSize, PixelMap
 from lapsdata.geometry.boxes import convert_boxes, shift_boxes
 from lapsdata.loading._frame_boxes import FrameBoxes
 from lapsdata.loading._mot_clips import ClipPlan
-from lapsdata.loading._mot_guards import expect_named, identity_faults, proposal_faults, uncovered
+from lapsdata.loading._mot_guards import expect_named, identity_faults, other_frames, proposal_faults, uncovered
 from lapsdata.loading._mot_identities import Identities, numbered
 from lapsdata.loading._mot_pictures import MotPictures, find_pictures, open_pictures
-from lapsdata.loading._mot_sides import covered_frames, given_boxes, side_boxes, source_of
+from lapsdata.loading._mot_sides import covered_frames, frames_elsewhere, given_boxes, side_boxes, source_of
 from lapsdata.loading._mot_timeline import MotTimeline
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def opened_clips(
     side = side.only(inside)
     names = [one.name for one in timeline.sequences]
     who, number = numbered(names, timeline.sequence_of(side.frame), side.id, ~side.ignored, _spelled(given.boxes, side))
-    pictures = _pictures(given, images, timeline, plan)
+    pictures = _pictures(given, images, timeline, plan, told)
     sizes = _sizes(timeline, pictures)
     columns: dict[str, NDArray[Any]] = {"box": side.xywh, "track_id": number, "label": side.label}
     columns |= {"ignored": side.ignored, "visibility": side.visibility.astype(np.float32)}
@@ -153,6 +153,10 @@ def _truth(boxes: Boxes, timeline: MotTimeline, options: MotOptions, notes: list
     _count(notes, "other-sources", len(boxes) - len(side) - side.beyond, "boxes of other sources are no truth")
     if options.labels is not None:
         side = _of_labels(side, options, notes)
+    if not len(side):
+        message = f"expected boxes of {listed(options.labels or ())}, got none: all of them are left out"
+        there = listed(sorted(set(boxes.label)))
+        raise SchemaError(Problem("no-truth", "labels", message, f"spell labels as the truth does: {there}"))
     if options.ignored == "leave_out":
         _count(notes, "ignored-left-out", int(side.ignored.sum()), "boxes to be ignored are left out")
         side = side.only(~side.ignored)
@@ -196,13 +200,17 @@ def _proposals(
         message = f"the truth has no {listed(strangers)}: numbers of labels from {len(truth.labels)} on"
         notes.append(Problem("unknown-labels", "proposals", message, None, "info"))
     covered = covered_frames(boxes, timeline, named)
+    others = [one.within("proposals") for one in other_frames(frames_elsewhere(boxes, timeline, named), timeline)]
     if missing := uncovered(timeline, covered):
         if options.missing_proposals == "error":
-            raise SchemaError(*(problem.within("proposals") for problem in missing))
+            shifted = [replace(one, severity="error") for one in others if one.severity == "warning"]
+            raise SchemaError(*(problem.within("proposals") for problem in missing), *shifted)
         becomes = "they have no proposals" if options.missing_proposals == "empty" else "no clip holds them"
         told += [replace(one.within("proposals"), severity="warning", fix=becomes) for one in missing]
         if options.missing_proposals == "leave_out":
             timeline = replace(timeline, usable=timeline.usable & covered)
+    told += [one for one in others if one.severity == "warning"]
+    notes += [one for one in others if one.severity == "info"]
     faults = proposal_faults(truth, side, covered, timeline)
     told += options.allowed(fault.within("proposals") for fault in faults)
     return side, timeline
@@ -232,11 +240,14 @@ def _spelled(boxes: Boxes, side: SideBoxes) -> list[str | None] | None:
     return None if boxes.source_id is None else [boxes.source_id[row] for row in side.row.tolist()]
 
 
-def _pictures(given: Given, images: PicturePlaces, timeline: MotTimeline, plan: ClipPlan) -> list[Pictures] | None:
+def _pictures(
+    given: Given, images: PicturePlaces, timeline: MotTimeline, plan: ClipPlan, told: list[Problem]
+) -> list[Pictures] | None:
     if images is False:
         return None
     alone = len(given.boxes.header.sequences) == 1
-    return open_pictures(find_pictures(timeline.sequences, images, given.path, alone=alone), timeline, plan.reached)
+    paths = find_pictures(timeline.sequences, images, given.path, alone=alone)
+    return open_pictures(paths, timeline, plan.reached, told)
 
 
 def _sizes(timeline: MotTimeline, pictures: Sequence[Pictures] | None) -> list[FrameSize | None]:

@@ -166,5 +166,6 @@ _WORDS: dict[str, tuple[str, ...]] = {
     "missing_proposals": get_args(MissingProposals),
     "box_form": get_args(BoxForm),
     "box_origin": get_args(BoxOrigin),
-    "pixels": get_args(Pixels),
+    # Batches have three colours.
+    "pixels": tuple(word for word in get_args(Pixels) if word != "gray"),
 }

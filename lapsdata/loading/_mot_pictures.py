@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from lapsdata.loading._mot_options import MotOptions
     from lapsdata.loading._mot_timeline import MotTimeline
     from lapsdata.schema import BoxSequence
+    from lapsdata.video.facts import VideoFacts
 
 __all__ = ["MotPictures", "PicturePlaces", "Pictures", "find_pictures", "open_pictures"]
 
@@ -49,12 +50,15 @@ class Pictures:
     numbers : int64 (K,) or None
         Of the images of a folder, rising; a video has none: its frames are those of the sequence.
     size : FrameSize
+    count : int
+        Images, or frames of the video.
     """
 
     sequence: BoxSequence
     path: Path
     numbers: NDArray[np.int64] | None
     size: FrameSize
+    count: int
 
     def index(self, frames: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return which pictures frames have, counted from 0 in the sequence; of a folder all of them are there."""
@@ -143,8 +147,10 @@ def _below(sequence: BoxSequence, bases: Sequence[Path], *, alone: bool) -> Path
     return None
 
 
-def open_pictures(paths: Sequence[Path], timeline: MotTimeline, wanted: NDArray[np.bool_]) -> list[Pictures]:
-    """List the images of sequences, and look at one where nobody says their size.
+def open_pictures(
+    paths: Sequence[Path], timeline: MotTimeline, wanted: NDArray[np.bool_], told: list[Problem]
+) -> list[Pictures]:
+    """List the images of sequences and the frames of videos, and look at one where nobody says their size.
 
     Parameters
     ----------
@@ -152,11 +158,13 @@ def open_pictures(paths: Sequence[Path], timeline: MotTimeline, wanted: NDArray[
     timeline : MotTimeline
     wanted : bool (F,)
         Frames that clips hold: each must have an image.
+    told : list of Problem
+        Videos with more frames than their sequences are added.
 
     Raises
     ------
     SchemaError
-        Frames without an image, all of them; names that are no numbers.
+        Frames without an image, all of them; names that are no numbers; videos that end before the clips do.
     LapsError
         A folder or video cannot be opened.
     """
@@ -164,8 +172,10 @@ def open_pictures(paths: Sequence[Path], timeline: MotTimeline, wanted: NDArray[
     opened = []
     for at, (one, path) in enumerate(zip(timeline.sequences, paths, strict=True)):
         numbers = image_numbers(path).numbers if path.is_dir() else None
+        part = wanted[timeline.starts[at] : timeline.starts[at + 1]]
+        size, count = None if one.size is None else one.size.frame, 0
         if numbers is not None:
-            part = wanted[timeline.starts[at] : timeline.starts[at + 1]]
+            count = len(numbers)
             lost = np.setdiff1d(np.flatnonzero(part) + one.first_number, numbers)
             if len(lost):
                 spans = spans_told(lost.tolist(), _SPANS)
@@ -174,17 +184,27 @@ def open_pictures(paths: Sequence[Path], timeline: MotTimeline, wanted: NDArray[
                 found.add("frames-without-image", one.name, message, fix)
         elif not path.is_file():
             found.add("no-pictures", one.name, f"expected a folder of images or a video, got {path}")
+        else:
+            facts = _facts(path)
+            size, count, last = size or facts.size, facts.frames, int(np.flatnonzero(part).max(initial=-1))
+            if last >= count:
+                message = f"expected a picture of frame {last}, got a video of {count} frames"
+                found.add("no-frame-there", str(path), message, "name the video of the boxes")
+            elif count > len(part):
+                message = f"expected the {len(part)} frames of {one.name}, got {count}: the first ones are taken"
+                fix = "if boxes are of every second frame or so, give a folder with the images of these frames"
+                told.append(Problem("other-length", str(path), message, fix, "warning"))
         if not found:
-            opened.append(Pictures(one, path, numbers, one.size.frame if one.size is not None else _size(path)))
+            opened.append(Pictures(one, path, numbers, size or _facts(path).size, count))
     found.raise_as(SchemaError)
     return opened
 
 
-def _size(path: Path) -> FrameSize:
+def _facts(path: Path) -> VideoFacts:
     video, session = FrameVideo(path.name, path, None, None, 1).open()
     if session is not None:
         session.close()
-    return video.plan.facts.size
+    return video.plan.facts
 
 
 class MotPictures:
@@ -227,7 +247,7 @@ class MotPictures:
         Raises
         ------
         SchemaError
-            Pictures of another size than the truth says, or too few.
+            Pictures of another size than the truth says.
         StorageError
             Images have come or gone since the data set was opened.
         CorruptDataError
@@ -238,7 +258,6 @@ class MotPictures:
             here = sequence == at
             self._prove(at)
             index[here] = self._pictures[at].index(frames[here])
-            self._expect_frames(at, index[here])
         self.pool.fill_all([(out, job) for job in jobs_of(sequence, index)], self._threads)
 
     def _prove(self, at: int) -> None:
@@ -250,20 +269,18 @@ class MotPictures:
         if known.numbers is not None:
             # At one image a second, times are numbers.
             seen = np.rint(facts.frame_s).astype(np.int64)
-            if not np.array_equal(seen, known.numbers - known.numbers[0]):
-                message = f"expected the {len(known.numbers):,} images that were there at opening, got other ones"
-                raise StorageError(Problem("replaced", str(known.path), message, "open the data set again"))
+            same = np.array_equal(seen, known.numbers - known.numbers[0])
+        else:
+            same = facts.frames == known.count
+        if not same:
+            what = "frames" if known.numbers is None else "images"
+            message = f"expected the {known.count:,} {what} that were there at opening, got other ones"
+            raise StorageError(Problem("replaced", str(known.path), message, "open the data set again"))
         if facts.size != known.size:
             message = f"expected pictures of {known.size} pixel as the truth says, got {facts.size}"
             fix = "name the pictures that the boxes are of: their places would not fit"
             raise SchemaError(Problem("wrong-size", str(known.path), message, fix))
         proved.add(at)
-
-    def _expect_frames(self, at: int, index: NDArray[np.int64]) -> None:
-        known, count = self._pictures[at], self.pool.video(at).plan.facts.frames
-        if int(index.max()) >= count:
-            message = f"expected a picture of frame {int(index.max())}, got a video of {count} frames"
-            raise SchemaError(Problem("no-frame-there", str(known.path), message, "name the video of the boxes"))
 
     def close(self) -> None:
         """Close videos; they are opened again when a frame is asked for."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from lapsdata.loading._mot_timeline import MotTimeline
 
-__all__ = ["Given", "SideBoxes", "covered_frames", "given_boxes", "side_boxes", "source_of"]
+__all__ = ["Given", "SideBoxes", "covered_frames", "frames_elsewhere", "given_boxes", "side_boxes", "source_of"]
 
 
 class Given(NamedTuple):
@@ -197,6 +197,31 @@ def covered_frames(boxes: Boxes, timeline: MotTimeline, named: Mapping[str, str]
         begin = start + max(0, -first)
         covered[begin : begin + len(looked)] = looked
     return covered
+
+
+def frames_elsewhere(
+    boxes: Boxes, timeline: MotTimeline, named: Mapping[str, str]
+) -> dict[str, tuple[NDArray[np.int64], int]]:
+    """Return which frames a detector looked at that the truth does not have: their numbers, and how many come first.
+
+    Examples
+    --------
+    >>> from lapsdata.loading._mot_timeline import MotTimeline
+    >>> from lapsdata.testing.samples import sample_boxes
+    >>> boxes = sample_boxes()
+    >>> later = boxes.header.sequences[0].model_copy(update={"length": 5, "first_number": 1})
+    >>> frames_elsewhere(boxes, MotTimeline.of((later,)), {later.name: boxes.header.sequences[1].name})
+    {'left': (array([0, 6, 7, 8, 9]), 1)}
+    """
+    found = {}
+    names = {start: one.name for one, start in zip(timeline.sequences, timeline.starts[:-1].tolist(), strict=True)}
+    for at, start, length, first in _places(boxes, timeline, named):
+        looked = np.flatnonzero(annotated_frames(boxes.header.sequences[at]))
+        outside = looked[(looked < first) | (looked >= first + length)]
+        if len(outside):
+            numbers = outside + boxes.header.sequences[at].first_number
+            found[names[start]] = numbers, int((outside < first).sum())
+    return found
 
 
 def _places(boxes: Boxes, timeline: MotTimeline, named: Mapping[str, str]) -> list[tuple[int, int, int, int]]:

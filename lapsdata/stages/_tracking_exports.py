@@ -30,6 +30,7 @@ _CLEAR_MORE = ("CLR_F1", "FP_per_frame", "MOTAL", "MOTP_sum")
 _CLEAR_COUNTS = ("CLR_TP", "CLR_FN", "CLR_FP", "IDSW", "MT", "PT", "ML", "Frag")
 _IDENTITY, _IDENTITY_COUNTS = ("IDF1", "IDR", "IDP"), ("IDTP", "IDFN", "IDFP")
 _COUNTS = ("Dets", "GT_Dets", "IDs", "GT_IDs")
+_REPLACE = "pass overwrite=True, --force, to replace it"
 # `sMOTA` stands behind the counts in a summary.
 _SUMMARY = (*_HOTA, *_HOTA_AT_0, *_CLEAR[:-1], *_CLEAR_COUNTS, "sMOTA", *_IDENTITY, *_IDENTITY_COUNTS, *_COUNTS)
 
@@ -77,7 +78,7 @@ def write_trackeval(folder: Path, result: TrackingResult, *, overwrite: bool = F
         for name, text in ((f"{label}_summary.txt", _summary(scores)), (f"{label}_detailed.csv", _detailed(scores)))
     }
     for path in files:
-        refuse_existing(path, overwrite)
+        refuse_existing(path, overwrite, fix=_REPLACE)
     for path, rows in files.items():
         with storage_errors(path.parent, "make"):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -105,6 +106,7 @@ def write_tracking_csv(path: Path, result: TrackingResult, *, overwrite: bool = 
     >>> path.read_text().splitlines()[1][:24]
     'ours,prediction,,0.5,,ra'
     """
+    refuse_existing(path, overwrite, fix=_REPLACE)
     rows = tracking_rows(result)
     columns = list(dict.fromkeys(name for row in rows for name in row))
     with atomic_file(path, overwrite=overwrite) as temporary, temporary.open("w", newline="") as stream:

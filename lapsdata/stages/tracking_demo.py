@@ -281,9 +281,9 @@ def _write(folder: Path, made: DemoSet) -> None:
     text, database = writers()["motchallenge"], writers()["detection-db"]
     root = folder / places.mot.name
     root.mkdir()
-    text.write(root / _SPLIT, merged_boxes([made.truth, made.detector.boxes]))
+    text.write(root / _SPLIT, merged_boxes([made.truth, made.detector.boxes])[0])
     write_painted(root / _SPLIT, made.truth)
-    text.write(folder / places.trackers.name, merged_boxes([one.boxes for one in made.trackers.values()]))
+    text.write(folder / places.trackers.name, merged_boxes([one.boxes for one in made.trackers.values()])[0])
     database.write(root / places.database.name, made.detector.boxes, prefix=prefix, digits=6, suffix=".txt")
 
 

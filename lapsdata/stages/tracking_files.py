@@ -296,7 +296,9 @@ def _read_folders(truth: Path, trackers: Path, folders: TrackEvalFolders, words:
             parents.append(parent(role, path))
             notes.extend(told)
             parts.append(_as_sequence(boxes, one))
-        return merged_boxes(parts)
+        whole, told = merged_boxes(parts)
+        notes.extend(told)
+        return whole
 
     names = list(sequences[0].results)
     made = TrackerBoxes(joined(_TRUTH, _TRUTH), {name: joined(name, "prediction") for name in names}, parents, notes)

@@ -51,7 +51,7 @@ STORAGE_PATH = "lapsdata/storage"
 SEAL_PATH = "lapsdata/seal"
 """Dataset that holds the seal; a file of ours without it was not finished."""
 
-_EMPTY_ELSEWHERE = (".tar", ".txt")
+_EMPTY_ELSEWHERE = (".tar", ".txt", ".json", ".xml")
 
 
 class SealedHdf5:

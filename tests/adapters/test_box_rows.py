@@ -186,7 +186,7 @@ def test_boxes_outside_of_the_image_are_kept_and_counted() -> None:
     adapted = rows.adapted([])
     (note,) = adapted.notes
     assert (note.code, note.severity) == ("boxes-outside", "warning")
-    assert note.message == "3 boxes lie wholly outside of 100x50, first gt.txt: line 1: kept"
+    assert note.message == "3 boxes lie wholly outside of 100x50, first gt.txt: line 1, x -30.5, y 0, w 30, h 10: kept"
     assert adapted.container.header.policies == {"boxes_outside": 3}
     assert len(adapted.container) == 5
 

@@ -221,7 +221,7 @@ def test_of_many_wrong_rows_the_first_are_named(tmp_path: Path) -> None:
     with pytest.raises(SchemaError, match="6 problems") as raised:
         read(path)
     told = [problem.where for problem in raised.value.problems]
-    assert told[1:] == [f"key 't/a/img1/{n:06d}': box 2" for n in range(1, 6)]
+    assert told[1:] == [f"{path}: key 't/a/img1/{n:06d}': box 2" for n in range(1, 6)]
     assert raised.value.problems[0].message.endswith("25 more such rows")
 
 

@@ -170,7 +170,7 @@ def test_boxes_outside_of_the_image_are_kept_and_told(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("seqLength=10\n", r"expected a section \[Sequence\] with keys, got: File contains no section headers"),
-        ("[Other]\nseqLength=10\n", r"expected a section \[Sequence\] with keys, got: 'Sequence'"),
+        ("[Other]\nseqLength=10\n", r"expected a section \[Sequence\] with keys, got: \[Other\]"),
         ("[Sequence]\nseqLength=-4\n", r"seqLength: expected a whole number from 1, got '-4'"),
         ("[Sequence]\nseqLength=1.5\n", r"seqLength: expected a whole number from 1, got '1.5'"),
         ("[Sequence]\nimWidth=0\nimHeight=3\n", r"imWidth: expected a whole number from 1, got '0'"),

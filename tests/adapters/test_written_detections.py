@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lapsdata.adapters._boxes_edit import BoxesEdit, edited_boxes, merged_boxes, taken_rows
+from lapsdata.adapters import merged_boxes
+from lapsdata.adapters._boxes_edit import BoxesEdit, edited_boxes, taken_rows
 from lapsdata.adapters._written_detections import exact_edges, write_detections
 from lapsdata.adapters.detection_db import read
 from lapsdata.containers import Boxes
@@ -253,10 +254,10 @@ def test_a_truth_is_refused(tmp_path: Path) -> None:
 
 def test_boxes_of_several_are_no_detections(tmp_path: Path) -> None:
     found = detections((0, 0, [1, 2, 3, 4, 0.5]))
-    both = merged_boxes([taken_rows(sample_boxes(), np.array([0, 1])), found])
+    both, _ = merged_boxes([taken_rows(sample_boxes(), np.array([0, 1])), found])
     with pytest.raises(SchemaError, match="expected boxes of one source, got those of 'detector', 'truth'"):
         write_detections(tmp_path / "db.json", both, prefix="x", digits=6, suffix="none")
-    tracked = merged_boxes([taken_rows(sample_boxes(), np.array([0, 1])), replace(found, source=("ours",))])
+    tracked, _ = merged_boxes([taken_rows(sample_boxes(), np.array([0, 1])), replace(found, source=("ours",))])
     with pytest.raises(SchemaError, match="wanted: --source ours"):
         write_detections(tmp_path / "db.json", tracked, prefix="x", digits=6, suffix="none")
     assert not (tmp_path / "db.json").exists()

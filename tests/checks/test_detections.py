@@ -113,7 +113,7 @@ def test_each_source_is_compared_and_a_truth_among_them_is_not() -> None:
     truth = table(players(range(1, 21)))
     found = table(players(range(1, 21), 1.5), truth=False)
     tracked = replace(table(players(range(1, 21))), source=("ours",) * 80)
-    both = merged_boxes([truth, found, tracked])
+    both, _ = merged_boxes([truth, found, tracked])
     problems = list(beside_truth(both, truth))
     assert [(one.code, one.where) for one in problems] == [
         ("compared", "boxes of detector"),

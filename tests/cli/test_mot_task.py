@@ -82,7 +82,11 @@ def test_files_of_trackeval_and_a_spreadsheet(evaluate: Callable[..., Ran], tmp_
     assert (tmp_path / "scores.csv").read_text().startswith("row,kind,of,threshold,min_score,sequence,class,HOTA,")
     code, _, err = evaluate(*asked)
     assert code == 1
-    assert "player_summary.txt" in err
+    assert "player_summary.txt: expected a free name, got an existing one; pass overwrite=True, --force, to" in err
+    assert (
+        "scores.csv: expected a free name, got an existing one; pass overwrite=True, --force, to"
+        in evaluate(*asked[:2], *asked[4:])[2]
+    )
     assert evaluate(*asked, "--force")[0] == 0
 
 
@@ -104,8 +108,10 @@ def test_rules_are_taken_as_they_are_spelled(evaluate: Callable[..., Ran]) -> No
 @pytest.mark.parametrize(
     ("options", "profile"),
     [
-        ((), "mot20"),
-        (("--profile", "plain"), "plain"),
+        (("--benchmark", "MOT20"), "mot20"),
+        (("--benchmark", "MOT20", "--profile", "plain"), "plain"),
+        # What TrackEval takes where nobody says another one.
+        ((), "mot17"),
     ],
 )
 def test_a_benchmark_has_its_own_profile(
@@ -114,11 +120,20 @@ def test_a_benchmark_has_its_own_profile(
     for path, line in (("gt/s/gt/gt.txt", "1,1,5,5,9,9,1,1,1"), ("results/ours/data/s.txt", "1,1,6,5,9,9,1,-1,-1,-1")):
         (tmp_path / path).parent.mkdir(parents=True)
         (tmp_path / path).write_text(line)
-    code, out, _ = evaluate("gt", "results", "--benchmark", "MOT20", "--skip-split-fol", *options, "--json")
+    code, out, _ = evaluate("gt", "results", "--skip-split-fol", *options, "--json")
     told = json.loads(out)
     assert code == 0
     assert told["rules"]["profile"] == profile
     assert told["rows"][0]["classes"]["pedestrian"]["counts"]["CLR_TP"] == 1
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("--sweep-score", "nan"), ("--sweep-threshold", "1.5"), ("--threshold", "0")]
+)
+def test_what_is_wrong_is_told_by_its_option(evaluate: Callable[..., Ran], option: str, value: str) -> None:
+    code, _, err = evaluate("gt.parquet", "ours.parquet", option, value)
+    assert code == 1
+    assert err.startswith(f"error: {option}: expected ")
 
 
 def test_a_sweep_is_one_table(evaluate: Callable[..., Ran]) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 import lapsdata
 from lapsdata._convert import convert
-from lapsdata.adapters import BoxesEdit
+from lapsdata.adapters import BoxesEdit, EpisodesEdit
 from lapsdata.containers import Boxes
 from lapsdata.errors import SchemaError
 from tests.adapters.mot_by_hand import RESULT, TRUTH, boxes_of, put, sequence
@@ -110,6 +110,27 @@ def test_what_means_nothing_to_an_adapter_is_refused(tmp_path: Path) -> None:
     assert "expected classes or rate or size to be said beside it, got whose" in told
     told = failed(SAMPLES / "motchallenge", tmp_path / "a.parquet", whose="ours")
     assert "expected a file or a folder of results for --whose ours" in told
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("profile", "compact"),
+        ("stride", 2),
+        ("horizon", 3),
+        ("duration_s", 5.0),
+        ("zeros", "gated"),
+        ("split", "test"),
+        ("end", "inclusive"),
+        ("unit", "s"),
+        ("edit", EpisodesEdit(drop=("state",))),
+    ],
+)
+def test_what_says_nothing_of_boxes_is_refused(tmp_path: Path, name: str, value: Any) -> None:
+    (tmp_path / "db.json").write_text('{"a/img1/000001": ["1,2,3,4,0.5"]}')
+    with pytest.raises(SchemaError, match=f"{name}: expected none with boxes, got one"):
+        convert(tmp_path / "db.json", tmp_path / "boxes.parquet", **{name: value})
+    assert not (tmp_path / "boxes.parquet").exists()
 
 
 def test_options_of_boxes_are_refused_for_anything_else(tmp_path: Path) -> None:

@@ -74,14 +74,14 @@ def test_a_package_alone_costs_nothing() -> None:
 
 def test_only_imports_for_checkers_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "rooms").mkdir()
-    (tmp_path / "rooms" / "door.py").write_text("WIDE = 3\n")
+    (tmp_path / "rooms" / "door.py").write_text("WIDE = 3\nHandle = int\n")
     (tmp_path / "rooms" / "__init__.py").write_text(
         "from typing import TYPE_CHECKING\n"
         "from collections import OrderedDict\n"
         "from lapsdata._first_use import on_first_use\n"
         "if TYPE_CHECKING:\n"
         "    import json\n"
-        "    from rooms.door import WIDE\n"
+        "    from rooms.door import WIDE, Handle\n"
         "__all__ = ['WIDE']\n"
         "if not TYPE_CHECKING:\n"
         "    __getattr__, __dir__ = on_first_use(__name__)\n"
@@ -94,5 +94,9 @@ def test_only_imports_for_checkers_are_read(tmp_path: Path, monkeypatch: pytest.
     assert {"OrderedDict", "WIDE"} <= set(dir(rooms))
     with pytest.raises(AttributeError, match="module 'rooms' has no attribute 'json'; it has WIDE"):
         _ = rooms.json
+    # A name for annotations alone is none of the package's names.
+    with pytest.raises(AttributeError, match="module 'rooms' has no attribute 'Handle'; it has WIDE"):
+        _ = rooms.Handle
+    assert "Handle" not in dir(rooms)
     monkeypatch.delitem(sys.modules, "rooms.door")
     monkeypatch.delitem(sys.modules, "rooms")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import lapsdata
+from lapsdata import formats
 from lapsdata.containers import Energies
 from lapsdata.errors import AmbiguousFormatError, CorruptDataError, LapsWarning, StorageError, UnknownFormatError
 from lapsdata.formats import energies_jsonl, tracks_hdf5
@@ -139,3 +140,17 @@ def test_two_formats_that_know_a_file_are_not_guessed_between(tmp_path: Path, mo
     with pytest.raises(AmbiguousFormatError, match=r"clip.h5: expected one format, got several .*: tracks_hdf5, twin"):
         lapsdata.read(path)
     assert lapsdata.read(path, format="tracks_hdf5").equals(sample_tracks())
+
+
+@pytest.mark.parametrize("name", ["results.txt", "samples.tar"])
+def test_an_empty_file_of_others_is_empty_and_not_damaged(tmp_path: Path, name: str) -> None:
+    """Regression: results that found nothing were called a damaged HDF5 file, so that nobody else could read them."""
+    (tmp_path / name).touch()
+    with pytest.raises(UnknownFormatError, match=rf"{name}: expected one of .*, got 0 bytes; restore it from a copy"):
+        formats.recognise(tmp_path / name)
+
+
+def test_an_empty_file_of_ours_is_damaged(tmp_path: Path) -> None:
+    (tmp_path / "clip.h5").touch()
+    with pytest.raises(CorruptDataError, match=r"clip.h5: expected an HDF5 file, got 0 bytes; restore it from a copy"):
+        formats.recognise(tmp_path / "clip.h5")

@@ -196,6 +196,22 @@ def test_of_a_folder_databases_in_it_are_looked_for(tmp_path: Path) -> None:
     assert next(iter(found.facts())) == "folder"
 
 
+def test_a_database_beside_that_is_damaged_or_empty_is_told_and_hides_nothing(tmp_path: Path) -> None:
+    sequence(tmp_path / "a", images=["000001.jpg", "000002.jpg", "000003.jpg"])
+    keys = [f"a/img1/{number:06d}" for number in (1, 2, 3)]
+    (tmp_path / "empty.json").write_text(json.dumps({key: [] for key in keys}))
+    (tmp_path / "good.json").write_text(json.dumps({key: ["1,2,3,4,0.5"] for key in keys}))
+    (tmp_path / "wrong.json").write_text(json.dumps({keys[0]: ["1,2,3"], keys[1]: ["1,2,3,4,0.5"]}))
+    found = seen(tmp_path)
+    (columns, rows), *_ = found.tables()
+    assert columns[-2:] == ["empty.json", "good.json"]
+    assert rows[0][-2:] == ["3 of 3", "3 of 3"]
+    told = {note.code: note for note in found.notes}
+    assert told["empty-database"].where == str(tmp_path / "empty.json")
+    assert told["wrong-row"].where == f"{tmp_path / 'wrong.json'}: key 'a/img1/000001': box 1"
+    assert {note.severity for note in found.notes if note.severity != "info"} == {"warning"}
+
+
 def test_what_is_wrong_is_raised_and_a_rate_is_taken_or_refused(tmp_path: Path) -> None:
     path = put(tmp_path / "gt.txt", "0,1,10,20,30,40,1")
     with pytest.raises(SchemaError, match="expected frames from 1, got 0; if it counts from 0, say so"):

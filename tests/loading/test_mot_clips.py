@@ -100,6 +100,16 @@ def test_a_draw_depends_on_number_and_epoch_and_not_on_the_batch() -> None:
     assert other.interval(np.arange(40), np.arange(40) % 3).tolist() != whole.tolist()
 
 
+def test_what_no_sequence_is_long_enough_for_costs_nothing() -> None:
+    timeline = timeline_of([True] * 30)
+    assert len(ClipPlan(timeline, 10**12, range(1, 2), "split", 5)) == 0
+    some, many = (ClipPlan(timeline, 3, range(2, stop), "split", 5) for stop in (15, 10**15))
+    ids, epochs = np.arange(26), np.arange(26) % 4
+    assert many.first.tolist() == some.first.tolist()
+    assert many.interval(ids, epochs).tolist() == some.interval(ids, epochs).tolist()
+    assert many.narrow == len(many) == 26
+
+
 def test_sparse_frames_make_clips_only_where_they_may_be_stepped_over() -> None:
     tenth = [at % 10 == 0 for at in range(41)]
     assert len(ClipPlan(timeline_of(tenth), 3, range(10, 11), "split", 0)) == 0

@@ -116,8 +116,28 @@ class TestCoverage:
         hand = walked("a", 8)
         hand.found = {number - 1: boxes for number, boxes in hand.found.items()}
         given = put_root(tmp_path / "train", [hand]), put_database(tmp_path / "det_db.json", [hand])
-        with pytest.raises(SchemaError, match="covers 7 of 8 annotated frames: none of 8 was looked at"):
+        with pytest.raises(SchemaError, match="covers 7 of 8 annotated frames: none of 8 was looked at") as told:
             open_mot(*given, clip=2, images=False)
+        assert codes(told) == [("frames-not-covered", "proposals: a"), ("other-first-frame", "proposals: a")]
+
+    @pytest.mark.parametrize("fast", [True, False])
+    def test_frames_before_the_first_one_are_told_whatever_is_let_pass(self, tmp_path: Path, *, fast: bool) -> None:
+        """Of people who walk slowly boxes of the frame before look right."""
+        hand = walked("a", 8, step=2.0 if fast else 0.25)
+        hand.found = {number - 1: boxes for number, boxes in hand.found.items()} | {8: []}
+        given = put_root(tmp_path / "train", [hand]), put_database(tmp_path / "det_db.json", [hand])
+        said = r"a: 1 frames that the truth does not have were looked at, 0: not used; the truth begins with frame 1; "
+        with pytest.warns(LapsWarning, match=f"{said}if that is its first one, boxes are off by 1 frames"):
+            clips = open_mot(*given, clip=2, images=False)
+        assert "[other-first-frame]" in "\n".join(clips.notes)
+
+    def test_frames_behind_the_last_one_are_counted(self, tmp_path: Path, hands: list[Hand]) -> None:
+        hands[0].found |= {9: [], 10: [], 12: []}
+        given = put_root(tmp_path / "train", hands), put_database(tmp_path / "det_db.json", hands)
+        clips = open_mot(*given, clip=2, images=False)
+        assert "proposals: a: 3 frames that the truth does not have were looked at, 9-10, 12: not used" in "\n".join(
+            clips.notes
+        )
 
 
 class TestProposals:
@@ -152,6 +172,8 @@ class TestProposals:
         with pytest.raises(SchemaError, match="unknown-sequence") as told:
             open_mot(other, given[1], clip=2, images=False, proposal_names={"d": "e"})
         assert [one.where for one in told.value.problems] == ["proposal_names: d", "proposal_names: e"]
+        with pytest.raises(SchemaError, match="expected proposals of one sequence of the truth, got them for 'a', 'b'"):
+            open_mot(*given, clip=2, images=False, proposal_names={"b": "a"})
 
     def test_a_root_holds_the_detections_of_its_detector(self, tmp_path: Path, hands: list[Hand]) -> None:
         root = put_root(tmp_path / "train", hands[:1])
@@ -241,6 +263,8 @@ class TestTruth:
         assert gone.gather([0])["truth/count"].tolist() == [[1]]
         assert gone.labels == ("pedestrian",)
         assert "truth: 5 boxes of 'car' are left out [unknown-labels]" in gone.notes
+        with pytest.raises(SchemaError, match=r"'pedestrain', got none.*as the truth does: 'car', 'pedestrian'"):
+            open_mot(root, clip=1, images=False, labels=["pedestrain"], other_labels="leave_out")
 
     def test_boxes_of_others_are_no_truth(self, tmp_path: Path) -> None:
         root = put_root(tmp_path, [walked("a", 5)])
@@ -301,6 +325,7 @@ class TestOptions:
             ({"clip": 2, "image_size": 5}, "image_size", "(height, width) in pixel, got 5"),
             ({"clip": 2, "image_size": (0, 5)}, "image_size", "(height, width) in pixel, got (0, 5)"),
             ({"clip": 2, "box_form": "ltrb"}, "box_form", "one of ('xywh', 'xyxy', 'cxcywh')"),
+            ({"clip": 2, "pixels": "gray"}, "pixels", "one of ('rgb', 'rgb_quick'), got 'gray'"),
             ({"clip": 2, "threads": 0}, "threads", "a whole number from 1 on, got 0"),
         ],
     )

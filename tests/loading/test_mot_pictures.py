@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from lapsdata.errors import CorruptDataError, SchemaError, StorageError
+from lapsdata.errors import CorruptDataError, LapsWarning, SchemaError, StorageError
 from lapsdata.loading import Loader, open_mot
 from tests.loading.clips_by_hand import HEIGHT, WIDTH, picture, put_images, put_root, put_video, walked
 
@@ -141,12 +141,27 @@ class TestVideos:
         assert_pictures(clips, [4, 0, 2], levels=3)
         clips.close()
 
-    def test_a_video_that_ends_early_is_told(self, tmp_path: Path) -> None:
+    def test_a_video_that_ends_early_is_refused(self, tmp_path: Path) -> None:
         root = put_root(tmp_path / "train", [walked("a", 6)])
-        clips = open_mot(root, clip=2, images=put_video(tmp_path / "clip.mp4", [1, 2, 3]))
-        with pytest.raises(SchemaError, match="expected a picture of frame 4, got a video of 3 frames"):
-            clips.gather([3])
+        with pytest.raises(SchemaError, match="expected a picture of frame 5, got a video of 3 frames"):
+            open_mot(root, clip=2, images=put_video(tmp_path / "clip.mp4", [1, 2, 3]))
+
+    def test_a_video_that_goes_on_is_told(self, tmp_path: Path) -> None:
+        """Regression: boxes of every second frame were shown on the frames of half of the time, without a word."""
+        root = put_root(tmp_path / "train", [walked("a", 3)])
+        with pytest.warns(LapsWarning, match="expected the 3 frames of a, got 6: the first ones are taken"):
+            clips = open_mot(root, clip=2, images=put_video(tmp_path / "clip.mp4", [1, 2, 3, 4, 5, 6]))
+        assert ["other-length" in note for note in clips.notes].count(True) == 1
+        assert_pictures(clips, [1, 0], levels=3)
         clips.close()
+
+    def test_a_video_that_is_replaced_by_a_shorter_one_is_refused(self, tmp_path: Path) -> None:
+        root = put_root(tmp_path / "train", [walked("a", 3)])
+        video = put_video(tmp_path / "clip.mp4", [1, 2, 3])
+        clips = open_mot(root, clip=2, images=video)
+        video.write_bytes(put_video(tmp_path / "other.mp4", [1, 2]).read_bytes())
+        with pytest.raises(StorageError, match="expected the 3 frames that were there at opening, got other ones"):
+            clips.gather([0])
 
     def test_a_video_that_the_truth_names_lies_beside_it(self, tmp_path: Path) -> None:
         from dataclasses import replace

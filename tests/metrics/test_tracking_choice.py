@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -89,9 +90,19 @@ def test_sequences_may_stand_in_another_order_and_be_longer_than_the_truth() -> 
 
 def test_frames_behind_the_end_are_named() -> None:
     found = boxes_of({"a": [*ONE, (4, 1, *HERE), (5, 1, *HERE), (9, 1, *HERE)]}, 10)
-    match = r"predictions: a: expected frames 0 to 3, as long as the truth is, got 4-5, 9; subtract 1 if"
+    match = r"predictions: a: expected frames 0 to 3, as long as the truth is, got 4-5, 9; .* or subtract 1"
     with pytest.raises(SchemaError, match=match):
         tracking_scores(boxes_of({"a": ONE}, 4), found)
+
+
+def test_frames_behind_the_end_are_called_as_their_source_calls_them() -> None:
+    """Whoever subtracts 1 from a text that is right scores every box a frame off."""
+    found = boxes_of({"a": [*ONE, (4, 1, *HERE)]}, 10)
+    one_based = found.header.sequences[0].model_copy(update={"first_number": 1})
+    text = replace(found, header=found.header.model_copy(update={"sequences": (one_based,)}))
+    match = r"expected frames 1 to 4, .*, got 5; give the truth of this video; .* say its length: seqinfo\.ini \["
+    with pytest.raises(SchemaError, match=match):
+        tracking_scores(boxes_of({"a": ONE}, 4), text)
 
 
 @pytest.mark.parametrize("side", ["truth", "predictions"])

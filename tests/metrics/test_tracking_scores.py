@@ -70,6 +70,29 @@ def test_more_boxes_in_a_frame_than_numpy_adds_at_once() -> None:
     assert_same(scores.sequences["a"].classes["object"], by_trackeval(given_to_trackeval(*sides, range(10))))
 
 
+@pytest.mark.parametrize("least", [1, -20])
+@pytest.mark.parametrize("seed", range(8))
+def test_overlaps_on_a_threshold_are_decided_by_the_numbers_that_trackeval_reads(seed: int, least: int) -> None:
+    """Places of one decimal, half the width: an overlap is 0.5 but for its last bit; no shift may turn it."""
+    random = np.random.default_rng(seed)
+    texts = [
+        (
+            frame,
+            number,
+            *np.round(least + 40 * random.random(2), 1).tolist(),
+            *np.round(5 + 20 * random.random(2), 1).tolist(),
+        )
+        for frame in range(10)
+        for number in range(6)
+    ]
+    halves = [(*row[:4], row[4] / 2, row[5]) for row in texts]
+    said = by_trackeval(given_to_trackeval(texts, halves, range(10), shift=0))
+    assert 0 < said["Identity"]["IDTP"] < len(texts)
+    sides = ([(*row[:2], row[2] - 1.5, row[3] - 1.5, *row[4:]) for row in rows] for rows in (texts, halves))
+    scores = tracking_scores(*(boxes_of({"a": rows}) for rows in sides))
+    assert_same(scores.sequences["a"].classes["object"], said)
+
+
 ONE: list[Row] = [(0, 4, 0, 0, 10, 10), (1, 4, 1, 0, 10, 10), (1, 5, 50, 0, 10, 10)]
 
 

@@ -27,6 +27,9 @@ __all__ = ["Families", "assert_same", "boxes_of", "by_trackeval", "given_to_trac
 Families = dict[str, dict[str, Any]]
 """TrackEval's values: family, name."""
 
+TO_TEXT = np.array([1.5, 1.5, 0, 0])
+"""From the centre of the first pixel to where MOTChallenge counts from."""
+
 
 def boxes_of(
     rows: Mapping[str, Sequence[Row]],
@@ -73,15 +76,17 @@ def overlaps(true: NDArray[np.float64], found: NDArray[np.float64]) -> NDArray[n
     return made
 
 
-def given_to_trackeval(true: Sequence[Row], found: Sequence[Row], frames: Iterable[int]) -> dict[str, Any]:
-    """Return rows as TrackEval's classes take them, frames in this order."""
+def given_to_trackeval(
+    true: Sequence[Row], found: Sequence[Row], frames: Iterable[int], *, shift: NDArray[np.float64] | float = TO_TEXT
+) -> dict[str, Any]:
+    """Return rows as TrackEval reads them from texts, whose pixels count from 1; frames in this order."""
     numbered = list(frames)
     ids, places, counts = [], [], []
     for rows in (true, found):
         each = [[row for row in rows if row[0] == frame] for frame in numbered]
         number = {name: i for i, name in enumerate(sorted({row[1] for here in each for row in here}))}
         ids.append([np.array([number[row[1]] for row in here], int) for here in each])
-        places.append([np.array([row[2:6] for row in here], float).reshape(-1, 4) for here in each])
+        places.append([np.array([row[2:6] for row in here], float).reshape(-1, 4) + shift for here in each])
         counts.append((len(number), sum(map(len, each))))
     return {
         "num_timesteps": len(numbered),

@@ -14,10 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from lapsdata.adapters._image_names import IMAGES, number_in
 
-__all__ = ["MOST_FRAMES", "Place", "place_of"]
-
-MOST_FRAMES = 10_000_000
-"""Four days at 30 frames per second: a higher number is a time or a key, and no frame."""
+__all__ = ["Place", "place_of"]
 
 _LOCAL = re.compile(r"/data/local-files/?\?(?:[^#]*&)?d=([^&#]*)")
 _UPLOAD = re.compile(r"/data/upload/(?P<project>\d+)/(?:[0-9a-f]{8}-)?(?P<name>[^/?#]+)", re.ASCII)
@@ -71,7 +68,8 @@ def place_of(address: str, otherwise: str) -> Place | None:
         found = number_in(name)
         sequence = "" if found is None else found.before.rstrip(_PARTING)
         return Place((sequence or f"project_{upload['project']}",), "", name)
-    parts = [part for part in unquote(_path(text)).split("/") if part not in ("", ".")]
+    # Addresses of files on Windows have their backslashes encoded.
+    parts = [part for part in unquote(_path(text)).replace("\\", "/").split("/") if part not in ("", ".")]
     if not parts:
         return None
     *folders, name = parts

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from lapsdata.adapters._image_names import number_in, pattern_of
-from lapsdata.adapters.label_studio.addresses import MOST_FRAMES, Place, place_of
+from lapsdata.adapters._image_names import MOST_FRAMES, number_in, pattern_of
+from lapsdata.adapters.label_studio.addresses import Place, place_of
 from lapsdata.errors import listed
 
 if TYPE_CHECKING:

@@ -160,7 +160,7 @@ def read(
     _expect_names(path, names, rows)
     sequences = [*_image_sequences(path, images, names, told, rows), *_video_sequences(videos, names, told, rows)]
     _tell(path, sequences, choice, regions, rows, len(tasks))
-    rows.problems.raise_as(SchemaError)
+    rows.raise_found()
     labels = _labels(path, sequences, classes or {})
     numbers = numbered([one.identity for one in sequences])
     for one, ids, label in zip(sequences, numbers, labels, strict=True):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from lapsdata.adapters.label_studio.addresses import MOST_FRAMES
+from lapsdata.adapters._image_names import MOST_FRAMES
 from lapsdata.schema.base import Size
 
 if TYPE_CHECKING:

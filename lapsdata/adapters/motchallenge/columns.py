@@ -45,6 +45,7 @@ COLUMNS = ("frame", "id", "left", "top", "width", "height", "flag or score", "cl
 LEAST = 6
 
 _WHOLE = {"frame": "a whole frame", "id": "a whole id, -1 for none"}
+_FIX = "look at what wrote the row, and whether columns are in the order frame, id, left, top, width, height"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,7 @@ def whole_rows(table: NumberRows, told: BoxRows) -> MotRows:
     whole: list[NDArray[np.int64]] = []
     for name, column in zip(_WHOLE, table.columns or (np.empty(0), np.empty(0)), strict=False):
         fits = (column == np.rint(column)) & (np.abs(column) < LARGEST)
-        told.refuse("wrong-number", name, ~fits, table.where, f"expected {_WHOLE[name]}", column)
+        told.refuse("wrong-number", name, ~fits, table.where, f"expected {_WHOLE[name]}", column, _FIX)
         good &= fits
         whole.append(np.where(fits, column, 0).astype(np.int64))
     number, identity = whole
@@ -158,7 +159,7 @@ def mot_rows(
     if columns and kind == "truth":
         ignored = _ignored(found, columns, told)
     elif columns:
-        score = _scores(table, columns, told)
+        score = _scores(found, columns, told)
     numbers = np.full(len(rows), -1, np.int64)
     if width in (8, 9) or _class_and_nothing(columns):
         numbers = _classes(found, columns[7], told)
@@ -166,6 +167,8 @@ def mot_rows(
         message = f"columns 8 to 10 are a place in the world, of {len(rows)} boxes: left out"
         told.count("world-places", str(table.path), len(rows), message, info=True)
     if width == 9:
+        lost = np.isnan(columns[8])
+        told.refuse("wrong-number", "visibility", lost, found.where, "expected a share from 0 to 1, or -1", columns[8])
         seen = np.where(columns[8] == -1, np.nan, columns[8])
         visibility = None if np.isnan(seen).all() else seen
     xywh = np.stack(columns[2:6], axis=1) if columns else np.empty((0, 4))
@@ -200,20 +203,27 @@ def _ignored(found: MotRows, columns: tuple[NDArray[np.float64], ...], told: Box
     return ignored
 
 
-def _scores(table: NumberRows, columns: tuple[NDArray[np.float64], ...], told: BoxRows) -> NDArray[np.float64] | None:
+def _scores(found: MotRows, columns: tuple[NDArray[np.float64], ...], told: BoxRows) -> NDArray[np.float64] | None:
+    table, where = found.table, found.where
     if len(columns) < 7:
         message = "expected a score in column 7, got 6 columns: read without scores"
         told.note("no-scores", str(table.path), message, "TrackEval refuses results with fewer than 7 columns")
         return None
+    bare = np.flatnonzero(np.isnan(columns[6]))
+    if len(bare):
+        first = where(int(bare[0]))
+        message = f"{len(bare)} of {len(columns[6])} scores are nan, first {first}: read as boxes without one"
+        told.count("scores-missing", str(table.path), len(bare), message, "look at what wrote them")
     # -1 is also a score that a detector may give; in every row it is what the format says for none.
-    return None if (columns[6] == -1).all() else columns[6]
+    return None if ((columns[6] == -1) | np.isnan(columns[6])).all() else columns[6]
 
 
 def _class_and_nothing(columns: tuple[NDArray[np.float64], ...]) -> bool:
     if len(columns) != 10 or not len(columns[0]):
         return False
     numbers = columns[7]
-    whole = ((numbers == np.rint(numbers)) & (numbers >= 0)).all()
+    # Some trackers know the class of a few boxes only: -1 for the others. No place in the world is -1 twice everywhere.
+    whole = ((numbers == np.rint(numbers)) & (numbers >= -1)).all() and (numbers >= 0).any()
     return bool(whole and (columns[8] == -1).all() and (columns[9] == -1).all())
 
 

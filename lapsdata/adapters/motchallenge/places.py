@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lapsdata.adapters._box_faults import DETECTOR, TRUTH
+from lapsdata.adapters._image_names import IMAGES
 from lapsdata.adapters._number_rows import first_numbers
 from lapsdata.adapters._texts import BEGINNING, head
 from lapsdata.adapters.motchallenge.classes import LABELS
@@ -80,9 +81,14 @@ def is_place(path: Path) -> bool:
 def _holds(folder: Path, depth: int) -> bool:
     if _sequence(folder) is not None or any(True for _ in _results_in(folder, depth, _LOOKED_INTO)):
         return True
-    # A folder of something else, in which such a set lies too, is none.
-    inside = [_holds(folder / name, depth - 1) for name in _folders(folder)[:_LOOKED_INTO]] if depth else []
+    # A folder of something else, in which such a set lies too, is none. Images alone, as of a test, speak for neither.
+    names = [name for name in _folders(folder) if depth and not _has_images_alone(folder / name)]
+    inside = [_holds(folder / name, depth - 1) for name in names[:_LOOKED_INTO]]
     return 2 * sum(inside) > len(inside)
+
+
+def _has_images_alone(folder: Path) -> bool:
+    return (folder / IMAGES).is_dir() and _sequence(folder) is None
 
 
 def find_places(path: Path) -> tuple[list[MotPlace], list[Problem]]:
@@ -147,10 +153,10 @@ def _inside(folder: Path, depth: int, bare: list[Path]) -> Iterator[MotPlace]:
 
 
 def _folders(folder: Path) -> list[str]:
-    """Return the folders that may be sequences, trackers or splits."""
+    """Return the folders that may be sequences, trackers or splits; a sequence may be called as results are."""
     with storage_errors(folder, "list"), os.scandir(folder) as inside:
         names = [one.name for one in inside if not one.name.startswith(".") and one.is_dir()]
-    return sorted(name for name in names if name not in (SEQMAPS, DATA))
+    return sorted(name for name in names if name not in (SEQMAPS, DATA) or _sequence(folder / name) is not None)
 
 
 def _results_in(folder: Path, depth: int, most: int | None) -> Iterator[MotPlace]:
@@ -191,7 +197,15 @@ def _is_file_of_rows(path: Path) -> bool:
     beginning = head(path)
     if not beginning.strip():
         return path.stat().st_size == 0 and _among_rows(path)
-    return are_rows(first_numbers(beginning)) and not are_visdrone(beginning)
+    return _begins_with_rows(beginning) and not are_visdrone(beginning)
+
+
+def _begins_with_rows(beginning: str) -> bool:
+    """Say whether the first line is a row, or is none before two that are: then the line at fault can be named."""
+    first = [line for line in beginning.replace(";", ",").splitlines() if line.strip()][:3]
+    if are_rows(first_numbers(first[0])):
+        return True
+    return len(first) == 3 and all(are_rows(first_numbers(line)) for line in first[1:])
 
 
 def _among_rows(path: Path) -> bool:

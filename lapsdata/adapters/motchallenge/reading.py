@@ -9,7 +9,7 @@ import numpy as np
 from lapsdata.adapters._box_faults import TRUTH, RowsOfBoxes
 from lapsdata.adapters._box_rows import BoxRows
 from lapsdata.adapters._number_rows import read_numbers
-from lapsdata.adapters.motchallenge.classes import class_names, labels_beside
+from lapsdata.adapters.motchallenge.classes import LABELS, MOT_CLASSES, class_names, labels_beside
 from lapsdata.adapters.motchallenge.columns import (
     COLUMNS,
     LEAST,
@@ -21,13 +21,13 @@ from lapsdata.adapters.motchallenge.columns import (
 )
 from lapsdata.adapters.motchallenge.places import MotFile, MotPlace, find_places
 from lapsdata.adapters.motchallenge.seqinfo import SEQINFO, SequenceInfo, find_images, read_seqinfo
-from lapsdata.errors import Problem, SchemaError
+from lapsdata.errors import Problem, SchemaError, listed
 from lapsdata.provenance import parent
 from lapsdata.storage.atomic import existing
 from lapsdata.timebase import FrameRate
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from pydantic import JsonValue
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = ["read"]
 
+_MOT_NAMES = "mot-names"
 _ROLES = {"truth": "truth", "detections": "detections", "results": "results"}
 
 
@@ -211,7 +212,7 @@ def _first_number(
     if least:
         return 1
     for one in files:
-        fix = "if it counts from 0, say so: --first-number 0; TrackEval refuses such files"
+        fix = "if it counts from 0, say so: --first-number 0 of convert and evaluate; TrackEval refuses such files"
         zero = one.rows.number == 0
         rows.refuse("zero-based", "frame", zero, one.rows.where, "expected frames from 1", one.rows.number, fix)
     return 0
@@ -222,6 +223,9 @@ def _pattern(place: MotPlace, images: FoundImages, first: int, length: int | Non
     if length is not None and images.count != length:
         message = f"expected {length} images, one for each frame, got {images.count}, {images.first} to {images.last}"
         rows.note("other-images", where, message, "images are missing, or seqLength is that of another sequence")
+    if images.pattern is None:
+        message = "names of images are not spelled alike, as numbers of 6 and of 8 digits: their names are left out"
+        rows.note("mixed-names", where, message, "frames are still numbered by them")
     if images.first != first:
         message = f"images begin with {images.first}, and rows count from {first}: their names are left out"
         rows.note(
@@ -232,8 +236,23 @@ def _pattern(place: MotPlace, images: FoundImages, first: int, length: int | Non
 
 
 def _boxes(one: _Read, told: _Told, first: int, rows: BoxRows) -> PlacedRows:
-    names = class_names(told.classes, labels_beside(one.file.path))
-    return mot_rows(one.rows, kind_of_source(one.source), one.source, names, first, rows, told.pixels)
+    beside = labels_beside(one.file.path)
+    names = class_names(told.classes, beside)
+    placed = mot_rows(one.rows, kind_of_source(one.source), one.source, names, first, rows, told.pixels)
+    if told.classes is None and beside is None:
+        _tell_names(one.file.path, placed[0].label, rows)
+    return placed
+
+
+def _tell_names(path: Path, label: str | Sequence[str], rows: BoxRows) -> None:
+    """Tell once that names are MOT16's, unless the rows have classes that hardly anybody else has."""
+    there = {label} if isinstance(label, str) else set(label)
+    known = [f"{number} {name}" for number, name in enumerate(MOT_CLASSES[1:], 2) if name in there]
+    if not known or there & set(MOT_CLASSES[6:]) or any(note.code == _MOT_NAMES for note in rows.notes):
+        return
+    message = f"classes are called as MOT16 has them: {listed(known)}"
+    fix = f"where these are others: --classes 1=player,2=ball, or {LABELS} beside the rows"
+    rows.note(_MOT_NAMES, str(path), message, fix, info=True)
 
 
 def _no_rows() -> RowsOfBoxes:

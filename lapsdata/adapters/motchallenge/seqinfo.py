@@ -91,7 +91,10 @@ def read_seqinfo(folder: Path, problems: Problems) -> SequenceInfo:
         parser.read_string(data.decode("utf-8-sig"))
         said = parser[_SECTION]
     except (configparser.Error, KeyError, UnicodeDecodeError) as error:
-        message = f"expected a section [{_SECTION}] with keys, got: {str(error).splitlines()[0]}"
+        got = str(error).splitlines()[0]
+        if isinstance(error, KeyError):
+            got = " ".join(f"[{name}]" for name in parser.sections()) or "none"
+        message = f"expected a section [{_SECTION}] with keys, got: {got}"
         problems.add("wrong-seqinfo", str(path), message, "look at the seqinfo.ini of another sequence")
         return SequenceInfo()
     whole = {key: _whole(path, key, said.get(key), problems) for key in ("seqLength", "imWidth", "imHeight")}

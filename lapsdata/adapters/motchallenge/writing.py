@@ -68,7 +68,7 @@ def write_rows(path: Path, boxes: Boxes, *, to: str = "motchallenge") -> WriteRe
     Raises
     ------
     SchemaError
-        A source that can name no folder, a label that is no line of text.
+        A source that can name no folder, a sequence called `seqmaps` or `trackers`, a label that is no line of text.
     StorageError
         Something is there, or it cannot be written.
 
@@ -84,8 +84,9 @@ def write_rows(path: Path, boxes: Boxes, *, to: str = "motchallenge") -> WriteRe
     old = to == OLD
     sources = sorted(set(boxes.source))
     numbers = _class_numbers(boxes)
-    _expect_names(sources, _custom(numbers))
     trackers = [source for source in sources if source not in (TRUTH, DETECTOR)]
+    taken = {SEQMAPS, _TRACKERS} if trackers else {SEQMAPS}
+    _expect_names(sources, _custom(numbers), [one.name for one in boxes.header.sequences if one.name in taken])
     notes = Problems()
     sequences = len(trackers) < len(sources) or not trackers
     with atomic_folder(path) as folder:
@@ -108,8 +109,11 @@ def write_rows(path: Path, boxes: Boxes, *, to: str = "motchallenge") -> WriteRe
     return WriteReport(path, to, size_on_disk(path), notes=tuple(notes))
 
 
-def _expect_names(sources: list[str], labels: list[str]) -> None:
+def _expect_names(sources: list[str], labels: list[str], taken: list[str]) -> None:
     problems = Problems("boxes")
+    for name in taken:
+        message = f"expected another name than that of a folder which the format has itself, got {name!r}"
+        problems.add("wrong-name", "sequence", message, "give it another name")
     for source in sources:
         if not source or source.startswith(".") or any(sign in source for sign in "/\\\0\n\r") or len(source) > 200:
             message = f"expected a name that a folder can have, got {source[:40]!r}"

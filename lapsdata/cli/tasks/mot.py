@@ -53,7 +53,8 @@ def mot(
         ),
     ],
     profile: Annotated[
-        _Profile | None, typer.Option(help="What is left out first. By default that of --benchmark, else plain.")
+        _Profile | None,
+        typer.Option(help="What is left out first. By default that of BENCHMARK in TrackEval's folders, else plain."),
     ] = None,
     labels: Annotated[
         list[str] | None,
@@ -90,7 +91,9 @@ def mot(
     ] = None,
     benchmark: Annotated[
         str | None,
-        typer.Option(help="GT and PRED are TrackEval's GT_FOLDER and TRACKERS_FOLDER, of this BENCHMARK."),
+        typer.Option(
+            help="GT and PRED are TrackEval's GT_FOLDER and TRACKERS_FOLDER, of this BENCHMARK, by default MOT17."
+        ),
     ] = None,
     split: Annotated[str | None, typer.Option(help="Its SPLIT_TO_EVAL, by default train.")] = None,
     skip_split_fol: Annotated[
@@ -133,9 +136,9 @@ def mot(
     folders = None
     if benchmark is not None or split is not None or skip_split_fol or seqmap is not None:
         folders = TrackEvalFolders(benchmark or "MOT17", split or "train", skip_split_fol, seqmap)
-    with by_option("TrackingOptions", lambda key: f"--{key.partition('[')[0].replace('_', '-')}"):
+    with by_option("TrackingOptions", _option):
         options = TrackingOptions(
-            profile=(profile or _of_benchmark(benchmark)).value,
+            profile=(profile or _of_benchmark(folders.benchmark if folders else None)).value,
             labels=None if not labels else "any" if labels == ["any"] else tuple(labels),
             threshold=threshold,
             frames=frames.value,
@@ -170,6 +173,12 @@ def _of_benchmark(benchmark: str | None) -> _Profile:
     """Return the profile that a benchmark of MOTChallenge has."""
     named = (benchmark or "").lower()
     return next((one for one in _Profile if one.value == named), _Profile.PLAIN)
+
+
+def _option(key: str) -> str:
+    """Return the option that gave a key, or a part of one; what may be repeated is named by one of its values."""
+    name = key.partition(".")[0]
+    return f"--{(name.removesuffix('s') if name.startswith('sweep') else name).replace('_', '-')}"
 
 
 PLUGIN = mot

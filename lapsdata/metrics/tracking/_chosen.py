@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Self
 import numpy as np
 
 from lapsdata.errors import Problem, Problems, SchemaError, spans_told
+from lapsdata.geometry.boxes import shift_boxes
 from lapsdata.metrics._given import known_word
 from lapsdata.metrics.tracking._classes import checked_pair, class_choices
 from lapsdata.metrics.tracking._overlaps import Frames, Side, sparse_overlaps
@@ -33,6 +34,8 @@ FramePolicy = Literal["annotated", "all"]
 
 # Where TrackEval matches predictions with distractors, whatever threshold is scored at.
 _DISTRACTOR_OVERLAP = 0.5
+# From 1-based pixels to centres it is 1.5; half of that on, a float loses no bit by it.
+_SHIFT, _EXACT_FROM = 1.5, 0.75
 
 
 class Chosen(NamedTuple):
@@ -103,7 +106,18 @@ class _Part(NamedTuple):
     def side(self, mask: Mask) -> Side:
         boxes, where = self.rows.boxes, self.where
         box = np.stack([values[where][mask] for values in (boxes.x, boxes.y, boxes.w, boxes.h)], axis=1)
-        return Side.of(box, boxes.id[where][mask], self.frame[mask], self.frames)
+        return Side.of(_as_in_texts(box), boxes.id[where][mask], self.frame[mask], self.frames)
+
+
+def _as_in_texts(box: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return boxes (n, 4) as texts of MOTChallenge have them, to the last bit: it decides an overlap on a threshold."""
+    moved = shift_boxes(box, form="xywh", source="centre", target="one_based")
+    place = moved[:, :2]
+    # Left of and above the frame the way there and back rounds: numbers of nine decimals are found again.
+    near = np.round(place, 9)
+    rounded = (place < _EXACT_FROM) & (np.abs(near - place) <= np.spacing(np.abs(place) + _SHIFT))
+    moved[:, :2] = np.where(rounded, near, place)
+    return moved
 
 
 def _chosen(

@@ -74,10 +74,14 @@ def checked_pair(truth: Boxes, predicted: Boxes) -> tuple[Rows, Rows]:
     for name, length in sides[0].items():
         if name in sides[1]:
             frame = predicted.frame[rows[1].sequence(name)]
-            beyond = np.unique(frame[frame >= length]).tolist()
-            if beyond:
-                message = f"expected frames 0 to {length - 1}, as long as the truth is, got {spans_told(beyond)}"
-                fix = "subtract 1 if the file counts from 1; otherwise give the truth of this video"
+            beyond = np.unique(frame[frame >= length])
+            if len(beyond):
+                first = next(s.first_number for s in predicted.header.sequences if s.name == name)
+                spans = spans_told((beyond + first).tolist())
+                message = f"expected frames {first} to {first + length - 1}, as long as the truth is, got {spans}"
+                fix = "give the truth of this video; if that ends with its last box, say its length: seqinfo.ini"
+                if not first:
+                    fix += "; if these count from 1, say so or subtract 1"
                 found.add("frame-outside", f"predictions: {name}", message, fix)
     found.raise_as(SchemaError)
     return rows
@@ -113,7 +117,9 @@ def _labels_of_truth(found: Problems, known: tuple[str, ...], predicted: Rows) -
     unknown = [name for name in predicted.names if name not in known]
     if known and unknown:
         message = f"expected labels of the truth, {listed(known)}, got {listed(unknown)}"
-        fix = "rename them, say which labels are scored (the others are left out and counted), or give labels='any'"
+        fix = (
+            "rename them, say which labels are scored (others are left out and counted), or labels='any': --labels any"
+        )
         found.add("unknown-label", "predictions: label", message, fix)
     return sorted(known or predicted.names)
 
@@ -140,7 +146,12 @@ def _one_class(
         for place, side in (("truth", truth), ("predictions", predicted)):
             if looked_at and len(side.names) > 1:
                 message = f"expected boxes of one label, since the profile has one class, got {listed(side.names)}"
-                found.add("several-labels", f"{place}: label", message, "profile='plain', or labels='any' for all")
+                found.add(
+                    "several-labels",
+                    f"{place}: label",
+                    message,
+                    "profile='plain', or labels='any' for all: --labels any",
+                )
         return ClassChoice(name, None, None)
     unknown = [label for label in truth.names if label not in profile.labels]
     if unknown:
@@ -149,5 +160,7 @@ def _one_class(
     others = [label for label in predicted.names if label != name]
     if looked_at and others:
         message = f"expected predictions of {name!r} alone, got {listed(others)}"
-        found.add("unknown-label", "predictions: label", message, f"labels='any' if all of them are {name!r}")
+        found.add(
+            "unknown-label", "predictions: label", message, f"labels='any' if all of them are {name!r}: --labels any"
+        )
     return ClassChoice(name, (name,), None)
