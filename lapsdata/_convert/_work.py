@@ -29,6 +29,8 @@ class ConvertWork:
     record : str
     depth_root : Path or None
         Of views of others: where their depth lies; one of `parents`.
+    workers : int or None
+        Of panoramas: how many are made at once; None is one per core.
     """
 
     sources: tuple[ConvertSource, ...]
@@ -36,3 +38,4 @@ class ConvertWork:
     options: ConvertOptions
     record: str
     depth_root: Path | None = None
+    workers: int | None = None

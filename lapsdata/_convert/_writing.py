@@ -9,6 +9,7 @@ import numpy as np
 
 from lapsdata._convert._boxes import convert_boxes
 from lapsdata._convert._keys import look, marked
+from lapsdata._convert._panoramas import to_panoramas
 from lapsdata._convert._report import Converted
 from lapsdata._convert._sources import open_windows
 from lapsdata.adapters import find_adapter, read_adapted, writers
@@ -73,6 +74,8 @@ def _made(job: Job[ConvertWork], tell: Tell) -> Converted:
         return convert_boxes(work, target, before, tell, overwrite=job.overwrite)
     if work.options.to not in registry("formats").names():
         return _to_others(work, target, before, tell)
+    if work.options.panorama is not None:
+        return to_panoramas(work, target, before, tell, overwrite=job.overwrite)
     if work.sources[0].kind == "adapted":
         return _through_adapter(work, target, before, tell, overwrite=job.overwrite)
     if work.sources[0].kind == "whole":
