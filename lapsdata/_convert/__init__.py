@@ -214,7 +214,7 @@ def convert(
     with record_run(folder) if folder is not None else contextlib.nullcontext():
         todo = plan(items, lambda item: look(item, force=force), force=force)
         try:
-            counted = found.record if found.record in MERGED else "windows"
+            counted = found.record if found.record in (*MERGED, "views") else "windows"
             counted = "panoramas" if around else counted
             # Panoramas of one file are made by several threads, one file after the other.
             engine = LocalEngine(1 if around else workers)
