@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,17 +24,17 @@ from lapsdata.containers import Views
 from lapsdata.errors import SchemaError, UnknownFormatError
 from lapsdata.schema.base import Size
 from lapsdata.testing._street import matrix_of
-from lapsdata.testing.opv2v_scenes import Opv2vScene, write_opv2v
+from lapsdata.testing.opv2v_scenes import Opv2vScene, write_opv2v, write_opv2v_yaml
 from lapsdata.testing.samples import sample_tracks
-from lapsdata.transforms.panorama_views import panorama_views
+from lapsdata.transforms.panorama_views import PanoramaPixels, panorama_views
 
 if TYPE_CHECKING:
     from lapsdata._convert import ConvertReport
 
-# Pictures of a quarter of the sides, and as little of a panorama: as much is covered as at full size.
+# Small pictures, and as little of a panorama: about as much is covered as at full size.
 SIZE = {"size": Size(width=252, height=63)}
 SCENES = (
-    Opv2vScene("train", "2021_08_22_21_41_24", ("641", "1000", "-1"), (69, 71), size=(200, 150), beams=(4, 16)),
+    Opv2vScene("train", "2021_08_22_21_41_24", ("641", "1000", "-1"), (69, 71), size=(104, 78), beams=(4, 16)),
     Opv2vScene("validate", "2021_09_09_13_20_58", ("7", "8"), (70,), size=(40, 30), beams=(4, 16)),
 )
 SCENE = SCENES[0]
@@ -173,12 +174,35 @@ def test_it_says_how_it_was_made(around: Views) -> None:
         ({"crop_first": True, "model": "cylinder"}, 0.267),
     ],
 )
-def test_as_much_is_covered_as_the_rig_can_give(made: Path, tmp_path: Path, told: dict[str, Any], share: float) -> None:
-    sized = small(**told, size=Size(width=1008, height=252))
-    report = convert(made / "root", tmp_path / "one.h5", to="panorama", split="train", index=0, agents="1", **sized)
-    # Pictures are smaller than the real ones, by whose pixels the share was counted.
-    assert only(report).agents["1000"]["covered"] == pytest.approx(share, abs=4e-3)
-    assert report.facts["covered"].startswith(f"{only(report).agents['1000']['covered']:.3f} of each panorama: agent")
+def test_as_much_is_covered_as_the_rig_can_give(tmp_path: Path, told: dict[str, Any], share: float) -> None:
+    """Cameras of 800 x 600 as the files of every agent tell them, on slopes and in curves, and a full panorama."""
+    write_opv2v_yaml(tmp_path, [Opv2vScene("train", SCENE.name, ("641", "1000", "-1"), (69,))])
+    cameras = read_opv2v(tmp_path, cache=None).container
+    assert isinstance(cameras, Views)
+    drawn = replace(cameras, present={**cameras.present, "image": np.ones(12, bool)})
+    views = panorama_views(drawn, PanoramaOptions(**told))
+    assert isinstance(views.pixels, PanoramaPixels)
+    for view in range(3):
+        seers = views.pixels.rig(view).views.sum(axis=0)
+        assert (seers > 0).mean() == pytest.approx(share, abs=5e-4)
+        assert told or (seers > 1).mean() == pytest.approx(0.080, abs=5e-4)
+
+
+@pytest.mark.parametrize("told", [{}, {"crop_first": True, "model": "cylinder"}])
+def test_what_is_covered_is_told_for_each_agent(made: Path, tmp_path: Path, told: dict[str, Any]) -> None:
+    report = convert(made / "root", tmp_path / "one.h5", to="panorama", split="train", index=0, **small(**told))
+    shares = only(report).agents
+    assert list(shares) == ["1000", "641", "-1"]
+    for number, agent in enumerate(shares):
+        covered = lapsdata.read(tmp_path / "one.h5", Views).read("covered", number)
+        assert shares[agent] == {
+            "panoramas": 1,
+            "covered": covered.mean(),
+            "non_ambiguous": pytest.approx(covered.mean()),
+        }
+    mean = np.mean([one["covered"] for one in shares.values()])
+    assert report.facts["covered"].startswith(f"{mean:.3f} of each panorama: agent ")
+    assert all(f"agent {agent} " in report.facts["covered"] for agent in shares)
     assert ("cropped-first" in [one.code for one in report.problems]) == ("crop_first" in told)
 
 

@@ -51,7 +51,8 @@ def rows(text: str, first: str) -> list[list[str]]:
     """Return the words of the lines of a table behind its heading."""
     lines = text.splitlines()
     start = next(number for number, line in enumerate(lines) if line.startswith(first))
-    return [line.split() for line in lines[start + 1 :] if line][: lines[start + 1 :].index("") if "" in lines else 9]
+    end = lines.index("", start) if "" in lines[start:] else len(lines)
+    return [line.split() for line in lines[start + 1 : end]]
 
 
 def test_a_root_tells_its_depth_where_it_is_named(root: Path, run: Callable[..., tuple[int, str, str]]) -> None:
