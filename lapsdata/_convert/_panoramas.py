@@ -76,7 +76,7 @@ def panorama_items(
     (source,) = found.items
     with console.progress("look at sources", 1, unit="sources") as advance:
         parents = parents_of(source, found.record, depth_root)
-        views, _ = _read(source, options, depth_root)
+        views, _ = _read(source, options, depth_root, options.split)
         advance(1)
     splits = list(dict.fromkeys(views.split))
     file = target.suffix in plugin.suffixes and not target.is_dir()
@@ -89,7 +89,7 @@ def panorama_items(
         count = len(panorama_views(_part(views, split, options.index), options.panorama))
         name = split if options.index is None else f"{split}_{options.index:06d}"
         output = target if file else target / f"{name}{plugin.suffixes[0]}"
-        work = ConvertWork((source,), parents, told, "views", depth_root, workers)
+        work = ConvertWork((source,), parents, told, "views", depth_root, workers, options.split)
         items.append(WorkItem(name, output, convert_key(told, parents), work, count))
     return items
 
@@ -97,7 +97,7 @@ def panorama_items(
 def to_panoramas(work: ConvertWork, target: Path, before: int, tell: Tell, *, overwrite: bool) -> Converted:
     """Write the panoramas of one split, in memory that does not grow with their number."""
     options = work.options
-    views, notes = _read(work.sources[0], options, work.depth_root)
+    views, notes = _read(work.sources[0], options, work.depth_root, work.split)
     around = panorama_views(_part(views, str(options.split), options.index), options.panorama)
     threads = usable_cores() if work.workers is None else work.workers
     with ThreadPoolExecutor(threads) as pool:
@@ -152,7 +152,9 @@ def _with_pixels(views: Views, pixels: _Ahead) -> Views:
     return replace(views, pixels=pixels)
 
 
-def _read(source: ConvertSource, options: ConvertOptions, depth_root: Path | None) -> tuple[Views, tuple[Problem, ...]]:
+def _read(
+    source: ConvertSource, options: ConvertOptions, depth_root: Path | None, split: str | None
+) -> tuple[Views, tuple[Problem, ...]]:
     """Read views of others, or open those of ours, whose pixels are compared with checksums when they are read."""
     if source.kind != "adapted":
         return open_views(source.path), ()
@@ -160,7 +162,7 @@ def _read(source: ConvertSource, options: ConvertOptions, depth_root: Path | Non
     if found is None:
         message = "expected views that an adapter knows, as it did before, got others"
         raise UnknownFormatError(Problem("changed-meanwhile", str(source.path), message, "run this again"))
-    said = {"split": options.split, "agents": options.agents, "rate": options.rate, "depth_root": depth_root}
+    said = {"split": split, "agents": options.agents, "rate": options.rate, "depth_root": depth_root}
     adapted = read_adapted(found[0], source.path, said)
     if not isinstance(adapted.container, Views):
         raise TypeError(f"{found[0].name} promises views, and reads {type(adapted.container).__name__}")

@@ -31,6 +31,9 @@ class ConvertWork:
         Of views of others: where their depth lies; one of `parents`.
     workers : int or None
         Of panoramas: how many are made at once; None is one per core.
+    split : str or None
+        Of panoramas: the split that is read, as it was named; None for all, of which `options` has the one that is
+        written. Agents may be chosen for several splits, all of which have to be read then.
     """
 
     sources: tuple[ConvertSource, ...]
@@ -39,3 +42,4 @@ class ConvertWork:
     record: str
     depth_root: Path | None = None
     workers: int | None = None
+    split: str | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -17,11 +18,17 @@ import pytest
 import lapsdata
 from lapsdata._convert import PanoramaOptions, convert
 from lapsdata._convert._keys import MARK
-from lapsdata._convert._panoramas import _Ahead
+from lapsdata._convert._options import ConvertOptions
+from lapsdata._convert._panoramas import _Ahead, panorama_items
+from lapsdata._convert._sources import find_sources
+from lapsdata._convert._targets import target_format
+from lapsdata._convert._writing import convert_item
 from lapsdata.adapters.opv2v.reading import read_opv2v
 from lapsdata.cli.main import main
 from lapsdata.containers import Views
 from lapsdata.errors import SchemaError, UnknownFormatError
+from lapsdata.execution.manifest import Found, Job
+from lapsdata.schema import ViewsHeader
 from lapsdata.schema.base import Size
 from lapsdata.testing._street import matrix_of
 from lapsdata.testing.opv2v_scenes import Opv2vScene, write_opv2v, write_opv2v_yaml
@@ -30,6 +37,7 @@ from lapsdata.transforms.panorama_views import PanoramaPixels, panorama_views
 
 if TYPE_CHECKING:
     from lapsdata._convert import ConvertReport
+    from lapsdata._convert._work import ConvertWork
 
 # Small pictures, and as little of a panorama: about as much is covered as at full size.
 SIZE = {"size": Size(width=252, height=63)}
@@ -370,3 +378,145 @@ def test_the_command(
     code, _, problems = run(made / "root", tmp_path / "x.h5", "--crop-first")
     assert code == 2
     assert "only with --to panorama" in problems
+
+
+def job(made: Path, output: Path, **told: Any) -> Job[ConvertWork]:
+    """Return the work on the split for training, as the command plans it."""
+    options = ConvertOptions(to="views_hdf5", panorama=PanoramaOptions(**SIZE), **told)
+    found = find_sources(made / "root", frozenset({"views"}))
+    plugin = target_format("views", "panorama", output)
+    item, *_ = panorama_items(found, output, plugin, options, made / "depth", 2)
+    return Job(item, Found("missing"))
+
+
+def test_a_run_that_is_stopped_leaves_nothing_and_the_next_one_makes_the_same(
+    made: Path, around: Views, tmp_path: Path
+) -> None:
+    """Between any two panoramas: no file is there, and nothing unfinished, and threads have ended."""
+    work = job(made, tmp_path, split="train")
+    assert (work.item.name, work.item.output, work.item.units) == ("train", tmp_path / "train.h5", 6)
+    for stop in (1, 4, 6):
+        told: list[int] = []
+
+        def tell(units: int, stop: int = stop, told: list[int] = told) -> None:
+            told.append(units)
+            if len(told) == stop:
+                raise KeyboardInterrupt
+
+        threads = threading.active_count()
+        with pytest.raises(KeyboardInterrupt):
+            convert_item(work, tell)
+        assert list(tmp_path.iterdir()) == []
+        assert threading.active_count() == threads
+    counted: list[int] = []
+    result = convert_item(work, counted.append)
+    assert result is not None
+    assert (result.windows, result.unit, counted) == (6, "panoramas", [1] * 6)
+    assert result.bytes_after == work.item.output.stat().st_size
+    again = lapsdata.read(work.item.output, Views)
+    assert all(np.array_equal(one[1], other[1]) for one, other in zip(again.arrays(), around.arrays(), strict=True))
+    assert again.header.cameras == around.header.cameras
+    assert again.header.policies == around.header.policies
+
+
+@pytest.mark.parametrize(
+    ("told", "name", "units"),
+    [
+        ({"split": "val"}, "validate.h5", 2),
+        ({"split": "train", "index": 1}, "train_000001.h5", 3),
+        ({"split": "train", "agents": "2"}, "train.h5", 4),
+        ({"split": "train", "agents": "train=2:drawn@3", "index": 0}, "train_000000.h5", 2),
+        ({"agents": "validate=1", "split": "validate", "index": 0}, "validate_000000.h5", 1),
+    ],
+)
+def test_what_is_planned_for_which_words(
+    made: Path, tmp_path: Path, told: dict[str, Any], name: str, units: int
+) -> None:
+    item = job(made, tmp_path, **told).item
+    assert item.output == tmp_path / name
+    assert item.units == units
+    assert [parent.name for parent in item.payload.parents] == ["root", "depth"]
+    # The name of a file is taken as it is, and changes nothing of what is made.
+    named = job(made, tmp_path / "mine.h5", **told).item
+    assert named.output == tmp_path / "mine.h5"
+    assert named.key == item.key
+
+
+def test_every_option_makes_another_key(made: Path, tmp_path: Path) -> None:
+    found = find_sources(made / "root", frozenset({"views"}))
+    plugin = target_format("views", "panorama", tmp_path)
+    options = [
+        {},
+        {"model": "cylinder"},
+        {"v_fov_deg": 80.0},
+        {"place": "camera0"},
+        {"crop_first": True},
+        {"colour": "infinity"},
+        {"size": Size(width=252, height=64)},
+    ]
+    keys = set()
+    for told in options:
+        asked = ConvertOptions(to="views_hdf5", split="train", panorama=PanoramaOptions(**(SIZE | told)))
+        (item,) = panorama_items(found, tmp_path, plugin, asked, None, None)
+        keys.add(item.key)
+    (with_depth,) = panorama_items(
+        found,
+        tmp_path,
+        plugin,
+        ConvertOptions(to="views_hdf5", split="train", panorama=PanoramaOptions(**SIZE)),
+        made / "depth",
+        None,
+    )
+    assert len(keys | {with_depth.key}) == len(options) + 1
+
+
+def test_depth_and_pictures_of_a_file_of_ours_are_verified(made: Path, tmp_path: Path) -> None:
+    """A flipped bit in the source ends the conversion, with the row that is not as it was written."""
+    source = tmp_path / "views.h5"
+    convert(made / "root", source, split="val", depth_root=made / "depth")
+    with h5py.File(source) as file:
+        stored = file["pixels/40x30/depth"]
+        place = stored.id.get_offset() + 3 * stored.nbytes // len(stored) + 11
+    content = bytearray(source.read_bytes())
+    content[place] ^= 16
+    source.write_bytes(content)
+    report = convert(source, tmp_path / "out", to="panorama", **small())
+    assert [entry.fate for entry in report.entries] == ["failed"]
+    (problem,) = report.problems
+    assert problem.code == "payload-checksum"
+    assert "pixels/40x30/depth" in problem.where
+    assert [one.name for one in (tmp_path / "out").iterdir()] == ["run.json"]
+
+
+def test_selections_and_what_was_left_out_before_stay_in_the_header(made: Path, tmp_path: Path) -> None:
+    """Agents may be chosen for several splits at once; one of them has no set with so many, and no file."""
+    report = convert(made / "root", tmp_path / "out", to="panorama", agents="train=3,validate=4", **small())
+    assert [(entry.name, entry.fate) for entry in report.entries] == [("train", "made")]
+    header = lapsdata.formats.read_header(tmp_path / "out" / "train.h5")
+    assert isinstance(header, ViewsHeader)
+    assert {split: one.count for split, one in header.selections.items()} == {"train": 3, "validate": 4}
+    assert header.policies["sets_with_too_few_agents"] == 1
+    assert "sets-left-out" in [one.code for one in report.problems]
+    both = convert(made / "root", tmp_path / "both", to="panorama", agents="train=2,validate=1", **small())
+    assert [entry.fate for entry in both.entries] == ["made", "made"]
+    rule = {"agents": "2", "split": "train", **small()}
+    assert [one.fate for one in convert(made / "root", tmp_path / "a", to="panorama", **rule).entries] == ["made"]
+    assert [one.fate for one in convert(made / "root", tmp_path / "a", to="panorama", **rule).entries] == ["kept"]
+
+
+def test_the_answer_as_json_has_the_shares_of_every_agent(made: Path, tmp_path: Path) -> None:
+    report = convert(made / "root", tmp_path / "out", to="panorama", depth_root=made / "depth", **small())
+    items = {item["name"]: item["made"]["agents"] for item in report.as_json()["items"]}
+    assert {name: set(agents) for name, agents in items.items()} == {
+        "train": {"641", "1000", "-1"},
+        "validate": {"7", "8"},
+    }
+    for agents in items.values():
+        for shares in agents.values():
+            assert 0 < shares["valid"] < shares["non_ambiguous"] <= shares["covered"] < 0.9
+    assert report.facts["panoramas"] == "8"
+    assert "agent" in report.facts["valid"]
+    assert report.facts["covered"].endswith(" and 1 other agent with as much or more")
+    again = convert(made / "root", tmp_path / "out", to="panorama", depth_root=made / "depth", **small())
+    assert again.facts["kept"].startswith("2, not read again: lapsdata check ")
+    assert "covered" not in again.facts
