@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Literal
 
 from lapsdata._convert._keys import look
 from lapsdata._convert._options import ConvertOptions
+from lapsdata._convert._panoramas import panorama_items
 from lapsdata._convert._planning import merged_item, shards_item, single_items
 from lapsdata._convert._report import Converted, ConvertReport
 from lapsdata._convert._sources import MERGED, find_merged, find_sources
 from lapsdata._convert._standing import standing
-from lapsdata._convert._targets import expect_apart, outputs, target_format, wanted_records
+from lapsdata._convert._targets import PANORAMA, expect_apart, outputs, target_format, wanted_records
 from lapsdata._convert._writing import convert_item
 from lapsdata.adapters import find_adapter
 from lapsdata.errors import Problem, SchemaError
@@ -25,6 +26,7 @@ from lapsdata.formats._rounding import rounding_step
 from lapsdata.schema.base import Size
 from lapsdata.storage.run_file import record_run
 from lapsdata.timebase import FrameRate
+from lapsdata.transforms.panorama_views import PanoramaOptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
     from lapsdata.execution.report import Report
     from lapsdata.geometry import BoxOrigin
 
-__all__ = ["ConvertOptions", "ConvertReport", "Converted", "convert"]
+__all__ = ["ConvertOptions", "ConvertReport", "Converted", "PanoramaOptions", "convert"]
 
 _NOT_OF_BOXES = ("profile", "round_px", "stride", "horizon", "duration_s", "zeros", "split", "end", "unit", "edit")
 
@@ -74,6 +76,8 @@ def convert(
     suffix: Literal["none", ".txt"] | None = None,
     agents: str | None = None,
     depth_root: str | PathLike[str] | None = None,
+    panorama: PanoramaOptions | None = None,
+    index: int | None = None,
     force: bool = False,
     workers: int | None = None,
 ) -> ConvertReport:
@@ -96,7 +100,8 @@ def convert(
     to : str, optional
         Registry name, or the store alone: `hdf5`, `zarr`, `shards`; by default it follows from the ending of `target`.
         Of segments also `mstcn` or `laps_segments`, of episodes `lerobot-2.0`, `lerobot-2.1`, `lerobot-3.0`, `gr00t`,
-        `robomimic` or `shards`: files of others, at a place that is free.
+        `robomimic` or `shards`: files of others, at a place that is free. Of views `panorama`: `target` is
+        a folder for `<split>.h5`, or a file where there is one split.
     profile : {"raw", "compact"}
         `compact`: rounded to `round_px`, and compressed.
     round_px : float, "none" or None, pixel
@@ -141,6 +146,10 @@ def convert(
         Of views of others: which agents sets are made of, `2` or `train=2,validate=4`; all by default.
     depth_root : path, optional
         Of views of others: where their depth lies, `<split>/<scenario>/<agent>/<frame>_camera<i>_depth.npy` or `.png`.
+    panorama : PanoramaOptions, optional
+        For panoramas: model, size, place and policies, where they are not the usual ones.
+    index : int, optional
+        For panoramas: the one set of each split that they are made of, from 0; its file is `<split>_<index>.h5`.
     force : bool
         Convert again what is done, and replace what was converted from another source; never what others have made.
     workers : int, optional
@@ -177,9 +186,11 @@ def convert(
     plugin = target_format(found.record, _kept(found, places[0], to) if edited else to, out)
     for place in places:
         expect_apart(place, out)
+    around = plugin.name == PANORAMA
     options = _options(plugin, profile, round_px, samples_per_shard, rate, size, stride)
     told = {"horizon": horizon, "duration_s": None if duration_s is None else float(duration_s), "zeros": zeros}
-    options = _of_others(found, plugin, options, {**told, "split": split, "end": end, "unit": unit}, gap_label, task)
+    others = {**told, "split": None if around else split, "end": end, "unit": unit}
+    options = _of_others(found, plugin, options, others, gap_label, task)
     if edit is not None:
         options = options.model_copy(update={"edit": edit})
     read = {"classes": classes, "whose": whose, "first_number": first_number, "pixels": pixels}
@@ -188,9 +199,13 @@ def convert(
     options = _of_boxes(found, options, {"boxes": boxes, **read, **tasks, **written})
     depth = None if depth_root is None else Path(depth_root)
     options = _of_views(found, options, agents, depth)
+    options = _of_panoramas(plugin, options, split, panorama, index)
     if plugin.record == "shards":
         items: list[Any] = [shards_item(found, out, options)]
         folder = None
+    elif around:
+        items = list(panorama_items(found, out, plugin, options, depth, workers))
+        folder = None if [item.output for item in items] == [out] else out
     elif len(places) > 1:
         items, folder = [merged_item(found, out, options)], None
     else:
@@ -201,8 +216,11 @@ def convert(
     with record_run(folder) if folder is not None else contextlib.nullcontext():
         todo = plan(items, lambda item: look(item, force=force), force=force)
         try:
-            counted = found.record if found.record in MERGED else "windows"
-            report = carry_out_shown(todo, convert_item, LocalEngine(workers), title="convert", unit=counted)
+            counted = found.record if found.record in (*MERGED, "views") else "windows"
+            counted = "panoramas" if around else counted
+            # Panoramas of one file are made by several threads, one file after the other.
+            engine = LocalEngine(1 if around else workers)
+            report = carry_out_shown(todo, convert_item, engine, title="convert", unit=counted)
         except Interrupted as stop:
             raise Interrupted(standing(_told(stop.report, found.beside), todo), stop.number) from stop
     return _told(report, found.beside)
@@ -253,14 +271,17 @@ def _options(
     """Put together what was said, and refuse what would have no effect."""
     rounding_step(profile, round_px)
     shards = "shards" in (plugin.record, plugin.name)
+    around = plugin.name == PANORAMA
     for name, wrong, only in (
         ("profile", shards and profile != "raw", "shards are stored as they are"),
+        ("profile", around and profile != "raw", "pixels are stored as they are"),
+        ("size", around and size is not None, "name it in its options"),
         ("samples_per_shard", not shards and samples_per_shard is not None, "only for shards"),
     ):
         if wrong:
             raise SchemaError(Problem("wrong-option", name, f"expected none with {plugin.name}, got one: {only}"))
     return ConvertOptions(
-        to=plugin.name,
+        to="views_hdf5" if around else plugin.name,
         profile=profile,
         round_px=float(round_px) if isinstance(round_px, int | float) else round_px,
         samples_per_shard=samples_per_shard,
@@ -315,6 +336,20 @@ def _of_views(found: Sources, options: ConvertOptions, agents: str | None, depth
         message = f"expected none with {found.record}, got some: only of views of others"
         raise SchemaError(Problem("wrong-option", next(iter(given)), message))
     return options if agents is None else options.model_copy(update={"agents": agents})
+
+
+def _of_panoramas(
+    plugin: Target, options: ConvertOptions, split: str | None, panorama: PanoramaOptions | None, index: int | None
+) -> ConvertOptions:
+    """Add what is said about panoramas, and refuse it for anything else."""
+    if plugin.name == PANORAMA:
+        asked = {"split": split, "panorama": panorama or PanoramaOptions(), "index": index}
+        return ConvertOptions(**{name: getattr(options, name) for name in ConvertOptions.model_fields} | asked)
+    given = [name for name, value in (("panorama", panorama), ("index", index)) if value is not None]
+    if given:
+        message = f"expected none with {plugin.name}, got some: only for panoramas"
+        raise SchemaError(Problem("wrong-option", given[0], message, "pass --to panorama"))
+    return options
 
 
 def _expect_another(found: Sources, plugin: Target, options: ConvertOptions) -> None:

@@ -9,6 +9,7 @@ from pydantic import Field
 from lapsdata.adapters import BoxesEdit, EpisodesEdit
 from lapsdata.geometry import BoxOrigin
 from lapsdata.schema.base import Count, Name, Positive, Rate, Record, Size
+from lapsdata.transforms.panorama_views import PanoramaOptions
 
 __all__ = ["ConvertOptions"]
 
@@ -70,6 +71,10 @@ class ConvertOptions(Record):
     """Of tasks of Label Studio: what frames are numbered by; null is the number in the name of an image."""
     agents: Annotated[str, Field(min_length=1)] | None = None
     """Of views of others: which agents sets are made of, as `train=2,validate=4`; null for all."""
+    panorama: PanoramaOptions | None = None
+    """Of views: how panoramas are made of them; null where views stay what they are."""
+    index: Count | None = None
+    """For panoramas: the one set of each split that they are made of, from 0; null for all."""
     prefix: Annotated[str, Field(min_length=1)] | None = None
     """For a detection database and for Label Studio: what stands before the names of images or sequences."""
     digits: Annotated[int, Field(ge=1, le=12)] | None = None

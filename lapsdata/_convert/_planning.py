@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from lapsdata._convert._sources import ConvertSource, Sources
     from lapsdata._convert._windows import Windows
 
-__all__ = ["merged_item", "shards_item", "single_items"]
+__all__ = ["merged_item", "parents_of", "shards_item", "single_items"]
 
 
 def single_items(
@@ -46,9 +46,7 @@ def single_items(
         for source, output in zip(found.items, outputs, strict=True):
             try:
                 rows = None if source.kind in ("whole", "adapted") else len(open_windows(source, options))
-                made_of: tuple[Parent, ...] = (_parent(source.path, digests, found.record),)
-                if depth_root is not None:
-                    made_of = (*made_of, _told_parent(depth_root, listing_digest(depth_root)))
+                made_of = parents_of(source, found.record, depth_root, digests)
             except LapsError as error:
                 items.append(Refused(source.name, output, error.problems))
             else:
@@ -59,6 +57,28 @@ def single_items(
     folder = outputs[0].parent if outputs else None
     items += [Refused(path.stem, (folder or path.parent) / path.name, problems) for path, problems in found.refused]
     return items
+
+
+def parents_of(
+    source: ConvertSource, record: str, depth_root: Path | None = None, known: dict[Path, Parent] | None = None
+) -> tuple[Parent, ...]:
+    """Return what an output is made of: its source, and the depth of it that lies elsewhere.
+
+    Parameters
+    ----------
+    source : ConvertSource
+    record : str
+    depth_root : Path, optional
+    known : dict of Parent, optional
+        Those of other sources, by path, which are not read again.
+
+    Raises
+    ------
+    LapsError
+        One of them cannot be read.
+    """
+    made_of = _parent(source.path, {} if known is None else known, record)
+    return (made_of,) if depth_root is None else (made_of, _told_parent(depth_root, listing_digest(depth_root)))
 
 
 def shards_item(found: Sources, output: Path, options: ConvertOptions) -> WorkItem[ConvertWork]:

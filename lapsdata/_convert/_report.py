@@ -9,12 +9,15 @@ from lapsdata.errors import Problem
 from lapsdata.execution.report import Report
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
 __all__ = ["ConvertReport", "Converted"]
 
 _NAMED = 12
 """Names that a text shows of what was left behind; JSON has all."""
+
+_AGENTS = 4
+"""Agents that a text shows shares of; JSON has all."""
 
 _COMPARED = ("header and seal of the output", "digest of the source", "options", "code")
 """What decides that an output is kept: its windows are not among it."""
@@ -48,6 +51,9 @@ class Converted:
         What a reader of the output must know.
     unit : str
         What is counted as windows, in one word.
+    agents : mapping of mapping of float
+        Of panoramas: by agent, how many there are, and the mean share of their pixels that is covered, valid and
+        non_ambiguous.
 
     Examples
     --------
@@ -64,11 +70,14 @@ class Converted:
     left_behind: tuple[str, ...] = ()
     notes: tuple[Problem, ...] = field(default_factory=tuple)
     unit: str = "windows"
+    agents: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """Return the fields as a JSON-ready dictionary."""
-        plain = {name: getattr(self, name) for name in self.__slots__}
-        return {**plain, "left_behind": list(self.left_behind), "notes": [note.as_json() for note in self.notes]}
+        plain = {name: getattr(self, name) for name in self.__slots__ if name != "agents"}
+        agents = {agent: dict(shares) for agent, shares in self.agents.items()}
+        lists = {"left_behind": list(self.left_behind), "notes": [note.as_json() for note in self.notes]}
+        return {**plain, **lists, **({"agents": agents} if agents else {})}
 
     def problems(self) -> Iterator[Problem]:
         """Yield what is to be told: notes, and what could not be carried."""
@@ -133,9 +142,19 @@ class ConvertReport(Report[Converted]):
             error = self.largest_error_px
             if made[0].unit == "windows":
                 facts["largest error"] = "none: every position is the same" if error == 0 else f"{error:.6g} px"
+            facts |= self._shares()
         if self.beside:
             facts["left out"] = f"{len(self.beside)} that are no tracks: {', '.join(self.beside[:_NAMED])}"
         return facts
+
+    def _shares(self) -> dict[str, str]:
+        """Return how much of panoramas each mask has: the mean of all, and the agents with the least."""
+        every = [pair for one in self.made for pair in one.agents.items()]
+        told = {}
+        for name in ("covered", "valid", "non_ambiguous") if every else ():
+            rows = [(agent, shares[name], shares["panoramas"]) for agent, shares in every if name in shares]
+            told[name] = _share_text(rows) if rows else "not stored: there is no depth"
+        return told
 
     def _check(self) -> str:
         """Return the command that reads what was kept."""
@@ -168,3 +187,17 @@ class ConvertReport(Report[Converted]):
                 "verify": self._check(),
             }
         return {**document, "largest_error_px": self.largest_error_px, "beside": list(self.beside)}
+
+
+def _share_text(rows: Sequence[tuple[str, float, float]]) -> str:
+    """Return the mean share of all panoramas, and the agents that have the least; rows are agent, share and count."""
+    sums: dict[str, list[float]] = {}
+    for agent, share, count in rows:
+        of = sums.setdefault(agent, [0.0, 0.0])
+        of[0], of[1] = of[0] + share * count, of[1] + count
+    mean = sum(share for share, _ in sums.values()) / sum(count for _, count in sums.values())
+    ordered = sorted((share / count, agent) for agent, (share, count) in sums.items())
+    shown = ", ".join(f"agent {agent} {share:.3f}" for share, agent in ordered[:_AGENTS])
+    more = len(ordered) - _AGENTS
+    rest = f" and {more} other agent{'s' * (more > 1)} with as much or more" if more > 0 else ""
+    return f"{mean:.3f} of each panorama: {shown}{rest}"

@@ -15,7 +15,11 @@ if TYPE_CHECKING:
     from lapsdata._convert._sources import Sources
     from lapsdata.formats import Format
 
-__all__ = ["Target", "expect_apart", "outputs", "target_format", "wanted_records"]
+__all__ = ["PANORAMA", "Target", "expect_apart", "outputs", "target_format", "wanted_records"]
+
+
+PANORAMA = "panorama"
+"""What `--to` calls views of panoramas, which are made of those of cameras."""
 
 
 class Target(NamedTuple):
@@ -75,6 +79,9 @@ def target_format(record: str, to: str | None, path: Path) -> Target:
     known = [Target(one.name, one.record, one.store, one.suffixes) for one in formats] + [
         Target(name, record, name, (), of_others=True) for name, writer in writers().items() if writer.record == record
     ]
+    # A second way to write views, which only its name asks for.
+    if record == "views" and to == PANORAMA:
+        return next(one for one in known if one.name == "views_hdf5")._replace(name=PANORAMA)
     if to is not None:
         # `shards` is the name that people give to that record's one store.
         fitting = [plugin for plugin in known if to in (plugin.name, plugin.store) or to == plugin.record != record]
@@ -84,6 +91,7 @@ def target_format(record: str, to: str | None, path: Path) -> Target:
         got = f"no --to, and the ending {path.suffix!r}"
     if len(fitting) == 1:
         return fitting[0]
+    known += [Target(PANORAMA, record, PANORAMA, ())] if record == "views" else []
     names = [plugin.name if _word(plugin) == plugin.name else f"{plugin.name} ({_word(plugin)})" for plugin in known]
     spelled = ", ".join(names) or "none"
     message = f"expected one of the formats of {record}, {spelled}, got {got}"
@@ -111,6 +119,8 @@ def wanted_records(to: str | None, path: Path) -> frozenset[str] | None:
     }
     if to is not None and to in (known := writers()):
         found.add(known[to].record)
+    if to == PANORAMA:
+        found.add("views")
     return frozenset(found) or None
 
 

@@ -29,6 +29,11 @@ class ConvertWork:
     record : str
     depth_root : Path or None
         Of views of others: where their depth lies; one of `parents`.
+    workers : int or None
+        Of panoramas: how many are made at once; None is one per core.
+    split : str or None
+        Of panoramas: the split that is read, as it was named; None for all, of which `options` has the one that is
+        written. Agents may be chosen for several splits, all of which have to be read then.
     """
 
     sources: tuple[ConvertSource, ...]
@@ -36,3 +41,5 @@ class ConvertWork:
     options: ConvertOptions
     record: str
     depth_root: Path | None = None
+    workers: int | None = None
+    split: str | None = None

@@ -9,14 +9,17 @@ import numpy as np
 
 from lapsdata._convert._boxes import convert_boxes
 from lapsdata._convert._keys import look, marked
+from lapsdata._convert._panoramas import to_panoramas
 from lapsdata._convert._report import Converted
 from lapsdata._convert._sources import open_windows
 from lapsdata.adapters import find_adapter, read_adapted, writers
+from lapsdata.containers import Views
 from lapsdata.errors import Problem, SchemaError, StorageError, UnknownFormatError
 from lapsdata.formats import read, tracks_writer, write
 from lapsdata.formats._format import size_on_disk
 from lapsdata.formats._rounding import ROUND_CONFIDENCE
 from lapsdata.formats.shards_webdataset import ShardsWriter
+from lapsdata.formats.views_hdf5 import write_views
 from lapsdata.plugins import registry
 from lapsdata.provenance import provenance
 
@@ -73,6 +76,8 @@ def _made(job: Job[ConvertWork], tell: Tell) -> Converted:
         return convert_boxes(work, target, before, tell, overwrite=job.overwrite)
     if work.options.to not in registry("formats").names():
         return _to_others(work, target, before, tell)
+    if work.options.panorama is not None:
+        return to_panoramas(work, target, before, tell, overwrite=job.overwrite)
     if work.sources[0].kind == "adapted":
         return _through_adapter(work, target, before, tell, overwrite=job.overwrite)
     if work.sources[0].kind == "whole":
@@ -185,8 +190,11 @@ def _through_adapter(work: ConvertWork, target: Path, before: int, tell: Tell, *
     made = marked(header.provenance, options, work.parents)
     container = replace(container, header=header.model_copy(update={"provenance": made}))
     # Before it stands: a stop is granted where units are told, and what stands is to be told as made.
-    tell(len(container))
-    done = write(target, container, format=options.to, overwrite=overwrite)
+    if isinstance(container, Views) and options.to == "views_hdf5":
+        done = write_views(target, container, overwrite=overwrite, tell=tell)
+    else:
+        tell(len(container))
+        done = write(target, container, format=options.to, overwrite=overwrite)
     rows, notes = len(container), (*found.told(path), *done.notes)
     return Converted(rows, before, done.nbytes, unverified=rows, notes=notes, unit=_unit(work))
 

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from lapsdata._inspect.boxes import InspectedBoxes
     from lapsdata._inspect.episodes import InspectedEpisodes
     from lapsdata._inspect.views import InspectedViews
+    from lapsdata.checks.view_stats import SplitStats
     from lapsdata.containers import Container
+    from lapsdata.formats import Format
     from lapsdata.geometry import FrameSize
     from lapsdata.timebase import FrameRate
     from lapsdata.video.facts import VideoFacts
@@ -39,6 +41,8 @@ class InspectedFile:
     format : str
         Registry name.
     container : Container
+    splits : tuple of SplitStats
+        Of views: what their splits are like, by the masks and the depth of some sets.
 
     Examples
     --------
@@ -50,6 +54,7 @@ class InspectedFile:
     path: Path
     format: str
     container: Container
+    splits: tuple[SplitStats, ...] = ()
 
     def facts(self) -> dict[str, str]:
         """Return names and texts, in the order in which they are read."""
@@ -61,17 +66,28 @@ class InspectedFile:
             **self.container.facts(),
             "policies": ", ".join(f"{name}: {count}" for name, count in header.policies.items()) or "none was needed",
             "made by": f"{made.producer} {made.version}, code {made.code_digest[:15]}",
-            **{f"from {parent.role}": f"{parent.name}, {parent.digest[:15]}" for parent in made.parents},
+            **{
+                f"from {role}": "; ".join(f"{one.name}, {one.digest[:15]}" for one in made.parents if one.role == role)
+                for role in dict.fromkeys(parent.role for parent in made.parents)
+            },
         }
 
     def tables(self) -> list[tuple[list[str], list[list[str]]]]:
-        """Return the sequences of boxes, with headings and rows of texts; of all else, nothing."""
+        """Return the sequences of boxes, or the splits of views, with headings and rows of texts; else nothing."""
+        from lapsdata.checks.view_stats import stats_tables
+
+        if self.splits:
+            return stats_tables(self.splits)
         counted = self._counted()
         return [] if counted is None else counted.tables()
 
     @property
     def remark(self) -> str | None:
         """How many sequences of boxes are not listed; None where all are."""
+        from lapsdata._inspect.views import looked_at
+
+        if self.splits:
+            return f"masks and depth are those of {looked_at(self.splits)}; --sample says of how many of each split"
         counted = self._counted()
         return None if counted is None else counted.remark
 
@@ -86,7 +102,8 @@ class InspectedFile:
         facts = {"path": str(self.path), "format": self.format, "facts": self.container.facts()}
         counted = self._counted()
         counts = {} if counted is None else {"sequences": counted.as_json()}
-        return {**facts, "header": self.container.header.as_json(), **counts}
+        splits = {"splits": [one.as_json() for one in self.splits]} if self.splits else {}
+        return {**facts, "header": self.container.header.as_json(), **counts, **splits}
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +171,8 @@ def look_at(
     *,
     rate: FrameRate | str | float | None = None,
     most_episodes: int | None = None,
+    depth_root: Path | None = None,
+    sample: int | None = None,
 ) -> InspectedFile | InspectedVideo | InspectedEpisodes | InspectedBoxes | InspectedViews:
     """Read and verify a file of ours, the packets of a video, the descriptions of robot episodes, or boxes or views.
 
@@ -169,6 +188,10 @@ def look_at(
         Of a folder of images, which carry no time.
     most_episodes : int, optional
         Of robot episodes: how many are listed, spread over all; 20 by default.
+    depth_root : Path, optional
+        Of views of others: where their depth lies.
+    sample : int, optional
+        Of views: sets of each split whose masks and depth are read; 8 by default.
 
     Raises
     ------
@@ -211,14 +234,38 @@ def look_at(
             known = isinstance(error, CorruptDataError) and error.problems[0].code != "empty-file"
             if known or format is not None:
                 raise
-            return _of_others(place, rate, error, most_episodes)
+            return _of_others(place, rate, error, most_episodes, depth_root, sample)
         if rate is not None:
             raise SchemaError(_no_rate(place))
-        return InspectedFile(place, plugin.name, plugin.read(place, verify="always"))
+        return _of_ours(place, plugin, depth_root, sample)
+
+
+def _of_ours(path: Path, plugin: Format[Any], depth_root: Path | None, sample: int | None) -> InspectedFile:
+    from lapsdata._inspect.views import all_splits
+    from lapsdata.containers import Views
+
+    read = plugin.read(path, verify="always")
+    views = isinstance(read, Views)
+    _only_of_views(path, views=False, depth_root=depth_root, sample=None if views else sample)
+    return InspectedFile(path, plugin.name, read, all_splits(read, sample) if isinstance(read, Views) else ())
+
+
+def _only_of_views(path: Path, *, views: bool, depth_root: Path | None, sample: int | None) -> None:
+    """Refuse what would have no effect: a root of depth is asked for views of others, a sample for any views."""
+    given = [name for name, value in (("depth_root", depth_root), ("sample", sample)) if value is not None]
+    if given and not views:
+        message = f"expected no {given[0].replace('_', ' ')} here, got one: only for views"
+        message += " of others" if given[0] == "depth_root" else ""
+        raise SchemaError(Problem("wrong-option", str(path), message, f"leave out --{given[0].replace('_', '-')}"))
 
 
 def _of_others(
-    path: Path, rate: FrameRate | str | float | None, unknown: LapsError, most_episodes: int | None
+    path: Path,
+    rate: FrameRate | str | float | None,
+    unknown: LapsError,
+    most_episodes: int | None,
+    depth_root: Path | None,
+    sample: int | None,
 ) -> InspectedVideo | InspectedEpisodes | InspectedBoxes | InspectedViews:
     from lapsdata._inspect.boxes import look_at_boxes
     from lapsdata._inspect.episodes import look_at_episodes
@@ -226,6 +273,8 @@ def _of_others(
     from lapsdata.adapters import find_adapter
 
     found = find_adapter(path, ("episodes", "boxes", "views"))
+    views = found is not None and found[1] == "views"
+    _only_of_views(path, views=views, depth_root=depth_root, sample=sample)
     if found is None:
         return _video_unless_unknown(path, rate, unknown)
     if rate is not None and "rate" not in (found[0].takes or ()):
@@ -233,7 +282,7 @@ def _of_others(
     if found[1] == "boxes":
         return look_at_boxes(path, found[0], rate)
     if found[1] == "views":
-        return look_at_views(path, found[0], rate)
+        return look_at_views(path, found[0], rate, depth_root=depth_root, sample=sample)
     return look_at_episodes(path, found[0], most_episodes, rate)
 
 

@@ -7,16 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lapsdata.checks.view_stats import SAMPLE, split_stats, stats_tables
 from lapsdata.containers import LAYERS, Views
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from lapsdata.adapters import Adapter
+    from lapsdata.checks.view_stats import SplitStats
     from lapsdata.errors import Problem
     from lapsdata.timebase import FrameRate
 
-__all__ = ["InspectedViews", "SeenScenario", "counted_views", "look_at_views"]
+__all__ = ["InspectedViews", "SeenScenario", "all_splits", "counted_views", "look_at_views", "looked_at"]
 
 _SHOWN = 20
 
@@ -115,6 +118,8 @@ class InspectedViews:
         Numbers of frames in a second, and how that is known.
     notes : tuple of Problem
         What is wrong with it, or was counted.
+    splits : tuple of SplitStats
+        What its splits are like, by the depth of some sets.
     """
 
     path: Path
@@ -122,6 +127,7 @@ class InspectedViews:
     views: Views
     rate: str
     notes: tuple[Problem, ...]
+    splits: tuple[SplitStats, ...] = ()
 
     def facts(self) -> dict[str, str]:
         """Return names and texts, in the order in which they are read; scenarios have a table of their own."""
@@ -130,7 +136,7 @@ class InspectedViews:
             "format": f"{self.adapter}, read as views",
             **self.views.facts(),
             "frames": self.rate,
-            "read": "every pose; no picture was decoded",
+            "read": f"every pose, and the depth of {looked_at(self.splits)}; no picture was decoded",
         }
 
     def tables(self) -> list[tuple[list[str], list[list[str]]]]:
@@ -150,7 +156,7 @@ class InspectedViews:
             ]
             for one in counted_views(self.views)[:_SHOWN]
         ]
-        return [(names, rows)]
+        return [(names, rows), *stats_tables(self.splits)]
 
     @property
     def remark(self) -> str | None:
@@ -166,10 +172,49 @@ class InspectedViews:
             "facts": self.facts(),
             "header": self.views.header.as_json(),
             "scenarios": [one.as_json() for one in counted_views(self.views)],
+            "splits": [one.as_json() for one in self.splits],
         }
 
 
-def look_at_views(path: Path, adapter: Adapter, rate: FrameRate | str | float | None = None) -> InspectedViews:
+def all_splits(views: Views, sample: int | None = None) -> tuple[SplitStats, ...]:
+    """Return what each split of views is like.
+
+    Parameters
+    ----------
+    views : Views
+    sample : int, optional
+        Sets of each whose masks and depth are read; 8 by default.
+
+    Examples
+    --------
+    >>> from lapsdata.testing.samples import sample_views
+    >>> [one.split for one in all_splits(sample_views())]
+    ['train', 'validate']
+    """
+    most = SAMPLE if sample is None else sample
+    return tuple(split_stats(views, split, most) for split in dict.fromkeys(views.split))
+
+
+def looked_at(splits: Sequence[SplitStats]) -> str:
+    """Return in words of how many sets masks and depth were read.
+
+    Examples
+    --------
+    >>> from lapsdata.testing.samples import sample_views
+    >>> looked_at(all_splits(sample_views()))
+    '2 of 2 sets'
+    """
+    return f"{sum(one.looked_at for one in splits):,} of {sum(one.sets for one in splits):,} sets"
+
+
+def look_at_views(
+    path: Path,
+    adapter: Adapter,
+    rate: FrameRate | str | float | None = None,
+    *,
+    depth_root: Path | None = None,
+    sample: int | None = None,
+) -> InspectedViews:
     """Read the poses of views of others.
 
     Parameters
@@ -179,6 +224,10 @@ def look_at_views(path: Path, adapter: Adapter, rate: FrameRate | str | float | 
         The one that knows it.
     rate : FrameRate, str or number, optional
         Numbers of frames in a second, where they are others than usual.
+    depth_root : Path, optional
+        Where their depth lies.
+    sample : int, optional
+        Sets of each split whose depth is read; 8 by default.
 
     Raises
     ------
@@ -198,9 +247,11 @@ def look_at_views(path: Path, adapter: Adapter, rate: FrameRate | str | float | 
     """
     from lapsdata.adapters import read_adapted
 
-    adapted = read_adapted(adapter, path, {"rate": rate})
+    adapted = read_adapted(adapter, path, {"rate": rate, "depth_root": depth_root})
     views = adapted.container
     if not isinstance(views, Views):
         raise TypeError(f"{adapter.name} promises views, and reads {type(views).__name__}")
     told = f"{adapted.rate} numbers in a second ({adapted.rate_origin})"
-    return InspectedViews(path, adapter.name, views, told, adapted.told(path))
+    splits = all_splits(views, sample)
+    notes = (*adapted.told(path), *(problem for one in splits for problem in one.problems))
+    return InspectedViews(path, adapter.name, views, told, notes, splits)

@@ -132,7 +132,8 @@ class Adapter:
         `digest(path) -> str`, of data sets that are too large to be read from end to end before each conversion: what
         tells a changed one from what it was. By default that of all bytes.
     faults : callable, optional
-        `faults(path) -> iterator of Problem` of views: what is found when all files are looked at; `lapsdata check`.
+        `faults(path, *, split=None) -> iterator of Problem` of views: what is found when all files are looked at, or
+        those of one split; `lapsdata check`.
 
     Examples
     --------
@@ -149,7 +150,7 @@ class Adapter:
     writer: Writer | None = None
     stated: Callable[[Path], StatedStats] | None = None
     digest: Callable[[Path], str] | None = None
-    faults: Callable[[Path], Iterator[Problem]] | None = None
+    faults: Callable[..., Iterator[Problem]] | None = None
 
 
 def find_adapter(path: Path, records: Collection[str] | None = None) -> tuple[Adapter, str] | None:

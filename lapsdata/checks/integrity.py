@@ -11,7 +11,8 @@ from lapsdata.checks.boxes import boxes_adapter, check_boxes
 from lapsdata.checks.episodes import check_episodes, episodes_adapter
 from lapsdata.checks.outcome import CheckedItem, CheckedLedgers, IntegrityReport, refused
 from lapsdata.checks.videos import check_video
-from lapsdata.checks.views import check_views, views_adapter
+from lapsdata.checks.views import ViewsLook, check_own_views, check_views, compare_items, views_adapter
+from lapsdata.containers import Views
 from lapsdata.errors import CorruptDataError, LapsError, UnknownFormatError
 from lapsdata.formats import recognise
 from lapsdata.formats.shards_webdataset import ShardsFolder
@@ -39,6 +40,7 @@ def check_integrity(
     force: bool = False,
     decode: bool = False,
     rate: str | None = None,
+    views: ViewsLook | None = None,
     advance: Advance = lambda *_: None,
 ) -> IntegrityReport:
     """Read files from their first byte to their last, and compare them with their checksums.
@@ -58,6 +60,8 @@ def check_integrity(
         Decode the videos of robot episodes too, and compare their motion with that of the joints.
     rate : str, optional
         Rows per second of robot episodes that do not say it.
+    views : ViewsLook, optional
+        Of views: which splits are looked at, how many sets of each, and where depth of others lies.
     advance : callable
         Called with the number of windows read since the last call; with that of rows of episodes, and "rows".
 
@@ -80,7 +84,7 @@ def check_integrity(
     items: list[CheckedItem] = []
     with one_code_warning():
         for path, named in found.items.items():
-            item = _item(path, advance, named=named, seal=seal, force=force, decode=decode, rate=rate)
+            item = _item(path, advance, named=named, seal=seal, force=force, decode=decode, rate=rate, views=views)
             if item is None:
                 found.passed_over[path.suffix] += 1
             else:
@@ -91,11 +95,20 @@ def check_integrity(
             ledgers.append(CheckedLedgers(tuple(group), check_ledgers(group)))
         except LapsError as error:
             found.problems += error.problems
-    return IntegrityReport(tuple(items), tuple(ledgers), dict(found.passed_over), tuple(found.problems))
+    stray = (*found.problems, *compare_items(items, None if views is None else views.splits))
+    return IntegrityReport(tuple(items), tuple(ledgers), dict(found.passed_over), stray)
 
 
 def _item(
-    path: Path, advance: Advance, *, named: bool, seal: bool, force: bool, decode: bool, rate: str | None
+    path: Path,
+    advance: Advance,
+    *,
+    named: bool,
+    seal: bool,
+    force: bool,
+    decode: bool,
+    rate: str | None,
+    views: ViewsLook | None,
 ) -> CheckedItem | None:
     """Check one item; None for a file that nobody named and that is nothing we know."""
     try:
@@ -113,21 +126,23 @@ def _item(
         if (adapter := episodes_adapter(path)) is not None:
             return check_episodes(path, adapter, advance, decode=decode, rate=rate)
         if (adapter := views_adapter(path)) is not None:
-            return check_views(path, adapter)
+            return check_views(path, adapter, views)
         return check_foreign(path, unknown, advance, seal=seal, force=force, named=named)
     except LapsError as error:
         return refused(path, "unknown", error)
     try:
-        return _ours(path, plugin, advance)
+        return _ours(path, plugin, advance, views)
     except LapsError as error:
         return refused(path, plugin.name, error)
 
 
-def _ours(path: Path, plugin: Format[Any], advance: Advance) -> CheckedItem:
+def _ours(path: Path, plugin: Format[Any], advance: Advance, look: ViewsLook | None) -> CheckedItem:
     if plugin.record == "shards":
         return _shards(path, plugin.name, advance)
     if plugin.index is None:
-        plugin.read(path, verify="always")
+        read = plugin.read(path, verify="always")
+        if isinstance(read, Views):
+            return check_own_views(path, plugin.name, read, look)
         return CheckedItem(path, plugin.name, None, 0, "verified")
     found = read_windows(indexed_file(path, plugin.index(path), None), advance)
     return CheckedItem(path, plugin.name, found.windows, found.good, found.text, tuple(found.problems))

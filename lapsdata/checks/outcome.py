@@ -10,6 +10,7 @@ from lapsdata.errors import Problem
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from lapsdata.checks.view_stats import SplitStats
     from lapsdata.errors import LapsError, Severity
     from lapsdata.loading.ledger_check import LedgerReport
 
@@ -32,6 +33,8 @@ class CheckedItem:
     note : str
         The outcome in words.
     problems : tuple of Problem
+    splits : tuple of SplitStats
+        Of views: what their splits are like.
 
     Examples
     --------
@@ -47,6 +50,7 @@ class CheckedItem:
     verified: int
     note: str
     problems: tuple[Problem, ...] = ()
+    splits: tuple[SplitStats, ...] = ()
 
     @property
     def status(self) -> str:
@@ -68,6 +72,7 @@ class CheckedItem:
             "windows": self.windows,
             "verified": self.verified,
             "note": self.note,
+            **({"splits": [one.as_json() for one in self.splits]} if self.splits else {}),
         }
 
 

@@ -14,6 +14,7 @@ from lapsdata.verbs import Json, finish
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from lapsdata.checks.outcome import CheckedItem
     from lapsdata.errors import Problem
 
 __all__ = ["PLUGIN"]
@@ -39,6 +40,15 @@ def check(
             metavar="FILE[:KEY]",
         ),
     ] = None,
+    splits: Annotated[
+        str | None, typer.Option(metavar="NAME,...", help="Of views: splits that are looked at, as train,val.")
+    ] = None,
+    sample: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Of views: sets of each split whose masks and depth are read.")
+    ] = 8,
+    depth_root: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Of views of others: the root where their depth lies.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Verify every byte of files; prove from ledgers what was seen.
@@ -53,7 +63,11 @@ def check(
     when joints move is told.
     Of tracked boxes of others (MOTChallenge and more) every row is read: what is wrong is named by file and line.
     Of views of others (OPV2V) every yaml and point cloud is read, and both ends of every picture; extrinsics are
-    compared with poses, intrinsics with pictures, and the frames of agents with each other.
+    compared with poses, intrinsics with pictures, and the frames of agents with each other. Of these and of views of
+    ours, poses are looked at (one world, metres, neither inverted nor upside down, no jumps), and masks and depth of
+    some sets of each split (--sample, spread over it): whether they are almost empty or full, in metres, along what
+    the camera model says, and how much of a panorama is covered. Splits with other cameras or numbers of views than
+    the one for training are named. What is only unlikely is a warning that tells its threshold and its evidence.
     Ledgers of all ranks prove together that each epoch was seen exactly once. They are a proof, and the exit code is 0,
     where at least one epoch was and no error speaks against another; an epoch after it that is not finished yet is a
     warning. Where no epoch is whole yet, nothing is proven, and the exit code is 1.
@@ -65,9 +79,12 @@ def check(
     if force and not seal:
         raise typer.BadParameter("only with --seal", param_hint="--force")
     from lapsdata.checks.integrity import check_integrity
+    from lapsdata.checks.views import ViewsLook
+
+    look = ViewsLook(None if splits is None else _names(splits), sample, depth_root)
 
     with console.progress("check", unit="windows", none=False) as advance:
-        report = check_integrity(paths, seal=seal, force=force, decode=decode, rate=rate, advance=advance)
+        report = check_integrity(paths, seal=seal, force=force, decode=decode, rate=rate, views=look, advance=advance)
     # A file that cannot be read says so twice.
     problems = list(dict.fromkeys([*report.problems, *(_compared(paths, against) if against is not None else ())]))
     if quarantine is not None:
@@ -80,12 +97,34 @@ def check(
         if report.items:
             rows = [[item.status, str(item.path), item.found] for item in report.items]
             console.write_table(["status", "item", "found"], rows)
+            _write_splits(report.items)
         for group in report.ledgers:
             for line in group.report.text.splitlines():
                 console.write(line)
         console.write(report.summary)
         console.report(problems)
     finish(problems)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(","))
+    if not all(names):
+        raise typer.BadParameter(f"expected names of splits, as train,val, got {text!r}", param_hint="--splits")
+    return names
+
+
+def _write_splits(items: Iterable[CheckedItem]) -> None:
+    """Write what the splits of views are like, as ranges over the sets that were looked at."""
+    from lapsdata.checks.view_stats import split_rows
+
+    found = [(item.path, one) for item in items for one in item.splits]
+    if found:
+        names, rows = split_rows([one for _, one in found])
+        several = len({path for path, _ in found}) > 1
+        if several:
+            names, rows = ["item", *names], [[str(path), *row] for (path, _), row in zip(found, rows, strict=True)]
+        console.write("")
+        console.write_table(names, rows)
 
 
 def _compared(paths: list[Path], against: str) -> Iterator[Problem]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
+from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Literal
 
+    from lapsdata._convert import PanoramaOptions
     from lapsdata.adapters import BoxesEdit, EpisodesEdit
     from lapsdata.execution.report import Report
 
@@ -53,6 +55,16 @@ class _Pixels(StrEnum):
     CENTRE = "centre"
 
 
+class _Model(StrEnum):
+    EQUIRECTANGULAR = "equirectangular"
+    CYLINDER = "cylinder"
+
+
+class _Colour(StrEnum):
+    BY_DEPTH = "by_depth"
+    INFINITY = "infinity"
+
+
 class _Unit(StrEnum):
     SECONDS = "s"
     HTK = "100ns"
@@ -74,8 +86,9 @@ def convert(
         str | None,
         typer.Option(
             metavar="FORMAT",
-            help="hdf5, zarr, shards; of segments mstcn, laps_segments; of boxes motchallenge, motchallenge-15, "
-            "detection-db, label-studio; of episodes lerobot-3.0, -2.1, -2.0, gr00t, robomimic, shards.",
+            help="hdf5, zarr, shards; of segments mstcn, laps_segments; of views panorama; of boxes "
+            "motchallenge, motchallenge-15, detection-db, label-studio; of episodes lerobot-3.0, -2.1, -2.0, gr00t, "
+            "robomimic, shards.",
         ),
     ] = None,
     profile: Annotated[_Profile, typer.Option(help="Uncompressed, or rounded and compressed.")] = _Profile.RAW,
@@ -89,7 +102,11 @@ def convert(
         str | None, typer.Option(help="Of foreign files: frames per second, as 30000/1001.", metavar="FPS")
     ] = None,
     size: Annotated[
-        str | None, typer.Option(help="Of foreign files: the frame, in pixels.", metavar="WIDTHxHEIGHT")
+        str | None,
+        typer.Option(
+            help="Of foreign files: the frame, in pixels. Of panoramas: theirs, by default 1008x252.",
+            metavar="WIDTHxHEIGHT",
+        ),
     ] = None,
     stride: Annotated[
         int | None, typer.Option(min=1, help="Of foreign files: frames from one window to the next.", metavar="N")
@@ -105,7 +122,8 @@ def convert(
         str | None, typer.Option(metavar="S", help="Of videos: cut them into pieces of so many seconds, as 40s.")
     ] = None,
     split: Annotated[
-        str | None, typer.Option(help="Of segments of others: a split, as test.split1, or a subset.", metavar="NAME")
+        str | None,
+        typer.Option(help="Of segments of others and of views: a split, as test.split1, or train.", metavar="NAME"),
     ] = None,
     end: Annotated[
         _End | None, typer.Option(help="Of ranges of frames: whether the last frame is part of one.")
@@ -209,6 +227,31 @@ def convert(
     depth_root: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Of views of others: the root where their depth lies.")
     ] = None,
+    index: Annotated[
+        int | None, typer.Option(min=0, metavar="I", help="With --to panorama: of each split this set alone, from 0.")
+    ] = None,
+    model: Annotated[
+        _Model | None,
+        typer.Option(help="With --to panorama: rows are equal steps of elevation (by default), or of its tangent."),
+    ] = None,
+    v_fov: Annotated[
+        float | None, typer.Option(metavar="DEGREES", help="With --to panorama: from edge to edge, by default 90.")
+    ] = None,
+    place: Annotated[
+        str | None,
+        typer.Option(
+            metavar="centre|CAMERA",
+            help="With --to panorama: seen from between an agent's cameras (by default), or from one of them.",
+        ),
+    ] = None,
+    colour: Annotated[
+        _Colour | None,
+        typer.Option(help="With --to panorama: colours of what depth says is there, or of what is far away."),
+    ] = None,
+    crop_first: Annotated[
+        bool,
+        typer.Option("--crop-first", help="With --to panorama: cut pictures to its shape, as others did; loses most."),
+    ] = False,
     depth_from_lidar: Annotated[
         bool,
         typer.Option("--depth-from-lidar", help="Of OPV2V: the points of each frame on the pixels of its cameras."),
@@ -228,6 +271,11 @@ def convert(
     A root of OPV2V or V2XSet becomes views in HDF5, of all its splits or of one (--split): a set for each frame of a
     scenario's ego, with the pictures of all agents' cameras or of --agents. Depth is taken from --depth-root, and is
     valid where it is above 0; scenes with too few agents are left out and counted.
+    With --to panorama, SRC is such a root, or a file of views of ours, and the pictures of each agent in a set become
+    one that looks around it: DST/train.h5 and so on, for each split or the one of --split, with depth along the ray,
+    poses in the world, and masks of what is covered, valid (has depth) and non_ambiguous. Depth is that of the nearest
+    surface on each ray, never a mix; without depth nothing of it is stored, colours are those of what is far away,
+    and that is told. The centre is the mean of an agent's cameras. How much is covered is told for each agent.
     With --depth-from-lidar, SRC is a root of OPV2V, which has no depth, and DST gets that of its point clouds:
     DST/SPLIT/SCENARIO/AGENT/FRAME_camera0_depth.npy, float32 metres along the axis of the camera, that of the nearest
     point of each pixel, and 0 where none falls; --split makes one split alone.
@@ -276,7 +324,8 @@ def convert(
     given = (to, round_px, samples_per_shard, rate, size, stride, horizon, duration, end, unit, gap_label)
     edits = (task, episodes, without_episodes, drop, rename, actions, rotation)
     of_boxes = (min_score, said_by, frames, label, classes, whose, first_number, pixels, annotations, number_by)
-    alone = all(one is None for one in (*given, *edits, *of_boxes, prefix, digits, suffix, agents, depth_root))
+    of_views = (agents, depth_root, index, model, v_fov, place, colour, crop_first or None)
+    alone = all(one is None for one in (*given, *edits, *of_boxes, prefix, digits, suffix, *of_views))
     alone = alone and profile is _Profile.RAW and zeros is _Zeros.MEASURED
     if split_every is not None:
         if not alone or split is not None or depth_from_lidar:
@@ -298,7 +347,8 @@ def convert(
         return
     if round_px is not None and profile is not _Profile.COMPACT:
         raise typer.BadParameter("only with --profile compact", param_hint="--round-px")
-    rounded, frame = _round(round_px), _size(size)
+    around = _panorama(to, model, v_fov, place, colour, size, crop=crop_first)
+    rounded, frame = _round(round_px), _size(size) if around is None else None
     edit = _edit(episodes, without_episodes, drop or [], rename or [], actions or [], rotation or [])
     boxes = _boxes(min_score, said_by, frames, label)
     named = None if classes is None else _pairs(classes.split(","), "--classes", "NUMBER=NAME", ".+")
@@ -336,6 +386,8 @@ def convert(
             suffix=None if suffix is None else suffix.value,
             agents=agents,
             depth_root=depth_root,
+            panorama=around,
+            index=index,
             force=force,
             workers=workers,
         ),
@@ -364,6 +416,31 @@ def _tell(context: typer.Context, json: bool, work: Callable[[], Report[Any]]) -
     if stopped is not None:
         raise typer.Exit(128 + stopped.number)
     finish(report.problems)
+
+
+def _panorama(
+    to: str | None,
+    model: _Model | None,
+    v_fov: float | None,
+    place: str | None,
+    colour: _Colour | None,
+    size: str | None,
+    *,
+    crop: bool,
+) -> PanoramaOptions | None:
+    told = {"model": model, "v_fov_deg": v_fov, "place": place, "colour": colour, "crop_first": crop or None}
+    given: dict[str, Any] = {name: value for name, value in told.items() if value is not None}
+    if to != "panorama":
+        if given:
+            option = next(iter(given)).removesuffix("_deg").replace("_", "-")
+            raise typer.BadParameter("only with --to panorama", param_hint=f"--{option}")
+        return None
+    from lapsdata._convert import PanoramaOptions
+
+    frame = _size(size)
+    if frame is not None:
+        given["size"] = {"width": frame[0], "height": frame[1]}
+    return PanoramaOptions.parse(dumps(given), "panorama")
 
 
 def _seconds(text: str) -> float:

@@ -75,6 +75,13 @@ def inspect(
     episodes: Annotated[
         int | None, typer.Option(min=1, help="Of robot episodes: list so many, spread over all; by default 20.")
     ] = None,
+    sample: Annotated[
+        int | None,
+        typer.Option(min=0, help="Of views: sets of each split whose masks and depth are read; by default 8."),
+    ] = None,
+    depth_root: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Of views of others: the root where their depth lies.")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing --png file.")] = False,
     json: Json = False,
 ) -> None:
@@ -86,15 +93,19 @@ def inspect(
     boxes (MOTChallenge, databases of detections, Label Studio and more) every row is read: frames, boxes by label, and
     ids, by sequence and source; images beside them are counted, and in a folder of sequences databases of detections
     are looked for, and how many of the images have a key there. Of views (OPV2V) every pose is read: splits, scenarios,
-    agents and frames, and where pictures and depth are missing. --low-level reads one value of each dataset, or the
+    agents and frames, and where pictures and depth are missing. Of these and of views of ours, each split is told:
+    cameras, how far these are from the origin and from the first of their set, and histograms of masks and depth, of
+    some of its sets (--sample). --low-level reads one value of each dataset, or the
     item that is picked, and compares nothing.
     """
     drawing = _Drawing(png, fps, video, window, view, columns, rows, overwrite)
     _refuse(drawing, low_level, pick, format)
+    if low_level and (sample is not None or depth_root is not None):
+        raise typer.BadParameter("only without --low-level", param_hint="--sample or --depth-root")
     if low_level:
         _inspect_low_level(_local(file), pick, json)
     else:
-        _inspect(file, format, drawing, episodes, json)
+        _inspect(file, format, drawing, episodes, (depth_root, sample), json)
 
 
 def _refuse(drawing: _Drawing, low_level: bool, pick: int | None, format: str | None) -> None:
@@ -125,13 +136,21 @@ def _local(file: str) -> Path:
     return Path(file)
 
 
-def _inspect(file: str, name: str | None, drawing: _Drawing, most: int | None, json: bool) -> None:
+def _inspect(
+    file: str,
+    name: str | None,
+    drawing: _Drawing,
+    most: int | None,
+    of_views: tuple[Path | None, int | None],
+    json: bool,
+) -> None:
     from lapsdata._inspect import InspectedBoxes, InspectedEpisodes, InspectedVideo, InspectedViews, look_at
 
     if drawing.png is not None and drawing.png.exists() and not drawing.overwrite:
         message = "expected a free name, got an existing one"
         raise StorageError(Problem("exists", str(drawing.png), message, "pass --overwrite to replace it"))
-    found = look_at(file, name, rate=drawing.fps, most_episodes=most)
+    depth, sample = of_views
+    found = look_at(file, name, rate=drawing.fps, most_episodes=most, depth_root=depth, sample=sample)
     if most is not None and not isinstance(found, InspectedEpisodes):
         raise typer.BadParameter(f"only for robot episodes: {file} is none", param_hint="--episodes")
     notes = found.notes if isinstance(found, InspectedEpisodes | InspectedBoxes | InspectedViews) else ()

@@ -26,7 +26,7 @@ from lapsdata.storage.sealed_hdf5 import SealedHdf5, hdf5_header
 from lapsdata.storage.sealed_hdf5_writer import sealed_hdf5_writer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from lapsdata.storage.pieces import Source
     from lapsdata.storage.seal import Verify
 
-__all__ = ["PLUGIN", "open_views", "read", "read_header", "write"]
+__all__ = ["PLUGIN", "open_views", "read", "read_header", "write", "write_views"]
 
 _TEXTS = ("sets/split", "sets/scenario", "views/agent", "views/camera")
 _NUMBERS = ("sets/frame", "sets/time_s", "sets/set_stop", "views/model", "views/cam2world")
@@ -71,6 +71,45 @@ def write(path: Path, container: Views, *, overwrite: bool = False) -> WriteRepo
     >>> read(target).equals(sample_views())
     True
     """
+    return write_views(path, container, overwrite=overwrite)
+
+
+def write_views(
+    path: Path,
+    container: Views,
+    *,
+    overwrite: bool = False,
+    tell: Callable[[int], None] = lambda _: None,
+    finished: Callable[[], ViewsHeader] | None = None,
+) -> WriteReport:
+    """Write views as `write` does, of which some are only known, or made, while they are written.
+
+    Parameters
+    ----------
+    path : Path
+    container : Views
+    overwrite : bool
+        As for `write`.
+    tell : callable
+        Called with the number of views that were written since the last call.
+    finished : callable, optional
+        Gives the header that is written once all pixels are: what it counts may be met in them. Its camera models are
+        those of `container`.
+
+    Raises
+    ------
+    StorageError, SchemaError, CorruptDataError
+        As `write`.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> from lapsdata.testing.samples import sample_views
+    >>> counted = []
+    >>> report = write_views(pathlib.Path(tempfile.mkdtemp()) / "scene.h5", sample_views(), tell=counted.append)
+    >>> counted
+    [1, 1, 1]
+    """
     check_container(container, Views, path)
     small = {name: StoredArray(_bytes(getattr(container, name.partition("/")[2])), small=True) for name in _TEXTS}
     small |= {name: StoredArray(getattr(container, name.partition("/")[2]), small=True) for name in _NUMBERS}
@@ -78,11 +117,17 @@ def write(path: Path, container: Views, *, overwrite: bool = False) -> WriteRepo
     places = _places(container.header, container.model, container.present)
     big = {name: WindowArray((len(views), *_row(name)[0]), _row(name)[1]) for name, views in places.items()}
     with sealed_hdf5_writer(path, big, profile="raw", overwrite=overwrite) as out:
+        # View by view: all layers of one may be made of, or lie in, the same thing.
+        of_views: list[list[str]] = [[] for _ in range(len(container))]
         for name, views in places.items():
-            layer = _layer(name)
             for view in views:
-                out.append(name, container.read(layer, view)[np.newaxis].astype(_row(name)[1], copy=False))
-        out.finish(container.header.as_json(), {"profile": "raw"}, small, {})
+                of_views[view].append(name)
+        for view, names in enumerate(of_views):
+            for name in names:
+                out.append(name, container.read(_layer(name), view)[np.newaxis].astype(_row(name)[1], copy=False))
+            tell(1)
+        header = container.header if finished is None else finished()
+        out.finish(header.as_json(), {"profile": "raw"}, small, {})
     return WriteReport(path, PLUGIN.name, size_on_disk(path))
 
 

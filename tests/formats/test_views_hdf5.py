@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pickle
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
@@ -11,12 +12,17 @@ import pytest
 
 import lapsdata
 from lapsdata.containers import Tracks, Views
-from lapsdata.errors import CorruptDataError, SchemaError
+from lapsdata.errors import CorruptDataError, Problem, SchemaError
 from lapsdata.formats import views_hdf5
 from lapsdata.testing.samples import sample_views
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from lapsdata.containers import Layer
+    from lapsdata.schema import ViewsHeader
 
 
 @pytest.fixture
@@ -107,3 +113,41 @@ def test_a_file_whose_tables_and_pixels_differ_is_refused(path: Path, tmp_path: 
         write_sealed_hdf5(tmp_path / "odd.h5", file.header, {}, arrays, {}, profile="raw")
     with pytest.raises(CorruptDataError, match=r"expected the datasets .*4x3/valid, got .*\[wrong-datasets\]"):
         views_hdf5.read(tmp_path / "odd.h5")
+
+
+def test_a_header_may_be_known_only_when_all_is_written(tmp_path: Path) -> None:
+    """What is counted while pixels are read stands in the file; views come one after the other, with all layers."""
+    views, read, told = sample_views(), list[tuple[str, int]](), list[int]()
+
+    class Counting:
+        def read(self, layer: Layer, view: int) -> NDArray[Any]:
+            read.append((layer, view))
+            return views.pixels.read(layer, view)
+
+        def told(self, layer: Layer, view: int) -> str:
+            return views.pixels.told(layer, view)
+
+    def finished() -> ViewsHeader:
+        return views.header.model_copy(update={"policies": {"layers_read": len(read)}})
+
+    views_hdf5.write_views(tmp_path / "late.h5", replace(views, pixels=Counting()), tell=told.append, finished=finished)
+    assert [view for _, view in read] == [0] * 4 + [1] * 4 + [2]
+    assert told == [1, 1, 1]
+    back = views_hdf5.read(tmp_path / "late.h5")
+    assert back.header.policies == {"layers_read": 9}
+    assert replace(back, header=views.header).equals(views)
+
+
+def test_a_view_that_cannot_be_read_leaves_nothing(tmp_path: Path) -> None:
+    class Broken:
+        def read(self, layer: Layer, view: int) -> NDArray[Any]:
+            if view == 2:
+                raise CorruptDataError(Problem("not-decoded", "a.png", "expected a picture, got none"))
+            return sample_views().pixels.read(layer, view)
+
+        def told(self, layer: Layer, view: int) -> str:
+            return f"{layer} {view}"
+
+    with pytest.raises(CorruptDataError, match=r"a\.png: expected a picture"):
+        views_hdf5.write_views(tmp_path / "broken.h5", replace(sample_views(), pixels=Broken()))
+    assert list(tmp_path.iterdir()) == []

@@ -46,17 +46,19 @@ def digest_opv2v(root: Path) -> str:
     return f"sha256:{hashlib.sha256(total).hexdigest()}"
 
 
-def faults_of_opv2v(root: Path) -> Iterator[Problem]:
+def faults_of_opv2v(root: Path, *, split: str | None = None) -> Iterator[Problem]:
     """Yield what is wrong with a root: every yaml, point cloud and picture is looked at, pictures by their two ends.
 
     Parameters
     ----------
     root : Path
+    split : str, optional
+        That one alone.
 
     Raises
     ------
     StorageError, SchemaError
-        It cannot be read at all.
+        It cannot be read at all, or has no such split.
 
     Examples
     --------
@@ -71,13 +73,13 @@ def faults_of_opv2v(root: Path) -> Iterator[Problem]:
     >>> [problem.code for problem in faults_of_opv2v(root)]
     ['not-pcd']
     """
-    scan = scan_opv2v(root, cache=usual_cache())
+    scan = scan_opv2v(root, split=split, cache=usual_cache())
     # What reading tells of frames that are left out is told here as it is.
     left_out = {(one.code, one.where) for one in scan.refused}
     yield from scan.refused
     yield from (
         one
-        for one in read_opv2v(root, cache=usual_cache()).notes
+        for one in read_opv2v(root, split=split, cache=usual_cache()).notes
         if (one.code, one.where) not in left_out and one.code != "missing-image"
     )
     yield from _unequal_frames(scan)

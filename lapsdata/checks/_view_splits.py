@@ -1,0 +1,85 @@
+"""Splits of views that are unlike: a model is trained on one kind of picture, and judged by another."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lapsdata.errors import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+
+    from lapsdata.checks.view_stats import SplitStats
+    from lapsdata.containers import Views
+
+__all__ = ["missing_splits", "split_faults", "wanted_splits"]
+
+_SAME = {"val": "validate", "validate": "val"}
+
+
+def wanted_splits(views: Views, wanted: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the splits that are looked at, as the views spell them: all, or those that are wanted.
+
+    Parameters
+    ----------
+    views : Views
+    wanted : sequence of str, optional
+        `val` finds `validate`, and the other way round; those that are not there are left out.
+
+    Examples
+    --------
+    >>> from lapsdata.testing.samples import sample_views
+    >>> wanted_splits(sample_views(), ["val", "test"]), wanted_splits(sample_views(), None)
+    (('validate',), ('train', 'validate'))
+    """
+    there = tuple(dict.fromkeys(views.split))
+    if wanted is None:
+        return there
+    return tuple(one for one in there if one in wanted or _SAME.get(one) in wanted)
+
+
+def missing_splits(found: Collection[str], wanted: Sequence[str]) -> list[str]:
+    """Return those of the wanted splits that were not found.
+
+    Examples
+    --------
+    >>> missing_splits({"train", "validate"}, ["val", "test"])
+    ['test']
+    """
+    return [name for name in wanted if name not in found and _SAME.get(name) not in found]
+
+
+def split_faults(stats: Mapping[str, SplitStats]) -> Iterator[Problem]:
+    """Yield how splits differ from the one for training, or else the first.
+
+    Parameters
+    ----------
+    stats : mapping of SplitStats
+        By place and name, for messages. Of views of others sets have not been chosen yet, and the numbers of their
+        views are what the scenes have; numbers that differ as selections of agents say are no fault either.
+
+    Examples
+    --------
+    >>> list(split_faults({}))
+    []
+    """
+    if not stats:
+        return
+    first = next((where for where, one in stats.items() if one.split == "train"), next(iter(stats)))
+    like = stats[first]
+    for where, one in stats.items():
+        if one.split == like.split:
+            continue
+        if set(one.models) != set(like.models):
+            message = f"expected the cameras of {first}, {'; '.join(like.models)}, got {'; '.join(one.models)}"
+            yield Problem("camera-models-differ", where, message, "make both in the same way", "warning")
+        if one.counts != like.counts and one.chosen and like.chosen:
+            meant = one.selected and like.selected
+            why = ", as the selections of agents say" if meant else ""
+            message = f"expected sets of {_counts(like)} views as {first}, got {_counts(one)}{why}"
+            fix = None if meant else "choose agents by a rule: --agents train=2,validate=2"
+            yield Problem("view-counts-differ", where, message, fix, "info" if meant else "warning")
+
+
+def _counts(stats: SplitStats) -> str:
+    return " or ".join(map(str, stats.counts[:6]))
