@@ -12,6 +12,7 @@
   // What can be chosen.
   const option = (value, text) => Object.assign(document.createElement("option"), { value, textContent: text });
   const view = () => data.sets[state.set].views;
+  const cloud = (one) => allClouds()[state.set][view().indexOf(one)][state.depth];
   const unique = (values) => [...new Set(values)];
   const colourOf = (agent) => AGENT_COLOURS[unique(view().map((one) => one.agent)).indexOf(agent) % AGENT_COLOURS.length];
 
@@ -32,7 +33,7 @@
     const boxes = agents.map((name) => button("checkbox", "agent", name, name, true, (input) => {
       if (input.checked) state.agents.add(name); else state.agents.delete(name);
       drawPictures();
-      drawCloud();
+      whenRead(drawCloud);
     }));
     boxes.forEach((box, place) => { box.style.borderBottom = `3px solid ${colourOf(agents[place])}`; });
     at("agents").replaceChildren(at("agents").querySelector("legend"), ...boxes);
@@ -42,11 +43,11 @@
     const sources = data.hasPrediction ? [["gt", "truth"], ["pred", "prediction"]] : [["gt", "truth"]];
     for (const [id, key] of [["poses", "poses"], ["depths", "depth"]]) {
       at(id).append(...sources.map(([value, text]) =>
-        button("radio", key, value, text, state[key] === value, (input) => { state[key] = input.value; drawCloud(); })));
+        button("radio", key, value, text, state[key] === value, (input) => { state[key] = input.value; whenRead(drawCloud); })));
     }
     at("paint").append(...[["picture", "picture"], ["agent", "agent"]].map(([value, text]) =>
-      button("radio", "paint", value, text, state.paint === value, (input) => { state.paint = input.value; drawCloud(); })));
-    at("share").addEventListener("input", drawCloud);
+      button("radio", "paint", value, text, state.paint === value, (input) => { state.paint = input.value; whenRead(drawCloud); })));
+    at("share").addEventListener("input", () => whenRead(drawCloud));
   }
 
   function fillScales() {
@@ -147,14 +148,18 @@
 
   // Points: those of each camera are placed by the pose that is chosen.
   const decoded = new WeakMap();
+  const allClouds = () => {
+    allClouds.read = allClouds.read || JSON.parse(at("clouds").textContent);
+    return allClouds.read;
+  };
   function bytes(text) {
     return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer;
   }
-  function cloudOf(cloud) {
-    if (!decoded.has(cloud)) {
-      decoded.set(cloud, { points: new Int16Array(bytes(cloud.points)), colours: new Uint16Array(bytes(cloud.colours)) });
+  function decode(one) {
+    if (!decoded.has(one)) {
+      decoded.set(one, { points: new Int16Array(bytes(one.points)), colours: new Uint16Array(bytes(one.colours)) });
     }
-    return decoded.get(cloud);
+    return decoded.get(one);
   }
   // The world's y is down; on the page up is up: (x, z, -y) is right-handed as well.
   const place = (m, x, y, z) => [
@@ -168,14 +173,14 @@
   });
 
   function pointTrace(agent, views, share) {
-    const chosen = views.filter((one) => one.clouds[state.depth] && one.poses[state.poses]);
-    const counts = chosen.map((one) => Math.ceil(one.clouds[state.depth].count * share));
+    const chosen = views.filter((one) => cloud(one) && one.poses[state.poses]);
+    const counts = chosen.map((one) => Math.ceil(cloud(one).count * share));
     const total = counts.reduce((sum, one) => sum + one, 0);
     const [x, y, z] = [0, 1, 2].map(() => new Float32Array(total));
     const codes = new Uint16Array(total);
     let next = 0;
     chosen.forEach((one, number) => {
-      const { points, colours } = cloudOf(one.clouds[state.depth]), pose = one.poses[state.poses], step = data.farM / STEPS;
+      const { points, colours } = decode(cloud(one)), pose = one.poses[state.poses], step = data.farM / STEPS;
       for (let n = 0; n < counts[number]; n += 1, next += 1) {
         [x[next], y[next], z[next]] = place(pose, points[3 * n] * step, points[3 * n + 1] * step, points[3 * n + 2] * step);
         codes[next] = colours[n];
@@ -212,7 +217,7 @@
       const views = view().filter((one) => one.agent === agent);
       const points = pointTrace(agent, views, share);
       shown += points.x.length;
-      whole += views.reduce((sum, one) => sum + (one.clouds[state.depth] ? one.clouds[state.depth].of : 0), 0);
+      whole += views.reduce((sum, one) => sum + (cloud(one) ? cloud(one).of : 0), 0);
       traces.push(points, outlineTrace(agent, views, "gt"));
       if (data.hasPrediction) traces.push(outlineTrace(agent, views, "pred"));
     }
@@ -225,12 +230,17 @@
     return Plotly.react("cloud", traces, layout, { displaylogo: false, responsive: true });
   }
 
+  function whenRead(next) {
+    if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", next);
+    else next();
+  }
+
   at("set").replaceChildren(...data.sets.map((one, place) => option(place, one.name)));
   at("set").addEventListener("change", () => {
     state.set = Number(at("set").value);
     fillChoices();
     drawPictures();
-    drawCloud();
+    whenRead(drawCloud);
   });
   at("camera").addEventListener("change", () => {
     state.camera = at("camera").value;
@@ -241,10 +251,10 @@
   fillScales();
   drawPictures().then((drawn) => {
     drawn.on("plotly_hover", tellPixel);
-    // Only after the browser has put it on the screen.
+    // Only after the browser has put them on the screen, and the rest of the page is there.
     requestAnimationFrame(() => setTimeout(() => {
       performance.mark("pictures");
-      drawCloud().then(() => performance.mark("cloud"));
+      whenRead(() => drawCloud().then(() => performance.mark("cloud")));
     }));
   });
   let waits;

@@ -81,7 +81,10 @@ def views_page(record: ViewsReport, sets: Sequence[Sequence[dict[str, JsonValue]
         "depthColours": _hex(depth_colours()),
         "ratioColours": _hex(ratio_colours()),
         "sets": [
-            {"name": f"{one.split} · {one.scenario} · {one.frame:06d}", "views": list(views)}
+            {
+                "name": f"{one.split} · {one.scenario} · {one.frame:06d}",
+                "views": [_without_clouds(view) for view in views],
+            }
             for one, views in zip(names, sets, strict=True)
         ],
     }
@@ -93,9 +96,10 @@ def views_page(record: ViewsReport, sets: Sequence[Sequence[dict[str, JsonValue]
         "SUMMARY": "".join(_rows(record)),
         "MASKS": "".join(_mask_legend()),
         "PLOTLY": plotly,
-        # No text may end the element that holds it.
-        "DATA": json.dumps(data, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c"),
+        "DATA": _json(data),
         "SCRIPT": _asset("js"),
+        # Behind the script: pictures are on the screen before these are read.
+        "CLOUDS": _json([[view["clouds"] for view in views] for views in sets]),
         "MADE": escape(f"{record.provenance.producer} {record.provenance.version}"),
     }
     return _PART.sub(lambda found: parts[found[1]], _asset("html"))
@@ -103,6 +107,15 @@ def views_page(record: ViewsReport, sets: Sequence[Sequence[dict[str, JsonValue]
 
 def _asset(kind: str) -> str:
     return (_FOLDER / f"views_page.{kind}").read_text("utf-8")
+
+
+def _json(value: JsonValue) -> str:
+    """Return JSON in which no text ends the element that holds it."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
+
+
+def _without_clouds(view: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    return {name: value for name, value in view.items() if name != "clouds"}
 
 
 def _hex(colours: NDArray[Any]) -> list[JsonValue]:
