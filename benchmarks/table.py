@@ -95,7 +95,7 @@ def rows() -> list[tuple[str, str, str]]:
         limit = row["random"]["limit_times_reopening"]
         figure = f"{order:.2f} x, {at_random:.1f} x (decoding and making pictures allow {limit:.1f} x)"
         found.append((f"reading {name} in order beside bare PyAV, at random beside reopening", promise, figure))
-    found += [*loading(), *rivals(), *more_loading(), *robot_steps(), *panoramas()]
+    found += [*loading(), *rivals(), *more_loading(), *robot_steps(), *panoramas(), *pages()]
     for name, group in compact["groups"].items():
         promise = compact["promise_compact_over_raw"].get(name)
         shares = group["largest_compact_over_raw"]
@@ -389,6 +389,24 @@ def panoramas() -> list[tuple[str, str, str]]:
             ", ".join(f"{threads} {rate:.0f}/s" for threads, rate in row.items()),
         )
         for name, row in told["per_second"].items()
+    ]
+
+
+def pages() -> list[tuple[str, str, str]]:
+    """A page of views in a browser."""
+    told = result("views_report")
+    promise, first = told["promise"], told["first_picture_s"]
+    width, height = told["panorama"]
+    figure = (
+        f"{told['bytes'] / 1e6:.1f} MB, {first['median']:.1f} s (longest of {told['runs']}: {first['longest']:.1f} s)"
+    )
+    busy = f"; measured beside the work of others, load {told['load']}" if told["load"] > 1 else ""
+    return [
+        (
+            f"page of {told['agents']} agents, panoramas of {width} x {height}, and a prediction: size, first picture",
+            f"<= {promise['bytes'] / 1e6:g} MB, {promise['first_picture_s']:g} s",
+            f"{figure}{busy}",
+        )
     ]
 
 

@@ -58,7 +58,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def opened(browser: Browser, written: Path) -> Iterator[Opened]:
-    page = browser.new_page(viewport={"width": 1300, "height": 900})
+    page = patient(browser, 1300, 900)
     asked: list[str] = []
     told: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
@@ -68,6 +68,13 @@ def opened(browser: Browser, written: Path) -> Iterator[Opened]:
     page.wait_for_function("performance.getEntriesByName('cloud').length === 1")
     yield Opened(page, asked, told)
     page.close()
+
+
+def patient(browser: Browser, width: int, height: int) -> Page:
+    """Return a page that waits as long as a busy machine needs."""
+    page = browser.new_page(viewport={"width": width, "height": height})
+    page.set_default_timeout(120_000)
+    return page
 
 
 def ranges(page: Page) -> list[tuple[list[float], list[float]]]:
@@ -305,7 +312,7 @@ def test_without_prediction_and_depth_it_says_what_is_not_there(browser: Browser
     odd = dataclasses.replace(views, agent=("641", "<b>1000</b>", "</script><i>"))
     formats.write(tmp_path / "views.h5", odd)
     write_views_report(ViewsSource(tmp_path / "views.h5", indexes=(0, 1)), tmp_path / "page.html")
-    page = browser.new_page(viewport={"width": 900, "height": 700})
+    page = patient(browser, 900, 700)
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto((tmp_path / "page.html").as_uri())
