@@ -66,7 +66,8 @@ def open_views(
     UnknownFormatError
         They are none (`not-views`).
     SchemaError
-        Options that mean nothing to a file of ours (`wrong-option`), and what the adapter refuses.
+        Options that mean nothing to a file of ours (`wrong-option`), depth along the axis of a panorama (`depth-kind`),
+        and what the adapter refuses.
     StorageError
         It cannot be read.
 
@@ -90,6 +91,7 @@ def open_views(
         told = {"split": split, "depth_root": depth_root, "agents": agents}
         adapted = read_adapted(found[0], path, told)
         if isinstance(adapted.container, Views):
+            _refuse_flat_depth(adapted.container, path)
             return OpenedViews(adapted.container, adapted.container.header.provenance.parents, adapted.told(path))
     if path.is_dir():
         message = "expected a file of views, or a root such as OPV2V's, got another folder"
@@ -99,7 +101,18 @@ def open_views(
         message = f"expected nothing to be said beside a file of views, got {' and '.join(wrong)}"
         fix = "leave it out: its depth and agents were settled when it was made"
         raise SchemaError(Problem("wrong-option", str(path), message, fix))
-    return OpenedViews(read(path, Views), (parent(role, path),), ())
+    views = read(path, Views)
+    _refuse_flat_depth(views, path)
+    return OpenedViews(views, (parent(role, path),), ())
+
+
+def _refuse_flat_depth(views: Views, path: Path) -> None:
+    """Refuse depth along the axis of cameras that look around: of most of their pixels it says no place."""
+    for number, model in enumerate(views.header.cameras):
+        if model.kind != "pinhole" and model.depth == "z" and views.present["depth"][views.model == number].any():
+            message = f"expected depth along the ray of a camera that is {model.kind}, got depth along its axis"
+            fix = "write the length of the ray, and depth='ray' in its camera model"
+            raise SchemaError(Problem("depth-kind", f"{path}: cameras[{number}]", message, fix))
 
 
 def chosen_sets(views: Views, split: str | None, indexes: Sequence[int], where: str) -> Views:

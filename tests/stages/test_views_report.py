@@ -394,6 +394,22 @@ def test_options_of_roots_mean_nothing_to_a_file(made: Made, tmp_path: Path) -> 
         write_views_report(source, tmp_path / "page.html")
 
 
+def test_depth_along_the_axis_of_a_panorama_is_refused_with_its_camera(tmp_path: Path) -> None:
+    around = CameraModel.parse(
+        '{"kind":"cylinder","size":{"width":4,"height":3},"depth":"z",'
+        '"angles":{"h_fov_deg":360.0,"low_deg":-45.0,"high_deg":45.0}}'
+    )
+    made = sample_views()
+    odd = dataclasses.replace(made, header=made.header.model_copy(update={"cameras": (around,)}))
+    formats.write(tmp_path / "odd.h5", odd)
+    with pytest.raises(SchemaError, match=r"odd\.h5: cameras\[0\]: expected depth along the ray .* that is cylinder"):
+        write_views_report(ViewsSource(tmp_path / "odd.h5"), tmp_path / "page.html")
+    # Without depth there is nothing to be placed.
+    formats.write(tmp_path / "bare.h5", odd.take([1]))
+    write_views_report(ViewsSource(tmp_path / "bare.h5"), tmp_path / "page.html")
+    assert (tmp_path / "page.html").exists()
+
+
 def test_a_folder_of_something_else_is_no_root(tmp_path: Path) -> None:
     with pytest.raises(UnknownFormatError, match=r"expected a file of views, or a root such as OPV2V's"):
         write_views_report(ViewsSource(tmp_path), tmp_path / "page.html")
