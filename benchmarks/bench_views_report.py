@@ -4,8 +4,9 @@
 
 Four agents with four cameras of 800 x 600 each are rendered, made into panoramas of 1008 x 252 with depth and masks,
 and shown beside a prediction with noise in its depth, as `lapsdata report views` does it. A fresh headless Chromium
-opens the page, without a graphics card; its own clock tells when the pictures were drawn, and when the points were,
-from the moment at which it began to open the file. Promise: <= 15 MB, and <= 3 s to the first picture.
+opens the page, without a graphics card; its own clock tells when the first picture was painted, when all pictures could
+be zoomed, and when the points were drawn, from the moment at which it began to open the file. Promise: <= 15 MB, and
+<= 3 s to the first picture.
 """
 
 from __future__ import annotations
@@ -39,6 +40,11 @@ if TYPE_CHECKING:
 RESULT = Path(__file__).with_name("results") / "views_report.json"
 PROMISE = {"bytes": 15_000_000, "first_picture_s": 3.0}
 AGENTS, RUNS, FAR_M = ("641", "650", "1000", "-1"), 7, 500
+# Painted elements are told to observers alone.
+WHEN = """([name, kind]) => new Promise((done) => new PerformanceObserver((list) => {
+  const found = list.getEntries().filter((one) => [one.name, one.identifier].includes(name));
+  if (found.length) done(Math.min(...found.map((one) => one.renderTime || one.startTime)));
+}).observe({ type: kind, buffered: true }))"""
 FLAGS = ("--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
 
 
@@ -99,8 +105,9 @@ def written(folder: Path, size: tuple[int, int], width: int) -> tuple[Path, Path
 
 
 def opened(page: Path, runs: int) -> dict[str, list[float]]:
-    """Return, of each run, the seconds until pictures and points were drawn."""
-    found: dict[str, list[float]] = {"pictures": [], "cloud": []}
+    """Return, of each run, the seconds until the first picture, all of them, and points were drawn."""
+    marks = {"first": "element", "pictures": "mark", "cloud": "mark"}
+    found: dict[str, list[float]] = {name: [] for name in marks}
     chromium = os.environ.get("LAPSDATA_CHROMIUM") or shutil.which("chromium")
     with sync_playwright() as playwright:
         for _ in range(runs):
@@ -109,7 +116,7 @@ def opened(page: Path, runs: int) -> dict[str, list[float]]:
             tab.goto(page.as_uri())
             tab.wait_for_function("performance.getEntriesByName('cloud').length === 1")
             for name, values in found.items():
-                values.append(tab.evaluate(f"performance.getEntriesByName('{name}')[0].startTime") / 1000)
+                values.append(tab.evaluate(WHEN, [name, marks[name]]) / 1000)
             browser.close()
     return found
 
@@ -128,8 +135,10 @@ def measure(size: tuple[int, int] = (800, 600), width: int = 1008, runs: int = R
         "bytes": done.page_bytes,
         "written_s": round(took, 3),
         "runs": runs,
-        "first_picture_s": {"median": statistics.median(marks["pictures"]), "longest": max(marks["pictures"])},
-        "points_s": {"median": statistics.median(marks["cloud"]), "longest": max(marks["cloud"])},
+        **{
+            told: {"median": round(statistics.median(marks[name]), 2), "longest": round(max(marks[name]), 2)}
+            for told, name in (("first_picture_s", "first"), ("pictures_s", "pictures"), ("points_s", "cloud"))
+        },
         "load": round(os.getloadavg()[0], 1),
         "promise": PROMISE,
         "versions": versions("numpy", "plotly", "playwright"),

@@ -2,6 +2,10 @@
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const at = (id) => document.getElementById(id);
+  // Pictures that the page shows before anything of it runs stand in it once: as those.
+  for (const image of document.querySelectorAll("#pictures > img")) {
+    data.sets[0].views[Number(image.dataset.view)].truth.image = image.src;
+  }
   const AGENT_COLOURS = ["#d1495b", "#2e78b7", "#edae49", "#3a9d6b", "#8e5ea2", "#00798c", "#c46b2d", "#5d6873"];
   const SHARES = [1 / 128, 1 / 64, 1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1];
   const TITLES = { image: "picture", depth: "depth", mask: "mask", ratio: "predicted / true depth" };
@@ -121,6 +125,7 @@
       });
       top += heights[place];
     });
+    at("pictures").querySelectorAll(":scope > img").forEach((image) => image.remove());
     return Plotly.react("pictures", traces, layout, { displaylogo: false, responsive: false });
   }
 

@@ -72,6 +72,7 @@ def views_page(record: ViewsReport, sets: Sequence[Sequence[dict[str, JsonValue]
     """
     ends = itertools.accumulate((len(views) for views in sets[:-1]), initial=0)
     names = [record.views[end] for end in ends]
+    first = _shown_first(sets[0])
     data: dict[str, JsonValue] = {
         "poseSource": record.pose_source,
         "hasPrediction": record.prediction is not None,
@@ -83,9 +84,9 @@ def views_page(record: ViewsReport, sets: Sequence[Sequence[dict[str, JsonValue]
         "sets": [
             {
                 "name": f"{one.split} · {one.scenario} · {one.frame:06d}",
-                "views": [_without_clouds(view) for view in views],
+                "views": [_drawn_later(view, not place and number in first) for number, view in enumerate(views)],
             }
-            for one, views in zip(names, sets, strict=True)
+            for place, (one, views) in enumerate(zip(names, sets, strict=True))
         ],
     }
     parts = {
@@ -95,6 +96,10 @@ def views_page(record: ViewsReport, sets: Sequence[Sequence[dict[str, JsonValue]
         "WARNINGS": "".join(f'<p class="told bad">{escape(one.message)}</p>' for one in record.warnings),
         "SUMMARY": "".join(_rows(record)),
         "MASKS": "".join(_mask_legend()),
+        "FIRST": "".join(
+            f'<img src="{source}" alt="" data-view="{number}" elementtiming="first">'
+            for number, source in first.items()
+        ),
         "PLOTLY": plotly,
         "DATA": _json(data),
         "SCRIPT": _asset("js"),
@@ -114,8 +119,22 @@ def _json(value: JsonValue) -> str:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
 
 
-def _without_clouds(view: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    return {name: value for name, value in view.items() if name != "clouds"}
+def _shown_first(views: Sequence[dict[str, JsonValue]]) -> dict[int, str]:
+    """Return the pictures that a page opens with, by view: they need no script to be on the screen."""
+    found = {}
+    for number, view in enumerate(views):
+        truth = view["truth"]
+        if view["camera"] == views[0]["camera"] and isinstance(truth, dict) and isinstance(truth["image"], str):
+            found[number] = truth["image"]
+    return found
+
+
+def _drawn_later(view: dict[str, JsonValue], first: bool) -> dict[str, JsonValue]:
+    """Return a view without what stands elsewhere in the page."""
+    told = {name: value for name, value in view.items() if name != "clouds"}
+    if first and isinstance(view["truth"], dict):
+        told["truth"] = {**view["truth"], "image": None}
+    return told
 
 
 def _hex(colours: NDArray[Any]) -> list[JsonValue]:

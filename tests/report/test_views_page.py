@@ -126,6 +126,16 @@ def test_it_asks_for_nothing_but_itself_and_nothing_goes_wrong(opened: Opened, w
     assert written.stat().st_size < 6_000_000
 
 
+def test_its_first_pictures_need_no_script(browser: Browser, written: Path) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(written.as_uri())
+    boxes = [image.bounding_box() for image in page.locator("#pictures > img").all()]
+    assert len(boxes) == 2
+    assert all(box is not None and box["width"] > 300 and box["height"] > 200 for box in boxes)
+    context.close()
+
+
 def test_each_agent_has_three_pictures_and_three_of_its_prediction(opened: Opened) -> None:
     assert titles(opened.page) == [
         text
