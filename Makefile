@@ -44,9 +44,16 @@ $(VENV)/ffmpeg/done: $(VENV)/installed tests/ffmpeg_of_pyav.py
 	$(BIN)/python tests/ffmpeg_of_pyav.py $(VENV)/ffmpeg
 	touch $@
 
+# Pages are opened in Debian's Chromium; another one that is there already, or named by LAPSDATA_CHROMIUM, will do.
+$(VENV)/chromium-found:
+	mkdir -p $(VENV)
+	test -n "$$LAPSDATA_CHROMIUM" || command -v chromium >/dev/null || \
+	{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; }
+	touch $@
+
 # Threads of OpenBLAS that have nothing to do wait by turning round: in hundreds of short processes a minute or two.
 # Hundreds of processes import the package: bytecode is kept, whatever the machine is set to.
-test: $(VENV)/installed $(VENV)/trackeval-installed $(VENV)/numpy-wheels/done $(VENV)/ffmpeg/done
+test: $(VENV)/installed $(VENV)/trackeval-installed $(VENV)/numpy-wheels/done $(VENV)/ffmpeg/done $(VENV)/chromium-found
 	PYTHONDONTWRITEBYTECODE= OPENBLAS_THREAD_TIMEOUT=4 LAPSDATA_NUMPY_WHEELS=$(CURDIR)/$(VENV)/numpy-wheels \
 	LD_LIBRARY_PATH=$(CURDIR)/$(VENV)/ffmpeg$${LD_LIBRARY_PATH:+:$$LD_LIBRARY_PATH} $(BIN)/python -m pytest -n 2 --dist worksteal
 

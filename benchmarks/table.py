@@ -95,7 +95,7 @@ def rows() -> list[tuple[str, str, str]]:
         limit = row["random"]["limit_times_reopening"]
         figure = f"{order:.2f} x, {at_random:.1f} x (decoding and making pictures allow {limit:.1f} x)"
         found.append((f"reading {name} in order beside bare PyAV, at random beside reopening", promise, figure))
-    found += [*loading(), *rivals(), *more_loading(), *robot_steps(), *panoramas(), *tracking()]
+    found += [*loading(), *rivals(), *more_loading(), *robot_steps(), *panoramas(), *tracking(), *pages()]
     for name, group in compact["groups"].items():
         promise = compact["promise_compact_over_raw"].get(name)
         shares = group["largest_compact_over_raw"]
@@ -425,6 +425,24 @@ def tracking() -> list[tuple[str, str, str]]:
         figure = ", ".join(f"{kind} {row[kind]['frames_per_s']:.0f}/s" for kind in ("images", "video"))
         found.append((f"`lapsdata overlay` of {what} at {size}", f">= {drawn['promise_frames_per_s']}/s", figure))
     return found
+
+
+def pages() -> list[tuple[str, str, str]]:
+    """A page of views in a browser."""
+    told = result("views_report")
+    promise, first = told["promise"], told["first_picture_s"]
+    width, height = told["panorama"]
+    figure = (
+        f"{told['bytes'] / 1e6:.1f} MB, {first['median']:.1f} s (longest of {told['runs']}: {first['longest']:.1f} s)"
+    )
+    busy = f"; measured beside the work of others, load {told['load']}" if told["load"] > 1 else ""
+    return [
+        (
+            f"page of {told['agents']} agents, panoramas of {width} x {height}, and a prediction: size, first picture",
+            f"<= {promise['bytes'] / 1e6:g} MB, {promise['first_picture_s']:g} s",
+            f"{figure}{busy}",
+        )
+    ]
 
 
 RAW = ("zarr_raw", "hdf5_contiguous", "hdf5_windows", "shards")

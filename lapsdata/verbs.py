@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+import typer.main
 
 from lapsdata import console
 from lapsdata.errors import SchemaError
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from lapsdata.errors import Problem
 
-__all__ = ["Average", "Json", "Settings", "by_option", "finish", "key_values", "output_folder"]
+__all__ = ["Average", "Json", "Settings", "by_option", "command_of", "finish", "key_values", "output_folder"]
 
 
 class Average(StrEnum):
@@ -95,6 +96,27 @@ def output_folder(text: str | Path) -> Path:
     if not str(text):
         raise typer.BadParameter("expected a folder, got an empty text; is a variable unset?")
     return Path(text)
+
+
+def command_of(function: Callable[..., Any], markup: Any) -> Any:  # noqa: ANN401 - of typer's own click
+    """Return a function as a command, for verbs that are several.
+
+    Parameters
+    ----------
+    function : callable
+        As typer takes it.
+    markup : str or None
+        How its help is drawn: `rich_markup_mode` of the verb.
+
+    Examples
+    --------
+    >>> def verb() -> None: ...
+    >>> command_of(verb, None).name
+    'verb'
+    """
+    app = typer.Typer(add_completion=False, rich_markup_mode=markup)
+    app.command()(function)
+    return typer.main.get_command(app)
 
 
 def key_values(settings: Sequence[str]) -> dict[str, Any]:

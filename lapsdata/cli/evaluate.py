@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 import typer.core
-import typer.main
 
 from lapsdata.plugins import registry
+from lapsdata.verbs import command_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
 __all__ = ["PLUGIN"]
 
@@ -23,17 +23,12 @@ class _ByTask(typer.core.TyperGroup):
 
     # Of typer's own click, whose types have no public name.
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:  # noqa: ANN401
-        command = self._command(registry("tasks").load(_named(args)))
-        option = self._command(_option).params[0]
+        command = command_of(registry("tasks").load(_named(args)), self.rich_markup_mode)
+        option = command_of(_option, self.rich_markup_mode).params[0]
         # What it says has been followed already: it is there for the help and for the parser.
         option.expose_value = False
         command.params.insert(0, option)
         return command.make_context(info_name, args, parent=parent, **extra)
-
-    def _command(self, function: Callable[..., Any]) -> Any:  # noqa: ANN401 - of typer's own click
-        app = typer.Typer(add_completion=False, rich_markup_mode=self.rich_markup_mode)
-        app.command()(function)
-        return typer.main.get_command(app)
 
 
 def _named(args: Sequence[str]) -> str:

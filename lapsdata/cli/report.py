@@ -1,16 +1,32 @@
-"""`lapsdata report`: what was found, as timelines and one page."""
+"""`lapsdata report`: what was found, as timelines and one page; `lapsdata report views`: views, and what models see."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+import typer.core
 
 from lapsdata import console
-from lapsdata.verbs import Average, Json, finish
+from lapsdata.cli._report_views import report_views
+from lapsdata.verbs import Average, Json, command_of, finish
 
 __all__ = ["PLUGIN"]
+
+_VIEWS = "views"
+
+
+class _BySubject(typer.core.TyperGroup):
+    """A verb that is another one behind the word `views`: else what follows is a file of segments."""
+
+    # Of typer's own click, whose types have no public name.
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:  # noqa: ANN401
+        named = args[:1] == [_VIEWS]
+        command = command_of(report_views if named else report, self.rich_markup_mode)
+        if named:
+            info_name, args = f"{info_name} {_VIEWS}", args[1:]
+        return command.make_context(info_name, args, parent=parent, **extra)
 
 
 def report(
@@ -44,7 +60,8 @@ def report(
     The folder holds a picture for each video (timelines/), the scores with a curve over tolerances (curve.png), and
     index.html, which needs no network. The curve is taken at many tolerances where every file is given that the scores
     were made of, and otherwise at those of the scores. A second call keeps the folder if it is whole and made of the
-    same files; what others have put there is never replaced.
+    same files; what others have put there is never replaced. `lapsdata report views` shows views of cameras; it has
+    options of its own.
     """
     from lapsdata.stages.report import ReportOptions, write_report
 
@@ -62,4 +79,9 @@ def report(
     finish(problems)
 
 
-PLUGIN = report
+PLUGIN = typer.Typer(cls=_BySubject, help="Show what was found, on one page.", add_completion=False)
+
+
+@PLUGIN.callback()
+def _report() -> None:
+    """Show what was found, on one page."""

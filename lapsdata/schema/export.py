@@ -32,6 +32,7 @@ from lapsdata.schema.tracking import TrackingResult
 from lapsdata.schema.tracks import TracksHeader
 from lapsdata.schema.video import SourceVideo
 from lapsdata.schema.views import ViewsHeader
+from lapsdata.schema.views_report import ViewsReport
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,6 +73,7 @@ RECORDS: dict[str, type[Record]] = {
     "tracking_result.v1": TrackingResult,
     "tracks.v1": TracksHeader,
     "views.v1": ViewsHeader,
+    "views_report.v1": ViewsReport,
 }
 """Records by the name of their schema file; a new major version is a new entry beside the old one."""
 

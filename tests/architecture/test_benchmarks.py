@@ -116,6 +116,23 @@ def test_the_overlay_benchmark_runs_and_its_result_keeps_the_promise(
     assert held["longer"] <= 1.05 * held["shorter"]
 
 
+def test_the_benchmark_of_pages_of_views_runs_and_its_result_keeps_the_promise(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(root / "benchmarks"))
+    bench = runpy.run_path(str(root / "benchmarks" / "bench_views_report.py"))
+    # The browser is opened by the tests of the page itself.
+    bench["measure"].__globals__.update(
+        opened=lambda page, runs: dict.fromkeys(("first", "pictures", "cloud"), [1.0] * runs)
+    )
+    measured = bench["measure"]((32, 24), width=64, runs=1)
+    stored = json.loads((root / "benchmarks" / "results" / "views_report.json").read_text())
+    assert keys(measured) == keys(stored)
+    assert (stored["agents"], stored["panorama"]) == (4, [1008, 252])
+    assert stored["bytes"] <= stored["promise"]["bytes"] == 15_000_000
+    assert stored["first_picture_s"]["longest"] <= stored["promise"]["first_picture_s"] == 3
+
+
 def test_the_panorama_benchmark_runs_and_its_result_keeps_the_promise(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,7 @@ import typer
 import typer.main
 
 from lapsdata import console, formats
-from lapsdata.cli.report import PLUGIN
+from lapsdata.cli.report import report as verb
 from lapsdata.errors import LapsError, SchemaError
 from lapsdata.metrics import evaluate_boundaries
 from lapsdata.stages.evaluate import EvaluateOptions, ScoredFiles, score_segments
@@ -42,7 +42,7 @@ def report(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], 
     formats.write(tmp_path / "s.parquet", found)
     write_sealed_json(tmp_path / "scores.json", sample_scores(evaluate_boundaries(found, found, draws=2)))
     app = typer.Typer(add_completion=False)
-    app.command()(PLUGIN)
+    app.command()(verb)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(console, "_kept", None)
 

@@ -1,0 +1,349 @@
+"""The numbers of a report of views: what each view says by itself, and what all of them say together."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from lapsdata.geometry import convert_depth
+from lapsdata.metrics.view_errors import (
+    PoseErrors,
+    aligned_poses,
+    depth_match,
+    joined_depth,
+    pose_errors,
+    root_mean_square,
+)
+from lapsdata.report.view_clouds import ViewCloud, model_camera, placed, view_cloud
+from lapsdata.report.view_pictures import SPARSE_SHARE
+from lapsdata.schema import DepthMatch, MatchedViews, ReportedView, ReportWarning, ViewErrors, ViewsSide
+from lapsdata.stages._matched_views import NO_VIEW
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from lapsdata.containers import Views
+    from lapsdata.containers.views import Layer
+    from lapsdata.schema import PoseAlignment
+
+__all__ = ["LookedAt", "ReportNumbers", "ReportTally", "ReportedPair", "SeenSide"]
+
+_MASK_LEAST, _POSE_MOST_M = 0.05, 10.0
+
+
+class SeenSide(NamedTuple):
+    """What one side has of a view; None for layers that it has not.
+
+    Parameters
+    ----------
+    image : uint8 (H, W, 3) or None
+    depth : float32 (H, W) or None, metre
+    valid, covered, trusted : bool (H, W) or None
+        Has depth, has a colour, is not ambiguous.
+    cloud : ViewCloud or None
+    cam2world : float64 (4, 4)
+        In the world of the truth.
+    """
+
+    image: NDArray[np.uint8] | None
+    depth: NDArray[np.float32] | None
+    valid: NDArray[np.bool_] | None
+    covered: NDArray[np.bool_] | None
+    trusted: NDArray[np.bool_] | None
+    cloud: ViewCloud | None
+    cam2world: NDArray[np.float64]
+
+    @property
+    def sparse(self) -> bool:
+        """Whether few pixels have depth, though some do."""
+        return self.depth is not None and bool(0 < np.mean(self.depth > 0) < SPARSE_SHARE)
+
+
+class LookedAt(NamedTuple):
+    """One view of both sides; the arrays live as long as this does.
+
+    Parameters
+    ----------
+    view : int
+    truth : SeenSide
+    prediction : SeenSide or None
+    aligned : float32 (H, W) or None, metre
+        Depth of the prediction, measured along what the true one is; None where pixels are not compared.
+    told : ReportedView
+    """
+
+    view: int
+    truth: SeenSide
+    prediction: SeenSide | None
+    aligned: NDArray[np.float32] | None
+    told: ReportedView
+
+
+@dataclass(frozen=True)
+class ReportedPair:
+    """A truth, and where a prediction has its views.
+
+    Parameters
+    ----------
+    truth : Views
+    prediction : Views or None
+    at : int64 (V,)
+        View of the prediction, or `NO_VIEW`.
+    alignment : PoseAlignment
+    far_m : float
+        Points beyond are left out of clouds, and depth that truly is beyond is not compared.
+    """
+
+    truth: Views
+    prediction: Views | None
+    at: NDArray[np.int64]
+    alignment: PoseAlignment
+    far_m: float
+
+    @property
+    def matched(self) -> NDArray[np.int64]:
+        """Views that both have."""
+        return np.flatnonzero(self.at != NO_VIEW)
+
+    @functools.cached_property
+    def poses(self) -> NDArray[np.float64]:
+        """Predicted poses in the world of the truth, NaN where there is none: float64 (V, 4, 4)."""
+        poses = np.full(self.truth.cam2world.shape, np.nan)
+        if self.prediction is not None:
+            poses[self.matched] = self._aligned[0]
+        return poses
+
+    @functools.cached_property
+    def errors(self) -> dict[int, tuple[float, float]]:
+        """Distance in metres and angle in degrees of each view whose poses are compared."""
+        if self.prediction is None:
+            return {}
+        found: PoseErrors = pose_errors(self.truth.cam2world[self.matched], self._aligned[0])
+        every = zip(self.matched.tolist(), found.distance_m.tolist(), found.angle_deg.tolist(), strict=True)
+        free = self._aligned[1].tolist()
+        return {view: (away, turned) for (view, away, turned), said in zip(every, free, strict=True) if said}
+
+    @functools.cached_property
+    def _aligned(self) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        if self.prediction is None:
+            raise TypeError("only a prediction is aligned")
+        mine = self.matched
+        found = self.prediction.cam2world[self.at[mine]]
+        return aligned_poses(self.truth.cam2world[mine], found, self.truth.set_of[mine], self.alignment)
+
+    def look(self) -> Iterator[LookedAt]:
+        """Yield every view, one at a time."""
+        for view in range(len(self.truth)):
+            yield self._look(view)
+
+    def _look(self, view: int) -> LookedAt:
+        truth = _seen(self.truth, view, self.truth.cam2world[view], self.far_m, None)
+        found, aligned = None, None
+        other = int(self.at[view])
+        if self.prediction is not None and other != NO_VIEW:
+            alike = self.alike(view)
+            found = _seen(self.prediction, other, self.poses[view], self.far_m, truth.image if alike else None)
+            aligned = self._depth_as_true(view, found.depth) if alike and truth.depth is not None else None
+        depth = None if aligned is None or truth.depth is None else depth_match(truth.depth, aligned, self.far_m)
+        return LookedAt(view, truth, found, aligned, self._told(view, truth, found, depth))
+
+    def alike(self, view: int) -> bool:
+        """Whether the pictures of both sides are of one kind and size."""
+        if self.prediction is None:
+            return False
+        mine, other = self.truth.camera_model(view), self.prediction.camera_model(int(self.at[view]))
+        return (mine.kind, mine.size) == (other.kind, other.size)
+
+    def _depth_as_true(self, view: int, depth: NDArray[np.float32] | None) -> NDArray[np.float32] | None:
+        if depth is None or self.prediction is None:
+            return None
+        mine, other = self.truth.camera_model(view).depth, self.prediction.camera_model(int(self.at[view]))
+        if mine is None or other.depth is None or mine == other.depth:
+            return depth
+        return convert_depth(depth, model_camera(other, np.eye(4)), source=other.depth, target=mine)
+
+    def _told(self, view: int, truth: SeenSide, found: SeenSide | None, depth: DepthMatch | None) -> ReportedView:
+        place = int(self.truth.set_of[view])
+        away, turned = self.errors.get(view, (None, None))
+        return ReportedView(
+            split=self.truth.split[place],
+            scenario=self.truth.scenario[place],
+            frame=int(self.truth.frame[place]),
+            agent=self.truth.agent[view],
+            camera=self.truth.camera[view],
+            mask_mean=_mean(truth.trusted),
+            valid_ratio=_mean(truth.valid),
+            predicted=found is not None,
+            predicted_mask_mean=None if found is None else _mean(found.trusted),
+            predicted_valid_ratio=None if found is None else _mean(found.valid),
+            pose_error_m=away,
+            rotation_error_deg=turned,
+            depth=depth,
+        )
+
+
+class ReportNumbers(NamedTuple):
+    """What all views say together; see `lapsdata.schema.ViewsReport`."""
+
+    far_points: int
+    truth: ViewsSide
+    prediction: ViewsSide | None
+    matching: MatchedViews | None
+    errors: ViewErrors | None
+    pos_weight: float | None
+    warnings: tuple[ReportWarning, ...]
+    views: tuple[ReportedView, ...]
+
+
+@dataclass
+class _Side:
+    """Sums over the views of one side."""
+
+    views: int = 0
+    masks: dict[str, list[int]] = field(default_factory=dict)
+    depth: list[float] = field(default_factory=list)
+    sparse: int = 0
+    cameras: list[NDArray[np.float64]] = field(default_factory=list)
+    points: list[NDArray[np.float64]] = field(default_factory=list)
+    farther: int = 0
+
+    def add(self, seen: SeenSide) -> None:
+        self.views += 1
+        for name, mask in (("trusted", seen.trusted), ("valid", seen.valid), ("covered", seen.covered)):
+            if mask is not None:
+                yes, of = self.masks.setdefault(name, [0, 0])
+                self.masks[name] = [yes + int(mask.sum()), of + mask.size]
+        if seen.depth is not None and (known := seen.depth[np.isfinite(seen.depth) & (seen.depth > 0)]).size:
+            self.depth += [float(known.min()), float(known.max())]
+        self.sparse += seen.sparse
+        self.cameras.append(seen.cam2world[:3, 3])
+        if seen.cloud is not None:
+            self.farther += seen.cloud.farther
+            if len(seen.cloud.points):
+                world = placed(seen.cloud.points, seen.cam2world)
+                self.points += [world.min(axis=0), world.max(axis=0)]
+
+    def told(self) -> ViewsSide:
+        share = {name: yes / of for name, (yes, of) in self.masks.items()}
+        return ViewsSide(
+            views=self.views,
+            mask_mean=share.get("trusted"),
+            valid_ratio=share.get("valid"),
+            covered_ratio=share.get("covered"),
+            depth_m=(min(self.depth), max(self.depth)) if self.depth else None,
+            sparse_views=self.sparse,
+            cameras_m=_bounds(self.cameras),
+            points_m=_bounds(self.points),
+        )
+
+
+@dataclass
+class ReportTally:
+    """Adds up views, none of which it keeps.
+
+    Parameters
+    ----------
+    pair : ReportedPair
+    """
+
+    pair: ReportedPair
+    _truth: _Side = field(default_factory=_Side)
+    _found: _Side = field(default_factory=_Side)
+    _views: list[ReportedView] = field(default_factory=list)
+
+    def add(self, looked: LookedAt) -> None:
+        """Add a view."""
+        self._truth.add(looked.truth)
+        if looked.prediction is not None:
+            self._found.add(looked.prediction)
+        self._views.append(looked.told)
+
+    def numbers(self) -> ReportNumbers:
+        """Return what all views that were added say."""
+        truth, found = self._truth.told(), self._found.told()
+        beside = self.pair.prediction is not None
+        matching = self._matching() if beside else None
+        errors = self._errors() if beside else None
+        mean = truth.mask_mean
+        return ReportNumbers(
+            far_points=self._truth.farther + self._found.farther,
+            truth=truth,
+            prediction=found if beside else None,
+            matching=matching,
+            errors=errors,
+            pos_weight=(1 - mean) / mean if mean else None,
+            warnings=tuple(_warnings(truth, found, matching, errors)),
+            views=tuple(self._views),
+        )
+
+    def _matching(self) -> MatchedViews:
+        matched = self.pair.matched.tolist()
+        return MatchedViews(
+            matched=len(matched),
+            missing=len(self.pair.truth) - len(matched),
+            other_cameras=sum(not self.pair.alike(view) for view in matched),
+        )
+
+    def _errors(self) -> ViewErrors:
+        poses = np.array(list(self.pair.errors.values()), float).reshape(-1, 2)
+        depth = [one.depth for one in self._views if one.depth is not None]
+        scales = np.array([one.scale for one in depth])
+        return ViewErrors(
+            pose_views=len(poses),
+            pose_rmse_m=root_mean_square(poses[:, 0]) if len(poses) else None,
+            rotation_rmse_deg=root_mean_square(poses[:, 1]) if len(poses) else None,
+            scale_rmse=root_mean_square(scales - 1) if depth else None,
+            depth=joined_depth(depth),
+        )
+
+
+def _warnings(
+    truth: ViewsSide, found: ViewsSide, matching: MatchedViews | None, errors: ViewErrors | None
+) -> Iterator[ReportWarning]:
+    for name, side in (("true", truth), ("predicted", found)):
+        if side.mask_mean is not None and side.mask_mean < _MASK_LEAST:
+            message = f"the mean of the {name} mask is {side.mask_mean:.4f}, below {_MASK_LEAST}: almost nothing counts"
+            yield ReportWarning(code="mask-almost-empty", message=message)
+    if errors is not None and errors.pose_rmse_m is not None and errors.pose_rmse_m > _POSE_MOST_M:
+        message = f"cameras are {errors.pose_rmse_m:.2f} m off (root mean square), more than {_POSE_MOST_M:g} m"
+        yield ReportWarning(code="pose-far-off", message=message)
+    if matching is None:
+        return
+    every = matching.matched + matching.missing
+    if not matching.matched:
+        message = f"none of {every} views is in the prediction: scenario, frame, agent and camera must be equal"
+        yield ReportWarning(code="nothing-matched", message=message)
+    elif matching.missing:
+        message = f"{matching.missing} of {every} views are not in the prediction, and not compared"
+        yield ReportWarning(code="views-missing", message=message)
+    if matching.other_cameras:
+        message = f"{matching.other_cameras} of {matching.matched} predicted pictures are of another kind or size"
+        yield ReportWarning(code="other-cameras", message=f"{message}: their pixels are not compared")
+
+
+def _seen(
+    views: Views, view: int, pose: NDArray[np.float64], far_m: float, colours: NDArray[np.uint8] | None
+) -> SeenSide:
+    """Read all layers of a view; its points have the colours of its own picture, or of another one of its size."""
+    layers: tuple[Layer, ...] = ("image", "depth", "valid", "covered", "non_ambiguous")
+    held: dict[str, Any] = {layer: views.read(layer, view) if views.present[layer][view] else None for layer in layers}
+    image, depth = held["image"], held["depth"]
+    shade = colours if image is None else image
+    cloud = None if depth is None else view_cloud(views, view, depth, shade, far_m)
+    return SeenSide(image, depth, held["valid"], held["covered"], held["non_ambiguous"], cloud, pose)
+
+
+def _mean(mask: NDArray[np.bool_] | None) -> float | None:
+    return None if mask is None else float(mask.mean())
+
+
+def _bounds(places: Sequence[NDArray[np.float64]]) -> tuple[Any, Any] | None:
+    if not places:
+        return None
+    low, high = np.min(places, axis=0).tolist(), np.max(places, axis=0).tolist()
+    return tuple(low), tuple(high)

@@ -1,0 +1,168 @@
+"""`lapsdata report views` beside `lapsdata report`: one verb, two things that it shows."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+import typer
+import typer.main
+
+from lapsdata import console, formats
+from lapsdata.cli.report import PLUGIN
+from lapsdata.errors import LapsError, SchemaError
+from lapsdata.testing.opv2v_scenes import Opv2vScene, write_opv2v
+from lapsdata.testing.samples import sample_energies, sample_segments, sample_views
+from lapsdata.verbs import Settings
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Run = Callable[..., "Ran"]
+
+
+class Ran(NamedTuple):
+    """What a call has left behind."""
+
+    returncode: int | str | None
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def report(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+    """Run the verb in this process, in a folder with views, a prediction whose cameras are 20 m off, and segments."""
+    views = sample_views()
+    poses = views.cam2world.copy()
+    poses[:, 2, 3] += 20
+    formats.write(tmp_path / "views.h5", views)
+    formats.write(tmp_path / "pred.h5", dataclasses.replace(views, cam2world=poses))
+    formats.write(tmp_path / "e.jsonl", sample_energies())
+    formats.write(tmp_path / "s.parquet", sample_segments())
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(console, "_kept", None)
+    app = typer.Typer(add_completion=False)
+    app.add_typer(PLUGIN, name="report")
+    app.command("other")(lambda: None)
+
+    def command(*arguments: str) -> Ran:
+        capsys.readouterr()
+        try:
+            typer.main.get_command(app)(["report", *arguments], obj=Settings(), prog_name="lapsdata")
+        except SystemExit as end:
+            return Ran(end.code, *capsys.readouterr())
+        except LapsError:
+            monkeypatch.setattr(console, "_kept", None)
+            raise
+        raise AssertionError("the verb did not end")
+
+    return command
+
+
+def facts(text: str) -> dict[str, str]:
+    names = ("page", "summary", "views", "sets", "mask", "depth RMSE", "depth", "matched", "pose RMSE", "scale RMSE")
+    found = {}
+    for line in text.splitlines():
+        name = next((one for one in (*names, "predicted mask") if line.startswith(f"{one} ")), None)
+        if name is not None:
+            found[name] = line.removeprefix(name).strip()
+    return found
+
+
+def test_views_are_shown_beside_a_prediction_and_told(report: Run, tmp_path: Path) -> None:
+    done = report(
+        "views", "views.h5", "--pred", "pred.h5", "--pose-source", "pred", "--views-out", "files", "--summary",
+        "summary.json", "--out", "page.html", "--index", "0", "--index", "1",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    told = facts(done.stdout)
+    assert told["page"].startswith("page.html, ")
+    assert told["views"] == f"files, {len(list((tmp_path / 'files').iterdir()))} files"
+    assert told["sets"] == "2, 3 views"
+    # Of the sample's 24 pixels 9 and 7 are not ambiguous; (1 - m) / m.
+    assert told["mask"] == "mean 0.6667, suggested pos_weight 0.500"
+    assert told["matched"] == "3, 0 missing"
+    assert told["pose RMSE"] == "20.000 m, 0.000 deg (none)"
+    assert told["depth RMSE"] == "0.000 m; 0.000 m with scale 1.0000 taken off"
+    assert "warning" in done.stderr
+    assert "cameras are 20.00 m off (root mean square), more than 10 m" in done.stderr
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert (summary["pose_source"], summary["errors"]["pose_rmse_m"]) == ("pred", 20.0)
+
+
+def test_all_of_it_is_one_json_document(report: Run) -> None:
+    done = report("views", "views.h5", "--pred", "pred.h5", "--align", "first_view", "--json")
+    document = json.loads(done.stdout)
+    assert done.returncode == 0
+    assert document["page"].startswith("views_report.html, ")
+    assert document["report"]["errors"]["pose_rmse_m"] == 0.0
+    assert document["report"]["views"][0]["agent"] == "641"
+    assert document["problems"] == []
+
+
+def test_a_root_of_others_is_shown_with_its_depth(report: Run, tmp_path: Path) -> None:
+    scene = Opv2vScene("train", "2021_08_22_21_41_24", ("641", "-1"), (69,), size=(16, 12))
+    write_opv2v(tmp_path / "opv2v", [scene], depth_root=tmp_path / "depth")
+    done = report("views", "opv2v", "--split", "train", "--agents", "1", "--depth-root", "depth", "--far", "30")
+    assert done.returncode == 0, done.stderr
+    assert facts(done.stdout)["sets"] == "1, 4 views"
+    assert "of the pixels, sparse in 0 views" in facts(done.stdout)["depth"]
+    assert "mask" not in facts(done.stdout)
+
+
+def test_segments_are_reported_as_before(report: Run, tmp_path: Path) -> None:
+    done = report("s.parquet", "--energies", "e.jsonl", "--out", "out")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out" / "index.html").is_file()
+
+
+def test_segments_in_a_file_called_views_are_spelled_with_its_folder(report: Run, tmp_path: Path) -> None:
+    formats.write(tmp_path / "views", sample_segments(), format="segments_parquet")
+    done = report("./views", "--energies", "e.jsonl", "--out", "out")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told", "not_told"),
+    [
+        ((), "lapsdata report [OPTIONS]", "--pose-source"),
+        (("views",), "lapsdata report views [OPTIONS]", "--energies"),
+    ],
+)
+def test_each_has_help_of_its_own(report: Run, arguments: tuple[str, ...], told: str, not_told: str) -> None:
+    done = report(*arguments, "--help")
+    assert done.returncode == 0
+    assert told in done.stdout
+    assert not_told not in done.stdout
+
+
+def test_the_help_of_segments_names_the_other_one(report: Run) -> None:
+    assert "`lapsdata report views` shows views of cameras" in " ".join(report("--help").stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--pose-source", "pred"), r"pose_source: expected a prediction .* give --pred FILE, or --pose-source gt"),
+        (("--far", "0.5"), r"--far: expected .*1"),
+        (("--split", "test"), r"views\.h5: expected one of the splits 'train', 'validate', got 'test'"),
+        (("--index", "7"), r"views\.h5: expected sets 0 to 1, each once, got 7"),
+        (("--depth-root", "files"), r"views\.h5: expected nothing to be said beside a file of views, got depth_root"),
+    ],
+)
+def test_what_cannot_be_shown_is_named(report: Run, tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:
+    with pytest.raises(SchemaError, match=message):
+        report("views", "views.h5", *arguments)
+    assert not (tmp_path / "views_report.html").exists()
+
+
+def test_a_missing_root_is_a_problem_and_no_trace(lapsdata: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+    done = lapsdata("report", "views", "nothing.h5")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "nothing.h5: cannot open: no such file or folder" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,241 @@
+"""Numbers of any views, beside loops that know nothing of how they are added up."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lapsdata.containers import HeldPixels
+from lapsdata.geometry import project_points
+from lapsdata.report.view_clouds import model_camera
+from lapsdata.schema import CameraModel
+from lapsdata.stages._matched_views import NO_VIEW, match_views
+from lapsdata.stages._view_files import refuse_other_files, view_stem, write_view
+from lapsdata.stages._view_numbers import ReportedPair, ReportNumbers, ReportTally
+from lapsdata.stages._view_pages import page_view, points_of_each
+from lapsdata.testing.samples import sample_views
+from lapsdata.testing.strategies import views as any_views
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lapsdata.containers import Views
+
+FAR = 60.0
+
+
+def is_shown(made: Views) -> bool:
+    """Say whether no panorama has depth along its axis, which is refused when views are opened."""
+    flat = np.array([model.kind != "pinhole" and model.depth == "z" for model in made.header.cameras])
+    return not (flat[made.model] & made.present["depth"]).any()
+
+
+def views(max_sets: int = 3) -> st.SearchStrategy[Views]:
+    return any_views(max_sets=max_sets).filter(is_shown)
+
+
+def alone(truth: Views) -> ReportedPair:
+    return ReportedPair(truth, None, np.full(len(truth), NO_VIEW), "none", FAR)
+
+
+def beside(truth: Views, prediction: Views, alignment: Any = "none") -> ReportedPair:
+    return ReportedPair(truth, prediction, match_views(truth, prediction, "pred"), alignment, FAR)
+
+
+def numbers(pair: ReportedPair) -> ReportNumbers:
+    tally = ReportTally(pair)
+    for looked in pair.look():
+        tally.add(looked)
+    return tally.numbers()
+
+
+def share(made: Views, layer: Any) -> float | None:
+    """Return the share of pixels of all views that have a mask, counted one by one."""
+    yes, of = 0, 0
+    for view in np.flatnonzero(made.present[layer]).tolist():
+        for value in made.read(layer, view).ravel().tolist():
+            yes, of = yes + value, of + 1
+    return yes / of if of else None
+
+
+def worse(made: Views, factor: float, moved: float) -> Views:
+    """Return views that are a prediction of others: depth a factor off, cameras moved to the right."""
+    held: dict[Any, tuple[Any, ...]] = {}
+    for layer, has in made.present.items():
+        read: list[Any] = [made.read(layer, view) if there else None for view, there in enumerate(has)]  # type: ignore[arg-type]
+        held[layer] = tuple(one * np.float32(factor) if layer == "depth" and one is not None else one for one in read)
+    poses = made.cam2world.copy()
+    poses[:, 0, 3] += moved
+    return dataclasses.replace(made, cam2world=poses, pixels=HeldPixels(held))
+
+
+@given(views())
+def test_shares_are_those_of_all_pixels(made: Views) -> None:
+    found = numbers(alone(made))
+    for layer, told in (
+        ("non_ambiguous", found.truth.mask_mean),
+        ("valid", found.truth.valid_ratio),
+        ("covered", found.truth.covered_ratio),
+    ):
+        assert told == pytest.approx(share(made, layer))
+    mean = share(made, "non_ambiguous")
+    assert found.pos_weight == (pytest.approx((1 - mean) / mean) if mean else None)
+    assert (found.prediction, found.matching, found.errors) == (None, None, None)
+    assert len(found.views) == len(made)
+
+
+@given(views())
+def test_depth_ranges_and_what_is_beyond_are_counted(made: Views) -> None:
+    found = numbers(alone(made))
+    known, beyond = [], 0
+    for view in np.flatnonzero(made.present["depth"]).tolist():
+        depth, model = made.read("depth", view), made.camera_model(view)
+        known += [value for value in depth.ravel().tolist() if value > 0]
+        rays = model_camera(model, np.eye(4)).rays(
+            np.stack(np.meshgrid(np.arange(depth.shape[1]), np.arange(depth.shape[0])), axis=-1).astype(float)
+        )
+        away = depth / rays[..., 2] if model.depth == "z" else depth
+        beyond += int((away > FAR).sum())
+    assert found.truth.depth_m == ((min(known), max(known)) if known else None)
+    assert abs(found.far_points - beyond) <= 1
+
+
+@given(views(), st.floats(0.2, 5), st.floats(0, 30))
+def test_what_a_prediction_is_off_is_found_again(made: Views, factor: float, moved: float) -> None:
+    found = numbers(beside(made, worse(made, factor, moved).take(range(made.sets)[::-1])))
+    assert found.matching is not None
+    assert found.errors is not None
+    assert (found.matching.matched, found.matching.missing, found.matching.other_cameras) == (len(made), 0, 0)
+    # Places of up to a thousand kilometres leave this much to a float64.
+    assert found.errors.pose_rmse_m == pytest.approx(moved, abs=1e-8)
+    assert found.errors.rotation_rmse_deg == pytest.approx(0, abs=1e-9)
+    if found.errors.depth is None:
+        assert all(one.depth is None for one in found.views)
+    else:
+        assert found.errors.depth.scale == pytest.approx(factor, rel=1e-5)
+        assert found.errors.scale_rmse == pytest.approx(abs(factor - 1), abs=1e-5)
+    codes = {one.code for one in found.warnings}
+    assert ("pose-far-off" in codes) == (found.errors.pose_rmse_m is not None and found.errors.pose_rmse_m > 10)
+
+
+@given(views())
+def test_a_view_that_is_missing_is_missed_and_nothing_else(made: Views) -> None:
+    fewer = made.take(range(made.sets - 1)) if made.sets > 1 else None
+    if fewer is None:
+        return
+    found = numbers(beside(made, fewer))
+    gone = len(made.views_of(made.sets - 1))
+    assert found.matching is not None
+    assert (found.matching.matched, found.matching.missing) == (len(made) - gone, gone)
+    assert [one.predicted for one in found.views] == [True] * (len(made) - gone) + [False] * gone
+    assert found.prediction is not None
+    assert found.prediction.views == len(made) - gone
+
+
+@settings(max_examples=25)
+@given(views(max_sets=2), st.integers(1, 5))
+def test_the_page_holds_points_that_project_to_their_pixels(made: Views, most: int) -> None:
+    pair = alone(made)
+    for looked in pair.look():
+        shown: Any = json.loads(json.dumps(page_view(looked, pair, most)))
+        cloud = shown["clouds"]["gt"]
+        if not made.present["depth"][looked.view]:
+            assert cloud is None
+            continue
+        steps = np.frombuffer(base64.b64decode(cloud["points"]), "<i2").reshape(-1, 3)
+        codes = np.frombuffer(base64.b64decode(cloud["colours"]), "<u2")
+        assert len(steps) == len(codes) == cloud["count"] == min(most, cloud["of"])
+        points = steps * FAR / 32767
+        assert looked.truth.cloud is not None
+        every = looked.truth.cloud.points
+        away = np.linalg.norm(points[:, None] - every[None], axis=-1)
+        # Half a step along each axis, and each colour within its sixteenth.
+        nearest = away.argmin(axis=1) if len(every) else np.zeros(0, int)
+        assert (away.min(axis=1) <= FAR / 32767).all() if len(points) else True
+        colours = np.stack([codes >> 8, codes >> 4 & 15, codes & 15], axis=-1) if len(codes) else np.zeros((0, 3))
+        same = np.abs(away - away.min(axis=1, keepdims=True)) < 1e-9 if len(points) else away
+        if len(points) and (same.sum(axis=1) == 1).all():
+            assert (colours == looked.truth.cloud.colours[nearest] >> 4).all()
+
+
+def test_points_of_the_sample_come_back_to_their_pixels() -> None:
+    made = sample_views()
+    (looked, *_) = alone(made).look()
+    assert looked.truth.cloud is not None
+    world = looked.truth.cloud.points + made.cam2world[0, :3, 3].astype(np.float32)
+    seen = project_points(world, model_camera(made.camera_model(0), made.cam2world[0]))
+    expected = [(x, y) for y in range(3) for x in range(4) if made.read("depth", 0)[y, x] > 0]
+    np.testing.assert_allclose(seen.points, expected, atol=1e-4)
+
+
+def test_pictures_are_there_for_what_a_view_has() -> None:
+    made = sample_views()
+    pair = beside(made, worse(made, 2, 1))
+    first, _, last = (page_view(looked, pair, 9) for looked in pair.look())
+    assert isinstance(first["truth"], dict)
+    assert isinstance(first["prediction"], dict)
+    assert isinstance(last["truth"], dict)
+    assert {name: str(first["truth"][name])[:16] for name in ("image", "depth", "mask")} == {
+        "image": "data:image/jpeg;", "depth": "data:image/png;b", "mask": "data:image/png;b",
+    }  # fmt: skip
+    assert str(first["prediction"]["ratio"]).startswith("data:image/png;base64,")
+    assert (last["truth"]["depth"], last["truth"]["mask"]) == (None, None)
+    poses: Any = first["poses"]
+    assert np.array(poses["pred"]).reshape(4, 4)[0, 3] - np.array(poses["gt"]).reshape(4, 4)[0, 3] == 1
+
+
+def test_a_prediction_of_another_kind_of_camera_has_points_but_no_pictures() -> None:
+    made = sample_views().take([0])
+    around = CameraModel.parse(
+        '{"kind":"equirectangular","size":{"width":4,"height":3},"depth":"ray",'
+        '"angles":{"h_fov_deg":360.0,"low_deg":-45.0,"high_deg":45.0}}'
+    )
+    other = dataclasses.replace(made, header=made.header.model_copy(update={"cameras": (around,)}))
+    pair = beside(made, other)
+    shown: Any = [page_view(looked, pair, 9) for looked in pair.look()]
+    assert [one["prediction"] for one in shown] == [None, None]
+    assert all(one["clouds"]["pred"]["count"] == 9 for one in shown)
+    assert [one.code for one in numbers(pair).warnings] == ["other-cameras"]
+
+
+@pytest.mark.parametrize(("points", "count", "each"), [(150_000, 4, 37_500), (10, 4, 2), (3, 4, 1)])
+def test_points_are_shared_out_among_views(points: int, count: int, each: int) -> None:
+    assert points_of_each(points, count) == each
+
+
+@settings(max_examples=10)
+@given(made=views(max_sets=2))
+def test_files_of_any_views_are_written_each_under_a_name_of_its_own(
+    made: Views, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("files")
+    pair = beside(made, worse(made, 2, 1))
+    count, stems = 0, set()
+    for looked in pair.look():
+        count += write_view(folder, looked, FAR)
+        stems.add(view_stem(looked.told))
+    files = sorted(folder.iterdir())
+    assert len(files) == count
+    assert len(stems) == len(made)
+    assert all(any(path.name.startswith(f"{stem}_") for stem in stems) for path in files)
+    layers = sum(int(has.sum()) for layer, has in made.present.items() if layer != "image")
+    arrays = [path for path in files if path.suffix == ".npy" and "points" not in path.name]
+    # Each layer and the pose, of truth and prediction.
+    assert len(arrays) == 2 * (layers + len(made))
+    for view, looked in enumerate(pair.look()):
+        if made.present["depth"][view]:
+            stem = folder / view_stem(looked.told)
+            np.testing.assert_array_equal(np.load(f"{stem}_depth.npy"), made.read("depth", view))
+    refuse_other_files(folder)
+
+
+def test_a_folder_that_is_not_there_holds_nothing_of_others(tmp_path: Path) -> None:
+    refuse_other_files(tmp_path / "nothing")
+    assert not list(tmp_path.iterdir())
