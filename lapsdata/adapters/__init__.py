@@ -13,6 +13,7 @@ from lapsdata._first_use import on_first_use
 if TYPE_CHECKING:
     from lapsdata.adapters._adapter import Adapted, Adapter, Writer, find_adapter, read_adapted, writers
     from lapsdata.adapters._any_boxes import AnyBoxes, expect_boxes, read_boxes
+    from lapsdata.adapters._any_views import AnyViews, expect_views
     from lapsdata.adapters._boxes_edit import BoxesEdit, edited_boxes, merged_boxes
     from lapsdata.adapters._edits import EpisodesEdit
     from lapsdata.adapters._stated import Stated, StatedStats
@@ -21,6 +22,7 @@ __all__ = [
     "Adapted",
     "Adapter",
     "AnyBoxes",
+    "AnyViews",
     "BoxesEdit",
     "EpisodesEdit",
     "Stated",
@@ -28,6 +30,7 @@ __all__ = [
     "Writer",
     "edited_boxes",
     "expect_boxes",
+    "expect_views",
     "find_adapter",
     "merged_boxes",
     "read_adapted",
