@@ -109,6 +109,11 @@ class ViewDraws:
         """Images of the largest batch."""
         return max(count * min(self.batch_sets[count], self.sets[count]) for count in self.counts)
 
+    def views_of(self, batches: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return how many views the sets of batches have: int64 (B,)."""
+        found: NDArray[np.int64] = np.array(self.counts)[np.searchsorted(self._stop, batches, "right")]
+        return found
+
     def sets_of(self, batches: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return how many sets batches have: int64 (B,)."""
         at = np.searchsorted(self._stop, batches, "right")
@@ -130,10 +135,25 @@ class ViewDraws:
         at = int(np.searchsorted(self._stop, batch, "right"))
         count = self.counts[at]
         first = (batch - int(self._stop[at]) + self.batches[count]) * self.batch_sets[count]
-        rows = np.arange(first, min(first + self.batch_sets[count], self.sets[count]))
+        return self._at(count, np.arange(first, min(first + self.batch_sets[count], self.sets[count])), epoch)
+
+    def visited(self, batches: NDArray[np.int64], epoch: int) -> set[tuple[int, int]]:
+        """Return data set and number of each set that some batches of an epoch have."""
+        found: set[tuple[int, int]] = set()
+        at = np.searchsorted(self._stop, batches, "right")
+        for number, count in enumerate(self.counts):
+            each = self.batch_sets[count]
+            first = (batches[at == number] - int(self._stop[number]) + self.batches[count]) * each
+            places = (first[:, np.newaxis] + np.arange(each)).reshape(-1)
+            rows = self._at(count, places[places < self.sets[count]], epoch)
+            found |= set(zip(rows.part.tolist(), rows.set_id.tolist(), strict=True))
+        return found
+
+    def _at(self, count: int, places: NDArray[np.int64], epoch: int) -> Rows:
+        """Return the sets at some places of those that have so many views."""
         if self._shuffle:
-            return self._rows(count, self._shuffled(rows, self.sets[count], "rows", count, epoch), epoch)
-        return Rows(count, *(column[rows] for column in self._in_order(count, epoch)[1:]))
+            return self._rows(count, self._shuffled(places, self.sets[count], "rows", count, epoch), epoch)
+        return Rows(count, *(column[places] for column in self._in_order(count, epoch)[1:]))
 
     def counts_of(self, epoch: int) -> NDArray[np.int64]:
         """Return how many views each set has in an epoch, of the only data set, each of whose sets comes once."""

@@ -156,6 +156,8 @@ class ViewBatches:
 
     Attributes
     ----------
+    epoch_sets : int
+        Sets of an epoch.
     notes : tuple of str
         What was left out of the data sets; how batches are made.
 
@@ -189,7 +191,7 @@ class ViewBatches:
             "epoch": fixed,
             "sizes": [size for _, size in whole.parts],
         }
-        self._epoch, self._length = fixed, len(whole)
+        self._epoch, self.epoch_sets = fixed, len(whole)
         fields = {**self._sets[0].spec, **_WHERE}
         room = self.draws.rows_of_batch
         wide = {name: FieldSpec((room, *one.shape), one.dtype, one.unit) for name, one in fields.items()}
@@ -200,7 +202,7 @@ class ViewBatches:
         return len(self.draws)
 
     def __repr__(self) -> str:
-        return f"ViewBatches({len(self)} batches of {self._length} sets; {self._spec!r})"
+        return f"ViewBatches({len(self)} batches of {self.epoch_sets} sets; {self._spec!r})"
 
     @property
     def spec(self) -> BatchSpec:
@@ -225,7 +227,7 @@ class ViewBatches:
             f"{draws.batches[count]} batches of {draws.batch_sets[count]} x {count} views ({draws.sets[count]} sets)"
             for count in draws.counts
         )
-        told = f"a sample is a batch: an epoch of {self._length} sets is {made}"
+        told = f"a sample is a batch: an epoch of {self.epoch_sets} sets is {made}"
         return (*dict.fromkeys(note for one in self._sets for note in one.notes), told)
 
     def gather(

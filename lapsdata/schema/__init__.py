@@ -106,6 +106,7 @@ if TYPE_CHECKING:
         TracksHeader,
         TracksView,
     )
+    from lapsdata.schema.training import ViewSplit, ViewTraining
     from lapsdata.schema.video import SourceVideo
     from lapsdata.schema.views import (
         AgentSelection,
@@ -261,6 +262,8 @@ __all__ = [
     "TriedCount",
     "TruthClock",
     "VideoChange",
+    "ViewSplit",
+    "ViewTraining",
     "ViewsHeader",
     "canonical_json",
     "check_schemas",
