@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lapsdata.adapters._boxes_edit import BoxesEdit, edited_boxes, merged_boxes
     from lapsdata.adapters._edits import EpisodesEdit
     from lapsdata.adapters._stated import Stated, StatedStats
+    from lapsdata.adapters._wai import write_wai
 
 __all__ = [
     "Adapted",
@@ -35,6 +36,7 @@ __all__ = [
     "merged_boxes",
     "read_adapted",
     "read_boxes",
+    "write_wai",
     "writers",
 ]
 
