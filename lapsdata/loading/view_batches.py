@@ -224,10 +224,10 @@ class ViewBatches:
         """What was left out of the data sets; how batches are made."""
         draws = self.draws
         made = ", ".join(
-            f"{draws.batches[count]} batches of {draws.batch_sets[count]} x {count} views ({draws.sets[count]} sets)"
+            f"{draws.batches[count]} of up to {draws.batch_sets[count]} x {count} views ({draws.sets[count]} in all)"
             for count in draws.counts
         )
-        told = f"a sample is a batch: an epoch of {self.epoch_sets} sets is {made}"
+        told = f"a sample is a batch: an epoch of {self.epoch_sets} sets has {made}"
         return (*dict.fromkeys(note for one in self._sets for note in one.notes), told)
 
     def gather(

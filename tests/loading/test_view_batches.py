@@ -239,7 +239,7 @@ def test_plan_and_notes_say_what_an_epoch_holds() -> None:
     sets = open_view_sets(make_views([4] * 6), views=[2, 4])
     loader = Loader(sets.batches(4), batch_size=1, shuffle="global", steps_per_epoch=3, epochs=2, rank=0, world_size=2)
     text = loader.plan().text
-    assert "a sample is a batch: an epoch of 6 sets is 2 batches of 2 x 2 views (3 sets), 3 batches of 1 x 4" in text
+    assert "an epoch of 6 sets has 2 of up to 2 x 2 views (3 in all), 3 of up to 1 x 4 views (3 in all)" in text
     assert "a round is 3 steps" in text
 
 
