@@ -95,7 +95,7 @@ def rows() -> list[tuple[str, str, str]]:
         limit = row["random"]["limit_times_reopening"]
         figure = f"{order:.2f} x, {at_random:.1f} x (decoding and making pictures allow {limit:.1f} x)"
         found.append((f"reading {name} in order beside bare PyAV, at random beside reopening", promise, figure))
-    found += [*loading(), *rivals(), *more_loading(), *robot_steps(), *panoramas(), *tracking(), *pages()]
+    found += [*loading(), *rivals(), *more_loading(), *robot_steps(), *panoramas(), *tracking(), *pages(), *view_sets()]
     for name, group in compact["groups"].items():
         promise = compact["promise_compact_over_raw"].get(name)
         shares = group["largest_compact_over_raw"]
@@ -447,6 +447,18 @@ def pages() -> list[tuple[str, str, str]]:
 
 RAW = ("zarr_raw", "hdf5_contiguous", "hdf5_windows", "shards")
 THREADS = {1: "one thread", 2: "two threads"}
+
+
+def view_sets() -> list[tuple[str, str, str]]:
+    """Sets of views."""
+    told = result("views")
+    rates = ", ".join(f"{name} {rate:,.0f}/s" for name, rate in told["per_second"].items())
+    promise, memory = told["promise"], told["memory"]
+    least, most = f">= {promise['sets_per_second']}/s by the processor", f"< {promise['memory_growth']:+.0%}"
+    return [
+        ("sets of 4 panoramas of 1008 x 252, from our files", least, rates),
+        ("memory after 10,000 samples of views beside 1,000", most, f"{memory['growth']:+.1%}"),
+    ]
 
 
 def table() -> str:

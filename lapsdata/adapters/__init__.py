@@ -13,15 +13,18 @@ from lapsdata._first_use import on_first_use
 if TYPE_CHECKING:
     from lapsdata.adapters._adapter import Adapted, Adapter, Writer, find_adapter, read_adapted, writers
     from lapsdata.adapters._any_boxes import AnyBoxes, expect_boxes, read_boxes
+    from lapsdata.adapters._any_views import AnyViews, expect_views
     from lapsdata.adapters._boxes_edit import BoxesEdit, edited_boxes
     from lapsdata.adapters._boxes_merged import merged_boxes
     from lapsdata.adapters._edits import EpisodesEdit
     from lapsdata.adapters._stated import Stated, StatedStats
+    from lapsdata.adapters._wai import write_wai
 
 __all__ = [
     "Adapted",
     "Adapter",
     "AnyBoxes",
+    "AnyViews",
     "BoxesEdit",
     "EpisodesEdit",
     "Stated",
@@ -29,10 +32,12 @@ __all__ = [
     "Writer",
     "edited_boxes",
     "expect_boxes",
+    "expect_views",
     "find_adapter",
     "merged_boxes",
     "read_adapted",
     "read_boxes",
+    "write_wai",
     "writers",
 ]
 

@@ -15,8 +15,10 @@ from lapsdata.verbs import Json, finish
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from lapsdata.loading.view_plan import SplitPlan
     from lapsdata.schema import Recipe
     from lapsdata.stages import Stage
+    from lapsdata.stages._recipe_plan import RecipePlan
 
 __all__ = ["PLUGIN"]
 
@@ -111,6 +113,61 @@ def show(
         console.write_json({"recipe": whole.as_json()})
     else:
         _write_lines(recipe_yaml(whole))
+
+
+@PLUGIN.command()
+def plan(
+    recipe: Annotated[Path, typer.Argument(help="A recipe with a training.", metavar="RECIPE.yaml", readable=False)],
+    ranks: Annotated[
+        list[int] | None, typer.Option(help="Plan for so many GPUs as well; may be repeated.", min=1, metavar="N")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Say what a training will do before a GPU is rented: steps, sets that are visited, learning rates.
+
+    Files are opened, and no picture is read. Paths in the recipe begin in its folder.
+    """
+    from lapsdata.stages.recipe import load_recipe, plan_recipe
+
+    found = plan_recipe(load_recipe(recipe), recipe.parent, ranks=ranks or ())
+    if json:
+        console.write_json({"plan": found.as_json()}, found.problems)
+    else:
+        _write_plan(found)
+        console.report(found.problems)
+    finish(found.problems)
+
+
+def _write_plan(found: RecipePlan) -> None:
+    for split in found.splits:
+        console.write(f"{split.name}: {split.sets} sets, {split.max_sets} in an epoch of {split.batches} batches")
+        for note in split.notes:
+            console.write(f"  {note}")
+        head = ["ranks", "steps per epoch", "sets shown", "sets visited", "images", "masked", "all sets after"]
+        console.write_table([*head, "MapAnything's sampler"], [*_plan_rows(split)])
+        console.write()
+    steps = {True: "", False: ", fixed on any number of ranks"}[found.splits[0].steps_per_epoch is None]
+    console.write(f"learning rate at the first step of each epoch{steps}")
+    console.write_table(
+        ["epoch", "step", "rate"], [[str(one.epoch), str(one.step), f"{one.rate:.3e}"] for one in found.rates]
+    )
+
+
+def _plan_rows(split: SplitPlan) -> Iterator[list[str]]:
+    for one in split.by_rank:
+        after = "never" if one.all_after is None else f"{one.all_after} steps"
+        theirs = f"{one.their_steps} steps, {one.their_visited} sets"
+        told = (
+            one.ranks,
+            one.steps,
+            one.shown,
+            f"{one.visited} of {split.sets}",
+            one.images,
+            one.masked,
+            after,
+            theirs,
+        )
+        yield [str(value) for value in told]
 
 
 @PLUGIN.command()

@@ -1,7 +1,7 @@
 """Feeding models: sources of batches, the order of an epoch, and the loader that keeps both.
 
 Anything with a length, a `spec` and `gather` can be loaded (`BatchSource`): `open_windows` makes one of tracks files,
-`open_steps` one of robot episodes, `open_mot` one of clips with tracked boxes.
+`open_steps` one of robot episodes, `open_mot` one of clips with tracked boxes, `open_view_sets` sets of camera views.
 """
 
 from lapsdata.loading._step_transform import StepTransform
@@ -16,6 +16,8 @@ from lapsdata.loading.source import Batch, BatchSource, BatchSpec, FieldSpec
 from lapsdata.loading.step_stream import StepStream
 from lapsdata.loading.steps import EpisodeSpan, StepDataset, StepMeta, open_steps
 from lapsdata.loading.stream import StreamDataset, open_stream
+from lapsdata.loading.view_batches import ViewBatches, ViewSum
+from lapsdata.loading.views import ViewDataset, ViewSet, open_view_sets
 from lapsdata.loading.windows import WindowDataset, open_windows
 
 __all__ = [
@@ -39,11 +41,16 @@ __all__ = [
     "StepStream",
     "StepTransform",
     "StreamDataset",
+    "ViewBatches",
+    "ViewDataset",
+    "ViewSet",
+    "ViewSum",
     "WindowDataset",
     "check_ledgers",
     "open_mot",
     "open_steps",
     "open_stream",
+    "open_view_sets",
     "open_windows",
     "write_catalog",
 ]

@@ -106,6 +106,7 @@ if TYPE_CHECKING:
         TracksHeader,
         TracksView,
     )
+    from lapsdata.schema.training import ViewSplit, ViewTraining
     from lapsdata.schema.video import SourceVideo
     from lapsdata.schema.views import (
         AgentSelection,
@@ -277,6 +278,8 @@ __all__ = [
     "TruthClock",
     "VideoChange",
     "ViewErrors",
+    "ViewSplit",
+    "ViewTraining",
     "ViewsHeader",
     "ViewsReport",
     "ViewsSide",

@@ -10,6 +10,7 @@ from pydantic import Field
 from lapsdata.errors import FormatTooNewError, Problem
 from lapsdata.schema._reading import load_object
 from lapsdata.schema.base import Name, Parameters, Record
+from lapsdata.schema.training import ViewTraining
 
 __all__ = ["Recipe", "StageChoice"]
 
@@ -35,6 +36,8 @@ class Recipe(Record):
     """Version of the record."""
     stages: dict[Name, StageChoice] = Field(default_factory=dict, json_schema_extra={"additionalProperties": False})
     """By the name of the stage; one left out runs with its defaults."""
+    training: ViewTraining | None = Field(default=None, exclude_if=lambda told: told is None)
+    """A training on sets of views, which `lapsdata recipe plan` plans; null for none."""
 
     @classmethod
     def parse(cls, data: bytes | str, where: str = "") -> Self:

@@ -8,6 +8,7 @@ import textwrap
 from typing import TYPE_CHECKING, NamedTuple
 
 from lapsdata.errors import UNSHOWN, shown
+from lapsdata.schema.base import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -53,6 +54,8 @@ def spelled(
     yield from _entry(0, "format", flow(recipe.format))
     yield from _entry(0, "format_version", flow(recipe.format_version))
     yield from _own_keys(0, recipe.__pydantic_extra__ or {})
+    if recipe.training is not None:
+        yield from _record(0, "training", recipe.training)
     if not recipe.stages:
         yield from _entry(0, "stages", "{}")
         return
@@ -79,6 +82,20 @@ def _stage(name: str, choice: StageChoice, first: Sequence[str], notes: dict[str
         yield from comment(notes.get(key, ""), 6)
         yield from _entry(6, key, flow(choice.params[key]))
     yield from _own_keys(4, own)
+
+
+def _record(indent: int, key: str, record: Record) -> Iterator[str]:
+    """Yield a record with all that it says, those within it as they are named there."""
+    yield from _entry(indent, key, "")
+    for name in type(record).model_fields:
+        value = getattr(record, name)
+        if isinstance(value, dict) and all(isinstance(one, Record) for one in value.values()):
+            yield from _entry(indent + 2, name, "")
+            for inner in sorted(value):
+                yield from _record(indent + 4, inner, value[inner])
+        else:
+            yield from _entry(indent + 2, name, flow(record.as_json()[name]))
+    yield from _own_keys(indent + 2, record.__pydantic_extra__ or {})
 
 
 def _own_keys(indent: int, extras: dict[str, JsonValue]) -> Iterator[str]:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from lapsdata.schema.base import Record
     from lapsdata.stages._recipe_advice import Advice
+    from lapsdata.stages._recipe_plan import RecipePlan
     from lapsdata.stages._recipe_writing import Notes
     from lapsdata.stages._stage import Stage
     from lapsdata.timebase import FrameRate
@@ -45,6 +46,7 @@ __all__ = [
     "known_stages",
     "load_recipe",
     "parameters_of",
+    "plan_recipe",
     "recipe_for",
     "recipe_yaml",
     "resolve",
@@ -515,3 +517,37 @@ def recipe_for(
     from lapsdata.stages._recipe_advice import advise
 
     return advise(videos, images, looked=looked)
+
+
+def plan_recipe(recipe: Recipe, folder: Path | str = ".", *, ranks: Sequence[int] = ()) -> RecipePlan:
+    """Say what the training of a recipe will do, before a machine is taken for it; no picture is read.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    folder : Path or str
+        Where the paths of its sources begin: the folder of the recipe.
+    ranks : sequence of int
+        Numbers of processes to plan for, beside the one that the recipe says.
+
+    Returns
+    -------
+    RecipePlan
+        Steps, sets and images of each split, sets that are visited, and the learning rate at each epoch's first step.
+
+    Raises
+    ------
+    SchemaError
+        It has no training, or a split that cannot be made: all of them.
+    LapsError
+        Sources that cannot be read.
+
+    Examples
+    --------
+    >>> plan_recipe(Recipe())
+    Traceback (most recent call last):
+    lapsdata.errors.SchemaError: recipe: training: expected a training to plan, got none; write one: ... [no-training]
+    """
+    from lapsdata.stages._recipe_plan import plan
+
+    return plan(recipe, Path(folder), ranks)

@@ -14,11 +14,11 @@ from torch.nn.parallel import DistributedDataParallel
 
 from lapsdata.errors import Problem, SchemaError
 from lapsdata.loading import Loader
+from lapsdata.loading.learning_rate import share_of_rate
 from lapsmodels.tokenizer.model import MotionTokenizer
 from lapsmodels.training.freezing import freeze
 from lapsmodels.training.meter import EpochMeter
 from lapsmodels.training.objective import Objective, lesson, require_number
-from lapsmodels.training.schedule import share_of_rate
 from lapsmodels.training.source import stacked
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from lapsdata.schema.base import Count, Positive, Record
+from lapsdata.schema.training import RateSchedule
 from lapsmodels.tokenizer.corrections import LossOptions
 from lapsmodels.training.journal import Logger
-from lapsmodels.training.schedule import Schedule
 
 __all__ = ["Device", "TrainOptions", "TrainReports"]
 
@@ -43,7 +43,7 @@ class TrainOptions(LossOptions):
     """Points per window whose displacement is classified in a step, drawn anew each time; null takes all."""
     rate: Annotated[float, Field(gt=0, le=1e30)] = 1e-3
     """Highest learning rate; float32 has no room for much more than the highest."""
-    schedule: Schedule = "cosine"
+    schedule: RateSchedule = "cosine"
     """How it goes on after its rise: as a cosine to a hundredth of it, or as it is."""
     warm_share: Annotated[float, Field(ge=0, le=1)] = 0.05
     """Share of the steps over which it rises."""

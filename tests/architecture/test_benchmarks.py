@@ -143,3 +143,15 @@ def test_the_panorama_benchmark_runs_and_its_result_keeps_the_promise(
     assert stored["count"] >= 100
     for name, row in stored["per_second"].items():
         assert row["two threads, by the busier thread"] >= stored["promise"] == 50, name
+
+
+def test_the_views_benchmark_runs_and_its_result_has_the_same_form(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(root / "benchmarks"))
+    measure = runpy.run_path(str(root / "benchmarks" / "bench_views.py"))["measure"]
+    measured = measure(3, 20, (16, 4), tmp_path)
+    stored = json.loads((root / "benchmarks" / "results" / "views.json").read_text())
+    assert keys(measured) == keys(stored)
+    assert stored["per_second"]["by the processor"] >= stored["promise"]["sets_per_second"] == 100
+    assert stored["memory"]["growth"] <= stored["promise"]["memory_growth"]

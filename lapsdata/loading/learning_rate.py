@@ -1,30 +1,30 @@
-"""The learning rate of a step, from its number alone."""
+"""The learning rate of a step, from its number alone: no epoch, whose length may change, has a part in it."""
 
 from __future__ import annotations
 
 import math
-from typing import Literal
 
-__all__ = ["Schedule", "share_of_rate"]
+from lapsdata.schema.training import RateSchedule
 
-Schedule = Literal["cosine", "constant"]
-"""How the rate goes on after its rise: as a cosine to a hundredth, or as it is."""
-
-_LAST = 0.01
+__all__ = ["RateSchedule", "share_of_rate"]
 
 
-def share_of_rate(step: int, steps: int, schedule: Schedule, warm_share: float) -> float:
+def share_of_rate(
+    step: int, steps: int, schedule: RateSchedule, warm_share: float, *, least_share: float = 0.01
+) -> float:
     """Return by what the highest rate is multiplied in a step.
 
     Parameters
     ----------
     step : int
-        From 0.
+        From 0, of the whole training: a training that goes on counts on.
     steps : int
         In all.
     schedule : {"cosine", "constant"}
     warm_share : float
         Share of the steps over which the rate rises, as a line.
+    least_share : float
+        Where a cosine ends.
 
     Examples
     --------
@@ -37,4 +37,4 @@ def share_of_rate(step: int, steps: int, schedule: Schedule, warm_share: float) 
     if schedule == "constant":
         return 1.0
     done = (step - warm) / max(1, steps - warm)
-    return _LAST + (1 - _LAST) * 0.5 * (1 + math.cos(math.pi * done))
+    return least_share + (1 - least_share) * 0.5 * (1 + math.cos(math.pi * done))

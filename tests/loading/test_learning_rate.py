@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lapsmodels.training.schedule import share_of_rate
+from lapsdata.loading.learning_rate import share_of_rate
 
 
 @given(st.integers(1, 500), st.floats(0, 0.5))
