@@ -24,7 +24,7 @@ __all__ = ["pixel_faults"]
 _EMPTY, _FULL = 0.05, 0.995
 # Streets have depths of some 5 to 60 m at the median.
 _FAR_M, _NEAR_M = 500.0, 0.2
-_CEILING = 0.05
+_CEILING, _CEILING_PIXELS, _BEYOND = 0.05, 50, 2.0
 # How much flatter the ground has to be by the other kind of depth, and how bent by the one that is stated.
 _FLATTER, _BENT = 4.0, 0.005
 # What OPV2V's four cameras cover of a panorama 4:1 of 90 degrees, cropped to its shape first, and as they are.
@@ -46,8 +46,8 @@ def pixel_faults(views: Views, stats: SplitStats, where: str) -> Iterator[Proble
     --------
     >>> from lapsdata.checks.view_stats import split_stats
     >>> from lapsdata.testing.samples import sample_views
-    >>> [one.code for one in pixel_faults(sample_views(), split_stats(sample_views(), "train", 8), "scene.h5: train")]
-    ['valid-not-depth']
+    >>> list(pixel_faults(sample_views(), split_stats(sample_views(), "train", 8), "scene.h5: train"))
+    []
     """
     yield from _contradictions(views, stats, where)
     yield from _masks(views, stats, where)
@@ -108,7 +108,13 @@ def _unit(views: Views, stats: SplitStats, where: str) -> Iterator[Problem]:
         message = f"depth has a median of {median:.3g} m, below {_NEAR_M:g} m, and ends at {far:.3g}"
         fix = "is it kilometres, or a share of the farthest? views hold metres"
         yield Problem("depth-unit", where, message, fix, "warning")
-    ceiling = [one for one in known if one.at_far > _CEILING]
+    # A wall straight ahead has one depth too, but is not far behind everything else.
+    ceiling = [
+        one
+        for one in known
+        if one.at_far > max(_CEILING, _CEILING_PIXELS / sum(one.depths))
+        and (one.far_m or 0.0) > _BEYOND * (one.median_m or 0.0)
+    ]
     if ceiling:
         first = ceiling[0]
         message = f"{first.at_far:.0%} of the depth is {first.far_m:g} exactly, more than {_CEILING:.0%}"

@@ -77,7 +77,8 @@ def _alike(views: Views, sets: list[_Set], where: str) -> Iterator[Problem]:
         message = f"all views of a set have the same pose {_in(views, same, several)}"
         fix = "write the pose of each camera in the world"
         yield Problem("poses-identical", where, message, fix, "error" if len(same) == len(several) else "warning")
-    with_agents = [one for one in several if len(one.agents) > 1 and one not in same]
+    apart = {one.place for one in several} - {one.place for one in same}
+    with_agents = [one for one in several if len(one.agents) > 1 and one.place in apart]
     together = [one for one in with_agents if _in_one_place(views, one)]
     if together:
         message = f"cameras of different agents are at the same place {_in(views, together, with_agents)}"

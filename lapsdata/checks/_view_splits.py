@@ -73,7 +73,8 @@ def split_faults(stats: Mapping[str, SplitStats]) -> Iterator[Problem]:
         if set(one.models) != set(like.models):
             message = f"expected the cameras of {first}, {'; '.join(like.models)}, got {'; '.join(one.models)}"
             yield Problem("camera-models-differ", where, message, "make both in the same way", "warning")
-        if one.counts != like.counts and one.chosen and like.chosen:
+        # One set does not show what the others have.
+        if one.counts != like.counts and one.chosen and like.chosen and min(one.sets, like.sets) > 1:
             meant = one.selected and like.selected
             why = ", as the selections of agents say" if meant else ""
             message = f"expected sets of {_counts(like)} views as {first}, got {_counts(one)}{why}"

@@ -361,15 +361,13 @@ def test_splits_with_other_cameras(around: Views) -> None:
 @pytest.mark.parametrize("meant", [False, True])
 def test_splits_with_other_numbers_of_views(cameras: Views, meant: bool) -> None:
     views = panorama_views(cameras, SMALL)
-    kept = views.take([0, 1, 2])
     fewer = replace(
-        kept,
-        set_stop=np.array([1, 2, 4]),
-        agent=("1000", "1000", "1000", "641"),
-        camera=kept.camera[:4],
-        model=kept.model[:4],
-        cam2world=kept.cam2world[[0, 2, 4, 5]],
-        present={layer: has[:4] for layer, has in kept.present.items()},
+        views,
+        split=("train", "train", "validate", "validate"),
+        scenario=("a", "a", "b", "b"),
+        frame=np.arange(4),
+        time_s=np.arange(4) / 10,
+        set_stop=np.array([1, 2, 4, 6]),
     )
     if meant:
         told = {"train": AgentSelection(count=1), "validate": AgentSelection(count=2)}

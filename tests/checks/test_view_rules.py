@@ -71,7 +71,7 @@ def numbers(view: int = 0, **told: Any) -> ViewNumbers:
     """Return numbers of a view that nothing is wrong with, some of them others."""
     usual: dict[str, Any] = {
         "means": {"covered": 0.858, "valid": 0.4, "non_ambiguous": 0.7},
-        "depths": (0, 5, 10, 10, 5, 1, 0, 0, 0),
+        "depths": (0, 500, 1000, 1000, 500, 100, 0, 0, 0),
         "median_m": 12.0,
         "far_m": 80.0,
         "at_far": 0.01,
@@ -163,9 +163,23 @@ def test_millimetres_and_shares_are_told_with_their_numbers() -> None:
     assert found.message == "depth has a median of 0.02 m, below 0.2 m, and ends at 0.999"
 
 
-@pytest.mark.parametrize(("share", "told"), [(0.051, True), (0.049, False)])
-def test_where_a_largest_depth_is_called_a_ceiling(share: float, told: bool) -> None:
-    assert list(codes(numbers(at_far=share, far_m=655.35), numbers(1))) == (["depth-ceiling"] if told else [])
+@pytest.mark.parametrize(
+    ("share", "far", "pixels", "told"),
+    [
+        (0.051, 655.35, 3100, True),
+        (0.049, 655.35, 3100, False),
+        # A wall straight ahead, with hardly anything in front of it.
+        (0.9, 12.0, 3100, False),
+        (0.4, 23.0, 3100, False),
+        (0.4, 25.0, 3100, True),
+        # A few pixels of a small picture.
+        (0.09, 655.35, 500, False),
+        (0.11, 655.35, 500, True),
+    ],
+)
+def test_where_a_largest_depth_is_called_a_ceiling(share: float, far: float, pixels: int, told: bool) -> None:
+    given = numbers(at_far=share, far_m=far, depths=(0, 0, pixels, 0, 0, 0, 0, 0, 0))
+    assert list(codes(given, numbers(1))) == (["depth-ceiling"] if told else [])
 
 
 @pytest.mark.parametrize(
@@ -342,6 +356,14 @@ def test_numbers_of_views_count_once_somebody_has_chosen(chosen: bool, selected:
     pair = (stats(), stats(split="validate", counts=(4, 5)))
     given = {one.split: replace(one, chosen=chosen, selected=selected) for one in pair}
     assert [one.severity for one in split_faults(given)] == ([severity] if severity else [])
+
+
+def test_one_set_does_not_show_what_the_others_have() -> None:
+    given = {"train": stats(), "val": stats(split="validate", counts=(4,), sets=1)}
+    assert list(split_faults(given)) == []
+    assert [one.code for one in split_faults({**given, "val": stats(split="val", counts=(4,))})] == [
+        "view-counts-differ"
+    ]
 
 
 def test_names_of_splits() -> None:

@@ -404,7 +404,7 @@ def test_a_run_that_is_stopped_leaves_nothing_and_the_next_one_makes_the_same(
                 raise KeyboardInterrupt
 
         threads = threading.active_count()
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(KeyboardInterrupt, match=r"^$"):
             convert_item(work, tell)
         assert list(tmp_path.iterdir()) == []
         assert threading.active_count() == threads
