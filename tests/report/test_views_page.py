@@ -359,16 +359,16 @@ def test_all_that_it_shows_stands_in_it_once(written: Path) -> None:
     assert [len(one["views"]) for one in data["sets"]] == [len(one) for one in clouds] == [8, 8]
     first = re.findall(r'<img src="([^"]+)" alt="" data-view="(\d+)"', text)
     assert [int(number) for _, number in first] == [0, 4]
-    for url, number in first:
-        assert text.count(url) == 1
-        assert data["sets"][0]["views"][int(number)]["truth"]["image"] is None
     images = [view["truth"]["image"] for one in data["sets"] for view in one["views"]]
-    assert images.count(None) == 2
-    assert all(text.count(url) == 1 for url in images if url is not None)
+    assert [number for number, url in enumerate(images) if url is None] == [0, 4]
+    # A camera that stands still may see the same twice; one that drives does not.
+    assert text.count(first[0][0]) == 1
+    assert all(url is None or url.startswith("data:image/jpeg;base64,") for url in images)
     assert all(cloud["gt"]["count"] <= 4000 // 16 for one in clouds for cloud in one)
     # plotly.js names addresses that it may be asked for, and nothing else on the page does.
-    assert "@@" not in text
     own = text.replace(plotly_source(), "")
+    assert len(own) < len(text) - 4_000_000
+    assert "@@" not in own
     assert "http:" not in own
     assert "https:" not in own
     assert "default-src 'none'" in own
