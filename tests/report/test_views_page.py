@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import json
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,6 +15,7 @@ from PIL import Image
 from lapsdata import formats
 from lapsdata.containers import LAYERS, HeldPixels
 from lapsdata.report.view_pictures import depth_colours
+from lapsdata.report.views_page import plotly_source
 from lapsdata.stages._matched_views import open_views
 from lapsdata.stages.views_report import ViewsReportOptions, ViewsSource, write_views_report
 from lapsdata.testing.opv2v_scenes import Opv2vScene, write_opv2v
@@ -348,3 +350,25 @@ def test_its_table_tells_the_numbers_of_the_record(opened: Opened) -> None:
     assert rows["scale RMSE"] == ["", "0.2500"]
     assert rows["depth RMSE, median scale"][1].endswith("at scale 1.2500")
     assert rows["mask mean"][0] == "no such mask"
+
+
+def test_all_that_it_shows_stands_in_it_once(written: Path) -> None:
+    text = written.read_text("utf-8")
+    parts = dict(re.findall(r'<script type="application/json" id="(\w+)">(.*?)</script>', text, re.DOTALL))
+    data, clouds = (json.loads(parts[name]) for name in ("data", "clouds"))
+    assert [len(one["views"]) for one in data["sets"]] == [len(one) for one in clouds] == [8, 8]
+    first = re.findall(r'<img src="([^"]+)" alt="" data-view="(\d+)"', text)
+    assert [int(number) for _, number in first] == [0, 4]
+    images = [view["truth"]["image"] for one in data["sets"] for view in one["views"]]
+    assert [number for number, url in enumerate(images) if url is None] == [0, 4]
+    # A camera that stands still may see the same twice; one that drives does not.
+    assert text.count(first[0][0]) == 1
+    assert all(url is None or url.startswith("data:image/jpeg;base64,") for url in images)
+    assert all(cloud["gt"]["count"] <= 4000 // 16 for one in clouds for cloud in one)
+    # plotly.js names addresses that it may be asked for, and nothing else on the page does.
+    own = text.replace(plotly_source(), "")
+    assert len(own) < len(text) - 4_000_000
+    assert "@@" not in own
+    assert "http:" not in own
+    assert "https:" not in own
+    assert "default-src 'none'" in own
