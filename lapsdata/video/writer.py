@@ -318,13 +318,31 @@ def _opened(
         context.thread_count = 1
         context.flags |= Flags.bitexact | Flags.frame_duration
         try:
-            container.start_encoding()
+            with _same_scheduling():
+                container.start_encoding()
         except ValueError as error:  # what PyAV makes of FFmpeg's "invalid argument"
             message = f"{encoder.name} refuses {shape[1]} x {shape[0]} pixel at {timing.rate} frames per second"
             where = f"write_video: {path.name}"
             raise SchemaError(Problem("encoder-refused", where, message, "try another codec")) from error
         _check_clock(path, stream.time_base, timing.times)
         yield container, stream
+
+
+@contextmanager
+def _same_scheduling() -> Iterator[None]:
+    """Give this thread the scheduling back that it had.
+
+    SVT-AV1, run as root, makes the thread that opens it a real-time one, and all processes that it starts from then on.
+    """
+    if not hasattr(os, "sched_getscheduler"):  # nothing but Linux has it
+        yield
+        return
+    policy, priority = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        if os.sched_getscheduler(0) != policy:
+            os.sched_setscheduler(0, policy, priority)
 
 
 def _check_clock(path: Path, clock: Fraction, times: npt.NDArray[np.float64]) -> None:
