@@ -18,9 +18,14 @@ import numpy as np
 from pathlib import Path
 from lapsdata.video.writer import write_video
 before = os.sched_getscheduler(0)
-frames = [np.zeros((64, 64, 3), np.uint8)] * 3
-write_video(Path(sys.argv[1]), frames, [0.0, 0.1, 0.2], codec="av1")
+amid = []
+def frames():
+    for _ in range(60):
+        amid.append({os.sched_getscheduler(int(thread)) for thread in os.listdir("/proc/self/task")})
+        yield np.zeros((64, 64, 3), np.uint8)
+write_video(Path(sys.argv[1]), frames(), np.arange(60) / 10, codec="av1")
 assert os.sched_getscheduler(0) == before, (os.sched_getscheduler(0), before)
+assert set().union(*amid) == {before}, amid
 """
 
 
