@@ -16,6 +16,7 @@ import typer.main
 
 from lapsdata import __version__, console
 from lapsdata.errors import LapsError
+from lapsdata.execution.stop_requests import interrupts_between_imports
 from lapsdata.plugins import PluginEntry, registry
 from lapsdata.verbs import Settings
 
@@ -75,7 +76,8 @@ def main() -> None:
     settings = Settings()
     try:
         try:
-            _run(settings)
+            with interrupts_between_imports():
+                _run(settings)
         finally:
             console.flush()
     except console.OutputRefusedError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
@@ -318,13 +318,34 @@ def _opened(
         context.thread_count = 1
         context.flags |= Flags.bitexact | Flags.frame_duration
         try:
-            container.start_encoding()
+            with _same_scheduling():
+                container.start_encoding()
         except ValueError as error:  # what PyAV makes of FFmpeg's "invalid argument"
             message = f"{encoder.name} refuses {shape[1]} x {shape[0]} pixel at {timing.rate} frames per second"
             where = f"write_video: {path.name}"
             raise SchemaError(Problem("encoder-refused", where, message, "try another codec")) from error
         _check_clock(path, stream.time_base, timing.times)
         yield container, stream
+
+
+@contextmanager
+def _same_scheduling() -> Iterator[None]:
+    """Give this thread the scheduling back that it had, and the threads that are started meanwhile the same.
+
+    SVT-AV1, run as root, makes the thread that opens it a real-time one, its own workers too, and all processes that
+    are started from then on: whatever else the machine does stands still behind them.
+    """
+    if not hasattr(os, "sched_getscheduler"):  # nothing but Linux has it
+        yield
+        return
+    policy, priority, before = os.sched_getscheduler(0), os.sched_getparam(0), os.listdir("/proc/self/task")
+    try:
+        yield
+    finally:
+        for thread in {0, *map(int, set(os.listdir("/proc/self/task")) - set(before))}:
+            with suppress(ProcessLookupError):  # it has ended since
+                if os.sched_getscheduler(thread) != policy:
+                    os.sched_setscheduler(thread, policy, priority)
 
 
 def _check_clock(path: Path, clock: Fraction, times: npt.NDArray[np.float64]) -> None:
