@@ -338,11 +338,12 @@ def _same_scheduling() -> Iterator[None]:
     if not hasattr(os, "sched_getscheduler"):  # nothing but Linux has it
         yield
         return
-    policy, priority, before = os.sched_getscheduler(0), os.sched_getparam(0), os.listdir("/proc/self/task")
+    threads = Path("/proc/self/task")
+    policy, priority, before = os.sched_getscheduler(0), os.sched_getparam(0), set(threads.iterdir())
     try:
         yield
     finally:
-        for thread in {0, *map(int, set(os.listdir("/proc/self/task")) - set(before))}:
+        for thread in {0, *(int(new.name) for new in set(threads.iterdir()) - before)}:
             with suppress(ProcessLookupError):  # it has ended since
                 if os.sched_getscheduler(thread) != policy:
                     os.sched_setscheduler(thread, policy, priority)
