@@ -73,14 +73,8 @@ _PLACES: dict[Kind, _Place] = {
         helpers=frozenset(
             {
                 *("actions", "durations", "fuse", "probe", "recipe", "scores", "segment_export", "segments_source"),
-                *(
-                    "threshold_reports",
-                    "threshold_search",
-                    "tracking",
-                    "tracking_demo",
-                    "tracking_files",
-                    "views_report",
-                ),
+                *("threshold_reports", "threshold_search", "tracking", "tracking_demo", "tracking_files"),
+                "views_report",
             }
         ),
         requires=_STAGE,
