@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lapsdata.schema.boxes import frames_in
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -81,7 +83,7 @@ class BoxCounts:
     @property
     def annotated(self) -> int:
         """Annotated frames of the sequence."""
-        return sum(span.stop - span.start for span in self.sequence.annotated)
+        return frames_in(self.sequence.annotated)
 
     def as_json(self) -> dict[str, Any]:
         """Return the counts as a JSON-ready dictionary."""

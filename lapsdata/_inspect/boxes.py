@@ -11,6 +11,7 @@ import numpy as np
 from lapsdata._inspect.box_counts import CountedBoxes, OnDisk, bare_frames, counted_boxes
 from lapsdata.containers import Boxes
 from lapsdata.errors import LapsError
+from lapsdata.schema.boxes import frames_in
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -169,7 +170,7 @@ def _databases(root: Path, notes: list[Problem]) -> dict[str, dict[str, str]]:
 def _frames_text(boxes: Boxes) -> str:
     sequences = boxes.header.sequences
     frames = sum(one.length for one in sequences)
-    annotated = sum(span.stop - span.start for one in sequences for span in one.annotated)
+    annotated = sum(frames_in(one.annotated) for one in sequences)
     ends = np.searchsorted(boxes.sequence_index, np.arange(len(sequences) + 1)).tolist()
     bare = sum(
         bare_frames(one, np.unique(boxes.frame[ends[index] : ends[index + 1]])) for index, one in enumerate(sequences)

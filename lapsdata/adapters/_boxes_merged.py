@@ -11,6 +11,7 @@ import numpy as np
 from lapsdata.adapters._box_faults import TRUTH
 from lapsdata.errors import Problem, Problems, SchemaError, listed
 from lapsdata.schema import FrameRange
+from lapsdata.schema.boxes import frames_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -145,8 +146,8 @@ def _ranged(sequence: BoxSequence, parts: Sequence[tuple[Boxes, BoxSequence]], n
         return sequence
     ranges, theirs = _union(truth), _union(others)
     if ranges != theirs:
-        looked, wanted = _count(theirs), _count(ranges)
-        both = looked + wanted - _count(_union([one for _, one in parts]))
+        looked, wanted = frames_in(theirs), frames_in(ranges)
+        both = looked + wanted - frames_in(_union([one for _, one in parts]))
         message = (
             f"of {sequence.length} frames {wanted} were annotated, and others looked at {looked}, {both} of them "
             "annotated: the ranges of the truth stand"
@@ -160,10 +161,6 @@ def _is_truth(boxes: Boxes) -> bool:
     if len(boxes):
         return TRUTH in boxes.source
     return _FOUND.isdisjoint(one.role for one in boxes.header.provenance.parents)
-
-
-def _count(ranges: Sequence[FrameRange]) -> int:
-    return sum(one.stop - one.start for one in ranges)
 
 
 def _all_rows(several: Sequence[Boxes], at: dict[str, int]) -> _Rows:

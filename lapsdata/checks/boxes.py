@@ -9,6 +9,7 @@ from lapsdata.checks.detections import beside_truth, coverage, coverage_problems
 from lapsdata.checks.outcome import CheckedItem, refused
 from lapsdata.containers import Boxes
 from lapsdata.errors import LapsError, Problem, UnknownFormatError
+from lapsdata.schema.boxes import frames_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,7 +61,7 @@ def check_boxes(path: Path, adapter: Adapter) -> CheckedItem:
     if not isinstance(boxes, Boxes):
         raise TypeError(f"{adapter.name} promises boxes, and reads {type(boxes).__name__}")
     sequences = boxes.header.sequences
-    annotated = sum(span.stop - span.start for one in sequences for span in one.annotated)
+    annotated = sum(frames_in(one.annotated) for one in sequences)
     frames = sum(one.length for one in sequences)
     note = (
         f"{len(sequences):,} sequence{'s' * (len(sequences) != 1)}, {annotated:,} of {frames:,} frames annotated, "

@@ -16,6 +16,7 @@ from lapsdata.adapters._copied_boxes import copied, copy_fault
 from lapsdata.adapters._far_boxes import FAR, far_fault
 from lapsdata.adapters._image_names import IMAGES, number_in, split_pattern
 from lapsdata.adapters._image_places import folder_of_images, folders_of_sequences, said_folder
+from lapsdata.containers.boxes import annotated_frames
 from lapsdata.errors import Problem, listed, spans_told
 from lapsdata.storage.atomic import storage_errors
 
@@ -111,7 +112,6 @@ def coverage(boxes: Boxes, folder: Path) -> tuple[CoveredSequence, ...]:
 
 
 def _covered(sequence: BoxSequence, boxes: int, root: Path, *, single: bool) -> CoveredSequence:
-    frames = [np.arange(span.start, span.stop) + sequence.first_number for span in sequence.annotated]
     above = said_folder(sequence)
     folder = folder_of_images(sequence, root, single=single)
     with storage_errors(root, "list"):
@@ -124,7 +124,7 @@ def _covered(sequence: BoxSequence, boxes: int, root: Path, *, single: bool) -> 
         folder=folder,
         said=None if above is None else root / above,
         images=frozenset(map(int, numbers)),
-        covered=frozenset(np.concatenate(frames).tolist()) if frames else frozenset(),
+        covered=_numbers(sequence),
         boxes=boxes,
         digits=next(iter(lengths)) if len(lengths) == 1 else None,
         said_digits=None if pattern is None else pattern.digits,
@@ -254,8 +254,9 @@ def beside_truth(found: Boxes, truth: Boxes) -> Iterator[Problem]:
         yield from _verdicts(whole, covered, frames, where)
 
 
-def _numbers(sequence: BoxSequence) -> set[int]:
-    return {frame + sequence.first_number for span in sequence.annotated for frame in range(span.start, span.stop)}
+def _numbers(sequence: BoxSequence) -> frozenset[int]:
+    """Return what the source calls the frames that were looked at."""
+    return frozenset((np.flatnonzero(annotated_frames(sequence)) + sequence.first_number).tolist())
 
 
 def _side(boxes: Boxes, at: int, source: str) -> _Side:
@@ -263,8 +264,7 @@ def _side(boxes: Boxes, at: int, source: str) -> _Side:
     rows = first + np.flatnonzero(~boxes.ignored[first:last])
     rows = np.array([row for row in rows.tolist() if boxes.source[row] == source], np.int64)
     number = boxes.frame[rows] + boxes.header.sequences[at].first_number
-    xywh = np.stack([boxes.x[rows], boxes.y[rows], boxes.w[rows], boxes.h[rows]], axis=1)
-    return _Side(number, xywh, np.array([boxes.label[row] for row in rows.tolist()], object))
+    return _Side(number, boxes.xywh[rows], np.array([boxes.label[row] for row in rows.tolist()], object))
 
 
 def _nearest(truth: _Side, found: _Side) -> _Nearest:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,9 @@ from lapsdata.schema.boxes import BoxesHeader
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Boxes"]
+    from lapsdata.schema.boxes import BoxSequence
+
+__all__ = ["Boxes", "annotated_frames"]
 
 _PLACE = ("x", "y", "w", "h")
 
@@ -157,6 +160,11 @@ class Boxes(Container):
         """Return the number of boxes R."""
         return len(self.frame)
 
+    @functools.cached_property
+    def xywh(self) -> NDArray[np.float64]:
+        """Places and sizes in one array: float64 (R, 4), pixel."""
+        return read_only(np.stack([self.x, self.y, self.w, self.h], axis=1))
+
     def facts(self) -> dict[str, str]:
         """Return what one wants to know at a glance."""
         return {
@@ -167,3 +175,18 @@ class Boxes(Container):
             "sources": ", ".join(sorted(set(self.source))) or "-",
             **super().facts(),
         }
+
+
+def annotated_frames(sequence: BoxSequence) -> NDArray[np.bool_]:
+    """Return which frames of a sequence were annotated, or looked at by a detector: bool (F,).
+
+    Examples
+    --------
+    >>> from lapsdata.testing.samples import sample_boxes
+    >>> annotated_frames(sample_boxes().header.sequences[0]).sum()
+    np.int64(10)
+    """
+    known = np.zeros(sequence.length, bool)
+    for span in sequence.annotated:
+        known[span.start : span.stop] = True
+    return known

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from lapsdata.adapters import expect_boxes
-from lapsdata.containers.boxes import Boxes
+from lapsdata.containers.boxes import Boxes, annotated_frames
 from lapsdata.errors import Problem, SchemaError, listed
-from lapsdata.loading._mot_timeline import annotated_frames
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -178,7 +177,7 @@ def side_boxes(
     return SideBoxes(
         frame=frame,
         row=row,
-        xywh=np.stack([boxes.x[row], boxes.y[row], boxes.w[row], boxes.h[row]], axis=1),
+        xywh=boxes.xywh[row],
         id=boxes.id[row],
         label=np.fromiter(map(number.__getitem__, texts), np.int64, len(texts)),
         ignored=boxes.ignored[row],

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lapsdata.containers.boxes import annotated_frames
 from lapsdata.errors import spans_told
 
 if TYPE_CHECKING:
@@ -14,24 +15,9 @@ if TYPE_CHECKING:
 
     from lapsdata.schema import BoxSequence
 
-__all__ = ["MotTimeline", "annotated_frames"]
+__all__ = ["MotTimeline"]
 
 _SPANS = 3
-
-
-def annotated_frames(sequence: BoxSequence) -> NDArray[np.bool_]:
-    """Return which frames of a sequence were annotated, or looked at by a detector: bool (F,).
-
-    Examples
-    --------
-    >>> from lapsdata.testing.samples import sample_boxes
-    >>> annotated_frames(sample_boxes().header.sequences[0]).sum()
-    np.int64(10)
-    """
-    known = np.zeros(sequence.length, bool)
-    for span in sequence.annotated:
-        known[span.start : span.stop] = True
-    return known
 
 
 @dataclass(frozen=True, eq=False)

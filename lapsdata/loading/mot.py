@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from lapsdata.errors import Problem, SchemaError, warn
+from lapsdata.loading._by_number import ByNumber
 from lapsdata.loading._mot_opening import opened_clips
 from lapsdata.loading._mot_options import MotOptions
 from lapsdata.loading._selection import check_ids
 from lapsdata.loading._window_options import check_buffers, fitting_buffers, listed_names, tensors
 from lapsdata.loading.source import Batch, BatchSpec, FieldSpec
 from lapsdata.schema.base import canonical_json
-from lapsdata.storage.ids import checked_id, checked_ids, one_or_many
+from lapsdata.storage.ids import checked_id, checked_ids
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -91,7 +92,7 @@ class MotClip(NamedTuple):
     interval: int
 
 
-class MotDataset:
+class MotDataset(ByNumber):
     """Clips of tracked boxes, by number; made by `open_mot`.
 
     A `BatchSource`: `len`, `spec`, `gather`. Safe to use from threads, after a fork, and to send to other processes. A
@@ -328,16 +329,6 @@ class MotDataset:
             batch["interval"][...] = interval
         if "frame_size" in batch:
             batch["frame_size"][...] = self._opened.sizes[sequence]
-
-    def __getitem__(self, ids: Any) -> Batch:  # noqa: ANN401 - a number or several
-        """Return one clip, or a batch for a list of ids, as tensors."""
-        wanted = one_or_many(ids, len(self))
-        return self.__getitems__([wanted])[0] if isinstance(wanted, int) else self.gather(wanted, to="torch")
-
-    def __getitems__(self, ids: Sequence[int]) -> list[Batch]:
-        """Return several clips, read at once: what a torch `DataLoader` asks for before it collates."""
-        batch = self.gather(ids, to="torch")
-        return [{name: tensor[at] for name, tensor in batch.items()} for at in range(len(ids))]
 
     def close(self) -> None:
         """Close videos; a later `gather` opens what it needs."""

@@ -17,6 +17,7 @@ import numpy as np
 
 from lapsdata.adapters import find_adapter
 from lapsdata.errors import Problem, SchemaError, UnknownFormatError
+from lapsdata.loading._by_number import ByNumber
 from lapsdata.loading._selection import check_ids
 from lapsdata.loading._step_changes import StepChanges, rotation_changes, states_of
 from lapsdata.loading._step_frames import StepFrames
@@ -44,7 +45,7 @@ from lapsdata.loading._step_transform import transform_name, transformed
 from lapsdata.loading._window_options import check_buffers, fitting_buffers, listed_names, tensors
 from lapsdata.schema.episodes import IS_NULL
 from lapsdata.storage.episode_rows import folder_of_rows
-from lapsdata.storage.ids import checked_id, checked_ids, one_or_many
+from lapsdata.storage.ids import checked_id, checked_ids
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -66,7 +67,7 @@ __all__ = ["EpisodeSpan", "StepDataset", "StepMeta", "open_steps"]
 _BLOCK_ROWS = 64
 
 
-class StepDataset:
+class StepDataset(ByNumber):
     """Steps of episodes, by number; made by `open_steps`.
 
     A `BatchSource`: `len`, `spec`, `gather`. `steps[i]` is one sample as LeRobot gives it: a dict of tensors, and
@@ -411,13 +412,8 @@ class StepDataset:
         tasks = [self.meta.episodes.tasks_of(place) for place in asked.place.tolist()]
         return [known[int(numbers[0])] if len(numbers) else None for numbers in tasks]
 
-    def __getitem__(self, ids: Any) -> Batch:  # noqa: ANN401 - a number or several
-        """Return one sample, with `task` in words, or a batch for a list of ids, as tensors."""
-        wanted = one_or_many(ids, len(self))
-        return self.__getitems__([wanted])[0] if isinstance(wanted, int) else self.gather(wanted, to="torch")
-
     def __getitems__(self, ids: Sequence[int]) -> list[Batch]:
-        """Return several samples, read at once: what a torch `DataLoader` asks for before it collates."""
+        """Return several samples, read at once, each with `task` in words."""
         batch, tasks = self.gather(ids, to="torch"), self._tasks_of(self._asked(ids))
         return [
             {name: tensor[at] for name, tensor in batch.items()} | {"task": task or ""} for at, task in enumerate(tasks)

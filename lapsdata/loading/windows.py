@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lapsdata.errors import Problem, SchemaError, listed, warn
+from lapsdata.loading._by_number import ByNumber
 from lapsdata.loading._item_table import ItemList, wanted_items
 from lapsdata.loading._open_frames import ImageRequest, open_frames
 from lapsdata.loading._selection import Selection, check_ids
@@ -28,7 +29,7 @@ from lapsdata.loading.location import Location
 from lapsdata.loading.source import Batch, BatchSpec, FieldSpec, To, require_alike
 from lapsdata.schema.base import canonical_json
 from lapsdata.storage.gather import RowReader
-from lapsdata.storage.ids import checked_id, checked_ids, one_or_many
+from lapsdata.storage.ids import checked_id, checked_ids
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
 __all__ = ["WindowDataset", "open_windows"]
 
 
-class WindowDataset:
+class WindowDataset(ByNumber):
     """Windows of tracks, by number; made by `open_windows`.
 
     A `BatchSource`: `len`, `spec`, `gather`. Safe to use from threads, after a fork, and to send to other processes.
@@ -296,16 +297,6 @@ class WindowDataset:
         }
         longer["pad"] = FieldSpec((len(offsets),), np.dtype(bool))
         return BatchSpec(longer).only([*fields, *(["pad"] if tuple(fields) == self._usual else [])])
-
-    def __getitem__(self, ids: Any) -> Batch:  # noqa: ANN401 - a number or several
-        """Return one sample, or a batch for a list of ids, as tensors."""
-        wanted = one_or_many(ids, len(self))
-        return self.__getitems__([wanted])[0] if isinstance(wanted, int) else self.gather(wanted, to="torch")
-
-    def __getitems__(self, ids: Sequence[int]) -> list[Batch]:
-        """Return several samples, read at once: what a torch `DataLoader` asks for before it collates."""
-        batch = self.gather(ids, to="torch")
-        return [{name: tensor[i] for name, tensor in batch.items()} for i in range(len(ids))]
 
     def subset(
         self,

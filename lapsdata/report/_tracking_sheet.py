@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from lapsdata.geometry import FrameSize
-from lapsdata.metrics._words import number
+from lapsdata.metrics._words import number, plural
 from lapsdata.report._sheet import FAINT, SMALL, Sheet, note_lines, note_px, wrapped
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CHANCE", "FN", "FP", "LEFT", "ORACLE", "TP", "UNDEFINED", "WIDTH", "Page", "TrackingSheet", "colour_of",
-    "cut_names", "dashes_of", "told_number",
+    "cut_names", "dashes_of", "not_drawn", "told_number",
 ]  # fmt: skip
 
 WIDTH, LEFT = 1440, 30
@@ -134,6 +134,17 @@ class TrackingSheet(Sheet):
     def wide(self, text: str) -> float:
         """Return how many pixels a small line has."""
         return self._width(self._drawable(text), SMALL)
+
+
+def not_drawn(left: int) -> list[str]:
+    """Return what a foot says of trackers for which a picture has no room: nothing where there are none.
+
+    Examples
+    --------
+    >>> not_drawn(1), not_drawn(0)
+    (['1 more tracker is not drawn.'], [])
+    """
+    return [f"{plural(left, 'more tracker')} {'is' if left == 1 else 'are'} not drawn."] if left else []
 
 
 def cut_names(labels: Sequence[str], within: float) -> list[str]:

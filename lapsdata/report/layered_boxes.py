@@ -239,7 +239,7 @@ def _layer(
         first_number=sequence.first_number,
         frame=boxes.frame[rows],
         id=boxes.id[rows],
-        xywh=np.stack([boxes.x, boxes.y, boxes.w, boxes.h], axis=-1)[rows],
+        xywh=boxes.xywh[rows],
         score=np.full(len(rows), np.nan) if boxes.score is None else boxes.score[rows],
         label=tuple(boxes.label[row] for row in rows.tolist()),
         ignored=boxes.ignored[rows],

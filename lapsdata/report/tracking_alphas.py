@@ -18,6 +18,7 @@ from lapsdata.report._tracking_sheet import (
     colour_of,
     cut_names,
     dashes_of,
+    not_drawn,
     told_number,
 )
 
@@ -87,8 +88,7 @@ def draw_tracking_alphas(result: TrackingResult, label: str | None = None, *, no
     ]
     foot = ["AssA is undefined, and not drawn, where no box is matched; in the key stand means over the 19 thresholds."]
     foot += cut_names([name for name, *_ in lines], room)
-    if rows.left:
-        foot.append(f"{rows.left} more trackers are not drawn.")
+    foot += not_drawn(rows.left)
     body = max((_TALL + _APART) * len(_PARTS), 2 * _KEY_ROW * len(lines) + 20)
     page = Page.of("HOTA over the overlap of a match", facts_of(result, label), body, foot, note)
     with TrackingSheet(page) as sheet:

@@ -15,6 +15,7 @@ from lapsdata.report._tracking_sheet import (
     TrackingSheet,
     colour_of,
     cut_names,
+    not_drawn,
     told_number,
 )
 
@@ -193,8 +194,7 @@ def _draw(
     names = [*rows.labels, *(row.name for row in rows.oracles)]
     high = _HEAD + _ROW * len(names) + _AXIS
     foot = [said, *([_BEYOND_SAID] if any(map(_beyond, panels)) else []), *cut_names(names, _NAMES - 14)]
-    if rows.left:
-        foot.append(f"{rows.left} more trackers are not drawn.")
+    foot += not_drawn(rows.left)
     page = Page.of(title, facts_of(result, label), _KEY + high * math.ceil(len(panels) / _COLUMNS), foot, note)
     with TrackingSheet(page) as sheet:
         _key(sheet, page.top + 14, oracles=bool(rows.oracles))

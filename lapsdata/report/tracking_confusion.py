@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from lapsdata.report._sheet import FAINT, INK, SMALL
 from lapsdata.report._tracking_numbers import drawn_rows, facts_of, values_of
-from lapsdata.report._tracking_sheet import FN, FP, LEFT, TP, UNDEFINED, Page, TrackingSheet, cut_names
+from lapsdata.report._tracking_sheet import FN, FP, LEFT, TP, UNDEFINED, Page, TrackingSheet, cut_names, not_drawn
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,8 +67,7 @@ def draw_tracking_confusion(result: TrackingResult, label: str | None = None, *,
     rows = drawn_rows(result)
     foot = ["A detector has no true negatives: where nothing is and nothing is found there is no box to count."]
     foot += cut_names(rows.labels, _WIDE - 40)
-    if rows.left:
-        foot.append(f"{rows.left} more trackers are not drawn.")
+    foot += not_drawn(rows.left)
     body = _HIGH * math.ceil(len(rows.trackers) / _COLUMNS)
     page = Page.of("Detection: boxes found, missed and made up", facts_of(result, label), body, foot, note)
     with TrackingSheet(page) as sheet:

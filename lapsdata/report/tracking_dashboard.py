@@ -9,7 +9,7 @@ from lapsdata.metrics.tracking.doubts import tracking_doubts
 from lapsdata.report._sheet import FAINT, LEVEL, SMALL, wrapped
 from lapsdata.report._tracking_numbers import drawn_rows, facts_of, values_of
 from lapsdata.report._tracking_radar import HIGH, radar
-from lapsdata.report._tracking_sheet import LEFT, WIDTH, Page, TrackingSheet, colour_of, cut_names
+from lapsdata.report._tracking_sheet import LEFT, WIDTH, Page, TrackingSheet, colour_of, cut_names, not_drawn
 from lapsdata.report._tracking_tables import (
     NAME_PX,
     NONE,
@@ -63,7 +63,7 @@ def draw_tracking_dashboard(result: TrackingResult, label: str | None = None, *,
     tops = [sum(heights[:i]) + _APART * sum(1 for high in heights[:i] if high) for i in range(len(heights) + 1)]
     foot = ["Radars: from 0 in the middle to 1 at the rim, dashed: its own boxes half of the frames later (chance)."]
     cut = cut_names([*rows.labels, *(table.labels if table else [])], NAME_PX - 12)
-    left = [f"{rows.left} more trackers are not drawn."] if rows.left else []
+    left = not_drawn(rows.left)
     if of_class is None and len(result.sequences) > 1:
         foot.append("HOTA by sequence stands on the page of each class.")
     if table:

@@ -9,7 +9,7 @@ import numpy as np
 from lapsdata.metrics._words import plural
 from lapsdata.report._sheet import FAINT, INK, SMALL
 from lapsdata.report._tracking_axis import UNSCORED, centred, frame_axis, mark_unscored
-from lapsdata.report._tracking_sheet import FN, FP, LEFT, TP, WIDTH, Page, TrackingSheet, cut_names
+from lapsdata.report._tracking_sheet import FN, FP, LEFT, TP, WIDTH, Page, TrackingSheet, cut_names, not_drawn
 from lapsdata.report._tracking_time import columns_told, frame_columns
 
 if TYPE_CHECKING:
@@ -77,8 +77,7 @@ def draw_tracking_frames(
     facts += f", {gap} left out that nobody annotated" if gap else ""
     told = columns_told(sequence.length, "boxes are means over its scored frames, switches are summed")
     foot = [text for text in (told, *cut_names([*names.values()], _MOST_FACTS)) if text]
-    if left:
-        foot.append(f"{left} more trackers are not drawn.")
+    foot += not_drawn(left)
     page = Page.of(f"{sequence.name}, frame by frame", facts, _KEY + _BLOCK * len(names), foot, note)
     with TrackingSheet(page) as sheet:
         _key(sheet, page.top + 14, gap=gap > 0)

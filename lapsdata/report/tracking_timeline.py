@@ -9,7 +9,7 @@ import numpy as np
 from lapsdata.metrics._words import plural
 from lapsdata.report._sheet import FAINT, INK, SMALL
 from lapsdata.report._tracking_axis import UNSCORED, centred, frame_axis, mark_unscored
-from lapsdata.report._tracking_sheet import FP, LEFT, WIDTH, Page, TrackingSheet, cut_names
+from lapsdata.report._tracking_sheet import FP, LEFT, WIDTH, Page, TrackingSheet, cut_names, not_drawn
 from lapsdata.report._tracking_time import columns_told, frame_columns, frames_per_column, longest_ids, track_rows
 from lapsdata.report.box_colours import id_colours
 
@@ -73,8 +73,7 @@ def draw_tracking_timeline(
     foot = ["Colours come again after 20 identities; on the right: share of the true boxes that is covered, switches."]
     foot.append(columns_told(sequence.length, "it has the identity that is there in most of them"))
     foot += cut_names([*names.values()], WIDTH - 2 * LEFT)
-    if left:
-        foot.append(f"{left} more trackers are not drawn.")
+    foot += not_drawn(left)
     block = _NAME + _ROW * max(1, len(ids)) + _FALSE + _AXIS
     page = Page.of(f"{sequence.name}, tracks", facts, _KEY + block * len(names), [text for text in foot if text], note)
     with TrackingSheet(page) as sheet:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from lapsdata.schema.base import Count, FormatVersion, Header, Name, Positive, Rate, Record, Size, Text
 
-__all__ = ["BoxSequence", "BoxesHeader", "FrameRange"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["BoxSequence", "BoxesHeader", "FrameRange", "frames_in"]
 
 
 class FrameRange(Record):
@@ -24,6 +27,17 @@ class FrameRange(Record):
         if not self.start < self.stop:
             raise ValueError("expected start < stop")
         return self
+
+
+def frames_in(ranges: Iterable[FrameRange]) -> int:
+    """Return the number of frames in ranges that do not overlap.
+
+    Examples
+    --------
+    >>> frames_in([FrameRange(start=0, stop=3), FrameRange(start=5, stop=6)])
+    4
+    """
+    return sum(one.stop - one.start for one in ranges)
 
 
 class BoxSequence(Record):

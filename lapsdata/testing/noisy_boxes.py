@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from lapsdata.containers import Boxes
+from lapsdata.containers.boxes import annotated_frames
 from lapsdata.errors import Problem, Problems, SchemaError, listed
 from lapsdata.provenance import provenance
 from lapsdata.testing.scene_plan import random_stream
@@ -221,15 +222,10 @@ def _counted(truth: Boxes) -> _Rows:
     inside = np.zeros(len(truth), bool)
     for at, sequence in enumerate(truth.header.sequences):
         own = truth.sequence_index == at
-        for span in sequence.annotated:
-            inside |= own & (truth.frame >= span.start) & (truth.frame < span.stop)
+        inside[own] = annotated_frames(sequence)[truth.frame[own]]
     rows = np.flatnonzero(inside & ~truth.ignored)
     labels = [truth.label[row] for row in rows.tolist()]
-    return _Rows(truth.sequence_index[rows], truth.frame[rows], truth.id[rows], _xywh(truth)[rows], labels)
-
-
-def _xywh(boxes: Boxes) -> Floats:
-    return np.stack([boxes.x, boxes.y, boxes.w, boxes.h], axis=1)
+    return _Rows(truth.sequence_index[rows], truth.frame[rows], truth.id[rows], truth.xywh[rows], labels)
 
 
 def _by_frame(sequence: Integers, frame: Integers) -> dict[tuple[int, int], list[int]]:
@@ -276,12 +272,11 @@ def _false_boxes(truth: Boxes, rows: _Rows, count: int, random: np.random.Genera
     frames = [
         (at, frame)
         for at, sequence in enumerate(truth.header.sequences)
-        for span in sequence.annotated
-        for frame in range(span.start, span.stop)
+        for frame in np.flatnonzero(annotated_frames(sequence)).tolist()
     ]
     if count and not len(rows.id):
         raise SchemaError(Problem("no-boxes", "truth", "expected true boxes, whose sizes false ones have, got none"))
-    places = _xywh(truth)
+    places = truth.xywh
     taken = {key: places[found] for key, found in _by_frame(truth.sequence_index, truth.frame).items()}
     annotated = set(frames)
     number = int(truth.id.max(initial=0))

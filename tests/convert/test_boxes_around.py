@@ -39,7 +39,7 @@ def made(source: Path, target: Path, **told: Any) -> tuple[Boxes, set[str]]:
 def rows(boxes: Boxes) -> list[tuple[Any, ...]]:
     names = [one.name for one in boxes.header.sequences]
     number = boxes.frame + np.array([one.first_number for one in boxes.header.sequences])[boxes.sequence_index]
-    places = np.round(np.stack([boxes.x, boxes.y, boxes.w, boxes.h], axis=1), 6).tolist()
+    places = np.round(boxes.xywh, 6).tolist()
     columns = zip(boxes.sequence_index.tolist(), number.tolist(), boxes.id.tolist(), places, strict=True)
     return sorted((names[at], frame, who, *place) for at, frame, who, place in columns)
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lapsdata.loading._mot_clips import ClipPlan
-from lapsdata.loading._mot_timeline import MotTimeline, annotated_frames
+from lapsdata.loading._mot_timeline import MotTimeline
 from lapsdata.schema import BoxSequence, FrameRange
 
 if TYPE_CHECKING:
@@ -133,7 +132,3 @@ class TestTimeline:
         marked = np.array([False] * 3 + [True, False, True, True])
         assert timeline.told(marked) == {"s1": (3, "1, 3-4")}
         assert timeline.told(np.zeros(7, bool)) == {}
-
-    @pytest.mark.parametrize("marks", [[True], [False], [True, False, True], [False, True, True, False]])
-    def test_annotated_frames_are_those_of_the_spans(self, marks: list[bool]) -> None:
-        assert annotated_frames(sequence("s", marks)).tolist() == marks

@@ -74,10 +74,7 @@ def test_pairs_are_boxes_of_a_frame_that_overlap_enough_each_once(rules: Rules) 
         }
         for side, boxes in (("truth", truth), ("found", found))
     }
-    every = {
-        side: np.stack([boxes.x, boxes.y, boxes.w, boxes.h], axis=1)
-        for side, boxes in (("truth", truth), ("found", found))
-    }
+    every = {side: boxes.xywh for side, boxes in (("truth", truth), ("found", found))}
     used: Counter[tuple[int, int, int]] = Counter()
     for number, classes in enumerate(track_matches(truth, found, threshold=0.4, rules=rules).values()):
         one = classes["object"]

@@ -37,7 +37,7 @@ def test_the_demo_truth_has_its_frames_boxes_and_ids(real_data: Path) -> None:
     assert boxes.id.tolist() == [int(region["id"].removeprefix("track_")) for region in plain]
     percent = np.array([[region["value"][side] for side in ("x", "y", "width", "height")] for region in plain])
     expected = percent / 100 * [1280, 720, 1280, 720] - [0.5, 0.5, 0, 0]
-    got = np.stack([boxes.x, boxes.y, boxes.w, boxes.h], axis=1)
+    got = boxes.xywh
     np.testing.assert_allclose(got, expected, rtol=0, atol=1e-9)
 
 

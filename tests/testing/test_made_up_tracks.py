@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def sides(boxes: Boxes) -> NDArray[np.float64]:
-    return np.stack([boxes.x, boxes.y, boxes.w, boxes.h], axis=1)
+    return boxes.xywh
 
 
 @settings(max_examples=10, deadline=None)

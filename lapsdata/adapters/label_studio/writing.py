@@ -14,10 +14,12 @@ import numpy as np
 from lapsdata.adapters._image_names import ENDINGS_OF_KEYS, split_pattern
 from lapsdata.adapters._image_places import images_within
 from lapsdata.adapters.label_studio.regions import FARTHEST, LARGEST
+from lapsdata.containers.boxes import annotated_frames
 from lapsdata.errors import Problems, SchemaError, listed
 from lapsdata.formats import WriteReport
 from lapsdata.formats._format import size_on_disk
 from lapsdata.geometry import boxes_to_relative
+from lapsdata.schema.boxes import frames_in
 from lapsdata.storage.atomic import atomic_file, storage_errors
 
 if TYPE_CHECKING:
@@ -149,9 +151,7 @@ class _Tasks:
         above, _ = images_within(sequence)
         folder = sequence.name if above is None else None
         frames = self._boxes.frame[rows]
-        looked = np.zeros(sequence.length, bool)
-        for span in sequence.annotated:
-            looked[span.start : span.stop] = True
+        looked = annotated_frames(sequence)
         outside = int((~looked[frames]).sum())
         if outside:
             message = f"{outside} boxes stand in frames that are not annotated: these count as annotated now"
@@ -201,7 +201,7 @@ class _Tasks:
             message = "expected the frames per second of a video, by which keyframes have times, got none"
             self._found.add("no-rate", sequence.name, message, "give --rate")
             return
-        if sum(span.stop - span.start for span in sequence.annotated) < sequence.length:
+        if frames_in(sequence.annotated) < sequence.length:
             message = "its annotated ranges are lost: a video is annotated, or it is not"
             self._notes.add("ranges-lost", sequence.name, message, severity="warning")
         tracks: dict[tuple[str, object, str], list[int]] = {}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Self
 
 import numpy as np
 
+from lapsdata.containers.boxes import annotated_frames
 from lapsdata.errors import Problem, Problems, SchemaError, spans_told
 from lapsdata.geometry.boxes import shift_boxes
 from lapsdata.metrics._given import known_word
@@ -73,9 +74,7 @@ def _sequences(
         fix = "name them in the header of the truth, or give frames='all'"
         raise SchemaError(Problem("nothing-annotated", "truth: annotated", message, fix))
     for sequence in sequences:
-        covered = np.full(sequence.length, policy == "all")
-        for span in sequence.annotated:
-            covered[span.start : span.stop] = True
+        covered = annotated_frames(sequence) if policy == "annotated" else np.ones(sequence.length, bool)
         truth, predicted = (_Part.of(rows, sequence.name, covered) for rows in sides)
         yield _chosen(sequence, covered, truth, predicted, classes, profile)
 
@@ -105,8 +104,7 @@ class _Part(NamedTuple):
 
     def side(self, mask: Mask) -> Side:
         boxes, where = self.rows.boxes, self.where
-        box = np.stack([values[where][mask] for values in (boxes.x, boxes.y, boxes.w, boxes.h)], axis=1)
-        return Side.of(_as_in_texts(box), boxes.id[where][mask], self.frame[mask], self.frames)
+        return Side.of(_as_in_texts(boxes.xywh[where][mask]), boxes.id[where][mask], self.frame[mask], self.frames)
 
 
 def _as_in_texts(box: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lapsdata.containers.boxes import annotated_frames
 from lapsdata.errors import Problem, SchemaError
 
 if TYPE_CHECKING:
@@ -35,8 +36,7 @@ def covered_frames(sequence: BoxSequence, frames: FramePolicy) -> Integers:
     """
     if frames == "all":
         return np.arange(sequence.length)
-    spans = [np.arange(span.start, span.stop) for span in sequence.annotated]
-    return np.concatenate([np.empty(0, np.int64), *spans])
+    return np.flatnonzero(annotated_frames(sequence))
 
 
 def shifted_in_time(predicted: Boxes, truth: Boxes, frames: FramePolicy = "annotated") -> Boxes:
