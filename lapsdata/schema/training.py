@@ -25,7 +25,11 @@ class ViewSplit(Record):
     source: Text
     """File of views, or root of OPV2V; from the folder of the recipe on."""
     split: Text | None = None
-    """Which split of the source; null for all of it."""
+    """Which split of the source; null for the one of its own name. `val` and `validate` are one."""
+    depth_root: Text | None = None
+    """Where the depth of a root of OPV2V lies; from the folder of the recipe on."""
+    agents: Positive | Text | None = None
+    """How many agents, or by which rule, the sets of a root of OPV2V are made of; null for all."""
     cameras: Annotated[tuple[Text, ...], Field(min_length=1)] | None = None
     """Views of these cameras alone; null for all."""
     views: Positive | Annotated[tuple[Positive, ...], Field(min_length=1)]

@@ -49,7 +49,8 @@ def call(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
 
 @pytest.fixture
 def recipe(tmp_path: Path) -> Path:
-    write(tmp_path / "train.views.h5", make_views([4] * 30 + [2]))
+    views = make_views([4] * 30 + [2] + [3] * 11, split=["train"] * 31 + ["validate"] * 11)
+    write(tmp_path / "train.views.h5", views)
     path = tmp_path / "recipe.yaml"
     path.write_text(RECIPE)
     return path
@@ -60,7 +61,7 @@ def test_a_person_reads_steps_sets_and_learning_rates(
 ) -> None:
     assert call("plan", recipe, "--ranks", "5") == 0
     text = capsys.readouterr().out
-    assert "train: 30 sets, 30 in an epoch of 25 batches" in text
+    assert "train: split 'train' of train.views.h5\n  30 sets, 30 in an epoch of 25 batches" in text
     assert "1 of 31 sets have fewer than 4 views, the first train/scene6, frame 120: they are left out" in text
     rows = [line.split() for line in text.splitlines()]
     (four,) = [row for row in rows if row[:2] == ["4", "40"]]
@@ -68,7 +69,7 @@ def test_a_person_reads_steps_sets_and_learning_rates(
     # 160 of 200 batches, of which 25 are an epoch of the data: all 30 sets, more than six times.
     assert (four[3:6], five[3:6]) == (["30", "of", "30"], ["30", "of", "30"])
     assert five[2] == "240"
-    assert "val: 31 sets, 7 in an epoch of 2 batches" in text
+    assert "val: split 'val' of train.views.h5\n  11 sets, 7 in an epoch of 2 batches" in text
     assert ["1", "40"] in [row[:2] for row in rows]
     assert "learning rate at the first step of each epoch, fixed on any number of ranks" in text
     assert "MapAnything's sampler" in text
