@@ -115,15 +115,16 @@ def _opened(
             if told:
                 words = ", ".join(f"{name}={value}" for name, value in told.items())
                 notes.append(Problem("told", where, f"read with {words}", None, "info"))
-            fixes.append(_depth_fix(opened.takes, told))
+            fixes.append(_depth_fix(Path(one), opened.takes, told))
         problems = depth_problems(views, where)
         problems.raise_as(SchemaError)
         found.append(ViewPixels(views, where))
     return found, fixes, notes
 
 
-def _depth_fix(takes: frozenset[str], told: dict[str, Any]) -> str:
-    made = "`lapsdata convert ROOT DEPTH --depth-from-lidar` makes it"
+def _depth_fix(path: Path, takes: frozenset[str], told: dict[str, Any]) -> str:
+    """Return what can be done where views of a file have no depth."""
+    made = f"`lapsdata convert {path} DEPTH --depth-from-lidar` makes it of point clouds"
     if "depth_root" not in takes:
         return "convert the views again, with --depth-root; "
     if "depth_root" not in told:

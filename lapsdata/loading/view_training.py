@@ -100,10 +100,10 @@ def open_splits(training: ViewTraining, folder: str | PathLike[str] = ".") -> di
     found.raise_as(LapsError)
     for first, second in itertools.combinations(names, 2):
         if shared := sets[second].shared_with(sets[first]):
-            place = sets[second].locate(shared[0][0])
+            place, both = sets[second].locate(shared[0][0]), f"{len(dict(shared))} of {len(sets[second])}"
             message = (
-                f"expected sets that no other split has, got {len(dict(shared))} of {len(sets[second])} that {first} has"
-                f" too, the first {place.scenario}, frame {place.frame}"
+                f"expected sets that no other split has, got {both} that {first} has too, the first {place.scenario},"
+                f" frame {place.frame}"
             )
             fix = "name another split or source: what is learned from measures nothing"
             found.add("split-overlap", second, message, fix)
@@ -113,7 +113,8 @@ def open_splits(training: ViewTraining, folder: str | PathLike[str] = ".") -> di
 
 def source_split(training: ViewTraining, name: str) -> str:
     """Return which split of its source a split takes: what it says, else the one of its own name."""
-    return training.splits[name].split or name
+    split = training.splits[name].split
+    return name if split is None else split
 
 
 def _sets(training: ViewTraining, name: str, folder: str | PathLike[str]) -> ViewDataset:

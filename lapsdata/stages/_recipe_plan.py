@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lapsdata.errors import Problem, SchemaError
+from lapsdata.errors import Problem, SchemaError, Severity
 from lapsdata.loading.view_plan import RatePlan, SplitPlan, plan_rates, plan_split
 from lapsdata.loading.view_training import open_splits
 from lapsdata.schema.training import TRAIN
@@ -92,7 +92,8 @@ def _of_ranks(split: SplitPlan, one: RankPlan, where: str, epochs: int) -> Itera
     if split.batches < one.ranks:
         what = "some show sets again in each step" if split.steps_per_epoch else "some have nothing to do"
         message = f"an epoch of the data has {split.batches} batches {on}: {what}"
-        yield Problem("more-ranks", where, message, "take fewer ranks, or a smaller max_images", "warning")
+        severity: Severity = "warning" if split.name == TRAIN else "info"
+        yield Problem("more-ranks", where, message, "take fewer ranks, or a smaller max_images", severity)
     if split.name != TRAIN and split.steps_per_epoch and one.steps * one.ranks % split.batches:
         message = (
             f"{one.steps} steps {on} are no whole number of its {split.batches} batches: sets are others each time"
