@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from lapsdata.adapters._adapter import find_adapter, read_adapted
 from lapsdata.containers.views import Views
-from lapsdata.errors import Problem, UnknownFormatError
+from lapsdata.errors import Problem, SchemaError, UnknownFormatError
 from lapsdata.formats import recognise
 from lapsdata.formats.views_hdf5 import open_views
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = ["AnyViews", "expect_views"]
+
+_TOLD = frozenset({"split", "depth_root", "agents"})
 
 
 class AnyViews(NamedTuple):
@@ -27,6 +29,8 @@ class AnyViews(NamedTuple):
         What is to be told of the files, at severity "warning" or "info".
     format : str
         The format or the adapter that knows them.
+    takes : frozenset of str
+        What can be said of them: of `split`, `depth_root` and `agents`; nothing of files of ours.
 
     Examples
     --------
@@ -38,21 +42,31 @@ class AnyViews(NamedTuple):
     views: Views
     notes: tuple[Problem, ...]
     format: str
+    takes: frozenset[str] = frozenset()
 
 
-def expect_views(path: Path, **told: Any) -> AnyViews:  # noqa: ANN401 - as adapters take it
+def expect_views(
+    path: Path, *, split: str | None = None, depth_root: Path | None = None, agents: str | None = None
+) -> AnyViews:
     """Open the views of a file or folder of ours or of others; pixels are read when they are asked for.
 
     Parameters
     ----------
     path : Path
-    **told
-        What the files may not say, of those of others.
+    split : str, optional
+        The one that is going to be used: of files of others no other is read, where they can be read so. Of ours all
+        are there.
+    depth_root : Path, optional
+        Where depth lies, of files of others.
+    agents : str, optional
+        Which agents sets are made of, of files of others: `2`, or `train=2,validate=4`.
 
     Raises
     ------
     UnknownFormatError
         No format and no adapter knows it, or it holds no views.
+    SchemaError
+        `depth_root` or `agents` of what cannot be told them (`wrong-option`), and what an adapter refuses.
     LapsError
         It cannot be read.
 
@@ -66,18 +80,24 @@ def expect_views(path: Path, **told: Any) -> AnyViews:  # noqa: ANN401 - as adap
     >>> expect_views(path).views.sets
     2
     """
+    said = {name: value for name, value in (("depth_root", depth_root), ("agents", agents)) if value is not None}
     try:
         plugin = recognise(path)
     except UnknownFormatError:
         known = find_adapter(path, ("views",))
         if known is None:
             raise
-        adapted = read_adapted(known[0], path, told)
+        takes = _TOLD if known[0].takes is None else _TOLD & known[0].takes
+        adapted = read_adapted(known[0], path, said | ({"split": split} if "split" in takes else {}))
         if not isinstance(adapted.container, Views):
             message = f"{known[0].name} promises views, and reads {type(adapted.container).__name__}"
             raise TypeError(message) from None
-        return AnyViews(adapted.container, adapted.told(path), known[0].name)
+        return AnyViews(adapted.container, adapted.told(path), known[0].name, takes)
     if plugin.record != "views":
         message = f"expected views, got {plugin.record}"
         raise UnknownFormatError(Problem("wrong-record", str(path), message, "name a file with views"))
+    if said:
+        message = f"expected nothing to be said of views of ours, got {' and '.join(said)}"
+        fix = "leave it out: depth and agents were settled when the file was made, by lapsdata convert"
+        raise SchemaError(Problem("wrong-option", str(path), message, fix))
     return AnyViews(open_views(path), (), plugin.name)

@@ -25,6 +25,7 @@ from lapsdata.geometry import PinholeCamera, convert_depth
 from lapsdata.storage.atomic import atomic_folder
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 __all__ = ["write_wai"]
 
 _VERSION = "0.1"
+_LONGEST_NAME = 240
+"""Bytes, that leave room for what is added; file systems take 255."""
 
 
 def write_wai(path: Path, views: Views, *, dataset: str, overwrite: bool = False) -> WriteReport:
@@ -58,7 +61,8 @@ def write_wai(path: Path, views: Views, *, dataset: str, overwrite: bool = False
     Raises
     ------
     SchemaError
-        Panoramas, for which WAI has no camera model; views without pictures; two sets of one name.
+        Panoramas, for which WAI has no camera model; views without pictures; sets or views of one name, or of a name
+        that no folder or file can have.
     CorruptDataError
         Depth that is not finite; a picture that cannot be read.
     StorageError
@@ -74,7 +78,7 @@ def write_wai(path: Path, views: Views, *, dataset: str, overwrite: bool = False
     >>> meta["camera_convention"], [frame["depth"] for frame in meta["frames"]]
     ('opencv', ['depth/641_camera0.exr', 'depth/1000_camera0.exr'])
     """
-    names = _scenes(views)
+    names = _scenes(views, dataset)
     with atomic_folder(path, overwrite=overwrite) as folder:
         for place, name in enumerate(names):
             scene = folder / dataset / name
@@ -91,9 +95,12 @@ def write_wai(path: Path, views: Views, *, dataset: str, overwrite: bool = False
     return WriteReport(path, "wai", nbytes, notes=tuple(_notes(views)))
 
 
-def _scenes(views: Views) -> list[str]:
+def _scenes(views: Views, dataset: str) -> list[str]:
     """Return what each set is called, and refuse what cannot be written."""
     problems = Problems("views")
+    if dataset in ("", ".", "..", "metadata") or not _is_name(dataset):
+        message = f"expected the name of a folder beside 'metadata', got {dataset!r}"
+        problems.add("wrong-name", "dataset", message, "take letters, digits and _")
     for number in np.unique(views.model).tolist():
         kind = views.header.cameras[number].kind
         if kind != "pinhole":
@@ -107,14 +114,42 @@ def _scenes(views: Views) -> list[str]:
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         problems.add("scene-twice", "", f"expected each frame of a scenario once, got {twice[0]} again")
+    problems.extend(_wrong_names(views, names))
     problems.raise_as(SchemaError)
     return names
+
+
+def _wrong_names(views: Views, scenes: list[str]) -> Iterator[Problem]:
+    """Yield scenes and views whose files would lie elsewhere, or on each other."""
+    for name in scenes:
+        if not _is_name(name):
+            message = f"expected what a folder can be called, got {name!r}"
+            yield Problem("wrong-name", "scenario", message, "give splits and scenarios names without / and \\")
+    for place, scene in enumerate(scenes):
+        frames = [_frame_name(views, view) for view in views.views_of(place)]
+        for name in frames:
+            if not _is_name(name):
+                message = f"expected what a file can be called, got {name!r}"
+                yield Problem("wrong-name", scene, message, "give agents and cameras names without / and \\")
+        if len(set(frames)) < len(frames):
+            twice = next(name for name, count in Counter(frames).items() if count > 1)
+            message = f"expected names of agent and camera that differ when they are joined by _, got {twice} again"
+            yield Problem("frame-twice", scene, message, "rename one of them")
+
+
+def _is_name(text: str) -> bool:
+    """Whether a file or folder can be called so, with an ending behind it."""
+    return not {"/", "\\"} & set(text) and len(text.encode("utf-8", "surrogateescape")) <= _LONGEST_NAME
+
+
+def _frame_name(views: Views, view: int) -> str:
+    return f"{views.agent[view]}_{views.camera[view]}"
 
 
 def _frame(scene: Path, views: Views, view: int) -> dict[str, Any]:
     import cv2
 
-    name = f"{views.agent[view]}_{views.camera[view]}"
+    name = _frame_name(views, view)
     size, lens = views.camera_model(view).size, views.intrinsics(view)
     paths = {"image": f"images/{name}.png"}
     _write(scene / paths["image"], cv2.imencode(".png", views.read("image", view)[..., ::-1])[1].tobytes())

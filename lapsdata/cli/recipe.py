@@ -140,7 +140,8 @@ def plan(
 
 def _write_plan(found: RecipePlan) -> None:
     for split in found.splits:
-        console.write(f"{split.name}: {split.sets} sets, {split.max_sets} in an epoch of {split.batches} batches")
+        console.write(f"{split.name}: split {split.split!r} of {split.source}")
+        console.write(f"  {split.sets} sets, {split.max_sets} in an epoch of {split.batches} batches")
         for note in split.notes:
             console.write(f"  {note}")
         head = ["ranks", "steps per epoch", "sets shown", "sets visited", "images", "masked", "all sets after"]

@@ -80,6 +80,13 @@ class ViewDraws:
         Whether sets come in another order in each epoch; else as they lie, the fewest views first. What a set gives is
         the same in either case.
 
+    Attributes
+    ----------
+    counts : tuple of int
+        Numbers of views that sets have, the fewest first.
+    never : tuple of int
+        Those that are asked for and no set ever has, where sets are fewer than numbers.
+
     Examples
     --------
     >>> draws = ViewDraws([Group(0, (2, 4), np.arange(5), 5)], max_images=4, seed=0, shuffle=False)
@@ -92,6 +99,8 @@ class ViewDraws:
     def __init__(self, groups: Sequence[Group], *, max_images: int, seed: int, shuffle: bool) -> None:
         self.groups, self._seed, self._shuffle = tuple(groups), seed, shuffle
         self.counts = tuple(sorted({count for group in groups for count in group.counts if group.having(count)}))
+        asked = {count for group in groups for count in group.counts}
+        self.never = tuple(sorted(asked - set(self.counts)))
         self.batch_sets = {count: max(1, max_images // count) for count in self.counts}
         self.sets = {count: sum(group.having(count) for group in groups) for count in self.counts}
         self.batches = {count: -(-self.sets[count] // self.batch_sets[count]) for count in self.counts}
@@ -225,7 +234,7 @@ def shared_out(total: int, sizes: Sequence[int]) -> list[int]:
     if total < len(sizes):
         message = f"expected at least {len(sizes)} sets of an epoch, one of each kind, got {total}"
         raise SchemaError(
-            Problem("too-few-sets", "views", message, "take more, or views='...' that every set can give")
+            Problem("too-few-sets", "views", message, "take more, or numbers of views that every set can give")
         )
     whole = sum(sizes)
     exact = [total * size / whole for size in sizes]

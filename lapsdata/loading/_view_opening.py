@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from lapsdata.adapters import expect_views
 from lapsdata.containers import Views
 from lapsdata.errors import Problem, SchemaError, listed
 from lapsdata.loading._view_pixels import ViewPixels, depth_problems, expect_same_size
+from lapsdata.schema.split_names import find_split, usual_split
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -67,18 +68,19 @@ def opened_sets(given: Given | Sequence[Given], predictions: Given | None, optio
     Raises
     ------
     SchemaError
-        No set is left; sets without pictures, depth, predictions or views enough, where that is an error; views of
-        several sizes.
+        No set is left; no such split; sets without pictures, depth, predictions or views enough, where that is an
+        error; views of several sizes.
     LapsError
         Something cannot be read.
     """
-    opened, notes = _opened([given] if isinstance(given, (Views, str, PathLike)) else given, "views")
-    predicted, more = _opened([] if predictions is None else [predictions], "predictions")
+    sources = [given] if isinstance(given, (Views, str, PathLike)) else given
+    opened, fixes, notes = _opened(sources, "views", options.split, options.told)
+    predicted, _, more = _opened([] if predictions is None else [predictions], "predictions", None, {})
     notes += more
-    chosen = [_Chosen(pixels.views, pixels.where, options) for pixels in opened]
+    chosen = [_Chosen(pixels.views, pixels.where, fix, options) for pixels, fix in zip(opened, fixes, strict=True)]
     matched: list[NDArray[np.int64]] = []
     for one in chosen:
-        one.narrow(notes)
+        one.narrow()
         one.drop_without("image", "error", notes)
         one.drop_without("depth", options.missing_depth, notes)
     if predicted:
@@ -94,26 +96,47 @@ def opened_sets(given: Given | Sequence[Given], predictions: Given | None, optio
     return _together(opened, predicted, matched, chosen, notes)
 
 
-def _opened(given: Iterable[Given], called: str) -> tuple[list[ViewPixels], list[Problem]]:
-    found, notes = [], list[Problem]()
+def _opened(
+    given: Iterable[Given], called: str, split: str | None, told: dict[str, Any]
+) -> tuple[list[ViewPixels], list[str], list[Problem]]:
+    """Return containers, what can be done where each lacks depth, and notes."""
+    found, fixes, notes = [], list[str](), list[Problem]()
     for one in given:
         if isinstance(one, Views):
+            if told:
+                message = f"expected nothing to be said of views that are open, got {' and '.join(told)}"
+                raise SchemaError(Problem("wrong-option", called, message, "give the path of their root"))
             views, where = one, called
+            fixes.append("")
         else:
-            opened = expect_views(Path(one))
+            opened = expect_views(Path(one), split=split, **told)
             views, where = opened.views, Path(one).name
             notes += opened.notes
+            if told:
+                words = ", ".join(f"{name}={value}" for name, value in told.items())
+                notes.append(Problem("told", where, f"read with {words}", None, "info"))
+            fixes.append(_depth_fix(Path(one), opened.takes, told))
         problems = depth_problems(views, where)
         problems.raise_as(SchemaError)
         found.append(ViewPixels(views, where))
-    return found, notes
+    return found, fixes, notes
+
+
+def _depth_fix(path: Path, takes: frozenset[str], told: dict[str, Any]) -> str:
+    """Return what can be done where views of a file have no depth."""
+    made = f"`lapsdata convert {path} DEPTH --depth-from-lidar` makes it of point clouds"
+    if "depth_root" not in takes:
+        return "convert the views again, with --depth-root; "
+    if "depth_root" not in told:
+        return f"say in which root it lies, as `depth_root`; {made}; "
+    return f"it is not in {told['depth_root']}: {made}; "
 
 
 def _named(views: Views) -> Iterator[tuple[str, str, int, str, str]]:
     """Yield what each view is known by."""
     for view, place in enumerate(views.set_of.tolist()):
         frame = int(views.frame[place])
-        yield views.split[place], views.scenario[place], frame, views.agent[view], views.camera[view]
+        yield usual_split(views.split[place]), views.scenario[place], frame, views.agent[view], views.camera[view]
 
 
 def _keys(predicted: ViewPixels) -> dict[tuple[str, str, int, str, str], int]:
@@ -138,19 +161,21 @@ def _left_over(predicted: ViewPixels, matched: Sequence[NDArray[np.int64]]) -> l
 class _Chosen:
     """Which sets and views of a container are left."""
 
-    def __init__(self, views: Views, where: str, options: ViewOptions) -> None:
-        self.views, self.where, self._options = views, where, options
+    def __init__(self, views: Views, where: str, depth_fix: str, options: ViewOptions) -> None:
+        self.views, self.where, self._depth_fix, self._options = views, where, depth_fix, options
         self.sets = np.ones(views.sets, bool)
         self.usable = np.ones(len(views), bool)
 
-    def narrow(self, notes: list[Problem]) -> None:
+    def narrow(self) -> None:
         """Keep those that are asked for by name."""
         options = self._options
         if options.split is not None:
-            self.sets &= np.array(self.views.split) == options.split
-            if not self.sets.any():
-                message = f"expected sets of the split {options.split!r}, got {listed(sorted(set(self.views.split)))}"
-                notes.append(Problem("no-such-split", self.where, message, severity="warning"))
+            there = sorted(set(self.views.split))
+            split = find_split(options.split, there)
+            if split is None:
+                message = f"expected one of the splits {listed(there, 9)}, got {options.split!r}"
+                raise SchemaError(Problem("unknown-split", self.where, message, "name one of them as `split`"))
+            self.sets &= np.array(self.views.split) == split
         if options.cameras is not None:
             self.usable &= np.isin(np.array(self.views.camera), options.cameras)
 
@@ -172,6 +197,7 @@ class _Chosen:
         of_sets = np.bincount(self.views.set_of[lacking & self.usable], minlength=self.views.sets) > 0
         message = f"{int((of_sets & self.sets).sum())} of {int(self.sets.sum())} sets have views without {what}"
         fix = f"{option}='leave_out' leaves them out" if option else "choose cameras that have it: cameras=[...]"
+        fix = self._depth_fix + fix if what == "depth" else fix
         self._leave_out(of_sets, code, message, policy, fix, notes)
 
     def drop_few(self, notes: list[Problem]) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from os import PathLike
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 from lapsdata.errors import Problems, SchemaError, whole_number
@@ -34,6 +36,8 @@ class ViewOptions:
 
     views: int | Sequence[int]
     split: str | None = None
+    depth_root: str | PathLike[str] | None = None
+    agents: int | str | None = None
     cameras: Sequence[str] | None = None
     pick: Pick = "drawn"
     too_few: TooFew = "error"
@@ -68,12 +72,33 @@ class ViewOptions:
                 made["cameras"] = listed_names("cameras", self.cameras)
             except SchemaError as error:
                 found.extend(error.problems)
+        made |= self._told(found)
         names: dict[str, object] = {"split": self.split, "dataset": self.dataset}
         for name, value in names.items():
             if not isinstance(value, str) and not (name == "split" and value is None):
                 found.add("wrong-value", name, f"expected a text, got {value!r}")
         found.raise_as(SchemaError)
         return replace(self, **made)
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What is said of files of others, once it is checked: `depth_root` and `agents`, as far as they are given."""
+        told = {"depth_root": self.depth_root, "agents": self.agents}
+        return {name: value for name, value in told.items() if value is not None}
+
+    def _told(self, found: Problems) -> dict[str, Path | str]:
+        made: dict[str, Path | str] = {}
+        root: object = self.depth_root
+        if isinstance(root, (str, PathLike)):
+            made["depth_root"] = Path(root)
+        elif root is not None:
+            found.add("wrong-value", "depth_root", f"expected a folder, got {root!r}")
+        agents: object = self.agents
+        if isinstance(agents, str) or whole_number(agents) is not None:
+            made["agents"] = str(agents)
+        elif agents is not None:
+            found.add("wrong-value", "agents", f"expected 2, or 'train=2,validate=4', got {agents!r}")
+        return made
 
     def _views(self, found: Problems) -> int | tuple[int, ...]:
         given: object = self.views

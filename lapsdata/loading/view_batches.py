@@ -158,6 +158,8 @@ class ViewBatches:
     ----------
     epoch_sets : int
         Sets of an epoch.
+    max_images : int
+        Images of a batch, unless one set has more.
     notes : tuple of str
         What was left out of the data sets; how batches are made.
 
@@ -191,7 +193,7 @@ class ViewBatches:
             "epoch": fixed,
             "sizes": [size for _, size in whole.parts],
         }
-        self._epoch, self.epoch_sets = fixed, len(whole)
+        self._epoch, self.epoch_sets, self.max_images = fixed, len(whole), most
         fields = {**self._sets[0].spec, **_WHERE}
         room = self.draws.rows_of_batch
         wide = {name: FieldSpec((room, *one.shape), one.dtype, one.unit) for name, one in fields.items()}
@@ -227,8 +229,13 @@ class ViewBatches:
             f"{draws.batches[count]} of up to {draws.batch_sets[count]} x {count} views ({draws.sets[count]} in all)"
             for count in draws.counts
         )
-        told = f"a sample is a batch: an epoch of {self.epoch_sets} sets has {made}"
-        return (*dict.fromkeys(note for one in self._sets for note in one.notes), told)
+        told = [f"a sample is a batch: an epoch of {self.epoch_sets} sets has {made}"]
+        if draws.never:
+            never = " or ".join(map(str, draws.never))
+            told.append(f"no set ever has {never} views: an epoch has fewer sets than numbers of views")
+        if (most := draws.counts[-1]) > self.max_images:
+            told.append(f"batches of one set have up to {most} images, more than the {self.max_images} asked for")
+        return (*dict.fromkeys(note for one in self._sets for note in one.notes), *told)
 
     def gather(
         self,

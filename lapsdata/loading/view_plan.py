@@ -9,11 +9,13 @@ import numpy as np
 
 from lapsdata.loading.map_anything import sampled_batches, sampled_steps
 from lapsdata.loading.orders import make_order
-from lapsdata.loading.view_training import epoch_steps, learning_rate
+from lapsdata.loading.view_training import epoch_steps, learning_rate, source_split
 from lapsdata.schema.loader import EpochOrder, OrderedSource
 from lapsdata.schema.training import TRAIN
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from lapsdata.loading.view_batches import ViewBatches
     from lapsdata.schema.training import ViewTraining
 
@@ -64,8 +66,10 @@ class SplitPlan:
     Parameters
     ----------
     name : str
+    source, split : str
+        File or root, and which split of it, as the recipe says them.
     sets : int
-        In its source, as far as they can be used.
+        There, as far as they can be used.
     max_sets : int
         Sets of an epoch of the data.
     batches : int
@@ -78,11 +82,13 @@ class SplitPlan:
 
     Examples
     --------
-    >>> SplitPlan("train", 8, 8, 4, 100, (), ()).batches
+    >>> SplitPlan("val", "scene.views.h5", "validate", 8, 8, 4, 100, (), ()).batches
     4
     """
 
     name: str
+    source: str
+    split: str
     sets: int
     max_sets: int
     batches: int
@@ -166,6 +172,8 @@ def plan_split(batches: ViewBatches, training: ViewTraining, name: str, ranks: t
     sets = sum(len(group.members) for group in batches.draws.groups)
     return SplitPlan(
         name,
+        split.source,
+        source_split(training, name),
         sets,
         batches.epoch_sets,
         len(batches),
@@ -178,7 +186,9 @@ def plan_split(batches: ViewBatches, training: ViewTraining, name: str, ranks: t
 def _of_ranks(batches: ViewBatches, training: ViewTraining, name: str, ranks: int, sets: int) -> RankPlan:
     split, steps, epoch_batches = training.splits[name], epoch_steps(batches, training, name, ranks), len(batches)
     total = steps * ranks if split.steps_per_epoch else epoch_batches
-    shown, images, seen = 0, 0, set[tuple[int, int]]()
+    whole, rest = divmod(total, epoch_batches)
+    turns = max(-(-len(group.members) // group.size) for group in batches.draws.groups)
+    seen = set[tuple[int, int]]()
     order = make_order(
         EpochOrder(
             seed=training.seed,
@@ -187,25 +197,31 @@ def _of_ranks(batches: ViewBatches, training: ViewTraining, name: str, ranks: in
             sources=(OrderedSource(name="source", samples=epoch_batches),),
         )
     )
-    for epoch in range(-(-total // epoch_batches)):
-        ids = order.ids(epoch, np.arange(min(epoch_batches, total - epoch * epoch_batches)))
-        shown += int(batches.draws.sets_of(ids).sum())
-        images += int((batches.draws.sets_of(ids) * batches.draws.views_of(ids)).sum())
-        if len(seen) < sets:
-            seen |= batches.draws.visited(ids, epoch if name == TRAIN else 0)
-    turns = max(-(-len(group.members) // group.size) for group in batches.draws.groups)
-    # What is not trained on is the same in each epoch.
+    # All sets come within some epochs of the data, and what is not trained on is the same in each.
+    for epoch in range(min(whole, turns if name == TRAIN else 1)):
+        seen |= batches.draws.visited(np.arange(epoch_batches), epoch if name == TRAIN else 0)
+    last = order.ids(whole, np.arange(rest))
+    if whole < turns:
+        seen |= batches.draws.visited(last, whole if name == TRAIN else 0)
+    every, few = (_counted(batches, ids) for ids in (np.arange(epoch_batches), last))
+    shown, images = whole * every + few
     all_come = name == TRAIN or turns == 1
     counts = (split.views,) if isinstance(split.views, int) else split.views
     theirs = sampled_batches(batches.epoch_sets, counts, split.max_images, epoch=0, world_size=ranks)
     return RankPlan(
         ranks,
         steps,
-        shown,
-        images,
+        int(shown),
+        int(images),
         len(seen),
         steps * ranks - total,
         -(-turns * epoch_batches // ranks) if all_come else None,
         sampled_steps(batches.epoch_sets, counts, split.max_images, ranks),
         sum(len(batch.set_id) for batch in theirs),
     )
+
+
+def _counted(batches: ViewBatches, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return how many sets and images batches have: int64 (2,)."""
+    sets = batches.draws.sets_of(ids)
+    return np.array([sets.sum(), (sets * batches.draws.views_of(ids)).sum()], np.int64)

@@ -18,6 +18,7 @@ from lapsdata.loading._selection import check_ids
 from lapsdata.loading._view_draws import Group, ViewDraws, shared_out
 from lapsdata.loading._view_opening import opened_sets
 from lapsdata.loading._view_options import ViewOptions
+from lapsdata.loading._view_overlap import shared_sets
 from lapsdata.loading._view_pixels import field_specs, sample_depth_kind
 from lapsdata.loading.permutation import Permutation
 from lapsdata.loading.source import BatchSpec
@@ -149,6 +150,8 @@ class ViewDataset(ViewSum):
         digest = hashlib.sha256(canonical_json(told))
         for number in range(len(self._has)):
             digest.update(repr(self.locate(number)[1:]).encode())
+        for one in opened.pixels:
+            digest.update(one.views.present["depth"].tobytes())
         for array in (opened.first, *(one.views.cam2world for one in opened.pixels)):
             digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()[:16]
@@ -217,6 +220,25 @@ class ViewDataset(ViewSum):
             message = f"expected one set of frame {frame} of {scenario!r}, got {len(found)}"
             raise SchemaError(Problem("unknown-set", "views", message, "see locate(number) of each"))
         return found[0]
+
+    def shared_with(self, other: ViewDataset) -> list[tuple[int, int]]:
+        """Return which sets are also in another data set, by their numbers in both.
+
+        A set is the same where it has a view of the same scenario, frame, agent, camera and pose, in whatever file and
+        split: of those that its source has, whichever cameras are taken. No picture is read.
+
+        Parameters
+        ----------
+        other : ViewDataset
+
+        Examples
+        --------
+        >>> from lapsdata.testing.samples import sample_views
+        >>> every = open_view_sets(sample_views(), views=1, missing_depth="empty")
+        >>> open_view_sets(sample_views(), views=1, split="val", missing_depth="empty").shared_with(every)
+        [(0, 1)]
+        """
+        return shared_sets(self._opened, other._opened)
 
     def _number(self, id: int) -> int:
         ids = np.array([checked_id(id)])
@@ -357,6 +379,8 @@ def open_view_sets(
     *,
     views: int | Sequence[int],
     split: str | None = None,
+    depth_root: str | PathLike[str] | None = None,
+    agents: int | str | None = None,
     cameras: Sequence[str] | None = None,
     pick: Pick = "drawn",
     too_few: TooFew = "error",
@@ -378,7 +402,11 @@ def open_view_sets(
         How many views a sample has; of several numbers one is drawn for each set. An epoch has as many sets of each
         number, give or take one.
     split : str, optional
-        That one alone.
+        That one alone, which each source must have; `val` and `validate` are one.
+    depth_root : path, optional
+        Where the depth of a root of others lies, as OPV2V has none.
+    agents : int or str, optional
+        Which agents the sets of a root of others are made of: `2`, or `train=2,validate=4:drawn@SEED`; all by default.
     cameras : sequence of str, optional
         Views of these alone.
     pick : {"drawn", "first"}
@@ -405,14 +433,15 @@ def open_view_sets(
     Raises
     ------
     SchemaError
-        No set is left; sets that lack something, where that is an error; pictures of several sizes; an option at fault.
+        No set is left; a source without the split; sets that lack something, where that is an error; pictures of
+        several sizes; an option at fault, or one that means nothing to a source.
     UnknownFormatError, StorageError, CorruptDataError
         What is given holds no views, or cannot be read.
 
     Warns
     -----
     LapsWarning
-        Predicted views that are none of the truth; a split that a file has not; what is to be told of files of others.
+        Predicted views that are none of the truth; what is to be told of files of others.
 
     Examples
     --------
@@ -426,8 +455,9 @@ def open_view_sets(
     (1, ('641', '1000'), 'scene.views.h5: 1 of 2 sets have views without depth')
     """
     options = ViewOptions(
-        views=views, split=split, cameras=cameras, pick=pick, too_few=too_few, missing_depth=missing_depth,
-        missing_predictions=missing_predictions, pose_frame=pose_frame, dataset=dataset, seed=seed,
+        views=views, split=split, depth_root=depth_root, agents=agents, cameras=cameras, pick=pick, too_few=too_few,
+        missing_depth=missing_depth, missing_predictions=missing_predictions, pose_frame=pose_frame,
+        dataset=dataset, seed=seed,
     ).checked()  # fmt: skip
     opened = opened_sets(views_of, predictions, options)
     for note in opened.notes:

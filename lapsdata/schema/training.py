@@ -16,6 +16,7 @@ TRAIN = "train"
 RateSchedule = Literal["cosine", "constant"]
 """How a learning rate goes on after its rise: as a cosine to a least share of it, or as it is."""
 
+_Said = Annotated[Text, Field(min_length=1)]
 _Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -24,8 +25,12 @@ class ViewSplit(Record):
 
     source: Text
     """File of views, or root of OPV2V; from the folder of the recipe on."""
-    split: Text | None = None
-    """Which split of the source; null for all of it."""
+    split: _Said | None = None
+    """Which split of the source; null for the one of its own name. `val` and `validate` are one."""
+    depth_root: _Said | None = None
+    """Where the depth of a root of OPV2V lies; from the folder of the recipe on."""
+    agents: Positive | _Said | None = None
+    """How many agents, or by which rule, the sets of a root of OPV2V are made of; null for all."""
     cameras: Annotated[tuple[Text, ...], Field(min_length=1)] | None = None
     """Views of these cameras alone; null for all."""
     views: Positive | Annotated[tuple[Positive, ...], Field(min_length=1)]

@@ -144,3 +144,67 @@ def test_a_folder_that_is_there_is_replaced_only_where_that_is_asked_for(tmp_pat
     assert (tmp_path / "wai" / "mine.txt").read_text() == "kept"
     write_wai(tmp_path / "wai", make_views([1]), dataset="made", overwrite=True)
     assert sorted(item.name for item in (tmp_path / "wai").iterdir()) == ["made", "metadata"]
+
+
+@pytest.mark.parametrize(
+    ("dataset", "agents", "scenario", "said"),
+    [
+        ("..", ("1", "2"), "s", "dataset: expected the name of a folder beside 'metadata', got '..'"),
+        ("", ("1", "2"), "s", "dataset: expected the name of a folder"),
+        ("metadata", ("1", "2"), "s", "dataset: expected the name of a folder"),
+        ("a/b", ("1", "2"), "s", "dataset: expected the name of a folder"),
+        ("made", ("1", "2"), "../../s", r"scenario: expected what a folder can be called, got 'train_\.\./\.\./s_60'"),
+        ("made", ("1", "2"), "s" * 300, "scenario: expected what a folder can be called"),
+        ("made", ("1", "../2"), "s", r"train_s_60: expected what a file can be called, got '\.\./2_camera1'"),
+        ("made", ("1", "a\\2"), "s", "train_s_60: expected what a file can be called"),
+    ],
+    ids=["up", "empty", "metadata", "within", "scenario-up", "long", "agent-up", "agent-backslash"],
+)
+def test_nothing_is_written_outside_of_its_folder(
+    tmp_path: Path, dataset: str, agents: tuple[str, str], scenario: str, said: str
+) -> None:
+    made = replace(make_views([2]), agent=agents, scenario=(scenario,))
+    with pytest.raises(SchemaError, match=said) as caught:
+        write_wai(tmp_path / "inner" / "wai", made, dataset=dataset)
+    assert {problem.code for problem in caught.value.problems} == {"wrong-name"}
+    assert list(tmp_path.rglob("*")) == []
+
+
+def test_two_views_whose_joined_names_are_one_are_not_written_over_each_other(tmp_path: Path) -> None:
+    made = replace(make_views([2]), agent=("a", "a_b"), camera=("b_c", "c"))
+    with pytest.raises(
+        SchemaError, match=r"train_scene0_60: expected names .* joined by _, got a_b_c again.*frame-twice"
+    ):
+        write_wai(tmp_path / "wai", made, dataset="made")
+    assert list(tmp_path.iterdir()) == []
+    # In two sets they lie in two folders.
+    apart = replace(make_views([1, 1]), agent=("a", "a_b"), camera=("b_c", "c"))
+    write_wai(tmp_path / "wai", apart, dataset="made")
+    assert len(list((tmp_path / "wai").rglob("a_b_c.png"))) == 2
+
+
+def test_all_that_cannot_be_written_is_told_at_once(tmp_path: Path) -> None:
+    made = replace(make_views([2, 2], models=[AROUND], lacking={"image": [1]}), agent=("/", "1", "2", "3"))
+    with pytest.raises(SchemaError, match="wrong-camera") as caught:
+        write_wai(tmp_path / "wai", made, dataset="..")
+    codes = sorted(problem.code for problem in caught.value.problems)
+    assert codes == ["no-image", "wrong-camera", "wrong-name", "wrong-name"]
+
+
+def test_equal_views_give_equal_folders(tmp_path: Path) -> None:
+    made = make_views([2, 1], lacking={"non_ambiguous": [1]})
+    for name in ("one", "two"):
+        write_wai(tmp_path / name, made, dataset="made")
+    files = {name: {file.relative_to(tmp_path / name): file.read_bytes()
+                    for file in (tmp_path / name).rglob("*") if file.is_file()} for name in ("one", "two")}  # fmt: skip
+    assert files["one"] == files["two"]
+    assert len(files["one"]) == 1 + 2 + 3 + 3 + 2  # list, scenes, pictures, depths, masks
+
+
+def test_a_view_without_depth_has_none_and_the_modality_is_told_where_any_has_it(tmp_path: Path) -> None:
+    write_wai(tmp_path / "wai", make_views([2, 1], lacking={"depth": [0, 2]}), dataset="made")
+    some, none = (meta(tmp_path / "wai" / "made" / f"train_scene0_{frame}") for frame in (60, 62))
+    assert ["depth" in frame for frame in some["frames"]] == [False, True]
+    assert set(some["frame_modalities"]) == {"image", "depth"}
+    assert set(none["frame_modalities"]) == {"image"}
+    assert not (tmp_path / "wai" / "made" / "train_scene0_62" / "depth").exists()

@@ -38,7 +38,8 @@ training:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    write(tmp_path / "train.views.h5", make_views([4] * 12 + [2, 3]))
+    split = ["train"] * 14 + ["validate"] * 9
+    write(tmp_path / "train.views.h5", make_views([4] * 12 + [2, 3] + [2] * 9, split=split))
     (tmp_path / "recipe.yaml").write_text(RECIPE)
     return tmp_path
 

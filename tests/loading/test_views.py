@@ -291,10 +291,8 @@ def test_sets_are_chosen_by_split_and_camera_and_come_from_several_files() -> No
     more = open_view_sets([made, make_views([2], first_frame=90)], views=2, split="train")
     assert [more.locate(number).frame for number in range(len(more))] == [60, 64, 90]
     assert open_view_sets(made, views=1, cameras=["camera1"]).locate(0).camera == ("camera1",)
-    with pytest.raises(
-        SchemaError, match=r"got none: views: expected sets of the split 'validate', got 'train', 'val'"
-    ):
-        open_view_sets(made, views=2, split="validate")
+    with pytest.raises(SchemaError, match=r"views: expected one of the splits 'train', 'val', got 'test'; name one"):
+        open_view_sets(made, views=2, split="test")
     with pytest.raises(SchemaError, match="have fewer than 1 views"):
         open_view_sets(made, views=1, cameras=["front"])
 

@@ -20,6 +20,7 @@ def test_a_training_comes_back_from_json_and_says_its_defaults() -> None:
     split = training.splits["train"]
     assert (split.views, split.pick, split.too_few, split.missing_depth) == ((2, 3), "drawn", "error", "error")
     assert (split.max_sets, split.steps_per_epoch, split.cameras) == (None, None, None)
+    assert (split.split, split.depth_root, split.agents) == (None, None, None)
     assert (training.ranks, training.schedule, training.warm_share, training.least_share) == (1, "cosine", 0.05, 0.01)
     assert ViewSplit.parse(json.dumps(SPLIT | {"views": 4})).views == 4
 
@@ -36,6 +37,12 @@ def test_a_training_comes_back_from_json_and_says_its_defaults() -> None:
         ({"splits": {"train": SPLIT | {"steps_per_epoch": -1}}}, "steps_per_epoch"),
         ({"splits": {"train": SPLIT | {"cameras": []}}}, "cameras"),
         ({"splits": {"train": SPLIT | {"pick": "best"}}}, "pick"),
+        ({"splits": {"train": SPLIT | {"split": ""}}}, "split"),
+        ({"splits": {"train": SPLIT | {"depth_root": 3}}}, "depth_root"),
+        ({"splits": {"train": SPLIT | {"depth_root": ""}}}, "depth_root"),
+        ({"splits": {"train": SPLIT | {"agents": 0}}}, "agents"),
+        ({"splits": {"train": SPLIT | {"agents": ""}}}, "agents"),
+        ({"splits": {"train": SPLIT | {"agents": 1.5}}}, "agents"),
         ({"warm_share": 1.5}, "warm_share"),
         ({"least_share": -0.1}, "least_share"),
         ({"schedule": "step"}, "schedule"),
@@ -58,3 +65,10 @@ def test_a_recipe_has_a_training_or_none() -> None:
     assert Recipe.parse(recipe.to_bytes()) == recipe
     with pytest.raises(SchemaError, match="training"):
         Recipe.parse(json.dumps({"training": 3}))
+
+
+@pytest.mark.parametrize("agents", [2, "2", "train=2,validate=4:drawn@7"])
+def test_agents_are_a_number_or_a_rule(agents: int | str) -> None:
+    training = ViewTraining.parse(json.dumps(TRAINING | {"splits": {"train": SPLIT | {"agents": agents}}}))
+    assert training.splits["train"].agents == agents
+    assert ViewTraining.parse(training.to_bytes()) == training
