@@ -152,7 +152,7 @@ def test_sets_of_two_splits_are_refused(
     assert call("plan", recipe, "--json") == 1
     (problem,) = json.loads(capsys.readouterr().out)["problems"]
     assert (problem["code"], problem["where"]) == ("split-overlap", "training: val")
-    assert problem["message"].startswith("expected sets that no other split has, got 30 of 31 that train has too")
+    assert problem["message"].startswith("expected sets that train has not, got 30 of 31 that it has")
 
 
 def test_a_script_reads_what_each_split_takes(
