@@ -262,7 +262,7 @@ def convert(
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; by default one per core.")] = None,
     json: Json = False,
 ) -> None:
-    """Turn data into another form: stores, episodes, panoramas, pieces.
+    """Turn data into another form: stores, panoramas, pieces.
 
     With --split-every, SRC is a video or a folder of videos, and every frame of them is in exactly one of the pieces
     DST/NAME_000.mp4 and so on, cut by time; NAME.pieces.json says where each piece was, so that start_s + a time in it
