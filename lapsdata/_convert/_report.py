@@ -19,6 +19,9 @@ _NAMED = 12
 _AGENTS = 4
 """Agents that a text shows shares of; JSON has all."""
 
+_PATHS = 4
+"""Outputs that a text names; JSON has all."""
+
 _COMPARED = ("header and seal of the output", "digest of the source", "options", "code")
 """What decides that an output is kept: its windows are not among it."""
 
@@ -137,6 +140,7 @@ class ConvertReport(Report[Converted]):
             facts["kept"] = f"{count}, not read again: {self._check()} verifies them"
         if made := self.made:
             before, after = (sum(getattr(one, name) for one in made) for name in ("bytes_before", "bytes_after"))
+            facts["written"] = self._written()
             facts[made[0].unit] = f"{sum(one.windows for one in made):,}"
             facts["bytes"] = f"{before:,} before, {after:,} after"
             error = self.largest_error_px
@@ -155,6 +159,12 @@ class ConvertReport(Report[Converted]):
             rows = [(agent, shares[name], shares["panoramas"]) for agent, shares in every if name in shares]
             told[name] = _share_text(rows) if rows else "not stored: there is no depth"
         return told
+
+    def _written(self) -> str:
+        """Return the paths of what was made in this run, which names tell that no option spells."""
+        paths = [str(entry.output) for entry in self.entries if entry.result is not None]
+        more = len(paths) - _PATHS
+        return ", ".join(paths[:_PATHS]) + (f" and {more} more beside" if more > 0 else "")
 
     def _check(self) -> str:
         """Return the command that reads what was kept."""

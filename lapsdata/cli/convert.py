@@ -228,7 +228,10 @@ def convert(
         Path | None, typer.Option(metavar="FOLDER", help="Of views of others: the root where their depth lies.")
     ] = None,
     index: Annotated[
-        int | None, typer.Option(min=0, metavar="I", help="With --to panorama: of each split this set alone, from 0.")
+        int | None,
+        typer.Option(
+            min=0, metavar="I", help="With --to panorama: of each split this set alone, from 0, as DST/train_000000.h5."
+        ),
     ] = None,
     model: Annotated[
         _Model | None,
@@ -272,8 +275,9 @@ def convert(
     scenario's ego, with the pictures of all agents' cameras or of --agents. Depth is taken from --depth-root, and is
     valid where it is above 0; scenes with too few agents are left out and counted.
     With --to panorama, SRC is such a root, or a file of views of ours, and the pictures of each agent in a set become
-    one that looks around it: DST/train.h5 and so on, for each split or the one of --split, with depth along the ray,
-    poses in the world, and masks of what is covered, valid (has depth) and non_ambiguous. Depth is that of the nearest
+    one that looks around it: DST/train.h5 and so on, for each split or the one of --split, and with --index 7
+    DST/train_000007.h5, which has that set alone. It has depth along the ray, poses in the world, and masks of what is
+    covered, valid (has depth) and non_ambiguous. Depth is that of the nearest
     surface on each ray, never a mix; without depth nothing of it is stored, colours are those of what is far away,
     and that is told. The centre is the mean of an agent's cameras. How much is covered is told for each agent.
     With --depth-from-lidar, SRC is a root of OPV2V, which has no depth, and DST gets that of its point clouds:

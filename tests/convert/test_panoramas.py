@@ -442,6 +442,33 @@ def test_what_is_planned_for_which_words(
     assert named.key == item.key
 
 
+@pytest.mark.parametrize("said", ["train=2,validate=1", "train=2,val=1"])
+@pytest.mark.parametrize(("split", "count"), [("val", 1), ("validate", 1), ("train", 4)])
+def test_a_rule_for_all_splits_serves_one_of_them(
+    made: Path, tmp_path: Path, said: str, split: str, count: int
+) -> None:
+    report = convert(made / "root", tmp_path / "out", to="panorama", split=split, agents=said, **small())
+    (entry,) = report.entries
+    assert (entry.fate, only(report).windows) == ("made", count), report.problems
+    views = lapsdata.read(entry.output, Views)
+    assert len(views) == count
+    assert set(views.header.selections) == set(views.split) == {entry.name}
+    again = convert(made / "root", tmp_path / "out", to="panorama", split=split, agents=said, **small())
+    assert [one.fate for one in again.entries] == ["kept"]
+
+
+def test_the_answer_names_what_was_written(made: Path, tmp_path: Path) -> None:
+    """A name that follows from the index is nothing that an option spells."""
+    told: dict[str, Any] = {"to": "panorama", "agents": "1", **small()}
+    report = convert(made / "root", tmp_path / "out", index=0, **told)
+    paths = [tmp_path / "out" / name for name in ("train_000000.h5", "validate_000000.h5")]
+    assert report.facts["written"] == f"{paths[0]}, {paths[1]}"
+    assert all(path.is_file() for path in paths)
+    assert "written" not in convert(made / "root", tmp_path / "out", index=0, **told).facts
+    paths[1].unlink()
+    assert convert(made / "root", tmp_path / "out", index=0, **told).facts["written"] == str(paths[1])
+
+
 def test_every_option_makes_another_key(made: Path, tmp_path: Path) -> None:
     found = find_sources(made / "root", frozenset({"views"}))
     plugin = target_format("views", "panorama", tmp_path)
