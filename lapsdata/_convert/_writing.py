@@ -11,6 +11,7 @@ from lapsdata._convert._boxes import convert_boxes
 from lapsdata._convert._keys import look, marked
 from lapsdata._convert._panoramas import to_panoramas
 from lapsdata._convert._report import Converted
+from lapsdata._convert._rigs import lacking_cameras
 from lapsdata._convert._sources import open_windows
 from lapsdata.adapters import find_adapter, read_adapted, writers
 from lapsdata.containers import Views
@@ -196,7 +197,8 @@ def _through_adapter(work: ConvertWork, target: Path, before: int, tell: Tell, *
         tell(len(container))
         done = write(target, container, format=options.to, overwrite=overwrite)
     rows, notes = len(container), (*found.told(path), *done.notes)
-    return Converted(rows, before, done.nbytes, unverified=rows, notes=notes, unit=_unit(work))
+    lacking = lacking_cameras(container) if isinstance(container, Views) else ()
+    return Converted(rows, before, done.nbytes, unverified=rows, notes=notes, unit=_unit(work), lacking=lacking)
 
 
 def _unit(work: ConvertWork) -> str:
