@@ -241,6 +241,7 @@ def _to_others(work: ConvertWork, target: Path, before: int, tell: Tell) -> Conv
         container = read(source.path, verify="always")
     else:
         said = {name: value for name, value in _said(options).items() if name != "rate" or name in takes}
+        said["depth_root"] = work.depth_root
         found = read_adapted(*reader, said)
         container, notes, summed = found.container, found.told(source.path), found.summed
     written: list[int] = []
@@ -256,7 +257,9 @@ def _to_others(work: ConvertWork, target: Path, before: int, tell: Tell) -> Conv
     count, told_all = len(container), (*(note for note in notes if note.code not in done.settled), *done.notes)
     if reader is not None and (options.edit is not None or more):
         count = sum(written) or len(read_adapted(reader[0], target, {}).container)
-    return Converted(count, before, done.nbytes, unverified=0 if summed else count, notes=told_all, unit=_unit(work))
+    lacking = lacking_cameras(container) if isinstance(container, Views) else ()
+    unverified, unit = 0 if summed else count, _unit(work)
+    return Converted(count, before, done.nbytes, unverified=unverified, notes=told_all, unit=unit, lacking=lacking)
 
 
 def _whole(work: ConvertWork, target: Path, before: int, tell: Tell, *, overwrite: bool) -> Converted:

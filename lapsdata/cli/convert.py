@@ -86,7 +86,7 @@ def convert(
         str | None,
         typer.Option(
             metavar="FORMAT",
-            help="hdf5, zarr, shards; of segments mstcn, laps_segments; of views panorama; of boxes "
+            help="hdf5, zarr, shards; of segments mstcn, laps_segments; of views panorama, wai; of boxes "
             "motchallenge, motchallenge-15, detection-db, label-studio; of episodes lerobot-3.0, -2.1, -2.0, gr00t, "
             "robomimic, shards.",
         ),
@@ -280,6 +280,9 @@ def convert(
     covered, valid (has depth) and non_ambiguous. Depth is that of the nearest
     surface on each ray, never a mix; without depth nothing of it is stored, colours are those of what is far away,
     and that is told. The centre is the mean of an agent's cameras. How much is covered is told for each agent.
+    With --to wai, views become the folders that MapAnything's own data sets are read from: DST/NAME/SCENE for each set,
+    NAME being that of SRC, with pictures, depth along the axis (OpenEXR), poses and lists of scenes. Panoramas have no
+    camera model there, and are refused; what else has no place is told.
     With --depth-from-lidar, SRC is a root of OPV2V, which has no depth, and DST gets that of its point clouds:
     DST/SPLIT/SCENARIO/AGENT/FRAME_camera0_depth.npy, float32 metres along the axis of the camera, that of the nearest
     point of each pixel, and 0 where none falls; --split makes one split alone.

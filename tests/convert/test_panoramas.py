@@ -341,7 +341,7 @@ def test_what_cannot_be_is_refused(made: Path, tmp_path: Path) -> None:
         convert(root, tmp_path / "one.h5", index=0)
     with pytest.raises(SchemaError, match="pixels are stored as they are"):
         convert(root, out, to="panorama", profile="compact")
-    with pytest.raises(UnknownFormatError, match=r"views_hdf5 \(hdf5\), panorama, got --to panoramo"):
+    with pytest.raises(UnknownFormatError, match=r"views_hdf5 \(hdf5\), wai, panorama, got --to panoramo"):
         convert(root, out, to="panoramo")
     lapsdata.write(tmp_path / "clip.h5", sample_tracks())
     with pytest.raises(UnknownFormatError, match="expected one of the formats of tracks"):
