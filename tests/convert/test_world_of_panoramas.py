@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lapsdata
@@ -234,6 +234,7 @@ def test_at_a_camera_it_has_that_cameras_pose(made: Path, cameras: Views) -> Non
     np.testing.assert_array_equal(lapsdata.read(made / "two.h5", Views).cam2world[0], cameras.cam2world[2])
 
 
+@settings(max_examples=20)
 @given(POSES)
 def test_any_car_gives_a_rotation_that_is_its_own(car: tuple[float, ...]) -> None:
     """The centre by the formula of `panorama_views`, of poses by that of the format."""
@@ -246,6 +247,7 @@ def test_any_car_gives_a_rotation_that_is_its_own(car: tuple[float, ...]) -> Non
 # --- LiDAR --------------------------------------------------------------------------------------------------------
 
 
+@settings(max_examples=20)
 @given(POSES, POSES)
 def test_points_of_a_lidar_go_through_the_world_or_the_extrinsic(
     lidar: tuple[float, ...], camera: tuple[float, ...]
@@ -298,6 +300,7 @@ def test_depth_of_a_point_cloud_lies_on_the_same_ground(made: Path, tmp_path: Pa
 # --- vehicles -----------------------------------------------------------------------------------------------------
 
 
+@settings(max_examples=20)
 @given(POSES, st.tuples(st.floats(-1, 1), st.floats(-1, 1), st.floats(0, 2)))
 def test_the_middle_of_a_box_is_told_in_the_axes_of_its_vehicle(
     pose: tuple[float, ...], centre: tuple[float, float, float]

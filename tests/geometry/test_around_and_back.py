@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import hypothesis.extra.numpy as hnp
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lapsdata.errors import SchemaError
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     Panorama = CylinderCamera | EquirectangularCamera
     Matrix = NDArray[np.float64]
 
+# Each example is a whole picture of pixels.
+FEW = settings(max_examples=20)
 VECTOR = hnp.arrays(np.float64, 3, elements=st.floats(-3, 3))
 KINDS = st.sampled_from([CylinderCamera, EquirectangularCamera])
 LENGTHS = st.floats(0.05, 500)
@@ -78,6 +80,7 @@ def grid(size: FrameSize) -> Matrix:
 # --- camera -> panorama -> camera -------------------------------------------------------------------------------
 
 
+@FEW
 @given(pinholes(), arounds(), LENGTHS)
 def test_a_point_seen_by_both_leads_from_one_picture_to_the_other_and_back(
     camera: PinholeCamera, around: Panorama, depth: float
@@ -96,6 +99,7 @@ def test_a_point_seen_by_both_leads_from_one_picture_to_the_other_and_back(
     assert near.max(initial=0) < 1e-3
 
 
+@FEW
 @given(arounds(), LENGTHS)
 def test_a_panorama_leads_to_a_camera_at_its_own_place_whatever_the_distance(around: Panorama, length: float) -> None:
     """Without parallax the pixel of a direction is one, near or far: what tables for the sky rest on."""
@@ -114,6 +118,7 @@ def test_a_panorama_leads_to_a_camera_at_its_own_place_whatever_the_distance(aro
         assert (np.minimum(np.abs(lone), np.abs(lone - [40, 30])).min(axis=-1) < 1e-6).all()
 
 
+@FEW
 @given(pinholes(), arounds(), POSES)
 def test_moving_the_world_moves_no_pixel(camera: PinholeCamera, around: Panorama, move: Matrix) -> None:
     points = unproject_depth(np.full(camera.size.shape, 5.0), camera, kind="z")
@@ -136,6 +141,7 @@ def test_moving_the_world_moves_no_pixel(camera: PinholeCamera, around: Panorama
 # --- ray length <-> z-depth -------------------------------------------------------------------------------------
 
 
+@FEW
 @given(pinholes(), st.data())
 def test_the_length_of_a_ray_is_z_by_pythagoras(camera: PinholeCamera, data: st.DataObject) -> None:
     z = data.draw(hnp.arrays(np.float64, camera.size.shape, elements=st.floats(0.01, 900)))
@@ -149,6 +155,7 @@ def test_the_length_of_a_ray_is_z_by_pythagoras(camera: PinholeCamera, data: st.
     assert (length >= z * (1 - 1e-12)).all()
 
 
+@FEW
 @given(pinholes(), st.floats(0.1, 10), st.data())
 def test_depth_scales_and_changes_kind_in_any_order(camera: PinholeCamera, scale: float, data: st.DataObject) -> None:
     depth = data.draw(hnp.arrays(np.float64, camera.size.shape, elements=st.just(0.0) | st.floats(1e-3, 100)))
@@ -160,6 +167,7 @@ def test_depth_scales_and_changes_kind_in_any_order(camera: PinholeCamera, scale
     assert np.array_equal(first == 0, depth == 0)
 
 
+@FEW
 @given(arounds(), st.data())
 def test_the_length_of_a_ray_is_radial_by_pythagoras(around: Panorama, data: st.DataObject) -> None:
     length = data.draw(hnp.arrays(np.float64, around.size.shape, elements=st.floats(0.01, 900)))
@@ -170,6 +178,7 @@ def test_the_length_of_a_ray_is_radial_by_pythagoras(around: Panorama, data: st.
     np.testing.assert_allclose(points, unproject_depth(length, around, kind="ray"), rtol=1e-9, atol=1e-9)
 
 
+@FEW
 @given(pinholes(), arounds(), st.floats(-1e3, 0), st.sampled_from([0.0, np.nan, np.inf]))
 def test_what_is_no_length_is_none_along_anything(
     camera: PinholeCamera, around: Panorama, below: float, odd: float
@@ -187,6 +196,7 @@ def test_what_is_no_length_is_none_along_anything(
 # --- equirectangular beside cylinder ----------------------------------------------------------------------------
 
 
+@FEW
 @given(arounds(st.just(EquirectangularCamera)), VECTOR)
 def test_both_models_share_columns_edges_and_the_level_row(around: EquirectangularCamera, point: Matrix) -> None:
     """A direction is in the same column of both; its rows are equal shares of elevation, and of its tangent."""
@@ -208,6 +218,7 @@ def test_both_models_share_columns_edges_and_the_level_row(around: Equirectangul
         assert (0 < share < 1) == (0 < tangents < 1)
 
 
+@FEW
 @given(arounds())
 def test_rows_fall_and_columns_turn_to_the_right(around: Panorama) -> None:
     rays = pixel_rays(around)
@@ -222,6 +233,7 @@ def test_rows_fall_and_columns_turn_to_the_right(around: Panorama) -> None:
     np.testing.assert_allclose(rays[..., 1], np.broadcast_to(rays[:, :1, 1], rays.shape[:2]), atol=1e-12)
 
 
+@FEW
 @given(arounds(st.just(EquirectangularCamera)))
 def test_pixels_of_an_equirectangular_picture_fill_the_zone_between_its_edges(around: EquirectangularCamera) -> None:
     """By Archimedes, whose cylinder has the area of the sphere: 2 pi (sin high - sin low), to a row's own curve."""
@@ -261,6 +273,7 @@ def test_the_rig_may_be_turned_by_whole_columns(kind: type[Panorama]) -> None:
 # --- poses ------------------------------------------------------------------------------------------------------
 
 
+@FEW
 @given(POSES, POSES, POSES)
 def test_transforms_are_a_group(one: Matrix, two: Matrix, three: Matrix) -> None:
     left = compose_poses(compose_poses(one, two), three)
@@ -271,6 +284,7 @@ def test_transforms_are_a_group(one: Matrix, two: Matrix, three: Matrix) -> None
     )
 
 
+@FEW
 @given(POSES, POSES)
 def test_exchanging_axes_and_composing_may_be_done_in_any_order(one: Matrix, two: Matrix) -> None:
     """So that a camera on a car may be composed in CARLA's axes or in ours."""
@@ -278,6 +292,7 @@ def test_exchanging_axes_and_composing_may_be_done_in_any_order(one: Matrix, two
     np.testing.assert_allclose(there, compose_poses(*map(transforms_from_carla, (one, two))), atol=1e-9)
 
 
+@FEW
 @given(POSES, hnp.arrays(np.float64, (5, 3), elements=st.floats(-9, 9)))
 def test_opengls_axes_name_the_same_points(pose: Matrix, points: Matrix) -> None:
     own = points @ pose[:3, :3].T + pose[:3, 3]
@@ -286,6 +301,7 @@ def test_opengls_axes_name_the_same_points(pose: Matrix, points: Matrix) -> None
     assert np.array_equal(flip_camera_axes(flipped), pose)
 
 
+@FEW
 @given(POSES, st.sampled_from([(0, 0), (1, 2), (2, 1)]), st.floats(0.01, 5))
 def test_a_matrix_that_is_bent_is_refused_wherever_poses_are_taken(
     pose: Matrix, place: tuple[int, int], much: float
