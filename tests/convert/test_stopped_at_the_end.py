@@ -97,6 +97,7 @@ def segments(folder: Path) -> Path:
 
 
 def views(folder: Path) -> Path:
+    folder.mkdir()
     lapsdata.write(folder / "street.views.h5", sample_views())
     return folder / "street.views.h5"
 
