@@ -100,8 +100,8 @@ def convert(
     to : str, optional
         Registry name, or the store alone: `hdf5`, `zarr`, `shards`; by default it follows from the ending of `target`.
         Of segments also `mstcn` or `laps_segments`, of episodes `lerobot-2.0`, `lerobot-2.1`, `lerobot-3.0`, `gr00t`,
-        `robomimic` or `shards`: files of others, at a place that is free. Of views `panorama`: `target` is
-        a folder for `<split>.h5`, or a file where there is one split.
+        `robomimic` or `shards`, of views `wai`: files of others, at a place that is free. Of views also `panorama`:
+        `target` is a folder for `<split>.h5`, or a file where there is one split.
     profile : {"raw", "compact"}
         `compact`: rounded to `round_px`, and compressed.
     round_px : float, "none" or None, pixel
@@ -271,11 +271,13 @@ def _options(
     """Put together what was said, and refuse what would have no effect."""
     rounding_step(profile, round_px)
     shards = "shards" in (plugin.record, plugin.name)
-    around = plugin.name == PANORAMA
+    around, views = plugin.name == PANORAMA, plugin.record == "views"
     for name, wrong, only in (
         ("profile", shards and profile != "raw", "shards are stored as they are"),
-        ("profile", around and profile != "raw", "pixels are stored as they are"),
+        ("profile", views and profile != "raw", "pixels are stored as they are"),
+        ("profile", plugin.of_others and profile != "raw", "files of others are not rounded"),
         ("size", around and size is not None, "name it in its options"),
+        ("size", views and size is not None, "pictures keep their size"),
         ("samples_per_shard", not shards and samples_per_shard is not None, "only for shards"),
     ):
         if wrong:

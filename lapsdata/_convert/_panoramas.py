@@ -12,6 +12,7 @@ from lapsdata import console
 from lapsdata._convert._keys import convert_key, marked
 from lapsdata._convert._planning import parents_of
 from lapsdata._convert._report import Converted
+from lapsdata._convert._rigs import lacking_cameras
 from lapsdata._convert._work import ConvertWork
 from lapsdata.adapters import find_adapter, read_adapted
 from lapsdata.containers import Views
@@ -20,6 +21,7 @@ from lapsdata.execution.local import usable_cores
 from lapsdata.execution.manifest import WorkItem
 from lapsdata.formats.views_hdf5 import open_views, write_views
 from lapsdata.transforms.panorama_views import (
+    CENTRE,
     PanoramaCounts,
     PanoramaOptions,
     PanoramaPixels,
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lapsdata._convert._options import ConvertOptions
+    from lapsdata._convert._rigs import LackingCameras
     from lapsdata._convert._sources import ConvertSource, Sources
     from lapsdata._convert._targets import Target
     from lapsdata.containers import Layer
@@ -99,6 +102,7 @@ def to_panoramas(work: ConvertWork, target: Path, before: int, tell: Tell, *, ov
     options = work.options
     views, notes = _read(work.sources[0], options, work.depth_root, work.split)
     around = panorama_views(_part(views, str(options.split), options.index), options.panorama)
+    lacking = _lacking(views, around)
     threads = usable_cores() if work.workers is None else work.workers
     with ThreadPoolExecutor(threads) as pool:
         ahead = _Ahead(around, pool, threads)
@@ -106,6 +110,7 @@ def to_panoramas(work: ConvertWork, target: Path, before: int, tell: Tell, *, ov
         def finished() -> ViewsHeader:
             counted = {f"pixels_{name}": count for name, count in ahead.total()._asdict().items() if name != "pixels"}
             made = marked(around.header.provenance, options, work.parents)
+            counted["panoramas_of_fewer_cameras"] = len(lacking)
             policies = {**around.header.policies, **{name: count for name, count in counted.items() if count}}
             return around.header.model_copy(update={"provenance": made, "policies": policies})
 
@@ -113,9 +118,9 @@ def to_panoramas(work: ConvertWork, target: Path, before: int, tell: Tell, *, ov
             done = write_views(target, _with_pixels(around, ahead), overwrite=overwrite, tell=tell, finished=finished)
         finally:
             pool.shutdown(cancel_futures=True)
-    told = (*notes, *_notes(around, views, options))
+    told = (*notes, *_notes(around, views, options), *_fewer(lacking, options))
     shares = _by_agent(around, ahead.counts)
-    return Converted(len(around), before, done.nbytes, notes=told, unit="panoramas", agents=shares)
+    return Converted(len(around), before, done.nbytes, notes=told, unit="panoramas", agents=shares, lacking=lacking)
 
 
 class _Ahead:
@@ -178,6 +183,26 @@ def _part(views: Views, split: str, index: int | None) -> Views:
         message = f"expected a set from 0 to {len(places) - 1} of {split}, got {index}"
         raise SchemaError(Problem("unknown-set", "index", message))
     return views.take([places[index]])
+
+
+def _lacking(cameras: Views, around: Views) -> tuple[LackingCameras, ...]:
+    """Return the panoramas that are made of fewer cameras than their agent has in other sets, that are not made now."""
+    names = zip(around.split, around.scenario, around.frame.tolist(), strict=True)
+    made = {(*name, around.agent[view]) for place, name in enumerate(names) for view in around.views_of(place)}
+    return tuple(one for one in lacking_cameras(cameras) if one[:4] in made)
+
+
+def _fewer(lacking: Sequence[LackingCameras], options: ConvertOptions) -> list[Problem]:
+    """Say what a camera that is not told of does to the panoramas of its agent."""
+    if not lacking:
+        return []
+    asked = options.panorama or PanoramaOptions()
+    moved = "; their centre is the mean of those that are left, ahead as the first of them looks"
+    count = f"{len(lacking):,} panorama{'s are' if len(lacking) > 1 else ' is'}"
+    message = f"{count} made of fewer cameras than their agent has in other frames: what those saw is not covered"
+    message += moved if asked.place == CENTRE else ""
+    fix = "copy the files of these frames again, or name a camera by --place"
+    return [Problem("fewer-cameras", "panorama", message, fix, "warning")]
 
 
 def _by_agent(views: Views, counts: Mapping[int, PanoramaCounts]) -> dict[str, dict[str, float]]:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from lapsdata._convert._rigs import lacking_text
 from lapsdata.errors import Problem
 from lapsdata.execution.report import Report
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+    from lapsdata._convert._rigs import LackingCameras
 
 __all__ = ["ConvertReport", "Converted"]
 
@@ -18,6 +21,9 @@ _NAMED = 12
 
 _AGENTS = 4
 """Agents that a text shows shares of; JSON has all."""
+
+_PATHS = 4
+"""Outputs that a text names; JSON has all."""
 
 _COMPARED = ("header and seal of the output", "digest of the source", "options", "code")
 """What decides that an output is kept: its windows are not among it."""
@@ -54,6 +60,8 @@ class Converted:
     agents : mapping of mapping of float
         Of panoramas: by agent, how many there are, and the mean share of their pixels that is covered, valid and
         non_ambiguous.
+    lacking : tuple of LackingCameras
+        Of views: sets in which an agent has fewer cameras than in others.
 
     Examples
     --------
@@ -71,13 +79,16 @@ class Converted:
     notes: tuple[Problem, ...] = field(default_factory=tuple)
     unit: str = "windows"
     agents: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    lacking: tuple[LackingCameras, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Return the fields as a JSON-ready dictionary."""
-        plain = {name: getattr(self, name) for name in self.__slots__ if name != "agents"}
+        plain = {name: getattr(self, name) for name in self.__slots__ if name not in ("agents", "lacking")}
         agents = {agent: dict(shares) for agent, shares in self.agents.items()}
         lists = {"left_behind": list(self.left_behind), "notes": [note.as_json() for note in self.notes]}
-        return {**plain, **lists, **({"agents": agents} if agents else {})}
+        lacking = [{**one._asdict(), "cameras": list(one.cameras)} for one in self.lacking]
+        of_views = {name: told for name, told in (("agents", agents), ("lacking", lacking)) if told}
+        return {**plain, **lists, **of_views}
 
     def problems(self) -> Iterator[Problem]:
         """Yield what is to be told: notes, and what could not be carried."""
@@ -137,11 +148,14 @@ class ConvertReport(Report[Converted]):
             facts["kept"] = f"{count}, not read again: {self._check()} verifies them"
         if made := self.made:
             before, after = (sum(getattr(one, name) for one in made) for name in ("bytes_before", "bytes_after"))
+            facts["written"] = self._written()
             facts[made[0].unit] = f"{sum(one.windows for one in made):,}"
             facts["bytes"] = f"{before:,} before, {after:,} after"
             error = self.largest_error_px
             if made[0].unit == "windows":
                 facts["largest error"] = "none: every position is the same" if error == 0 else f"{error:.6g} px"
+            if lacking := [lost for one in made for lost in one.lacking]:
+                facts["lacking"] = lacking_text(lacking)
             facts |= self._shares()
         if self.beside:
             facts["left out"] = f"{len(self.beside)} that are no tracks: {', '.join(self.beside[:_NAMED])}"
@@ -155,6 +169,12 @@ class ConvertReport(Report[Converted]):
             rows = [(agent, shares[name], shares["panoramas"]) for agent, shares in every if name in shares]
             told[name] = _share_text(rows) if rows else "not stored: there is no depth"
         return told
+
+    def _written(self) -> str:
+        """Return the paths of what was made in this run, which names tell that no option spells."""
+        paths = [str(entry.output) for entry in self.entries if entry.result is not None]
+        more = len(paths) - _PATHS
+        return ", ".join(paths[:_PATHS]) + (f" and {more} more beside" if more > 0 else "")
 
     def _check(self) -> str:
         """Return the command that reads what was kept."""

@@ -11,6 +11,7 @@ from lapsdata._convert._boxes import convert_boxes
 from lapsdata._convert._keys import look, marked
 from lapsdata._convert._panoramas import to_panoramas
 from lapsdata._convert._report import Converted
+from lapsdata._convert._rigs import lacking_cameras
 from lapsdata._convert._sources import open_windows
 from lapsdata.adapters import find_adapter, read_adapted, writers
 from lapsdata.containers import Views
@@ -196,7 +197,8 @@ def _through_adapter(work: ConvertWork, target: Path, before: int, tell: Tell, *
         tell(len(container))
         done = write(target, container, format=options.to, overwrite=overwrite)
     rows, notes = len(container), (*found.told(path), *done.notes)
-    return Converted(rows, before, done.nbytes, unverified=rows, notes=notes, unit=_unit(work))
+    lacking = lacking_cameras(container) if isinstance(container, Views) else ()
+    return Converted(rows, before, done.nbytes, unverified=rows, notes=notes, unit=_unit(work), lacking=lacking)
 
 
 def _unit(work: ConvertWork) -> str:
@@ -239,6 +241,7 @@ def _to_others(work: ConvertWork, target: Path, before: int, tell: Tell) -> Conv
         container = read(source.path, verify="always")
     else:
         said = {name: value for name, value in _said(options).items() if name != "rate" or name in takes}
+        said["depth_root"] = work.depth_root
         found = read_adapted(*reader, said)
         container, notes, summed = found.container, found.told(source.path), found.summed
     written: list[int] = []
@@ -254,7 +257,9 @@ def _to_others(work: ConvertWork, target: Path, before: int, tell: Tell) -> Conv
     count, told_all = len(container), (*(note for note in notes if note.code not in done.settled), *done.notes)
     if reader is not None and (options.edit is not None or more):
         count = sum(written) or len(read_adapted(reader[0], target, {}).container)
-    return Converted(count, before, done.nbytes, unverified=0 if summed else count, notes=told_all, unit=_unit(work))
+    lacking = lacking_cameras(container) if isinstance(container, Views) else ()
+    unverified, unit = 0 if summed else count, _unit(work)
+    return Converted(count, before, done.nbytes, unverified=unverified, notes=told_all, unit=unit, lacking=lacking)
 
 
 def _whole(work: ConvertWork, target: Path, before: int, tell: Tell, *, overwrite: bool) -> Converted:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from lapsdata._first_use import on_first_use
 
 if TYPE_CHECKING:
-    from lapsdata.adapters._adapter import Adapted, Adapter, Writer, find_adapter, read_adapted, writers
+    from lapsdata.adapters._adapter import Adapted, Adapter, Writer, find_adapter, read_adapted
     from lapsdata.adapters._any_boxes import AnyBoxes, expect_boxes, read_boxes
     from lapsdata.adapters._any_views import AnyViews, expect_views
     from lapsdata.adapters._boxes_edit import BoxesEdit, edited_boxes
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lapsdata.adapters._edits import EpisodesEdit
     from lapsdata.adapters._stated import Stated, StatedStats
     from lapsdata.adapters._wai import write_wai
+    from lapsdata.adapters._writers import writers
 
 __all__ = [
     "Adapted",

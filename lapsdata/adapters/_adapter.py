@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lapsdata.schema import FeatureStats
     from lapsdata.timebase import FrameRate
 
-__all__ = ["Adapted", "Adapter", "Writer", "find_adapter", "read_adapted", "writers"]
+__all__ = ["Adapted", "Adapter", "Writer", "find_adapter", "read_adapted"]
 
 # What is asked of every kind of file, and says nothing where it is not given.
 _UNSAID = ("zeros", "measured")
@@ -184,22 +184,6 @@ def find_adapter(path: Path, records: Collection[str] | None = None) -> tuple[Ad
         message = f"expected files of one project, got what {', '.join(one.name for one, _ in found)} all know"
         raise AmbiguousFormatError(Problem("ambiguous-format", str(path), message, "name a file in it"))
     return found[0] if found else None
-
-
-def writers() -> dict[str, Writer]:
-    """Return what writes files of others, by the names that `--to` knows.
-
-    Examples
-    --------
-    >>> writers()["lerobot-3.0"].record
-    'episodes'
-    """
-    found: dict[str, Writer] = {}
-    for adapter_name, adapter in registry("adapters").load_all().items():
-        writer: Writer | None = getattr(adapter, "writer", None)
-        if writer is not None:
-            found |= dict.fromkeys(writer.names or (adapter_name,), writer)
-    return found
 
 
 def read_adapted(adapter: Adapter, path: Path, told: Mapping[str, Any]) -> Adapted:

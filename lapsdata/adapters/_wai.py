@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lapsdata.adapters._adapter import Writer
 from lapsdata.errors import CorruptDataError, Problem, Problems, SchemaError
+from lapsdata.execution.engine import unheard
 from lapsdata.formats import WriteReport
 from lapsdata.geometry import PinholeCamera, convert_depth
 from lapsdata.storage.atomic import atomic_folder
@@ -31,15 +33,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lapsdata.containers.views import Views
+    from lapsdata.execution.engine import Tell
 
-__all__ = ["write_wai"]
+__all__ = ["WRITER", "write_wai"]
 
 _VERSION = "0.1"
 _LONGEST_NAME = 240
 """Bytes, that leave room for what is added; file systems take 255."""
 
 
-def write_wai(path: Path, views: Views, *, dataset: str, overwrite: bool = False) -> WriteReport:
+def write_wai(path: Path, views: Views, *, dataset: str, overwrite: bool = False, tell: Tell = unheard) -> WriteReport:
     """Write views as WAI, all or nothing.
 
     Parameters
@@ -52,6 +55,8 @@ def write_wai(path: Path, views: Views, *, dataset: str, overwrite: bool = False
         What `dataset_name` says; also a folder.
     overwrite : bool
         Whether an existing folder may be replaced.
+    tell : callable
+        Told of each view that is written; it may end the work, and then nothing is left.
 
     Returns
     -------
@@ -83,7 +88,10 @@ def write_wai(path: Path, views: Views, *, dataset: str, overwrite: bool = False
         for place, name in enumerate(names):
             scene = folder / dataset / name
             scene.mkdir(parents=True)
-            frames = [_frame(scene, views, view) for view in views.views_of(place)]
+            frames = []
+            for view in views.views_of(place):
+                frames.append(_frame(scene, views, view))
+                tell(1)
             meta = _meta(name, dataset, frames)
             (scene / "scene_meta.json").write_text(json.dumps(meta, indent=1), encoding="utf-8")
         for split in sorted(set(views.split)):
@@ -93,6 +101,15 @@ def write_wai(path: Path, views: Views, *, dataset: str, overwrite: bool = False
             np.save(listed / f"{dataset}_scene_list_{split}.npy", np.array(mine))
     nbytes = sum(item.stat().st_size for item in path.rglob("*") if item.is_file())
     return WriteReport(path, "wai", nbytes, notes=tuple(_notes(views)))
+
+
+def _write_named(path: Path, views: Views, *, root: Path, tell: Tell = unheard) -> WriteReport:
+    """Write views as a data set that is called as what they were read from."""
+    return write_wai(path, views, dataset=root.stem if root.is_file() else root.name, tell=tell)
+
+
+WRITER = Writer("views", _write_named, frozenset({"root", "tell"}), ("wai",))
+"""What `lapsdata convert --to wai` writes with."""
 
 
 def _scenes(views: Views, dataset: str) -> list[str]:
@@ -235,6 +252,8 @@ def _notes(views: Views) -> list[Problem]:
     if covered:
         message = f"WAI has no mask of what is covered: that of {covered} views is left out"
         found.append(Problem("left-out", "covered", message, severity="warning"))
+    message = "WAI has no times, and no rule of which agents sets have: scenes are named by split, scenario and frame"
+    found.append(Problem("no-times", "scenes", message, severity="info"))
     message = "MapAnything chooses views by how much they see of each other, which is not computed here"
     fix = "run its stage `covisibility` on the folder"
     return [*found, Problem("no-covisibility", "scenes", message, fix, "info")]

@@ -86,7 +86,7 @@ def convert(
         str | None,
         typer.Option(
             metavar="FORMAT",
-            help="hdf5, zarr, shards; of segments mstcn, laps_segments; of views panorama; of boxes "
+            help="hdf5, zarr, shards; of segments mstcn, laps_segments; of views panorama, wai; of boxes "
             "motchallenge, motchallenge-15, detection-db, label-studio; of episodes lerobot-3.0, -2.1, -2.0, gr00t, "
             "robomimic, shards.",
         ),
@@ -228,7 +228,10 @@ def convert(
         Path | None, typer.Option(metavar="FOLDER", help="Of views of others: the root where their depth lies.")
     ] = None,
     index: Annotated[
-        int | None, typer.Option(min=0, metavar="I", help="With --to panorama: of each split this set alone, from 0.")
+        int | None,
+        typer.Option(
+            min=0, metavar="I", help="With --to panorama: of each split this set alone, from 0, as DST/train_000000.h5."
+        ),
     ] = None,
     model: Annotated[
         _Model | None,
@@ -262,7 +265,7 @@ def convert(
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; by default one per core.")] = None,
     json: Json = False,
 ) -> None:
-    """Turn data into another form: stores, episodes, panoramas, pieces.
+    """Turn data into another form: stores, panoramas, pieces.
 
     With --split-every, SRC is a video or a folder of videos, and every frame of them is in exactly one of the pieces
     DST/NAME_000.mp4 and so on, cut by time; NAME.pieces.json says where each piece was, so that start_s + a time in it
@@ -272,10 +275,14 @@ def convert(
     scenario's ego, with the pictures of all agents' cameras or of --agents. Depth is taken from --depth-root, and is
     valid where it is above 0; scenes with too few agents are left out and counted.
     With --to panorama, SRC is such a root, or a file of views of ours, and the pictures of each agent in a set become
-    one that looks around it: DST/train.h5 and so on, for each split or the one of --split, with depth along the ray,
-    poses in the world, and masks of what is covered, valid (has depth) and non_ambiguous. Depth is that of the nearest
+    one that looks around it: DST/train.h5 and so on, for each split or the one of --split, and with --index 7
+    DST/train_000007.h5, which has that set alone. It has depth along the ray, poses in the world, and masks of what is
+    covered, valid (has depth) and non_ambiguous. Depth is that of the nearest
     surface on each ray, never a mix; without depth nothing of it is stored, colours are those of what is far away,
     and that is told. The centre is the mean of an agent's cameras. How much is covered is told for each agent.
+    With --to wai, views become the folders that MapAnything's own data sets are read from: DST/NAME/SCENE for each set,
+    NAME being that of SRC, with pictures, depth along the axis (OpenEXR), poses and lists of scenes. Panoramas have no
+    camera model there, and are refused; what else has no place is told.
     With --depth-from-lidar, SRC is a root of OPV2V, which has no depth, and DST gets that of its point clouds:
     DST/SPLIT/SCENARIO/AGENT/FRAME_camera0_depth.npy, float32 metres along the axis of the camera, that of the nearest
     point of each pixel, and 0 where none falls; --split makes one split alone.

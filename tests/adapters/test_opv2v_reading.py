@@ -135,8 +135,27 @@ def test_a_selection_is_a_rule_and_is_recorded(made: Path) -> None:
     assert "left out: 1 sets with too few agents" in str(adapted.notes[-1])
     with pytest.raises(SchemaError, match="got none: 1 sets with too few agents"):
         read_opv2v(made / "root", split="val", agents="4")
-    with pytest.raises(SchemaError, match="expected splits that are read, train, got test"):
+    with pytest.raises(SchemaError, match="expected splits that the root has, train, validate, got test"):
         read_opv2v(made / "root", split="train", agents="test=2")
+
+
+@pytest.mark.parametrize("said", ["train=2,validate=1", "train=2,val=1", "2,val=1", "val=1"])
+@pytest.mark.parametrize("split", ["val", "validate"])
+def test_a_rule_for_all_splits_serves_each_of_them_under_both_names(made: Path, said: str, split: str) -> None:
+    views = views_of(read_opv2v(made / "root", split=split, agents=said))
+    assert set(views.split) == {"validate"}
+    assert {name: one.count for name, one in views.header.selections.items()} == {"validate": 1}
+    assert len(set(views.agent)) == 1
+
+
+def test_one_split_has_one_rule(made: Path, tmp_path: Path) -> None:
+    with pytest.raises(SchemaError, match=r"expected one rule for validate, got two: val and validate .*same-split"):
+        read_opv2v(made / "root", agents="val=1,validate=2")
+    both = tmp_path / "both"
+    write_opv2v_yaml(both, [Opv2vScene(name, "s", ("1", "2"), (2,)) for name in ("val", "validate")])
+    views = views_of(read_opv2v(both, agents="val=1,validate=2", cache=None))
+    counts = {split: len(views.views_of(place)) // 4 for place, split in enumerate(views.split)}
+    assert counts == {"val": 1, "validate": 2}
 
 
 def test_agents_that_are_drawn_are_the_same_each_time_and_keep_the_ego() -> None:

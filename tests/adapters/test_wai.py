@@ -52,7 +52,7 @@ def test_a_scene_is_a_set_and_a_frame_a_view(tmp_path: Path) -> None:
         assert frame["transform_matrix"] == pose(view).tolist()
         assert [frame[key] for key in ("w", "h", "fl_x", "fl_y", "cx", "cy")] == [WIDTH, HEIGHT, 2.0, 3.0, 1.5, 1.0]
     assert done.nbytes == sum(item.stat().st_size for item in (tmp_path / "wai").rglob("*") if item.is_file())
-    assert [note.code for note in done.notes] == ["no-covisibility"]
+    assert [note.code for note in done.notes] == ["no-times", "no-covisibility"]
 
 
 def test_pictures_and_depth_come_back_to_the_bit(tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_what_is_not_valid_has_no_depth_and_ambiguity_is_a_mask(tmp_path: Path) 
     assert mask.ndim == 2
     assert np.array_equal(mask == 255, made.read("non_ambiguous", 0))
     assert meta(scene)["frame_modalities"]["non_ambiguous"] == {"frame_key": "non_ambiguous", "format": "binary"}
-    assert [note.code for note in done.notes] == ["valid-in-depth", "left-out", "no-covisibility"]
+    assert [note.code for note in done.notes] == ["valid-in-depth", "left-out", "no-times", "no-covisibility"]
 
 
 def test_depth_along_rays_becomes_depth_along_the_axis(tmp_path: Path) -> None:

@@ -34,8 +34,9 @@ def test_a_file_is_converted_and_said_so(inside: Inside, tmp_path: Path) -> None
     front_door.write(tmp_path / "clip.h5", sample_tracks(windows=40))
     done = inside("convert", "clip.h5", "clip.zarr", "--profile", "compact", "--round-px", "0.5")
     assert done.returncode == 0
-    facts = dict(line.split(maxsplit=1) for line in done.stdout.splitlines()[:4])
+    facts = dict(line.split(maxsplit=1) for line in done.stdout.splitlines()[:5])
     assert (facts["items"], facts["made"], facts["windows"]) == ("1", "1", "40")
+    assert facts["written"] == "clip.zarr"
     assert facts["bytes"].endswith("after")
     error = next(line for line in done.stdout.splitlines() if line.startswith("largest error"))
     assert 0 < float(error.split()[2]) <= 0.25

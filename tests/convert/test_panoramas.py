@@ -341,7 +341,7 @@ def test_what_cannot_be_is_refused(made: Path, tmp_path: Path) -> None:
         convert(root, tmp_path / "one.h5", index=0)
     with pytest.raises(SchemaError, match="pixels are stored as they are"):
         convert(root, out, to="panorama", profile="compact")
-    with pytest.raises(UnknownFormatError, match=r"views_hdf5 \(hdf5\), panorama, got --to panoramo"):
+    with pytest.raises(UnknownFormatError, match=r"views_hdf5 \(hdf5\), wai, panorama, got --to panoramo"):
         convert(root, out, to="panoramo")
     lapsdata.write(tmp_path / "clip.h5", sample_tracks())
     with pytest.raises(UnknownFormatError, match="expected one of the formats of tracks"):
@@ -440,6 +440,33 @@ def test_what_is_planned_for_which_words(
     named = job(made, tmp_path / "mine.h5", **told).item
     assert named.output == tmp_path / "mine.h5"
     assert named.key == item.key
+
+
+@pytest.mark.parametrize("said", ["train=2,validate=1", "train=2,val=1"])
+@pytest.mark.parametrize(("split", "count"), [("val", 1), ("validate", 1), ("train", 4)])
+def test_a_rule_for_all_splits_serves_one_of_them(
+    made: Path, tmp_path: Path, said: str, split: str, count: int
+) -> None:
+    report = convert(made / "root", tmp_path / "out", to="panorama", split=split, agents=said, **small())
+    (entry,) = report.entries
+    assert (entry.fate, only(report).windows) == ("made", count), report.problems
+    views = lapsdata.read(entry.output, Views)
+    assert len(views) == count
+    assert set(views.header.selections) == set(views.split) == {entry.name}
+    again = convert(made / "root", tmp_path / "out", to="panorama", split=split, agents=said, **small())
+    assert [one.fate for one in again.entries] == ["kept"]
+
+
+def test_the_answer_names_what_was_written(made: Path, tmp_path: Path) -> None:
+    """A name that follows from the index is nothing that an option spells."""
+    told: dict[str, Any] = {"to": "panorama", "agents": "1", **small()}
+    report = convert(made / "root", tmp_path / "out", index=0, **told)
+    paths = [tmp_path / "out" / name for name in ("train_000000.h5", "validate_000000.h5")]
+    assert report.facts["written"] == f"{paths[0]}, {paths[1]}"
+    assert all(path.is_file() for path in paths)
+    assert "written" not in convert(made / "root", tmp_path / "out", index=0, **told).facts
+    paths[1].unlink()
+    assert convert(made / "root", tmp_path / "out", index=0, **told).facts["written"] == str(paths[1])
 
 
 def test_every_option_makes_another_key(made: Path, tmp_path: Path) -> None:

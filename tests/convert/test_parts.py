@@ -258,6 +258,7 @@ def test_a_report_adds_up_and_names_the_worst() -> None:
         "made": "1",
         "kept": "1, not read again: lapsdata check c.zarr verifies them",
         "made again": "1 (1 changed)",
+        "written": "a.zarr, b.zarr",
         "windows": "7",
         "bytes": "3,000 before, 1,100 after",
         "largest error": "0.5 px",
@@ -293,3 +294,13 @@ def test_what_was_not_finished_starts_over_and_that_is_said() -> None:
         "run it again: what is done is kept, shards go on behind their last whole archive, and a file that was not "
         "finished starts over"
     )
+
+
+def test_of_many_outputs_the_first_are_named() -> None:
+    one = Converted(windows=1, bytes_before=1, bytes_after=1)
+    entries = [Entry(str(number), Path("out") / f"{number}.h5", "made", result=one) for number in range(6)]
+    assert ConvertReport(tuple(entries[:4])).facts["written"] == "out/0.h5, out/1.h5, out/2.h5, out/3.h5"
+    assert ConvertReport(tuple(entries)).facts["written"].endswith("out/3.h5 and 2 more beside")
+    failed = Entry("a", Path("a.h5"), "failed")
+    assert ConvertReport((failed, *entries[:1])).facts["written"] == "out/0.h5"
+    assert "written" not in ConvertReport((failed,)).facts

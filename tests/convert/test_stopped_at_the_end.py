@@ -16,7 +16,7 @@ from lapsdata.adapters.lerobot.reading import read_set
 from lapsdata.execution.report import Interrupted
 from lapsdata.testing.demo_files import write_robomimic
 from lapsdata.testing.episode_sets import write_lerobot
-from lapsdata.testing.samples import sample_segments, sample_tracks
+from lapsdata.testing.samples import sample_segments, sample_tracks, sample_views
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,6 +96,12 @@ def segments(folder: Path) -> Path:
     return folder / "clip.segments.parquet"
 
 
+def views(folder: Path) -> Path:
+    folder.mkdir()
+    lapsdata.write(folder / "street.views.h5", sample_views())
+    return folder / "street.views.h5"
+
+
 @pytest.mark.parametrize(
     ("source", "target", "said"),
     [
@@ -106,6 +112,7 @@ def segments(folder: Path) -> Path:
         (write_robomimic, "b", {"to": "lerobot-2.1"}),
         (write_robomimic, "b", {"to": "lerobot-3.0"}),
         (segments, "b.segments.jsonl", {"to": "laps_segments"}),
+        (views, "b", {"to": "wai"}),
     ],
 )
 def test_no_unit_is_told_when_the_output_stands(

@@ -11,7 +11,7 @@ import numpy as np
 
 from lapsdata.adapters._adapter import Adapted
 from lapsdata.adapters.opv2v.frame_facts import CAMERA_NUMBERS, LIDAR_NUMBERS
-from lapsdata.adapters.opv2v.layout import agent_order, named_split
+from lapsdata.adapters.opv2v.layout import agent_order, named_split, split_folders
 from lapsdata.adapters.opv2v.metadata_cache import usual_cache
 from lapsdata.adapters.opv2v.pictures import picture_size, read_depth, read_png
 from lapsdata.adapters.opv2v.poses import camera_models, pose_problems
@@ -152,7 +152,7 @@ def read_opv2v(
     place = (usual_cache() if cache == "usual" else Path(cache)) if cache is not None else None
     scan = scan_opv2v(existing(root), split=split, cache=place)
     chosen = {name: _selection(name, given) for name in dict.fromkeys(folder.split for folder in scan.folders)}
-    _refuse_unused(root, given, set(chosen))
+    _refuse_unknown(root, given)
     depths = _depth_files(scan, depth_root)
     rows = _Rows()
     for name, numbers in scan.scenarios():
@@ -296,11 +296,18 @@ def _selection(split: str, given: Mapping[str, AgentSelection]) -> AgentSelectio
     return given.get(split, given.get(same, given.get("", _ALL)))
 
 
-def _refuse_unused(root: Path, given: Mapping[str, AgentSelection], splits: set[str]) -> None:
-    known = {*splits, "", *({"val", "validate"} if splits & {"val", "validate"} else set())}
+def _refuse_unknown(root: Path, given: Mapping[str, AgentSelection]) -> None:
+    """Refuse rules for splits that a root has not; those of splits that are not read now are for another time."""
+    there = split_folders(root)
+    alike = {"val", "validate"}
+    known = {*there, "", *(alike if there.keys() & alike else set())}
     if strange := sorted(given.keys() - known):
-        message = f"expected splits that are read, {', '.join(sorted(splits))}, got {', '.join(strange)}"
+        message = f"expected splits that the root has, {', '.join(there)}, got {', '.join(strange)}"
         raise SchemaError(Problem("unknown-split", str(root), message, "name each split once: train=2,validate=4"))
+    if alike <= given.keys() and not alike <= there.keys():
+        (name,) = alike & there.keys()
+        message = f"expected one rule for {name}, got two: val and validate are the same split here"
+        raise SchemaError(Problem("same-split", str(root), message, f"leave one out: train=2,{name}=4"))
 
 
 def _warning(problem: Problem) -> Problem:

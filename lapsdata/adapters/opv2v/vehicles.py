@@ -93,6 +93,8 @@ def vehicles_of(document: Any, where: str) -> Vehicles:  # noqa: ANN401 - any YA
     """Return the vehicles of a frame's description.
 
     The middle of a box is told in the axes of its vehicle (`center`), and its half sizes as length, width and height.
+    OpenCOOD adds the middle to the place of the vehicle without turning it: its boxes are apart from these, and from
+    points of the LiDAR, by as much as that turns the middle, up to twice its distance from the upright axis.
 
     Parameters
     ----------
