@@ -8,6 +8,8 @@ import numpy as np
 
 from lapsdata.containers import Views
 from lapsdata.errors import Problem, SchemaError, UnknownFormatError, listed
+from lapsdata.formats import recognise, views_hdf5
+from lapsdata.formats._views_folder import open_views_folder
 from lapsdata.provenance import parent
 
 if TYPE_CHECKING:
@@ -47,7 +49,7 @@ def open_views(
     depth_root: Path | None = None,
     agents: str | None = None,
 ) -> OpenedViews:
-    """Open views: a file of ours, or what an adapter knows; no pixel is read.
+    """Open views: a file of ours or a folder of them, or what an adapter knows; no pixel is read.
 
     Parameters
     ----------
@@ -82,7 +84,6 @@ def open_views(
     3
     """
     from lapsdata.adapters import find_adapter, read_adapted
-    from lapsdata.formats import read
     from lapsdata.storage.atomic import existing
 
     existing(path)
@@ -93,17 +94,28 @@ def open_views(
         if isinstance(adapted.container, Views):
             _refuse_flat_depth(adapted.container, path)
             return OpenedViews(adapted.container, adapted.container.header.provenance.parents, adapted.told(path))
-    if path.is_dir():
-        message = "expected a file of views, or a root such as OPV2V's, got another folder"
+    ours = open_views_folder(path) if path.is_dir() else None
+    if path.is_dir() and ours is None:
+        message = "expected a file or a folder of files of views, or a root such as OPV2V's, got another folder"
         raise UnknownFormatError(Problem("not-views", str(path), message, f"see: lapsdata inspect {path}"))
     wrong = [name for name, value in (("depth_root", depth_root), ("agents", agents)) if value is not None]
     if wrong:
-        message = f"expected nothing to be said beside a file of views, got {' and '.join(wrong)}"
+        message = f"expected nothing to be said beside views of ours, got {' and '.join(wrong)}"
         fix = "leave it out: its depth and agents were settled when it was made"
         raise SchemaError(Problem("wrong-option", str(path), message, fix))
-    views = read(path, Views)
+    views = _one_file(path) if ours is None else ours.views
     _refuse_flat_depth(views, path)
-    return OpenedViews(views, (parent(role, path),), ())
+    files, notes = ((path,), ()) if ours is None else (ours.files, ours.notes)
+    return OpenedViews(views, tuple(parent(role, file) for file in files), notes)
+
+
+def _one_file(path: Path) -> Views:
+    """Open a file: of sets that nobody asks for no pixel is read."""
+    plugin = recognise(path)
+    if plugin.record != "views":
+        message = f"expected views, got {plugin.record}"
+        raise UnknownFormatError(Problem("wrong-record", str(path), message, "name a file with views"))
+    return views_hdf5.open_views(path)
 
 
 def _refuse_flat_depth(views: Views, path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from lapsdata.containers.model_cameras import model_camera
 from lapsdata.geometry import convert_depth
 from lapsdata.metrics.view_errors import (
     PoseErrors,
@@ -17,7 +18,7 @@ from lapsdata.metrics.view_errors import (
     pose_errors,
     root_mean_square,
 )
-from lapsdata.report.view_clouds import ViewCloud, model_camera, placed, view_cloud
+from lapsdata.report.view_clouds import ViewCloud, placed, view_cloud
 from lapsdata.report.view_pictures import SPARSE_SHARE
 from lapsdata.schema import DepthMatch, MatchedViews, ReportedView, ReportWarning, ViewErrors, ViewsSide
 from lapsdata.stages._matched_views import NO_VIEW
@@ -165,7 +166,7 @@ class ReportedPair:
         mine, other = self.truth.camera_model(view).depth, self.prediction.camera_model(int(self.at[view]))
         if mine is None or other.depth is None or mine == other.depth:
             return depth
-        return convert_depth(depth, model_camera(other, np.eye(4)), source=other.depth, target=mine)
+        return convert_depth(depth, model_camera(other), source=other.depth, target=mine)
 
     def _told(self, view: int, truth: SeenSide, found: SeenSide | None, depth: DepthMatch | None) -> ReportedView:
         place = int(self.truth.set_of[view])

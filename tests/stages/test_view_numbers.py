@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lapsdata.containers import HeldPixels
+from lapsdata.containers.model_cameras import model_camera
 from lapsdata.geometry import project_points
-from lapsdata.report.view_clouds import model_camera
 from lapsdata.schema import CameraModel
 from lapsdata.stages._matched_views import NO_VIEW, match_views
 from lapsdata.stages._view_files import refuse_other_files, view_stem, write_view

@@ -390,7 +390,7 @@ def test_splits_of_a_file_are_chosen_and_val_is_validate(
 
 def test_options_of_roots_mean_nothing_to_a_file(made: Made, tmp_path: Path) -> None:
     source = ViewsSource(made.pred, depth_root=made.depth, agents="2")
-    with pytest.raises(SchemaError, match=r"expected nothing to be said beside a file of views, got depth_root and"):
+    with pytest.raises(SchemaError, match=r"expected nothing to be said beside views of ours, got depth_root and"):
         write_views_report(source, tmp_path / "page.html")
 
 
@@ -411,7 +411,7 @@ def test_depth_along_the_axis_of_a_panorama_is_refused_with_its_camera(tmp_path:
 
 
 def test_a_folder_of_something_else_is_no_root(tmp_path: Path) -> None:
-    with pytest.raises(UnknownFormatError, match=r"expected a file of views, or a root such as OPV2V's"):
+    with pytest.raises(UnknownFormatError, match=r"expected a file or a folder of files of views, or a root such"):
         write_views_report(ViewsSource(tmp_path), tmp_path / "page.html")
 
 
