@@ -114,8 +114,10 @@
           font: { size: 12, color: "#5d6873" } });
         const axes = { xaxis: `x${tail}`, yaxis: `y${tail}` };
         if (panel.source) {
-          traces.push({ type: "image", source: panel.source, ...axes, meta: { kind: panel.kind, whose: panel.whose },
-            hovertemplate: "%{x}, %{y}<extra></extra>" });
+          // A smaller picture stands where the large one would: each of its pixels is `step` wide.
+          const grid = { x0: (data.step - 1) / 2, y0: (data.step - 1) / 2, dx: data.step, dy: data.step };
+          traces.push({ type: "image", source: panel.source, ...grid, ...axes, hoverinfo: "none",
+            meta: { kind: panel.kind, whose: panel.whose, size: [w, h] } });
         } else {
           const domain = layout[`yaxis${tail}`].domain;
           traces.push({ type: "scatter", x: [], y: [], ...axes });
@@ -138,8 +140,9 @@
   const depthStep = colourSteps(data.depthColours), ratioStep = colourSteps(data.ratioColours);
 
   function tellPixel(event) {
-    const { x, y, color, data: trace } = event.points[0];
-    const { kind, whose } = trace.meta || {};
+    const { x: column, y: row, color, data: trace } = event.points[0];
+    const { kind, whose, size } = trace.meta || {};
+    const [x, y] = [column, row].map((n, axis) => Math.min(n * data.step + ((data.step - 1) >> 1), size[axis] - 1));
     let text = `${whose}: pixel ${x}, ${y}`;
     if (color && (kind === "depth" || kind === "ratio")) {
       const colour = `#${Array.from(color).slice(0, 3).map((value) => value.toString(16).padStart(2, "0")).join("")}`;

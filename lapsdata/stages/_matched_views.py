@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from lapsdata.schema.base import Parent
 
+    _Key = tuple[str, int, str, str]
+
 __all__ = ["NO_VIEW", "OpenedViews", "chosen_sets", "match_views", "open_views"]
 
 NO_VIEW = -1
@@ -178,7 +180,8 @@ def match_views(truth: Views, prediction: Views, where: str) -> NDArray[np.int64
     Raises
     ------
     SchemaError
-        The prediction has a view twice (`view-twice`): none of both is the one that is meant.
+        The prediction has a view twice (`view-twice`): none of both is the one that is meant; or it has none of them
+        (`nothing-matched`): it is one of something else, or other names are used.
 
     Examples
     --------
@@ -186,17 +189,38 @@ def match_views(truth: Views, prediction: Views, where: str) -> NDArray[np.int64
     >>> match_views(sample_views(), sample_views().take([1]), "predicted.h5").tolist()
     [-1, -1, 0]
     """
-    known: dict[tuple[str, int, str, str], int] = {}
+    known: dict[_Key, int] = {}
     for view, key in enumerate(_keys(prediction)):
         if key in known:
             told = "scenario {}, frame {}, agent {}, {}".format(*key)
             message = f"expected each view once, got {told} again"
             raise SchemaError(Problem("view-twice", where, message, "write each view into one set"))
         known[key] = view
-    return np.array([known.get(key, NO_VIEW) for key in _keys(truth)], np.int64)
+    wanted = _keys(truth)
+    at = np.array([known.get(key, NO_VIEW) for key in wanted], np.int64)
+    if (at == NO_VIEW).all():
+        raise SchemaError(_nothing_matched(wanted, list(known), where))
+    return at
 
 
-def _keys(views: Views) -> list[tuple[str, int, str, str]]:
+_NAMES = ("scenario", "frame", "agent", "camera")
+
+
+def _nothing_matched(wanted: Sequence[_Key], got: Sequence[_Key], where: str) -> Problem:
+    """Say what names were expected and which ones there are, and which of the four never agree."""
+    told = [
+        ", ".join(f"{name} {value!r}" for name, value in zip(_NAMES, key, strict=True)) for key in (wanted[0], got[0])
+    ]
+    message = f"expected some of {len(wanted)} views, as {told[0]}; got none of them among {len(got)}, as {told[1]}"
+    for place, name in enumerate(_NAMES):
+        mine, theirs = (list(dict.fromkeys(str(key[place]) for key in keys)) for keys in (wanted, got))
+        if not set(mine) & set(theirs):
+            message += f"; no {name} is in both: expected {listed(mine)}, got {listed(theirs)}"
+    fix = "predict the same sets (--split, --index), and name them in the prediction as they are named in the truth"
+    return Problem("nothing-matched", where, message, fix)
+
+
+def _keys(views: Views) -> list[_Key]:
     frames = views.frame.tolist()
     return [
         (views.scenario[place], frames[place], agent, camera)

@@ -19,7 +19,7 @@ from lapsdata.schema import CameraModel
 from lapsdata.stages._matched_views import NO_VIEW, match_views
 from lapsdata.stages._view_files import refuse_other_files, view_stem, write_view
 from lapsdata.stages._view_numbers import ReportedPair, ReportNumbers, ReportTally
-from lapsdata.stages._view_pages import page_view, points_of_each
+from lapsdata.stages._view_pages import drawn_view, points_of_each
 from lapsdata.testing.samples import sample_views
 from lapsdata.testing.strategies import views as any_views
 
@@ -65,6 +65,15 @@ def share(made: Views, layer: Any) -> float | None:
     return yes / of if of else None
 
 
+def valid_depth(made: Views, view: int) -> Any:
+    """Return depth, pixel by pixel 0 where the mask of valid ones says that there is none."""
+    depth = np.array(made.read("depth", view))
+    if made.present["valid"][view]:
+        for place, valid in np.ndenumerate(made.read("valid", view)):
+            depth[place] = depth[place] if valid else 0
+    return depth
+
+
 def worse(made: Views, factor: float, moved: float) -> Views:
     """Return views that are a prediction of others: depth a factor off, cameras moved to the right."""
     held: dict[Any, tuple[Any, ...]] = {}
@@ -96,7 +105,7 @@ def test_depth_ranges_and_what_is_beyond_are_counted(made: Views) -> None:
     found = numbers(alone(made))
     known, beyond = [], 0
     for view in np.flatnonzero(made.present["depth"]).tolist():
-        depth, model = made.read("depth", view), made.camera_model(view)
+        depth, model = valid_depth(made, view), made.camera_model(view)
         known += [value for value in depth.ravel().tolist() if value > 0]
         rays = model_camera(model, np.eye(4)).rays(
             np.stack(np.meshgrid(np.arange(depth.shape[1]), np.arange(depth.shape[0])), axis=-1).astype(float)
@@ -144,7 +153,7 @@ def test_a_view_that_is_missing_is_missed_and_nothing_else(made: Views) -> None:
 def test_the_page_holds_points_that_project_to_their_pixels(made: Views, most: int) -> None:
     pair = alone(made)
     for looked in pair.look():
-        shown: Any = json.loads(json.dumps(page_view(looked, pair, most)))
+        shown: Any = json.loads(json.dumps(drawn_view(looked, pair, most).with_step(1)))
         cloud = shown["clouds"]["gt"]
         if not made.present["depth"][looked.view]:
             assert cloud is None
@@ -178,7 +187,7 @@ def test_points_of_the_sample_come_back_to_their_pixels() -> None:
 def test_pictures_are_there_for_what_a_view_has() -> None:
     made = sample_views()
     pair = beside(made, worse(made, 2, 1))
-    first, _, last = (page_view(looked, pair, 9) for looked in pair.look())
+    first, _, last = (drawn_view(looked, pair, 9).with_step(1) for looked in pair.look())
     assert isinstance(first["truth"], dict)
     assert isinstance(first["prediction"], dict)
     assert isinstance(last["truth"], dict)
@@ -199,7 +208,7 @@ def test_a_prediction_of_another_kind_of_camera_has_points_but_no_pictures() -> 
     )
     other = dataclasses.replace(made, header=made.header.model_copy(update={"cameras": (around,)}))
     pair = beside(made, other)
-    shown: Any = [page_view(looked, pair, 9) for looked in pair.look()]
+    shown: Any = [drawn_view(looked, pair, 9).with_step(1) for looked in pair.look()]
     assert [one["prediction"] for one in shown] == [None, None]
     assert all(one["clouds"]["pred"]["count"] == 9 for one in shown)
     assert [one.code for one in numbers(pair).warnings] == ["other-cameras"]
@@ -219,7 +228,9 @@ def test_files_of_any_views_are_written_each_under_a_name_of_its_own(
     pair = beside(made, worse(made, 2, 1))
     count, stems = 0, set()
     for looked in pair.look():
-        count += write_view(folder, looked, FAR)
+        names = write_view(folder, looked, FAR)
+        assert all((folder / name).is_file() for name in names)
+        count += len(names)
         stems.add(view_stem(looked.told))
     files = sorted(folder.iterdir())
     assert len(files) == count
