@@ -141,8 +141,10 @@
 
   function tellPixel(event) {
     const { x: column, y: row, color, data: trace } = event.points[0];
-    const { kind, whose, size } = trace.meta || {};
-    const [x, y] = [column, row].map((n, axis) => Math.min(n * data.step + ((data.step - 1) >> 1), size[axis] - 1));
+    if (!trace.meta) return;
+    const { kind, whose, size } = trace.meta;
+    // Of an even step the middle lies between two pixels: the first of them is the one that is shown.
+    const [x, y] = [column, row].map((place, axis) => Math.min(Math.floor(place), size[axis] - 1));
     let text = `${whose}: pixel ${x}, ${y}`;
     if (color && (kind === "depth" || kind === "ratio")) {
       const colour = `#${Array.from(color).slice(0, 3).map((value) => value.toString(16).padStart(2, "0")).join("")}`;
@@ -231,7 +233,7 @@
     }
     at("shown").textContent = `${shown.toLocaleString("en")} of ${whole.toLocaleString("en")}`;
     const axis = (text) => ({ title: { text }, backgroundcolor: "#f5f6f8", showbackground: true, gridcolor: "#dfe3e8" });
-    const layout = { height: 680, margin: { l: 0, r: 0, t: 0, b: 0 }, uirevision: `${state.set}`,
+    const layout = { height: Math.max(Math.min(680, Math.round(innerHeight * 0.75)), 360), margin: { l: 0, r: 0, t: 0, b: 0 }, uirevision: `${state.set}`,
       legend: { x: 0, y: 1, bgcolor: "rgba(255,255,255,0.7)", itemsizing: "constant" },
       scene: { aspectmode: "data", xaxis: axis("x, m"), yaxis: axis("z, m"), zaxis: axis("up (−y), m"),
         camera: { eye: { x: -0.6, y: -0.6, z: 0.5 } }, dragmode: "turntable" } };

@@ -125,11 +125,11 @@ def reduced(step: int) -> str:
     Examples
     --------
     >>> reduced(2)
-    'pictures are 1/2 as wide and high as they were read, so that the page has at most 15 MB: mean colours, and of \
+    'Pictures are 1/2 as wide and high as they were read, so that the page has at most 15 MB: mean colours, and of \
 depth and masks the middle pixel of each 2 x 2'
     """
     size = f"1/{step} as wide and high as they were read, so that the page has at most {MOST_BYTES / 1e6:.0f} MB"
-    return f"pictures are {size}: mean colours, and of depth and masks the middle pixel of each {step} x {step}"
+    return f"Pictures are {size}: mean colours, and of depth and masks the middle pixel of each {step} x {step}"
 
 
 def _asset(kind: str) -> str:

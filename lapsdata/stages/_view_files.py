@@ -91,12 +91,11 @@ def _of_side(side: SeenSide, head: str, far_m: float) -> Iterator[tuple[str, byt
         yield f"{head}depth.npy", side.depth
         yield f"{head}depth.png", png_bytes(depth_picture(side.depth, far_m, sparse=side.sparse))
     masks = {"valid": side.valid, "covered": side.covered, "non_ambiguous": side.trusted}
-    given = {name: mask for name, mask in masks.items() if mask is not None}
-    for name, mask in given.items():
-        yield f"{head}{name}.npy", mask
-    if given:
-        shape = next(iter(given.values())).shape
-        yield f"{head}mask.png", png_bytes(mask_picture(shape, side.valid, side.covered, side.trusted))
+    for name, mask in masks.items():
+        if mask is not None:
+            yield f"{head}{name}.npy", mask
+    if side.masks is not None:
+        yield f"{head}mask.png", png_bytes(mask_picture(side.masks.shape, *side.masks))
     if side.cloud is not None:
         world = placed(side.cloud.points, side.cam2world)
         yield f"{head}points.npy", world

@@ -32,11 +32,25 @@ if TYPE_CHECKING:
     from lapsdata.containers.views import Layer
     from lapsdata.schema import PoseAlignment
 
-__all__ = ["LookedAt", "ReportNumbers", "ReportTally", "ReportedPair", "SeenSide"]
+__all__ = ["LookedAt", "Masks", "ReportNumbers", "ReportTally", "ReportedPair", "SeenSide"]
 
 _MASK_LEAST, _POSE_MOST_M = 0.05, 10.0
 # As the colours of a page have it: beyond, a picture of ratios is of one colour.
 _SCALE_MOST = RATIO_MOST
+
+
+class Masks(NamedTuple):
+    """Masks of a view, of which at least one is there."""
+
+    valid: NDArray[np.bool_] | None
+    covered: NDArray[np.bool_] | None
+    trusted: NDArray[np.bool_] | None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width."""
+        height, width = next(mask.shape for mask in self if mask is not None)
+        return height, width
 
 
 class SeenSide(NamedTuple):
@@ -69,6 +83,15 @@ class SeenSide(NamedTuple):
     def sparse(self) -> bool:
         """Whether few pixels have depth, though some do."""
         return self.measured is not None and bool(0 < np.mean(self.measured > 0) < SPARSE_SHARE)
+
+    @property
+    def masks(self) -> Masks | None:
+        """Where there is depth, a colour, and trust; None without any mask. Where none says it, depth itself does."""
+        given = (self.valid, self.covered, self.trusted)
+        if all(mask is None for mask in given):
+            return None
+        valid = self.depth > 0 if self.valid is None and self.depth is not None else self.valid
+        return Masks(valid, self.covered, self.trusted)
 
     @property
     def hidden(self) -> bool:

@@ -154,8 +154,7 @@ def drawn_view(looked: LookedAt, pair: ReportedPair, most: int) -> DrawnView:
 
 def _pictures(side: SeenSide, far_m: float) -> dict[str, NDArray[np.uint8] | None]:
     depth = None if side.depth is None else depth_picture(side.depth, far_m, sparse=side.sparse)
-    shapes = [one.shape for one in (side.valid, side.covered, side.trusted) if one is not None]
-    mask = mask_picture(shapes[0], side.valid, side.covered, side.trusted) if shapes else None
+    mask = None if side.masks is None else mask_picture(side.masks.shape, *side.masks)
     return {"depth": depth, "mask": mask}
 
 

@@ -684,7 +684,7 @@ def test_pictures_are_as_large_as_the_page_has_room_for(
     told = [(one.code, one.severity, one.message) for one in done.problems if one.code == "pictures-reduced"]
     assert len(told) == (step > 1)
     if told:
-        assert told[0][2].startswith(f"pictures are 1/{step} as wide and high as they were read")
+        assert told[0][2].startswith(f"Pictures are 1/{step} as wide and high as they were read")
         assert f'<p class="told">{told[0][2]}</p>' in text
     else:
         assert "as wide and high" not in text
