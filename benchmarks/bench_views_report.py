@@ -27,8 +27,8 @@ from playwright.sync_api import sync_playwright
 from lapsdata import formats
 from lapsdata.adapters import find_adapter, read_adapted
 from lapsdata.containers import LAYERS, HeldPixels, Views
+from lapsdata.containers.model_cameras import model_camera
 from lapsdata.geometry import EquirectangularCamera, FrameSize, invert_poses
-from lapsdata.report.view_clouds import model_camera
 from lapsdata.schema import CameraModel, PanoramaAngles, Size
 from lapsdata.stages.views_report import ViewsSource, write_views_report
 from lapsdata.testing.opv2v_scenes import Opv2vScene, write_opv2v

@@ -176,8 +176,9 @@ def look_at(
 ) -> InspectedFile | InspectedVideo | InspectedEpisodes | InspectedBoxes | InspectedViews:
     """Read and verify a file of ours, the packets of a video, the descriptions of robot episodes, or boxes or views.
 
-    What a format of ours knows is a file of ours; what an adapter reads as episodes, boxes or views is that; else, what
-    FFmpeg opens is a video, and so are numbered images in a folder. What stands behind a URL is taken for a video.
+    What a format of ours knows is a file of ours; what an adapter reads as episodes, boxes or views is that, and files
+    of views in a folder are views; else, what FFmpeg opens is a video, and so are numbered images in a folder. What
+    stands behind a URL is taken for a video.
 
     Parameters
     ----------
@@ -269,10 +270,17 @@ def _of_others(
 ) -> InspectedVideo | InspectedEpisodes | InspectedBoxes | InspectedViews:
     from lapsdata._inspect.boxes import look_at_boxes
     from lapsdata._inspect.episodes import look_at_episodes
-    from lapsdata._inspect.views import look_at_views
+    from lapsdata._inspect.views import look_at_folder, look_at_views
     from lapsdata.adapters import find_adapter
+    from lapsdata.formats._views_folder import open_views_folder
 
     found = find_adapter(path, ("episodes", "boxes", "views"))
+    ours = open_views_folder(path, checked=True) if found is None and path.is_dir() else None
+    if ours is not None:
+        _only_of_views(path, views=False, depth_root=depth_root, sample=None)
+        if rate is not None:
+            raise SchemaError(_no_rate(path))
+        return look_at_folder(path, ours, sample)
     views = found is not None and found[1] == "views"
     _only_of_views(path, views=views, depth_root=depth_root, sample=sample)
     if found is None:

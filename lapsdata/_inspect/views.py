@@ -1,4 +1,4 @@
-"""Views of others: splits, scenarios and agents, with frames, cameras, pictures, and where cameras were."""
+"""Views of many files: splits, scenarios and agents, with frames, cameras, pictures, and where cameras were."""
 
 from __future__ import annotations
 
@@ -17,9 +17,18 @@ if TYPE_CHECKING:
     from lapsdata.adapters import Adapter
     from lapsdata.checks.view_stats import SplitStats
     from lapsdata.errors import Problem
+    from lapsdata.formats._views_folder import ViewsFolder
     from lapsdata.timebase import FrameRate
 
-__all__ = ["InspectedViews", "SeenScenario", "all_splits", "counted_views", "look_at_views", "looked_at"]
+__all__ = [
+    "InspectedViews",
+    "SeenScenario",
+    "all_splits",
+    "counted_views",
+    "look_at_folder",
+    "look_at_views",
+    "looked_at",
+]
 
 _SHOWN = 20
 
@@ -106,38 +115,56 @@ def counted_views(views: Views) -> tuple[SeenScenario, ...]:
 
 @dataclass(frozen=True, slots=True)
 class InspectedViews:
-    """Views that an adapter has read.
+    """Views that an adapter has read, or of files of ours in one folder.
 
     Parameters
     ----------
     path : Path
     adapter : str
-        The one that reads it.
+        What reads it: an adapter, or the format of the files.
     views : Views
-    rate : str
-        Numbers of frames in a second, and how that is known.
+    rate : str or None
+        Numbers of frames in a second, and how that is known; None where files say the time of each set.
     notes : tuple of Problem
         What is wrong with it, or was counted.
     splits : tuple of SplitStats
         What its splits are like, by the depth of some sets.
+    files : tuple of str
+        Names of the files of ours; none of those of others.
     """
 
     path: Path
     adapter: str
     views: Views
-    rate: str
+    rate: str | None
     notes: tuple[Problem, ...]
     splits: tuple[SplitStats, ...] = ()
+    files: tuple[str, ...] = ()
 
     def facts(self) -> dict[str, str]:
         """Return names and texts, in the order in which they are read; scenarios have a table of their own."""
+        looked = looked_at(self.splits)
+        if self.rate is None:
+            read = f"every checksum was compared; masks and depth are those of {looked}"
+            return {
+                "folder": str(self.path),
+                "format": f"{self.adapter}, {self._listed}",
+                **self.views.facts(),
+                "read": read,
+            }
         return {
             "folder": str(self.path),
             "format": f"{self.adapter}, read as views",
             **self.views.facts(),
             "frames": self.rate,
-            "read": f"every pose, and the depth of {looked_at(self.splits)}; no picture was decoded",
+            "read": f"every pose, and the depth of {looked}; no picture was decoded",
         }
+
+    @property
+    def _listed(self) -> str:
+        more = len(self.files) - _SHOWN
+        names = ", ".join(self.files[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+        return f"{len(self.files)} file{'s' * (len(self.files) != 1)}: {names}"
 
     def tables(self) -> list[tuple[list[str], list[list[str]]]]:
         """Return the scenarios, with headings and rows of texts."""
@@ -169,11 +196,40 @@ class InspectedViews:
         return {
             "path": str(self.path),
             "format": self.adapter,
+            "files": list(self.files),
             "facts": self.facts(),
             "header": self.views.header.as_json(),
             "scenarios": [one.as_json() for one in counted_views(self.views)],
             "splits": [one.as_json() for one in self.splits],
         }
+
+
+def look_at_folder(path: Path, found: ViewsFolder, sample: int | None = None) -> InspectedViews:
+    """Look at files of views in a folder.
+
+    Parameters
+    ----------
+    path : Path
+    found : ViewsFolder
+        What was opened there.
+    sample : int, optional
+        Sets of each split whose masks and depth are read; 8 by default.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from lapsdata.formats import write
+    >>> from lapsdata.formats._views_folder import open_views_folder
+    >>> from lapsdata.testing.samples import sample_views
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> _ = write(folder / "train.h5", sample_views().take([0]))
+    >>> look_at_folder(folder, open_views_folder(folder)).facts()["format"]
+    'views_hdf5, 1 file: train.h5'
+    """
+    splits = all_splits(found.views, sample)
+    notes = (*found.notes, *(problem for one in splits for problem in one.problems))
+    names = tuple(one.name for one in found.files)
+    return InspectedViews(path, "views_hdf5", found.views, None, notes, splits, names)
 
 
 def all_splits(views: Views, sample: int | None = None) -> tuple[SplitStats, ...]:

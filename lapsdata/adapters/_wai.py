@@ -20,10 +20,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lapsdata.adapters._adapter import Writer
+from lapsdata.containers.model_cameras import lens_camera
 from lapsdata.errors import CorruptDataError, Problem, Problems, SchemaError
 from lapsdata.execution.engine import unheard
 from lapsdata.formats import WriteReport
-from lapsdata.geometry import PinholeCamera, convert_depth
+from lapsdata.geometry import convert_depth
 from lapsdata.storage.atomic import atomic_folder
 
 if TYPE_CHECKING:
@@ -198,10 +199,7 @@ def _depth(views: Views, view: int) -> NDArray[np.float32]:
         message = f"expected finite depth, got {int((~np.isfinite(depth)).sum())} pixels of NaN or infinity"
         raise CorruptDataError(Problem("not-finite", views.pixels.told("depth", view), message))
     if model.depth == "ray" and model.lens is not None:
-        camera = PinholeCamera(
-            size=model.size.frame, focal_px=model.lens.focal_px, centre_px=model.lens.centre_px, cam2world=np.eye(4)
-        )
-        depth = convert_depth(depth, camera, source="ray", target="z")
+        depth = convert_depth(depth, lens_camera(model, model.lens), source="ray", target="z")
     if views.present["valid"][view]:
         depth = np.where(views.read("valid", view) | (depth < 0), depth, np.float32(0))
     found: NDArray[np.float32] = np.ascontiguousarray(depth, np.float32)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from lapsdata.containers.model_cameras import model_camera
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -164,22 +166,9 @@ def _directions(
     model: CameraModel, rows: NDArray[np.float64], columns: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return where pixels look: of length 1 along the axis (of panoramas, away from their upright one), and in all."""
-    if model.lens is not None:
-        (fx, fy), (cx, cy) = model.lens.focal_px, model.lens.centre_px
-        flat = np.stack([(columns - cx) / fx, (rows - cy) / fy, np.ones(len(rows))], axis=1)
-        return flat, flat / np.linalg.norm(flat, axis=1, keepdims=True)
-    angles, size = model.angles, model.size
-    if angles is None:
-        raise TypeError("a panorama has angles")
-    azimuth = np.radians(((columns + 0.5) / size.width - 0.5) * angles.h_fov_deg)
-    share = (rows + 0.5) / size.height
-    low, high = np.radians([angles.low_deg, angles.high_deg])
-    if model.kind == "cylinder":
-        up = np.tan(high) + share * (np.tan(low) - np.tan(high))
-    else:
-        up = np.tan(high + share * (low - high))
-    flat = np.stack([np.sin(azimuth), -up, np.cos(azimuth)], axis=1)
-    return flat, flat / np.linalg.norm(flat, axis=1, keepdims=True)
+    unit = model_camera(model).rays(np.stack([columns, rows], axis=-1))
+    along = unit[:, 2] if model.lens is not None else np.hypot(unit[:, 0], unit[:, 2])
+    return unit / along[:, np.newaxis], unit
 
 
 def _from_a_plane(points: NDArray[np.float64], triples: NDArray[np.int64]) -> float:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["report_views"]
 
+_PAGE = Path("views_report.html")
+
 
 class _PoseSource(StrEnum):
     GT = "gt"
@@ -28,7 +30,7 @@ class _Alignment(StrEnum):
 
 
 def report_views(
-    root: Annotated[Path, typer.Argument(help="Views: a file of ours, or a root such as OPV2V's.")],
+    root: Annotated[Path, typer.Argument(help="Views: a file of ours, a folder of such files, or a root as OPV2V's.")],
     pred: Annotated[
         Path | None,
         typer.Option("--pred", help="A second file of views: what a model made of the same.", metavar="FILE"),
@@ -36,10 +38,22 @@ def report_views(
     pose_source: Annotated[
         _PoseSource, typer.Option("--pose-source", help="Whose poses clouds have when the page opens.")
     ] = _PoseSource.GT,
-    out: Annotated[Path, typer.Option("--out", help="The page to write.", metavar="FILE")] = Path("views_report.html"),
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            help="The page to write; by default views_report.html, and none where --summary alone is given.",
+            metavar="FILE",
+        ),
+    ] = None,
     views_out: Annotated[
         Path | None,
-        typer.Option("--views-out", parser=output_folder, help="Folder for PNG and .npy of each view.", metavar="DIR"),
+        typer.Option(
+            "--views-out",
+            parser=output_folder,
+            help="Folder for PNG and .npy of each view: SPLIT_SCENARIO_FRAME_agentAGENT_CAMERA_depth.npy and so on.",
+            metavar="DIR",
+        ),
     ] = None,
     summary: Annotated[Path | None, typer.Option(help="JSON for the numbers.", metavar="FILE")] = None,
     split: Annotated[str | None, typer.Option(help="Sets of this split alone.", metavar="NAME")] = None,
@@ -70,7 +84,8 @@ def report_views(
 
     The page needs no network: pictures, depth and masks side by side, with one zoom for all, and the points of all
     agents with their cameras, by true or predicted poses. Views of a prediction are those of equal scenario, frame,
-    agent and camera; what it lacks is counted. `--align first_view` is for predictions whose world is their first view.
+    agent and camera; what it lacks is counted, and one that has none of them is refused. Every file that was written is
+    named. `--align first_view` is for predictions whose world is their first view.
     """
     from lapsdata.stages.views_report import ViewsReportOptions, ViewsSource, write_views_report
 
@@ -79,15 +94,25 @@ def report_views(
             pose_source=pose_source.value, alignment=align.value, far_m=float(far), points=points
         )
     source = ViewsSource(root, pred, split, tuple(index or (0,)), depth_root, agents)
-    done = write_views_report(source, out, views_out=views_out, summary=summary, options=options, overwrite=overwrite)
-    facts = {"page": f"{out}, {done.page_bytes / 1e6:.1f} MB"}
+    alone = out is None and summary is not None and views_out is None
+    page = None if alone else out or _PAGE
+    done = write_views_report(source, page, views_out=views_out, summary=summary, options=options, overwrite=overwrite)
+    facts = {}
+    if page is not None and done.page_bytes is not None:
+        facts["page"] = f"{page}, {done.page_bytes / 1e6:.1f} MB"
     if summary is not None:
         facts["summary"] = str(summary)
     if views_out is not None:
-        facts["views"] = f"{views_out}, {done.files} files"
+        count = len([path for path in done.files if path.parent == views_out])
+        facts["views"] = f"{views_out}, {count} files"
     if json:
-        console.write_json({**facts, "report": done.record.as_json()}, done.problems)
+        files = [str(path) for path in done.files]
+        console.write_json({**facts, "files": files, "report": done.record.as_json()}, done.problems)
     else:
+        # The numbers come last: of many views the files are many.
+        for path in done.files:
+            console.write(str(path))
+        console.write()
         console.write_facts({**facts, **_facts(done.record)})
         console.report(done.problems)
     finish(done.problems)

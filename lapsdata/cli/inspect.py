@@ -42,8 +42,8 @@ def inspect(
     file: Annotated[
         str,
         typer.Argument(
-            help="A file or folder of ours, robot episodes, tracked boxes, views, or a video: a file, a URL or a "
-            "folder of images; with --low-level any HDF5 file."
+            help="A file or folder of ours, robot episodes, tracked boxes, views or files of them, or a video: a "
+            "file, a URL or a folder of images; with --low-level any HDF5 file."
         ),
     ],
     low_level: Annotated[

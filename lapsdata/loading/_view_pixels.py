@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from lapsdata.containers.model_cameras import lens_camera
 from lapsdata.errors import CorruptDataError, Problem, Problems, SchemaError
-from lapsdata.geometry import PinholeCamera, convert_depth, invert_poses
+from lapsdata.geometry import convert_depth, invert_poses
 from lapsdata.loading.source import FieldSpec
 
 if TYPE_CHECKING:
@@ -157,9 +158,7 @@ def _factor(model: CameraModel) -> NDArray[np.float64] | None:
     """Return by what stored depth is multiplied; None where it is what samples have."""
     if model.lens is None or model.depth in (None, "z"):
         return None
-    camera = PinholeCamera(
-        size=model.size.frame, focal_px=model.lens.focal_px, centre_px=model.lens.centre_px, cam2world=np.eye(4)
-    )
+    camera = lens_camera(model, model.lens)
     return convert_depth(np.ones(camera.size.shape), camera, source=model.depth, target="z")
 
 

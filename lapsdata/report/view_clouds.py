@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from lapsdata.geometry import CylinderCamera, EquirectangularCamera, PinholeCamera, unproject_depth
+from lapsdata.containers.model_cameras import model_camera
+from lapsdata.geometry import unproject_depth
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lapsdata.containers import Views
-    from lapsdata.geometry import Camera
     from lapsdata.schema import CameraModel
 
-__all__ = ["ViewCloud", "camera_outline", "cloud_from_above", "model_camera", "placed", "thinned", "view_cloud"]
+__all__ = ["ViewCloud", "camera_outline", "cloud_from_above", "placed", "thinned", "view_cloud"]
 
 _OUTLINE_M = 1.5
 _RING = 24
@@ -43,38 +43,6 @@ class ViewCloud(NamedTuple):
     farther: int
 
 
-def model_camera(model: CameraModel, cam2world: NDArray[np.float64]) -> Camera:
-    """Return the camera that a model describes, at a pose.
-
-    Parameters
-    ----------
-    model : CameraModel
-    cam2world : float64 (4, 4)
-
-    Examples
-    --------
-    >>> from lapsdata.testing.samples import sample_views
-    >>> model_camera(sample_views().camera_model(0), np.eye(4)).size
-    FrameSize(width=4, height=3)
-    """
-    size = model.size.frame
-    if model.lens is not None:
-        return PinholeCamera(
-            size=size, focal_px=model.lens.focal_px, centre_px=model.lens.centre_px, cam2world=cam2world
-        )
-    if model.angles is None:
-        raise TypeError("a checked camera model has a lens or angles")
-    low, high = model.angles.low_deg, model.angles.high_deg
-    kind = CylinderCamera if model.kind == "cylinder" else EquirectangularCamera
-    return kind(
-        size=size,
-        cam2world=cam2world,
-        h_fov_deg=model.angles.h_fov_deg,
-        v_fov_deg=high - low,
-        elevation_deg=(low + high) / 2,
-    )
-
-
 def view_cloud(
     views: Views, view: int, depth: NDArray[np.float32], image: NDArray[np.uint8] | None, far_m: float
 ) -> ViewCloud:
@@ -100,7 +68,7 @@ def view_cloud(
     (7, 4)
     """
     model = views.camera_model(view)
-    points = unproject_depth(depth, model_camera(model, np.eye(4)), kind=model.depth or "z")
+    points = unproject_depth(depth, model_camera(model), kind=model.depth or "z")
     away = np.linalg.norm(points, axis=-1)
     known = np.isfinite(away)
     near = known & (away <= far_m)
@@ -169,7 +137,7 @@ def camera_outline(model: CameraModel) -> list[list[list[float]]]:
 def _pyramid(model: CameraModel) -> list[NDArray[np.float64]]:
     width, height = model.size.width, model.size.height
     edges = np.array([[0, 0], [width, 0], [width, height], [0, height]], float) - 0.5
-    rays = model_camera(model, np.eye(4)).rays(edges)
+    rays = model_camera(model).rays(edges)
     corners = rays / rays[:, 2:] * _OUTLINE_M
     eye = np.zeros(3)
     roof = corners[:2].mean(axis=0) + (corners[0] - corners[3]) * 0.3

@@ -19,8 +19,10 @@ __all__ = [
     "NO_DEPTH",
     "RATIO_MOST",
     "SPARSE_SHARE",
+    "averaged",
     "depth_colours",
     "depth_picture",
+    "every_nth",
     "jpeg_bytes",
     "mask_picture",
     "png_bytes",
@@ -164,6 +166,44 @@ def mask_picture(
         state[trusted] = 3
         state[trusted & depth] = 4
     return np.array(list(MASK_STATES.values()), np.uint8)[state]
+
+
+def every_nth(picture: Image, step: int) -> Image:
+    """Return every so many pixels of a picture (H, W, 3), the middle one of each square: no colour is a mix.
+
+    The last square of a row or column may be cut off; its last pixel stands for it then.
+
+    Examples
+    --------
+    >>> every_nth(np.arange(12, dtype=np.uint8).reshape(2, 2, 3), 2).tolist()
+    [[[0, 1, 2]]]
+    """
+    if step == 1:
+        return picture
+    rows, columns = (np.minimum(np.arange(0, side, step) + (step - 1) // 2, side - 1) for side in picture.shape[:2])
+    return np.ascontiguousarray(picture[np.ix_(rows, columns)])
+
+
+def averaged(picture: Image, step: int) -> Image:
+    """Return the mean colour of each square of so many pixels of a picture (H, W, 3).
+
+    What the last square of a row or column lacks is taken to be like the edge.
+
+    Examples
+    --------
+    >>> averaged(np.array([[[0, 0, 0], [10, 20, 30]]] * 2, np.uint8), 2).tolist()
+    [[[5, 10, 15]]]
+    """
+    import cv2
+
+    if step == 1:
+        return picture
+    height, width = picture.shape[:2]
+    missing = [(0, -side % step) for side in (height, width)]
+    whole = np.pad(picture, (*missing, (0, 0)), mode="edge")
+    size = (whole.shape[1] // step, whole.shape[0] // step)
+    small: Any = cv2.resize(whole, size, interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.uint8)
 
 
 def png_bytes(image: Image) -> bytes:

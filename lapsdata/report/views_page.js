@@ -114,8 +114,10 @@
           font: { size: 12, color: "#5d6873" } });
         const axes = { xaxis: `x${tail}`, yaxis: `y${tail}` };
         if (panel.source) {
-          traces.push({ type: "image", source: panel.source, ...axes, meta: { kind: panel.kind, whose: panel.whose },
-            hovertemplate: "%{x}, %{y}<extra></extra>" });
+          // A smaller picture stands where the large one would: each of its pixels is `step` wide.
+          const grid = { x0: (data.step - 1) / 2, y0: (data.step - 1) / 2, dx: data.step, dy: data.step };
+          traces.push({ type: "image", source: panel.source, ...grid, ...axes, hoverinfo: "none",
+            meta: { kind: panel.kind, whose: panel.whose, size: [w, h] } });
         } else {
           const domain = layout[`yaxis${tail}`].domain;
           traces.push({ type: "scatter", x: [], y: [], ...axes });
@@ -138,8 +140,11 @@
   const depthStep = colourSteps(data.depthColours), ratioStep = colourSteps(data.ratioColours);
 
   function tellPixel(event) {
-    const { x, y, color, data: trace } = event.points[0];
-    const { kind, whose } = trace.meta || {};
+    const { x: column, y: row, color, data: trace } = event.points[0];
+    if (!trace.meta) return;
+    const { kind, whose, size } = trace.meta;
+    // Of an even step the middle lies between two pixels: the first of them is the one that is shown.
+    const [x, y] = [column, row].map((place, axis) => Math.min(Math.floor(place), size[axis] - 1));
     let text = `${whose}: pixel ${x}, ${y}`;
     if (color && (kind === "depth" || kind === "ratio")) {
       const colour = `#${Array.from(color).slice(0, 3).map((value) => value.toString(16).padStart(2, "0")).join("")}`;
@@ -228,7 +233,7 @@
     }
     at("shown").textContent = `${shown.toLocaleString("en")} of ${whole.toLocaleString("en")}`;
     const axis = (text) => ({ title: { text }, backgroundcolor: "#f5f6f8", showbackground: true, gridcolor: "#dfe3e8" });
-    const layout = { height: 680, margin: { l: 0, r: 0, t: 0, b: 0 }, uirevision: `${state.set}`,
+    const layout = { height: Math.max(Math.min(680, Math.round(innerHeight * 0.75)), 360), margin: { l: 0, r: 0, t: 0, b: 0 }, uirevision: `${state.set}`,
       legend: { x: 0, y: 1, bgcolor: "rgba(255,255,255,0.7)", itemsizing: "constant" },
       scene: { aspectmode: "data", xaxis: axis("x, m"), yaxis: axis("z, m"), zaxis: axis("up (−y), m"),
         camera: { eye: { x: -0.6, y: -0.6, z: 0.5 } }, dragmode: "turntable" } };

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from lapsdata.schema import ViewsReport, ViewsSide
 
-__all__ = ["MOST_BYTES", "plotly_source", "views_page"]
+__all__ = ["MOST_BYTES", "plotly_source", "reduced", "views_page"]
 
 MOST_BYTES: Final = 15_000_000
 """A page is never larger; a third of it is plotly.js."""
@@ -58,7 +58,9 @@ def plotly_source() -> str:
     return source
 
 
-def views_page(record: ViewsReport, sets: Sequence[Sequence[dict[str, JsonValue]]], plotly: str) -> str:
+def views_page(
+    record: ViewsReport, sets: Sequence[Sequence[dict[str, JsonValue]]], plotly: str, *, step: int = 1
+) -> str:
     """Return the page as HTML.
 
     Parameters
@@ -69,6 +71,8 @@ def views_page(record: ViewsReport, sets: Sequence[Sequence[dict[str, JsonValue]
         What it shows of the views of each set, in the record's order.
     plotly : str
         plotly.js.
+    step : int
+        Its pictures are made of every so many pixels along x and y.
     """
     ends = itertools.accumulate((len(views) for views in sets[:-1]), initial=0)
     names = [record.views[end] for end in ends]
@@ -79,6 +83,7 @@ def views_page(record: ViewsReport, sets: Sequence[Sequence[dict[str, JsonValue]
         "farM": record.far_m,
         "nearM": NEAR_M,
         "ratioMost": RATIO_MOST,
+        "step": step,
         "depthColours": _hex(depth_colours()),
         "ratioColours": _hex(ratio_colours()),
         "sets": [
@@ -93,7 +98,11 @@ def views_page(record: ViewsReport, sets: Sequence[Sequence[dict[str, JsonValue]
         "TITLE": escape(f"{record.sets} set{'s' * (record.sets != 1)} of views, {record.truth.views} views"),
         "LEAD": escape(_lead(record)),
         "STYLE": _asset("css"),
-        "WARNINGS": "".join(f'<p class="told bad">{escape(one.message)}</p>' for one in record.warnings),
+        "WARNINGS": "".join(
+            f'<p class="told bad">{escape(f"{one.message}; {one.fix}" if one.fix else one.message)}</p>'
+            for one in record.warnings
+        ),
+        "REDUCED": "" if step == 1 else f'<p class="told">{escape(reduced(step))}</p>',
         "SUMMARY": "".join(_rows(record)),
         "MASKS": "".join(_mask_legend()),
         "FIRST": "".join(
@@ -108,6 +117,19 @@ def views_page(record: ViewsReport, sets: Sequence[Sequence[dict[str, JsonValue]
         "MADE": escape(f"{record.provenance.producer} {record.provenance.version}"),
     }
     return _PART.sub(lambda found: parts[found[1]], _asset("html"))
+
+
+def reduced(step: int) -> str:
+    """Return in words how pictures of a page were made smaller.
+
+    Examples
+    --------
+    >>> reduced(2)
+    'Pictures are 1/2 as wide and high as they were read, so that the page has at most 15 MB: mean colours, and of \
+depth and masks the middle pixel of each 2 x 2'
+    """
+    size = f"1/{step} as wide and high as they were read, so that the page has at most {MOST_BYTES / 1e6:.0f} MB"
+    return f"Pictures are {size}: mean colours, and of depth and masks the middle pixel of each {step} x {step}"
 
 
 def _asset(kind: str) -> str:

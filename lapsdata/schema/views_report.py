@@ -30,7 +30,10 @@ _Bounds = tuple[_Place, _Place]
 
 
 class DepthMatch(Record):
-    """Depth of a prediction beside the true one, of the pixels where both have some, the true one up to `far_m`."""
+    """Depth of a prediction beside the true one, of the pixels where both have some, the true one up to `far_m`.
+
+    Where a side has a mask of valid pixels, depth of others is none.
+    """
 
     pixels: Positive
     """How many."""
@@ -53,8 +56,10 @@ class ViewsSide(Record):
     """Share of pixels with depth, of the views that have that mask."""
     covered_ratio: _Share | None = None
     """Share of pixels with a colour, of the views that have that mask."""
+    depth_views: Count = 0
+    """Views that have depth at all, whatever their masks say of it."""
     depth_m: tuple[float, float] | None = None
-    """Least and largest depth, in metres."""
+    """Least and largest depth, in metres, of pixels that are valid where there is that mask."""
     sparse_views: Count = 0
     """Views of whose pixels less than a tenth have depth, as where it comes from a LiDAR."""
     cameras_m: _Bounds | None = None
@@ -74,8 +79,10 @@ class ViewErrors(Record):
     """Root of the mean squared angle between them, in degrees."""
     scale_rmse: _NotNegative | None = None
     """Root of the mean squared difference of the views' `scale` from 1."""
+    depth_pixels: Count = 0
+    """Pixels whose depth is compared; 0 where `depth` is null."""
     depth: DepthMatch | None = None
-    """Of all pixels of all views."""
+    """Of all pixels of all views; null where none has both."""
 
 
 class ReportedView(Record):
@@ -124,10 +131,21 @@ class MatchedViews(Record):
 class ReportWarning(Record):
     """Something that whoever reads the report must know."""
 
-    code: Literal["mask-almost-empty", "pose-far-off", "views-missing", "other-cameras", "nothing-matched"]
+    code: Literal[
+        "no-depth",
+        "valid-empty",
+        "mask-almost-empty",
+        "pose-far-off",
+        "depth-scale",
+        "nothing-compared",
+        "views-missing",
+        "other-cameras",
+    ]
     """What."""
     message: Text
     """In words."""
+    fix: Text | None = None
+    """What can be done; null where that is for whoever reads it to judge."""
 
 
 class ViewsReport(Header):

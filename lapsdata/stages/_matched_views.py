@@ -8,6 +8,8 @@ import numpy as np
 
 from lapsdata.containers import Views
 from lapsdata.errors import Problem, SchemaError, UnknownFormatError, listed
+from lapsdata.formats import recognise, views_hdf5
+from lapsdata.formats._views_folder import open_views_folder
 from lapsdata.provenance import parent
 
 if TYPE_CHECKING:
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lapsdata.schema.base import Parent
+
+    _Key = tuple[str, int, str, str]
 
 __all__ = ["NO_VIEW", "OpenedViews", "chosen_sets", "match_views", "open_views"]
 
@@ -47,7 +51,7 @@ def open_views(
     depth_root: Path | None = None,
     agents: str | None = None,
 ) -> OpenedViews:
-    """Open views: a file of ours, or what an adapter knows; no pixel is read.
+    """Open views: a file of ours or a folder of them, or what an adapter knows; no pixel is read.
 
     Parameters
     ----------
@@ -82,7 +86,6 @@ def open_views(
     3
     """
     from lapsdata.adapters import find_adapter, read_adapted
-    from lapsdata.formats import read
     from lapsdata.storage.atomic import existing
 
     existing(path)
@@ -93,17 +96,28 @@ def open_views(
         if isinstance(adapted.container, Views):
             _refuse_flat_depth(adapted.container, path)
             return OpenedViews(adapted.container, adapted.container.header.provenance.parents, adapted.told(path))
-    if path.is_dir():
-        message = "expected a file of views, or a root such as OPV2V's, got another folder"
+    ours = open_views_folder(path) if path.is_dir() else None
+    if path.is_dir() and ours is None:
+        message = "expected a file or a folder of files of views, or a root such as OPV2V's, got another folder"
         raise UnknownFormatError(Problem("not-views", str(path), message, f"see: lapsdata inspect {path}"))
     wrong = [name for name, value in (("depth_root", depth_root), ("agents", agents)) if value is not None]
     if wrong:
-        message = f"expected nothing to be said beside a file of views, got {' and '.join(wrong)}"
+        message = f"expected nothing to be said beside views of ours, got {' and '.join(wrong)}"
         fix = "leave it out: its depth and agents were settled when it was made"
         raise SchemaError(Problem("wrong-option", str(path), message, fix))
-    views = read(path, Views)
+    views = _one_file(path) if ours is None else ours.views
     _refuse_flat_depth(views, path)
-    return OpenedViews(views, (parent(role, path),), ())
+    files, notes = ((path,), ()) if ours is None else (ours.files, ours.notes)
+    return OpenedViews(views, tuple(parent(role, file) for file in files), notes)
+
+
+def _one_file(path: Path) -> Views:
+    """Open a file: of sets that nobody asks for no pixel is read."""
+    plugin = recognise(path)
+    if plugin.record != "views":
+        message = f"expected views, got {plugin.record}"
+        raise UnknownFormatError(Problem("wrong-record", str(path), message, "name a file with views"))
+    return views_hdf5.open_views(path)
 
 
 def _refuse_flat_depth(views: Views, path: Path) -> None:
@@ -166,7 +180,8 @@ def match_views(truth: Views, prediction: Views, where: str) -> NDArray[np.int64
     Raises
     ------
     SchemaError
-        The prediction has a view twice (`view-twice`): none of both is the one that is meant.
+        The prediction has a view twice (`view-twice`): none of both is the one that is meant; or it has none of them
+        (`nothing-matched`): it is one of something else, or other names are used.
 
     Examples
     --------
@@ -174,17 +189,38 @@ def match_views(truth: Views, prediction: Views, where: str) -> NDArray[np.int64
     >>> match_views(sample_views(), sample_views().take([1]), "predicted.h5").tolist()
     [-1, -1, 0]
     """
-    known: dict[tuple[str, int, str, str], int] = {}
+    known: dict[_Key, int] = {}
     for view, key in enumerate(_keys(prediction)):
         if key in known:
             told = "scenario {}, frame {}, agent {}, {}".format(*key)
             message = f"expected each view once, got {told} again"
             raise SchemaError(Problem("view-twice", where, message, "write each view into one set"))
         known[key] = view
-    return np.array([known.get(key, NO_VIEW) for key in _keys(truth)], np.int64)
+    wanted = _keys(truth)
+    at = np.array([known.get(key, NO_VIEW) for key in wanted], np.int64)
+    if (at == NO_VIEW).all():
+        raise SchemaError(_nothing_matched(wanted, list(known), where))
+    return at
 
 
-def _keys(views: Views) -> list[tuple[str, int, str, str]]:
+_NAMES = ("scenario", "frame", "agent", "camera")
+
+
+def _nothing_matched(wanted: Sequence[_Key], got: Sequence[_Key], where: str) -> Problem:
+    """Say what names were expected and which ones there are, and which of the four never agree."""
+    told = [
+        ", ".join(f"{name} {value!r}" for name, value in zip(_NAMES, key, strict=True)) for key in (wanted[0], got[0])
+    ]
+    message = f"expected some of {len(wanted)} views, as {told[0]}; got none of them among {len(got)}, as {told[1]}"
+    for place, name in enumerate(_NAMES):
+        mine, theirs = (list(dict.fromkeys(str(key[place]) for key in keys)) for keys in (wanted, got))
+        if not set(mine) & set(theirs):
+            message += f"; no {name} is in both: expected {listed(mine)}, got {listed(theirs)}"
+    fix = "predict the same sets (--split, --index), and name them in the prediction as they are named in the truth"
+    return Problem("nothing-matched", where, message, fix)
+
+
+def _keys(views: Views) -> list[_Key]:
     frames = views.frame.tolist()
     return [
         (views.scenario[place], frames[place], agent, camera)

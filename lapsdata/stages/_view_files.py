@@ -39,8 +39,8 @@ def view_stem(told: ReportedView) -> str:
     return file_stem("_".join(quote(name, safe=" +") for name in names))
 
 
-def write_view(folder: Path, looked: LookedAt, far_m: float) -> int:
-    """Write all files of a view; return how many.
+def write_view(folder: Path, looked: LookedAt, far_m: float) -> list[str]:
+    """Write all files of a view; return their names.
 
     Parameters
     ----------
@@ -49,15 +49,15 @@ def write_view(folder: Path, looked: LookedAt, far_m: float) -> int:
     far_m : float
         Depth that has the last colour.
     """
-    stem, count = view_stem(looked.told), 0
+    stem, names = view_stem(looked.told), list[str]()
     for name, content in _files(looked, far_m):
-        path = folder / f"{stem}_{name}"
+        names.append(f"{stem}_{name}")
+        path = folder / names[-1]
         if isinstance(content, bytes):
             path.write_bytes(content)
         else:
             np.save(path, content)
-        count += 1
-    return count
+    return names
 
 
 def refuse_other_files(folder: Path) -> None:
@@ -81,8 +81,8 @@ def _files(looked: LookedAt, far_m: float) -> Iterator[tuple[str, bytes | NDArra
     yield from _of_side(truth, "", far_m)
     if found is not None:
         yield from _of_side(found, "pred_", far_m)
-    if looked.aligned is not None and truth.depth is not None:
-        yield "pred_ratio.png", png_bytes(ratio_picture(truth.depth, looked.aligned, sparse=truth.sparse))
+    if looked.aligned is not None and truth.measured is not None:
+        yield "pred_ratio.png", png_bytes(ratio_picture(truth.measured, looked.aligned, sparse=truth.sparse))
 
 
 def _of_side(side: SeenSide, head: str, far_m: float) -> Iterator[tuple[str, bytes | NDArray[Any]]]:
@@ -91,12 +91,11 @@ def _of_side(side: SeenSide, head: str, far_m: float) -> Iterator[tuple[str, byt
         yield f"{head}depth.npy", side.depth
         yield f"{head}depth.png", png_bytes(depth_picture(side.depth, far_m, sparse=side.sparse))
     masks = {"valid": side.valid, "covered": side.covered, "non_ambiguous": side.trusted}
-    given = {name: mask for name, mask in masks.items() if mask is not None}
-    for name, mask in given.items():
-        yield f"{head}{name}.npy", mask
-    if given:
-        shape = next(iter(given.values())).shape
-        yield f"{head}mask.png", png_bytes(mask_picture(shape, side.valid, side.covered, side.trusted))
+    for name, mask in masks.items():
+        if mask is not None:
+            yield f"{head}{name}.npy", mask
+    if side.masks is not None:
+        yield f"{head}mask.png", png_bytes(mask_picture(side.masks.shape, *side.masks))
     if side.cloud is not None:
         world = placed(side.cloud.points, side.cam2world)
         yield f"{head}points.npy", world

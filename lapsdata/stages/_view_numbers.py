@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from lapsdata.containers.model_cameras import model_camera
 from lapsdata.geometry import convert_depth
 from lapsdata.metrics.view_errors import (
     PoseErrors,
@@ -17,8 +18,8 @@ from lapsdata.metrics.view_errors import (
     pose_errors,
     root_mean_square,
 )
-from lapsdata.report.view_clouds import ViewCloud, model_camera, placed, view_cloud
-from lapsdata.report.view_pictures import SPARSE_SHARE
+from lapsdata.report.view_clouds import ViewCloud, placed, view_cloud
+from lapsdata.report.view_pictures import RATIO_MOST, SPARSE_SHARE
 from lapsdata.schema import DepthMatch, MatchedViews, ReportedView, ReportWarning, ViewErrors, ViewsSide
 from lapsdata.stages._matched_views import NO_VIEW
 
@@ -31,9 +32,25 @@ if TYPE_CHECKING:
     from lapsdata.containers.views import Layer
     from lapsdata.schema import PoseAlignment
 
-__all__ = ["LookedAt", "ReportNumbers", "ReportTally", "ReportedPair", "SeenSide"]
+__all__ = ["LookedAt", "Masks", "ReportNumbers", "ReportTally", "ReportedPair", "SeenSide"]
 
 _MASK_LEAST, _POSE_MOST_M = 0.05, 10.0
+# As the colours of a page have it: beyond, a picture of ratios is of one colour.
+_SCALE_MOST = RATIO_MOST
+
+
+class Masks(NamedTuple):
+    """Masks of a view, of which at least one is there."""
+
+    valid: NDArray[np.bool_] | None
+    covered: NDArray[np.bool_] | None
+    trusted: NDArray[np.bool_] | None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width."""
+        height, width = next(mask.shape for mask in self if mask is not None)
+        return height, width
 
 
 class SeenSide(NamedTuple):
@@ -43,6 +60,9 @@ class SeenSide(NamedTuple):
     ----------
     image : uint8 (H, W, 3) or None
     depth : float32 (H, W) or None, metre
+        As it was read.
+    measured : float32 (H, W) or None, metre
+        The same, 0 where the mask of valid pixels, if there is one, says that there is none: what counts.
     valid, covered, trusted : bool (H, W) or None
         Has depth, has a colour, is not ambiguous.
     cloud : ViewCloud or None
@@ -52,6 +72,7 @@ class SeenSide(NamedTuple):
 
     image: NDArray[np.uint8] | None
     depth: NDArray[np.float32] | None
+    measured: NDArray[np.float32] | None
     valid: NDArray[np.bool_] | None
     covered: NDArray[np.bool_] | None
     trusted: NDArray[np.bool_] | None
@@ -61,7 +82,23 @@ class SeenSide(NamedTuple):
     @property
     def sparse(self) -> bool:
         """Whether few pixels have depth, though some do."""
-        return self.depth is not None and bool(0 < np.mean(self.depth > 0) < SPARSE_SHARE)
+        return self.measured is not None and bool(0 < np.mean(self.measured > 0) < SPARSE_SHARE)
+
+    @property
+    def masks(self) -> Masks | None:
+        """Where there is depth, a colour, and trust; None without any mask. Where none says it, depth itself does."""
+        given = (self.valid, self.covered, self.trusted)
+        if all(mask is None for mask in given):
+            return None
+        valid = self.depth > 0 if self.valid is None and self.depth is not None else self.valid
+        return Masks(valid, self.covered, self.trusted)
+
+    @property
+    def hidden(self) -> bool:
+        """Whether there is depth, and the mask of valid pixels lets none of it count."""
+        if self.depth is None or self.measured is None:
+            return False
+        return bool((self.depth > 0).any() and not (self.measured > 0).any())
 
 
 class LookedAt(NamedTuple):
@@ -148,8 +185,8 @@ class ReportedPair:
         if self.prediction is not None and other != NO_VIEW:
             alike = self.alike(view)
             found = _seen(self.prediction, other, self.poses[view], self.far_m, truth.image if alike else None)
-            aligned = self._depth_as_true(view, found.depth) if alike and truth.depth is not None else None
-        depth = None if aligned is None or truth.depth is None else depth_match(truth.depth, aligned, self.far_m)
+            aligned = self._depth_as_true(view, found.measured) if alike and truth.measured is not None else None
+        depth = None if aligned is None or truth.measured is None else depth_match(truth.measured, aligned, self.far_m)
         return LookedAt(view, truth, found, aligned, self._told(view, truth, found, depth))
 
     def alike(self, view: int) -> bool:
@@ -165,7 +202,7 @@ class ReportedPair:
         mine, other = self.truth.camera_model(view).depth, self.prediction.camera_model(int(self.at[view]))
         if mine is None or other.depth is None or mine == other.depth:
             return depth
-        return convert_depth(depth, model_camera(other, np.eye(4)), source=other.depth, target=mine)
+        return convert_depth(depth, model_camera(other), source=other.depth, target=mine)
 
     def _told(self, view: int, truth: SeenSide, found: SeenSide | None, depth: DepthMatch | None) -> ReportedView:
         place = int(self.truth.set_of[view])
@@ -207,6 +244,8 @@ class _Side:
     views: int = 0
     masks: dict[str, list[int]] = field(default_factory=dict)
     depth: list[float] = field(default_factory=list)
+    deep: int = 0
+    hidden: int = 0
     sparse: int = 0
     cameras: list[NDArray[np.float64]] = field(default_factory=list)
     points: list[NDArray[np.float64]] = field(default_factory=list)
@@ -218,9 +257,12 @@ class _Side:
             if mask is not None:
                 yes, of = self.masks.setdefault(name, [0, 0])
                 self.masks[name] = [yes + int(mask.sum()), of + mask.size]
-        if seen.depth is not None and (known := seen.depth[np.isfinite(seen.depth) & (seen.depth > 0)]).size:
-            self.depth += [float(known.min()), float(known.max())]
+        if seen.measured is not None:
+            self.deep += 1
+            known = seen.measured[np.isfinite(seen.measured) & (seen.measured > 0)]
+            self.depth += [float(known.min()), float(known.max())] if known.size else []
         self.sparse += seen.sparse
+        self.hidden += seen.hidden
         self.cameras.append(seen.cam2world[:3, 3])
         if seen.cloud is not None:
             self.farther += seen.cloud.farther
@@ -235,6 +277,7 @@ class _Side:
             mask_mean=share.get("trusted"),
             valid_ratio=share.get("valid"),
             covered_ratio=share.get("covered"),
+            depth_views=self.deep,
             depth_m=(min(self.depth), max(self.depth)) if self.depth else None,
             sparse_views=self.sparse,
             cameras_m=_bounds(self.cameras),
@@ -277,9 +320,19 @@ class ReportTally:
             matching=matching,
             errors=errors,
             pos_weight=(1 - mean) / mean if mean else None,
-            warnings=tuple(_warnings(truth, found, matching, errors)),
+            warnings=tuple(self._warnings(truth, found, matching, errors)),
             views=tuple(self._views),
         )
+
+    def _warnings(
+        self, truth: ViewsSide, found: ViewsSide, matching: MatchedViews | None, errors: ViewErrors | None
+    ) -> Iterator[ReportWarning]:
+        yield from _of_masks("true", self._truth, truth)
+        yield from _of_masks("predicted", self._found, found)
+        if errors is not None and matching is not None:
+            alike = matching.matched - matching.other_cameras
+            yield from _of_errors(errors, bool(alike and truth.depth_views and found.depth_views))
+            yield from _of_matching(matching)
 
     def _matching(self) -> MatchedViews:
         matched = self.pair.matched.tolist()
@@ -298,27 +351,43 @@ class ReportTally:
             pose_rmse_m=root_mean_square(poses[:, 0]) if len(poses) else None,
             rotation_rmse_deg=root_mean_square(poses[:, 1]) if len(poses) else None,
             scale_rmse=root_mean_square(scales - 1) if depth else None,
+            depth_pixels=sum(one.pixels for one in depth),
             depth=joined_depth(depth),
         )
 
 
-def _warnings(
-    truth: ViewsSide, found: ViewsSide, matching: MatchedViews | None, errors: ViewErrors | None
-) -> Iterator[ReportWarning]:
-    for name, side in (("true", truth), ("predicted", found)):
-        if side.mask_mean is not None and side.mask_mean < _MASK_LEAST:
-            message = f"the mean of the {name} mask is {side.mask_mean:.4f}, below {_MASK_LEAST}: almost nothing counts"
-            yield ReportWarning(code="mask-almost-empty", message=message)
-    if errors is not None and errors.pose_rmse_m is not None and errors.pose_rmse_m > _POSE_MOST_M:
+def _of_masks(name: str, side: _Side, told: ViewsSide) -> Iterator[ReportWarning]:
+    """Yield what must be known of one side by itself."""
+    fix = "--depth-root names where it lies, of a root without" if name == "true" else None
+    if told.depth_views < told.views:
+        message = f"{told.views - told.depth_views} of {told.views} {name} views have no depth: it is not shown"
+        yield ReportWarning(code="no-depth", message=f"{message} and not compared", fix=fix)
+    if side.hidden:
+        message = (
+            f"no pixel of {side.hidden} of {told.depth_views} {name} views with depth is valid, as their mask says"
+        )
+        yield ReportWarning(code="valid-empty", message=f"{message}: none of it is compared")
+    if told.mask_mean is not None and told.mask_mean < _MASK_LEAST:
+        message = f"the mean of the {name} mask is {told.mask_mean:.4f}, below {_MASK_LEAST}: almost nothing counts"
+        yield ReportWarning(code="mask-almost-empty", message=message)
+
+
+def _of_errors(errors: ViewErrors, comparable: bool) -> Iterator[ReportWarning]:
+    if errors.pose_rmse_m is not None and errors.pose_rmse_m > _POSE_MOST_M:
         message = f"cameras are {errors.pose_rmse_m:.2f} m off (root mean square), more than {_POSE_MOST_M:g} m"
         yield ReportWarning(code="pose-far-off", message=message)
-    if matching is None:
-        return
+    if errors.depth is not None and not 1 / _SCALE_MOST <= errors.depth.scale <= _SCALE_MOST:
+        message = f"predicted depth is {errors.depth.scale:.4g} times the true one (the median), expected about once"
+        fix = f"views hold metres: divide it by {errors.depth.scale:.4g} where it is in another unit"
+        yield ReportWarning(code="depth-scale", message=message, fix=fix)
+    if errors.depth is None and comparable:
+        message = "0 pixels have true and predicted depth, both valid and near enough: depth is not compared"
+        yield ReportWarning(code="nothing-compared", message=message, fix="look at the masks, and at --far")
+
+
+def _of_matching(matching: MatchedViews) -> Iterator[ReportWarning]:
     every = matching.matched + matching.missing
-    if not matching.matched:
-        message = f"none of {every} views is in the prediction: scenario, frame, agent and camera must be equal"
-        yield ReportWarning(code="nothing-matched", message=message)
-    elif matching.missing:
+    if matching.missing:
         message = f"{matching.missing} of {every} views are not in the prediction, and not compared"
         yield ReportWarning(code="views-missing", message=message)
     if matching.other_cameras:
@@ -332,10 +401,11 @@ def _seen(
     """Read all layers of a view; its points have the colours of its own picture, or of another one of its size."""
     layers: tuple[Layer, ...] = ("image", "depth", "valid", "covered", "non_ambiguous")
     held: dict[str, Any] = {layer: views.read(layer, view) if views.present[layer][view] else None for layer in layers}
-    image, depth = held["image"], held["depth"]
+    image, depth, valid = held["image"], held["depth"], held["valid"]
+    measured = depth if depth is None or valid is None else np.where(valid, depth, np.float32(0))
     shade = colours if image is None else image
-    cloud = None if depth is None else view_cloud(views, view, depth, shade, far_m)
-    return SeenSide(image, depth, held["valid"], held["covered"], held["non_ambiguous"], cloud, pose)
+    cloud = None if measured is None else view_cloud(views, view, measured, shade, far_m)
+    return SeenSide(image, depth, measured, valid, held["covered"], held["non_ambiguous"], cloud, pose)
 
 
 def _mean(mask: NDArray[np.bool_] | None) -> float | None:

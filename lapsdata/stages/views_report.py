@@ -10,13 +10,13 @@ from pydantic import Field
 
 from lapsdata import console
 from lapsdata.errors import Problem, SchemaError
-from lapsdata.provenance import parent, provenance
-from lapsdata.report.views_page import MOST_BYTES, plotly_source, views_page
+from lapsdata.provenance import provenance
+from lapsdata.report.views_page import MOST_BYTES, plotly_source, reduced, views_page
 from lapsdata.schema import PoseAlignment, Record, ViewsReport
 from lapsdata.stages._matched_views import NO_VIEW, chosen_sets, match_views, open_views
 from lapsdata.stages._view_files import refuse_other_files, write_view
 from lapsdata.stages._view_numbers import ReportedPair, ReportTally
-from lapsdata.stages._view_pages import page_view, points_of_each
+from lapsdata.stages._view_pages import PICTURE_STEPS, PageViews
 from lapsdata.storage.atomic import atomic_file, atomic_folder, refuse_existing
 from lapsdata.storage.sealed_json import write_sealed_json
 
@@ -34,6 +34,7 @@ PoseSource = Literal["gt", "pred"]
 
 _STAGE = "report"
 _REPLACE = "name another one, or replace it with --overwrite"
+_LARGER = "choose fewer sets (--index) for larger ones; files of --views-out have all"
 
 
 class ViewsReportOptions(Record):
@@ -95,39 +96,40 @@ class WrittenViewsReport(NamedTuple):
     Parameters
     ----------
     record : ViewsReport
-    page_bytes : int
-        How large the page is.
-    files : int
-        How many files of single views there are.
+    page_bytes : int or None
+        How large the page is; None where none was asked for.
+    files : tuple of Path
+        Every file, those of single views first, the page last.
     problems : tuple of Problem
         Its warnings, and what was told of what was read.
     """
 
     record: ViewsReport
-    page_bytes: int
-    files: int
+    page_bytes: int | None
+    files: tuple[Path, ...]
     problems: tuple[Problem, ...]
 
 
 def write_views_report(
     source: ViewsSource,
-    out: Path,
+    out: Path | None,
     *,
     views_out: Path | None = None,
     summary: Path | None = None,
     options: ViewsReportOptions | None = None,
     overwrite: bool = False,
 ) -> WrittenViewsReport:
-    """Write a page, and, where they are asked for, a record of its numbers and files of every view.
+    """Write a page, a record of its numbers, and files of every view, as far as they are asked for.
 
-    The page is one file that needs no network. Files of views have the agent in their names; their folder is there as a
-    whole or not at all. The page is written last.
+    The page is one file that needs no network; where its pictures would make it too large, they are made smaller, and
+    it is told. Files of views have the agent in their names; their folder is there as a whole or not at all. The page
+    is written last.
 
     Parameters
     ----------
     source : ViewsSource
-    out : Path
-        The page.
+    out : Path or None
+        The page. Without one, plotly is not needed.
     views_out : Path, optional
         Folder of PNG and `.npy` of each view.
     summary : Path, optional
@@ -139,10 +141,10 @@ def write_views_report(
     Raises
     ------
     SchemaError
-        Poses of a prediction without one (`no-prediction`); no such split or set; a prediction that has a view twice; a
-        page of more than 15 MB (`page-too-large`).
+        Poses of a prediction without one (`no-prediction`); no such split or set; a prediction that has a view twice,
+        or none of them (`nothing-matched`); a page of more than 15 MB with the smallest pictures (`page-too-large`).
     MissingExtraError
-        plotly is not installed.
+        plotly is not installed, and there is to be a page.
     StorageError, CorruptDataError
         A file cannot be read or written, is damaged, or is there already.
 
@@ -156,6 +158,8 @@ def write_views_report(
     >>> done = write_views_report(source, folder / "views.html", summary=folder / "views.json")
     >>> done.record.truth.views, done.record.pos_weight is None, done.page_bytes < 15_000_000
     (12, True, True)
+    >>> [path.name for path in done.files]
+    ['views.json', 'views.html']
     """
     chosen = options or ViewsReportOptions()
     if chosen.pose_source == "pred" and source.prediction is None:
@@ -164,59 +168,88 @@ def write_views_report(
     for path in (out, views_out, summary):
         if path is not None:
             refuse_existing(path, overwrite, fix=_REPLACE)
-    plotly = plotly_source()
+    plotly = None if out is None else plotly_source()
     if views_out is not None and overwrite:
         refuse_other_files(views_out)
     pair, made_of, notes = _opened(source, chosen)
     held = nullcontext() if views_out is None else atomic_folder(views_out, overwrite=overwrite)
     with held as folder:
-        record, page, files = _made(pair, chosen, made_of, folder, plotly)
-        if len(page) > MOST_BYTES:
-            message = f"expected at most {MOST_BYTES:,} bytes for {record.truth.views} views, got {len(page):,}"
-            fix = "choose fewer sets (--index), or fewer points (--points)"
-            raise SchemaError(Problem("page-too-large", str(out), message, fix))
+        made = _made(pair, chosen, made_of, folder, None if plotly is None else MOST_BYTES - len(plotly))
+        page, step = (
+            (None, 1) if plotly is None or made.page is None else _page(made.record, made.page, pair, plotly, out)
+        )
     if summary is not None:
-        write_sealed_json(summary, record, overwrite=overwrite)
-    with atomic_file(out, overwrite=overwrite) as temporary:
-        temporary.write_bytes(page)
-    told = (Problem(one.code, str(out), one.message, None, "warning") for one in record.warnings)
-    return WrittenViewsReport(record, len(page), files, (*notes, *told))
+        write_sealed_json(summary, made.record, overwrite=overwrite)
+    if out is not None and page is not None:
+        with atomic_file(out, overwrite=overwrite) as temporary:
+            temporary.write_bytes(page)
+    files = tuple(views_out / name for name in made.names) if views_out is not None else ()
+    files += tuple(path for path in (summary, out) if path is not None)
+    where = str(out or summary or source.root)
+    told = [Problem(one.code, where, one.message, one.fix, "warning") for one in made.record.warnings]
+    if step > 1:
+        told.append(Problem("pictures-reduced", where, reduced(step), _LARGER, "warning"))
+    return WrittenViewsReport(made.record, None if page is None else len(page), files, (*notes, *told))
 
 
 def _opened(source: ViewsSource, options: ViewsReportOptions) -> tuple[ReportedPair, Provenance, tuple[Problem, ...]]:
     given = open_views(source.root, "truth", split=source.split, depth_root=source.depth_root, agents=source.agents)
     truth = chosen_sets(given.views, source.split, source.indexes, str(source.root))
-    found, at, parents = None, np.full(len(truth), NO_VIEW), given.parents
+    found, at, parents, notes = None, np.full(len(truth), NO_VIEW), given.parents, given.notes
     if source.prediction is not None:
-        found = open_views(source.prediction, "prediction").views
+        predicted = open_views(source.prediction, "prediction")
+        found = predicted.views
         at = match_views(truth, found, str(source.prediction))
-        parents = (*parents, parent("prediction", source.prediction))
+        parents, notes = (*parents, *predicted.parents), (*notes, *predicted.notes)
     parameters: dict[str, JsonValue] = {**options.as_json(), "split": source.split, "indexes": [*source.indexes]}
     made_of = provenance(parameters=parameters, parents=parents)
-    return ReportedPair(truth, found, at, options.alignment, options.far_m), made_of, given.notes
+    return ReportedPair(truth, found, at, options.alignment, options.far_m), made_of, notes
+
+
+class _Made(NamedTuple):
+    """What views say together, views of a page, and names of the files of views."""
+
+    record: ViewsReport
+    page: PageViews | None
+    names: list[str]
 
 
 def _made(
-    pair: ReportedPair, options: ViewsReportOptions, made_of: Provenance, folder: Path | None, plotly: str
-) -> tuple[ViewsReport, bytes, int]:
-    """Look at every view once; return the record, the page, and how many files of views were written."""
-    tally, pages, files = ReportTally(pair), [], 0
-    most = points_of_each(options.points, len(pair.truth))
+    pair: ReportedPair, options: ViewsReportOptions, made_of: Provenance, folder: Path | None, room: int | None
+) -> _Made:
+    """Look at every view once; without room for a page, nothing is made for one."""
+    tally, names = ReportTally(pair), list[str]()
+    page = None if room is None else PageViews(pair, options.points, room)
     with console.progress(_STAGE, len(pair.truth), unit="views") as advance:
         for looked in pair.look():
             tally.add(looked)
             if folder is not None:
-                files += write_view(folder, looked, pair.far_m)
-            pages.append(page_view(looked, pair, most))
+                names += write_view(folder, looked, pair.far_m)
+            if page is not None:
+                page.add(looked)
             advance(1)
-    numbers = tally.numbers()
     record = ViewsReport(
         provenance=made_of,
         pose_source=options.pose_source,
         alignment=options.alignment,
         far_m=options.far_m,
         sets=pair.truth.sets,
-        **numbers._asdict(),
+        **tally.numbers()._asdict(),
     )
-    sets = [pages[mine.start : mine.stop] for mine in map(pair.truth.views_of, range(pair.truth.sets))]
-    return record, views_page(record, sets, plotly).encode(), files
+    return _Made(record, page, names)
+
+
+def _page(
+    record: ViewsReport, views: PageViews, pair: ReportedPair, plotly: str, out: Path | None
+) -> tuple[bytes, int]:
+    """Return the page with the largest pictures for which it has room, and their step."""
+    least = views.least_bytes + len(plotly)
+    for step, each in views.sizes():
+        sets = [each[mine.start : mine.stop] for mine in map(pair.truth.views_of, range(pair.truth.sets))]
+        page = views_page(record, sets, plotly, step=step).encode()
+        if len(page) <= MOST_BYTES:
+            return page, step
+        least = len(page)
+    message = f"expected at most {MOST_BYTES:,} bytes for {record.truth.views} views, got at least {least:,}"
+    fix = f"choose fewer sets (--index), or fewer points (--points): pictures are 1/{PICTURE_STEPS[-1]} of their size"
+    raise SchemaError(Problem("page-too-large", str(out), message, fix))

@@ -14,6 +14,7 @@ import numpy as np
 from pydantic import Field
 
 from lapsdata.containers import LAYERS, Views
+from lapsdata.containers.model_cameras import lens_camera
 from lapsdata.errors import Problem, SchemaError
 from lapsdata.geometry import (
     CylinderCamera,
@@ -355,8 +356,7 @@ def _camera(views: Views, view: int, pose: NDArray[np.float64]) -> PinholeCamera
     model = views.camera_model(view)
     if model.lens is None:
         raise TypeError(f"view {view} has no lens")
-    lens = model.lens
-    return PinholeCamera(size=model.size.frame, focal_px=lens.focal_px, centre_px=lens.centre_px, cam2world=pose)
+    return lens_camera(model, model.lens, pose)
 
 
 def _depth(views: Views, view: int, camera: PinholeCamera, has: bool) -> NDArray[np.float32]:

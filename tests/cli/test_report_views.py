@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import pytest
 import typer
 import typer.main
 
 from lapsdata import console, formats
 from lapsdata.cli.report import PLUGIN
-from lapsdata.errors import LapsError, SchemaError
+from lapsdata.containers import HeldPixels
+from lapsdata.errors import LapsError, MissingExtraError, SchemaError
 from lapsdata.testing.opv2v_scenes import Opv2vScene, write_opv2v
 from lapsdata.testing.samples import sample_energies, sample_segments, sample_views
 from lapsdata.verbs import Settings
@@ -151,7 +154,7 @@ def test_the_help_of_segments_names_the_other_one(report: Run) -> None:
         (("--far", "0.5"), r"--far: expected .*1"),
         (("--split", "test"), r"views\.h5: expected one of the splits 'train', 'validate', got 'test'"),
         (("--index", "7"), r"views\.h5: expected sets 0 to 1, each once, got 7"),
-        (("--depth-root", "files"), r"views\.h5: expected nothing to be said beside a file of views, got depth_root"),
+        (("--depth-root", "files"), r"views\.h5: expected nothing to be said beside views of ours, got depth_root"),
     ],
 )
 def test_what_cannot_be_shown_is_named(report: Run, tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:
@@ -166,3 +169,115 @@ def test_a_missing_root_is_a_problem_and_no_trace(lapsdata: Callable[..., subpro
     assert done.stdout == ""
     assert "nothing.h5: cannot open: no such file or folder" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_every_file_that_was_written_is_named_on_a_line_of_its_own(report: Run, tmp_path: Path) -> None:
+    done = report("views", "views.h5", "--views-out", "files", "--summary", "summary.json", "--index", "1")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    written = [line for line in lines[: lines.index("")] if line]
+    there = {str(path.relative_to(tmp_path)) for path in (tmp_path / "files").iterdir()}
+    assert set(written) == there | {"summary.json", "views_report.html"}
+    assert len(written) == len(set(written))
+    assert "files/validate_2021_09_09_13_20_58_000070_agent641_camera0_rgb.png" in written
+    assert all((tmp_path / name).is_file() for name in written)
+
+
+def test_names_of_files_are_those_that_the_help_tells(
+    report: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # On a narrow screen names are cut.
+    monkeypatch.setenv("COLUMNS", "200")
+    told = report("views", "--help").stdout
+    pattern = "SPLIT_SCENARIO_FRAME_agentAGENT_CAMERA_depth.npy"
+    assert pattern in told
+    assert report("views", "views.h5", "--views-out", "files").returncode == 0
+    name = pattern
+    for word, value in (
+        *(("SPLIT", "train"), ("SCENARIO", "2021_08_22_21_41_24"), ("FRAME", "000069")),
+        *(("AGENT", "641"), ("CAMERA", "camera0")),
+    ):
+        name = name.replace(word, value)
+    assert (tmp_path / "files" / name).is_file()
+
+
+def test_json_names_every_file_too(report: Run, tmp_path: Path) -> None:
+    done = report("views", "views.h5", "--views-out", "files", "--json")
+    files = json.loads(done.stdout)["files"]
+    assert files[-1] == "views_report.html"
+    assert sorted(files[:-1]) == sorted(f"files/{path.name}" for path in (tmp_path / "files").iterdir())
+
+
+def test_a_summary_alone_is_no_page_and_needs_no_plotly(
+    report: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {path.name for path in tmp_path.iterdir()}
+    monkeypatch.setitem(sys.modules, "plotly.offline", None)
+    done = report("views", "views.h5", "--pred", "pred.h5", "--summary", "summary.json")
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in tmp_path.iterdir()} - before == {"summary.json"}
+    assert "page" not in facts(done.stdout)
+    assert facts(done.stdout)["pose RMSE"] == "20.000 m, 0.000 deg (none)"
+
+
+@pytest.mark.parametrize(
+    "arguments", [(), ("--out", "p.html", "--summary", "s.json"), ("--views-out", "f", "--summary", "s.json")]
+)
+def test_a_page_that_is_asked_for_needs_plotly(
+    report: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    before = {path.name for path in tmp_path.iterdir()}
+    monkeypatch.setitem(sys.modules, "plotly.offline", None)
+    with pytest.raises(MissingExtraError, match="expected the package plotly"):
+        report("views", "views.h5", *arguments)
+    assert {path.name for path in tmp_path.iterdir()} == before
+
+
+def test_a_prediction_of_other_views_ends_with_a_problem_and_no_file(
+    lapsdata: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    views = sample_views()
+    formats.write(tmp_path / "views.h5", views)
+    formats.write(tmp_path / "other.h5", dataclasses.replace(views, camera=("cam0",) * 3))
+    done = lapsdata(
+        "report", "views", tmp_path / "views.h5", "--pred", tmp_path / "other.h5", "--summary", tmp_path / "s.json"
+    )
+    assert done.returncode == 1
+    told = " ".join(done.stderr.split())
+    assert "[nothing-matched]" in told
+    assert "no camera is in both: expected 'camera0', got 'cam0'" in told
+    assert not (tmp_path / "s.json").exists()
+
+
+def test_a_folder_of_files_is_shown_by_split_and_val_is_validate(report: Run, tmp_path: Path) -> None:
+    (tmp_path / "around").mkdir()
+    for place, split in enumerate(("train", "validate")):
+        formats.write(tmp_path / "around" / f"{split}.h5", sample_views().take([place]))
+    done = report("views", "around", "--split", "val", "--views-out", "files")
+    assert done.returncode == 0, done.stderr
+    assert facts(done.stdout)["sets"] == "1, 1 views"
+    assert all(path.name.startswith("validate_") for path in (tmp_path / "files").iterdir())
+    with pytest.raises(SchemaError, match=r"around: expected one of the splits 'train', 'validate', got 'test'"):
+        report("views", "around", "--split", "test", "--out", "other.html")
+
+
+def test_warnings_come_with_what_to_do_and_do_not_end_in_failure(report: Run, tmp_path: Path) -> None:
+    views = sample_views()
+    layers = {
+        layer: tuple(
+            np.asarray(views.read(layer, view)) * np.float32(1000 if layer == "depth" else 1)
+            if views.present[layer][view]
+            else None
+            for view in range(3)
+        )
+        for layer in ("depth",)
+    }
+    only = {layer: has if layer == "depth" else np.zeros(3, bool) for layer, has in views.present.items()}
+    formats.write(tmp_path / "mm.h5", dataclasses.replace(views, present=only, pixels=HeldPixels(layers)))
+    done = report("views", "views.h5", "--pred", "mm.h5", "--summary", "s.json", "--index", "0", "--index", "1")
+    assert done.returncode == 0
+    told = " ".join(done.stderr.split())
+    assert "predicted depth is 1000 times the true one" in told
+    assert "divide it by 1000 where it is in another unit [depth-scale]" in told
+    assert "1 of 3 true views have no depth" in told
+    assert facts(done.stdout)["scale RMSE"] == "999.0000"

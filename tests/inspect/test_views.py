@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -14,9 +15,11 @@ import lapsdata
 from lapsdata._convert import convert
 from lapsdata._inspect import InspectedFile, InspectedViews, look_at
 from lapsdata.cli.main import main
-from lapsdata.errors import SchemaError
+from lapsdata.errors import CorruptDataError, SchemaError
+from lapsdata.schema import Size
 from lapsdata.testing.opv2v_scenes import Opv2vScene, write_opv2v
 from lapsdata.testing.samples import sample_boxes, sample_views
+from lapsdata.transforms.panorama_views import PanoramaOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -167,3 +170,98 @@ def test_a_fault_is_a_line_with_its_evidence(
     (line,) = (line for line in told.splitlines() if "[depth-unit]" in line)
     assert line.startswith(f"warning: {root / 'root'}: train: depth has a median of ")
     assert "m if it is millimetres; divide it by 1000 where it is; views hold metres" in line
+
+
+# --- a folder of files of ours ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for place, split in enumerate(("train", "validate")):
+        lapsdata.write(tmp_path / f"{split}.h5", sample_views().take([place]))
+    return tmp_path
+
+
+def test_files_of_views_in_a_folder_are_told_as_one(folder: Path, run: Callable[..., tuple[int, str, str]]) -> None:
+    code, told, _ = run("inspect", folder)
+    assert code == 0
+    assert "views_hdf5, 2 files: train.h5, validate.h5" in told
+    assert "2 of 1 to 2 views: 1 train, 1 validate" in told
+    assert "every checksum was compared; masks and depth are those of 2 of 2 sets" in told
+    heads = next(
+        line for line in told.splitlines() if line.startswith("split ") and " sets " in line and "cameras" in line
+    )
+    assert [one[:2] for one in rows(told, heads)] == [["train", "1"], ["validate", "1"]]
+    whole = look_at(folder)
+    assert isinstance(whole, InspectedViews)
+    lapsdata.write(folder.parent / f"{folder.name}.h5", sample_views())
+    alone = look_at(folder.parent / f"{folder.name}.h5")
+    assert isinstance(alone, InspectedFile)
+    assert [one.as_json() for one in whole.splits] == [one.as_json() for one in alone.splits]
+
+
+def test_its_json_names_the_files(folder: Path, run: Callable[..., tuple[int, str, str]]) -> None:
+    (folder / "notes.txt").write_text("mine")
+    code, told, _ = run("inspect", folder, "--json", "--sample", 0)
+    document = json.loads(told)
+    assert code == 0
+    assert (document["format"], document["files"]) == ("views_hdf5", ["train.h5", "validate.h5"])
+    assert [one["sets_looked_at"] for one in document["splits"]] == [0, 0]
+    assert [one["code"] for one in document["problems"]] == ["passed-over"]
+
+
+def test_what_convert_writes_for_each_split_is_looked_at(tmp_path: Path) -> None:
+    scenes = [
+        Opv2vScene(split, f"2021_08_22_21_41_2{place}", ("641", "-1"), (69,), size=(16, 12), beams=(2, 4))
+        for place, split in enumerate(("train", "validate"))
+    ]
+    write_opv2v(tmp_path / "opv2v", scenes)
+    small = PanoramaOptions(size=Size(width=32, height=8))
+    convert(tmp_path / "opv2v", tmp_path / "around", to="panorama", panorama=small)
+    found = look_at(tmp_path / "around")
+    assert isinstance(found, InspectedViews)
+    assert found.files == ("train.h5", "validate.h5")
+    assert found.notes == ()
+    assert (found.views.sets, set(found.views.camera)) == (2, {"panorama"})
+
+
+@pytest.mark.parametrize(
+    ("told", "word"),
+    [
+        ({"depth_root": Path("depth")}, "expected no depth root here, got one: only for views of others"),
+        ({"rate": "10"}, "expected no rate for what has times of its own, got one"),
+    ],
+)
+def test_options_of_roots_mean_nothing_to_a_folder_of_ours(folder: Path, told: dict[str, Any], word: str) -> None:
+    with pytest.raises(SchemaError, match=word):
+        look_at(folder, **told)
+
+
+def test_of_a_folder_that_is_damaged_the_file_is_named(folder: Path) -> None:
+    path = folder / "validate.h5"
+    data, image = bytearray(path.read_bytes()), sample_views().read("image", 2).tobytes()
+    data[data.index(image)] ^= 255
+    path.write_bytes(bytes(data))
+    with pytest.raises(CorruptDataError, match=r"validate\.h5: .*image"):
+        look_at(folder)
+
+
+def test_of_many_files_and_scenarios_the_first_ones_are_named_and_all_counted(tmp_path: Path) -> None:
+    for place in range(22):
+        name = (f"2021_08_22_21_41_{place:02d}",)
+        part = dataclasses.replace(sample_views().take([1]), scenario=name)
+        lapsdata.write(tmp_path / f"part_{place:02d}.h5", part)
+    found = look_at(tmp_path, sample=0)
+    assert isinstance(found, InspectedViews)
+    assert found.facts()["format"].startswith("views_hdf5, 22 files: part_00.h5, part_01.h5")
+    assert found.facts()["format"].endswith("part_19.h5 and 2 more")
+    assert len(found.tables()[0][1]) == 20
+    assert found.remark == "2 more scenarios are not listed: --json lists all"
+    document = found.as_json()
+    assert (len(document["files"]), len(document["scenarios"])) == (22, 22)
+
+
+def test_a_folder_of_views_is_no_picture(folder: Path, run: Callable[..., tuple[int, str, str]]) -> None:
+    code, _, told = run("inspect", folder, "--png", folder / "views.png")
+    assert code == 1
+    assert "got views (views_hdf5); leave out --png" in " ".join(told.replace("│", " ").split())

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lapsdata.containers.model_cameras import model_camera
 from lapsdata.report.view_clouds import (
     ViewCloud,
     camera_outline,
     cloud_from_above,
-    model_camera,
     placed,
     thinned,
     view_cloud,

@@ -16,8 +16,10 @@ from lapsdata.report.view_pictures import (
     NEAR_M,
     NO_DEPTH,
     RATIO_MOST,
+    averaged,
     depth_colours,
     depth_picture,
+    every_nth,
     jpeg_bytes,
     mask_picture,
     png_bytes,
@@ -132,3 +134,37 @@ def test_png_keeps_every_colour_and_jpeg_nearly_all() -> None:
     # Colours that are halved in size would leave a grey seam.
     assert np.abs(opened(jpeg_bytes(flat)).astype(int) - flat).max() < 60
     assert np.abs(opened(jpeg_bytes(flat)).astype(int) - flat)[:, [0, 31]].max() <= 4
+
+
+def test_every_nth_pixel_is_the_middle_of_its_square_and_averages_are_of_all() -> None:
+    random = np.random.default_rng(0)
+    image = random.integers(0, 256, (7, 10, 3), np.uint8)
+    assert (every_nth(image, 1) == image).all()
+    assert (averaged(image, 1) == image).all()
+    for step in (2, 3):
+        rows, columns = -(-7 // step), -(-10 // step)
+        picked, mean = every_nth(image, step), averaged(image, step)
+        assert picked.shape == mean.shape == (rows, columns, 3)
+        for row in range(7 // step):
+            for column in range(10 // step):
+                square = image[row * step : (row + 1) * step, column * step : (column + 1) * step]
+                assert (picked[row, column] == square[(step - 1) // 2, (step - 1) // 2]).all()
+                assert np.abs(mean[row, column] - square.reshape(-1, 3).mean(axis=0)).max() <= 0.5001
+
+
+@given(st.integers(1, 9), st.integers(1, 9), st.sampled_from([2, 3]))
+def test_a_flat_picture_stays_flat_whatever_its_size(height: int, width: int, step: int) -> None:
+    flat = np.full((height, width, 3), (9, 99, 199), np.uint8)
+    for small in (every_nth(flat, step), averaged(flat, step)):
+        assert small.shape == (-(-height // step), -(-width // step), 3)
+        assert (small == (9, 99, 199)).all()
+
+
+@pytest.mark.parametrize("step", [2, 3])
+def test_no_point_of_a_lidar_is_lost_where_every_third_pixel_is_shown(step: int) -> None:
+    for row in range(12):
+        for column in range(12):
+            depth = np.zeros((12, 12), np.float32)
+            depth[row, column] = 9
+            shown = every_nth(depth_picture(depth, 80, sparse=True), step)
+            assert (shown != DARK).any(), (row, column)

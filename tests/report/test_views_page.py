@@ -6,6 +6,7 @@ import dataclasses
 import io
 import json
 import re
+import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -16,13 +17,14 @@ from lapsdata import formats
 from lapsdata.containers import LAYERS, HeldPixels
 from lapsdata.report.view_pictures import depth_colours
 from lapsdata.report.views_page import plotly_source
+from lapsdata.stages import _view_pages
 from lapsdata.stages._matched_views import open_views
 from lapsdata.stages.views_report import ViewsReportOptions, ViewsSource, write_views_report
 from lapsdata.testing.opv2v_scenes import Opv2vScene, write_opv2v
 from lapsdata.testing.samples import sample_views
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -60,15 +62,15 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def opened(browser: Browser, written: Path) -> Iterator[Opened]:
-    page = patient(browser, 1300, 900)
+    page = patient(browser, 1000, 700)
     asked: list[str] = []
     told: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.on("pageerror", lambda error: told.append(str(error)))
     page.on("console", lambda message: told.append(message.text) if message.type in {"error", "warning"} else None)
-    page.goto(written.as_uri())
-    page.wait_for_function("performance.getEntriesByName('cloud').length === 1")
-    yield Opened(page, asked, told)
+    made = Opened(page, asked, told)
+    gone_to(made, written)
+    yield made
     page.close()
 
 
@@ -77,6 +79,25 @@ def patient(browser: Browser, width: int, height: int) -> Page:
     page = browser.new_page(viewport={"width": width, "height": height})
     page.set_default_timeout(120_000)
     return page
+
+
+def gone_to(opened: Opened, path: Path) -> Page:
+    """Return the page with what stands at a path now, when all of it is drawn."""
+    opened.page.goto(path.as_uri())
+    opened.page.wait_for_function("performance.getEntriesByName('cloud').length === 1")
+    return opened.page
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Wait for what is drawn some time after it was asked for."""
+    end = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < end, "it was not drawn"
+
+
+def complaints(opened: Opened) -> list[str]:
+    """Return what went wrong, other than that there is no graphics card."""
+    return [one for one in opened.told if "Canvas2D" not in one and "GPU stall" not in one]
 
 
 def ranges(page: Page) -> list[tuple[list[float], list[float]]]:
@@ -124,7 +145,7 @@ def pixels(page: Page, box: dict[str, Any]) -> NDArray[np.uint8]:
 
 def test_it_asks_for_nothing_but_itself_and_nothing_goes_wrong(opened: Opened, written: Path) -> None:
     assert {url for url in opened.asked if not url.startswith(("data:", "blob:"))} == {written.as_uri()}
-    assert [one for one in opened.told if "Canvas2D" not in one and "GPU stall" not in one] == []
+    assert complaints(opened) == []
     assert written.stat().st_size < 6_000_000
 
 
@@ -288,17 +309,26 @@ def test_the_cloud_is_really_drawn_in_the_colours_that_are_chosen(opened: Opened
     page.locator("#share").fill("7")
     page.locator("#paint input[value=agent]").check()
     page.locator("#cloud").scroll_into_view_if_needed()
-    page.wait_for_timeout(400)
     box = page.locator("#cloud").bounding_box()
     assert box is not None
-    shown = pixels(page, {**box, "x": box["x"] + 250, "width": box["width"] - 250})
-    for colour in ((209, 73, 91), (46, 120, 183)):
-        assert (np.abs(shown.astype(int) - colour).max(axis=-1) < 30).sum() > 50
+    # The legend has the same colours.
+    points = {**box, "x": box["x"] + 250, "width": box["width"] - 250}
+
+    def counted(*colours: tuple[int, int, int]) -> list[int]:
+        shown = pixels(page, points).astype(int)
+        return [int((np.abs(shown - colour).max(axis=-1) < 30).sum()) for colour in colours]
+
+    agents = ((209, 73, 91), (46, 120, 183))
+    until(lambda: min(counted(*agents)) > 50)
+    painted = sum(counted(*agents))
     page.locator("#paint input[value=picture]").check()
-    page.wait_for_timeout(400)
-    shown = pixels(page, {**box, "x": box["x"] + 250, "width": box["width"] - 250})
-    grey = np.ptp(shown.astype(int), axis=-1) < 12
-    assert (grey & (shown[..., 0] < 190)).sum() > 100
+
+    def grey() -> int:
+        shown = pixels(page, points).astype(int)
+        return int(((np.ptp(shown, axis=-1) < 12) & (shown[..., 0] < 190)).sum())
+
+    # Cameras keep the colours of their agents.
+    until(lambda: grey() > 100 and sum(counted(*agents)) < painted)
 
 
 def test_agents_cameras_and_sets_are_chosen(opened: Opened) -> None:
@@ -317,27 +347,6 @@ def test_agents_cameras_and_sets_are_chosen(opened: Opened) -> None:
     assert page.inner_text("#set option:checked") == "train · 2021_08_22_21_41_24 · 000071"
     page.select_option("#set", "0")
     page.select_option("#camera", "camera0")
-
-
-def test_without_prediction_and_depth_it_says_what_is_not_there(browser: Browser, tmp_path: Path) -> None:
-    views = sample_views()
-    odd = dataclasses.replace(views, agent=("641", "<b>1000</b>", "</script><i>"))
-    formats.write(tmp_path / "views.h5", odd)
-    write_views_report(ViewsSource(tmp_path / "views.h5", indexes=(0, 1)), tmp_path / "page.html")
-    page = patient(browser, 900, 700)
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.goto((tmp_path / "page.html").as_uri())
-    page.wait_for_function("performance.getEntriesByName('cloud').length === 1")
-    assert page.locator("#poses input").count() == 1
-    assert titles(page)[3] == "picture · agent &lt;b&gt;1000&lt;/b&gt;"
-    page.select_option("#set", "1")
-    assert titles(page).count("not there") == 2
-    assert page.inner_text("#shown") == "0 of 0"
-    assert "</script><i>" in page.inner_text("#agents")
-    assert page.locator("#summary th:has-text('pose RMSE')").count() == 0
-    assert errors == []
-    page.close()
 
 
 def test_its_table_tells_the_numbers_of_the_record(opened: Opened) -> None:
@@ -372,3 +381,48 @@ def test_all_that_it_shows_stands_in_it_once(written: Path) -> None:
     assert "http:" not in own
     assert "https:" not in own
     assert "default-src 'none'" in own
+
+
+# From here on other pages stand at the same place: a browser has plotly.js of that place compiled.
+
+
+def test_of_smaller_pictures_the_pixels_of_the_large_ones_are_told(
+    opened: Opened, written: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_view_pages, "PICTURE_STEPS", (2,))
+    folder = written.parent
+    write_views_report(ViewsSource(folder / "opv2v", depth_root=folder / "depth"), written, overwrite=True)
+    page = gone_to(opened, written)
+    assert "Pictures are 1/2 as wide and high" in page.inner_text(".told:not(.bad)")
+    depth = SCENE.depth("641", 69, 0)
+    box = picture(page, 2)
+    # Of pixels 24 and 25, 32 and 33, which are one here, the first is shown.
+    page.mouse.move(box["x"] + 25.4 / 48 * box["width"], box["y"] + 33.4 / 36 * box["height"])
+    page.wait_for_function("/about/.test(document.getElementById('pixel').textContent)")
+    told = re.search(r"pixel (\d+), (\d+), about ([\d.]+) m", page.inner_text("#pixel"))
+    assert told is not None
+    assert (int(told[1]), int(told[2])) == (24, 32)
+    assert float(told[3]) == pytest.approx(depth[32, 24], rel=0.02)
+    assert all(x == [-0.5, 47.5] and y == [35.5, -0.5] for x, y in ranges(page))
+    shown = page.evaluate(
+        "async () => { const image = new Image(); image.src = document.getElementById('pictures').data[1].source;"
+        " await image.decode(); return [image.naturalWidth, image.naturalHeight]; }"
+    )
+    assert shown == [24, 18]
+    assert complaints(opened) == []
+
+
+def test_without_prediction_and_depth_it_says_what_is_not_there(opened: Opened, written: Path) -> None:
+    odd = dataclasses.replace(sample_views(), agent=("641", "<b>1000</b>", "</script><i>"))
+    formats.write(written.parent / "views.h5", odd)
+    write_views_report(ViewsSource(written.parent / "views.h5", indexes=(0, 1)), written, overwrite=True)
+    page = gone_to(opened, written)
+    assert page.locator("#poses input").count() == 1
+    assert titles(page)[3] == "picture · agent &lt;b&gt;1000&lt;/b&gt;"
+    page.select_option("#set", "1")
+    assert titles(page).count("not there") == 2
+    assert page.inner_text("#shown") == "0 of 0"
+    assert "</script><i>" in page.inner_text("#agents")
+    assert page.locator("#summary th:has-text('pose RMSE')").count() == 0
+    assert "1 of 3 true views have no depth" in page.inner_text(".told.bad")
+    assert complaints(opened) == []

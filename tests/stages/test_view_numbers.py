@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import io
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -11,15 +12,18 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
-from lapsdata.containers import HeldPixels
+from lapsdata.containers import LAYERS, HeldPixels
+from lapsdata.containers.model_cameras import model_camera
 from lapsdata.geometry import project_points
-from lapsdata.report.view_clouds import model_camera
-from lapsdata.schema import CameraModel
+from lapsdata.report.views_page import MOST_BYTES, plotly_source
+from lapsdata.schema import CameraModel, PinholeLens, Size
 from lapsdata.stages._matched_views import NO_VIEW, match_views
 from lapsdata.stages._view_files import refuse_other_files, view_stem, write_view
 from lapsdata.stages._view_numbers import ReportedPair, ReportNumbers, ReportTally
-from lapsdata.stages._view_pages import page_view, points_of_each
+from lapsdata.stages._view_pages import PageViews, drawn_view, points_of_each
+from lapsdata.testing.opv2v_scenes import Opv2vScene
 from lapsdata.testing.samples import sample_views
 from lapsdata.testing.strategies import views as any_views
 
@@ -65,6 +69,15 @@ def share(made: Views, layer: Any) -> float | None:
     return yes / of if of else None
 
 
+def valid_depth(made: Views, view: int) -> Any:
+    """Return depth, pixel by pixel 0 where the mask of valid ones says that there is none."""
+    depth = np.array(made.read("depth", view))
+    if made.present["valid"][view]:
+        for place, valid in np.ndenumerate(made.read("valid", view)):
+            depth[place] = depth[place] if valid else 0
+    return depth
+
+
 def worse(made: Views, factor: float, moved: float) -> Views:
     """Return views that are a prediction of others: depth a factor off, cameras moved to the right."""
     held: dict[Any, tuple[Any, ...]] = {}
@@ -96,7 +109,7 @@ def test_depth_ranges_and_what_is_beyond_are_counted(made: Views) -> None:
     found = numbers(alone(made))
     known, beyond = [], 0
     for view in np.flatnonzero(made.present["depth"]).tolist():
-        depth, model = made.read("depth", view), made.camera_model(view)
+        depth, model = valid_depth(made, view), made.camera_model(view)
         known += [value for value in depth.ravel().tolist() if value > 0]
         rays = model_camera(model, np.eye(4)).rays(
             np.stack(np.meshgrid(np.arange(depth.shape[1]), np.arange(depth.shape[0])), axis=-1).astype(float)
@@ -144,7 +157,7 @@ def test_a_view_that_is_missing_is_missed_and_nothing_else(made: Views) -> None:
 def test_the_page_holds_points_that_project_to_their_pixels(made: Views, most: int) -> None:
     pair = alone(made)
     for looked in pair.look():
-        shown: Any = json.loads(json.dumps(page_view(looked, pair, most)))
+        shown: Any = json.loads(json.dumps(drawn_view(looked, pair, most).with_step(1)))
         cloud = shown["clouds"]["gt"]
         if not made.present["depth"][looked.view]:
             assert cloud is None
@@ -178,7 +191,7 @@ def test_points_of_the_sample_come_back_to_their_pixels() -> None:
 def test_pictures_are_there_for_what_a_view_has() -> None:
     made = sample_views()
     pair = beside(made, worse(made, 2, 1))
-    first, _, last = (page_view(looked, pair, 9) for looked in pair.look())
+    first, _, last = (drawn_view(looked, pair, 9).with_step(1) for looked in pair.look())
     assert isinstance(first["truth"], dict)
     assert isinstance(first["prediction"], dict)
     assert isinstance(last["truth"], dict)
@@ -199,7 +212,7 @@ def test_a_prediction_of_another_kind_of_camera_has_points_but_no_pictures() -> 
     )
     other = dataclasses.replace(made, header=made.header.model_copy(update={"cameras": (around,)}))
     pair = beside(made, other)
-    shown: Any = [page_view(looked, pair, 9) for looked in pair.look()]
+    shown: Any = [drawn_view(looked, pair, 9).with_step(1) for looked in pair.look()]
     assert [one["prediction"] for one in shown] == [None, None]
     assert all(one["clouds"]["pred"]["count"] == 9 for one in shown)
     assert [one.code for one in numbers(pair).warnings] == ["other-cameras"]
@@ -219,7 +232,9 @@ def test_files_of_any_views_are_written_each_under_a_name_of_its_own(
     pair = beside(made, worse(made, 2, 1))
     count, stems = 0, set()
     for looked in pair.look():
-        count += write_view(folder, looked, FAR)
+        names = write_view(folder, looked, FAR)
+        assert all((folder / name).is_file() for name in names)
+        count += len(names)
         stems.add(view_stem(looked.told))
     files = sorted(folder.iterdir())
     assert len(files) == count
@@ -239,3 +254,155 @@ def test_files_of_any_views_are_written_each_under_a_name_of_its_own(
 def test_a_folder_that_is_not_there_holds_nothing_of_others(tmp_path: Path) -> None:
     refuse_other_files(tmp_path / "nothing")
     assert not list(tmp_path.iterdir())
+
+
+def noisy(size: tuple[int, int], sigma: float) -> tuple[Views, Views]:
+    """Return a view of a street with as much noise as real pictures and depth have, and a prediction of it."""
+    scene = Opv2vScene("train", "2021_08_22_21_41_24", ("641",), (69,), size=size)
+    random = np.random.default_rng(0)
+    picture, depth = scene.picture("641", 69, 0)
+    true = np.where(np.isfinite(depth), depth, 0).astype(np.float32)
+    found = (true * (1 + 0.03 * random.normal(0, 1, true.shape))).astype(np.float32)
+    width, height = size
+    model = CameraModel(
+        kind="pinhole",
+        size=Size(width=width, height=height),
+        lens=PinholeLens(focal_px=(0.42 * width, 0.42 * width), centre_px=(width / 2, height / 2)),
+        depth="z",
+    )
+    both = []
+    for values in (true, found):
+        one = sample_views().take([1])
+        layers: dict[Any, Any] = {
+            "image": ((picture + random.normal(0, sigma, picture.shape)).clip(0, 255).astype(np.uint8),),
+            "depth": (values,),
+            "valid": (values > 0,),
+            "non_ambiguous": ((values > 0) & (values < 20),),
+        }
+        has = {layer: np.array([layer in layers]) for layer in LAYERS}
+        header = one.header.model_copy(update={"cameras": (model,)})
+        both.append(dataclasses.replace(one, header=header, present=has, pixels=HeldPixels(layers)))
+    return both[0], both[1]
+
+
+@pytest.mark.parametrize("sigma", [4.0, 12.0])
+def test_four_agents_with_four_cameras_have_room_on_a_page(sigma: float) -> None:
+    truth, found = noisy((200, 150), sigma)
+    pair = beside(truth, found)
+    (looked,) = pair.look()
+    shown: Any = drawn_view(looked, pair, 1).with_step(3)
+    pictures = sum(
+        len(url) for side in (shown["truth"], shown["prediction"]) for url in side.values() if isinstance(url, str)
+    )
+    # Of 16 views of 800 x 600; edges, which cost most, are four times as dense in pictures of a quarter of the size.
+    of_all = 16 * 16 * pictures
+    points = 2 * 150_000 * 8 * 4 / 3
+    assert of_all + points + len(plotly_source()) < MOST_BYTES
+
+
+def test_a_size_that_has_no_room_is_given_up_and_its_bytes_with_it() -> None:
+    truth, found = noisy((60, 44), 8.0)
+    pair = beside(truth, found)
+    (looked,) = pair.look()
+    each = [sum(map(len, texts(drawn_view(looked, pair, 10).with_step(step)))) for step in (1, 2, 3)]
+    assert each[0] > each[1] > each[2]
+    room = 2 * each[1]
+    kept = PageViews(pair, 10, room)
+    for count in range(1, 20):
+        kept.add(looked)
+        left = [step for step, size in zip((1, 2, 3), each, strict=True) if count * size <= room]
+        assert [step for step, _ in kept.sizes()] == left
+        assert [len(views) for _, views in kept.sizes()] == [count] * len(left)
+    assert left == []
+    assert room < kept.least_bytes <= room + each[2]
+
+
+def texts(value: Any) -> list[str]:
+    """Return all texts in a value, however deep."""
+    if isinstance(value, str):
+        return [value]
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else []
+    return [text for part in parts for text in texts(part)]
+
+
+@given(views(max_sets=2), st.sampled_from([1, 2, 3]))
+def test_pictures_of_every_step_show_the_same_place(made: Views, step: int) -> None:
+    pair = alone(made)
+    for looked in pair.look():
+        shown: Any = drawn_view(looked, pair, 1).with_step(step)["truth"]
+        whole: Any = drawn_view(looked, pair, 1).with_step(1)["truth"]
+        for kind in ("depth", "mask"):
+            if whole[kind] is None:
+                assert shown[kind] is None
+                continue
+            large, small = picture_of(whole[kind]), picture_of(shown[kind])
+            assert small.shape[:2] == tuple(-(-side // step) for side in large.shape[:2])
+            for row, column in np.ndindex(small.shape[:2]):
+                y, x = (min(place * step + (step - 1) // 2, side - 1)
+                        for place, side in zip((row, column), large.shape, strict=False))  # fmt: skip
+                assert (small[row, column] == large[y, x]).all()
+
+
+def picture_of(url: str) -> Any:
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))).convert("RGB"))
+
+
+@given(views(max_sets=2))
+def test_what_is_not_valid_counts_nowhere(made: Views) -> None:
+    for looked in alone(made).look():
+        seen = looked.truth
+        if seen.depth is None:
+            assert (seen.measured, seen.cloud, seen.sparse, seen.hidden) == (None, None, False, False)
+            continue
+        assert seen.measured is not None
+        assert seen.cloud is not None
+        expected = valid_depth(made, looked.view)
+        np.testing.assert_array_equal(seen.measured, expected)
+        np.testing.assert_array_equal(seen.depth, made.read("depth", looked.view))
+        counted = sum(value > 0 for value in expected.ravel().tolist())
+        assert len(seen.cloud.points) + seen.cloud.farther == counted
+        assert seen.hidden == (counted == 0 and bool((seen.depth > 0).any()))
+
+
+@pytest.mark.parametrize(
+    ("given_masks", "told"),
+    [
+        ({}, None),
+        ({"non_ambiguous": True}, (246, 246, 246)),
+        ({"covered": True}, (112, 190, 140)),
+        ({"non_ambiguous": True, "valid": False}, (118, 170, 222)),
+        ({"non_ambiguous": False, "valid": True}, (232, 142, 48)),
+    ],
+)
+def test_where_no_mask_says_what_is_valid_depth_itself_does(
+    given_masks: dict[str, bool], told: tuple[int, int, int] | None
+) -> None:
+    one = sample_views().take([0])
+    layers: dict[Any, Any] = {"depth": (np.full((3, 4), 5, np.float32),) * 2}
+    layers |= {layer: (np.full((3, 4), value),) * 2 for layer, value in given_masks.items()}
+    present = {layer: np.full(2, layer in layers) for layer in LAYERS}
+    pair = alone(dataclasses.replace(one, present=present, pixels=HeldPixels(layers)))
+    looked = next(iter(pair.look()))
+    mask = drawn_view(looked, pair, 1).truth["mask"]
+    assert (mask is None) == (told is None)
+    if mask is not None:
+        assert (mask == told).all()
+
+
+def test_a_side_that_was_not_there_is_told_by_no_number() -> None:
+    found = numbers(alone(sample_views().take([1])))
+    side = found.truth
+    assert (side.views, side.depth_views, side.sparse_views) == (1, 0, 0)
+    assert (side.mask_mean, side.valid_ratio, side.covered_ratio, side.depth_m, side.points_m) == (None,) * 5
+    assert side.cameras_m == ((6, 7, 8), (6, 7, 8))
+    assert [one.code for one in found.warnings] == ["no-depth"]
+
+
+def test_the_first_view_is_free_of_error_by_itself_and_not_counted() -> None:
+    made = sample_views()
+    found = numbers(beside(made, worse(made, 1, 4), "first_view"))
+    assert found.errors is not None
+    # Of two sets, of which one has a single view, one pose is compared.
+    assert found.errors.pose_views == 1
+    assert found.errors.pose_rmse_m == pytest.approx(0, abs=1e-12)
+    assert [one.pose_error_m is None for one in found.views] == [True, False, True]

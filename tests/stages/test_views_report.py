@@ -16,7 +16,9 @@ from scipy.spatial.transform import Rotation
 from lapsdata import formats
 from lapsdata.containers import LAYERS, HeldPixels, Views
 from lapsdata.errors import CorruptDataError, MissingExtraError, SchemaError, StorageError, UnknownFormatError
+from lapsdata.loading import open_view_sets
 from lapsdata.schema import CameraModel, PinholeLens, ReportedView, Size, ViewsReport
+from lapsdata.stages import _view_pages as view_pages
 from lapsdata.stages import views_report
 from lapsdata.stages._matched_views import match_views, open_views
 from lapsdata.stages._view_files import view_stem
@@ -24,6 +26,7 @@ from lapsdata.stages.views_report import ViewsReportOptions, ViewsSource, write_
 from lapsdata.storage.sealed_json import read_sealed_json
 from lapsdata.testing.opv2v_scenes import Opv2vScene, write_opv2v
 from lapsdata.testing.samples import sample_views
+from lapsdata.transforms.panorama_views import PanoramaOptions, panorama_views
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -206,10 +209,6 @@ def test_views_that_a_prediction_lacks_are_counted_and_told(
     assert [(one.code, one.message) for one in record.warnings] == [
         ("views-missing", "12 of 24 views are not in the prediction, and not compared")
     ]
-    nothing = report(prediction=tmp_path / "second.h5")
-    assert nothing.errors is not None
-    assert (nothing.errors.pose_rmse_m, nothing.errors.depth, nothing.errors.scale_rmse) == (None, None, None)
-    assert [one.code for one in nothing.warnings] == ["nothing-matched"]
 
 
 def test_views_meet_by_name_whatever_their_order_and_split(made: Made) -> None:
@@ -305,7 +304,10 @@ def test_files_of_views_carry_the_agent_and_hold_what_was_read(made: Made, tmp_p
     source = ViewsSource(made.root, made.pred, depth_root=made.depth)
     done = write_views_report(source, tmp_path / "page.html", views_out=tmp_path / "files")
     names = sorted(path.name for path in (tmp_path / "files").iterdir())
-    assert len(names) == done.files == 12 * 19
+    assert len(names) == 12 * 19
+    assert sorted(path.name for path in done.files[:-1]) == names
+    assert all(path.is_file() for path in done.files)
+    assert done.files[-1] == tmp_path / "page.html"
     stem = "validate_2021_08_22_21_41_24_000069_agent-1_camera2"
     kinds = {name.removeprefix(f"{stem}_") for name in names if name.startswith(stem)}
     assert {"rgb.png", "depth.png", "depth.npy", "mask.png", "cloud.png", "points.npy", "pred_depth.npy"} <= kinds
@@ -390,7 +392,7 @@ def test_splits_of_a_file_are_chosen_and_val_is_validate(
 
 def test_options_of_roots_mean_nothing_to_a_file(made: Made, tmp_path: Path) -> None:
     source = ViewsSource(made.pred, depth_root=made.depth, agents="2")
-    with pytest.raises(SchemaError, match=r"expected nothing to be said beside a file of views, got depth_root and"):
+    with pytest.raises(SchemaError, match=r"expected nothing to be said beside views of ours, got depth_root and"):
         write_views_report(source, tmp_path / "page.html")
 
 
@@ -411,7 +413,7 @@ def test_depth_along_the_axis_of_a_panorama_is_refused_with_its_camera(tmp_path:
 
 
 def test_a_folder_of_something_else_is_no_root(tmp_path: Path) -> None:
-    with pytest.raises(UnknownFormatError, match=r"expected a file of views, or a root such as OPV2V's"):
+    with pytest.raises(UnknownFormatError, match=r"expected a file or a folder of files of views, or a root such"):
         write_views_report(ViewsSource(tmp_path), tmp_path / "page.html")
 
 
@@ -452,3 +454,237 @@ def test_equal_reports_are_equal_bytes_and_say_what_they_were_made_of(
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["format"] == "lapsdata.views_report"
     assert str(tmp_path) not in json.dumps(summary)
+
+
+# --- what must be told -------------------------------------------------------------------------------------------
+
+
+def changed(made: Made, **update: Any) -> Views:
+    """Return the first set of the prediction with other layers, each a list by view, or other columns."""
+    whole = formats.read(made.pred, Views).take([0])
+    layers: dict[str, Any] = {
+        layer: [np.array(whole.read(layer, view)) for view in range(len(whole))]
+        for layer in ("depth", "valid", "non_ambiguous")
+    }
+    columns = {name: value for name, value in update.items() if name not in LAYERS}
+    layers |= {name: value for name, value in update.items() if name in LAYERS}
+    layers = {layer: tuple(arrays) for layer, arrays in layers.items() if arrays is not None}
+    present = {layer: np.full(len(whole), layer in layers) for layer in LAYERS}
+    return dataclasses.replace(whole, present=present, pixels=HeldPixels(layers), **columns)  # type: ignore[arg-type]
+
+
+def test_a_prediction_with_none_of_the_views_is_refused_with_the_names_of_both(made: Made, tmp_path: Path) -> None:
+    formats.write(tmp_path / "pred.h5", formats.read(made.pred, Views).take([1]))
+    with pytest.raises(
+        SchemaError,
+        match=r"pred\.h5: expected some of 12 views, as scenario '2021_08_22_21_41_24', frame 69, agent '1000', "
+        r"camera 'camera0'; got none of them among 12, as .* frame 71, .*; no frame is in both: expected '69', "
+        r"got '71'; predict the same sets \(--split, --index\)",
+    ):
+        write_views_report(ViewsSource(made.root, tmp_path / "pred.h5"), tmp_path / "page.html")
+    assert [path.name for path in tmp_path.iterdir()] == ["pred.h5"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "word"),
+    [
+        ({"camera": ("cam0", "cam1", "cam2", "cam3") * 3}, r"no camera is in both: expected 'camera0', .*got 'cam0'"),
+        ({"scenario": ("other",)}, r"no scenario is in both: expected '2021_08_22_21_41_24', got 'other'"),
+        (
+            {"agent": tuple(f"car{place // 4}" for place in range(12))},
+            r"no agent is in both: expected '1000', '641', '-1', got 'car0', 'car1', 'car2'",
+        ),
+    ],
+)
+def test_the_name_that_never_agrees_is_told(made: Made, columns: dict[str, Any], word: str) -> None:
+    truth = open_views(made.root, "truth").views.take([0])
+    with pytest.raises(SchemaError, match=word):
+        match_views(truth, changed(made, **columns), "pred.h5")
+
+
+def test_names_that_agree_one_by_one_and_not_together_are_told_by_their_first_view() -> None:
+    views = sample_views()
+    swapped = dataclasses.replace(views, scenario=views.scenario[::-1])
+    with pytest.raises(SchemaError, match=r"frame 69, agent '641', camera 'camera0'; got none") as caught:
+        match_views(views, swapped, "p.h5")
+    assert "is in both" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("factor", "told"), [(1000, True), (0.001, True), (2.5, True), (1.9, False), (0.55, False)])
+def test_depth_in_another_unit_is_told_with_its_factor(
+    made: Made, report: Callable[..., ViewsReport], tmp_path: Path, factor: float, told: bool
+) -> None:
+    depth = [(one * factor).astype(np.float32) for one in rendered(69)]
+    still = open_views(made.root, "truth").views.cam2world[:12]
+    formats.write(tmp_path / "scaled.h5", changed(made, depth=depth, cam2world=still))
+    record = report(prediction=tmp_path / "scaled.h5")
+    assert [one.code for one in record.warnings] == ["depth-scale"] * told
+    if told:
+        (warning,) = record.warnings
+        assert warning.message.startswith(f"predicted depth is {factor:.4g} times the true one (the median)")
+        assert warning.fix == f"views hold metres: divide it by {factor:.4g} where it is in another unit"
+        page = (tmp_path / "page.html").read_text("utf-8")
+        assert f"{warning.message}; {warning.fix}" in page
+
+
+@pytest.mark.parametrize("side", ["true", "predicted"])
+def test_where_no_pixel_is_valid_nothing_is_compared_and_it_is_told(
+    made: Made, report: Callable[..., ViewsReport], tmp_path: Path, side: str
+) -> None:
+    nothing = [np.zeros((24, 32), bool)] * 12
+    whole = changed(made)
+    formats.write(tmp_path / "empty.h5", changed(made, valid=nothing))
+    formats.write(tmp_path / "whole.h5", whole)
+    names = {"true": ("empty.h5", "whole.h5"), "predicted": ("whole.h5", "empty.h5")}[side]
+    record = report(root=tmp_path / names[0], prediction=tmp_path / names[1], depth_root=None)
+    assert record.errors is not None
+    assert record.prediction is not None
+    assert (record.errors.depth, record.errors.depth_pixels, record.errors.scale_rmse) == (None, 0, None)
+    assert [one.code for one in record.warnings] == ["valid-empty", "nothing-compared"]
+    assert record.warnings[0].message.startswith(f"no pixel of 12 of 12 {side} views with depth is valid")
+    found = record.truth if side == "true" else record.prediction
+    assert (found.valid_ratio, found.depth_views, found.depth_m, found.points_m) == (0, 12, None, None)
+    assert all(view.depth is None for view in record.views)
+
+
+def test_pixels_that_are_not_valid_on_either_side_are_not_compared(
+    made: Made, report: Callable[..., ViewsReport], tmp_path: Path
+) -> None:
+    left, upper = np.zeros((24, 32), bool), np.zeros((24, 32), bool)
+    left[:, :16], upper[:12] = True, True
+    true = rendered(69)
+    wrong = [np.where(left & upper, one * 1.5, one * 7).astype(np.float32) for one in true]
+    formats.write(tmp_path / "true.h5", changed(made, depth=true, valid=[left] * 12))
+    formats.write(tmp_path / "pred.h5", changed(made, depth=wrong, valid=[upper] * 12))
+    record = report(root=tmp_path / "true.h5", prediction=tmp_path / "pred.h5", depth_root=None)
+    both = [one[(one > 0) & (one <= FAR) & left & upper].astype(float) for one in true]
+    assert record.errors is not None
+    assert record.errors.depth is not None
+    assert record.errors.depth_pixels == record.errors.depth.pixels == sum(map(len, both))
+    assert record.errors.depth.scale == pytest.approx(1.5, rel=1e-6)
+    expected = math.sqrt(np.mean(np.square(np.concatenate(both) * 0.5)))
+    assert record.errors.depth.rmse_m == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_root_without_depth_is_told_with_what_to_do(made: Made, report: Callable[..., ViewsReport]) -> None:
+    record = report(depth_root=None, prediction=None)
+    assert [(one.code, one.fix) for one in record.warnings] == [
+        ("no-depth", "--depth-root names where it lies, of a root without")
+    ]
+    assert record.warnings[0].message == "12 of 12 true views have no depth: it is not shown and not compared"
+    assert (record.truth.depth_views, record.truth.depth_m, record.truth.points_m) == (0, None, None)
+
+
+def test_a_prediction_of_poses_alone_is_told_to_have_no_depth(
+    made: Made, report: Callable[..., ViewsReport], tmp_path: Path
+) -> None:
+    poses = dataclasses.replace(changed(made), present={layer: np.zeros(12, bool) for layer in LAYERS})
+    formats.write(tmp_path / "poses.h5", poses)
+    record = report(prediction=tmp_path / "poses.h5")
+    assert [one.code for one in record.warnings] == ["no-depth"]
+    assert record.warnings[0].message.startswith("12 of 12 predicted views have no depth")
+    assert record.warnings[0].fix is None
+    assert record.errors is not None
+    assert (record.errors.pose_views, record.errors.depth_pixels) == (12, 0)
+
+
+def test_views_of_which_some_lack_depth_are_counted(report: Callable[..., ViewsReport], tmp_path: Path) -> None:
+    formats.write(tmp_path / "views.h5", sample_views())
+    record = report(root=tmp_path / "views.h5", depth_root=None, prediction=None, indexes=(0, 1))
+    assert record.truth.depth_views == 2
+    assert [one.message.partition(":")[0] for one in record.warnings] == ["1 of 3 true views have no depth"]
+
+
+def test_depth_beyond_is_compared_nowhere_and_that_is_told(made: Made, report: Callable[..., ViewsReport]) -> None:
+    record = report({"far_m": 1.01})
+    assert record.errors is not None
+    assert (record.errors.depth, record.errors.depth_pixels) == (None, 0)
+    (warning,) = record.warnings
+    assert (warning.code, warning.fix) == ("nothing-compared", "look at the masks, and at --far")
+
+
+def test_the_sky_of_carla_is_no_depth_wherever_it_is_looked_at(
+    report: Callable[..., ViewsReport], tmp_path: Path
+) -> None:
+    write_opv2v(tmp_path / "opv2v", [SCENE], depth_root=tmp_path / "coded", depth="png")
+    views = open_views(tmp_path / "opv2v", "truth", depth_root=tmp_path / "coded").views
+    sky = [~np.isfinite(SCENE.depth(agent, 69, camera)) for agent in ORDER for camera in range(4)]
+    assert sum(int(one.sum()) for one in sky) > 100
+    for view, nothing in enumerate(sky):
+        assert (views.read("depth", view)[nothing] == 0).all()
+        assert (views.read("depth", view) >= 0).all()
+    around = panorama_views(views.take([0]), PanoramaOptions(size=Size(width=64, height=16)))
+    for view in range(len(around)):
+        depth = around.read("depth", view)
+        assert (depth >= 0).all()
+        assert ((depth > 0) == around.read("valid", view)).all()
+    assert all((one["depthmap"] >= 0).all() for one in open_view_sets(views, views=12)[0])
+    record = report(root=tmp_path / "opv2v", depth_root=tmp_path / "coded", prediction=None)
+    assert record.truth.depth_m is not None
+    assert record.truth.depth_m[0] > 0
+
+
+# --- what is written ---------------------------------------------------------------------------------------------
+
+
+def test_numbers_alone_need_no_plotly_and_make_no_page(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = ViewsSource(made.root, made.pred, depth_root=made.depth)
+    page = write_views_report(source, tmp_path / "page.html", summary=tmp_path / "with.json")
+    monkeypatch.setitem(__import__("sys").modules, "plotly.offline", None)
+    done = write_views_report(source, None, summary=tmp_path / "alone.json", views_out=tmp_path / "files")
+    assert done.page_bytes is None
+    assert done.record == page.record
+    assert (tmp_path / "alone.json").read_bytes() == (tmp_path / "with.json").read_bytes()
+    assert done.files[-1] == tmp_path / "alone.json"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["alone.json", "files", "page.html", "with.json"]
+
+
+def test_nothing_at_all_may_be_written_and_the_numbers_are_there(made: Made) -> None:
+    done = write_views_report(ViewsSource(made.root, made.pred, depth_root=made.depth), None)
+    assert done.files == ()
+    assert done.record.errors is not None
+
+
+def test_warnings_without_a_page_name_the_summary_or_the_root(made: Made, tmp_path: Path) -> None:
+    done = write_views_report(ViewsSource(made.root), None, summary=tmp_path / "s.json")
+    assert [one.where for one in done.problems] == [str(tmp_path / "s.json")]
+    assert [one.where for one in write_views_report(ViewsSource(made.root), None).problems] == [str(made.root)]
+
+
+def test_a_folder_of_files_is_reported_as_one_that_holds_all(made: Made, tmp_path: Path) -> None:
+    whole = formats.read(made.pred, Views)
+    (tmp_path / "split").mkdir()
+    formats.write(tmp_path / "split" / "a.h5", whole.take([0]))
+    formats.write(tmp_path / "split" / "b.h5", whole.take([1]))
+    one = write_views_report(ViewsSource(made.pred, made.pred, indexes=(1,)), None).record
+    other = write_views_report(ViewsSource(tmp_path / "split", tmp_path / "split", indexes=(1,)), None).record
+    assert other.model_copy(update={"provenance": one.provenance}) == one
+    assert [parent.name for parent in other.provenance.parents] == ["a.h5", "b.h5"] * 2
+
+
+@pytest.mark.parametrize(("step", "spare"), [(1, 0), (2, 1), (3, 1)])
+def test_pictures_are_as_large_as_the_page_has_room_for(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int, spare: int
+) -> None:
+    source = ViewsSource(made.root, made.pred, depth_root=made.depth)
+    sizes = {}
+    for smallest in (1, 2, 3):
+        monkeypatch.setattr(view_pages, "PICTURE_STEPS", (smallest,))
+        page = write_views_report(source, tmp_path / "page.html", overwrite=True)
+        assert page.page_bytes is not None
+        sizes[smallest] = page.page_bytes
+    monkeypatch.undo()
+    monkeypatch.setattr(views_report, "MOST_BYTES", sizes[max(step - 1, 1)] - spare)
+    done = write_views_report(source, tmp_path / "page.html", overwrite=True)
+    text = (tmp_path / "page.html").read_text("utf-8")
+    assert done.page_bytes == sizes[step]
+    assert f'"step":{step},' in text
+    told = [(one.code, one.severity, one.message) for one in done.problems if one.code == "pictures-reduced"]
+    assert len(told) == (step > 1)
+    if told:
+        assert told[0][2].startswith(f"Pictures are 1/{step} as wide and high as they were read")
+        assert f'<p class="told">{told[0][2]}</p>' in text
+    else:
+        assert "as wide and high" not in text
