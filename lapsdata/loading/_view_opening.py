@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -153,6 +154,18 @@ class _Chosen:
                 notes.append(Problem("no-such-split", self.where, message, severity="warning"))
         if options.cameras is not None:
             self.usable &= np.isin(np.array(self.views.camera), options.cameras)
+            self._tell_cameras(options.cameras, notes)
+
+    def _tell_cameras(self, cameras: Sequence[str], notes: list[Problem]) -> None:
+        """Say which cameras are not there, and which are; refuse where none is and sets may not be left out."""
+        there = sorted({self.views.camera[view] for view in np.flatnonzero(self.sets[self.views.set_of])})
+        strange = [name for name in cameras if name not in there]
+        if there and strange:
+            message = f"expected cameras that are there, {listed(there, most=12)}, got {listed(strange)}"
+            problem = Problem("unknown-camera", self.where, message, "name those: cameras=[...]")
+            if len(strange) == len(cameras) and self._options.too_few == "error":
+                raise SchemaError(problem)
+            notes.append(replace(problem, severity="warning"))
 
     def drop_without(self, layer: str, policy: str, notes: list[Problem]) -> None:
         """Do what a policy says about sets with views that lack a layer."""

@@ -295,8 +295,27 @@ def test_sets_are_chosen_by_split_and_camera_and_come_from_several_files() -> No
         SchemaError, match=r"got none: views: expected sets of the split 'validate', got 'train', 'val'"
     ):
         open_view_sets(made, views=2, split="validate")
-    with pytest.raises(SchemaError, match="have fewer than 1 views"):
+
+
+def test_cameras_that_are_not_there_are_told_with_those_that_are() -> None:
+    made = make_views([2, 2], split=["train", "val"])
+    wanted = r"expected cameras that are there, 'camera0', 'camera1', got 'front'; name those.*unknown-camera"
+    with pytest.raises(SchemaError, match=wanted):
         open_view_sets(made, views=1, cameras=["front"])
+    with pytest.raises(SchemaError, match=f"(?s){wanted}"):
+        open_view_sets(made, views=1, cameras=["front"], too_few="leave_out")
+    # One of them is there: sets are made of it, and the other is told.
+    with pytest.warns(LapsWarning, match=wanted):
+        sets = open_view_sets(made, views=1, cameras=["front", "camera1"])
+    assert [sets.locate(number).camera for number in range(2)] == [("camera1",)] * 2
+    # Of several files one may have other cameras.
+    with pytest.warns(LapsWarning, match="expected cameras that are there, 'camera0', got 'camera1'"):
+        both = open_view_sets(
+            [make_views([1], first_frame=90), made], views=1, cameras=["camera1"], too_few="leave_out"
+        )
+    assert [both.locate(number).frame for number in range(len(both))] == [60, 62]
+    with pytest.raises(SchemaError, match="expected sets of the split 'test', got 'train', 'val'"):
+        open_view_sets(made, views=1, split="test", cameras=["front"])
 
 
 def test_pictures_of_several_sizes_are_told() -> None:
