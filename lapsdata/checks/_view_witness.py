@@ -143,11 +143,15 @@ def witness_faults(views: Views, stats: SplitStats, where: str) -> Iterator[Prob
     if not isinstance(witness, DepthWitness):
         return
     scales, unlike, twice = list[DepthScale](), list[tuple[int, str, int, float]](), 0
+    beside, lost = 0, dict[int, int]()
     for view in (one.view for one in stats.numbers if one.depths):
         depth = views.read("depth", view)
         lidar = witness.lidar_depth(view, views.camera_model(view).size.frame)
-        scale = None if lidar is None else depth_scale(view, depth, lidar)
-        scales += [] if scale is None else [scale]
+        if lidar is not None and (measured := int(np.count_nonzero(lidar))) >= _FEWEST:
+            beside += 1
+            scale = depth_scale(view, depth, lidar)
+            scales += [] if scale is None else [scale]
+            lost |= {} if depth.any() else {view: measured}
         try:
             second = witness.second_depth(view)
         except LapsError as error:
@@ -158,27 +162,34 @@ def witness_faults(views: Views, stats: SplitStats, where: str) -> Iterator[Prob
             pixels, away = _differ(depth, second[1])
             unlike += [(view, second[0], pixels, away)] if pixels else []
     yield from _scaled(views, scales, where)
+    if lost:
+        message = (
+            f"there is no depth at all where the LiDAR measured {sum(lost.values()):,} pixels ({len(lost)} of {beside} "
+            f"views with points; {view_named(views, min(lost))})"
+        )
+        fix = "is it in millimetres? CARLA's code ends at 1000 m, which is read as none"
+        yield Problem("depth-lost", where, message, fix, "error" if 2 * len(lost) > beside else "warning")
     if unlike:
         first = unlike[0]
         message = (
             f"expected one depth of a view, got two files that differ in {sum(one[2] for one in unlike):,} pixels, by "
-            f"up to {max(one[3] for one in unlike):.2f} m ({len(unlike)} of {twice} views that have two; {first[1]} is "
-            f"not taken)"
+            f"up to {max(one[3] for one in unlike):,.2f} m ({len(unlike)} of {twice} views that have two; "
+            f"{view_named(views, first[0])})"
         )
-        fix = "delete the one that is wrong"
-        yield Problem("depths-differ", where, f"{message} {view_named(views, first[0])}", fix)
+        fix = f"delete the wrong one; {first[1]} is not taken"
+        yield Problem("depths-differ", where, message, fix)
 
 
 def _scaled(views: Views, scales: list[DepthScale], where: str) -> Iterator[Problem]:
     if scaled := [one for one in scales if one.scaled]:
         factor = float(np.median([one.factor for one in scaled]))
-        unit = next((name for much, name in _UNITS.items() if abs(factor / much - 1) < _UNIT_NEAR), None)
+        much = next((much for much in _UNITS if abs(factor / much - 1) < _UNIT_NEAR), factor)
         message = (
-            f"depth is {factor:.3g} times what the LiDAR measured, {'another unit' if unit is None else unit}? "
+            f"depth is {factor:.4g} times what the LiDAR measured, {_UNITS.get(much, 'another unit')}? "
             f"({len(scaled)} of {len(scales)} views with both, {sum(one.pixels for one in scaled):,} pixels; "
             f"{view_named(views, scaled[0].view)})"
         )
-        yield Problem("depth-unit", where, message, f"divide it by {factor:.3g}: views hold metres")
+        yield Problem("depth-unit", where, message, f"divide it by {much:.4g}: views hold metres")
     if apart := [one for one in scales if one.apart]:
         right = float(np.median([one.right for one in apart]))
         message = (
