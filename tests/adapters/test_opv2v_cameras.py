@@ -12,8 +12,6 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import lapsdata
-from lapsdata._convert import convert
 from lapsdata.adapters.opv2v.faults import faults_of_opv2v
 from lapsdata.adapters.opv2v.frame_facts import FrameFacts
 from lapsdata.adapters.opv2v.layout import AgentFolder
@@ -141,18 +139,6 @@ def test_pictures_that_no_yaml_tells_of_are_counted_too(root: Path) -> None:
     assert (note.code, note.severity) == ("picture-without-camera", "warning")
     assert "1 pictures are of cameras that no yaml of their agent tells of" in note.message
     assert "(policy pictures_without_pose; " in note.message
-
-
-def test_a_conversion_reports_and_stores_what_was_left_out(root: Path, tmp_path: Path) -> None:
-    told(root / FOLDER / "641" / "000071.yaml", without("camera2"))
-    report = convert(root, tmp_path / "out.h5", workers=1)
-    assert report.exit_code == 0
-    told_of = [problem for problem in report.problems if problem.code == "missing-camera"]
-    assert len(told_of) == 1
-    assert "agent 641, frame 71, camera2" in told_of[0].message
-    views = lapsdata.read(tmp_path / "out.h5", Views)
-    assert views.header.policies == {"cameras_not_in_yaml": 1, "pictures_without_pose": 1}
-    assert len(views) == 23
 
 
 def test_frames_whose_yaml_is_broken_or_gone_are_told_as_those(root: Path) -> None:

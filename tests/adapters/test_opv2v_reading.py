@@ -339,11 +339,20 @@ def test_vehicles_of_a_file_are_those_of_the_scene(made: Path) -> None:
     assert read_vehicles(folder, "000075").number.tolist() == sorted(SCENE.vehicles("-1", 75))
 
 
-def test_views_are_converted_and_come_back(made: Path, tmp_path: Path) -> None:
+def test_views_are_converted_and_come_back(root: Path, tmp_path: Path) -> None:
     from lapsdata._convert import convert
 
-    report = convert(made / "root", tmp_path / "out.h5", split="train", workers=1)
+    path = root / FOLDER / "641" / "000075.yaml"
+    told = yaml.safe_load(path.read_text())
+    del told["camera2"]
+    path.write_text(yaml.safe_dump(told))
+    report = convert(root, tmp_path / "out.h5", split="train", workers=1)
     assert report.exit_code == 0, report.problems
     back = lapsdata.read(tmp_path / "out.h5", Views)
     np.testing.assert_array_equal(back.read("image", 18), SCENE.picture("641", 71, 2)[0])
-    assert (back.sets, len(back), back.split) == (3, 36, ("train",) * 3)
+    assert (back.sets, len(back), back.split) == (3, 35, ("train",) * 3)
+    # What is not carried over is reported, and counted in the file.
+    (note,) = (one for one in report.problems if one.code == "missing-camera")
+    assert note.severity == "warning"
+    assert "agent 641, frame 75, camera2" in note.message
+    assert back.header.policies == {"cameras_not_in_yaml": 1, "pictures_without_pose": 1}

@@ -35,7 +35,7 @@ _SHOWN = 3
 # What reading tells in one sentence, and a look at the files one by one.
 _BY_FILE = frozenset({"missing-image", "missing-camera", "picture-without-camera"})
 # What it tells of the frames that are read, and a look at the files of all.
-_OF_ALL = frozenset({"extrinsic-inverted", "extrinsic-apart", "missing-extrinsic"})
+_OF_ALL = frozenset({"extrinsic-inverted", "extrinsic-apart", "missing-extrinsic", "missing-lidar-pose"})
 
 
 def digest_opv2v(root: Path) -> str:
@@ -147,6 +147,14 @@ def _of_folder(folder: AgentFolder, facts: Mapping[str, FrameFacts]) -> Iterator
             yield Problem("missing-pcd", str(Path(folder.path, f"{stem}.pcd")), message, "copy it again", "warning")
         if stem in facts:
             yield from _tried(read_vehicles, folder, stem)
+    names: dict[int, list[str]] = {}
+    for stem in folder.stems:
+        names.setdefault(int(stem), []).append(stem)
+    for frame, stems in names.items():
+        if len(stems) > 1:
+            message = f"expected one yaml of frame {frame}, got {listed(f'{stem}.yaml' for stem in stems)}"
+            fix = f"delete what is not of it; {stems[0]}.yaml is taken"
+            yield Problem("frame-twice", str(Path(folder.path, f"{stems[1]}.yaml")), message, fix)
     frames = {name.split(".")[0].split("_")[0] for name in folder.files if name.endswith((".png", ".pcd"))}
     if alone := sorted(frames - set(folder.stems)):
         message = f"expected a yaml of each frame, got pictures or points of {len(alone)} without: {listed(alone)}"

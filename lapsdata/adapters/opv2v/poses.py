@@ -102,18 +102,19 @@ def pose_problems(
             count = int(wrong.sum())
             severity: Severity = "error" if count > _MOST * len(known) else "warning"
             notes.append(Problem(code, first, f"{message} ({count} of {len(known)} views)", fix, severity))
-    return [*notes, *_without_matrix(extrinsics, places)]
+    return [*notes, *_without("extrinsic", extrinsics, places), *_without("lidar-pose", lidar, places)]
 
 
-def _without_matrix(extrinsics: NDArray[np.float64], places: Sequence[str]) -> list[Problem]:
-    """Say how many views have no extrinsic: an info where a data set has none at all."""
-    absent = ~np.isfinite(extrinsics).all(axis=1)
+def _without(what: str, numbers: NDArray[np.float64], places: Sequence[str]) -> list[Problem]:
+    """Say how many views lack something: an info where a data set has none at all."""
+    absent = ~np.isfinite(numbers).all(axis=1)
     if not absent.any():
         return []
     count, first = int(absent.sum()), places[int(np.argmax(absent))]
-    message = f"{count} of {len(places)} views have no extrinsic: nothing says whether their poses are right"
+    named = what.replace("-", "_")
+    message = f"{count} of {len(places)} views have no {named}: nothing says whether their poses are right"
     fix = None if absent.all() else "copy their yaml again: other views have one"
-    return [Problem("missing-extrinsic", first, message, fix, "info" if absent.all() else "warning")]
+    return [Problem(f"missing-{what}", first, message, fix, "info" if absent.all() else "warning")]
 
 
 def lidar_to_camera(cords: NDArray[np.float64], extrinsic: NDArray[np.float64], lidar: NDArray[np.float64],

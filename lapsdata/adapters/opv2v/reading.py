@@ -162,7 +162,9 @@ def _collect(
     for agent in order:
         for stem in scan.folders[folders[agent]].stems:
             if (folders[agent], stem) in scan.facts:
-                recorded.setdefault(int(stem), {}).setdefault(agent, stem)
+                stems = recorded.setdefault(int(stem), {})
+                rows.counted["second_yaml_of_a_frame"] += agent in stems
+                stems.setdefault(agent, stem)
     for frame, stems in sorted(recorded.items()):
         if order[0] not in stems:
             rows.counted["frames_without_ego"] += 1
@@ -233,7 +235,7 @@ def _views(
     has_depth = np.array([path is not None for path in rows.depth])
     if with_depth:
         notes += depth_notes(rows.depth, rows.image, rows.twice)
-    policies = {**rows.counted, **missing_policies(rows.missing)}
+    policies = {**{name: count for name, count in rows.counted.items() if count}, **missing_policies(rows.missing)}
     policies |= {"depth_npy_before_png": len(rows.twice)} if rows.twice else {}
     present: dict[str, NDArray[np.bool_]] = {layer: np.zeros(len(numbers), bool) for layer in LAYERS}
     present |= {"image": np.array(rows.has_image), "depth": has_depth, "valid": has_depth.copy()}
@@ -293,4 +295,4 @@ def _count_notes(root: Path, counted: Counter[str]) -> list[Problem]:
 
 
 def _counted_text(counted: Counter[str]) -> str:
-    return ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in sorted(counted.items()))
+    return ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in sorted(counted.items()) if count)
