@@ -8,9 +8,11 @@ from lapsdata.adapters._adapter import find_adapter, read_adapted
 from lapsdata.containers.views import Views
 from lapsdata.errors import Problem, SchemaError, UnknownFormatError
 from lapsdata.formats import recognise
-from lapsdata.formats.views_hdf5 import open_views
+from lapsdata.formats._views_folder import open_views_folder
+from lapsdata.formats.views_hdf5 import PLUGIN, open_views
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 __all__ = ["AnyViews", "expect_views"]
@@ -31,6 +33,8 @@ class AnyViews(NamedTuple):
         The format or the adapter that knows them.
     takes : frozenset of str
         What can be said of them: of `split`, `depth_root` and `agents`; nothing of files of ours.
+    files : tuple of Path
+        Those of ours; of others their container says what it was read from.
 
     Examples
     --------
@@ -43,6 +47,7 @@ class AnyViews(NamedTuple):
     notes: tuple[Problem, ...]
     format: str
     takes: frozenset[str] = frozenset()
+    files: tuple[Path, ...] = ()
 
 
 def expect_views(
@@ -85,8 +90,10 @@ def expect_views(
         plugin = recognise(path)
     except UnknownFormatError:
         known = find_adapter(path, ("views",))
-        if known is None:
+        if known is None and not path.is_dir():
             raise
+        if known is None:
+            return _folder(path, said)
         takes = _TOLD if known[0].takes is None else _TOLD & known[0].takes
         adapted = read_adapted(known[0], path, said | ({"split": split} if "split" in takes else {}))
         if not isinstance(adapted.container, Views):
@@ -96,8 +103,23 @@ def expect_views(
     if plugin.record != "views":
         message = f"expected views, got {plugin.record}"
         raise UnknownFormatError(Problem("wrong-record", str(path), message, "name a file with views"))
+    _refuse(path, said)
+    return AnyViews(open_views(path), (), plugin.name, files=(path,))
+
+
+def _folder(path: Path, said: Mapping[str, object]) -> AnyViews:
+    """Return the views of all files of ours in a folder."""
+    found = open_views_folder(path)
+    if found is None:
+        message = "expected a file or a folder of files of views, or a root such as OPV2V's, got another folder"
+        raise UnknownFormatError(Problem("not-views", str(path), message, f"see: lapsdata inspect {path}"))
+    _refuse(path, said)
+    return AnyViews(found.views, found.notes, PLUGIN.name, files=found.files)
+
+
+def _refuse(path: Path, said: Mapping[str, object]) -> None:
+    """Refuse what is said of files of ours."""
     if said:
         message = f"expected nothing to be said of views of ours, got {' and '.join(said)}"
         fix = "leave it out: depth and agents were settled when the file was made, by lapsdata convert"
         raise SchemaError(Problem("wrong-option", str(path), message, fix))
-    return AnyViews(open_views(path), (), plugin.name)

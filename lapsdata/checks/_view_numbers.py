@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lapsdata.containers import Layer, Views
     from lapsdata.schema import CameraModel
 
-__all__ = ["DEPTH_EDGES_M", "MASKS", "Flatness", "ViewNumbers", "flatness", "numbers_of"]
+__all__ = ["DEPTH_EDGES_M", "MASKS", "Flatness", "ViewNumbers", "flatness", "numbers_of", "view_named"]
 
 MASKS: tuple[Layer, ...] = ("covered", "valid", "non_ambiguous")
 """Layers that are masks."""
@@ -105,14 +105,15 @@ def numbers_of(views: Views, view: int) -> ViewNumbers:
     >>> found.depths[:3], found.median_m, found.means["non_ambiguous"]
     ((3, 6, 2), 3.0, 0.75)
     """
+    # Before the masks: where one file says both, its fault is told as one of depth.
+    depth = views.read("depth", view) if views.present["depth"][view] else None
     masks = {name: views.read(name, view) for name in MASKS if views.present[name][view]}
     means: dict[str, float] = {name: float(mask.mean()) for name, mask in masks.items()}
     outside = 0
     if "covered" in masks and "non_ambiguous" in masks:
         outside = int((masks["non_ambiguous"] & ~masks["covered"]).sum())
-    if not views.present["depth"][view]:
+    if depth is None:
         return ViewNumbers(view, means, (), None, None, 0.0, int(masks.get("valid", np.False_).sum()), outside, None)
-    depth = views.read("depth", view)
     known = depth > 0
     not_valid = int((known != masks["valid"]).sum()) if "valid" in masks else 0
     found = depth[known]
@@ -129,6 +130,19 @@ def numbers_of(views: Views, view: int) -> ViewNumbers:
         outside,
         flatness(depth, views.camera_model(view)),
     )
+
+
+def view_named(views: Views, view: int) -> str:
+    """Return which view it is, in words: scenario, frame, agent and camera.
+
+    Examples
+    --------
+    >>> from lapsdata.testing.samples import sample_views
+    >>> view_named(sample_views(), 1)
+    '2021_08_22_21_41_24, frame 69, agent 1000, camera0'
+    """
+    place = int(views.set_of[view])
+    return f"{views.scenario[place]}, frame {int(views.frame[place])}, agent {views.agent[view]}, {views.camera[view]}"
 
 
 def flatness(depth: NDArray[np.float32], model: CameraModel) -> Flatness | None:

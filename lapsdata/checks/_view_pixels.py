@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lapsdata.checks._view_numbers import view_named
 from lapsdata.errors import Problem
 
 if TYPE_CHECKING:
@@ -23,7 +24,9 @@ __all__ = ["pixel_faults"]
 
 _EMPTY, _FULL = 0.05, 0.995
 # Streets have depths of some 5 to 60 m at the median.
-_FAR_M, _NEAR_M = 500.0, 0.2
+_FAR_M, _NEAR_M = 150.0, 0.2
+_UNITS = {1000: "millimetres", 100: "centimetres"}
+_STREET_M = (1.0, 100.0)
 _CEILING, _CEILING_PIXELS, _BEYOND = 0.05, 50, 2.0
 # How much flatter the ground has to be by the other kind of depth, and how bent by the one that is stated.
 _FLATTER, _BENT = 4.0, 0.005
@@ -100,9 +103,11 @@ def _unit(views: Views, stats: SplitStats, where: str) -> Iterator[Problem]:
         return
     median = float(np.median(medians))
     if median > _FAR_M:
-        millimetres = f"{median / 1000:.1f} m if it is millimetres"
-        message = f"depth has a median of {median:,.0f} m, beyond {_FAR_M:g} m: {millimetres}"
-        yield Problem("depth-unit", where, message, "divide it by 1000 where it is; views hold metres", "warning")
+        near = {much: name for much, name in _UNITS.items() if _STREET_M[0] <= median / much <= _STREET_M[1]}
+        told = " or ".join(f"{median / much:.1f} m if it is {name}" for much, name in near.items())
+        message = f"depth has a median of {median:,.0f} m, beyond {_FAR_M:g} m: {told or 'of what is it?'}"
+        fix = f"divide it by {' or '.join(map(str, near)) or 'what it takes'} where it is; views hold metres"
+        yield Problem("depth-unit", where, message, fix, "warning")
     elif median < _NEAR_M:
         far = max(one.far_m or 0.0 for one in known)
         message = f"depth has a median of {median:.3g} m, below {_NEAR_M:g} m, and ends at {far:.3g}"
@@ -169,7 +174,5 @@ def _coverage(views: Views, stats: SplitStats, where: str) -> Iterator[Problem]:
 
 def _of(views: Views, wrong: list[ViewNumbers], stats: SplitStats) -> str:
     """Return how many views it is, and the first of them."""
-    first = wrong[0].view
-    place = int(views.set_of[first])
-    named = f"frame {int(views.frame[place])}, agent {views.agent[first]}, {views.camera[first]}"
-    return f"({len(wrong)} of {len(stats.numbers)} views that were looked at; {views.scenario[place]}, {named})"
+    named = view_named(views, wrong[0].view)
+    return f"({len(wrong)} of {len(stats.numbers)} views that were looked at; {named})"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from lapsdata.checks._view_numbers import view_named
 from lapsdata.errors import Problem
 from lapsdata.geometry import invert_poses
 
@@ -16,16 +19,17 @@ if TYPE_CHECKING:
 
     from lapsdata.containers import Views
 
-__all__ = ["lens_faults", "pose_faults"]
+__all__ = ["pose_faults"]
 
 _SAME = 1e-6
 # Cars tell one another what they see up to some 70 m away; cameras of one rig are a few metres apart.
 _APART_M, _RIG_M, _NEARER = 200.0, 15.0, 5.0
 _FASTEST_M_S = 100.0
+# What stands is at most so fast a tenth of a second before and after; brakes and engines do not do more.
+_STARTS_M_S = 3.0
 # float32, which models take, has steps of 8 mm there.
 _FAR_M = 1e5
 _UPSIDE_DOWN = -0.5
-_MIDDLE = 0.1
 
 
 def pose_faults(views: Views, split: str, where: str) -> Iterator[Problem]:
@@ -50,6 +54,7 @@ def pose_faults(views: Views, split: str, where: str) -> Iterator[Problem]:
     yield from _inverted(views, sets, where)
     yield from _ranges(views, sets, where)
     yield from _speeds(views, places, where)
+    yield from _repeated(views, places, where)
 
 
 class _Set(NamedTuple):
@@ -70,7 +75,7 @@ class _Set(NamedTuple):
 
 
 def _alike(views: Views, sets: list[_Set], where: str) -> Iterator[Problem]:
-    """Yield that views of a set have one pose, or agents one place: each has a frame of its own then."""
+    """Yield that views of a set have one pose, or agents one place."""
     several = [one for one in sets if len(one.views) > 1]
     same = [one for one in several if np.abs(one.poses - one.poses[0]).max() < _SAME]
     if same:
@@ -79,11 +84,7 @@ def _alike(views: Views, sets: list[_Set], where: str) -> Iterator[Problem]:
         yield Problem("poses-identical", where, message, fix, "error" if len(same) == len(several) else "warning")
     apart = {one.place for one in several} - {one.place for one in same}
     with_agents = [one for one in several if len(one.agents) > 1 and one.place in apart]
-    together = [one for one in with_agents if _in_one_place(views, one)]
-    if together:
-        message = f"cameras of different agents are at the same place {_in(views, together, with_agents)}"
-        fix = "poses are those in the frame of each agent: compose them with its own, agent2world @ cam2agent"
-        yield Problem("poses-not-world", where, message, fix, "warning")
+    yield from _doubled(views, with_agents, where)
     first = [one for one in sets if np.abs(one.poses[0] - np.eye(4)).max() < _SAME]
     if len(sets) > 1 and len(first) == len(sets) and not same:
         message = f"the first view of each of the {len(sets)} sets is at the origin and looks ahead"
@@ -91,13 +92,44 @@ def _alike(views: Views, sets: list[_Set], where: str) -> Iterator[Problem]:
         yield Problem("poses-not-world", where, message, fix, "warning")
 
 
-def _in_one_place(views: Views, one: _Set) -> bool:
-    """Say whether two agents have a camera of one name at one place."""
-    at: dict[str, list[NDArray[np.float64]]] = {}
-    for number, view in enumerate(one.views):
-        at.setdefault(views.camera[view], []).append(one.poses[number, :3, 3])
-    pairs = (places for places in at.values() if len(places) > 1)
-    return any(np.linalg.norm(places[1] - places[0]) < _SAME for places in pairs)
+def _doubled(views: Views, sets: list[_Set], where: str) -> Iterator[Problem]:
+    """Yield agents whose cameras are at one place: in the frame of each agent, or one agent twice."""
+    own, twice = list[_Set](), dict[tuple[str, str], list[_Set]]()
+    first: dict[str, dict[str, NDArray[np.float64]]] = {}
+    for one in sets:
+        at = _first_places(views, one)
+        pairs = [pair for pair in itertools.combinations(at, 2) if _together(at[pair[0]], at[pair[1]])]
+        everyone = len(pairs) == math.comb(len(at), 2)
+        # In the frame of each agent cameras stay where they are on the car, near its middle.
+        stay = all(_together(places, first.setdefault(agent, places)) for agent, places in at.items())
+        near = all(np.linalg.norm(place) < _RIG_M for places in at.values() for place in places.values())
+        if pairs and everyone and stay and near:
+            own.append(one)
+            continue
+        for pair in pairs:
+            twice.setdefault(pair, []).append(one)
+    if own:
+        message = f"cameras of different agents are at the same place {_in(views, own, sets)}"
+        fix = "poses are those in the frame of each agent: compose them with its own, agent2world @ cam2agent"
+        yield Problem("poses-not-world", where, message, fix, "warning")
+    for (agent, other), wrong in twice.items():
+        message = f"agents {agent} and {other} are at the same place {_in(views, wrong, sets)}"
+        fix = "is one of the folders a copy of the other? delete it"
+        yield Problem("agent-twice", where, message, fix)
+
+
+def _first_places(views: Views, one: _Set) -> dict[str, dict[str, NDArray[np.float64]]]:
+    """Return where the cameras of each agent of a set are, by name."""
+    return {
+        agent: {views.camera[one.views[number]]: one.poses[number, :3, 3] for number in members}
+        for agent, members in one.agents.items()
+    }
+
+
+def _together(one: dict[str, NDArray[np.float64]], other: dict[str, NDArray[np.float64]]) -> bool:
+    """Say whether the cameras that both have are at the same places; not where no name is in both."""
+    shared = one.keys() & other.keys()
+    return bool(shared) and all(np.linalg.norm(one[name] - other[name]) < _SAME for name in shared)
 
 
 def _inverted(views: Views, sets: list[_Set], where: str) -> Iterator[Problem]:
@@ -168,38 +200,47 @@ def _speeds(views: Views, places: list[int], where: str) -> Iterator[Problem]:
         yield Problem("pose-jumps", where, f"{message} ({len(wrong)} of {steps} steps; {wrong[0]})", fix, "warning")
 
 
+def _repeated(views: Views, places: list[int], where: str) -> Iterator[Problem]:
+    """Yield poses to the last digit of another time, of cameras that moved in between, or right before or after."""
+    tracks: dict[tuple[str, str, str], list[int]] = {}
+    for place in places:
+        for view in views.views_of(place):
+            tracks.setdefault((views.scenario[place], views.agent[view], views.camera[view]), []).append(view)
+    wrong, every = list[tuple[int, int]](), 0
+    for track in tracks.values():
+        every += len(track)
+        wrong += _repeats(views, sorted(track, key=lambda view: float(views.time_s[views.set_of[view]])))
+    if wrong:
+        view, like = min(wrong)
+        other = int(views.frame[views.set_of[like]])
+        message = (
+            f"cameras that move have the pose of another frame, to the last digit ({len(wrong)} of {every} views; "
+            f"{view_named(views, view)}, that of frame {other})"
+        )
+        fix = "is the yaml of one frame that of another? copy it again"
+        yield Problem("pose-repeated", where, message, fix, "warning")
+
+
+def _repeats(views: Views, track: list[int]) -> Iterator[tuple[int, int]]:
+    """Yield views of one camera with the pose of an earlier one, which it cannot have come back to, and that one."""
+    poses, times = views.cam2world[track], views.time_s[views.set_of[track]]
+    speeds = np.linalg.norm(np.diff(poses[:, :3, 3], axis=0), axis=1) / np.maximum(np.diff(times), 1e-9)
+    seen: dict[bytes, int] = {}
+    for number in range(len(track)):
+        pose = poses[number].tobytes()
+        last = seen.get(pose)
+        seen[pose] = number
+        if last is None:
+            continue
+        # Away and back, or at a stand between two steps of which one was fast.
+        beside = [speeds[last - 1] if last else 0.0, speeds[number] if number < len(speeds) else 0.0]
+        if last < number - 1 or max(beside) > _STARTS_M_S:
+            yield track[number], track[last]
+
+
 def _in(views: Views, wrong: list[_Set], every: list[_Set]) -> str:
     return f"({len(wrong)} of {len(every)} sets; {_named(views, wrong[0])})"
 
 
 def _named(views: Views, one: _Set) -> str:
     return f"{views.scenario[one.place]}, frame {int(views.frame[one.place])}"
-
-
-def lens_faults(views: Views, where: str) -> Iterator[Problem]:
-    """Yield camera models whose axis is far from the middle of their pictures: these were scaled or cropped.
-
-    Parameters
-    ----------
-    views : Views
-    where : str
-        File, for messages.
-
-    Examples
-    --------
-    >>> from lapsdata.testing.samples import sample_views
-    >>> list(lens_faults(sample_views(), "scene.h5"))
-    []
-    """
-    for number, model in enumerate(views.header.cameras):
-        if model.lens is None:
-            continue
-        size, (cx, cy) = model.size, model.lens.centre_px
-        shares = (cx + 0.5) / size.width, (cy + 0.5) / size.height
-        if max(abs(share - 0.5) for share in shares) > _MIDDLE:
-            message = (
-                f"expected the axis within {_MIDDLE:.0%} of the middle of pictures of {size.frame}, got it at "
-                f"{cx:g}, {cy:g}, as of pictures of about {2 * cx + 1:.0f} x {2 * cy + 1:.0f}"
-            )
-            fix = "scale or crop intrinsics as the pictures were"
-            yield Problem("intrinsics-size", f"{where}: cameras.{number}", message, fix, "warning")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lapsdata.errors import Problem
+from lapsdata.schema.split_names import find_split
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
     from lapsdata.containers import Views
 
 __all__ = ["missing_splits", "split_faults", "wanted_splits"]
-
-_SAME = {"val": "validate", "validate": "val"}
 
 
 def wanted_splits(views: Views, wanted: Sequence[str] | None) -> tuple[str, ...]:
@@ -35,7 +34,8 @@ def wanted_splits(views: Views, wanted: Sequence[str] | None) -> tuple[str, ...]
     there = tuple(dict.fromkeys(views.split))
     if wanted is None:
         return there
-    return tuple(one for one in there if one in wanted or _SAME.get(one) in wanted)
+    found = {find_split(name, there) for name in wanted}
+    return tuple(one for one in there if one in found)
 
 
 def missing_splits(found: Collection[str], wanted: Sequence[str]) -> list[str]:
@@ -46,7 +46,7 @@ def missing_splits(found: Collection[str], wanted: Sequence[str]) -> list[str]:
     >>> missing_splits({"train", "validate"}, ["val", "test"])
     ['test']
     """
-    return [name for name in wanted if name not in found and _SAME.get(name) not in found]
+    return [name for name in wanted if find_split(name, found) is None]
 
 
 def split_faults(stats: Mapping[str, SplitStats]) -> Iterator[Problem]:

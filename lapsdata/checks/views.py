@@ -6,9 +6,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from lapsdata.adapters import find_adapter, read_adapted
+from lapsdata.checks._view_lenses import lens_faults
 from lapsdata.checks._view_pixels import pixel_faults
-from lapsdata.checks._view_poses import lens_faults, pose_faults
+from lapsdata.checks._view_poses import pose_faults
 from lapsdata.checks._view_splits import missing_splits, split_faults, wanted_splits
+from lapsdata.checks._view_witness import witness_faults
 from lapsdata.checks.outcome import CheckedItem, refused
 from lapsdata.checks.view_stats import SAMPLE, split_stats
 from lapsdata.containers import Views
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
     from lapsdata.adapters import Adapter
 
 __all__ = ["ViewsLook", "check_own_views", "check_views", "compare_items", "views_adapter"]
+
+
+_OF_DEPTH = frozenset({"missing-depth", "depth-twice"})
 
 
 class ViewsLook(NamedTuple):
@@ -89,7 +94,7 @@ def check_views(path: Path, adapter: Adapter, look: ViewsLook | None = None) -> 
     if not isinstance(views, Views):
         raise TypeError(f"{adapter.name} promises views, and reads {type(views).__name__}")
     # What reading says of depth is not among the faults of files: those do not know where it lies.
-    problems += tuple(one for one in found.notes if one.code == "missing-depth")
+    problems += tuple(one for one in found.notes if one.code in _OF_DEPTH)
     told = tuple(one if one.where.startswith(str(path)) else one.within(str(path)) for one in problems)
     item = CheckedItem(path, adapter.name, None, 0, _note(views), told)
     return _looked_at(item, views, asked, chosen=False)
@@ -144,11 +149,15 @@ def _looked_at(item: CheckedItem, views: Views, look: ViewsLook, *, chosen: bool
     stats = tuple(replace(split_stats(views, split, look.sample), chosen=chosen) for split in splits)
     problems = list(item.problems)
     # Of OPV2V the same is told when it is read, by file.
-    if all(one.code != "intrinsics-size" for one in problems):
-        problems += lens_faults(views, path)
+    told = {one.code for one in problems}
+    problems += [one for one in lens_faults(views, path) if one.code not in told]
     for one in stats:
         where = f"{path}: {one.split}"
-        problems += [*one.problems, *pose_faults(views, one.split, where), *pixel_faults(views, one, where)]
+        witnessed = list(witness_faults(views, one, where))
+        problems += [*one.problems, *pose_faults(views, one.split, where), *witnessed]
+        # What a LiDAR says of the unit is more than what is usual in streets.
+        known = {(problem.code, problem.where) for problem in witnessed}
+        problems += [fault for fault in pixel_faults(views, one, where) if (fault.code, fault.where) not in known]
     problems += split_faults({f"{path}: {one.split}": one for one in stats})
     return replace(item, problems=tuple(problems), splits=stats)
 

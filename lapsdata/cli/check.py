@@ -63,7 +63,8 @@ def check(
     when joints move is told.
     Of tracked boxes of others (MOTChallenge and more) every row is read: what is wrong is named by file and line.
     Of views of others (OPV2V) every yaml and point cloud is read, and both ends of every picture; extrinsics are
-    compared with poses, intrinsics with pictures, and the frames of agents with each other. Of these and of views of
+    compared with poses, intrinsics with pictures, depth with the points of the LiDAR, and the frames of agents with
+    each other: what has no pose, and what is a copy, is named. Of these and of views of
     ours, poses are looked at (one world, metres, neither inverted nor upside down, no jumps), and masks and depth of
     some sets of each split (--sample, spread over it): whether they are almost empty or full, in metres, along what
     the camera model says, and how much of a panorama is covered. Splits with other cameras or numbers of views than

@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lapsdata.errors import Problems
 from lapsdata.geometry import CylinderCamera, EquirectangularCamera, PinholeCamera
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from lapsdata.containers.views import Views
     from lapsdata.schema import CameraModel
     from lapsdata.schema.views import PinholeLens
 
-__all__ = ["lens_camera", "model_camera"]
+__all__ = ["flat_depth", "lens_camera", "model_camera"]
 
 
 def model_camera(
@@ -69,3 +71,27 @@ def lens_camera(model: CameraModel, lens: PinholeLens, cam2world: NDArray[np.flo
     """
     pose = np.eye(4) if cam2world is None else cam2world
     return PinholeCamera(size=model.size.frame, focal_px=lens.focal_px, centre_px=lens.centre_px, cam2world=pose)
+
+
+def flat_depth(views: Views, where: str) -> Problems:
+    """Return which camera models look around and have depth along an axis: of most pixels that says no place.
+
+    Parameters
+    ----------
+    views : Views
+    where : str
+        What they are of, for messages.
+
+    Examples
+    --------
+    >>> from lapsdata.testing.samples import sample_views
+    >>> len(flat_depth(sample_views(), "views"))
+    0
+    """
+    problems = Problems(where)
+    for number, model in enumerate(views.header.cameras):
+        if model.kind != "pinhole" and model.depth == "z" and views.present["depth"][views.model == number].any():
+            message = f"expected depth along rays of a panorama ({model.kind}), got depth along its axis"
+            fix = "write the length of the ray, and depth='ray' in its camera model"
+            problems.add("depth-kind", f"camera model {number}", message, fix)
+    return problems

@@ -283,9 +283,19 @@ class Views(Container):
         found = self.pixels.read(layer, view)
         shape = self._shape(layer, view)
         if found.shape != shape or found.dtype != _DTYPES[layer]:
-            message = f"expected {np.dtype(_DTYPES[layer])} {shape} of its camera, got {found.dtype} {found.shape}"
-            raise CorruptDataError(Problem("wrong-pixels", self.pixels.told(layer, view), message))
+            raise CorruptDataError(self._wrong(layer, view, found))
         return read_only(found)
+
+    def _wrong(self, layer: Layer, view: int, found: NDArray[Any]) -> Problem:
+        """Say how pixels differ from those of the camera: by their size, where they are a picture of its kind."""
+        shape, where = self._shape(layer, view), self.pixels.told(layer, view)
+        if found.dtype == _DTYPES[layer] and found.ndim == len(shape) and found.shape[2:] == shape[2:]:
+            size, named = self.camera_model(view).size.frame, f"{self.camera[view]} of agent {self.agent[view]}"
+            message = f"expected {layer} of {size} pixels, as {named} has, got {found.shape[1]}x{found.shape[0]}"
+            fix = "make it of whole pictures of this camera, neither scaled nor cropped"
+            return Problem("wrong-pixels", where, message, fix)
+        message = f"expected {np.dtype(_DTYPES[layer])} {shape} of its camera, got {found.dtype} {found.shape}"
+        return Problem("wrong-pixels", where, message)
 
     def take(self, places: Sequence[int]) -> Views:
         """Return some sets, in the order that is asked for; their pixels stay where they are.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -10,8 +11,9 @@ import numpy as np
 
 from lapsdata.adapters import expect_views
 from lapsdata.containers import Views
+from lapsdata.containers.model_cameras import flat_depth
 from lapsdata.errors import Problem, SchemaError, listed
-from lapsdata.loading._view_pixels import ViewPixels, depth_problems, expect_same_size
+from lapsdata.loading._view_pixels import ViewPixels, expect_same_size
 from lapsdata.schema.split_names import find_split, usual_split
 
 if TYPE_CHECKING:
@@ -80,7 +82,7 @@ def opened_sets(given: Given | Sequence[Given], predictions: Given | None, optio
     chosen = [_Chosen(pixels.views, pixels.where, fix, options) for pixels, fix in zip(opened, fixes, strict=True)]
     matched: list[NDArray[np.int64]] = []
     for one in chosen:
-        one.narrow()
+        one.narrow(notes)
         one.drop_without("image", "error", notes)
         one.drop_without("depth", options.missing_depth, notes)
     if predicted:
@@ -116,8 +118,7 @@ def _opened(
                 words = ", ".join(f"{name}={value}" for name, value in told.items())
                 notes.append(Problem("told", where, f"read with {words}", None, "info"))
             fixes.append(_depth_fix(Path(one), opened.takes, told))
-        problems = depth_problems(views, where)
-        problems.raise_as(SchemaError)
+        flat_depth(views, where).raise_as(SchemaError)
         found.append(ViewPixels(views, where))
     return found, fixes, notes
 
@@ -166,7 +167,7 @@ class _Chosen:
         self.sets = np.ones(views.sets, bool)
         self.usable = np.ones(len(views), bool)
 
-    def narrow(self) -> None:
+    def narrow(self, notes: list[Problem]) -> None:
         """Keep those that are asked for by name."""
         options = self._options
         if options.split is not None:
@@ -178,6 +179,18 @@ class _Chosen:
             self.sets &= np.array(self.views.split) == split
         if options.cameras is not None:
             self.usable &= np.isin(np.array(self.views.camera), options.cameras)
+            self._tell_cameras(options.cameras, notes)
+
+    def _tell_cameras(self, cameras: Sequence[str], notes: list[Problem]) -> None:
+        """Say which cameras are not there, and which are; refuse where none is and sets may not be left out."""
+        there = sorted({self.views.camera[view] for view in np.flatnonzero(self.sets[self.views.set_of])})
+        strange = [name for name in cameras if name not in there]
+        if there and strange:
+            message = f"expected cameras that are there, {listed(there, most=12)}, got {listed(strange)}"
+            problem = Problem("unknown-camera", self.where, message, "name those: cameras=[...]")
+            if len(strange) == len(cameras) and self._options.too_few == "error":
+                raise SchemaError(problem)
+            notes.append(replace(problem, severity="warning"))
 
     def drop_without(self, layer: str, policy: str, notes: list[Problem]) -> None:
         """Do what a policy says about sets with views that lack a layer."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lapsdata.loading._view_options import PoseFrame
     from lapsdata.schema import CameraModel
 
-__all__ = ["ViewPixels", "depth_problems", "expect_same_size", "field_specs", "sample_depth_kind"]
+__all__ = ["ViewPixels", "expect_same_size", "field_specs", "sample_depth_kind"]
 
 _F4, _BOOL = np.dtype(np.float32), np.dtype(np.bool_)
 
@@ -42,16 +42,6 @@ def field_specs(size: FrameSize, *, images: bool = True) -> dict[str, FieldSpec]
         "camera_pose": FieldSpec((4, 4), _F4, "cam2world, metre"),
         "camera_intrinsics": FieldSpec((3, 3), _F4, "pixel"),
     }
-
-
-def depth_problems(views: Views, where: str) -> Problems:
-    """Return what is wrong with the camera models of views that have depth: panoramas with depth along an axis."""
-    problems = Problems(where)
-    for number, model in enumerate(views.header.cameras):
-        if model.kind != "pinhole" and model.depth == "z":
-            message = f"expected depth along rays of a panorama ({model.kind}), got depth along its axis"
-            problems.add("depth-kind", f"camera model {number}", message, "store the length of each ray")
-    return problems
 
 
 class ViewPixels:

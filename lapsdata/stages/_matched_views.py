@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from lapsdata.containers import Views
-from lapsdata.errors import Problem, SchemaError, UnknownFormatError, listed
-from lapsdata.formats import recognise, views_hdf5
-from lapsdata.formats._views_folder import open_views_folder
+from lapsdata.adapters import expect_views
+from lapsdata.containers.model_cameras import flat_depth
+from lapsdata.errors import Problem, SchemaError, listed
 from lapsdata.provenance import parent
+from lapsdata.schema.split_names import find_split
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from lapsdata.containers import Views
     from lapsdata.schema.base import Parent
 
     _Key = tuple[str, int, str, str]
@@ -85,48 +86,10 @@ def open_views(
     >>> len(open_views(path, "truth").views)
     3
     """
-    from lapsdata.adapters import find_adapter, read_adapted
-    from lapsdata.storage.atomic import existing
-
-    existing(path)
-    found = find_adapter(path, {"views"}) if path.is_dir() else None
-    if found is not None:
-        told = {"split": split, "depth_root": depth_root, "agents": agents}
-        adapted = read_adapted(found[0], path, told)
-        if isinstance(adapted.container, Views):
-            _refuse_flat_depth(adapted.container, path)
-            return OpenedViews(adapted.container, adapted.container.header.provenance.parents, adapted.told(path))
-    ours = open_views_folder(path) if path.is_dir() else None
-    if path.is_dir() and ours is None:
-        message = "expected a file or a folder of files of views, or a root such as OPV2V's, got another folder"
-        raise UnknownFormatError(Problem("not-views", str(path), message, f"see: lapsdata inspect {path}"))
-    wrong = [name for name, value in (("depth_root", depth_root), ("agents", agents)) if value is not None]
-    if wrong:
-        message = f"expected nothing to be said beside views of ours, got {' and '.join(wrong)}"
-        fix = "leave it out: its depth and agents were settled when it was made"
-        raise SchemaError(Problem("wrong-option", str(path), message, fix))
-    views = _one_file(path) if ours is None else ours.views
-    _refuse_flat_depth(views, path)
-    files, notes = ((path,), ()) if ours is None else (ours.files, ours.notes)
-    return OpenedViews(views, tuple(parent(role, file) for file in files), notes)
-
-
-def _one_file(path: Path) -> Views:
-    """Open a file: of sets that nobody asks for no pixel is read."""
-    plugin = recognise(path)
-    if plugin.record != "views":
-        message = f"expected views, got {plugin.record}"
-        raise UnknownFormatError(Problem("wrong-record", str(path), message, "name a file with views"))
-    return views_hdf5.open_views(path)
-
-
-def _refuse_flat_depth(views: Views, path: Path) -> None:
-    """Refuse depth along the axis of cameras that look around: of most of their pixels it says no place."""
-    for number, model in enumerate(views.header.cameras):
-        if model.kind != "pinhole" and model.depth == "z" and views.present["depth"][views.model == number].any():
-            message = f"expected depth along the ray of a camera that is {model.kind}, got depth along its axis"
-            fix = "write the length of the ray, and depth='ray' in its camera model"
-            raise SchemaError(Problem("depth-kind", f"{path}: cameras[{number}]", message, fix))
+    found = expect_views(path, split=split, depth_root=depth_root, agents=agents)
+    flat_depth(found.views, str(path)).raise_as(SchemaError)
+    parents = tuple(parent(role, file) for file in found.files) or found.views.header.provenance.parents
+    return OpenedViews(found.views, parents, found.notes)
 
 
 def chosen_sets(views: Views, split: str | None, indexes: Sequence[int], where: str) -> Views:
@@ -153,8 +116,8 @@ def chosen_sets(views: Views, split: str | None, indexes: Sequence[int], where: 
     >>> chosen_sets(sample_views(), "val", [0], "views.h5").scenario
     ('2021_09_09_13_20_58',)
     """
-    same = {split, *({"val", "validate"} if split in {"val", "validate"} else ())}
-    places = [place for place, name in enumerate(views.split) if split is None or name in same]
+    wanted = None if split is None else find_split(split, views.split)
+    places = [place for place, name in enumerate(views.split) if split is None or name == wanted]
     if not places:
         message = f"expected one of the splits {listed(sorted(set(views.split)))}, got '{split}'"
         raise SchemaError(Problem("unknown-split", where, message))

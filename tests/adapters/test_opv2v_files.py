@@ -227,7 +227,12 @@ def test_extrinsics_are_told_apart(camera: Any, lidar: Any, what: str) -> None:
     told = {"right": right, "inverted": np.linalg.inv(right), "apart": right + 0.5, "none": right * np.nan}[what]
     symmetric = np.allclose(right, np.linalg.inv(right), atol=1e-2)
     codes = [one.code for one in pose_problems(camera[None], told.reshape(1, 16), lidar[None], ["a.png"])]
-    expected = {"right": [], "none": [], "inverted": ["extrinsic-inverted"], "apart": ["extrinsic-apart"]}[what]
+    expected = {
+        "right": [],
+        "none": ["missing-extrinsic"],
+        "inverted": ["extrinsic-inverted"],
+        "apart": ["extrinsic-apart"],
+    }[what]
     assert codes == expected or (symmetric and what == "inverted")
 
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from lapsdata.checks._view_lenses import lens_faults
 from lapsdata.checks._view_numbers import DEPTH_EDGES_M, Flatness, ViewNumbers, flatness
 from lapsdata.checks._view_pixels import pixel_faults
-from lapsdata.checks._view_poses import lens_faults, pose_faults
+from lapsdata.checks._view_poses import pose_faults
 from lapsdata.checks._view_splits import missing_splits, split_faults, wanted_splits
 from lapsdata.checks.outcome import CheckedItem
 from lapsdata.checks.view_stats import SplitStats, pixel_tables, split_rows, stats_tables
@@ -150,7 +151,7 @@ def test_where_depth_is_called_sparse(mean: float, told: bool) -> None:
     assert {code: one.severity for code, one in found.items()} == ({"valid-sparse": "info"} if told else {})
 
 
-@pytest.mark.parametrize(("median", "told"), [(499.0, False), (501.0, True), (0.21, False), (0.19, True)])
+@pytest.mark.parametrize(("median", "told"), [(149.0, False), (151.0, True), (0.21, False), (0.19, True)])
 def test_where_depth_is_said_to_have_another_unit(median: float, told: bool) -> None:
     found = codes(numbers(median_m=median), numbers(1, median_m=median))
     assert list(found) == (["depth-unit"] if told else [])
@@ -158,7 +159,15 @@ def test_where_depth_is_said_to_have_another_unit(median: float, told: bool) -> 
 
 def test_millimetres_and_shares_are_told_with_their_numbers() -> None:
     found = codes(numbers(median_m=9400.0))["depth-unit"]
-    assert found.message == "depth has a median of 9,400 m, beyond 500 m: 9.4 m if it is millimetres"
+    assert found.message == (
+        "depth has a median of 9,400 m, beyond 150 m: 9.4 m if it is millimetres or 94.0 m if it is centimetres"
+    )
+    assert found.fix == "divide it by 1000 or 100 where it is; views hold metres"
+    found = codes(numbers(median_m=870.0))["depth-unit"]
+    assert found.message == "depth has a median of 870 m, beyond 150 m: 8.7 m if it is centimetres"
+    assert found.fix == "divide it by 100 where it is; views hold metres"
+    found = codes(numbers(median_m=2e7))["depth-unit"]
+    assert found.message == "depth has a median of 20,000,000 m, beyond 150 m: of what is it?"
     found = codes(numbers(median_m=0.02, far_m=0.999))["depth-unit"]
     assert found.message == "depth has a median of 0.02 m, below 0.2 m, and ends at 0.999"
 

@@ -154,7 +154,7 @@ def test_the_help_of_segments_names_the_other_one(report: Run) -> None:
         (("--far", "0.5"), r"--far: expected .*1"),
         (("--split", "test"), r"views\.h5: expected one of the splits 'train', 'validate', got 'test'"),
         (("--index", "7"), r"views\.h5: expected sets 0 to 1, each once, got 7"),
-        (("--depth-root", "files"), r"views\.h5: expected nothing to be said beside views of ours, got depth_root"),
+        (("--depth-root", "files"), r"views\.h5: expected nothing to be said of views of ours, got depth_root"),
     ],
 )
 def test_what_cannot_be_shown_is_named(report: Run, tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:

@@ -18,6 +18,8 @@ from lapsdata.testing.samples import sample_views
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from lapsdata.containers import Layer
+
 
 class Counting:
     """Pixels that note what was asked for."""
@@ -88,11 +90,26 @@ def test_a_layer_that_is_not_there_is_an_error() -> None:
         HeldPixels({"depth": (None,)}).read("depth", 0)
 
 
-@pytest.mark.parametrize("wrong", [np.zeros((4, 3), np.float32), np.zeros((3, 4)), np.zeros((3, 4, 1), np.float32)])
-def test_pixels_of_another_size_or_type_are_an_error(wrong: NDArray[Any]) -> None:
+@pytest.mark.parametrize("wrong", [np.zeros((3, 4)), np.zeros((3, 4, 1), np.float32), np.zeros(12, np.float32)])
+def test_pixels_of_another_type_are_an_error(wrong: NDArray[Any]) -> None:
     views = dataclasses.replace(sample_views(), pixels=HeldPixels({"depth": (wrong,) * 3}))
     with pytest.raises(CorruptDataError, match=r"depth of view 0: expected float32 \(3, 4\).*\[wrong-pixels\]"):
         views.read("depth", 0)
+
+
+@pytest.mark.parametrize(
+    ("layer", "wrong", "told"),
+    [
+        ("depth", np.zeros((4, 3), np.float32), "expected depth of 4x3 pixels, as camera0 of agent 641 has, got 3x4"),
+        ("image", np.zeros((6, 8, 3), np.uint8), "expected image of 4x3 pixels, as camera0 of agent 641 has, got 8x6"),
+        ("valid", np.zeros((3, 2), bool), "expected valid of 4x3 pixels, as camera0 of agent 641 has, got 2x3"),
+        ("non_ambiguous", np.zeros((1, 1), bool), "expected non_ambiguous of 4x3 pixels, .* got 1x1"),
+    ],
+)
+def test_pixels_of_another_size_are_told_by_width_and_height(layer: Layer, wrong: NDArray[Any], told: str) -> None:
+    views = dataclasses.replace(sample_views(), pixels=HeldPixels({layer: (wrong,) * 3}))
+    with pytest.raises(CorruptDataError, match=rf"{layer} of view 0: {told}; make it of whole pictures.*wrong-pixels"):
+        views.read(layer, 0)
 
 
 def test_intrinsics_of_a_panorama_are_pixels_per_radian() -> None:

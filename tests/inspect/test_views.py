@@ -169,7 +169,8 @@ def test_a_fault_is_a_line_with_its_evidence(
     assert code == 0
     (line,) = (line for line in told.splitlines() if "[depth-unit]" in line)
     assert line.startswith(f"warning: {root / 'root'}: train: depth has a median of ")
-    assert "m if it is millimetres; divide it by 1000 where it is; views hold metres" in line
+    assert "m if it is millimetres or " in line
+    assert "m if it is centimetres; divide it by 1000 or 100 where it is; views hold metres" in line
 
 
 # --- a folder of files of ours ----------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lapsdata.containers import HeldPixels
-from lapsdata.errors import SchemaError, StorageError
+from lapsdata.errors import LapsWarning, SchemaError, StorageError
 from lapsdata.formats import write
 from lapsdata.loading import Loader, open_view_sets
 from lapsdata.testing.opv2v_scenes import Opv2vScene, write_opv2v
@@ -105,7 +105,8 @@ def test_agents_are_chosen_by_number_or_rule(root: Path, agents: Any) -> None:
 
 def test_scenes_with_too_few_agents_are_told(root: Path) -> None:
     told: dict[str, Any] = {"views": 1, "depth_root": root / "depth"}
-    sets = open_view_sets(root / "root", agents=3, **told)
+    with pytest.warns(LapsWarning, match=r"3 agents are asked for, and 1 of 1 sets of validate have fewer"):
+        sets = open_view_sets(root / "root", agents=3, **told)
     assert any("agents" in note and "left out" in note for note in sets.notes if "read with" not in note)
     assert {sets.locate(number).split for number in range(len(sets))} == {"train"}
 

@@ -88,7 +88,10 @@ def test_a_panorama_has_depth_along_rays_and_says_so() -> None:
 @given(drawn_views(max_sets=2), st.sampled_from(["world", "first_view"]))
 def test_whatever_views_are_drawn_samples_keep_their_promises(made: Views, frame: Any) -> None:
     sizes = {made.camera_model(view).size for view in range(len(made))}
-    along_axis = any(model.kind != "pinhole" and model.depth == "z" for model in made.header.cameras)
+    along_axis = any(
+        made.present["depth"][view] and made.camera_model(view).kind != "pinhole" and made.camera_model(view).depth == "z"
+        for view in range(len(made))
+    )
     if along_axis or len(sizes) > 1 or not made.present["image"].all():
         with pytest.raises(SchemaError, match=r"depth-kind|unlike-sizes|no-image"):
             open_view_sets(made, views=1, missing_depth="empty", pose_frame=frame)
@@ -293,8 +296,27 @@ def test_sets_are_chosen_by_split_and_camera_and_come_from_several_files() -> No
     assert open_view_sets(made, views=1, cameras=["camera1"]).locate(0).camera == ("camera1",)
     with pytest.raises(SchemaError, match=r"views: expected one of the splits 'train', 'val', got 'test'; name one"):
         open_view_sets(made, views=2, split="test")
-    with pytest.raises(SchemaError, match="have fewer than 1 views"):
+
+
+def test_cameras_that_are_not_there_are_told_with_those_that_are() -> None:
+    made = make_views([2, 2], split=["train", "val"])
+    wanted = r"expected cameras that are there, 'camera0', 'camera1', got 'front'; name those.*unknown-camera"
+    with pytest.raises(SchemaError, match=wanted):
         open_view_sets(made, views=1, cameras=["front"])
+    with pytest.raises(SchemaError, match=f"(?s){wanted}"):
+        open_view_sets(made, views=1, cameras=["front"], too_few="leave_out")
+    # One of them is there: sets are made of it, and the other is told.
+    with pytest.warns(LapsWarning, match=wanted):
+        sets = open_view_sets(made, views=1, cameras=["front", "camera1"])
+    assert [sets.locate(number).camera for number in range(2)] == [("camera1",)] * 2
+    # Of several files one may have other cameras.
+    with pytest.warns(LapsWarning, match="expected cameras that are there, 'camera0', got 'camera1'"):
+        both = open_view_sets(
+            [make_views([1], first_frame=90), made], views=1, cameras=["camera1"], too_few="leave_out"
+        )
+    assert [both.locate(number).frame for number in range(len(both))] == [60, 62]
+    with pytest.raises(SchemaError, match="expected one of the splits 'train', 'val', got 'test'"):
+        open_view_sets(made, views=1, split="test", cameras=["front"])
 
 
 def test_pictures_of_several_sizes_are_told() -> None:

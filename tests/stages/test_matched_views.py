@@ -47,7 +47,7 @@ def test_files_of_views_in_a_folder_are_opened_as_one_and_each_is_a_parent(tmp_p
     assert [(one.role, one.name) for one in opened.parents] == [("truth", "train.h5"), ("truth", "validate.h5")]
     assert [one.code for one in opened.notes] == ["passed-over"]
     assert chosen_sets(opened.views, "val", [0], "views").frame.tolist() == [70]
-    with pytest.raises(SchemaError, match=r"expected nothing to be said beside views of ours, got depth_root"):
+    with pytest.raises(SchemaError, match=r"expected nothing to be said of views of ours, got depth_root"):
         open_views(tmp_path, "truth", depth_root=tmp_path)
 
 

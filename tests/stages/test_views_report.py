@@ -392,7 +392,7 @@ def test_splits_of_a_file_are_chosen_and_val_is_validate(
 
 def test_options_of_roots_mean_nothing_to_a_file(made: Made, tmp_path: Path) -> None:
     source = ViewsSource(made.pred, depth_root=made.depth, agents="2")
-    with pytest.raises(SchemaError, match=r"expected nothing to be said beside views of ours, got depth_root and"):
+    with pytest.raises(SchemaError, match=r"expected nothing to be said of views of ours, got depth_root and"):
         write_views_report(source, tmp_path / "page.html")
 
 
@@ -404,7 +404,7 @@ def test_depth_along_the_axis_of_a_panorama_is_refused_with_its_camera(tmp_path:
     made = sample_views()
     odd = dataclasses.replace(made, header=made.header.model_copy(update={"cameras": (around,)}))
     formats.write(tmp_path / "odd.h5", odd)
-    with pytest.raises(SchemaError, match=r"odd\.h5: cameras\[0\]: expected depth along the ray .* that is cylinder"):
+    with pytest.raises(SchemaError, match=r"odd\.h5: camera model 0: expected depth along rays of a panorama \(cyli"):
         write_views_report(ViewsSource(tmp_path / "odd.h5"), tmp_path / "page.html")
     # Without depth there is nothing to be placed.
     formats.write(tmp_path / "bare.h5", odd.take([1]))

@@ -6,10 +6,16 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from lapsdata import console
+from lapsdata.adapters.opv2v.copied_frames import copied_frames
+from lapsdata.adapters.opv2v.frame_facts import CAMERA_NUMBERS, LIDAR_NUMBERS
 from lapsdata.adapters.opv2v.metadata_cache import usual_cache
+from lapsdata.adapters.opv2v.missing_cameras import missing_cameras
 from lapsdata.adapters.opv2v.pictures import png_size
 from lapsdata.adapters.opv2v.point_cloud import read_pcd
+from lapsdata.adapters.opv2v.poses import pose_problems
 from lapsdata.adapters.opv2v.reading import read_opv2v
 from lapsdata.adapters.opv2v.scanning import scan_opv2v
 from lapsdata.adapters.opv2v.vehicles import read_vehicles
@@ -26,6 +32,10 @@ if TYPE_CHECKING:
 __all__ = ["digest_opv2v", "faults_of_opv2v"]
 
 _SHOWN = 3
+# What reading tells in one sentence, and a look at the files one by one.
+_BY_FILE = frozenset({"missing-image", "missing-camera", "picture-without-camera"})
+# What it tells of the frames that are read, and a look at the files of all.
+_OF_ALL = frozenset({"extrinsic-inverted", "extrinsic-apart", "missing-extrinsic", "missing-lidar-pose"})
 
 
 def digest_opv2v(root: Path) -> str:
@@ -80,14 +90,31 @@ def faults_of_opv2v(root: Path, *, split: str | None = None) -> Iterator[Problem
     yield from (
         one
         for one in read_opv2v(root, split=split, cache=usual_cache()).notes
-        if (one.code, one.where) not in left_out and one.code != "missing-image"
+        if (one.code, one.where) not in left_out and one.code not in _BY_FILE | _OF_ALL
     )
+    yield from _extrinsics(scan)
     yield from _unequal_frames(scan)
     with console.progress("look at files", sum(len(one.files) for one in scan.folders), unit="files") as advance:
         for number, folder in enumerate(scan.folders):
-            facts = {stem: scan.facts[number, stem] for stem in folder.stems if (number, stem) in scan.facts}
+            facts = scan.facts_of(number)
             yield from _of_folder(folder, facts)
+            yield from _cameras(folder, facts)
+            yield from copied_frames(folder, facts)
             advance(len(folder.files))
+
+
+def _extrinsics(scan: Opv2vScan) -> Iterator[Problem]:
+    """Yield extrinsics that are missing, or not what the poses of camera and LiDAR say."""
+    rows, lidars, places = list[tuple[float, ...]](), list[tuple[float, ...]](), list[str]()
+    for (number, stem), facts in scan.facts.items():
+        for place, camera in enumerate(facts.cameras):
+            start = LIDAR_NUMBERS + CAMERA_NUMBERS * place
+            rows.append(facts.numbers[start : start + 22])
+            lidars.append(facts.numbers[:LIDAR_NUMBERS])
+            places.append(f"{scan.folders[number].path}/{stem}_{camera}.png")
+    if rows:
+        numbers = np.array(rows, np.float64)
+        yield from pose_problems(numbers[:, :6], numbers[:, 6:], np.array(lidars, np.float64), places)
 
 
 def _unequal_frames(scan: Opv2vScan) -> Iterator[Problem]:
@@ -120,10 +147,41 @@ def _of_folder(folder: AgentFolder, facts: Mapping[str, FrameFacts]) -> Iterator
             yield Problem("missing-pcd", str(Path(folder.path, f"{stem}.pcd")), message, "copy it again", "warning")
         if stem in facts:
             yield from _tried(read_vehicles, folder, stem)
+    names: dict[int, list[str]] = {}
+    for stem in folder.stems:
+        names.setdefault(int(stem), []).append(stem)
+    for frame, stems in names.items():
+        if len(stems) > 1:
+            message = f"expected one yaml of frame {frame}, got {listed(f'{stem}.yaml' for stem in stems)}"
+            fix = f"delete what is not of it; {stems[0]}.yaml is taken"
+            yield Problem("frame-twice", str(Path(folder.path, f"{stems[1]}.yaml")), message, fix)
     frames = {name.split(".")[0].split("_")[0] for name in folder.files if name.endswith((".png", ".pcd"))}
     if alone := sorted(frames - set(folder.stems)):
         message = f"expected a yaml of each frame, got pictures or points of {len(alone)} without: {listed(alone)}"
         yield Problem("frames-without-yaml", folder.path, message, "copy them again", "warning")
+
+
+def _cameras(folder: AgentFolder, facts: Mapping[str, FrameFacts]) -> Iterator[Problem]:
+    """Yield cameras that are missing in the yaml of a frame, and pictures of cameras that none tells of."""
+    strange: dict[str, list[str]] = {}
+    for one in missing_cameras(folder, facts):
+        if not one.told:
+            strange.setdefault(one.camera, []).append(one.name)
+            continue
+        left = f"its picture {one.name} is there, and has no pose" if one.picture else "and there is no picture of it"
+        message = (
+            f"expected {one.camera} of agent {folder.agent} in frame {int(one.stem)} of {folder.scenario}, as in other "
+            f"frames, got a yaml without it; {left}"
+        )
+        where = str(Path(folder.path, f"{one.stem}.yaml"))
+        fix = "copy the yaml again; until then the set of this frame has a view less"
+        yield Problem("missing-camera", where, message, fix, "error" if one.picture else "warning")
+    for camera, names in strange.items():
+        message = (
+            f"expected {camera} of agent {folder.agent} in the yaml files of {folder.scenario}, got {len(names)} "
+            f"pictures of it and no pose: {listed(names)}"
+        )
+        yield Problem("picture-without-camera", folder.path, message, "copy the yaml files again", "warning")
 
 
 def _tried(look: Callable[..., object], *told: object) -> tuple[Problem, ...]:

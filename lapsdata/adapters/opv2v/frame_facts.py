@@ -12,7 +12,7 @@ import math
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from lapsdata.adapters.opv2v.yaml_text import load_yaml
+from lapsdata.adapters.opv2v.yaml_text import brief, load_yaml, plain_number
 from lapsdata.errors import Problem, Problems, SchemaError
 
 if TYPE_CHECKING:
@@ -168,11 +168,9 @@ def _list(value: Any, shape: Sequence[int], where: str, problems: Problems) -> l
     rows = value if len(shape) == 2 else [value]
     if isinstance(rows, list) and len(rows) == (shape[0] if len(shape) == 2 else 1):
         flat = [one for row in rows if isinstance(row, list) and len(row) == shape[-1] for one in row]
-        good = [float(one) for one in flat if isinstance(one, int | float) and not isinstance(one, bool)]
-        if len(good) == math.prod(shape) and all(map(math.isfinite, good)):
+        good = [number for one in flat if (number := plain_number(one)) is not None]
+        if len(good) == math.prod(shape):
             return good
     wanted = " x ".join(map(str, shape))
-    problems.add(
-        "wrong-value", where, f"expected {wanted} finite numbers, got {str(value)[:60]}", "copy the file again"
-    )
+    problems.add("wrong-value", where, f"expected {wanted} finite numbers, got {brief(value)}", "copy the file again")
     return [math.nan] * math.prod(shape)

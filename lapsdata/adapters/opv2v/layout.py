@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lapsdata.errors import Problem, SchemaError
+from lapsdata.schema.split_names import find_split
 from lapsdata.storage.atomic import existing, storage_errors
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ __all__ = ["SPLITS", "AgentFolder", "agent_folders", "agent_order", "first_yaml"
 SPLITS = ("train", "validate", "val", "test", "test_culvercity")
 """What folders of splits are called; `val` and `validate` are the same."""
 
-_SAME = {"val": "validate", "validate": "val"}
 _AGENT = re.compile(r"-?\d{1,18}", re.ASCII)
 _FRAME = re.compile(r"(\d{1,18})\.yaml", re.ASCII)
 
@@ -111,7 +111,7 @@ def named_split(root: Path, split: str) -> str:
     'validate'
     """
     there = split_folders(root)
-    found = next((name for name in (split, _SAME.get(split)) if name in there), None)
+    found = find_split(split, there)
     if found is None:
         message = f"expected one of the splits {', '.join(there) or '(there is none)'}, got {split!r}"
         raise SchemaError(Problem("unknown-split", str(root), message, f"splits are folders: {', '.join(SPLITS)}"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -25,7 +26,8 @@ FAR_M = 1000.0
 
 _COPY = "copy or download it again"
 _BEGIN, _END = b"\x89PNG\r\n\x1a\n", b"\x00\x00\x00\x00IEND\xaeB`\x82"
-_HEAD = 24
+# Signature, length and name of the first chunk, its 13 bytes and its checksum.
+_HEAD = 8 + 8 + 13 + 4
 
 
 class _Sides(NamedTuple):
@@ -45,7 +47,7 @@ def png_size(path: Path) -> _Sides:
     StorageError
         It is not there, or may not be read.
     CorruptDataError
-        It is empty (`empty-file`), no PNG (`not-png`), or cut off (`cut-off`).
+        It is empty (`empty-file`), no PNG or one whose size is damaged (`not-png`), or cut off (`cut-off`).
     """
     with storage_errors(path, "read"), path.open("rb") as file:
         head = file.read(_HEAD)
@@ -153,4 +155,10 @@ def _sides(path: Path, head: bytes, tail: bytes) -> _Sides:
     if tail != _END:
         message = "expected a PNG up to its last chunk, got one that ends before"
         raise CorruptDataError(Problem("cut-off", str(path), message, _COPY))
-    return _Sides(int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big"))
+    sides = _Sides(int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big"))
+    if zlib.crc32(head[12:29]) != int.from_bytes(head[29:33], "big") or not min(sides):
+        message = (
+            f"expected a size of at least 1 x 1 with its checksum, got {sides.width} x {sides.height} that has not"
+        )
+        raise CorruptDataError(Problem("not-png", str(path), message, _COPY))
+    return sides

@@ -76,7 +76,7 @@ def read_pcd(path: Path) -> PointCloud:
         raise CorruptDataError(Problem("not-ascii", str(path), message, "write it as text, as OPV2V does"))
     columns = _columns(path, body, len(fields), header)
     points = np.stack(columns[:3], axis=1)
-    return PointCloud(points, _red(columns[3], kinds[3]) if len(fields) == 4 else None)
+    return PointCloud(points, _red(columns[3], kinds[3], path) if len(fields) == 4 else None)
 
 
 def _header(path: Path, data: bytes) -> tuple[dict[str, str], bytes]:
@@ -128,8 +128,16 @@ def _columns(path: Path, body: bytes, count: int, header: dict[str, str]) -> lis
     return columns
 
 
-def _red(values: NDArray[np.float64], kind: str) -> NDArray[np.float32]:
+def _red(values: NDArray[np.float64], kind: str, path: Path) -> NDArray[np.float32]:
     """Return the red of colours: 32 bits, written as the number that they are, or as if they were a float."""
-    whole = values.astype(np.uint32) if kind in ("U", "I") else values.astype(np.float32).view(np.uint32)
+    whole = values.astype(np.float32).view(np.uint32)
+    if kind in ("U", "I"):
+        least = 0 if kind == "U" else -(2**31)
+        wrong = np.flatnonzero(~((values >= least) & (values < 2**32) & (values % 1 == 0)))
+        if wrong.size:
+            message = f"expected 32 bits as rgb, got {values[wrong[0]]:g} in point {wrong[0]} ({wrong.size} such)"
+            raise CorruptDataError(Problem("wrong-row", str(path), message, _COPY))
+        # A colour that is written with a sign has the same 32 bits.
+        whole = values.astype(np.int64).astype(np.uint32)
     red: NDArray[np.float32] = ((whole >> 16) & 255).astype(np.float32) / np.float32(255)
     return red

@@ -15,11 +15,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from lapsdata.errors import Severity
+
 __all__ = ["camera_models", "lidar_to_camera", "pose_problems"]
 
 # Matrices are told in six digits behind the point, and poses in degrees of as many.
 _SAME = 1e-3
 _MIDDLE_PX = 1.0
+# One wrong file is a slip; where most are wrong, those who wrote them meant another matrix.
+_MOST = 0.5
 
 
 def camera_models(
@@ -68,6 +72,8 @@ def pose_problems(
 ) -> list[Problem]:
     """Say which extrinsics are not what the poses of camera and LiDAR say: from the LiDAR to the camera.
 
+    What is wrong with most of them is an error, else a warning.
+
     Parameters
     ----------
     cords : float64 (V, 6)
@@ -93,8 +99,22 @@ def pose_problems(
         if wrong.any():
             first = places[int(known[np.argmax(wrong)])]
             message = f"expected the matrix from the LiDAR to the camera that their poses give, got {got}"
-            notes.append(Problem(code, first, f"{message} ({int(wrong.sum())} of {len(known)} views)", fix, "warning"))
-    return notes
+            count = int(wrong.sum())
+            severity: Severity = "error" if count > _MOST * len(known) else "warning"
+            notes.append(Problem(code, first, f"{message} ({count} of {len(known)} views)", fix, severity))
+    return [*notes, *_without("extrinsic", extrinsics, places), *_without("lidar-pose", lidar, places)]
+
+
+def _without(what: str, numbers: NDArray[np.float64], places: Sequence[str]) -> list[Problem]:
+    """Say how many views lack something: an info where a data set has none at all."""
+    absent = ~np.isfinite(numbers).all(axis=1)
+    if not absent.any():
+        return []
+    count, first = int(absent.sum()), places[int(np.argmax(absent))]
+    named = what.replace("-", "_")
+    message = f"{count} of {len(places)} views have no {named}: nothing says whether their poses are right"
+    fix = None if absent.all() else "copy their yaml again: other views have one"
+    return [Problem(f"missing-{what}", first, message, fix, "info" if absent.all() else "warning")]
 
 
 def lidar_to_camera(cords: NDArray[np.float64], extrinsic: NDArray[np.float64], lidar: NDArray[np.float64],

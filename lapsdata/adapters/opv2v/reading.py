@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lapsdata.adapters._adapter import Adapted
+from lapsdata.adapters.opv2v.depth_files import depth_folders, depth_notes
 from lapsdata.adapters.opv2v.frame_facts import CAMERA_NUMBERS, LIDAR_NUMBERS
-from lapsdata.adapters.opv2v.layout import agent_order, named_split, split_folders
+from lapsdata.adapters.opv2v.layout import agent_order, split_folders
 from lapsdata.adapters.opv2v.metadata_cache import usual_cache
-from lapsdata.adapters.opv2v.pictures import picture_size, read_depth, read_png
+from lapsdata.adapters.opv2v.missing_cameras import missing_cameras, missing_notes, missing_policies
+from lapsdata.adapters.opv2v.pictures import picture_size
 from lapsdata.adapters.opv2v.poses import camera_models, pose_problems
 from lapsdata.adapters.opv2v.scanning import Opv2vScan, scan_opv2v
-from lapsdata.adapters.opv2v.selection import select_agents, selections_of
+from lapsdata.adapters.opv2v.selection import FewAgents, few_agents, select_agents, selections_of
+from lapsdata.adapters.opv2v.view_pixels import Opv2vPixels
 from lapsdata.containers import LAYERS, Views
 from lapsdata.errors import Problem, SchemaError
 from lapsdata.geometry import carla_poses
 from lapsdata.provenance import provenance
 from lapsdata.schema import AgentSelection, ViewsHeader
+from lapsdata.schema.split_names import find_split
 from lapsdata.storage.atomic import existing
 from lapsdata.timebase import FrameRate
 
@@ -30,47 +34,16 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lapsdata.containers import Layer
+    from lapsdata.adapters.opv2v.depth_files import DepthFolder
+    from lapsdata.adapters.opv2v.layout import AgentFolder
+    from lapsdata.adapters.opv2v.missing_cameras import MissingCamera
 
-__all__ = ["STEPS_PER_S", "Opv2vPixels", "read_opv2v"]
+__all__ = ["STEPS_PER_S", "read_opv2v"]
 
 STEPS_PER_S = FrameRate(20)
 """Frames are numbered by steps of the simulation, of 0.05 s; each second one is recorded, 10 in a second."""
 
 _ALL = AgentSelection()
-
-
-@dataclass(frozen=True, slots=True)
-class Opv2vPixels:
-    """Decodes pictures and depth of OPV2V when they are asked for.
-
-    Parameters
-    ----------
-    images : tuple of str, V
-        Picture of each view.
-    depths : tuple of str or None, V
-        Its depth.
-
-    Examples
-    --------
-    >>> Opv2vPixels(("a.png",), (None,)).told("image", 0)
-    'a.png'
-    """
-
-    images: tuple[str, ...]
-    depths: tuple[str | None, ...]
-
-    def read(self, layer: Layer, view: int) -> NDArray[Any]:
-        """Return a layer of a view; see `lapsdata.containers.Pixels`."""
-        path = Path(self.told(layer, view))
-        if layer == "image":
-            return read_png(path)
-        depth = read_depth(path)
-        return depth if layer == "depth" else depth > 0
-
-    def told(self, layer: Layer, view: int) -> str:
-        """Return the file; see `lapsdata.containers.Pixels`."""
-        return self.images[view] if layer == "image" else self.depths[view] or f"depth of {self.images[view]}"
 
 
 @dataclass
@@ -89,6 +62,9 @@ class _Rows:
     image: list[str] = field(default_factory=list)
     depth: list[str | None] = field(default_factory=list)
     has_image: list[bool] = field(default_factory=list)
+    missing: list[tuple[AgentFolder, MissingCamera]] = field(default_factory=list)
+    twice: list[str] = field(default_factory=list)
+    few: dict[str, FewAgents] = field(default_factory=dict)
     counted: Counter[str] = field(default_factory=Counter)
 
 
@@ -153,15 +129,18 @@ def read_opv2v(
     scan = scan_opv2v(existing(root), split=split, cache=place)
     chosen = {name: _selection(name, given) for name in dict.fromkeys(folder.split for folder in scan.folders)}
     _refuse_unknown(root, given)
-    depths = _depth_files(scan, depth_root)
+    depths = depth_folders(depth_root, scan.folders)
     rows = _Rows()
     for name, numbers in scan.scenarios():
         _collect(scan, numbers, chosen[name], depths, rows)
     if not rows.stop:
         message = f"expected sets of frames, got none: {_counted_text(rows.counted) or 'no yaml could be read'}"
-        raise SchemaError(Problem("no-frames", str(root), message, "see: lapsdata check ROOT"), *scan.refused)
+        why = [replace(one, severity="error") for one in few_agents(rows.few, str(root))]
+        fix = None if why else "see: lapsdata check ROOT"
+        raise SchemaError(Problem("no-frames", str(root), message, fix), *why, *scan.refused)
     views, notes = _views(scan, rows, per_s, chosen, depth_root is not None)
-    told = (*(_warning(one) for one in scan.refused), *scan.notes, *notes, *_count_notes(root, rows.counted))
+    left_out = (*few_agents(rows.few, str(root)), *_count_notes(root, rows.counted))
+    told = (*(_warning(one) for one in scan.refused), *scan.notes, *notes, *left_out)
     wrong = [note for note in told if note.severity != "info"]
     if strict and wrong:
         raise SchemaError(*wrong)
@@ -173,28 +152,35 @@ def _collect(
     scan: Opv2vScan,
     numbers: list[int],
     selection: AgentSelection,
-    depths: Mapping[int, tuple[str, frozenset[str]]],
+    depths: Mapping[int, DepthFolder],
     rows: _Rows,
 ) -> None:
     """Add the sets of one scenario."""
     folders = {scan.folders[number].agent: number for number in numbers}
     order = agent_order(list(folders))
+    missing = {number: _missing(scan, number) for number in numbers}
     recorded: dict[int, dict[str, str]] = {}
     for agent in order:
         for stem in scan.folders[folders[agent]].stems:
             if (folders[agent], stem) in scan.facts:
-                recorded.setdefault(int(stem), {}).setdefault(agent, stem)
+                stems = recorded.setdefault(int(stem), {})
+                rows.counted["second_yaml_of_a_frame"] += agent in stems
+                stems.setdefault(agent, stem)
     for frame, stems in sorted(recorded.items()):
         if order[0] not in stems:
             rows.counted["frames_without_ego"] += 1
             continue
         first = scan.folders[folders[order[0]]]
         agents = select_agents(list(stems), selection, first.scenario, frame)
+        if selection.count is not None:
+            few = rows.few.setdefault(first.split, FewAgents(selection.count))
+            few.scenes.setdefault(first.scenario, []).append(len(stems))
         if agents is None:
             rows.counted["sets_with_too_few_agents"] += 1
             continue
         before = len(rows.agent)
         for agent in agents:
+            rows.missing += missing[folders[agent]].get(stems[agent], ())
             _add_views(scan, folders[agent], stems[agent], depths.get(folders[agent]), rows)
         if len(rows.agent) == before:
             rows.counted["sets_without_cameras"] += 1
@@ -205,7 +191,16 @@ def _collect(
         rows.stop.append(len(rows.agent))
 
 
-def _add_views(scan: Opv2vScan, number: int, stem: str, depth: tuple[str, frozenset[str]] | None, rows: _Rows) -> None:
+def _missing(scan: Opv2vScan, number: int) -> dict[str, list[tuple[AgentFolder, MissingCamera]]]:
+    """Return the cameras that the yaml files of an agent do not tell of, by the name of the frame."""
+    folder = scan.folders[number]
+    found: dict[str, list[tuple[AgentFolder, MissingCamera]]] = {}
+    for one in missing_cameras(folder, scan.facts_of(number)):
+        found.setdefault(one.stem, []).append((folder, one))
+    return found
+
+
+def _add_views(scan: Opv2vScan, number: int, stem: str, depth: DepthFolder | None, rows: _Rows) -> None:
     folder, facts = scan.folders[number], scan.facts[number, stem]
     for place, camera in enumerate(facts.cameras):
         start = LIDAR_NUMBERS + CAMERA_NUMBERS * place
@@ -217,11 +212,9 @@ def _add_views(scan: Opv2vScan, number: int, stem: str, depth: tuple[str, frozen
         rows.folder.append(number)
         rows.image.append(f"{folder.path}/{name}.png")
         rows.has_image.append(f"{name}.png" in folder.files)
-        found = None
-        if depth is not None:
-            files = (f"{name}_depth{ending}" for ending in (".npy", ".png"))
-            found = next((f"{depth[0]}/{file}" for file in files if file in depth[1]), None)
-        rows.depth.append(found)
+        found = () if depth is None else depth.of(name)
+        rows.depth.append(found[0] if found else None)
+        rows.twice += found[:1] if len(found) > 1 else ()
     if not facts.cameras:
         rows.counted["agents_without_cameras"] += 1
 
@@ -231,24 +224,27 @@ def _views(
 ) -> tuple[Views, list[Problem]]:
     numbers, lidar = np.array(rows.numbers, np.float64), np.array(rows.lidar, np.float64)
     models, model, notes = camera_models(numbers[:, 22:], _sizes(scan, rows), rows.image, with_depth)
-    notes += pose_problems(numbers[:, :6], numbers[:, 6:22], lidar, rows.image)
+    # Views have the poses of cameras, whatever their extrinsics say: a wrong one is no reason to refuse them.
+    unfit = pose_problems(numbers[:, :6], numbers[:, 6:22], lidar, rows.image)
+    notes += [replace(one, severity="warning") if one.severity == "error" else one for one in unfit]
     absent = rows.has_image.count(False)
     if absent:
         first = rows.image[rows.has_image.index(False)]
         message = f"{absent} of {len(rows.image)} pictures are not there: their views have poses alone"
         notes.append(Problem("missing-image", first, message, "copy them again", "warning"))
+    notes += missing_notes(rows.missing, len(rows.image))
     has_depth = np.array([path is not None for path in rows.depth])
-    if with_depth and not has_depth.all():
-        first = rows.image[int(np.argmin(has_depth))]
-        message = f"{int((~has_depth).sum())} of {len(has_depth)} views have no depth in the root of depth"
-        notes.append(Problem("missing-depth", first, message, None, "warning"))
+    if with_depth:
+        notes += depth_notes(rows.depth, rows.image, rows.twice)
+    policies = {**{name: count for name, count in rows.counted.items() if count}, **missing_policies(rows.missing)}
+    policies |= {"depth_npy_before_png": len(rows.twice)} if rows.twice else {}
     present: dict[str, NDArray[np.bool_]] = {layer: np.zeros(len(numbers), bool) for layer in LAYERS}
     present |= {"image": np.array(rows.has_image), "depth": has_depth, "valid": has_depth.copy()}
     frame = np.array(rows.frame, np.int64)
     selections = {name: one for name, one in chosen.items() if one != _ALL}
     header = ViewsHeader(
         provenance=provenance(parameters={"rate": str(rate)}, parents=[scan.parent]),
-        policies=dict(rows.counted),
+        policies=policies,
         cameras=models,
         selections=selections,
     )
@@ -278,36 +274,23 @@ def _sizes(scan: Opv2vScan, rows: _Rows) -> list[tuple[int, int]]:
     return [known[key] for key in zip(rows.folder, rows.camera, strict=True)]
 
 
-def _depth_files(scan: Opv2vScan, root: Path | None) -> dict[int, tuple[str, frozenset[str]]]:
-    """Return the folder of depth that lies beside each agent's, and the names in it."""
-    if root is None:
-        return {}
-    existing(root)
-    found = {}
-    for number, folder in enumerate(scan.folders):
-        place = root / named_split(root, folder.split) / folder.scenario / folder.agent
-        if place.is_dir():
-            found[number] = (str(place), frozenset(path.name for path in place.iterdir()))
-    return found
-
-
 def _selection(split: str, given: Mapping[str, AgentSelection]) -> AgentSelection:
-    same = {"val": "validate", "validate": "val"}.get(split, split)
-    return given.get(split, given.get(same, given.get("", _ALL)))
+    named = find_split(split, given)
+    return given.get("", _ALL) if named is None else given[named]
 
 
 def _refuse_unknown(root: Path, given: Mapping[str, AgentSelection]) -> None:
     """Refuse rules for splits that a root has not; those of splits that are not read now are for another time."""
     there = split_folders(root)
-    alike = {"val", "validate"}
-    known = {*there, "", *(alike if there.keys() & alike else set())}
-    if strange := sorted(given.keys() - known):
+    meant = {name: find_split(name, there) for name in given if name}
+    if strange := sorted(name for name, found in meant.items() if found is None):
         message = f"expected splits that the root has, {', '.join(there)}, got {', '.join(strange)}"
         raise SchemaError(Problem("unknown-split", str(root), message, "name each split once: train=2,validate=4"))
-    if alike <= given.keys() and not alike <= there.keys():
-        (name,) = alike & there.keys()
-        message = f"expected one rule for {name}, got two: val and validate are the same split here"
-        raise SchemaError(Problem("same-split", str(root), message, f"leave one out: train=2,{name}=4"))
+    twice = Counter(meant.values())
+    for name, found in meant.items():
+        if twice[found] > 1 and name != found:
+            message = f"expected one rule for {found}, got two: {name} and {found} are the same split here"
+            raise SchemaError(Problem("same-split", str(root), message, f"leave one out: train=2,{found}=4"))
 
 
 def _warning(problem: Problem) -> Problem:
@@ -320,4 +303,4 @@ def _count_notes(root: Path, counted: Counter[str]) -> list[Problem]:
 
 
 def _counted_text(counted: Counter[str]) -> str:
-    return ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in sorted(counted.items()))
+    return ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in sorted(counted.items()) if count)

@@ -52,6 +52,11 @@ class Opv2vScan:
     parent: Parent
     parsed: int
 
+    def facts_of(self, number: int) -> dict[str, FrameFacts]:
+        """Return what the yaml files of one folder say, by the name of the frame."""
+        stems = self.folders[number].stems
+        return {stem: self.facts[number, stem] for stem in stems if (number, stem) in self.facts}
+
     def scenarios(self) -> Iterator[tuple[str, list[int]]]:
         """Yield the split and the numbers of the folders of each scenario."""
         found: dict[tuple[str, str], list[int]] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,11 +13,86 @@ from lapsdata.errors import Problem, SchemaError
 from lapsdata.schema import AgentSelection
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-__all__ = ["select_agents", "selections_of"]
+    from lapsdata.errors import Severity
+
+__all__ = ["FewAgents", "few_agents", "select_agents", "selections_of"]
 
 _ONE = re.compile(r"(?:(?P<split>[A-Za-z_]+)=)?(?P<count>[1-9]\d{0,3})(?::drawn(?:@(?P<seed>\d{1,9}))?)?", re.ASCII)
+
+_SHOWN = 3
+
+
+@dataclass(slots=True)
+class FewAgents:
+    """How many agents the frames of a split have, where a rule asks for some.
+
+    Parameters
+    ----------
+    wanted : int
+        Agents of a set.
+    scenes : dict of list of int
+        How many recorded each frame, by scenario.
+
+    Examples
+    --------
+    >>> FewAgents(3, {"2021_08_22_21_41_24": [2, 3, 2]}).lost
+    2
+    """
+
+    wanted: int
+    scenes: dict[str, list[int]] = field(default_factory=dict)
+
+    @property
+    def lost(self) -> int:
+        """Frames that have too few."""
+        return sum(count < self.wanted for counts in self.scenes.values() for count in counts)
+
+
+def few_agents(splits: Mapping[str, FewAgents], where: str) -> list[Problem]:
+    """Say which splits have sets with too few agents, and how many agents there are in which scenes.
+
+    Parameters
+    ----------
+    splits : mapping of FewAgents
+        By split.
+    where : str
+        The root, for messages.
+
+    Returns
+    -------
+    list of Problem
+        A warning of each split that loses all of its sets, and an info of each that loses some.
+
+    Examples
+    --------
+    >>> (note,) = few_agents({"train": FewAgents(7, {"2021_08_22_21_41_24": [3, 3]})}, "root")
+    >>> print(note.message)
+    7 agents are asked for, and 2 of 2 sets of train have fewer: 2021_08_22_21_41_24 has 3
+    >>> note.fix
+    '--agents train=3 keeps all of them'
+    """
+    notes = []
+    for split, few in splits.items():
+        if not few.lost:
+            continue
+        counts = [count for one in few.scenes.values() for count in one]
+        scenes = {name: one for name, one in few.scenes.items() if min(one) < few.wanted}
+        told = [f"{name} has {_between(one)}" for name, one in list(scenes.items())[:_SHOWN]]
+        more = f" and {len(scenes) - _SHOWN} more scenes" if len(scenes) > _SHOWN else ""
+        message = f"{few.wanted} agents are asked for, and {few.lost} of {len(counts)} sets of {split} have fewer: "
+        fix = f"--agents {split}={min(counts)} keeps all of them"
+        if few.lost == len(counts) and max(counts) > min(counts):
+            fix += f", {split}={max(counts)} those with the most"
+        severity: Severity = "warning" if few.lost == len(counts) else "info"
+        notes.append(Problem("too-few-agents", where, f"{message}{', '.join(told)}{more}", fix, severity))
+    return notes
+
+
+def _between(counts: Sequence[int]) -> str:
+    low, high = min(counts), max(counts)
+    return str(low) if low == high else f"{low} to {high}"
 
 
 def select_agents(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from lapsdata.adapters.opv2v.yaml_text import load_yaml
+from lapsdata.adapters.opv2v.yaml_text import brief, load_yaml, plain_number
 from lapsdata.errors import Problem, Problems, SchemaError
 from lapsdata.geometry import carla_poses, points_from_carla
 from lapsdata.storage.atomic import storage_errors
@@ -23,6 +25,9 @@ __all__ = ["MergedVehicles", "Vehicles", "merge_vehicles", "read_vehicles"]
 
 _LISTS = ("location", "angle", "center", "extent")
 _SAME_M, _SAME_DEG = 0.01, 0.1
+_COPY = "copy the file again"
+# What 64 bits hold.
+_NUMBER, _MOST = re.compile(r"-?\d{1,18}", re.ASCII), 10**18
 
 
 class Vehicles(NamedTuple):
@@ -37,6 +42,7 @@ class Vehicles(NamedTuple):
     half : float64 (N, 3), metre
         Half of width, height and length: along x, y and z of the box.
     speed : float64 (N,), kilometre per hour
+        NaN where a file has none.
 
     Examples
     --------
@@ -106,7 +112,8 @@ def vehicles_of(document: Any, where: str) -> Vehicles:  # noqa: ANN401 - any YA
     Raises
     ------
     SchemaError
-        A vehicle without a number, or lists that are not three finite numbers (`wrong-value`).
+        Something else than vehicles by their numbers, lists that are not three finite numbers, or a speed that is none
+        (`wrong-value`); a number that stands twice (`vehicle-twice`).
 
     Examples
     --------
@@ -121,16 +128,19 @@ def vehicles_of(document: Any, where: str) -> Vehicles:  # noqa: ANN401 - any YA
     problems = Problems(where)
     rows: dict[int, list[list[float]]] = {}
     speeds: dict[int, float] = {}
+    if told is not None and not isinstance(told, dict):
+        problems.add("wrong-value", "vehicles", f"expected vehicles by their numbers, got {brief(told)}", _COPY)
     for key, vehicle in (told if isinstance(told, dict) else {}).items():
-        lists = [_three(vehicle, name, f"vehicles: {key}: {name}", problems) for name in _LISTS]
-        try:
-            number = int(key)
-        except (TypeError, ValueError):
-            problems.add("wrong-value", "vehicles", f"expected whole numbers as names, got {key!r}")
+        named = f"vehicles: {key if isinstance(key, str) else brief(key)}"
+        lists = [_three(vehicle, name, f"{named}: {name}", problems) for name in _LISTS]
+        number = _name(key)
+        if number is None:
+            problems.add("wrong-value", "vehicles", f"expected whole numbers as names, got {brief(key)}", _COPY)
             continue
+        if number in rows:
+            problems.add("vehicle-twice", "vehicles", f"expected each vehicle once, got {number} again", _COPY)
         rows[number] = lists
-        speed = vehicle.get("speed", 0.0) if isinstance(vehicle, dict) else 0.0
-        speeds[number] = float(speed) if isinstance(speed, int | float) else float("nan")
+        speeds[number] = _speed(vehicle, f"{named}: speed", problems)
     problems.raise_as(SchemaError)
     numbers = sorted(rows)
     told_of = np.array([rows[number] for number in numbers], np.float64).reshape(-1, 4, 3)
@@ -178,14 +188,27 @@ def merge_vehicles(told: Sequence[tuple[str, Vehicles]]) -> MergedVehicles:
 
 def _three(vehicle: Any, name: str, where: str, problems: Problems) -> list[float]:  # noqa: ANN401 - any YAML
     value = vehicle.get(name) if isinstance(vehicle, dict) else None
-    if (
-        isinstance(value, list)
-        and len(value) == 3
-        and all(isinstance(one, int | float) and np.isfinite(one) for one in value)
-    ):
-        return [float(one) for one in value]
-    problems.add("wrong-value", where, f"expected 3 finite numbers, got {str(value)[:60]}", "copy the file again")
+    if isinstance(value, list) and len(value) == 3:
+        good = [number for one in value if (number := plain_number(one)) is not None]
+        if len(good) == 3:
+            return good
+    problems.add("wrong-value", where, f"expected 3 finite numbers, got {brief(value)}", _COPY)
     return [0.0] * 3
+
+
+def _name(key: Any) -> int | None:  # noqa: ANN401 - any YAML
+    """Return the number that a vehicle is called, also where it stands in quotes; None for any other name."""
+    if isinstance(key, str):
+        return int(key) if _NUMBER.fullmatch(key) else None
+    return key if isinstance(key, int) and not isinstance(key, bool) and abs(key) < _MOST else None
+
+
+def _speed(vehicle: Any, where: str, problems: Problems) -> float:  # noqa: ANN401 - any YAML
+    told = vehicle.get("speed") if isinstance(vehicle, dict) else None
+    speed = plain_number(told)
+    if told is not None and speed is None:
+        problems.add("wrong-value", where, f"expected a finite number, got {brief(told)}", _COPY)
+    return math.nan if speed is None else speed
 
 
 def _apart(one: NDArray[np.float64], other: NDArray[np.float64]) -> tuple[float, float]:

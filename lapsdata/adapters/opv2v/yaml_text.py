@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import base64
 import functools
+import math
 import re
+import reprlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,11 +21,14 @@ from lapsdata.errors import Problem, SchemaError
 if TYPE_CHECKING:
     import yaml
 
-__all__ = ["load_yaml"]
+__all__ = ["brief", "load_yaml", "plain_number"]
 
 _EXPONENT = re.compile(r"[-+]?(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9][0-9_]*)[eE][-+]?[0-9]+\Z")
 _APPLY = "tag:yaml.org,2002:python/object/apply:"
 _BINARY = "tag:yaml.org,2002:binary"
+# libyaml calls itself for each level, and ends the process where there are some ten thousands.
+_LEVELS = 100
+_DEEP = re.compile(rb"[ \-?:]{%d}" % _LEVELS)
 _DTYPE = re.compile(r"b1|[iu][1248]|f[248]")
 # NumPy 2 calls its inner package by another name.
 _MODULES = ("numpy.core.multiarray", "numpy._core.multiarray")
@@ -55,6 +60,7 @@ def load_yaml(data: bytes, where: str) -> Any:  # noqa: ANN401 - any YAML
     import yaml
 
     try:
+        _expect_levels(data)
         loader = _loader()(data)
         try:
             return loader.get_single_data()
@@ -67,9 +73,78 @@ def load_yaml(data: bytes, where: str) -> Any:  # noqa: ANN401 - any YAML
         at = where if mark is None else f"{where}: line {mark.line + 1}"
         told = getattr(error, "problem", None) or str(error).replace("\n", " ")
         raise SchemaError(Problem("broken-yaml", at, f"expected YAML, got: {told}", "copy the file again")) from None
-    except (UnicodeDecodeError, RecursionError) as error:
-        told = "too many levels" if isinstance(error, RecursionError) else str(error)
+    except (ValueError, LookupError, AttributeError, TypeError, RecursionError) as error:
+        # PyYAML lets through what int(), float() and dates raise of a value that is not what its tag says.
+        told = "too many levels" if isinstance(error, RecursionError) else f"a value that cannot be read ({error})"
         raise SchemaError(Problem("broken-yaml", where, f"expected YAML, got: {told}", "copy the file again")) from None
+
+
+def _expect_levels(data: bytes) -> None:
+    """Refuse lists in lists without end, before they are made; most texts cannot have them, by their looks.
+
+    Raises
+    ------
+    SchemaError
+        More than a hundred levels (`broken-yaml`).
+    """
+    import yaml
+
+    if data.count(b"[") + data.count(b"{") <= _LEVELS and _DEEP.search(data) is None:
+        return
+    level = 0
+    for event in yaml.parse(data, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+        if isinstance(event, yaml.CollectionStartEvent):
+            level += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            level -= 1
+        if level > _LEVELS:
+            message = f"expected YAML of at most {_LEVELS} levels, got more"
+            mark = event.start_mark
+            at = "" if mark is None else f"line {mark.line + 1}"
+            raise SchemaError(Problem("broken-yaml", at, message, "copy the file again"))
+
+
+def brief(value: Any) -> str:  # noqa: ANN401 - any YAML
+    """Return how a value begins, for messages: lists that name one another, many times over, have no end in sight.
+
+    Parameters
+    ----------
+    value : any
+        As `load_yaml` returns it.
+
+    Examples
+    --------
+    >>> brief([1, 2, 3]), brief(None), len(brief(list(range(1000)))) <= 60
+    ('[1, 2, 3]', 'None', True)
+    """
+    short = reprlib.Repr()
+    short.maxlevel, short.maxstring, short.maxlist = 3, 40, 16
+    try:
+        return short.repr(value)[:60]
+    except ValueError:
+        return "a number of more digits than can be told"
+
+
+def plain_number(value: Any) -> float | None:  # noqa: ANN401 - any YAML
+    """Return a finite number of a document as a float; None for everything else, a bool and a too large one included.
+
+    Parameters
+    ----------
+    value : any
+        As `load_yaml` returns it.
+
+    Examples
+    --------
+    >>> [plain_number(value) for value in (2, -0.5, True, "2", 10**400, float("nan"))]
+    [2.0, -0.5, None, None, None, None]
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 @functools.cache
