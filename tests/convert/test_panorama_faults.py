@@ -133,7 +133,8 @@ def test_pictures_of_two_sizes_in_one_rig_are_refused_by_file(copy: Path, tmp_pa
     assert fates(report) == ["failed"]
     # The first picture of a camera tells its size: any other is said to differ.
     assert "000071_camera1.png" in report.problems[0].where
-    assert "expected uint8 (12, 16, 3) of its camera, got uint8 (24, 32, 3)" in report.problems[0].message
+    message = "expected image of 16x12 pixels, as camera1 of agent 641 has, got 32x24"
+    assert report.problems[0].message == message
     assert names(tmp_path / "out") in ([], ["run.json"])
 
 

@@ -89,7 +89,9 @@ def test_a_panorama_has_depth_along_rays_and_says_so() -> None:
 def test_whatever_views_are_drawn_samples_keep_their_promises(made: Views, frame: Any) -> None:
     sizes = {made.camera_model(view).size for view in range(len(made))}
     along_axis = any(
-        made.present["depth"][view] and made.camera_model(view).kind != "pinhole" and made.camera_model(view).depth == "z"
+        made.present["depth"][view]
+        and made.camera_model(view).kind != "pinhole"
+        and made.camera_model(view).depth == "z"
         for view in range(len(made))
     )
     if along_axis or len(sizes) > 1 or not made.present["image"].all():
