@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from lapsdata._convert._report import MadeReport
 from lapsdata.adapters import find_adapter
 from lapsdata.adapters.opv2v.lidar_depth import depth_of_points
 from lapsdata.adapters.opv2v.metadata_cache import usual_cache
@@ -16,7 +17,7 @@ from lapsdata.adapters.opv2v.scanning import scan_opv2v
 from lapsdata.errors import Problem, SchemaError, UnknownFormatError
 from lapsdata.execution.local import LocalEngine
 from lapsdata.execution.manifest import Found, WorkItem, judge, plan, work_key
-from lapsdata.execution.report import Report, carry_out_shown
+from lapsdata.execution.report import carry_out_shown
 from lapsdata.provenance import code_digest, provenance
 from lapsdata.schema.base import Count, Name, Parent, Provenance, Record
 from lapsdata.storage.atomic import atomic_folder, existing
@@ -76,7 +77,7 @@ class MadeDepth(NamedTuple):
 
 
 @dataclass(frozen=True)
-class DepthReport(Report[MadeDepth]):
+class DepthReport(MadeReport[MadeDepth]):
     """What became of each agent.
 
     Parameters
@@ -109,13 +110,6 @@ class DepthReport(Report[MadeDepth]):
         if lost := sum(one.without_points for one in made):
             facts["left out"] = f"{lost} frames without a point cloud"
         return facts
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the report as a JSON-ready dictionary; the agents tell what was made of them."""
-        document = super().as_json()
-        for item, entry in zip(document["items"], self.entries, strict=True):
-            item["made"] = None if entry.result is None else entry.result._asdict()
-        return document
 
 
 class _Agent(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from lapsdata._convert._rigs import lacking_text
 from lapsdata.errors import Problem
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from lapsdata._convert._rigs import LackingCameras
 
-__all__ = ["ConvertReport", "Converted"]
+__all__ = ["ConvertReport", "Converted", "MadeReport"]
 
 _NAMED = 12
 """Names that a text shows of what was left behind; JSON has all."""
@@ -221,3 +221,29 @@ def _share_text(rows: Sequence[tuple[str, float, float]]) -> str:
     more = len(ordered) - _AGENTS
     rest = f" and {more} other agent{'s' * (more > 1)} with as much or more" if more > 0 else ""
     return f"{mean:.3f} of each panorama: {shown}{rest}"
+
+
+class _Counts(Protocol):
+    """What was made of an item: a named tuple of numbers."""
+
+    def _asdict(self) -> dict[str, Any]: ...
+
+
+Made = TypeVar("Made", bound=_Counts)
+
+
+class MadeReport(Report[Made]):
+    """What became of each item, where numbers alone tell what was made of it.
+
+    Examples
+    --------
+    >>> MadeReport(()).as_json()["items"]
+    []
+    """
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the report as a JSON-ready dictionary; the items tell what was made of them."""
+        document = super().as_json()
+        for item, entry in zip(document["items"], self.entries, strict=True):
+            item["made"] = None if entry.result is None else entry.result._asdict()
+        return document

@@ -15,11 +15,12 @@ import numpy as np
 from pydantic import Field
 
 from lapsdata import console
+from lapsdata._convert._report import MadeReport
 from lapsdata.adapters._synthetic import synthetic_above
 from lapsdata.errors import CorruptDataError, LapsError, Problem, SchemaError, listed
 from lapsdata.execution.local import LocalEngine
 from lapsdata.execution.manifest import Found, Refused, WorkItem, judge, plan, work_key
-from lapsdata.execution.report import Report, carry_out_shown
+from lapsdata.execution.report import carry_out_shown
 from lapsdata.provenance import code_digest, marked_synthetic, parent, provenance
 from lapsdata.schema.base import Count, Name, Positive, Provenance, Record
 from lapsdata.storage.run_file import record_run
@@ -112,7 +113,7 @@ class SplitVideo(NamedTuple):
 
 
 @dataclass(frozen=True)
-class SplitReport(Report[SplitVideo]):
+class SplitReport(MadeReport[SplitVideo]):
     """What became of each video.
 
     Examples
@@ -133,13 +134,6 @@ class SplitReport(Report[SplitVideo]):
         if padded := sum(one.padded_pictures for one in made):
             facts["padded"] = f"{padded} pictures of odd sides have their last line or column doubled"
         return facts
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the report as a JSON-ready dictionary; the videos tell what was made of them."""
-        document = super().as_json()
-        for item, entry in zip(document["items"], self.entries, strict=True):
-            item["made"] = None if entry.result is None else entry.result._asdict()
-        return document
 
 
 class _Split(NamedTuple):
