@@ -16,7 +16,7 @@ from lapsdata.loading._selection import check_ids
 from lapsdata.loading._view_draws import ViewDraws, shared_out
 from lapsdata.loading._window_options import fitting_buffers, listed_names, tensors
 from lapsdata.loading.source import Batch, BatchSpec, FieldSpec, require_alike
-from lapsdata.storage.ids import checked_ids
+from lapsdata.storage.ids import checked_id, checked_ids
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from lapsdata.loading._view_draws import Group
     from lapsdata.loading.source import To
 
-__all__ = ["ViewBatches", "ViewSum"]
+__all__ = ["ViewBatches", "ViewSum", "checked_epoch"]
 
 _INT = np.dtype(np.int64)
 _WHERE = {"part": FieldSpec((), _INT), "set": FieldSpec((), _INT), "view": FieldSpec((), _INT)}
@@ -62,6 +62,9 @@ class ViewPart(Protocol):
     def drawn(self, id: int, count: int, turn: int) -> list[int]:
         """Return which views of its container a sample has."""
 
+    def sample(self, id: int, *, views: int | None = None, epoch: int | None = None) -> list[dict[str, Any]]:
+        """Return one set as a list of views."""
+
     def put(self, id: int, views: Sequence[int], out: Mapping[str, NDArray[Any]], rows: Sequence[int]) -> None:
         """Fill arrays with views of a set."""
 
@@ -75,7 +78,8 @@ class ViewSum:
     `n @ sets` has n sets, `k * sets` k times as many, `a + b` those of both: what MapAnything writes as `40_000 @ ds`.
     Unlike there, nothing has to be told the epoch beforehand; sets of a longer epoch come with other views each time;
     a shorter one goes on where the one before has ended, so that all sets come before any comes again; and all of this
-    may be nested. `lapsdata.loading.map_anything` has their order.
+    may be nested. `lapsdata.loading.map_anything` has their order. By number samples come as they lie: those with the
+    fewest views first, then by data set, how often they have come, and set.
 
     Attributes
     ----------
@@ -90,6 +94,8 @@ class ViewSum:
     >>> both = 10 @ (a + 3 * b)
     >>> len(a), len(a + b), [size for _, size in both.parts]
     (2, 4, [3, 7])
+    >>> [both[number][0]["instance"] for number in range(3)]
+    ['69_camera0', '70_camera0', '69_camera0']
     """
 
     # NumPy's whole numbers leave `@` and `*` to this class.
@@ -97,6 +103,7 @@ class ViewSum:
 
     def __init__(self, parts: tuple[tuple[ViewPart, int], ...]) -> None:
         self.parts = parts
+        self._in_order: ViewDraws | None = None
 
     def __len__(self) -> int:
         """Return the number of sets of an epoch."""
@@ -114,6 +121,51 @@ class ViewSum:
     def __rmatmul__(self, length: object) -> ViewSum:
         sizes = shared_out(_positive("@", length), [size for _, size in self.parts])
         return ViewSum(tuple((part, size) for (part, _), size in zip(self.parts, sizes, strict=True)))
+
+    def __getitem__(self, id: int) -> list[dict[str, Any]]:
+        """Return a sample of epoch 0; see `sample`.
+
+        Raises
+        ------
+        IndexError
+            Outside of `0 .. len - 1`.
+        """
+        return self.sample(id)
+
+    def sample(self, id: int, *, epoch: int | None = None) -> list[dict[str, Any]]:
+        """Return one set as a list of views.
+
+        Parameters
+        ----------
+        id : int
+            Its place in the epoch.
+        epoch : int, optional
+            0 by default.
+
+        Raises
+        ------
+        IndexError
+            Outside of `0 .. len - 1`.
+        SchemaError
+            An epoch below 0.
+        CorruptDataError, StorageError
+            A picture or depth is not what it should be.
+        """
+        check_ids(np.array([checked_id(id)]), len(self))
+        turn = 0 if epoch is None else checked_epoch(epoch)
+        if self._in_order is None:
+            self._in_order = ViewDraws(self.groups_of_parts(), max_images=1, seed=self._seed, shuffle=False)
+        rows = self._in_order.rows(checked_id(id), turn)
+        part, _ = self.parts[int(rows.part[0])]
+        return part.sample(int(rows.set_id[0]), views=rows.views, epoch=int(rows.turn[0]))
+
+    def groups_of_parts(self) -> list[Group]:
+        """Return the sets of all data sets by the numbers of views that they can give."""
+        return [group for number, (part, size) in enumerate(self.parts) for group in part.groups(number, size)]
+
+    @property
+    def _seed(self) -> int:
+        return self.parts[0][0].seed
 
     def batches(self, max_images: int, *, shuffle: bool = True, epoch: int | None = None) -> ViewBatches:
         """Return a source of batches for a `Loader`.
@@ -135,6 +187,25 @@ class ViewSum:
             A number that is none; data sets whose views have other arrays.
         """
         return ViewBatches(self, max_images, shuffle=shuffle, epoch=epoch)
+
+
+def checked_epoch(epoch: object) -> int:
+    """Return the number of an epoch.
+
+    Raises
+    ------
+    SchemaError
+        It is none, or below 0.
+
+    Examples
+    --------
+    >>> checked_epoch(np.int64(3))
+    3
+    """
+    found = whole_number(epoch)
+    if found is None or found < 0:
+        raise SchemaError(Problem("wrong-value", "epoch", f"expected a whole number from 0 on, got {epoch!r}"))
+    return found
 
 
 def _positive(sign: str, number: object) -> int:
@@ -180,13 +251,10 @@ class ViewBatches:
             raise SchemaError(
                 Problem("wrong-value", "max_images", f"expected a whole number from 1 on, got {max_images!r}")
             )
-        fixed = None if epoch is None else whole_number(epoch)
-        if epoch is not None and (fixed is None or fixed < 0):
-            raise SchemaError(Problem("wrong-value", "epoch", f"expected a whole number from 0 on, got {epoch!r}"))
+        fixed = None if epoch is None else checked_epoch(epoch)
         self._sets = tuple(part for part, _ in whole.parts)
         require_alike({f"data set {number}": part.spec for number, part in enumerate(self._sets)})
-        groups = [group for number, (part, size) in enumerate(whole.parts) for group in part.groups(number, size)]
-        self.draws = ViewDraws(groups, max_images=most, seed=self._sets[0].seed, shuffle=shuffle)
+        self.draws = ViewDraws(whole.groups_of_parts(), max_images=most, seed=self._sets[0].seed, shuffle=shuffle)
         self._told = {
             "max_images": most,
             "shuffle": shuffle,

@@ -215,7 +215,8 @@ def _of_ranks(batches: ViewBatches, training: ViewTraining, name: str, ranks: in
         int(images),
         len(seen),
         steps * ranks - total,
-        -(-turns * epoch_batches // ranks) if all_come else None,
+        # Where steps are fixed, batches go on through them; else each epoch ends with its own.
+        (-(-turns * epoch_batches // ranks) if split.steps_per_epoch else turns * steps) if all_come else None,
         sampled_steps(batches.epoch_sets, counts, split.max_images, ranks),
         sum(len(batch.set_id) for batch in theirs),
     )

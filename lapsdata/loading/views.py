@@ -22,7 +22,7 @@ from lapsdata.loading._view_overlap import shared_sets
 from lapsdata.loading._view_pixels import field_specs, sample_depth_kind
 from lapsdata.loading.permutation import Permutation
 from lapsdata.loading.source import BatchSpec
-from lapsdata.loading.view_batches import ViewSum
+from lapsdata.loading.view_batches import ViewSum, checked_epoch
 from lapsdata.schema.base import canonical_json
 from lapsdata.storage.ids import checked_id
 
@@ -173,11 +173,8 @@ class ViewDataset(ViewSum):
         SchemaError
             A number below 0.
         """
-        number = checked_id(epoch)
-        if number < 0:
-            raise SchemaError(Problem("wrong-value", "epoch", f"expected a whole number from 0 on, got {epoch!r}"))
         other = copy.copy(self)
-        other.epoch = number
+        other.epoch = checked_epoch(epoch)
         other.parts = ((other, len(other)),)
         return other
 
@@ -327,7 +324,7 @@ class ViewDataset(ViewSum):
         CorruptDataError, StorageError
             A picture or depth is not what it should be.
         """
-        number, turn = self._number(id), self.epoch if epoch is None else checked_id(epoch)
+        number, turn = self._number(id), self.epoch if epoch is None else checked_epoch(epoch)
         count = self._count(number, turn) if views is None else whole_number(views)
         if count is None or not 1 <= count <= int(self._has[number]):
             message = f"expected 1 to {int(self._has[number])} views of set {number}, got {views!r}"

@@ -249,3 +249,55 @@ def test_batches_go_to_other_processes() -> None:
     one, two = (source.gather([0, 1], epochs=np.array([1, 2])) for source in (batches, other))
     assert all(np.array_equal(one[name], two[name]) for name in one)
     assert batches.fingerprint == other.fingerprint
+
+
+def equal_samples(one: list[dict[str, Any]], other: list[dict[str, Any]]) -> bool:
+    return len(one) == len(other) and all(
+        a.keys() == b.keys() and all(np.array_equal(a[name], b[name]) for name in a)
+        for a, b in zip(one, other, strict=True)
+    )
+
+
+def test_once_a_data_set_is_that_data_set_by_number_too() -> None:
+    sets = open_view_sets(make_views([2, 3, 2]), views=2)
+    for number in range(3):
+        assert equal_samples((1 * sets)[number], sets[number])
+        assert equal_samples((3 @ sets).sample(number, epoch=4), sets.sample(number, epoch=4))
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(st.integers(1, 4), min_size=1, max_size=4),
+    st.lists(st.integers(1, 4), min_size=1, max_size=4),
+    st.integers(8, 20),
+    st.integers(0, 3),
+)
+def test_samples_by_number_are_those_that_batches_of_one_set_hold(
+    first: list[int], second: list[int], length: int, epoch: int
+) -> None:
+    parts = [
+        open_view_sets(make_views(views), views=[1, 2, 4], too_few="fewer", seed=seed)
+        for seed, views in enumerate((first, second))
+    ]
+    whole = length @ (parts[0] + 2 * parts[1])
+    batches = whole.batches(1, shuffle=False, epoch=epoch)
+    assert len(batches) == len(whole) == length
+    for number in range(length):
+        batch = batches.gather([number])
+        sample = whole.sample(number, epoch=epoch)
+        assert len(sample) == int(batch["views"][0])
+        for view, (told, held) in enumerate(zip(sample, batches.views(batch), strict=True)):
+            assert held["label"] == [told["label"]]
+            assert np.array_equal(held["img"][0], told["img"])
+            assert np.array_equal(held["camera_pose"][0], told["camera_pose"])
+            assert told["idx"] == (int(batch["set"][0, view]), 0, view)
+
+
+def test_numbers_that_are_none_are_refused() -> None:
+    whole = 5 @ open_view_sets(make_views([2, 2]), views=2)
+    for wrong in (-1, 5):
+        with pytest.raises(IndexError, match=f"0 to 4|{wrong}"):
+            whole[wrong]
+    with pytest.raises(SchemaError, match="expected a whole number from 0 on, got -1"):
+        whole.sample(0, epoch=-1)
+    assert len([whole[number] for number in range(len(whole))]) == 5

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lapsdata.errors import LapsError, SchemaError
@@ -205,7 +205,18 @@ def test_a_training_that_ends_before_all_sets_have_come_is_told(folder: Path) ->
         assert (seen == set(range(6))) == all_came
 
 
+def test_an_epoch_that_ends_with_an_empty_place_keeps_the_next_one_waiting() -> None:
+    """Regression: two epochs of one set were said to fit into one step of two ranks, which shows one of them."""
+    training = training_of(train={"views": 2, "max_images": 1}, epochs=2)
+    batches = (1 @ open_view_sets(make_views([2, 2]), views=2)).batches(1)
+    (told,) = plan_split(batches, training, "train", (2,)).by_rank
+    assert (told.steps, told.masked, told.visited, told.all_after) == (1, 1, 1, 2)
+    shown = [one for each in rounds(batches, training, "train", 2, 2) for rank in each for one in rank]
+    assert set(shown) - {-1} == {0, 1}
+
+
 @settings(max_examples=40, deadline=None)
+@example(views=[2, 2], images=1, ranks=2, steps=None, most=1, name="train")
 @given(
     st.lists(st.integers(2, 4), min_size=1, max_size=7),
     st.integers(1, 9),
