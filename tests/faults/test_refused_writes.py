@@ -65,7 +65,8 @@ def many_segments():
     fields = wide(sample_segments(), 20_000) | {"start_s": start, "end_s": start + 1e-6}
     return Segments(sample_segments().header, **fields, codes=None)
 
-large |= {"boxes": many_boxes, "segments": many_segments}
+from tests.faults.conftest import many_views
+large |= {"boxes": many_boxes, "segments": many_segments, "views": many_views}
 case, target = format_cases()[sys.argv[1]], Path(sys.argv[2])
 container = large[case.format.record]()
 for limit in map(int, sys.argv[3:]):
