@@ -187,7 +187,8 @@ def compare_items(items: Iterable[CheckedItem], wanted: Sequence[str] | None) ->
     there = {one.split for item in with_splits for one in item.splits}
     if wanted and (missing := missing_splits(there, wanted)):
         message = f"expected views of {', '.join(missing)}, got {', '.join(sorted(there)) or 'none of any split'}"
-        found.append(Problem("unknown-split", "splits", message, "name splits that are there: --splits train,val"))
+        fix = f"name splits that are there: --splits {','.join(sorted(there))}" if there else None
+        found.append(Problem("unknown-split", "splits", message, fix))
     return found
 
 

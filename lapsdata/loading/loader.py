@@ -229,6 +229,11 @@ class Loader:
         return self._sampler.steps_left(self._standing, rounds)
 
     @property
+    def global_step(self) -> int:
+        """Steps that are done, over all epochs, restarts and numbers of ranks: where a learning rate stands."""
+        return self._cursor.global_step
+
+    @property
     def _standing(self) -> Cursor:
         """Where the loop under way stands, at its end as well; where the next one begins once it is left."""
         left = self._under_way is not None and self._under_way() is None

@@ -39,6 +39,8 @@ class Cursor:
         Rounds that are done: epochs, or times `steps_per_epoch` steps.
     step : int
         Steps of the present round that are done.
+    global_step : int
+        Steps of all rounds that are done, however many ranks there were and however long a round was.
 
     Examples
     --------
@@ -50,6 +52,7 @@ class Cursor:
     position: int = 0
     round: int = 0
     step: int = 0
+    global_step: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +165,7 @@ class Sampler:
             cursor = replace(cursor, epoch=cursor.epoch + epochs, position=position)
             return replace(cursor, round=cursor.round + 1, step=0) if self.ended(cursor) else cursor
         over = self._steps_in(self.samples - cursor.position) == 0
-        return Cursor(cursor.epoch + 1, 0, cursor.round + 1, 0) if over else cursor
+        return Cursor(cursor.epoch + 1, 0, cursor.round + 1, 0, cursor.global_step) if over else cursor
 
     def ended(self, cursor: Cursor) -> bool:
         """Say whether a cursor stands behind the last step of a round, and the next round has not begun."""
@@ -226,11 +229,11 @@ class Sampler:
 
     def _moved(self, cursor: Cursor) -> Cursor:
         """Return where a run stands after one more step, in the same round."""
-        line = cursor.position + self.step_size
+        line, done = cursor.position + self.step_size, {"step": cursor.step + 1, "global_step": cursor.global_step + 1}
         if self.steps_per_epoch is not None:
             epochs, position = divmod(line, self.samples)
-            return Cursor(cursor.epoch + epochs, position, cursor.round, cursor.step + 1)
-        return Cursor(cursor.epoch, min(line, self.samples), cursor.round, cursor.step + 1)
+            return replace(cursor, epoch=cursor.epoch + epochs, position=position, **done)
+        return replace(cursor, position=min(line, self.samples), **done)
 
     def _end(self, moved: Cursor) -> Cursor:
         """Return the end of a round after its last step: what was dropped lies behind it as well."""

@@ -57,6 +57,7 @@ def write_state(
         position=cursor.position,
         round=cursor.round,
         step=cursor.step,
+        global_step=cursor.global_step,
     )
     return state.as_json()
 
@@ -89,7 +90,7 @@ def read_state(
     >>> order = EpochOrder(seed=0, shuffle="none", samples=3, sources=(OrderedSource(name="source", samples=3),))
     >>> state = write_state(order, BatchSpec({}), None, Cursor(4, 2))
     >>> read_state(state, order, BatchSpec({}), None)
-    (Cursor(epoch=4, position=2, round=0, step=0), None)
+    (Cursor(epoch=4, position=2, round=0, step=0, global_step=0), None)
     """
     state = LoaderState.parse(json.dumps(document), "state")
     found = Problems("state")
@@ -106,7 +107,7 @@ def read_state(
     if not len(found) and state.position > order.samples:
         found.add("wrong-value", "position", f"expected up to {order.samples} samples, got {state.position}")
     found.raise_as(SchemaError)
-    return Cursor(state.epoch, state.position, state.round, state.step), state.run
+    return Cursor(state.epoch, state.position, state.round, state.step, state.global_step), state.run
 
 
 def order_differences(one: EpochOrder, other: EpochOrder) -> Iterator[tuple[str, Any, Any]]:

@@ -385,7 +385,9 @@ class ViewBatches:
         Returns
         -------
         list of dict
-            Texts, as in the samples of `ViewDataset`, are there as lists where `part`, `set` and `view` are.
+            Texts, as in the samples of `ViewDataset`, are there as lists where `part`, `set` and `view` are. Of a batch
+            from a `Loader`, `counted` (S,) is False where it only fills the last step of an epoch: its sets have come
+            already, and are no part of a score.
 
         Raises
         ------
@@ -402,6 +404,8 @@ class ViewBatches:
         for view in range(count):
             here = slice(view * sets, (view + 1) * sets)
             one = {name: batch[name][row, here] for name in names}
+            if "valid" in batch:
+                one["counted"] = batch["valid"][row : row + 1].repeat(sets)
             if all(name in one for name in _WHERE):
                 one |= self._texts(*(one.pop(name).tolist() for name in _WHERE))
             found.append(one)

@@ -82,3 +82,5 @@ class LoaderState(Record):
     """Rounds that are done: epochs, or times `steps_per_epoch` steps."""
     step: Count
     """Steps of the present round that are done."""
+    global_step: Count
+    """Steps of all rounds that are done, however many ranks there were and however long a round was."""

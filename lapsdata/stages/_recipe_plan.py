@@ -80,7 +80,8 @@ def _problems(split: SplitPlan, batches: ViewBatches, training: ViewTraining) ->
         )
     if split.name == TRAIN and split.steps_per_epoch is None:
         message = "an epoch of the training has other steps on another number of ranks, and the learning rate too"
-        fix = f"fix them: steps_per_epoch: {max(one.steps for one in split.by_rank)}"
+        own = next(one.steps for one in split.by_rank if one.ranks == training.ranks)
+        fix = f"fix them: steps_per_epoch: {own}, as on {training.ranks}"
         yield Problem("steps-by-ranks", where, message, fix, "warning")
     for one in split.by_rank:
         yield from _of_ranks(split, one, where, training.epochs)
