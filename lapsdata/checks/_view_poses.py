@@ -140,7 +140,7 @@ def _inverted(views: Views, sets: list[_Set], where: str) -> Iterator[Problem]:
     stored = [_widest(one.poses[members]) for one, members in rigs]
     turned = [_widest(invert_poses(one.poses[members])) for one, members in rigs]
     wide, narrow = float(np.median(stored)), float(np.median(turned))
-    if wide > _RIG_M and narrow < wide / _NEARER:
+    if wide > _RIG_M and (narrow < wide / _NEARER or narrow <= _RIG_M):
         message = (
             f"cameras of one agent are {wide:.0f} m apart as stored, and {narrow:.1f} m by the inverse of their poses "
             f"(at the median of {len(rigs)}; {_named(views, rigs[0][0])})"

@@ -234,6 +234,18 @@ def test_inverted_poses(cameras: Views) -> None:
     assert "m apart as stored, and 4.5 m by the inverse of their poses" in problem.message
 
 
+def test_inverted_poses_near_the_origin(cameras: Views) -> None:
+    """Regression: four to five times as far apart, they were taken for centimetres."""
+
+    def near(poses: NDArray[np.float64]) -> NDArray[np.float64]:
+        poses[:, :3, 3] += (6.0, 0.0, 3.0) - poses[0, :3, 3]
+        return poses
+
+    found = found_in(moved(moved(cameras, near), invert_poses))
+    assert "poses-apart" not in found
+    assert "cameras of one agent are 16 m apart as stored, and 4.5 m by the inverse" in found["poses-inverted"].message
+
+
 def test_poses_of_which_all_are_the_same(around: Views) -> None:
     one = moved(around, lambda poses: np.tile(np.eye(4), (len(poses), 1, 1)))
     problem = only(one, "poses-identical")
