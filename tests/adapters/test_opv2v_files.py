@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import struct
 import zlib
 from typing import TYPE_CHECKING, Any
@@ -279,12 +280,18 @@ def test_depth_of_points_is_that_of_a_loop_over_them(points: list[tuple[float, f
     np.testing.assert_allclose(found, expected.astype(np.float32), rtol=1e-6)
 
 
-def test_a_listing_tells_names_and_sizes(tmp_path: Path) -> None:
+def test_a_listing_tells_names_sizes_and_times(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "one.npy").write_bytes(b"12345")
     first = listing_digest(tmp_path)
     assert listing_digest(tmp_path) == first
+    (tmp_path / "run.json").write_text("each run writes it anew")
+    assert listing_digest(tmp_path) == first
+    before = (tmp_path / "a" / "one.npy").stat().st_mtime_ns
     (tmp_path / "a" / "one.npy").write_bytes(b"54321")
+    os.utime(tmp_path / "a" / "one.npy", ns=(before, before + 1))
+    assert listing_digest(tmp_path) != first
+    os.utime(tmp_path / "a" / "one.npy", ns=(before + 1, before))
     assert listing_digest(tmp_path) == first
     (tmp_path / "a" / "one.npy").rename(tmp_path / "a" / "two.npy")
     second = listing_digest(tmp_path)
