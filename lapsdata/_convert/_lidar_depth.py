@@ -21,6 +21,7 @@ from lapsdata.execution.report import carry_out_shown
 from lapsdata.provenance import code_digest, provenance
 from lapsdata.schema.base import Count, Name, Parent, Provenance, Record
 from lapsdata.storage.atomic import atomic_folder, existing
+from lapsdata.storage.listing import size_and_time
 from lapsdata.storage.run_file import record_run
 from lapsdata.storage.sealed_json import read_sealed_json, write_sealed_json
 
@@ -50,7 +51,7 @@ class DepthTable(Record):
     """
 
     provenance: Provenance
-    """The yaml files and point clouds of the agent are its parent."""
+    """The yaml files and point clouds of the agent, by their sizes and times, are its parent."""
     files: tuple[Name, ...]
     """Depth by frame and camera: float32 (H, W), metres along the camera's axis, 0 where no point falls."""
     without_points: tuple[Name, ...]
@@ -188,7 +189,7 @@ def _item(scan: Opv2vScan, number: int, out: Path) -> WorkItem[_Agent]:
     folder = scan.folders[number]
     facts = {stem: scan.facts[number, stem] for stem in folder.stems if (number, stem) in scan.facts}
     clouds = [Path(folder.path, f"{stem}.pcd") for stem in facts if f"{stem}.pcd" in folder.files]
-    told = repr(([(stem, facts[stem]) for stem in facts], [(path.name, path.stat().st_size) for path in clouds]))
+    told = repr(([(stem, facts[stem]) for stem in facts], [(path.name, *size_and_time(path)) for path in clouds]))
     made_of = Parent(role="points", name=folder.agent, digest=f"sha256:{hashlib.sha256(told.encode()).hexdigest()}")
     name = f"{folder.split}/{folder.scenario}/{folder.agent}"
     key = _key((made_of,), code_digest())

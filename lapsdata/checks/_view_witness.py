@@ -103,7 +103,7 @@ def depth_scale(view: int, depth: NDArray[np.float32], lidar: NDArray[np.float32
     ----------
     view : int
     depth, lidar : float32 (H, W)
-        0 where there is none.
+        Above 0 where there is any.
 
     Examples
     --------
@@ -151,7 +151,7 @@ def witness_faults(views: Views, stats: SplitStats, where: str) -> Iterator[Prob
             beside += 1
             scale = depth_scale(view, depth, lidar)
             scales += [] if scale is None else [scale]
-            lost |= {} if depth.any() else {view: measured}
+            lost |= {} if (depth > 0).any() else {view: measured}
         try:
             second = witness.second_depth(view)
         except LapsError as error:
@@ -167,7 +167,7 @@ def witness_faults(views: Views, stats: SplitStats, where: str) -> Iterator[Prob
             f"there is no depth at all where the LiDAR measured {sum(lost.values()):,} pixels ({len(lost)} of {beside} "
             f"views with points; {view_named(views, min(lost))})"
         )
-        fix = "is it in millimetres? CARLA's code ends at 1000 m, which is read as none"
+        fix = "is it in millimetres? CARLA's code ends at 1000 m, which is read as the sky"
         yield Problem("depth-lost", where, message, fix, "error" if 2 * len(lost) > beside else "warning")
     if unlike:
         first = unlike[0]
@@ -204,6 +204,8 @@ def _differ(one: NDArray[np.float32], other: NDArray[np.float32]) -> tuple[int, 
     """Return how many pixels of two depths differ, and by how much at most."""
     if one.shape != other.shape:
         return one.size, float(one.max(initial=0))
+    # Neither the sky nor what is not known has a length.
+    one, other = np.maximum(one, 0), np.maximum(other, 0)
     away = np.abs(one.astype(np.float64) - other)
     wrong = away > np.maximum(_SAME_M, _SAME * np.maximum(one, other))
     return int(wrong.sum()), float(away.max(initial=0, where=wrong))

@@ -137,7 +137,8 @@ class Views(Container):
     present : mapping of bool (V,)
         By layer, which views have it.
     pixels : Pixels
-        Gives image (H, W, 3) uint8 RGB, depth (H, W) float32 in metres with 0 for none, and masks (H, W) bool.
+        Gives image (H, W, 3) uint8 RGB, depth (H, W) float32 in metres with 0 where it is not known and
+        numbers below 0 for the sky, and masks (H, W) bool.
 
     Raises
     ------

@@ -9,6 +9,7 @@ from lapsdata.errors import Problem, UnknownFormatError, listed
 from lapsdata.formats import recognise, views_hdf5
 from lapsdata.provenance import provenance
 from lapsdata.storage.atomic import storage_errors
+from lapsdata.storage.run_file import RUN_FILE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ViewsFolder", "open_views_folder"]
 
-_OF_A_RUN = frozenset({"run.json"})
+_OF_A_RUN = frozenset({RUN_FILE})
 
 
 class ViewsFolder(NamedTuple):

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from os import PathLike
 
-__all__ = ["record_run"]
+__all__ = ["RUN_FILE", "record_run"]
+
+RUN_FILE = "run.json"
+"""Its name, in the folder of the outputs."""
 
 
 @contextlib.contextmanager
@@ -55,7 +58,7 @@ def record_run(folder: str | PathLike[str], command: tuple[str, ...] | None = No
     folder = Path(folder)
     with storage_errors(folder, "make the folder"):
         folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "run.json"
+    path = folder / RUN_FILE
     facts: dict[str, Any] = {
         "command": tuple(_spelled(word) for word in (sys.argv if command is None else command)),
         "packages": (installed_package("lapsdata"), installed_package("lapsmodels")),

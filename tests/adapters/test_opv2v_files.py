@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import struct
 import zlib
 from typing import TYPE_CHECKING, Any
@@ -34,15 +35,19 @@ if TYPE_CHECKING:
 NUMBERS = (0.0,) * 22 + (5.0, 0.0, 4.0, 0.0, 5.0, 3.0, 0.0, 0.0, 1.0)
 
 
-def png_by_hand(width: int, height: int, rows: bytes) -> bytes:
-    """Spell a PNG of 8-bit RGB without any library of pictures."""
+def png_by_hand(
+    width: int, height: int, rows: bytes, *, bits: int = 8, colours: int = 2, palette: bytes = b""
+) -> bytes:
+    """Spell a PNG, of 8-bit RGB if nothing else is said, without any library of pictures."""
 
     def chunk(name: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
-    lines = b"".join(b"\x00" + rows[3 * width * row : 3 * width * (row + 1)] for row in range(height))
-    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(lines)) + chunk(b"IEND", b"")
+    wide = len(rows) // height
+    lines = b"".join(b"\x00" + rows[wide * row : wide * (row + 1)] for row in range(height))
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, colours, 0, 0, 0))
+    middle = (chunk(b"PLTE", palette) if palette else b"") + chunk(b"IDAT", zlib.compress(lines))
+    return b"\x89PNG\r\n\x1a\n" + head + middle + chunk(b"IEND", b"")
 
 
 def folder_of(path: Path, stems: tuple[str, ...] = ("000069",)) -> AgentFolder:
@@ -82,16 +87,47 @@ def test_a_picture_whose_pixels_are_damaged_is_an_error_or_seen(tmp_path: Path) 
         ((0, 1, 0), 256 * 1000 / (256**3 - 1)),
         ((0, 0, 1), 65536 * 1000 / (256**3 - 1)),
         ((10, 20, 30), (10 + 256 * 20 + 65536 * 30) * 1000 / (256**3 - 1)),
-        ((255, 255, 255), 0.0),
+        ((255, 255, 255), -1.0),
+        ((254, 255, 255), (256**3 - 2) * 1000 / (256**3 - 1)),
     ],
 )
-def test_depth_of_carla_is_its_formula_and_the_sky_is_none(
+def test_depth_of_carla_is_its_formula_and_the_sky_is_below_0(
     tmp_path: Path, rgb: tuple[int, int, int], metres: float
 ) -> None:
     (tmp_path / "d.png").write_bytes(png_by_hand(1, 1, bytes(rgb)))
     depth = read_depth(tmp_path / "d.png")
     assert (depth.dtype, depth.shape) == (np.float32, (1, 1))
     assert depth[0, 0] == pytest.approx(metres, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("bits", "colours", "bytes_each", "told"),
+    [
+        (16, 0, 2, "16-bit gray: millimetres?"),
+        (8, 0, 1, "8-bit gray: a picture of depth?"),
+        (8, 3, 1, "8-bit palette: a picture of depth?"),
+        (8, 4, 2, "8-bit gray with opacity: a picture of depth?"),
+        (16, 2, 6, "16-bit RGB: a picture of depth?"),
+        (16, 6, 8, "16-bit RGBA: a picture of depth?"),
+    ],
+)
+def test_a_png_in_which_carla_has_no_code_is_refused_by_its_kind(
+    tmp_path: Path, bits: int, colours: int, bytes_each: int, told: str
+) -> None:
+    path, palette = tmp_path / "d.png", bytes(range(192)) if colours == 3 else b""
+    path.write_bytes(png_by_hand(2, 3, bytes(range(6 * bytes_each)), bits=bits, colours=colours, palette=palette))
+    assert read_png(path).shape == (3, 2, 3), "as a picture it is one"
+    with pytest.raises(CorruptDataError, match=r"d\.png: expected 8-bit RGB or RGBA.*\[wrong-depth\]") as error:
+        read_depth(path)
+    (problem,) = error.value.problems
+    assert problem.message.endswith(f"in which CARLA codes depth, got {told}")
+    assert str(problem.fix).startswith("write metres as .npy, or the code of CARLA")
+
+
+def test_the_opacity_of_a_code_says_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "d.png"
+    path.write_bytes(png_by_hand(3, 1, bytes([0, 0, 128, 255, 0, 0, 128, 7, 255, 255, 255, 0]), colours=6))
+    assert read_depth(path).round(3).tolist() == [[500.0, 500.0, -1.0]]
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64", ">f4"])
@@ -279,12 +315,18 @@ def test_depth_of_points_is_that_of_a_loop_over_them(points: list[tuple[float, f
     np.testing.assert_allclose(found, expected.astype(np.float32), rtol=1e-6)
 
 
-def test_a_listing_tells_names_and_sizes(tmp_path: Path) -> None:
+def test_a_listing_tells_names_sizes_and_times(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "one.npy").write_bytes(b"12345")
     first = listing_digest(tmp_path)
     assert listing_digest(tmp_path) == first
+    (tmp_path / "run.json").write_text("each run writes it anew")
+    assert listing_digest(tmp_path) == first
+    before = (tmp_path / "a" / "one.npy").stat().st_mtime_ns
     (tmp_path / "a" / "one.npy").write_bytes(b"54321")
+    os.utime(tmp_path / "a" / "one.npy", ns=(before, before + 1))
+    assert listing_digest(tmp_path) != first
+    os.utime(tmp_path / "a" / "one.npy", ns=(before + 1, before))
     assert listing_digest(tmp_path) == first
     (tmp_path / "a" / "one.npy").rename(tmp_path / "a" / "two.npy")
     second = listing_digest(tmp_path)

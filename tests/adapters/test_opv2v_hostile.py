@@ -26,6 +26,7 @@ from lapsdata.adapters.opv2v.vehicles import Vehicles, merge_vehicles, vehicles_
 from lapsdata.adapters.opv2v.yaml_text import load_yaml, plain_number
 from lapsdata.containers import Views
 from lapsdata.errors import CorruptDataError, LapsError, Problem, SchemaError
+from lapsdata.storage.seal import StoredArray
 from lapsdata.testing.opv2v_scenes import Opv2vScene, write_opv2v
 
 if TYPE_CHECKING:
@@ -415,3 +416,82 @@ def test_a_damaged_cache_costs_time_and_nothing_else(
     assert (again.parsed, again.facts) == (first.parsed, first.facts)
     assert [(one.code, one.severity) for one in again.notes] == [("cache-damaged", "warning")]
     assert scan_opv2v(root, cache=tmp_path / "cache").parsed == 0
+
+
+HELD = FrameFacts(("camera0",), (1.0,) * 37)
+TABLES: dict[str, tuple[str, Any]] = {
+    "stops that do not rise": ("stop", np.array([37, 37, 111])),
+    "stops that fall": ("stop", np.array([74, 37, 111])),
+    "a stop beyond the numbers": ("stop", np.array([37, 74, 112])),
+    "numbers that no row has": ("numbers", np.zeros(112)),
+    "too few numbers": ("numbers", np.zeros(110)),
+    "numbers of a table": ("numbers", np.zeros((111, 1))),
+    "an unknown layout": ("layout", np.array([0, 1, 0])),
+    "a layout below 0": ("layout", np.array([0, -1, 0])),
+    "a row too few": ("layout", np.array([0, 0])),
+    "a stop too many": ("stop", np.array([37, 74, 111, 148])),
+    "digests of another kind": ("digest", np.zeros((3, 16), np.uint8)),
+}
+
+
+@pytest.mark.parametrize("fault", TABLES)
+def test_a_table_of_a_cache_that_contradicts_itself_is_damage(
+    tmp_path: Path, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lapsdata.adapters.opv2v import metadata_cache
+
+    path, facts = cache_file(tmp_path, "root"), {bytes([n]) * 32: HELD for n in range(3)}
+    name, values = TABLES[fault]
+    write: Any = metadata_cache.write_sealed_hdf5
+
+    def write_other(path: Path, header: Any, small: Any, stored: dict[str, StoredArray], *rest: Any, **kw: Any) -> None:
+        write(path, header, small, {**stored, name: StoredArray(values, small=True)}, *rest, **kw)
+
+    monkeypatch.setattr(metadata_cache, "write_sealed_hdf5", write_other)
+    assert write_cache(path, facts) == []
+    monkeypatch.undo()
+    found, (note,) = read_cache(path)
+    assert (found, note.code, note.severity) == ({}, "cache-damaged", "warning")
+    assert "made anew: expected a table whose rows tell their numbers one after the other" in note.message
+    assert write_cache(path, facts) == []
+    assert read_cache(path) == (facts, [])
+
+
+def test_an_empty_cache_is_empty_and_locks_nothing(root: Path, tmp_path: Path) -> None:
+    assert write_cache(tmp_path / "empty.h5", {}) == []
+    assert read_cache(tmp_path / "empty.h5") == ({}, [])
+    first = scan_opv2v(root, cache=tmp_path / "cache")
+    (file,) = (tmp_path / "cache").iterdir()
+    assert write_cache(file, {}) == []
+    again = scan_opv2v(root, cache=tmp_path / "cache")
+    assert (again.facts, again.notes, again.parsed) == (first.facts, (), first.parsed)
+    assert scan_opv2v(root, cache=tmp_path / "cache").parsed == 0
+
+
+@pytest.mark.parametrize("lost", [1, 4])
+def test_a_cache_keeps_what_it_knows_of_files_that_cannot_be_read_now(root: Path, tmp_path: Path, lost: int) -> None:
+    scan_opv2v(root, cache=tmp_path / "cache")
+    (file,) = (tmp_path / "cache").iterdir()
+    known, texts = read_cache(file)[0], {path: path.read_bytes() for path in sorted((root / FOLDER).rglob("0*.yaml"))}
+    assert len(known) == len(texts) == 4
+    for path in list(texts)[:lost]:
+        path.write_bytes(b"")
+    assert len(scan_opv2v(root, cache=tmp_path / "cache").refused) == lost
+    assert read_cache(file) == (known, [])
+    for path, text in texts.items():
+        path.write_bytes(text)
+    assert scan_opv2v(root, cache=tmp_path / "cache").parsed == 0
+
+
+@pytest.mark.parametrize("ending", ["\n", "\n\n", "\r\n", " \t\n\n", "  "])
+def test_blank_lines_behind_the_last_point_are_no_points(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / "a.pcd"
+    head, rows = HEAD.format("F", 2), "1 2 3 0\n4 5 6 0\n"
+    path.write_bytes((head + rows + ending).encode())
+    assert read_pcd(path).points.tolist() == [[1, 2, 3], [4, 5, 6]]
+    path.write_bytes((head.replace("POINTS 2", "POINTS 0") + ending).encode())
+    assert read_pcd(path).points.shape == (0, 3)
+    for cut in ("1 2 3 0\n4 5 6 0", "1 2 3 0\n" + ending, "1 2 3 0\n\n4 5 6 0\n" + ending):
+        path.write_bytes((head + cut).encode())
+        with pytest.raises(CorruptDataError, match=r"\[(truncated|wrong-row)\]"):
+            read_pcd(path)

@@ -93,7 +93,9 @@ def test_pictures_are_decoded_when_they_are_asked_for(made: Path) -> None:
     view = 12 + 4 + 2
     assert (views.agent[view], views.camera[view]) == ("641", "camera2")
     np.testing.assert_array_equal(views.read("image", view), image)
-    np.testing.assert_allclose(views.read("depth", view), np.where(depth < 999.99, depth, 0), atol=1e-4 + 1000 / 256**3)
+    np.testing.assert_allclose(
+        views.read("depth", view), np.where(depth < 999.99, depth, -1), atol=1e-4 + 1000 / 256**3
+    )
     np.testing.assert_array_equal(views.read("valid", view), depth < 1000)
     assert views.pixels.told("image", view) == str(made / "root" / FOLDER / "641" / "000071_camera2.png")
 
@@ -103,8 +105,10 @@ def test_depth_as_numbers_and_as_colours_is_the_same(made: Path) -> None:
     plain = views_of(read_opv2v(made / "root", depth_root=made / "npy"))
     for view in range(0, 40, 7):
         one, other = coded.read("depth", view), plain.read("depth", view)
-        near = other < 999
+        near = (other > 0) & (other < 999)
         np.testing.assert_allclose(one[near], other[near], atol=1e-3)
+        np.testing.assert_array_equal(one == -1, (other == 0) | (other >= 1000))
+        np.testing.assert_array_equal(coded.read("valid", view), one > 0)
 
 
 def test_a_split_is_found_under_both_of_its_names(made: Path, root: Path) -> None:

@@ -204,9 +204,19 @@ def test_depth_that_is_nowhere_although_there_are_points(lost: int, severity: st
     )
 
 
-def test_no_depth_and_no_points_is_the_sky() -> None:
-    nothing = np.zeros((6, 8), np.float32)
-    assert found_in(Witnessed((nothing, STREET), (nothing, STREET))) == {}
+@pytest.mark.parametrize("nothing", [0, -1])
+def test_no_depth_and_no_points_is_the_sky(nothing: float) -> None:
+    sky = np.full((6, 8), nothing, np.float32)
+    assert found_in(Witnessed((sky, STREET), (sky * 0, STREET))) == {}
+    assert "depth-lost" in found_in(Witnessed((sky, STREET), (STREET, STREET)))
+
+
+def test_the_sky_in_one_file_and_nothing_in_the_other_do_not_differ() -> None:
+    sky, unknown = STREET.copy(), STREET.copy()
+    sky[:2], unknown[:2] = -1, 0
+    assert found_in(Witnessed((sky, unknown), (None,) * 2, {0: unknown, 1: sky})) == {}
+    problem = found_in(Witnessed((sky,), (None,), {0: STREET}))["depths-differ"]
+    assert f"differ in 16 pixels, by up to {STREET[:2].max():.2f} m" in problem.message
 
 
 def test_two_files_that_agree_are_no_fault_and_two_that_do_not_are() -> None:
@@ -305,6 +315,17 @@ def test_colours_in_millimetres_have_nothing_left_and_that_is_told(made: Path, t
     found = rewritten(made, tmp_path / "depth", lambda path, metres: in_colours(path, metres * 1000))
     assert found["depth-lost"].severity == "error"
     assert "is it in millimetres? CARLA's code ends at 1000 m" in str(found["depth-lost"])
+
+
+def test_millimetres_in_gray_are_told_by_file(made: Path, tmp_path: Path) -> None:
+    def gray(path: Path, metres: NDArray[np.float64]) -> None:
+        if path.name == "000071_camera2_depth.png" and path.parent.name == "641":
+            cv2.imwrite(str(path), np.minimum(metres * 1000, 65535).astype(np.uint16))
+
+    found = rewritten(made, tmp_path / "depth", gray)
+    assert list(found) == ["wrong-depth"]
+    assert "000071_camera2_depth.png: expected 8-bit RGB" in str(found["wrong-depth"])
+    assert "got 16-bit gray: millimetres?" in found["wrong-depth"].message
 
 
 def test_depth_of_another_camera_is_told(made: Path, tmp_path: Path) -> None:

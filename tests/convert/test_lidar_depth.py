@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -107,6 +108,23 @@ def test_a_second_call_keeps_what_is_whole(made: Path, root: Path, tmp_path: Pat
     table = json.loads((out / FOLDER / "-1" / "lidar_depth.json").read_text())
     assert len(table["files"]) == 8
     assert table["pixels"] == 8 * 64 * 48
+
+
+def test_points_that_were_written_again_are_read_again(made: Path, root: Path, tmp_path: Path) -> None:
+    """Of one size, as files of one number of points spelled with as many digits are."""
+    out, path = tmp_path / "depth", root / FOLDER / "641" / "000069.pcd"
+    shutil.copytree(made / "depth", out)
+    before, text = path.stat(), path.read_bytes()
+    head, body = text.partition(b"DATA ascii\n")[::2]
+    moved = body.replace(b"\n1", b"\n2").replace(b"\n-1", b"\n-2")
+    assert moved != body
+    path.write_bytes(head + b"DATA ascii\n" + moved)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
+    assert path.stat().st_size == before.st_size
+    report = depth_from_lidar(root, out, workers=1)
+    assert {entry.name.rpartition("/")[2]: entry.fate for entry in report.entries} == {"641": "changed", "-1": "kept"}
+    name = Path(FOLDER, "641", "000069_camera0_depth.npy")
+    assert not np.array_equal(np.load(out / name), np.load(made / "depth" / name))
 
 
 def test_folders_of_others_are_left_as_they_are(root: Path, tmp_path: Path) -> None:

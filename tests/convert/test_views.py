@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,11 +12,11 @@ import pytest
 import yaml
 
 import lapsdata
-from lapsdata._convert import convert
+from lapsdata._convert import PanoramaOptions, convert
 from lapsdata._convert._keys import MARK
 from lapsdata.containers import Views
 from lapsdata.errors import SchemaError, StorageError, UnknownFormatError
-from lapsdata.schema import ViewsHeader
+from lapsdata.schema import Size, ViewsHeader
 from lapsdata.testing.opv2v_scenes import Opv2vScene, write_opv2v
 from lapsdata.testing.samples import sample_views
 
@@ -95,6 +96,32 @@ def test_what_changed_is_made_again(copy: Path, tmp_path: Path, what: str) -> No
     again = convert(copy / "root", out, **told)
     assert (fate(again) == "kept") == (what == "nothing")
     assert (out.read_bytes() == before) == (what == "nothing")
+
+
+@pytest.mark.parametrize("to", ["views_hdf5", "panorama"])
+@pytest.mark.parametrize("what", ["depth", "picture", "points"])
+def test_files_of_the_same_size_with_other_numbers_are_read_again(
+    copy: Path, tmp_path: Path, to: str, what: str
+) -> None:
+    told: dict[str, Any] = {"to": to, "split": "validate", "depth_root": copy / "depth"}
+    told |= {"panorama": PanoramaOptions(size=Size(width=48, height=12))} if to == "panorama" else {}
+    out = tmp_path / "out.h5"
+    assert fate(convert(copy / "root", out, **told)) == "made"
+    (folder,) = (copy / ("depth" if what == "depth" else "root") / "validate").iterdir()
+    ending = {"depth": "_camera0_depth.npy", "picture": "_camera0.png", "points": ".pcd"}[what]
+    path = sorted(folder.rglob(f"*{ending}"))[0]
+    before = path.stat()
+    if what == "depth":
+        np.save(path, np.load(path) + np.float32(1))
+    else:
+        path.write_bytes(path.read_bytes())
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
+    assert path.stat().st_size == before.st_size
+    first = lapsdata.read(out, Views).read("depth", 0)
+    assert fate(convert(copy / "root", out, **told)) == "changed"
+    assert np.array_equal(lapsdata.read(out, Views).read("depth", 0), first) == (what != "depth")
+    (copy / "depth" / "run.json").write_text("{}")
+    assert fate(convert(copy / "root", out, **told)) == "kept"
 
 
 @pytest.mark.parametrize("change", [{"agents": "3"}, {"agents": "2:drawn@4"}, {"rate": 10}, {"split": "train"}])

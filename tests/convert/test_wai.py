@@ -107,6 +107,17 @@ def test_a_pixel_leads_to_the_surface_that_it_shows(made: Path, tmp_path: Path) 
         np.testing.assert_allclose([z, x, -y], eye, atol=1e-9)
 
 
+def test_the_sky_of_carla_stays_below_0_there(tmp_path: Path) -> None:
+    write_opv2v(tmp_path / "street", SCENES[:1], depth_root=tmp_path / "coded", depth="png")
+    convert(tmp_path / "street", tmp_path / "wai", to="wai", depth_root=tmp_path / "coded")
+    for frame in meta(tmp_path / "wai", SETS[0])["frames"]:
+        with av.open(str(tmp_path / "wai" / "street" / SETS[0] / frame["depth"])) as file:
+            depth = next(file.decode(video=0)).to_ndarray()
+        agent, camera = frame["frame_name"].split("_camera")
+        np.testing.assert_array_equal(depth == -1, SCENE.depth(agent, 69, int(camera)) >= 1000)
+        assert (depth[depth != -1] > 0).all()
+
+
 def test_a_file_of_ours_becomes_the_same_but_for_its_name(made: Path, tmp_path: Path) -> None:
     convert(made / "street", tmp_path / "street.h5", depth_root=made / "depth")
     report = convert(tmp_path / "street.h5", tmp_path / "ours", to="wai")

@@ -603,22 +603,27 @@ def test_depth_beyond_is_compared_nowhere_and_that_is_told(made: Made, report: C
     assert (warning.code, warning.fix) == ("nothing-compared", "look at the masks, and at --far")
 
 
-def test_the_sky_of_carla_is_no_depth_wherever_it_is_looked_at(
+def test_the_sky_of_carla_is_ambiguous_wherever_it_is_looked_at(
     report: Callable[..., ViewsReport], tmp_path: Path
 ) -> None:
     write_opv2v(tmp_path / "opv2v", [SCENE], depth_root=tmp_path / "coded", depth="png")
     views = open_views(tmp_path / "opv2v", "truth", depth_root=tmp_path / "coded").views
-    sky = [~np.isfinite(SCENE.depth(agent, 69, camera)) for agent in ORDER for camera in range(4)]
+    sky = [SCENE.depth(agent, 69, camera) >= 1000 for agent in ORDER for camera in range(4)]
     assert sum(int(one.sum()) for one in sky) > 100
     for view, nothing in enumerate(sky):
-        assert (views.read("depth", view)[nothing] == 0).all()
-        assert (views.read("depth", view) >= 0).all()
+        assert ((views.read("depth", view) == -1) == nothing).all()
+        assert (views.read("valid", view) == ~nothing).all()
     around = panorama_views(views.take([0]), PanoramaOptions(size=Size(width=64, height=16)))
     for view in range(len(around)):
         depth = around.read("depth", view)
-        assert (depth >= 0).all()
+        assert (depth[depth <= 0] == -1).mean() > 0.3
+        assert set(depth[depth <= 0].tolist()) == {-1.0, 0.0}
         assert ((depth > 0) == around.read("valid", view)).all()
-    assert all((one["depthmap"] >= 0).all() for one in open_view_sets(views, views=12)[0])
+        assert (around.read("covered", view) & ~around.read("non_ambiguous", view))[depth == -1].all()
+    for one in open_view_sets(views, views=12)[0]:
+        assert ((one["depthmap"] == -1) == ~one["non_ambiguous_mask"]).all()
+        assert (one["valid_mask"] == one["non_ambiguous_mask"]).all()
+        assert not one["non_ambiguous_mask"].all()
     record = report(root=tmp_path / "opv2v", depth_root=tmp_path / "coded", prediction=None)
     assert record.truth.depth_m is not None
     assert record.truth.depth_m[0] > 0

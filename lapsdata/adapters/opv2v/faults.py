@@ -39,7 +39,7 @@ _OF_ALL = frozenset({"extrinsic-inverted", "extrinsic-apart", "missing-extrinsic
 
 
 def digest_opv2v(root: Path) -> str:
-    """Return the digest of a root: of its yaml files, and of the names and sizes of all others.
+    """Return the digest of a root: of its yaml files, and of the names, sizes and times of all others.
 
     Parameters
     ----------

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lapsdata.adapters.opv2v.frame_facts import FrameFacts
-from lapsdata.errors import LapsError, Problem
+from lapsdata.adapters.opv2v.frame_facts import CAMERA_NUMBERS, LIDAR_NUMBERS, FrameFacts
+from lapsdata.errors import CorruptDataError, LapsError, Problem
 from lapsdata.storage.seal import StoredArray
 from lapsdata.storage.sealed_hdf5 import SealedHdf5
 from lapsdata.storage.sealed_hdf5_writer import write_sealed_hdf5
@@ -81,15 +81,31 @@ def read_cache(path: Path) -> tuple[dict[bytes, FrameFacts], list[Problem]]:
             if (file.header.get("format"), file.header.get("version")) != (_FORMAT, _VERSION):
                 return {}, []
             tables = {name: file.read(name) for name in ("digest", "layout", "stop", "numbers")}
-            layouts: Any = file.header["layouts"]
+            told: Any = file.header.get("layouts")
+        layouts = told if isinstance(told, list) else []
+        return _facts(tables, [tuple(layout) for layout in layouts if isinstance(layout, list)], path), []
     except LapsError as error:
-        told = error.problems[0]
-        message = f"the cache of parsed frames could not be read and is made anew: {told.message} [{told.code}]"
+        why = error.problems[0]
+        message = f"the cache of parsed frames could not be read and is made anew: {why.message} [{why.code}]"
         return {}, [Problem("cache-damaged", str(path), message, None, "warning")]
-    names = [tuple(layout) for layout in layouts]
-    numbers, stops = tables["numbers"].tolist(), tables["stop"].tolist()
-    rows = zip(tables["digest"], tables["layout"].tolist(), [0, *stops[:-1]], stops, strict=True)
-    return {row.tobytes(): FrameFacts(names[kind], tuple(numbers[first:stop])) for row, kind, first, stop in rows}, []
+
+
+def _facts(tables: Mapping[str, NDArray[Any]], layouts: list[tuple[str, ...]], path: Path) -> dict[bytes, FrameFacts]:
+    """Return the rows of a cache; refuse tables that do not fit each other, of which a seal says nothing."""
+    digests, layout, stops, numbers = (tables[name] for name in ("digest", "layout", "stop", "numbers"))
+    fits = digests.shape == (len(digests), 32) and layout.shape == stops.shape == (len(digests),) and numbers.ndim == 1
+    if fits and len(digests):
+        fits = layout.min() >= 0 and layout.max() < len(layouts)
+    if fits:
+        sizes = np.array([LIDAR_NUMBERS + CAMERA_NUMBERS * len(cameras) for cameras in layouts], np.int64)
+        expected = np.cumsum(sizes[layout], dtype=np.int64)
+        fits = np.array_equal(stops, expected) and len(numbers) == (expected[-1] if len(expected) else 0)
+    if not fits:
+        message = "expected a table whose rows tell their numbers one after the other, got another"
+        raise CorruptDataError(Problem("wrong-table", str(path), message))
+    values, starts = numbers.tolist(), np.concatenate([[0], stops[:-1]]).tolist()
+    rows = zip(digests, layout.tolist(), starts[: len(digests)], stops.tolist(), strict=True)
+    return {row.tobytes(): FrameFacts(layouts[kind], tuple(values[first:stop])) for row, kind, first, stop in rows}
 
 
 def write_cache(path: Path, facts: Mapping[bytes, FrameFacts]) -> list[Problem]:

@@ -19,13 +19,18 @@ if TYPE_CHECKING:
 
     from lapsdata.adapters.opv2v.layout import AgentFolder
 
-__all__ = ["FAR_M", "picture_size", "png_size", "read_depth", "read_png"]
+__all__ = ["FAR_M", "SKY", "picture_size", "png_size", "read_depth", "read_png"]
 
 FAR_M = 1000.0
-"""What CARLA's depth reaches to; where there is nothing, as in the sky, it says this."""
+"""What CARLA's depth reaches to; where there is nothing, which is the sky, it says this."""
+
+SKY = -1.0
+"""Depth of the sky: below 0, which is what models take for ambiguous, and not 0, which is what nobody knows."""
 
 _COPY = "copy or download it again"
 _BEGIN, _END = b"\x89PNG\r\n\x1a\n", b"\x00\x00\x00\x00IEND\xaeB`\x82"
+_GRAY, _RGB, _RGBA = 0, 2, 6
+_COLOURS = {_GRAY: "gray", _RGB: "RGB", 3: "palette", 4: "gray with opacity", _RGBA: "RGBA"}
 # Signature, length and name of the first chunk, its 13 bytes and its checksum.
 _HEAD = 8 + 8 + 13 + 4
 
@@ -92,11 +97,19 @@ def read_png(path: Path) -> NDArray[np.uint8]:
     StorageError, CorruptDataError
         As `png_size`, or it cannot be decoded (`not-decoded`).
     """
-    import cv2
+    return _decoded(path, _png_bytes(path))
 
+
+def _png_bytes(path: Path) -> bytes:
     with storage_errors(path, "read"):
         data = path.read_bytes()
     _sides(path, data[:_HEAD], data[-len(_END) :])
+    return data
+
+
+def _decoded(path: Path, data: bytes) -> NDArray[np.uint8]:
+    import cv2
+
     image: Any = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     if image is None:
         raise CorruptDataError(Problem("not-decoded", str(path), "expected a picture, got bytes of none", _COPY))
@@ -106,18 +119,19 @@ def read_png(path: Path) -> NDArray[np.uint8]:
 
 
 def read_depth(path: Path) -> NDArray[np.float32]:
-    """Return depth along the axis of the camera: float32 (H, W), metre, 0 where there is none.
+    """Return depth along the axis of the camera: float32 (H, W), metre, 0 where it is not known, -1 for the sky.
 
     Parameters
     ----------
     path : Path
-        `.npy` with float numbers in metres, or `.png` as `lapsdata.geometry.carla_depth` has it, of which 1000 m is
-        nothing.
+        `.npy` with float numbers in metres, which have no mark for the sky; or `.png` of 8-bit RGB or RGBA as
+        `lapsdata.geometry.carla_depth` has it, of which 1000 m (all bytes 255) is the sky.
 
     Raises
     ------
     StorageError, CorruptDataError
-        As `read_png`; of `.npy` another array (`wrong-depth`), or numbers that are negative or not finite.
+        As `read_png`; a PNG of another kind, in which CARLA has no code (`wrong-depth`); of `.npy` another array, or
+        numbers that are negative or not finite.
 
     Examples
     --------
@@ -128,8 +142,10 @@ def read_depth(path: Path) -> NDArray[np.float32]:
     [[0.0, 2.5]]
     """
     if path.suffix == ".png":
-        metres = carla_depth(read_png(path))
-        return np.where(metres < FAR_M, metres, 0).astype(np.float32)
+        data = _png_bytes(path)
+        _expect_code(path, bits=data[24], colours=data[25])
+        metres = carla_depth(_decoded(path, data))
+        return np.where(metres < FAR_M, metres, SKY).astype(np.float32)
     with storage_errors(path, "read"):
         try:
             depth: NDArray[Any] = np.load(path, allow_pickle=False)
@@ -145,6 +161,17 @@ def read_depth(path: Path) -> NDArray[np.float32]:
         message = f"expected metres from 0, and 0 for none, got {depth[wrong][0]} ({int(wrong.sum())} such)"
         raise CorruptDataError(Problem("wrong-depth", str(path), message, "write 0 where there is no depth"))
     return depth.astype(np.float32)
+
+
+def _expect_code(path: Path, *, bits: int, colours: int) -> None:
+    """Refuse a PNG that decodes to three bytes a pixel all the same, and whose bytes are no code of CARLA's."""
+    if bits == 8 and colours in (_RGB, _RGBA):
+        return
+    kind = _COLOURS.get(colours, f"of colour type {colours}")
+    guess = "millimetres?" if (bits, colours) == (16, _GRAY) else "a picture of depth?"
+    message = f"expected 8-bit RGB or RGBA, in which CARLA codes depth, got {bits}-bit {kind}: {guess}"
+    fix = "write metres as .npy, or the code of CARLA: lapsdata.geometry.carla_depth_colours"
+    raise CorruptDataError(Problem("wrong-depth", str(path), message, fix))
 
 
 def _sides(path: Path, head: bytes, tail: bytes) -> _Sides:

@@ -113,8 +113,10 @@ def scan_opv2v(root: Path, *, split: str | None = None, cache: Path | None = Non
             total.update(f"{folder.split}/{folder.scenario}/{folder.agent}\n".encode("utf-8", "surrogateescape"))
             _scan_folder(number, folder, known, found, total)
             advance(len(folder.stems))
-    if place is not None and found.kept.keys() != known.keys():
-        notes += write_cache(place, found.kept)
+    # A file that cannot be read now may be one that the cache knows: nothing is dropped then.
+    kept = {**known, **found.kept} if found.refused else found.kept
+    if place is not None and kept.keys() != known.keys():
+        notes += write_cache(place, kept)
     additional = sum(folder.additional for folder in folders)
     if additional:
         message = f'{additional} files with "additional" in their name are passed over, as OpenCOOD does'

@@ -92,7 +92,7 @@ class Opv2vPixels:
         Returns
         -------
         str, float32 (H, W), metre
-            0 where there is none.
+            As `read_depth`.
 
         Raises
         ------
