@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -132,12 +133,11 @@ def _unequal_frames(scan: Opv2vScan) -> Iterator[Problem]:
 
 
 def _of_folder(folder: AgentFolder, facts: Mapping[str, FrameFacts]) -> Iterator[Problem]:
+    yield from _pictures(folder, facts)
     for stem in folder.stems:
         cameras = facts[stem].cameras if stem in facts else ()
         for name in (f"{stem}_{camera}.png" for camera in cameras):
-            if name in folder.files:
-                yield from _tried(png_size, Path(folder.path, name))
-            else:
+            if name not in folder.files:
                 message = "expected a picture of the camera that its yaml tells of, got none"
                 yield Problem("missing-image", str(Path(folder.path, name)), message, "copy it again")
         if f"{stem}.pcd" in folder.files:
@@ -159,6 +159,31 @@ def _of_folder(folder: AgentFolder, facts: Mapping[str, FrameFacts]) -> Iterator
     if alone := sorted(frames - set(folder.stems)):
         message = f"expected a yaml of each frame, got pictures or points of {len(alone)} without: {listed(alone)}"
         yield Problem("frames-without-yaml", folder.path, message, "copy them again", "warning")
+
+
+def _pictures(folder: AgentFolder, facts: Mapping[str, FrameFacts]) -> Iterator[Problem]:
+    """Yield pictures that are damaged, and those of another size than most of their camera."""
+    found: dict[str, dict[str, tuple[int, int]]] = {}
+    for stem in folder.stems:
+        for camera in facts[stem].cameras if stem in facts else ():
+            name = f"{stem}_{camera}.png"
+            if name in folder.files:
+                try:
+                    found.setdefault(camera, {})[name] = png_size(Path(folder.path, name))
+                except LapsError as error:
+                    yield from error.problems
+    for camera, sizes in found.items():
+        # Of as many of each size it is the first one, which views take as well.
+        (width, height), _ = Counter(sizes.values()).most_common(1)[0]
+        if unlike := [name for name, size in sizes.items() if size != (width, height)]:
+            got = sizes[unlike[0]]
+            message = (
+                f"expected pictures of {width}x{height}, as {camera} of agent {folder.agent} has in "
+                f"{len(sizes) - len(unlike)} of {len(sizes)} frames of {folder.scenario}, got {got[0]}x{got[1]} "
+                f"({len(unlike)} of another size: {listed(unlike)})"
+            )
+            fix = "copy whole pictures of this camera, neither scaled nor cropped"
+            yield Problem("wrong-pixels", str(Path(folder.path, unlike[0])), message, fix)
 
 
 def _cameras(folder: AgentFolder, facts: Mapping[str, FrameFacts]) -> Iterator[Problem]:
