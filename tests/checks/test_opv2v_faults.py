@@ -18,6 +18,7 @@ import lapsdata
 from lapsdata._inspect.views import counted_views
 from lapsdata.adapters.opv2v import faults
 from lapsdata.adapters.opv2v.point_cloud import read_pcd
+from lapsdata.adapters.opv2v.reading import read_opv2v
 from lapsdata.checks.integrity import check_integrity
 from lapsdata.checks.views import ViewsLook
 from lapsdata.cli.main import main
@@ -209,6 +210,63 @@ def test_some_sets_of_another_split_are_counted_also_in_views_of_ours(tmp_path: 
     lapsdata.write(tmp_path / "other.h5", replace(made, cam2world=poses))
     (item,) = check_integrity([tmp_path / "other.h5"]).items
     assert "split-overlap" not in {one.code for one in item.problems}
+
+
+def test_folders_that_no_agent_is_called_like_are_told(root: Path, tmp_path: Path, run: Callable[..., Result]) -> None:
+    (root / FOLDER / "641").rename(root / FOLDER / "rsu_2")
+    (root / FOLDER / "notes").mkdir()
+    told = f"got 2 of other names, which are passed over: '{FOLDER}/notes', '{FOLDER}/rsu_2'"
+    (item,) = check_integrity([root]).items
+    (problem,) = item.problems
+    assert (problem.code, problem.severity, problem.where) == ("unknown-folder", "warning", str(root))
+    assert told in problem.message
+    for words in (("inspect", root), ("convert", root, tmp_path / "views.h5", "--workers", 1)):
+        done = run(*words)
+        assert done.exit_code == 0, done.output
+        assert "unknown-folder" in done.output
+        assert told in " ".join(done.output.split())
+
+
+def test_folders_of_a_split_that_is_not_read_are_not_told(root: Path) -> None:
+    (root / FOLDER / "rsu_2").mkdir()
+    assert [one.code for one in faults.faults_of_opv2v(root, split="train")] == ["unknown-folder"]
+    assert list(faults.faults_of_opv2v(root, split="test_culvercity")) == []
+
+
+def skewed(path: Path, focal: float | None = None) -> None:
+    told = yaml.safe_load(path.read_text())
+    for number in range(4):
+        matrix = told[f"camera{number}"]["intrinsic"]
+        matrix[0][1], matrix[0][0] = (2.0, matrix[0][0]) if focal is None else (0.0, focal)
+    path.write_text(yaml.safe_dump(told))
+
+
+@pytest.mark.parametrize("focal", [None, -10.0], ids=["skewed", "negative"])
+def test_intrinsics_of_no_camera_are_counted_and_the_first_are_named(root: Path, focal: float | None) -> None:
+    for frame in SCENE.frames:
+        skewed(root / FOLDER / "641" / f"{frame:06d}.yaml", focal)
+    (item,) = check_integrity([root]).items
+    (problem,) = (one for one in item.problems if one.code == "wrong-intrinsic")
+    assert (problem.severity, problem.where) == ("error", f"{root / FOLDER}/641/000069.yaml: camera0: intrinsic")
+    assert "(8 intrinsics: '000069.yaml: camera0', '000069.yaml: camera1', '000069.yaml: camera2' and 5 more)" in (
+        problem.message
+    )
+    (note,) = (one for one in read_opv2v(root).notes if one.code == "wrong-intrinsic")
+    assert (note.severity, note.where) == ("warning", problem.where)
+    assert "and 5 more): the frame is left out" in note.message
+
+
+def test_one_intrinsic_of_no_camera_is_told_alone_and_beside_other_refusals(root: Path) -> None:
+    path = root / FOLDER / "641" / "000069.yaml"
+    told = yaml.safe_load(path.read_text())
+    told["camera3"]["intrinsic"][1][1] = -1.0
+    path.write_text(yaml.safe_dump(told))
+    garbled(root / FOLDER / "-1" / "000071.yaml")
+    refused = [one for one in found_in(root) if one[2] == "error"]
+    assert [(code, where.partition(": ")[0]) for code, where, _ in refused] == [
+        ("wrong-intrinsic", place("641", "000069.yaml")),
+        ("broken-yaml", place("-1", "000071.yaml")),
+    ]
 
 
 def test_frames_that_not_all_agents_have_are_told(root: Path) -> None:

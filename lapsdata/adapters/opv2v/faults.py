@@ -7,17 +7,16 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from lapsdata import console
 from lapsdata.adapters.opv2v.copied_frames import copied_frames
-from lapsdata.adapters.opv2v.frame_facts import CAMERA_NUMBERS, LIDAR_NUMBERS
+from lapsdata.adapters.opv2v.extrinsics import extrinsic_problems
 from lapsdata.adapters.opv2v.metadata_cache import usual_cache
 from lapsdata.adapters.opv2v.missing_cameras import missing_cameras
 from lapsdata.adapters.opv2v.pictures import png_size
 from lapsdata.adapters.opv2v.point_cloud import read_pcd
-from lapsdata.adapters.opv2v.poses import pose_problems
+from lapsdata.adapters.opv2v.poses import EXTRINSIC_CODES
 from lapsdata.adapters.opv2v.reading import read_opv2v
+from lapsdata.adapters.opv2v.refusals import counted_refusals
 from lapsdata.adapters.opv2v.scanning import scan_opv2v
 from lapsdata.adapters.opv2v.vehicles import read_vehicles
 from lapsdata.errors import LapsError, Problem, listed
@@ -36,7 +35,7 @@ _SHOWN = 3
 # What reading tells in one sentence, and a look at the files one by one.
 _BY_FILE = frozenset({"missing-image", "missing-camera", "picture-without-camera"})
 # What it tells of the frames that are read, and a look at the files of all.
-_OF_ALL = frozenset({"extrinsic-inverted", "extrinsic-apart", "missing-extrinsic", "missing-lidar-pose"})
+_OF_ALL = EXTRINSIC_CODES | {"missing-extrinsic", "missing-lidar-pose"}
 
 
 def digest_opv2v(root: Path) -> str:
@@ -86,14 +85,15 @@ def faults_of_opv2v(root: Path, *, split: str | None = None) -> Iterator[Problem
     """
     scan = scan_opv2v(root, split=split, cache=usual_cache())
     # What reading tells of frames that are left out is told here as it is.
-    left_out = {(one.code, one.where) for one in scan.refused}
-    yield from scan.refused
+    refused = counted_refusals(scan.refused)
+    left_out = {(one.code, one.where) for one in refused}
+    yield from refused
     yield from (
         one
         for one in read_opv2v(root, split=split, cache=usual_cache()).notes
         if (one.code, one.where) not in left_out and one.code not in _BY_FILE | _OF_ALL
     )
-    yield from _extrinsics(scan)
+    yield from extrinsic_problems(scan, range(len(scan.folders)))
     yield from _unequal_frames(scan)
     with console.progress("look at files", sum(len(one.files) for one in scan.folders), unit="files") as advance:
         for number, folder in enumerate(scan.folders):
@@ -102,20 +102,6 @@ def faults_of_opv2v(root: Path, *, split: str | None = None) -> Iterator[Problem
             yield from _cameras(folder, facts)
             yield from copied_frames(folder, facts)
             advance(len(folder.files))
-
-
-def _extrinsics(scan: Opv2vScan) -> Iterator[Problem]:
-    """Yield extrinsics that are missing, or not what the poses of camera and LiDAR say."""
-    rows, lidars, places = list[tuple[float, ...]](), list[tuple[float, ...]](), list[str]()
-    for (number, stem), facts in scan.facts.items():
-        for place, camera in enumerate(facts.cameras):
-            start = LIDAR_NUMBERS + CAMERA_NUMBERS * place
-            rows.append(facts.numbers[start : start + 22])
-            lidars.append(facts.numbers[:LIDAR_NUMBERS])
-            places.append(f"{scan.folders[number].path}/{stem}_{camera}.png")
-    if rows:
-        numbers = np.array(rows, np.float64)
-        yield from pose_problems(numbers[:, :6], numbers[:, 6:], np.array(lidars, np.float64), places)
 
 
 def _unequal_frames(scan: Opv2vScan) -> Iterator[Problem]:
