@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from lapsdata._convert._report import MadeReport
-from lapsdata.adapters import find_adapter
+from lapsdata.adapters import find_adapter, part_of_other
 from lapsdata.adapters.opv2v.extrinsics import extrinsic_problems
 from lapsdata.adapters.opv2v.layout import unknown_folders
 from lapsdata.adapters.opv2v.lidar_depth import depth_of_points
@@ -176,7 +176,8 @@ def depth_from_lidar(
     found = find_adapter(root, ("views",))
     if found is None or found[0].name != "opv2v":
         message = "expected a root of OPV2V, whose frames have point clouds, got something else"
-        raise UnknownFormatError(Problem("unknown-format", str(root), message, "name the folder of its splits"))
+        unknown = Problem("unknown-format", str(root), message, "name the folder of its splits")
+        raise UnknownFormatError(part_of_other(root) or unknown)
     if out.resolve() == root.resolve():
         message = "expected another root for depth than that of the pictures, got the same"
         raise SchemaError(Problem("output-in-input", str(out), message, "name another place"))
