@@ -10,9 +10,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from lapsdata._convert._report import MadeReport
-from lapsdata.adapters import find_adapter
+from lapsdata.adapters import find_adapter, part_of_other
+from lapsdata.adapters.opv2v.extrinsics import extrinsic_problems
+from lapsdata.adapters.opv2v.layout import unknown_folders
 from lapsdata.adapters.opv2v.lidar_depth import depth_of_points
 from lapsdata.adapters.opv2v.metadata_cache import usual_cache
+from lapsdata.adapters.opv2v.poses import EXTRINSIC_CODES
+from lapsdata.adapters.opv2v.refusals import counted_refusals
 from lapsdata.adapters.opv2v.scanning import scan_opv2v
 from lapsdata.errors import Problem, SchemaError, UnknownFormatError
 from lapsdata.execution.local import LocalEngine
@@ -84,7 +88,8 @@ class DepthReport(MadeReport[MadeDepth]):
     Parameters
     ----------
     notes : tuple of Problem
-        Frames whose yaml cannot be read: they have no depth.
+        Frames whose yaml cannot be read: they have no depth. Agents whose extrinsics are not what their poses say: the
+        poses are taken. Folders that are passed over.
 
     Examples
     --------
@@ -172,7 +177,8 @@ def depth_from_lidar(
     found = find_adapter(root, ("views",))
     if found is None or found[0].name != "opv2v":
         message = "expected a root of OPV2V, whose frames have point clouds, got something else"
-        raise UnknownFormatError(Problem("unknown-format", str(root), message, "name the folder of its splits"))
+        unknown = Problem("unknown-format", str(root), message, "name the folder of its splits")
+        raise UnknownFormatError(part_of_other(root) or unknown)
     if out.resolve() == root.resolve():
         message = "expected another root for depth than that of the pictures, got the same"
         raise SchemaError(Problem("output-in-input", str(out), message, "name another place"))
@@ -181,8 +187,15 @@ def depth_from_lidar(
     with record_run(out):
         todo = plan(items, lambda item: _look(item, force=force), force=force)
         report = carry_out_shown(todo, _make, LocalEngine(workers), title=_STAGE, unit="frames")
-    lost = tuple(replace(one, message=f"{one.message}: no depth is made", severity="warning") for one in scan.refused)
-    return DepthReport(report.entries, report.leftovers, lost)
+    notes = [_warning(one, "no depth is made") for one in counted_refusals(scan.refused)]
+    for number in range(len(scan.folders)):
+        unfit = extrinsic_problems(scan, (number,))
+        notes += [_warning(one, "depth is made as the poses say") for one in unfit if one.code in EXTRINSIC_CODES]
+    return DepthReport(report.entries, report.leftovers, (*notes, *unknown_folders(root, split)))
+
+
+def _warning(problem: Problem, became: str) -> Problem:
+    return replace(problem, message=f"{problem.message}: {became}", severity="warning")
 
 
 def _item(scan: Opv2vScan, number: int, out: Path) -> WorkItem[_Agent]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from lapsdata._convert._foreign import foreign_windows, hdf5_attributes, zarr_arrays
 from lapsdata._convert._windows import Windows
-from lapsdata.adapters import find_adapter
+from lapsdata.adapters import find_adapter, part_of_other
 from lapsdata.errors import LapsError, Problem, SchemaError, UnknownFormatError, listed
 from lapsdata.formats import recognise
 from lapsdata.formats.shards_webdataset import ShardsFolder
@@ -166,6 +166,8 @@ def _adapted(path: Path, unknown: LapsError, wanted: frozenset[str] | None) -> S
     # Where none of what is wanted is in it, what there is says more.
     found = find_adapter(path, wanted) or find_adapter(path)
     if found is None:
+        if (part := part_of_other(path)) is not None:
+            raise UnknownFormatError(part) from unknown
         raise unknown
     return _through_adapter(path, found[1])
 

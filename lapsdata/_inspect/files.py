@@ -295,9 +295,13 @@ def _of_others(
 
 
 def _video_unless_unknown(path: Path, rate: FrameRate | str | float | None, unknown: LapsError) -> InspectedVideo:
+    from lapsdata.adapters import part_of_other
     from lapsdata.plugins import registry
     from lapsdata.video._images import is_image_folder
 
+    # With a rate, pictures of one agent are meant as a folder of images.
+    if rate is None and (part := part_of_other(path)) is not None:
+        raise UnknownFormatError(part) from unknown
     ours = f"none of our formats knows it ({', '.join(registry('formats').names())})"
     if path.is_dir() and not is_image_folder(path):
         message = f"expected a file of ours or a video, got a folder without images, and {ours}"

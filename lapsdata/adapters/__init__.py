@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from lapsdata._first_use import on_first_use
 
 if TYPE_CHECKING:
-    from lapsdata.adapters._adapter import Adapted, Adapter, Writer, find_adapter, read_adapted
+    from lapsdata.adapters._adapter import Adapted, Adapter, Writer, find_adapter, part_of_other, read_adapted
     from lapsdata.adapters._any_boxes import AnyBoxes, expect_boxes, read_boxes
     from lapsdata.adapters._any_views import AnyViews, expect_views
     from lapsdata.adapters._boxes_edit import BoxesEdit, edited_boxes
@@ -36,6 +36,7 @@ __all__ = [
     "expect_views",
     "find_adapter",
     "merged_boxes",
+    "part_of_other",
     "read_adapted",
     "read_boxes",
     "write_wai",

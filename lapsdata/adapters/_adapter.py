@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lapsdata.schema import FeatureStats
     from lapsdata.timebase import FrameRate
 
-__all__ = ["Adapted", "Adapter", "Writer", "find_adapter", "read_adapted"]
+__all__ = ["Adapted", "Adapter", "Writer", "find_adapter", "part_of_other", "read_adapted"]
 
 # What is asked of every kind of file, and says nothing where it is not given.
 _UNSAID = ("zeros", "measured")
@@ -134,6 +134,9 @@ class Adapter:
     faults : callable, optional
         `faults(path, *, split=None) -> iterator of Problem` of views: what is found when all files are looked at, or
         those of one split; `lapsdata check`.
+    part : callable, optional
+        `part(path) -> Problem or None`: says of a folder inside one of theirs, which cannot be read by itself, what it
+        is and what to name instead.
 
     Examples
     --------
@@ -151,6 +154,7 @@ class Adapter:
     stated: Callable[[Path], StatedStats] | None = None
     digest: Callable[[Path], str] | None = None
     faults: Callable[..., Iterator[Problem]] | None = None
+    part: Callable[[Path], Problem | None] | None = None
 
 
 def find_adapter(path: Path, records: Collection[str] | None = None) -> tuple[Adapter, str] | None:
@@ -184,6 +188,23 @@ def find_adapter(path: Path, records: Collection[str] | None = None) -> tuple[Ad
         message = f"expected files of one project, got what {', '.join(one.name for one, _ in found)} all know"
         raise AmbiguousFormatError(Problem("ambiguous-format", str(path), message, "name a file in it"))
     return found[0] if found else None
+
+
+def part_of_other(path: Path) -> Problem | None:
+    """Return of which data set of others a folder that nobody knows is a part; None where it is of none.
+
+    Parameters
+    ----------
+    path : Path
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> part_of_other(pathlib.Path(tempfile.mkdtemp())) is None
+    True
+    """
+    looks = (getattr(adapter, "part", None) for adapter in registry("adapters").load_all().values())
+    return next((found for look in looks if look is not None and (found := look(path)) is not None), None)
 
 
 def read_adapted(adapter: Adapter, path: Path, told: Mapping[str, Any]) -> Adapted:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from lapsdata.adapters._adapter import find_adapter, read_adapted
+from lapsdata.adapters._adapter import find_adapter, part_of_other, read_adapted
 from lapsdata.containers.views import Views
 from lapsdata.errors import Problem, SchemaError, UnknownFormatError
 from lapsdata.formats import recognise
@@ -111,6 +111,8 @@ def _folder(path: Path, said: Mapping[str, object]) -> AnyViews:
     """Return the views of all files of ours in a folder."""
     found = open_views_folder(path)
     if found is None:
+        if (part := part_of_other(path)) is not None:
+            raise UnknownFormatError(part)
         message = "expected a file or a folder of files of views, or a root such as OPV2V's, got another folder"
         raise UnknownFormatError(Problem("not-views", str(path), message, f"see: lapsdata inspect {path}"))
     _refuse(path, said)

@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from lapsdata.adapters import find_adapter
+from lapsdata.adapters import find_adapter, part_of_other
 from lapsdata.errors import LapsError, Problem
 from lapsdata.loading.finding import is_item
 from lapsdata.plugins import registry
@@ -85,7 +85,8 @@ class _Search:
             self._walk(path, "")
             if self._met == before:
                 message = f"expected files to check, got {sum(self.found.passed_over.values()) or 'no'} others"
-                self.found.problems.append(Problem("no-files", str(path), message, "name files, or their folder"))
+                unknown = Problem("no-files", str(path), message, "name files, or their folder")
+                self.found.problems.append(part_of_other(path) or unknown)
 
     def _item(self, path: Path, *, named: bool) -> None:
         self._met += 1

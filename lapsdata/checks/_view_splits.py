@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import TYPE_CHECKING
 
+from lapsdata.containers.shared_sets import shared_sets
 from lapsdata.errors import Problem
 from lapsdata.schema.split_names import find_split
 
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
     from lapsdata.checks.view_stats import SplitStats
     from lapsdata.containers import Views
 
-__all__ = ["missing_splits", "split_faults", "wanted_splits"]
+__all__ = ["missing_splits", "overlap_faults", "split_faults", "wanted_splits"]
 
 
 def wanted_splits(views: Views, wanted: Sequence[str] | None) -> tuple[str, ...]:
@@ -80,6 +82,38 @@ def split_faults(stats: Mapping[str, SplitStats]) -> Iterator[Problem]:
             message = f"expected sets of {_counts(like)} views as {first}, got {_counts(one)}{why}"
             fix = None if meant else "choose agents by a rule: --agents train=2,validate=2"
             yield Problem("view-counts-differ", where, message, fix, "info" if meant else "warning")
+
+
+def overlap_faults(views: Views, splits: Sequence[str], where: str) -> Iterator[Problem]:
+    """Yield which splits have sets of another one, whatever their files are called.
+
+    Parameters
+    ----------
+    views : Views
+    splits : sequence of str
+        Those that are compared.
+    where : str
+        File, for messages.
+
+    Examples
+    --------
+    >>> from lapsdata.testing.samples import sample_views
+    >>> list(overlap_faults(sample_views(), ("train", "validate"), "scene.h5"))
+    []
+    """
+    sets: dict[str, list[tuple[Views, int]]] = {split: [] for split in splits}
+    for place, split in enumerate(views.split):
+        if split in sets:
+            sets[split].append((views, place))
+    for one, other in combinations(sets, 2):
+        if shared := shared_sets(sets[other], sets[one]):
+            place = sets[other][shared[0][0]][1]
+            message = (
+                f"expected sets that {one} has not, got {len(dict(shared))} of {len(sets[other])} that it has, the "
+                f"first {views.scenario[place]}, frame {views.frame[place]}"
+            )
+            fix = f"delete them from {one} or {other}: what is learned from measures nothing"
+            yield Problem("split-overlap", f"{where}: {other}", message, fix)
 
 
 def _counts(stats: SplitStats) -> str:

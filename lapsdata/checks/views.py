@@ -9,7 +9,7 @@ from lapsdata.adapters import find_adapter, read_adapted
 from lapsdata.checks._view_lenses import lens_faults
 from lapsdata.checks._view_pixels import pixel_faults
 from lapsdata.checks._view_poses import pose_faults
-from lapsdata.checks._view_splits import missing_splits, split_faults, wanted_splits
+from lapsdata.checks._view_splits import missing_splits, overlap_faults, split_faults, wanted_splits
 from lapsdata.checks._view_witness import witness_faults
 from lapsdata.checks.outcome import CheckedItem, refused
 from lapsdata.checks.view_stats import SAMPLE, split_stats
@@ -159,6 +159,7 @@ def _looked_at(item: CheckedItem, views: Views, look: ViewsLook, *, chosen: bool
         known = {(problem.code, problem.where) for problem in witnessed}
         problems += [fault for fault in pixel_faults(views, one, where) if (fault.code, fault.where) not in known]
     problems += split_faults({f"{path}: {one.split}": one for one in stats})
+    problems += overlap_faults(views, splits, path)
     return replace(item, problems=tuple(problems), splits=stats)
 
 

@@ -146,12 +146,29 @@ def read(
     >>> read(target, Tracks).header.horizon
     4
     """
-    plugin = recognise(path) if format is None else registry("formats").load(format)
+    plugin = _recognised(Path(path)) if format is None else registry("formats").load(format)
     if expect is not None and not issubclass(plugin.container, expect):
         message = f"expected a file with {expect.__name__}, got one with {plugin.container.__name__} ({plugin.name})"
         raise SchemaError(Problem("wrong-record", str(path), message, "name the file that holds them"))
     container: Container = plugin.read(existing(Path(path)), verify=verify)
     return container
+
+
+def _recognised(place: Path) -> Format[Any]:
+    """Return the format of a file; of one that an adapter knows, the error says how that reads it."""
+    try:
+        return recognise(place)
+    except UnknownFormatError as error:
+        adapters = registry("adapters").load_all() if error.problems[0].code == "unknown-format" else {}
+        for name, adapter in adapters.items():
+            if (record := adapter.recognises(place)) is not None:
+                message = f"expected a file or folder of ours, got {record} that the adapter {name} reads"
+                fix = (
+                    "lapsdata.adapters.find_adapter(path)[0].read(path).container, or make a file of ours of it: "
+                    f"lapsdata convert {place} OUT"
+                )
+                raise UnknownFormatError(Problem("unknown-format", str(place), message, fix)) from error
+        raise
 
 
 def read_header(path: str | PathLike[str], *, format: str | None = None) -> Header:

@@ -63,6 +63,12 @@ class OpenedSets(NamedTuple):
     size: FrameSize
     notes: tuple[Problem, ...]
 
+    @property
+    def places(self) -> list[tuple[Views, int]]:
+        """The container of each set, and its place there."""
+        both = zip(self.source.tolist(), self.place.tolist(), strict=True)
+        return [(self.pixels[source].views, place) for source, place in both]
+
 
 def opened_sets(given: Given | Sequence[Given], predictions: Given | None, options: ViewOptions) -> OpenedSets:
     """Open views and choose sets.

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from lapsdata.containers.shared_sets import shared_sets
 from lapsdata.errors import Problem, SchemaError, warn, whole_number
 from lapsdata.loading._selection import check_ids
 from lapsdata.loading._view_draws import Group, ViewDraws, shared_out
 from lapsdata.loading._view_opening import opened_sets
 from lapsdata.loading._view_options import ViewOptions
-from lapsdata.loading._view_overlap import shared_sets
 from lapsdata.loading._view_pixels import field_specs, sample_depth_kind
 from lapsdata.loading.permutation import Permutation
 from lapsdata.loading.source import BatchSpec
@@ -235,7 +235,7 @@ class ViewDataset(ViewSum):
         >>> open_view_sets(sample_views(), views=1, split="val", missing_depth="empty").shared_with(every)
         [(0, 1)]
         """
-        return shared_sets(self._opened, other._opened)
+        return shared_sets(self._opened.places, other._opened.places)
 
     def _number(self, id: int) -> int:
         ids = np.array([checked_id(id)])

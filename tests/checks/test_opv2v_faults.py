@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import cv2
 import numpy as np
 import pytest
 import yaml
@@ -16,12 +18,15 @@ import lapsdata
 from lapsdata._inspect.views import counted_views
 from lapsdata.adapters.opv2v import faults
 from lapsdata.adapters.opv2v.point_cloud import read_pcd
+from lapsdata.adapters.opv2v.reading import read_opv2v
 from lapsdata.checks.integrity import check_integrity
+from lapsdata.checks.views import ViewsLook
 from lapsdata.cli.main import main
 from lapsdata.containers import Views
 from lapsdata.errors import CorruptDataError, StorageError
 from lapsdata.testing.opv2v_scenes import Opv2vScene, write_opv2v
 from lapsdata.testing.samples import sample_views
+from tests.loading.views_by_hand import make_views
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -127,6 +132,141 @@ def test_each_fault_is_told_with_its_file(root: Path, name: str) -> None:
     found = found_in(root)
     assert [(code, severity) for code, _, severity in found] == expected
     assert all(where.startswith(place(agent, file)) for _, where, _ in found)
+
+
+def resized(path: Path, width: int, height: int) -> None:
+    assert cv2.imwrite(str(path), np.zeros((height, width, 3), np.uint8))
+
+
+def test_a_picture_of_another_size_than_its_camera_is_an_error(root: Path) -> None:
+    resized(root / FOLDER / "641" / "000071_camera1.png", 12, 9)
+    (item,) = check_integrity([root]).items
+    (problem,) = item.problems
+    assert (problem.code, problem.severity) == ("wrong-pixels", "error")
+    assert problem.where == str(root / FOLDER / "641" / "000071_camera1.png")
+    assert (
+        f"expected pictures of 24x18, as camera1 of agent 641 has in 1 of 2 frames of {SCENE.name}, got 12x9 "
+        "(1 of another size: '000071_camera1.png')"
+    ) in problem.message
+
+
+def test_pictures_of_other_sizes_are_counted_and_most_say_which_is_right(tmp_path: Path) -> None:
+    scene = replace(SCENE, agents=("641",), frames=tuple(range(60, 80, 2)))
+    write_opv2v(tmp_path, [scene])
+    for frame in (60, 62, 70, 76):
+        resized(tmp_path / FOLDER / "641" / f"{frame:06d}_camera3.png", 18, 24)
+    (problem,) = (one for one in check_integrity([tmp_path]).items[0].problems if one.code == "wrong-pixels")
+    assert problem.where.endswith("000060_camera3.png")
+    assert "in 6 of 10 frames" in problem.message
+    assert "got 18x24 (4 of another size: '000060_camera3.png', '000062_camera3.png'" in problem.message
+
+
+@pytest.mark.parametrize(
+    ("copies", "told"),
+    [
+        ({"validate": "train"}, [("validate", "train has not, got 2 of 2", SCENE.name)]),
+        (
+            {"val": "test_culvercity", "validate": "test_culvercity"},
+            [
+                ("val", "validate has not, got 1 of 1", OTHER.name),
+                ("test_culvercity", "validate has not, got 1 of 1", OTHER.name),
+                ("test_culvercity", "val has not, got 1 of 1", OTHER.name),
+            ],
+        ),
+    ],
+    ids=["train as validate", "both spellings"],
+)
+def test_sets_of_another_split_are_an_error(
+    root: Path, copies: dict[str, str], told: list[tuple[str, str, str]]
+) -> None:
+    for copy, split in copies.items():
+        shutil.copytree(root / split, root / copy)
+    (item,) = check_integrity([root]).items
+    found = [one for one in item.problems if one.code == "split-overlap"]
+    assert [(one.where, one.severity) for one in found] == [(f"{root}: {split}", "error") for split, _, _ in told]
+    for one, (_, counts, scenario) in zip(found, told, strict=True):
+        assert f"expected sets that {counts} that it has, the first {scenario}, frame" in one.message
+
+
+def test_splits_that_are_not_looked_at_are_not_compared(root: Path) -> None:
+    shutil.copytree(root / "train", root / "validate")
+    (item,) = check_integrity([root], views=ViewsLook(["train", "test_culvercity"])).items
+    assert item.problems == ()
+
+
+def test_some_sets_of_another_split_are_counted_also_in_views_of_ours(tmp_path: Path) -> None:
+    poses = np.tile(np.eye(4), (4, 1, 1))
+    poses[:, 0, 3] = [1, 2, 3, 1]
+    made = make_views([1] * 4, split=["train", "train", "validate", "validate"])
+    made = replace(made, scenario=("one",) * 4, frame=np.array([60, 62, 64, 60]), cam2world=poses)
+    lapsdata.write(tmp_path / "views.h5", made)
+    (item,) = check_integrity([tmp_path / "views.h5"]).items
+    (problem,) = (one for one in item.problems if one.code == "split-overlap")
+    assert (problem.where, problem.severity) == (f"{tmp_path / 'views.h5'}: validate", "error")
+    assert "expected sets that train has not, got 1 of 2 that it has, the first one, frame 60" in problem.message
+    # Of the same names with another pose they are other sets.
+    poses = poses.copy()
+    poses[3, 0, 3] = 9
+    lapsdata.write(tmp_path / "other.h5", replace(made, cam2world=poses))
+    (item,) = check_integrity([tmp_path / "other.h5"]).items
+    assert "split-overlap" not in {one.code for one in item.problems}
+
+
+def test_folders_that_no_agent_is_called_like_are_told(root: Path, tmp_path: Path, run: Callable[..., Result]) -> None:
+    (root / FOLDER / "641").rename(root / FOLDER / "rsu_2")
+    (root / FOLDER / "notes").mkdir()
+    told = f"got 2 of other names, which are passed over: '{FOLDER}/notes', '{FOLDER}/rsu_2'"
+    (item,) = check_integrity([root]).items
+    (problem,) = item.problems
+    assert (problem.code, problem.severity, problem.where) == ("unknown-folder", "warning", str(root))
+    assert told in problem.message
+    for words in (("inspect", root), ("convert", root, tmp_path / "views.h5", "--workers", 1)):
+        done = run(*words)
+        assert done.exit_code == 0, done.output
+        assert "unknown-folder" in done.output
+        assert told in " ".join(done.output.split())
+
+
+def test_folders_of_a_split_that_is_not_read_are_not_told(root: Path) -> None:
+    (root / FOLDER / "rsu_2").mkdir()
+    assert [one.code for one in faults.faults_of_opv2v(root, split="train")] == ["unknown-folder"]
+    assert list(faults.faults_of_opv2v(root, split="test_culvercity")) == []
+
+
+def skewed(path: Path, focal: float | None = None) -> None:
+    told = yaml.safe_load(path.read_text())
+    for number in range(4):
+        matrix = told[f"camera{number}"]["intrinsic"]
+        matrix[0][1], matrix[0][0] = (2.0, matrix[0][0]) if focal is None else (0.0, focal)
+    path.write_text(yaml.safe_dump(told))
+
+
+@pytest.mark.parametrize("focal", [None, -10.0], ids=["skewed", "negative"])
+def test_intrinsics_of_no_camera_are_counted_and_the_first_are_named(root: Path, focal: float | None) -> None:
+    for frame in SCENE.frames:
+        skewed(root / FOLDER / "641" / f"{frame:06d}.yaml", focal)
+    (item,) = check_integrity([root]).items
+    (problem,) = (one for one in item.problems if one.code == "wrong-intrinsic")
+    assert (problem.severity, problem.where) == ("error", f"{root / FOLDER}/641/000069.yaml: camera0: intrinsic")
+    assert "(8 intrinsics: '000069.yaml: camera0', '000069.yaml: camera1', '000069.yaml: camera2' and 5 more)" in (
+        problem.message
+    )
+    (note,) = (one for one in read_opv2v(root).notes if one.code == "wrong-intrinsic")
+    assert (note.severity, note.where) == ("warning", problem.where)
+    assert "and 5 more): the frame is left out" in note.message
+
+
+def test_one_intrinsic_of_no_camera_is_told_alone_and_beside_other_refusals(root: Path) -> None:
+    path = root / FOLDER / "641" / "000069.yaml"
+    told = yaml.safe_load(path.read_text())
+    told["camera3"]["intrinsic"][1][1] = -1.0
+    path.write_text(yaml.safe_dump(told))
+    garbled(root / FOLDER / "-1" / "000071.yaml")
+    refused = [one for one in found_in(root) if one[2] == "error"]
+    assert [(code, where.partition(": ")[0]) for code, where, _ in refused] == [
+        ("wrong-intrinsic", place("641", "000069.yaml")),
+        ("broken-yaml", place("-1", "000071.yaml")),
+    ]
 
 
 def test_frames_that_not_all_agents_have_are_told(root: Path) -> None:

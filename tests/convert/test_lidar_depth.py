@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+import yaml
 
 from lapsdata._convert._lidar_depth import depth_from_lidar
 from lapsdata.adapters.opv2v.lidar_depth import depth_of_points
@@ -160,6 +161,46 @@ def test_only_roots_of_opv2v_have_points(root: Path, tmp_path: Path) -> None:
         depth_from_lidar(root, root)
     with pytest.raises(SchemaError, match="unknown-split"):
         depth_from_lidar(root, tmp_path / "depth", split="test")
+
+
+def moved(path: Path, metres: float) -> None:
+    told = yaml.safe_load(path.read_text())
+    told["lidar_pose"][0] += metres
+    path.write_text(yaml.safe_dump(told))
+
+
+def test_poses_that_extrinsics_contradict_are_told_by_agent_and_depth_is_made(root: Path, tmp_path: Path) -> None:
+    for agent, frame in (("641", 69), ("641", 71), ("-1", 71)):
+        moved(root / FOLDER / agent / f"{frame:06d}.yaml", 3.0)
+    report = depth_from_lidar(root, tmp_path / "depth", workers=1)
+    told = [(one.code, one.severity, one.where.removeprefix(f"{root / FOLDER}/")) for one in report.problems]
+    assert told == [
+        ("extrinsic-apart", "warning", "641/000069_camera0.png"),
+        ("extrinsic-apart", "warning", "-1/000071_camera0.png"),
+    ]
+    first, second = report.problems
+    assert "got another matrix (8 of 8 views): depth is made as the poses say" in first.message
+    assert "(4 of 8 views)" in second.message
+    assert report.exit_code == 0
+    assert len(list((tmp_path / "depth").rglob("*_depth.npy"))) == 16
+
+
+def test_extrinsics_of_the_other_direction_are_told_of_depth(root: Path, tmp_path: Path) -> None:
+    path = root / FOLDER / "641" / "000071.yaml"
+    told = yaml.safe_load(path.read_text())
+    told["camera2"]["extrinsic"] = np.linalg.inv(np.array(told["camera2"]["extrinsic"])).tolist()
+    path.write_text(yaml.safe_dump(told))
+    (problem,) = depth_from_lidar(root, tmp_path / "depth", workers=1).problems
+    assert (problem.code, problem.where) == ("extrinsic-inverted", str(path).replace(".yaml", "_camera2.png"))
+    assert "got that from the camera to the LiDAR (1 of 8 views)" in problem.message
+
+
+def test_no_depth_is_made_of_folders_without_a_number_and_that_is_told(root: Path, tmp_path: Path) -> None:
+    (root / FOLDER / "641").rename(root / FOLDER / "rsu_2")
+    report = depth_from_lidar(root, tmp_path / "depth", workers=1)
+    (problem,) = report.problems
+    assert (problem.code, problem.severity, len(report.entries)) == ("unknown-folder", "warning", 1)
+    assert f"'{FOLDER}/rsu_2'" in problem.message
 
 
 def test_without_a_pose_of_the_lidar_the_extrinsic_leads(root: Path) -> None:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from lapsdata import console
 from lapsdata.adapters.opv2v.copied_frames import copied_frames
-from lapsdata.adapters.opv2v.frame_facts import CAMERA_NUMBERS, LIDAR_NUMBERS
+from lapsdata.adapters.opv2v.extrinsics import extrinsic_problems
 from lapsdata.adapters.opv2v.metadata_cache import usual_cache
 from lapsdata.adapters.opv2v.missing_cameras import missing_cameras
 from lapsdata.adapters.opv2v.pictures import png_size
 from lapsdata.adapters.opv2v.point_cloud import read_pcd
-from lapsdata.adapters.opv2v.poses import pose_problems
+from lapsdata.adapters.opv2v.poses import EXTRINSIC_CODES
 from lapsdata.adapters.opv2v.reading import read_opv2v
+from lapsdata.adapters.opv2v.refusals import counted_refusals
 from lapsdata.adapters.opv2v.scanning import scan_opv2v
 from lapsdata.adapters.opv2v.vehicles import read_vehicles
 from lapsdata.errors import LapsError, Problem, listed
@@ -35,7 +35,7 @@ _SHOWN = 3
 # What reading tells in one sentence, and a look at the files one by one.
 _BY_FILE = frozenset({"missing-image", "missing-camera", "picture-without-camera"})
 # What it tells of the frames that are read, and a look at the files of all.
-_OF_ALL = frozenset({"extrinsic-inverted", "extrinsic-apart", "missing-extrinsic", "missing-lidar-pose"})
+_OF_ALL = EXTRINSIC_CODES | {"missing-extrinsic", "missing-lidar-pose"}
 
 
 def digest_opv2v(root: Path) -> str:
@@ -85,14 +85,15 @@ def faults_of_opv2v(root: Path, *, split: str | None = None) -> Iterator[Problem
     """
     scan = scan_opv2v(root, split=split, cache=usual_cache())
     # What reading tells of frames that are left out is told here as it is.
-    left_out = {(one.code, one.where) for one in scan.refused}
-    yield from scan.refused
+    refused = counted_refusals(scan.refused)
+    left_out = {(one.code, one.where) for one in refused}
+    yield from refused
     yield from (
         one
         for one in read_opv2v(root, split=split, cache=usual_cache()).notes
         if (one.code, one.where) not in left_out and one.code not in _BY_FILE | _OF_ALL
     )
-    yield from _extrinsics(scan)
+    yield from extrinsic_problems(scan, range(len(scan.folders)))
     yield from _unequal_frames(scan)
     with console.progress("look at files", sum(len(one.files) for one in scan.folders), unit="files") as advance:
         for number, folder in enumerate(scan.folders):
@@ -101,20 +102,6 @@ def faults_of_opv2v(root: Path, *, split: str | None = None) -> Iterator[Problem
             yield from _cameras(folder, facts)
             yield from copied_frames(folder, facts)
             advance(len(folder.files))
-
-
-def _extrinsics(scan: Opv2vScan) -> Iterator[Problem]:
-    """Yield extrinsics that are missing, or not what the poses of camera and LiDAR say."""
-    rows, lidars, places = list[tuple[float, ...]](), list[tuple[float, ...]](), list[str]()
-    for (number, stem), facts in scan.facts.items():
-        for place, camera in enumerate(facts.cameras):
-            start = LIDAR_NUMBERS + CAMERA_NUMBERS * place
-            rows.append(facts.numbers[start : start + 22])
-            lidars.append(facts.numbers[:LIDAR_NUMBERS])
-            places.append(f"{scan.folders[number].path}/{stem}_{camera}.png")
-    if rows:
-        numbers = np.array(rows, np.float64)
-        yield from pose_problems(numbers[:, :6], numbers[:, 6:], np.array(lidars, np.float64), places)
 
 
 def _unequal_frames(scan: Opv2vScan) -> Iterator[Problem]:
@@ -132,12 +119,11 @@ def _unequal_frames(scan: Opv2vScan) -> Iterator[Problem]:
 
 
 def _of_folder(folder: AgentFolder, facts: Mapping[str, FrameFacts]) -> Iterator[Problem]:
+    yield from _pictures(folder, facts)
     for stem in folder.stems:
         cameras = facts[stem].cameras if stem in facts else ()
         for name in (f"{stem}_{camera}.png" for camera in cameras):
-            if name in folder.files:
-                yield from _tried(png_size, Path(folder.path, name))
-            else:
+            if name not in folder.files:
                 message = "expected a picture of the camera that its yaml tells of, got none"
                 yield Problem("missing-image", str(Path(folder.path, name)), message, "copy it again")
         if f"{stem}.pcd" in folder.files:
@@ -159,6 +145,31 @@ def _of_folder(folder: AgentFolder, facts: Mapping[str, FrameFacts]) -> Iterator
     if alone := sorted(frames - set(folder.stems)):
         message = f"expected a yaml of each frame, got pictures or points of {len(alone)} without: {listed(alone)}"
         yield Problem("frames-without-yaml", folder.path, message, "copy them again", "warning")
+
+
+def _pictures(folder: AgentFolder, facts: Mapping[str, FrameFacts]) -> Iterator[Problem]:
+    """Yield pictures that are damaged, and those of another size than most of their camera."""
+    found: dict[str, dict[str, tuple[int, int]]] = {}
+    for stem in folder.stems:
+        for camera in facts[stem].cameras if stem in facts else ():
+            name = f"{stem}_{camera}.png"
+            if name in folder.files:
+                try:
+                    found.setdefault(camera, {})[name] = png_size(Path(folder.path, name))
+                except LapsError as error:
+                    yield from error.problems
+    for camera, sizes in found.items():
+        # Of as many of each size it is the first one, which views take as well.
+        (width, height), _ = Counter(sizes.values()).most_common(1)[0]
+        if unlike := [name for name, size in sizes.items() if size != (width, height)]:
+            got = sizes[unlike[0]]
+            message = (
+                f"expected pictures of {width}x{height}, as {camera} of agent {folder.agent} has in "
+                f"{len(sizes) - len(unlike)} of {len(sizes)} frames of {folder.scenario}, got {got[0]}x{got[1]} "
+                f"({len(unlike)} of another size: {listed(unlike)})"
+            )
+            fix = "copy whole pictures of this camera, neither scaled nor cropped"
+            yield Problem("wrong-pixels", str(Path(folder.path, unlike[0])), message, fix)
 
 
 def _cameras(folder: AgentFolder, facts: Mapping[str, FrameFacts]) -> Iterator[Problem]:

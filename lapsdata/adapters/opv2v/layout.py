@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lapsdata.errors import Problem, SchemaError
+from lapsdata.errors import Problem, SchemaError, listed
 from lapsdata.schema.split_names import find_split
 from lapsdata.storage.atomic import existing, storage_errors
 
@@ -20,7 +20,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-__all__ = ["SPLITS", "AgentFolder", "agent_folders", "agent_order", "first_yaml", "named_split", "split_folders"]
+__all__ = [
+    "SPLITS",
+    "AgentFolder",
+    "agent_folders",
+    "agent_order",
+    "first_yaml",
+    "named_split",
+    "split_folders",
+    "unknown_folders",
+]
 
 SPLITS = ("train", "validate", "val", "test", "test_culvercity")
 """What folders of splits are called; `val` and `validate` are the same."""
@@ -134,14 +143,57 @@ def agent_folders(root: Path, split: str | None = None) -> Iterator[AgentFolder]
     SchemaError
         There is no such split, or none at all.
     """
-    there = split_folders(existing(root))
-    if not there or split is not None:
-        there = {split: there[split] for split in (named_split(root, split or "train"),)}
-    for name, folder in there.items():
+    for name, folder in _wanted(root, split).items():
         for scenario in _folders(folder):
             agents = [agent for agent in _folders(folder / scenario) if _AGENT.fullmatch(agent)]
             for agent in agent_order(agents):
                 yield _agent(name, scenario, agent, folder / scenario / agent)
+
+
+def unknown_folders(root: Path, split: str | None = None) -> tuple[Problem, ...]:
+    """Return a warning of the folders in scenarios that are those of no agent, by their names; none of a root without.
+
+    Parameters
+    ----------
+    root : Path
+    split : str, optional
+        That one alone.
+
+    Raises
+    ------
+    StorageError, SchemaError
+        As `agent_folders`.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> root = pathlib.Path(tempfile.mkdtemp())
+    >>> (root / "train" / "2021_08_22_21_41_24" / "rsu_2").mkdir(parents=True)
+    >>> [one.message.partition("got ")[2] for one in unknown_folders(root)]
+    ["1 of other names, which are passed over: 'train/2021_08_22_21_41_24/rsu_2'"]
+    """
+    found = [
+        f"{name}/{scenario}/{agent}"
+        for name, folder in _wanted(root, split).items()
+        for scenario in _folders(folder)
+        for agent in _folders(folder / scenario)
+        if not _AGENT.fullmatch(agent)
+    ]
+    if not found:
+        return ()
+    message = (
+        f"expected folders of agents, whose names are whole numbers, got {len(found)} of other names, which are passed "
+        f"over: {listed(found, most=10)}"
+    )
+    fix = "call each by the number of its agent, below zero for infrastructure"
+    return (Problem("unknown-folder", str(root), message, fix, "warning"),)
+
+
+def _wanted(root: Path, split: str | None) -> dict[str, Path]:
+    there = split_folders(existing(root))
+    if not there or split is not None:
+        there = {split: there[split] for split in (named_split(root, split or "train"),)}
+    return there
 
 
 def _agent(split: str, scenario: str, agent: str, path: Path) -> AgentFolder:

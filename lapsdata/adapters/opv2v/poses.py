@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
     from lapsdata.errors import Severity
 
-__all__ = ["camera_models", "lidar_to_camera", "pose_problems"]
+__all__ = ["EXTRINSIC_CODES", "camera_models", "lidar_to_camera", "pose_problems"]
+
+EXTRINSIC_CODES = frozenset({"extrinsic-inverted", "extrinsic-apart"})
+"""What `pose_problems` says of extrinsics that are there, and are not what poses say."""
 
 # Matrices are told in six digits behind the point, and poses in degrees of as many.
 _SAME = 1e-3

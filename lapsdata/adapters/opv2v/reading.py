@@ -12,11 +12,12 @@ import numpy as np
 from lapsdata.adapters._adapter import Adapted
 from lapsdata.adapters.opv2v.depth_files import depth_folders, depth_notes
 from lapsdata.adapters.opv2v.frame_facts import CAMERA_NUMBERS, LIDAR_NUMBERS
-from lapsdata.adapters.opv2v.layout import agent_order, split_folders
+from lapsdata.adapters.opv2v.layout import agent_order, split_folders, unknown_folders
 from lapsdata.adapters.opv2v.metadata_cache import usual_cache
 from lapsdata.adapters.opv2v.missing_cameras import missing_cameras, missing_notes, missing_policies
 from lapsdata.adapters.opv2v.pictures import picture_size
 from lapsdata.adapters.opv2v.poses import camera_models, pose_problems
+from lapsdata.adapters.opv2v.refusals import counted_refusals
 from lapsdata.adapters.opv2v.scanning import Opv2vScan, scan_opv2v
 from lapsdata.adapters.opv2v.selection import FewAgents, few_agents, select_agents, selections_of
 from lapsdata.adapters.opv2v.view_pixels import Opv2vPixels
@@ -133,14 +134,15 @@ def read_opv2v(
     rows = _Rows()
     for name, numbers in scan.scenarios():
         _collect(scan, numbers, chosen[name], depths, rows)
+    refused, unknown = counted_refusals(scan.refused), unknown_folders(root, split)
     if not rows.stop:
         message = f"expected sets of frames, got none: {_counted_text(rows.counted) or 'no yaml could be read'}"
         why = [replace(one, severity="error") for one in few_agents(rows.few, str(root))]
         fix = None if why else "see: lapsdata check ROOT"
-        raise SchemaError(Problem("no-frames", str(root), message, fix), *why, *scan.refused)
+        raise SchemaError(Problem("no-frames", str(root), message, fix), *why, *refused, *unknown)
     views, notes = _views(scan, rows, per_s, chosen, depth_root is not None)
     left_out = (*few_agents(rows.few, str(root)), *_count_notes(root, rows.counted))
-    told = (*(_warning(one) for one in scan.refused), *scan.notes, *notes, *left_out)
+    told = (*(_warning(one) for one in refused), *unknown, *scan.notes, *notes, *left_out)
     wrong = [note for note in told if note.severity != "info"]
     if strict and wrong:
         raise SchemaError(*wrong)
