@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import ast
-import io
+import functools
 import re
 import statistics
-import tokenize
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,8 +15,14 @@ if TYPE_CHECKING:
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
+@functools.cache
 def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), str(path))
+
+
+@functools.cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(tree(path)))
 
 
 def lines(paths: tuple[Path, ...]) -> list[int]:
@@ -26,7 +31,7 @@ def lines(paths: tuple[Path, ...]) -> list[int]:
 
 def faults(paths: tuple[Path, ...], wrong: type[ast.AST] | tuple[type[ast.AST], ...]) -> Iterator[tuple[str, ast.AST]]:
     for path in paths:
-        for node in ast.walk(tree(path)):
+        for node in nodes(path):
             if isinstance(node, wrong):
                 yield f"{path}:{getattr(node, 'lineno', 0)}", node
 
@@ -46,7 +51,7 @@ def test_nine_functions_in_ten_have_at_most_40_lines(modules: tuple[Path, ...]) 
     lengths = sorted(
         node.end_lineno - node.lineno + 1
         for path in modules
-        for node in ast.walk(tree(path))
+        for node in nodes(path)
         if isinstance(node, Function) and node.end_lineno is not None
     )
     assert lengths[int(0.9 * len(lengths))] <= 40
@@ -76,7 +81,7 @@ def test_every_broad_except_says_why(modules: tuple[Path, ...]) -> None:
     found = []
     for path in modules:
         source = path.read_text(encoding="utf-8").splitlines()
-        for node in ast.walk(tree(path)):
+        for node in nodes(path):
             if isinstance(node, ast.ExceptHandler) and node.type is not None:
                 line = source[node.lineno - 1]
                 caught = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
@@ -139,7 +144,7 @@ def checks_something(node: ast.AST, checkers: set[str]) -> bool:
 def test_every_test_can_fail(test_modules: tuple[Path, ...]) -> None:
     found = []
     for path in test_modules:
-        functions = [node for node in ast.walk(tree(path)) if isinstance(node, Function)]
+        functions = [node for node in nodes(path) if isinstance(node, Function)]
         checkers: set[str] = set()
         # Again and again, for helpers that call helpers.
         while more := {node.name for node in functions if checks_something(node, checkers)} - checkers:
@@ -152,26 +157,17 @@ def test_every_test_can_fail(test_modules: tuple[Path, ...]) -> None:
 
 def code_lines(path: Path) -> int:
     """Count the lines that hold code: no blank lines, comments or docstrings (whose examples are tests as well)."""
-    text = path.read_text(encoding="utf-8")
-    silent = {
-        line
-        for node in ast.walk(ast.parse(text))
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
-        for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)
-    }
-    layout = {
-        tokenize.COMMENT,
-        tokenize.NL,
-        tokenize.NEWLINE,
-        tokenize.INDENT,
-        tokenize.DEDENT,
-        tokenize.ENDMARKER,
-    }
+    silent: set[int] = set()
+    texts: set[int] = set()
+    for node in nodes(path):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            silent.update(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+        elif isinstance(node, (ast.Constant, ast.JoinedStr)) and node.end_lineno != node.lineno:
+            texts.update(range(node.lineno, (node.end_lineno or node.lineno) + 1))
     told = {
-        line
-        for token in tokenize.generate_tokens(io.StringIO(text).readline)
-        if token.type not in layout
-        for line in range(token.start[0], token.end[0] + 1)
+        number
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if (line.strip() and not line.lstrip().startswith("#")) or number in texts
     }
     return len(told - silent)
 
