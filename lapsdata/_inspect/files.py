@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from lapsdata.errors import CorruptDataError, LapsError, Problem, SchemaError, UnknownFormatError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from os import PathLike
 
     from lapsdata._inspect.box_counts import CountedBoxes
@@ -173,6 +174,7 @@ def look_at(
     most_episodes: int | None = None,
     depth_root: Path | None = None,
     sample: int | None = None,
+    splits: Sequence[str] | None = None,
 ) -> InspectedFile | InspectedVideo | InspectedEpisodes | InspectedBoxes | InspectedViews:
     """Read and verify a file of ours, the packets of a video, the descriptions of robot episodes, or boxes or views.
 
@@ -193,6 +195,8 @@ def look_at(
         Of views of others: where their depth lies.
     sample : int, optional
         Of views: sets of each split whose masks and depth are read; 8 by default.
+    splits : sequence of str, optional
+        Of views: those alone.
 
     Raises
     ------
@@ -201,7 +205,8 @@ def look_at(
     CorruptDataError
         It begins as a format of ours and is not as it was written.
     SchemaError
-        A folder of images without a rate (`no-times`), or a rate for anything else (`wrong-option`).
+        A folder of images without a rate (`no-times`), or a rate for anything else (`wrong-option`); views without
+        one of the splits (`unknown-split`).
     LapsError
         It is neither; of the class and with the code that `lapsdata.video.probe` has for it.
 
@@ -224,6 +229,7 @@ def look_at(
         if format is not None:
             message = f"expected a {format} of this machine, got a URL"
             raise UnknownFormatError(Problem("not-local", str(path), message, "download it first"))
+        _refuse_given(str(path), _OfViews(depth_root, sample, splits))
         return _video_behind(str(path), rate)
     place = Path(path)
     with storage_errors(place, "open"):
@@ -235,27 +241,39 @@ def look_at(
             known = isinstance(error, CorruptDataError) and error.problems[0].code != "empty-file"
             if known or format is not None:
                 raise
-            return _of_others(place, rate, error, most_episodes, depth_root, sample)
+            return _of_others(place, rate, error, most_episodes, _OfViews(depth_root, sample, splits))
         if rate is not None:
             raise SchemaError(_no_rate(place))
-        return _of_ours(place, plugin, depth_root, sample)
+        return _of_ours(place, plugin, _OfViews(depth_root, sample, splits))
 
 
-def _of_ours(path: Path, plugin: Format[Any], depth_root: Path | None, sample: int | None) -> InspectedFile:
-    from lapsdata._inspect.views import all_splits
+class _OfViews(NamedTuple):
+    """What is asked of views alone."""
+
+    depth_root: Path | None
+    sample: int | None
+    splits: Sequence[str] | None
+
+
+def _of_ours(path: Path, plugin: Format[Any], asked: _OfViews) -> InspectedFile:
+    from lapsdata._inspect.views import all_splits, of_splits
     from lapsdata.containers import Views
 
     read = plugin.read(path, verify="always")
-    views = isinstance(read, Views)
-    _only_of_views(path, views=False, depth_root=depth_root, sample=None if views else sample)
-    return InspectedFile(path, plugin.name, read, all_splits(read, sample) if isinstance(read, Views) else ())
+    if not isinstance(read, Views):
+        _refuse_given(path, asked)
+        return InspectedFile(path, plugin.name, read)
+    _refuse_given(path, _OfViews(asked.depth_root, None, None))
+    views = of_splits(path, read, asked.splits)
+    return InspectedFile(path, plugin.name, views, all_splits(views, asked.sample))
 
 
-def _only_of_views(path: Path, *, views: bool, depth_root: Path | None, sample: int | None) -> None:
-    """Refuse what would have no effect: a root of depth is asked for views of others, a sample for any views."""
-    given = [name for name, value in (("depth_root", depth_root), ("sample", sample)) if value is not None]
-    if given and not views:
-        message = f"expected no {given[0].replace('_', ' ')} here, got one: only for views"
+def _refuse_given(path: Path | str, asked: _OfViews) -> None:
+    """Refuse what would have no effect: a root of depth is asked for views of others, the rest for any views."""
+    given = [name for name, value in asked._asdict().items() if value is not None]
+    if given:
+        got = "some" if given[0] == "splits" else "one"
+        message = f"expected no {given[0].replace('_', ' ')} here, got {got}: only for views"
         message += " of others" if given[0] == "depth_root" else ""
         raise SchemaError(Problem("wrong-option", str(path), message, f"leave out --{given[0].replace('_', '-')}"))
 
@@ -265,8 +283,7 @@ def _of_others(
     rate: FrameRate | str | float | None,
     unknown: LapsError,
     most_episodes: int | None,
-    depth_root: Path | None,
-    sample: int | None,
+    asked: _OfViews,
 ) -> InspectedVideo | InspectedEpisodes | InspectedBoxes | InspectedViews:
     from lapsdata._inspect.boxes import look_at_boxes
     from lapsdata._inspect.episodes import look_at_episodes
@@ -277,12 +294,12 @@ def _of_others(
     found = find_adapter(path, ("episodes", "boxes", "views"))
     ours = open_views_folder(path, checked=True) if found is None and path.is_dir() else None
     if ours is not None:
-        _only_of_views(path, views=False, depth_root=depth_root, sample=None)
+        _refuse_given(path, _OfViews(asked.depth_root, None, None))
         if rate is not None:
             raise SchemaError(_no_rate(path))
-        return look_at_folder(path, ours, sample)
-    views = found is not None and found[1] == "views"
-    _only_of_views(path, views=views, depth_root=depth_root, sample=sample)
+        return look_at_folder(path, ours, asked.sample, asked.splits)
+    if found is None or found[1] != "views":
+        _refuse_given(path, asked)
     if found is None:
         return _video_unless_unknown(path, rate, unknown)
     if rate is not None and "rate" not in (found[0].takes or ()):
@@ -290,7 +307,7 @@ def _of_others(
     if found[1] == "boxes":
         return look_at_boxes(path, found[0], rate)
     if found[1] == "views":
-        return look_at_views(path, found[0], rate, depth_root=depth_root, sample=sample)
+        return look_at_views(path, found[0], rate, **asked._asdict())
     return look_at_episodes(path, found[0], most_episodes, rate)
 
 

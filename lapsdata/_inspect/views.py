@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lapsdata.checks._view_splits import unknown_splits, wanted_splits
 from lapsdata.checks.view_stats import SAMPLE, split_stats, stats_tables
 from lapsdata.containers import LAYERS, Views
+from lapsdata.errors import SchemaError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +30,7 @@ __all__ = [
     "look_at_folder",
     "look_at_views",
     "looked_at",
+    "of_splits",
 ]
 
 _SHOWN = 20
@@ -204,7 +207,32 @@ class InspectedViews:
         }
 
 
-def look_at_folder(path: Path, found: ViewsFolder, sample: int | None = None) -> InspectedViews:
+def of_splits(path: Path, views: Views, splits: Sequence[str] | None) -> Views:
+    """Return the sets of some splits; all where none is named.
+
+    Raises
+    ------
+    SchemaError
+        One of them is not there (`unknown-split`).
+
+    Examples
+    --------
+    >>> import pathlib
+    >>> from lapsdata.testing.samples import sample_views
+    >>> of_splits(pathlib.Path("scene.h5"), sample_views(), ["val"]).split
+    ('validate',)
+    """
+    if splits is None:
+        return views
+    if (unknown := unknown_splits(set(views.split), splits, str(path))) is not None:
+        raise SchemaError(unknown)
+    wanted = wanted_splits(views, splits)
+    return views.take([place for place, split in enumerate(views.split) if split in wanted])
+
+
+def look_at_folder(
+    path: Path, found: ViewsFolder, sample: int | None = None, splits: Sequence[str] | None = None
+) -> InspectedViews:
     """Look at files of views in a folder.
 
     Parameters
@@ -214,6 +242,13 @@ def look_at_folder(path: Path, found: ViewsFolder, sample: int | None = None) ->
         What was opened there.
     sample : int, optional
         Sets of each split whose masks and depth are read; 8 by default.
+    splits : sequence of str, optional
+        Those alone.
+
+    Raises
+    ------
+    SchemaError
+        One of them is not there.
 
     Examples
     --------
@@ -226,10 +261,11 @@ def look_at_folder(path: Path, found: ViewsFolder, sample: int | None = None) ->
     >>> look_at_folder(folder, open_views_folder(folder)).facts()["format"]
     'views_hdf5, 1 file: train.h5'
     """
-    splits = all_splits(found.views, sample)
-    notes = (*found.notes, *(problem for one in splits for problem in one.problems))
+    views = of_splits(path, found.views, splits)
+    stats = all_splits(views, sample)
+    notes = (*found.notes, *(problem for one in stats for problem in one.problems))
     names = tuple(one.name for one in found.files)
-    return InspectedViews(path, "views_hdf5", found.views, None, notes, splits, names)
+    return InspectedViews(path, "views_hdf5", views, None, notes, stats, names)
 
 
 def all_splits(views: Views, sample: int | None = None) -> tuple[SplitStats, ...]:
@@ -270,6 +306,7 @@ def look_at_views(
     *,
     depth_root: Path | None = None,
     sample: int | None = None,
+    splits: Sequence[str] | None = None,
 ) -> InspectedViews:
     """Read the poses of views of others.
 
@@ -284,11 +321,13 @@ def look_at_views(
         Where their depth lies.
     sample : int, optional
         Sets of each split whose depth is read; 8 by default.
+    splits : sequence of str, optional
+        Those alone are shown; notes are of all that was read.
 
     Raises
     ------
     LapsError
-        It cannot be read.
+        It cannot be read, or has no such split.
 
     Examples
     --------
@@ -307,7 +346,8 @@ def look_at_views(
     views = adapted.container
     if not isinstance(views, Views):
         raise TypeError(f"{adapter.name} promises views, and reads {type(views).__name__}")
+    views = of_splits(path, views, splits)
     told = f"{adapted.rate} numbers in a second ({adapted.rate_origin})"
-    splits = all_splits(views, sample)
-    notes = (*adapted.told(path), *(problem for one in splits for problem in one.problems))
-    return InspectedViews(path, adapter.name, views, told, notes, splits)
+    stats = all_splits(views, sample)
+    notes = (*adapted.told(path), *(problem for one in stats for problem in one.problems))
+    return InspectedViews(path, adapter.name, views, told, notes, stats)

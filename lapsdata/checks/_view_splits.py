@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lapsdata.checks.view_stats import SplitStats
     from lapsdata.containers import Views
 
-__all__ = ["missing_splits", "overlap_faults", "split_faults", "wanted_splits"]
+__all__ = ["overlap_faults", "split_faults", "unknown_splits", "wanted_splits"]
 
 
 def wanted_splits(views: Views, wanted: Sequence[str] | None) -> tuple[str, ...]:
@@ -40,15 +40,19 @@ def wanted_splits(views: Views, wanted: Sequence[str] | None) -> tuple[str, ...]
     return tuple(one for one in there if one in found)
 
 
-def missing_splits(found: Collection[str], wanted: Sequence[str]) -> list[str]:
-    """Return those of the wanted splits that were not found.
+def unknown_splits(there: Collection[str], wanted: Sequence[str], where: str) -> Problem | None:
+    """Return which of the wanted splits are not there; None where all are.
 
     Examples
     --------
-    >>> missing_splits({"train", "validate"}, ["val", "test"])
-    ['test']
+    >>> unknown_splits({"train", "validate"}, ["val", "test"], "splits").message
+    'expected views of test, got train, validate'
     """
-    return [name for name in wanted if find_split(name, found) is None]
+    missing = [name for name in wanted if find_split(name, there) is None]
+    if not missing:
+        return None
+    message = f"expected views of {', '.join(missing)}, got {', '.join(sorted(there)) or 'none of any split'}"
+    return Problem("unknown-split", where, message, "name splits that are there: --splits train,val")
 
 
 def split_faults(stats: Mapping[str, SplitStats]) -> Iterator[Problem]:

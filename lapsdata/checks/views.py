@@ -9,7 +9,7 @@ from lapsdata.adapters import find_adapter, read_adapted
 from lapsdata.checks._view_lenses import lens_faults
 from lapsdata.checks._view_pixels import pixel_faults
 from lapsdata.checks._view_poses import pose_faults
-from lapsdata.checks._view_splits import missing_splits, overlap_faults, split_faults, wanted_splits
+from lapsdata.checks._view_splits import overlap_faults, split_faults, unknown_splits, wanted_splits
 from lapsdata.checks._view_witness import witness_faults
 from lapsdata.checks.outcome import CheckedItem, refused
 from lapsdata.checks.view_stats import SAMPLE, split_stats
@@ -186,11 +186,8 @@ def compare_items(items: Iterable[CheckedItem], wanted: Sequence[str] | None) ->
         told = {problem for item in with_splits for problem in item.problems}
         found += [problem for problem in split_faults(stats) if problem not in told]
     there = {one.split for item in with_splits for one in item.splits}
-    if wanted and (missing := missing_splits(there, wanted)):
-        message = f"expected views of {', '.join(missing)}, got {', '.join(sorted(there)) or 'none of any split'}"
-        fix = f"name splits that are there: --splits {','.join(sorted(there))}" if there else None
-        found.append(Problem("unknown-split", "splits", message, fix))
-    return found
+    unknown = unknown_splits(there, wanted, "splits") if wanted else None
+    return found if unknown is None else [*found, unknown]
 
 
 def _note(views: Views) -> str:

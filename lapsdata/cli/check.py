@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lapsdata import console
+from lapsdata.cli._split_names import split_names
 from lapsdata.errors import LapsError
 from lapsdata.verbs import Json, finish
 
@@ -82,7 +83,7 @@ def check(
     from lapsdata.checks.integrity import check_integrity
     from lapsdata.checks.views import ViewsLook
 
-    look = ViewsLook(None if splits is None else _names(splits), sample, depth_root)
+    look = ViewsLook(split_names(splits), sample, depth_root)
 
     with console.progress("check", unit="windows", none=False) as advance:
         report = check_integrity(paths, seal=seal, force=force, decode=decode, rate=rate, views=look, advance=advance)
@@ -105,13 +106,6 @@ def check(
         console.write(report.summary)
         console.report(problems)
     finish(problems)
-
-
-def _names(text: str) -> tuple[str, ...]:
-    names = tuple(name.strip() for name in text.split(","))
-    if not all(names):
-        raise typer.BadParameter(f"expected names of splits, as train,val, got {text!r}", param_hint="--splits")
-    return names
 
 
 def _write_splits(items: Iterable[CheckedItem]) -> None:

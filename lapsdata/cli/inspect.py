@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lapsdata import console
+from lapsdata.cli._split_names import split_names
 from lapsdata.errors import Problem, StorageError, UnknownFormatError
 from lapsdata.verbs import Json, finish
 
@@ -82,6 +83,9 @@ def inspect(
     depth_root: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Of views of others: the root where their depth lies.")
     ] = None,
+    splits: Annotated[
+        str | None, typer.Option(metavar="NAME,...", help="Of views: splits that are looked at, as train,val.")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing --png file.")] = False,
     json: Json = False,
 ) -> None:
@@ -95,17 +99,18 @@ def inspect(
     are looked for, and how many of the images have a key there. Of views (OPV2V) every pose is read: splits, scenarios,
     agents and frames, and where pictures and depth are missing. Of these and of views of ours, each split is told:
     cameras, how far these are from the origin and from the first of their set, and histograms of masks and depth, of
-    some of its sets (--sample). --low-level reads one value of each dataset, or the
+    some of its sets (--sample); --splits are those alone. --low-level reads one value of each dataset, or the
     item that is picked, and compares nothing.
     """
     drawing = _Drawing(png, fps, video, window, view, columns, rows, overwrite)
     _refuse(drawing, low_level, pick, format)
-    if low_level and (sample is not None or depth_root is not None):
-        raise typer.BadParameter("only without --low-level", param_hint="--sample or --depth-root")
+    of_views = {"depth_root": depth_root, "sample": sample, "splits": split_names(splits)}
+    if low_level and any(value is not None for value in of_views.values()):
+        raise typer.BadParameter("only without --low-level", param_hint="--sample, --splits or --depth-root")
     if low_level:
         _inspect_low_level(_local(file), pick, json)
     else:
-        _inspect(file, format, drawing, episodes, (depth_root, sample), json)
+        _inspect(file, format, drawing, episodes, of_views, json)
 
 
 def _refuse(drawing: _Drawing, low_level: bool, pick: int | None, format: str | None) -> None:
@@ -141,7 +146,7 @@ def _inspect(
     name: str | None,
     drawing: _Drawing,
     most: int | None,
-    of_views: tuple[Path | None, int | None],
+    of_views: dict[str, Any],
     json: bool,
 ) -> None:
     from lapsdata._inspect import InspectedBoxes, InspectedEpisodes, InspectedVideo, InspectedViews, look_at
@@ -149,8 +154,7 @@ def _inspect(
     if drawing.png is not None and drawing.png.exists() and not drawing.overwrite:
         message = "expected a free name, got an existing one"
         raise StorageError(Problem("exists", str(drawing.png), message, "pass --overwrite to replace it"))
-    depth, sample = of_views
-    found = look_at(file, name, rate=drawing.fps, most_episodes=most, depth_root=depth, sample=sample)
+    found = look_at(file, name, rate=drawing.fps, most_episodes=most, **of_views)
     if most is not None and not isinstance(found, InspectedEpisodes):
         raise typer.BadParameter(f"only for robot episodes: {file} is none", param_hint="--episodes")
     notes = found.notes if isinstance(found, InspectedEpisodes | InspectedBoxes | InspectedViews) else ()

@@ -13,7 +13,7 @@ from lapsdata.checks._view_lenses import lens_faults
 from lapsdata.checks._view_numbers import DEPTH_EDGES_M, Flatness, ViewNumbers, flatness
 from lapsdata.checks._view_pixels import pixel_faults
 from lapsdata.checks._view_poses import pose_faults
-from lapsdata.checks._view_splits import missing_splits, split_faults, wanted_splits
+from lapsdata.checks._view_splits import split_faults, unknown_splits, wanted_splits
 from lapsdata.checks.outcome import CheckedItem
 from lapsdata.checks.view_stats import SplitStats, pixel_tables, split_rows, stats_tables
 from lapsdata.checks.views import compare_items
@@ -379,7 +379,10 @@ def test_names_of_splits() -> None:
     given = replace(views(), split=("train", "validate"))
     assert wanted_splits(given, ["val", "train"]) == ("train", "validate")
     assert wanted_splits(given, ["test"]) == ()
-    assert missing_splits({"val"}, ["validate", "train"]) == ["train"]
+    unknown = unknown_splits({"val"}, ["validate", "train"], "splits")
+    assert unknown is not None
+    assert (unknown.where, unknown.message) == ("splits", "expected views of train, got val")
+    assert unknown_splits({"val"}, ["validate"], "splits") is None
 
 
 def test_files_are_compared_once() -> None:

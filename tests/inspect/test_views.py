@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -106,6 +107,7 @@ def test_a_file_of_ours_tells_the_same_as_what_it_was_made_of(
     ("name", "told", "word"),
     [
         ("boxes", {"sample": 3}, "expected no sample here, got one: only for views; leave out --sample"),
+        ("boxes", {"splits": ["train"]}, "expected no splits here, got some: only for views; leave out --splits"),
         ("boxes", {"depth_root": Path("depth")}, "only for views of others; leave out --depth-root"),
         ("views", {"depth_root": Path("depth")}, "only for views of others; leave out --depth-root"),
     ],
@@ -117,10 +119,51 @@ def test_options_of_views_alone(tmp_path: Path, name: str, told: dict[str, Any],
         look_at(next(tmp_path.glob(f"{name}.*")), **told)
 
 
-def test_low_level_takes_none_of_them(root: Path, run: Callable[..., tuple[int, str, str]]) -> None:
-    code, _, told = run("inspect", root / "views.h5", "--low-level", "--sample", 2)
+@pytest.mark.parametrize("option", [("--sample", 2), ("--splits", "train")])
+def test_low_level_takes_none_of_them(
+    root: Path, run: Callable[..., tuple[int, str, str]], option: tuple[object, ...]
+) -> None:
+    code, _, told = run("inspect", root / "views.h5", "--low-level", *option)
     assert code == 2
     assert "only without --low-level" in told
+
+
+def test_some_splits_alone_are_shown(tmp_path: Path, run: Callable[..., tuple[int, str, str]]) -> None:
+    other = dataclasses.replace(SCENE, split="validate", name="2021_09_09_13_20_58", frames=(70,))
+    third = dataclasses.replace(other, split="test", name="2021_08_18_19_48_05")
+    write_opv2v(tmp_path / "root", [SCENE, other, third])
+    convert(tmp_path / "root", tmp_path / "views.h5")
+    (tmp_path / "folder").mkdir()
+    shutil.copy(tmp_path / "views.h5", tmp_path / "folder" / "all.h5")
+    for name in ("root", "views.h5", "folder"):
+        code, told, _ = run("inspect", tmp_path / name, "--splits", "train, val", "--json")
+        assert code == 0
+        assert [one["split"] for one in json.loads(told)["splits"]] == ["train", "validate"]
+        assert "2021_08_18_19_48_05" not in told.split('"notes"')[0]
+        assert len(look(tmp_path / name)) == 3
+        assert look(tmp_path / name, splits=["test"]) == ["test"]
+        code, _, told = run("inspect", tmp_path / name, "--splits", "train,night")
+        assert code == 1
+        assert "expected views of night, got test, train, validate; name splits that are there" in told
+        assert "[unknown-split]" in told
+
+
+def look(path: Path, **told: Any) -> list[str]:
+    found = look_at(path, sample=0, **told)
+    assert isinstance(found, InspectedFile | InspectedViews)
+    return [one.split for one in found.splits]
+
+
+def test_names_of_splits_are_read_as_check_reads_them(root: Path, run: Callable[..., tuple[int, str, str]]) -> None:
+    for verb in ("inspect", "check"):
+        code, _, told = run(verb, root / "root", "--splits", "train,")
+        assert code == 2
+        assert "expected names of splits, as train,val, got 'train,'" in told
+
+
+def test_splits_of_a_video_behind_an_address_are_refused() -> None:
+    with pytest.raises(SchemaError, match=r"https://.*expected no splits here, got some: only for views"):
+        look_at("https://example.org/clip.mp4", splits=["train"])
 
 
 # --- lapsdata check ---------------------------------------------------------------------------------------------
