@@ -124,8 +124,8 @@ class MatchedViews(Record):
     missing: Count
     """Views of the truth that the prediction has not."""
     other_cameras: Count = 0
-    """Of the matched ones those whose pictures are of another kind or size: their poses are compared, their pixels are
-    not."""
+    """Of the matched ones those whose pictures are of another kind, size or angles, or of a lens that is more than 5 %
+    off: their poses are compared, their pixels are not."""
 
 
 class ReportWarning(Record):
@@ -140,6 +140,7 @@ class ReportWarning(Record):
         "nothing-compared",
         "views-missing",
         "other-cameras",
+        "other-lens",
     ]
     """What."""
     message: Text

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from lapsdata.containers.model_cameras import model_camera
+from lapsdata.errors import listed
 from lapsdata.geometry import convert_depth
 from lapsdata.metrics.view_errors import (
     PoseErrors,
@@ -21,7 +22,7 @@ from lapsdata.metrics.view_errors import (
 from lapsdata.report.view_clouds import ViewCloud, placed, view_cloud
 from lapsdata.report.view_pictures import RATIO_MOST, SPARSE_SHARE
 from lapsdata.schema import DepthMatch, MatchedViews, ReportedView, ReportWarning, ViewErrors, ViewsSide
-from lapsdata.stages._matched_views import NO_VIEW
+from lapsdata.stages._matched_views import NO_VIEW, camera_gap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from lapsdata.containers import Views
     from lapsdata.containers.views import Layer
     from lapsdata.schema import PoseAlignment
+    from lapsdata.stages._matched_views import CameraGap
 
 __all__ = ["LookedAt", "Masks", "ReportNumbers", "ReportTally", "ReportedPair", "SeenSide"]
 
@@ -190,11 +192,17 @@ class ReportedPair:
         return LookedAt(view, truth, found, aligned, self._told(view, truth, found, depth))
 
     def alike(self, view: int) -> bool:
-        """Whether the pictures of both sides are of one kind and size."""
+        """Whether a pixel of one side is the same pixel of the other: pictures of one kind, size and view."""
         if self.prediction is None:
             return False
-        mine, other = self.truth.camera_model(view), self.prediction.camera_model(int(self.at[view]))
-        return (mine.kind, mine.size) == (other.kind, other.size)
+        gap = self.camera_gap(view)
+        return gap is None or gap.comparable
+
+    def camera_gap(self, view: int) -> CameraGap | None:
+        """Return how the camera of a view that both have differs."""
+        if self.prediction is None:
+            raise TypeError("only a prediction has other cameras")
+        return camera_gap(self.truth.camera_model(view), self.prediction.camera_model(int(self.at[view])))
 
     def _depth_as_true(self, view: int, depth: NDArray[np.float32] | None) -> NDArray[np.float32] | None:
         if depth is None or self.prediction is None:
@@ -332,7 +340,8 @@ class ReportTally:
         if errors is not None and matching is not None:
             alike = matching.matched - matching.other_cameras
             yield from _of_errors(errors, bool(alike and truth.depth_views and found.depth_views))
-            yield from _of_matching(matching)
+            gaps = [gap for gap in map(self.pair.camera_gap, self.pair.matched.tolist()) if gap is not None]
+            yield from _of_matching(matching, gaps)
 
     def _matching(self) -> MatchedViews:
         matched = self.pair.matched.tolist()
@@ -385,14 +394,19 @@ def _of_errors(errors: ViewErrors, comparable: bool) -> Iterator[ReportWarning]:
         yield ReportWarning(code="nothing-compared", message=message, fix="look at the masks, and at --far")
 
 
-def _of_matching(matching: MatchedViews) -> Iterator[ReportWarning]:
+def _of_matching(matching: MatchedViews, gaps: Sequence[CameraGap]) -> Iterator[ReportWarning]:
     every = matching.matched + matching.missing
     if matching.missing:
         message = f"{matching.missing} of {every} views are not in the prediction, and not compared"
         yield ReportWarning(code="views-missing", message=message)
-    if matching.other_cameras:
-        message = f"{matching.other_cameras} of {matching.matched} predicted pictures are of another kind or size"
-        yield ReportWarning(code="other-cameras", message=f"{message}: their pixels are not compared")
+    if others := [gap.told for gap in gaps if not gap.comparable]:
+        message = f"{len(others)} of {matching.matched} predicted pictures are of another kind, size, angles or lens"
+        told = f"({listed(list(dict.fromkeys(others)))})"
+        yield ReportWarning(code="other-cameras", message=f"{message} {told}: their pixels are not compared")
+    if slight := [gap.told for gap in gaps if gap.comparable]:
+        message = f"{len(slight)} of {matching.matched} predicted cameras have a slightly other lens"
+        told = f"({listed(list(dict.fromkeys(slight)))})"
+        yield ReportWarning(code="other-lens", message=f"{message} {told}: their depth is compared pixel by pixel")
 
 
 def _seen(

@@ -6,6 +6,7 @@ import base64
 import dataclasses
 import io
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -216,6 +217,38 @@ def test_a_prediction_of_another_kind_of_camera_has_points_but_no_pictures() -> 
     assert [one["prediction"] for one in shown] == [None, None]
     assert all(one["clouds"]["pred"]["count"] == 9 for one in shown)
     assert [one.code for one in numbers(pair).warnings] == ["other-cameras"]
+
+
+@pytest.mark.parametrize(
+    ("focal", "code", "told", "compared"),
+    [
+        (
+            (4.0, 4.0),
+            "other-cameras",
+            r"2 of 2 .*lens \('focal .* 4 x 4 px, not 2 x 2 px: 2 times'\): .* not comp",
+            0,
+        ),
+        ((2.05, 2.05), "other-lens", r"2 of 2 .*slightly other lens .* 1\.025 times'\): .* pixel by pixel", 23),
+    ],
+)
+def test_a_lens_that_is_another_one_is_told_and_a_very_other_one_not_compared(
+    focal: tuple[float, float], code: str, told: str, compared: int
+) -> None:
+    made = sample_views().take([0])
+    (model,) = made.header.cameras
+    assert model.lens is not None
+    lens = model.lens.model_copy(update={"focal_px": focal})
+    header = made.header.model_copy(update={"cameras": (model.model_copy(update={"lens": lens}),)})
+    pair = beside(made, dataclasses.replace(made, header=header))
+    found = numbers(pair)
+    assert [one.code for one in found.warnings] == [code]
+    assert re.search(told, found.warnings[0].message)
+    assert found.errors is not None
+    assert found.matching is not None
+    assert (found.errors.depth_pixels, found.matching.other_cameras) == (compared, 2 * (compared == 0))
+    assert (found.errors.depth is None) == (compared == 0)
+    shown = [drawn_view(looked, pair, 9).with_step(1)["prediction"] for looked in pair.look()]
+    assert [one is None for one in shown] == [compared == 0] * 2
 
 
 @pytest.mark.parametrize(("points", "count", "each"), [(150_000, 4, 37_500), (10, 4, 2), (3, 4, 1)])
