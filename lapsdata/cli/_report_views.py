@@ -139,4 +139,6 @@ def _facts(record: ViewsReport) -> dict[str, str]:
         scaled = f"{depth.scaled_rmse_m:.3f} m with scale {depth.scale:.4f} taken off"
         facts["depth RMSE"] = f"{depth.rmse_m:.3f} m; {scaled}"
         facts["scale RMSE"] = f"{errors.scale_rmse:.4f}"
+    if errors.depth_share is not None:
+        facts["compared"] = f"{errors.depth_share:.1%} of the pixels with true depth"
     return facts

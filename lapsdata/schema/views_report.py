@@ -53,7 +53,8 @@ class ViewsSide(Record):
     mask_mean: _Share | None = None
     """Share of pixels that are not ambiguous, of the views that have that mask."""
     valid_ratio: _Share | None = None
-    """Share of pixels with depth, of the views that have that mask."""
+    """Share of pixels that are valid and have finite depth above 0, of the views that have that mask; of one without
+    depth the mask alone counts."""
     covered_ratio: _Share | None = None
     """Share of pixels with a colour, of the views that have that mask."""
     depth_views: Count = 0
@@ -81,6 +82,9 @@ class ViewErrors(Record):
     """Root of the mean squared difference of the views' `scale` from 1."""
     depth_pixels: Count = 0
     """Pixels whose depth is compared; 0 where `depth` is null."""
+    depth_share: _Share | None = None
+    """Share of the truth's pixels with depth up to `far_m` that are compared, of the views whose pixels are; null where
+    there is none. What a prediction has no depth for is in no error."""
     depth: DepthMatch | None = None
     """Of all pixels of all views; null where none has both."""
 
@@ -101,7 +105,7 @@ class ReportedView(Record):
     mask_mean: _Share | None = None
     """Share of its pixels that are not ambiguous; null without that mask."""
     valid_ratio: _Share | None = None
-    """Share of its pixels with depth; null without that mask."""
+    """Share of its pixels that are valid and have finite depth above 0; null without that mask."""
     predicted: bool = False
     """Whether the prediction has it."""
     predicted_mask_mean: _Share | None = None
@@ -134,9 +138,11 @@ class ReportWarning(Record):
     code: Literal[
         "no-depth",
         "valid-empty",
+        "depth-not-valid",
         "mask-almost-empty",
         "pose-far-off",
         "depth-scale",
+        "few-compared",
         "nothing-compared",
         "views-missing",
         "other-cameras",

@@ -67,7 +67,19 @@ def report(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], 
 
 
 def facts(text: str) -> dict[str, str]:
-    names = ("page", "summary", "views", "sets", "mask", "depth RMSE", "depth", "matched", "pose RMSE", "scale RMSE")
+    names = (
+        "page",
+        "summary",
+        "views",
+        "sets",
+        "mask",
+        "depth RMSE",
+        "depth",
+        "matched",
+        "pose RMSE",
+        "scale RMSE",
+        "compared",
+    )
     found = {}
     for line in text.splitlines():
         name = next((one for one in (*names, "predicted mask") if line.startswith(f"{one} ")), None)
@@ -91,6 +103,7 @@ def test_views_are_shown_beside_a_prediction_and_told(report: Run, tmp_path: Pat
     assert told["matched"] == "3, 0 missing"
     assert told["pose RMSE"] == "20.000 m, 0.000 deg (none)"
     assert told["depth RMSE"] == "0.000 m; 0.000 m with scale 1.0000 taken off"
+    assert told["compared"] == "100.0% of the pixels with true depth"
     assert "warning" in done.stderr
     assert "cameras are 20.00 m off (root mean square), more than 10 m" in done.stderr
     summary = json.loads((tmp_path / "summary.json").read_text())

@@ -62,11 +62,12 @@ def numbers(pair: ReportedPair) -> ReportNumbers:
 
 
 def share(made: Views, layer: Any) -> float | None:
-    """Return the share of pixels of all views that have a mask, counted one by one."""
+    """Return the share of pixels of all views that have a mask, counted one by one; of valid ones, with depth."""
     yes, of = 0, 0
     for view in np.flatnonzero(made.present[layer]).tolist():
-        for value in made.read(layer, view).ravel().tolist():
-            yes, of = yes + value, of + 1
+        deep = layer == "valid" and made.present["depth"][view]
+        for place, value in np.ndenumerate(made.read(layer, view)):
+            yes, of = yes + (value and (not deep or made.read("depth", view)[place] > 0)), of + 1
     return yes / of if of else None
 
 
@@ -249,6 +250,68 @@ def test_a_lens_that_is_another_one_is_told_and_a_very_other_one_not_compared(
     assert (found.errors.depth is None) == (compared == 0)
     shown = [drawn_view(looked, pair, 9).with_step(1)["prediction"] for looked in pair.look()]
     assert [one is None for one in shown] == [compared == 0] * 2
+
+
+def filled(depth: Any, **masks: Any) -> Views:
+    """Return two views of 4 x 3 pixels, both with the same depth and masks."""
+    one = sample_views().take([0])
+    layers: dict[Any, Any] = {name: (np.array(layer),) * 2 for name, layer in {"depth": depth, **masks}.items()}
+    present = {layer: np.full(2, layer in layers) for layer in LAYERS}
+    return dataclasses.replace(one, present=present, pixels=HeldPixels(layers))
+
+
+@pytest.mark.parametrize("masked", [True, False])
+@pytest.mark.parametrize(
+    ("nothing", "odd"), [(np.nan, "12 NaN"), (np.inf, "12 infinite"), (-3.0, "12 negative"), (0.0, None)]
+)
+def test_depth_that_is_none_in_half_of_the_pixels_is_no_perfect_prediction(
+    nothing: float, odd: str | None, masked: bool
+) -> None:
+    true = np.full((3, 4), 5, np.float32)
+    half = true.copy()
+    half[:, :2] = nothing
+    valid = {"valid": np.ones((3, 4), bool)} if masked else {}
+    found = numbers(beside(filled(true, **valid), filled(half, **valid)))
+    assert found.errors is not None
+    assert found.prediction is not None
+    assert (found.errors.depth_pixels, found.errors.depth_share) == (12, 0.5)
+    assert found.prediction.valid_ratio == (0.5 if masked else None)
+    assert [one.predicted_valid_ratio for one in found.views] == [0.5 if masked else None] * 2
+    assert found.truth.valid_ratio == (1 if masked else None)
+    assert found.prediction.depth_m == (5, 5)
+    told = {one.code: one.message for one in found.warnings}
+    assert list(told) == ["depth-not-valid"] * (odd is not None) + ["few-compared"]
+    assert told["few-compared"].startswith("50.0% of the pixels with true depth are compared, less than 90%")
+    assert odd is None or re.search(f"predicted depth .*: {odd}; they are not compared", told["depth-not-valid"])
+
+
+def test_depth_that_a_mask_takes_out_is_not_told_as_odd() -> None:
+    true = np.full((3, 4), 5, np.float32)
+    half, valid = true.copy(), np.ones((3, 4), bool)
+    half[:, 0], valid[:, 0] = np.nan, False
+    found = numbers(beside(filled(true), filled(half, valid=valid)))
+    assert [one.code for one in found.warnings] == ["few-compared"]
+    assert found.errors is not None
+    assert found.errors.depth_share == 0.75
+
+
+@pytest.mark.parametrize(("gone", "told"), [(1, False), (2, True)])
+def test_a_few_pixels_that_are_not_compared_are_not_told(gone: int, told: bool) -> None:
+    true = np.full((3, 4), 5, np.float32)
+    some = true.copy()
+    some.flat[:gone] = 0
+    found = numbers(beside(filled(true), filled(some)))
+    assert found.errors is not None
+    assert found.errors.depth_share == 1 - gone / 12
+    assert [one.code for one in found.warnings] == ["few-compared"] * told
+
+
+def test_true_depth_that_is_too_far_is_not_missed() -> None:
+    true = np.full((3, 4), 5, np.float32)
+    true[0] = FAR + 1
+    found = numbers(beside(filled(true), filled(np.where(true > FAR, 0, true).astype(np.float32))))
+    assert found.errors is not None
+    assert (found.errors.depth_share, found.warnings) == (1, ())
 
 
 @pytest.mark.parametrize(("points", "count", "each"), [(150_000, 4, 37_500), (10, 4, 2), (3, 4, 1)])
