@@ -12,6 +12,7 @@ __all__ = [
     "DepthMatch",
     "MatchedViews",
     "PoseAlignment",
+    "PoseSource",
     "ReportWarning",
     "ReportedView",
     "ViewErrors",
@@ -22,6 +23,9 @@ __all__ = [
 PoseAlignment = Literal["none", "first_view"]
 """How predicted poses are laid onto the true ones: as they are, in one world; or moved, set by set, so that the first
 view that both have stands where it truly stands, as of models whose world is their first camera."""
+
+PoseSource = Literal["gt", "pred"]
+"""Whose poses place predicted depth: the true ones, or its own."""
 
 _Share = Annotated[float, Field(ge=0, le=1)]
 _NotNegative = Annotated[float, Field(ge=0)]
@@ -162,8 +166,9 @@ class ViewsReport(Header):
 
     format: Literal["lapsdata.views_report"] = "lapsdata.views_report"
     """Which format this record belongs to."""
-    pose_source: Literal["gt", "pred"]
-    """Whose poses the page shows first."""
+    pose_source: PoseSource
+    """Whose poses the page shows first, and by whose predicted depth is placed in files of views: `pred_points.npy` and
+    `pred_cloud.png`, with the pose itself as `pred_depth_cam2world.npy`; `pred_cam2world.npy` is the predicted one."""
     alignment: PoseAlignment
     """How predicted poses were laid onto the true ones."""
     far_m: Annotated[float, Field(gt=0)]

@@ -17,6 +17,7 @@ from PIL import Image
 
 from lapsdata.containers import LAYERS, HeldPixels
 from lapsdata.containers.model_cameras import model_camera
+from lapsdata.errors import SchemaError
 from lapsdata.geometry import project_points
 from lapsdata.report.views_page import MOST_BYTES, plotly_source
 from lapsdata.schema import CameraModel, PinholeLens, Size
@@ -338,13 +339,69 @@ def test_files_of_any_views_are_written_each_under_a_name_of_its_own(
     assert all(any(path.name.startswith(f"{stem}_") for stem in stems) for path in files)
     layers = sum(int(has.sum()) for layer, has in made.present.items() if layer != "image")
     arrays = [path for path in files if path.suffix == ".npy" and "points" not in path.name]
-    # Each layer and the pose, of truth and prediction.
-    assert len(arrays) == 2 * (layers + len(made))
+    # Each layer and the pose, of truth and prediction, and the pose that predicted depth is placed by.
+    assert len(arrays) == 2 * (layers + len(made)) + int(made.present["depth"].sum())
     for view, looked in enumerate(pair.look()):
         if made.present["depth"][view]:
             stem = folder / view_stem(looked.told)
             np.testing.assert_array_equal(np.load(f"{stem}_depth.npy"), made.read("depth", view))
     refuse_other_files(folder)
+
+
+@pytest.mark.parametrize(
+    ("agents", "cameras"),
+    [
+        (("a_b", "a"), ("c", "b_c")),
+        (("a", "a"), ("cam0", "cam0_pred")),
+        (("a", "a"), ("cam%5F0", "cam_0")),
+        (("1_agent2", "1"), ("c", "agent2_c")),
+    ],
+)
+def test_views_whose_names_run_together_have_files_of_their_own(
+    agents: tuple[str, str], cameras: tuple[str, str], tmp_path: Path
+) -> None:
+    truth = dataclasses.replace(filled(np.ones((3, 4), np.float32)), agent=agents, camera=cameras)
+    names = [name for one in beside(truth, worse(truth, 2, 1)).look() for name in write_view(tmp_path, one, FAR)]
+    assert len(set(names)) == len(names) == len(list(tmp_path.iterdir()))
+
+
+@pytest.mark.parametrize(("split", "scenario"), [(("a_b", "a"), ("c", "b_c")), (("a", "a_000069"), ("s_000069", "s"))])
+def test_sets_whose_names_run_together_have_files_of_their_own(
+    split: tuple[str, str], scenario: tuple[str, str], tmp_path: Path
+) -> None:
+    one = sample_views()
+    same = dataclasses.replace(one, split=split, scenario=scenario, frame=np.array([69, 69]), camera=("c",) * 3)
+    names = [name for looked in alone(same).look() for name in write_view(tmp_path, looked, FAR)]
+    assert len(set(names)) == len(names) == len(list(tmp_path.iterdir()))
+
+
+def test_usual_names_stand_in_files_as_they_are() -> None:
+    (_, told, _) = alone(dataclasses.replace(sample_views(), camera=("camera0", "panorama", "c"))).look()
+    assert view_stem(told.told) == f"train_{sample_views().scenario[0]}_000069_agent{told.told.agent}_panorama"
+
+
+def test_a_view_that_the_truth_has_twice_is_not_written_over(tmp_path: Path) -> None:
+    (looked, *_) = alone(sample_views()).look()
+    names = write_view(tmp_path, looked, FAR)
+    before = {name: (tmp_path / name).read_bytes() for name in names}
+    with pytest.raises(
+        SchemaError, match=r"rgb\.png: expected each view once, got scenario .*, frame 69, agent .* again"
+    ):
+        write_view(tmp_path, looked, FAR)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("source", ["gt", "pred"])
+def test_predicted_points_in_files_are_placed_by_the_poses_that_are_chosen(source: Any, tmp_path: Path) -> None:
+    made = filled(np.full((3, 4), 5, np.float32))
+    for looked in beside(made, worse(made, 1, 4)).look():
+        write_view(tmp_path, looked, FAR, source)
+        stem = tmp_path / view_stem(looked.told)
+        true, own = np.load(f"{stem}_cam2world.npy"), np.load(f"{stem}_pred_cam2world.npy")
+        assert own[0, 3] - true[0, 3] == 4
+        np.testing.assert_array_equal(np.load(f"{stem}_pred_depth_cam2world.npy"), true if source == "gt" else own)
+        moved = np.load(f"{stem}_pred_points.npy") - np.load(f"{stem}_points.npy")
+        np.testing.assert_allclose(moved, [[4.0 * (source == "pred"), 0, 0]] * 12, atol=1e-6)
 
 
 def test_a_folder_that_is_not_there_holds_nothing_of_others(tmp_path: Path) -> None:
