@@ -36,13 +36,17 @@ def report_views(
         typer.Option("--pred", help="A second file of views: what a model made of the same.", metavar="FILE"),
     ] = None,
     pose_source: Annotated[
-        _PoseSource, typer.Option("--pose-source", help="Whose poses clouds have when the page opens.")
+        _PoseSource,
+        typer.Option(
+            "--pose-source",
+            help="Whose poses clouds have when the page opens, and pred_points.npy; pred_depth_cam2world.npy is it.",
+        ),
     ] = _PoseSource.GT,
     out: Annotated[
         Path | None,
         typer.Option(
             "--out",
-            help="The page to write; by default views_report.html, and none where --summary alone is given.",
+            help="The page to write; by default views_report.html, and none where --summary or --views-out is given.",
             metavar="FILE",
         ),
     ] = None,
@@ -94,8 +98,7 @@ def report_views(
             pose_source=pose_source.value, alignment=align.value, far_m=float(far), points=points
         )
     source = ViewsSource(root, pred, split, tuple(index or (0,)), depth_root, agents)
-    alone = out is None and summary is not None and views_out is None
-    page = None if alone else out or _PAGE
+    page = _PAGE if out is None and summary is None and views_out is None else out
     done = write_views_report(source, page, views_out=views_out, summary=summary, options=options, overwrite=overwrite)
     facts = {}
     if page is not None and done.page_bytes is not None:
@@ -139,4 +142,6 @@ def _facts(record: ViewsReport) -> dict[str, str]:
         scaled = f"{depth.scaled_rmse_m:.3f} m with scale {depth.scale:.4f} taken off"
         facts["depth RMSE"] = f"{depth.rmse_m:.3f} m; {scaled}"
         facts["scale RMSE"] = f"{errors.scale_rmse:.4f}"
+    if errors.depth_share is not None:
+        facts["compared"] = f"{errors.depth_share:.1%} of the pixels with true depth"
     return facts

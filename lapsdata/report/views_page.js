@@ -104,7 +104,8 @@
         // An axis that follows another one has its scale from there.
         const linkedY = first[size] === undefined ? { scaleanchor: `x${tail}` } : { matches: `y${first[size]}`, scaleanchor: false };
         if (first[size] === undefined) first[size] = tail;
-        const plain = { showgrid: false, zeroline: false, showticklabels: false, ticks: "" };
+        // A zoom belongs to pictures of a size, whoever is shown.
+        const plain = { showgrid: false, zeroline: false, showticklabels: false, ticks: "", uirevision: size };
         layout[`xaxis${tail}`] = { ...plain, ...linked, domain: [left, Math.min(left + side / width, 1)],
           anchor: `y${tail}`, range: [-0.5, w - 0.5] };
         layout[`yaxis${tail}`] = { ...plain, ...linkedY, anchor: `x${tail}`, range: [h - 0.5, -0.5],
@@ -131,9 +132,9 @@
     return Plotly.react("pictures", traces, layout, { displaylogo: false, responsive: false });
   }
 
-  // plotly reads a part of HTML in its texts.
+  // plotly reads a part of HTML in its texts, and %{...} as the name of a value.
   function escapeText(text) {
-    return text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+    return text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;").replace(/%\{/g, "%&#123;");
   }
 
   const colourSteps = (colours) => new Map(colours.map((colour, step) => [colour, step]));

@@ -12,6 +12,7 @@ __all__ = [
     "DepthMatch",
     "MatchedViews",
     "PoseAlignment",
+    "PoseSource",
     "ReportWarning",
     "ReportedView",
     "ViewErrors",
@@ -22,6 +23,9 @@ __all__ = [
 PoseAlignment = Literal["none", "first_view"]
 """How predicted poses are laid onto the true ones: as they are, in one world; or moved, set by set, so that the first
 view that both have stands where it truly stands, as of models whose world is their first camera."""
+
+PoseSource = Literal["gt", "pred"]
+"""Whose poses place predicted depth: the true ones, or its own."""
 
 _Share = Annotated[float, Field(ge=0, le=1)]
 _NotNegative = Annotated[float, Field(ge=0)]
@@ -53,7 +57,8 @@ class ViewsSide(Record):
     mask_mean: _Share | None = None
     """Share of pixels that are not ambiguous, of the views that have that mask."""
     valid_ratio: _Share | None = None
-    """Share of pixels with depth, of the views that have that mask."""
+    """Share of pixels that are valid and have finite depth above 0, of the views that have that mask; of one without
+    depth the mask alone counts."""
     covered_ratio: _Share | None = None
     """Share of pixels with a colour, of the views that have that mask."""
     depth_views: Count = 0
@@ -81,6 +86,9 @@ class ViewErrors(Record):
     """Root of the mean squared difference of the views' `scale` from 1."""
     depth_pixels: Count = 0
     """Pixels whose depth is compared; 0 where `depth` is null."""
+    depth_share: _Share | None = None
+    """Share of the truth's pixels with depth up to `far_m` that are compared, of the views whose pixels are; null where
+    there is none. What a prediction has no depth for is in no error."""
     depth: DepthMatch | None = None
     """Of all pixels of all views; null where none has both."""
 
@@ -101,7 +109,7 @@ class ReportedView(Record):
     mask_mean: _Share | None = None
     """Share of its pixels that are not ambiguous; null without that mask."""
     valid_ratio: _Share | None = None
-    """Share of its pixels with depth; null without that mask."""
+    """Share of its pixels that are valid and have finite depth above 0; null without that mask."""
     predicted: bool = False
     """Whether the prediction has it."""
     predicted_mask_mean: _Share | None = None
@@ -124,8 +132,8 @@ class MatchedViews(Record):
     missing: Count
     """Views of the truth that the prediction has not."""
     other_cameras: Count = 0
-    """Of the matched ones those whose pictures are of another kind or size: their poses are compared, their pixels are
-    not."""
+    """Of the matched ones those whose pictures are of another kind, size or angles, or of a lens that is more than 5 %
+    off: their poses are compared, their pixels are not."""
 
 
 class ReportWarning(Record):
@@ -134,12 +142,15 @@ class ReportWarning(Record):
     code: Literal[
         "no-depth",
         "valid-empty",
+        "depth-not-valid",
         "mask-almost-empty",
         "pose-far-off",
         "depth-scale",
+        "few-compared",
         "nothing-compared",
         "views-missing",
         "other-cameras",
+        "other-lens",
     ]
     """What."""
     message: Text
@@ -155,8 +166,9 @@ class ViewsReport(Header):
 
     format: Literal["lapsdata.views_report"] = "lapsdata.views_report"
     """Which format this record belongs to."""
-    pose_source: Literal["gt", "pred"]
-    """Whose poses the page shows first."""
+    pose_source: PoseSource
+    """Whose poses the page shows first, and by whose predicted depth is placed in files of views: `pred_points.npy` and
+    `pred_cloud.png`, with the pose itself as `pred_depth_cam2world.npy`; `pred_cam2world.npy` is the predicted one."""
     alignment: PoseAlignment
     """How predicted poses were laid onto the true ones."""
     far_m: Annotated[float, Field(gt=0)]

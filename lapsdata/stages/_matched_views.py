@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -19,14 +20,20 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lapsdata.containers import Views
+    from lapsdata.schema import CameraModel
     from lapsdata.schema.base import Parent
+    from lapsdata.schema.views import PinholeLens
 
     _Key = tuple[str, int, str, str]
 
-__all__ = ["NO_VIEW", "OpenedViews", "chosen_sets", "match_views", "open_views"]
+__all__ = ["NO_VIEW", "CameraGap", "OpenedViews", "camera_gap", "chosen_sets", "match_views", "open_views"]
 
 NO_VIEW = -1
 """In the place of a view that the other side has not."""
+
+_SAME = 1e-6
+# Models that say their own lens are off by a few hundredths; their pixels are still those of the same picture.
+_SLIGHT = 0.05
 
 
 class OpenedViews(NamedTuple):
@@ -164,6 +171,73 @@ def match_views(truth: Views, prediction: Views, where: str) -> NDArray[np.int64
     if (at == NO_VIEW).all():
         raise SchemaError(_nothing_matched(wanted, list(known), where))
     return at
+
+
+class CameraGap(NamedTuple):
+    """How a predicted camera differs from the true one; see `camera_gap`.
+
+    Parameters
+    ----------
+    comparable : bool
+        Whether a pixel of one still is that pixel of the other.
+    told : str
+        What differs, with both numbers.
+    """
+
+    comparable: bool
+    told: str
+
+
+def camera_gap(true: CameraModel, found: CameraModel) -> CameraGap | None:
+    """Return how cameras differ in where their pixels look; None where they do not.
+
+    Pixels are those of one picture where the lens alone differs, and that by at most 5 %: models that say a lens of
+    their own never meet the true one exactly.
+
+    Parameters
+    ----------
+    true, found : CameraModel
+
+    Examples
+    --------
+    >>> from lapsdata.testing.samples import sample_views
+    >>> true = sample_views().camera_model(0)
+    >>> far = true.lens.model_copy(update={"focal_px": (4.0, 4.0)})
+    >>> camera_gap(true, true.model_copy(update={"lens": far})).told
+    'focal length 4 x 4 px, not 2 x 2 px: 2 times'
+    """
+    if true.kind != found.kind:
+        return CameraGap(False, f"{found.kind}, not {true.kind}")
+    if true.size != found.size:
+        sizes = [f"{one.size.width} x {one.size.height}" for one in (found, true)]
+        return CameraGap(False, f"{sizes[0]} px, not {sizes[1]} px")
+    if true.lens is not None and found.lens is not None:
+        return _lens_gap(true.lens, found.lens, (true.size.width, true.size.height))
+    if true.angles is None or found.angles is None:
+        raise TypeError("a checked camera model has a lens or angles")
+    every = [(name, getattr(true.angles, name), getattr(found.angles, name)) for name in type(true.angles).model_fields]
+    told = [f"{name} {have:g}, not {want:g}" for name, want, have in every if not _same(want, have)]
+    return CameraGap(False, ", ".join(told)) if told else None
+
+
+def _lens_gap(true: PinholeLens, found: PinholeLens, size: tuple[int, int]) -> CameraGap | None:
+    pairs = list(zip(true.focal_px, found.focal_px, strict=True))
+    ratios = [have / want for want, have in pairs]
+    moved = [have - want for want, have in zip(true.centre_px, found.centre_px, strict=True)]
+    told = []
+    if not all(_same(want, have) for want, have in pairs):
+        (x, y), (mine_x, mine_y) = found.focal_px, true.focal_px
+        times = " x ".join(dict.fromkeys(f"{ratio:.6g}" for ratio in ratios))
+        told.append(f"focal length {x:g} x {y:g} px, not {mine_x:g} x {mine_y:g} px: {times} times")
+    if any(abs(off) > _SAME * side for off, side in zip(moved, size, strict=True)):
+        told.append(f"centre {moved[0]:+.4g}, {moved[1]:+.4g} px off")
+    slight = all(1 / (1 + _SLIGHT) <= ratio <= 1 + _SLIGHT for ratio in ratios)
+    slight = slight and all(abs(off) <= _SLIGHT * side for off, side in zip(moved, size, strict=True))
+    return CameraGap(slight, ", ".join(told)) if told else None
+
+
+def _same(one: float, other: float) -> bool:
+    return math.isclose(one, other, rel_tol=_SAME, abs_tol=_SAME)
 
 
 _NAMES = ("scenario", "frame", "agent", "camera")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from lapsdata.containers.model_cameras import model_camera
+from lapsdata.errors import listed
 from lapsdata.geometry import convert_depth
 from lapsdata.metrics.view_errors import (
     PoseErrors,
@@ -21,7 +23,7 @@ from lapsdata.metrics.view_errors import (
 from lapsdata.report.view_clouds import ViewCloud, placed, view_cloud
 from lapsdata.report.view_pictures import RATIO_MOST, SPARSE_SHARE
 from lapsdata.schema import DepthMatch, MatchedViews, ReportedView, ReportWarning, ViewErrors, ViewsSide
-from lapsdata.stages._matched_views import NO_VIEW
+from lapsdata.stages._matched_views import NO_VIEW, camera_gap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,10 +33,11 @@ if TYPE_CHECKING:
     from lapsdata.containers import Views
     from lapsdata.containers.views import Layer
     from lapsdata.schema import PoseAlignment
+    from lapsdata.stages._matched_views import CameraGap
 
 __all__ = ["LookedAt", "Masks", "ReportNumbers", "ReportTally", "ReportedPair", "SeenSide"]
 
-_MASK_LEAST, _POSE_MOST_M = 0.05, 10.0
+_MASK_LEAST, _POSE_MOST_M, _SHARE_LEAST = 0.05, 10.0, 0.9
 # As the colours of a page have it: beyond, a picture of ratios is of one colour.
 _SCALE_MOST = RATIO_MOST
 
@@ -62,7 +65,8 @@ class SeenSide(NamedTuple):
     depth : float32 (H, W) or None, metre
         As it was read.
     measured : float32 (H, W) or None, metre
-        The same, 0 where the mask of valid pixels, if there is one, says that there is none: what counts.
+        The same, 0 where it is not finite or not above 0, or where the mask of valid pixels, if there is one, says that
+        there is none: what counts.
     valid, covered, trusted : bool (H, W) or None
         Has depth, has a colour, is not ambiguous.
     cloud : ViewCloud or None
@@ -90,8 +94,25 @@ class SeenSide(NamedTuple):
         given = (self.valid, self.covered, self.trusted)
         if all(mask is None for mask in given):
             return None
-        valid = self.depth > 0 if self.valid is None and self.depth is not None else self.valid
+        valid = self.measured > 0 if self.valid is None and self.measured is not None else self.valid
         return Masks(valid, self.covered, self.trusted)
+
+    @property
+    def usable(self) -> NDArray[np.bool_] | None:
+        """Where a mask says that there is depth and there is some; of a view without depth the mask; None without."""
+        return self.valid if self.valid is None or self.measured is None else self.measured > 0
+
+    @property
+    def odd(self) -> dict[str, int]:
+        """How many pixels have depth that is none, though no mask says so; 0 is how none is written without a mask."""
+        if self.depth is None:
+            return {}
+        said = self.depth if self.valid is None else self.depth[self.valid]
+        return {
+            "NaN": int(np.isnan(said).sum()),
+            "infinite": int(np.isinf(said).sum()),
+            "negative": int((np.isfinite(said) & (said < 0)).sum()),
+        }
 
     @property
     def hidden(self) -> bool:
@@ -111,6 +132,8 @@ class LookedAt(NamedTuple):
     prediction : SeenSide or None
     aligned : float32 (H, W) or None, metre
         Depth of the prediction, measured along what the true one is; None where pixels are not compared.
+    wanted : int
+        Pixels of the truth that are to be compared: those with depth that is near enough; 0 where none are.
     told : ReportedView
     """
 
@@ -118,6 +141,7 @@ class LookedAt(NamedTuple):
     truth: SeenSide
     prediction: SeenSide | None
     aligned: NDArray[np.float32] | None
+    wanted: int
     told: ReportedView
 
 
@@ -186,15 +210,24 @@ class ReportedPair:
             alike = self.alike(view)
             found = _seen(self.prediction, other, self.poses[view], self.far_m, truth.image if alike else None)
             aligned = self._depth_as_true(view, found.measured) if alike and truth.measured is not None else None
-        depth = None if aligned is None or truth.measured is None else depth_match(truth.measured, aligned, self.far_m)
-        return LookedAt(view, truth, found, aligned, self._told(view, truth, found, depth))
+        depth, wanted = None, 0
+        if aligned is not None and truth.measured is not None:
+            depth = depth_match(truth.measured, aligned, self.far_m)
+            wanted = int(((truth.measured > 0) & (truth.measured <= self.far_m)).sum())
+        return LookedAt(view, truth, found, aligned, wanted, self._told(view, truth, found, depth))
 
     def alike(self, view: int) -> bool:
-        """Whether the pictures of both sides are of one kind and size."""
+        """Whether a pixel of one side is the same pixel of the other: pictures of one kind, size and view."""
         if self.prediction is None:
             return False
-        mine, other = self.truth.camera_model(view), self.prediction.camera_model(int(self.at[view]))
-        return (mine.kind, mine.size) == (other.kind, other.size)
+        gap = self.camera_gap(view)
+        return gap is None or gap.comparable
+
+    def camera_gap(self, view: int) -> CameraGap | None:
+        """Return how the camera of a view that both have differs."""
+        if self.prediction is None:
+            raise TypeError("only a prediction has other cameras")
+        return camera_gap(self.truth.camera_model(view), self.prediction.camera_model(int(self.at[view])))
 
     def _depth_as_true(self, view: int, depth: NDArray[np.float32] | None) -> NDArray[np.float32] | None:
         if depth is None or self.prediction is None:
@@ -214,10 +247,10 @@ class ReportedPair:
             agent=self.truth.agent[view],
             camera=self.truth.camera[view],
             mask_mean=_mean(truth.trusted),
-            valid_ratio=_mean(truth.valid),
+            valid_ratio=_mean(truth.usable),
             predicted=found is not None,
             predicted_mask_mean=None if found is None else _mean(found.trusted),
-            predicted_valid_ratio=None if found is None else _mean(found.valid),
+            predicted_valid_ratio=None if found is None else _mean(found.usable),
             pose_error_m=away,
             rotation_error_deg=turned,
             depth=depth,
@@ -247,22 +280,24 @@ class _Side:
     deep: int = 0
     hidden: int = 0
     sparse: int = 0
+    odd: Counter[str] = field(default_factory=Counter)
     cameras: list[NDArray[np.float64]] = field(default_factory=list)
     points: list[NDArray[np.float64]] = field(default_factory=list)
     farther: int = 0
 
     def add(self, seen: SeenSide) -> None:
         self.views += 1
-        for name, mask in (("trusted", seen.trusted), ("valid", seen.valid), ("covered", seen.covered)):
+        for name, mask in (("trusted", seen.trusted), ("valid", seen.usable), ("covered", seen.covered)):
             if mask is not None:
                 yes, of = self.masks.setdefault(name, [0, 0])
                 self.masks[name] = [yes + int(mask.sum()), of + mask.size]
         if seen.measured is not None:
             self.deep += 1
-            known = seen.measured[np.isfinite(seen.measured) & (seen.measured > 0)]
+            known = seen.measured[seen.measured > 0]
             self.depth += [float(known.min()), float(known.max())] if known.size else []
         self.sparse += seen.sparse
         self.hidden += seen.hidden
+        self.odd.update(seen.odd)
         self.cameras.append(seen.cam2world[:3, 3])
         if seen.cloud is not None:
             self.farther += seen.cloud.farther
@@ -298,6 +333,7 @@ class ReportTally:
     _truth: _Side = field(default_factory=_Side)
     _found: _Side = field(default_factory=_Side)
     _views: list[ReportedView] = field(default_factory=list)
+    _wanted: int = 0
 
     def add(self, looked: LookedAt) -> None:
         """Add a view."""
@@ -305,6 +341,7 @@ class ReportTally:
         if looked.prediction is not None:
             self._found.add(looked.prediction)
         self._views.append(looked.told)
+        self._wanted += looked.wanted
 
     def numbers(self) -> ReportNumbers:
         """Return what all views that were added say."""
@@ -332,7 +369,8 @@ class ReportTally:
         if errors is not None and matching is not None:
             alike = matching.matched - matching.other_cameras
             yield from _of_errors(errors, bool(alike and truth.depth_views and found.depth_views))
-            yield from _of_matching(matching)
+            gaps = [gap for gap in map(self.pair.camera_gap, self.pair.matched.tolist()) if gap is not None]
+            yield from _of_matching(matching, gaps)
 
     def _matching(self) -> MatchedViews:
         matched = self.pair.matched.tolist()
@@ -346,12 +384,14 @@ class ReportTally:
         poses = np.array(list(self.pair.errors.values()), float).reshape(-1, 2)
         depth = [one.depth for one in self._views if one.depth is not None]
         scales = np.array([one.scale for one in depth])
+        pixels = sum(one.pixels for one in depth)
         return ViewErrors(
             pose_views=len(poses),
             pose_rmse_m=root_mean_square(poses[:, 0]) if len(poses) else None,
             rotation_rmse_deg=root_mean_square(poses[:, 1]) if len(poses) else None,
             scale_rmse=root_mean_square(scales - 1) if depth else None,
-            depth_pixels=sum(one.pixels for one in depth),
+            depth_pixels=pixels,
+            depth_share=pixels / self._wanted if self._wanted else None,
             depth=joined_depth(depth),
         )
 
@@ -367,6 +407,10 @@ def _of_masks(name: str, side: _Side, told: ViewsSide) -> Iterator[ReportWarning
             f"no pixel of {side.hidden} of {told.depth_views} {name} views with depth is valid, as their mask says"
         )
         yield ReportWarning(code="valid-empty", message=f"{message}: none of it is compared")
+    if side.odd.total():
+        counts = ", ".join(f"{count:,} {what}" for what, count in side.odd.items() if count)
+        message = f"{name} depth that no mask takes out is no depth in some pixels: {counts}; they are not compared"
+        yield ReportWarning(code="depth-not-valid", message=message, fix="write 0 there, and a mask that is false")
     if told.mask_mean is not None and told.mask_mean < _MASK_LEAST:
         message = f"the mean of the {name} mask is {told.mask_mean:.4f}, below {_MASK_LEAST}: almost nothing counts"
         yield ReportWarning(code="mask-almost-empty", message=message)
@@ -380,19 +424,27 @@ def _of_errors(errors: ViewErrors, comparable: bool) -> Iterator[ReportWarning]:
         message = f"predicted depth is {errors.depth.scale:.4g} times the true one (the median), expected about once"
         fix = f"views hold metres: divide it by {errors.depth.scale:.4g} where it is in another unit"
         yield ReportWarning(code="depth-scale", message=message, fix=fix)
+    if errors.depth is not None and errors.depth_share is not None and errors.depth_share < _SHARE_LEAST:
+        message = f"{errors.depth_share:.1%} of the pixels with true depth are compared, less than {_SHARE_LEAST:.0%}"
+        yield ReportWarning(code="few-compared", message=f"{message}: errors say nothing of the others")
     if errors.depth is None and comparable:
         message = "0 pixels have true and predicted depth, both valid and near enough: depth is not compared"
         yield ReportWarning(code="nothing-compared", message=message, fix="look at the masks, and at --far")
 
 
-def _of_matching(matching: MatchedViews) -> Iterator[ReportWarning]:
+def _of_matching(matching: MatchedViews, gaps: Sequence[CameraGap]) -> Iterator[ReportWarning]:
     every = matching.matched + matching.missing
     if matching.missing:
         message = f"{matching.missing} of {every} views are not in the prediction, and not compared"
         yield ReportWarning(code="views-missing", message=message)
-    if matching.other_cameras:
-        message = f"{matching.other_cameras} of {matching.matched} predicted pictures are of another kind or size"
-        yield ReportWarning(code="other-cameras", message=f"{message}: their pixels are not compared")
+    if others := [gap.told for gap in gaps if not gap.comparable]:
+        message = f"{len(others)} of {matching.matched} predicted pictures are of another kind, size, angles or lens"
+        told = f"({listed(list(dict.fromkeys(others)))})"
+        yield ReportWarning(code="other-cameras", message=f"{message} {told}: their pixels are not compared")
+    if slight := [gap.told for gap in gaps if gap.comparable]:
+        message = f"{len(slight)} of {matching.matched} predicted cameras have a slightly other lens"
+        told = f"({listed(list(dict.fromkeys(slight)))})"
+        yield ReportWarning(code="other-lens", message=f"{message} {told}: their depth is compared pixel by pixel")
 
 
 def _seen(
@@ -402,10 +454,15 @@ def _seen(
     layers: tuple[Layer, ...] = ("image", "depth", "valid", "covered", "non_ambiguous")
     held: dict[str, Any] = {layer: views.read(layer, view) if views.present[layer][view] else None for layer in layers}
     image, depth, valid = held["image"], held["depth"], held["valid"]
-    measured = depth if depth is None or valid is None else np.where(valid, depth, np.float32(0))
+    measured = None if depth is None else np.where(_is_depth(depth, valid), depth, np.float32(0))
     shade = colours if image is None else image
     cloud = None if measured is None else view_cloud(views, view, measured, shade, far_m)
     return SeenSide(image, depth, measured, valid, held["covered"], held["non_ambiguous"], cloud, pose)
+
+
+def _is_depth(depth: NDArray[np.float32], valid: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
+    known: NDArray[np.bool_] = np.isfinite(depth) & (depth > 0)
+    return known if valid is None else known & valid
 
 
 def _mean(mask: NDArray[np.bool_] | None) -> float | None:

@@ -96,7 +96,7 @@ class DrawnView(NamedTuple):
     told : dict
         All but the pictures.
     truth, prediction : dict of uint8 (H, W, 3) or None
-        By kind. Prediction is None where there is none, or its pictures are of another kind or size.
+        By kind. Prediction is None where there is none, or its pixels are not those of the truth.
     sparse : (bool, bool)
         Whether depth of either side is.
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import numpy as np
 from pydantic import Field
@@ -12,7 +12,7 @@ from lapsdata import console
 from lapsdata.errors import Problem, SchemaError
 from lapsdata.provenance import provenance
 from lapsdata.report.views_page import MOST_BYTES, plotly_source, reduced, views_page
-from lapsdata.schema import PoseAlignment, Record, ViewsReport
+from lapsdata.schema import PoseAlignment, PoseSource, Record, ViewsReport
 from lapsdata.stages._matched_views import NO_VIEW, chosen_sets, match_views, open_views
 from lapsdata.stages._view_files import refuse_other_files, write_view
 from lapsdata.stages._view_numbers import ReportedPair, ReportTally
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ViewsReportOptions", "ViewsSource", "WrittenViewsReport", "write_views_report"]
 
-PoseSource = Literal["gt", "pred"]
-
 _STAGE = "report"
 _REPLACE = "name another one, or replace it with --overwrite"
 _LARGER = "choose fewer sets (--index) for larger ones; files of --views-out have all"
@@ -47,7 +45,7 @@ class ViewsReportOptions(Record):
     """
 
     pose_source: PoseSource = "gt"
-    """Whose poses clouds have when the page opens."""
+    """Whose poses clouds have when the page opens, and predicted points in files of views."""
     alignment: PoseAlignment = "none"
     """How predicted poses are laid onto the true ones before they are compared and shown."""
     far_m: Annotated[float, Field(gt=1)] = 80.0
@@ -142,7 +140,8 @@ def write_views_report(
     ------
     SchemaError
         Poses of a prediction without one (`no-prediction`); no such split or set; a prediction that has a view twice,
-        or none of them (`nothing-matched`); a page of more than 15 MB with the smallest pictures (`page-too-large`).
+        or none of them (`nothing-matched`); files of a view that the truth has twice (`view-twice`); a page of
+        more than 15 MB with the smallest pictures (`page-too-large`).
     MissingExtraError
         plotly is not installed, and there is to be a page.
     StorageError, CorruptDataError
@@ -224,7 +223,7 @@ def _made(
         for looked in pair.look():
             tally.add(looked)
             if folder is not None:
-                names += write_view(folder, looked, pair.far_m)
+                names += write_view(folder, looked, pair.far_m, options.pose_source)
             if page is not None:
                 page.add(looked)
             advance(1)

@@ -67,7 +67,19 @@ def report(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], 
 
 
 def facts(text: str) -> dict[str, str]:
-    names = ("page", "summary", "views", "sets", "mask", "depth RMSE", "depth", "matched", "pose RMSE", "scale RMSE")
+    names = (
+        "page",
+        "summary",
+        "views",
+        "sets",
+        "mask",
+        "depth RMSE",
+        "depth",
+        "matched",
+        "pose RMSE",
+        "scale RMSE",
+        "compared",
+    )
     found = {}
     for line in text.splitlines():
         name = next((one for one in (*names, "predicted mask") if line.startswith(f"{one} ")), None)
@@ -91,6 +103,7 @@ def test_views_are_shown_beside_a_prediction_and_told(report: Run, tmp_path: Pat
     assert told["matched"] == "3, 0 missing"
     assert told["pose RMSE"] == "20.000 m, 0.000 deg (none)"
     assert told["depth RMSE"] == "0.000 m; 0.000 m with scale 1.0000 taken off"
+    assert told["compared"] == "100.0% of the pixels with true depth"
     assert "warning" in done.stderr
     assert "cameras are 20.00 m off (root mean square), more than 10 m" in done.stderr
     summary = json.loads((tmp_path / "summary.json").read_text())
@@ -172,12 +185,14 @@ def test_a_missing_root_is_a_problem_and_no_trace(lapsdata: Callable[..., subpro
 
 
 def test_every_file_that_was_written_is_named_on_a_line_of_its_own(report: Run, tmp_path: Path) -> None:
-    done = report("views", "views.h5", "--views-out", "files", "--summary", "summary.json", "--index", "1")
+    done = report(
+        "views", "views.h5", "--views-out", "files", "--summary", "summary.json", "--index", "1", "--out", "p.html"
+    )
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     written = [line for line in lines[: lines.index("")] if line]
     there = {str(path.relative_to(tmp_path)) for path in (tmp_path / "files").iterdir()}
-    assert set(written) == there | {"summary.json", "views_report.html"}
+    assert set(written) == there | {"summary.json", "p.html"}
     assert len(written) == len(set(written))
     assert "files/validate_2021_09_09_13_20_58_000070_agent641_camera0_rgb.png" in written
     assert all((tmp_path / name).is_file() for name in written)
@@ -202,7 +217,7 @@ def test_names_of_files_are_those_that_the_help_tells(
 
 
 def test_json_names_every_file_too(report: Run, tmp_path: Path) -> None:
-    done = report("views", "views.h5", "--views-out", "files", "--json")
+    done = report("views", "views.h5", "--views-out", "files", "--out", "views_report.html", "--json")
     files = json.loads(done.stdout)["files"]
     assert files[-1] == "views_report.html"
     assert sorted(files[:-1]) == sorted(f"files/{path.name}" for path in (tmp_path / "files").iterdir())
@@ -221,7 +236,7 @@ def test_a_summary_alone_is_no_page_and_needs_no_plotly(
 
 
 @pytest.mark.parametrize(
-    "arguments", [(), ("--out", "p.html", "--summary", "s.json"), ("--views-out", "f", "--summary", "s.json")]
+    "arguments", [(), ("--out", "p.html", "--summary", "s.json"), ("--views-out", "f", "--out", "p.html")]
 )
 def test_a_page_that_is_asked_for_needs_plotly(
     report: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
@@ -231,6 +246,24 @@ def test_a_page_that_is_asked_for_needs_plotly(
     with pytest.raises(MissingExtraError, match="expected the package plotly"):
         report("views", "views.h5", *arguments)
     assert {path.name for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    "outputs", [("--views-out", "v{}", "--summary", "s{}"), ("--views-out", "v{}"), ("--summary", "s{}")]
+)
+def test_files_alone_are_no_page_and_are_written_again_elsewhere(
+    report: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outputs: tuple[str, ...]
+) -> None:
+    monkeypatch.setitem(sys.modules, "plotly.offline", None)
+    before = {path.name for path in tmp_path.iterdir()}
+    for turn in ("1", "2"):
+        monkeypatch.setattr(console, "_kept", None)
+        chosen = [one.format(turn) for one in outputs]
+        done = report("views", "views.h5", "--pred", "pred.h5", "--pose-source", "pred", *chosen)
+        assert done.returncode == 0, done.stderr
+        assert "page" not in facts(done.stdout)
+    there = {path.name for path in tmp_path.iterdir()} - before
+    assert there == {one.format(turn) for one in outputs[1::2] for turn in "12"}
 
 
 def test_a_prediction_of_other_views_ends_with_a_problem_and_no_file(

@@ -349,6 +349,39 @@ def test_agents_cameras_and_sets_are_chosen(opened: Opened) -> None:
     page.select_option("#camera", "camera0")
 
 
+def test_a_zoom_stays_when_others_are_looked_at(opened: Opened) -> None:
+    page = opened.page
+    page.evaluate("scrollTo(0, 0)")
+    whole = ranges(page)
+    box = picture(page, 2)
+    page.mouse.move(box["x"] + 0.25 * box["width"], box["y"] + 0.25 * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.75 * box["width"], box["y"] + 0.75 * box["height"], steps=4)
+    page.mouse.up()
+    page.wait_for_function("document.getElementById('pictures')._fullLayout.xaxis12.range[0] > 5")
+    near = ranges(page)[0]
+    page.select_option("#camera", "camera2")
+    assert ranges(page) == [near] * 12
+    page.locator("#agents input[value='-1']").uncheck()
+    assert ranges(page) == [near] * 6
+    page.locator("#agents input[value='-1']").check()
+    assert ranges(page) == [near] * 12
+    page.select_option("#set", "1")
+    page.set_viewport_size({"width": 900, "height": 700})
+    page.wait_for_function("document.getElementById('pictures')._fullLayout.width < 900")
+    for x, y in ranges(page):
+        assert x == pytest.approx(near[0], abs=1)
+        assert y == pytest.approx(near[1], abs=1)
+    page.set_viewport_size({"width": 1000, "height": 700})
+    page.select_option("#set", "0")
+    page.select_option("#camera", "camera0")
+    page.evaluate("scrollTo(0, 0)")
+    box = picture(page, 2)
+    page.mouse.dblclick(box["x"] + 0.5 * box["width"], box["y"] + 0.5 * box["height"])
+    page.wait_for_function("document.getElementById('pictures')._fullLayout.xaxis12.range[0] < 0")
+    assert ranges(page) == whole
+
+
 def test_its_table_tells_the_numbers_of_the_record(opened: Opened) -> None:
     rows = {
         row.locator("th").inner_text(): row.locator("td").all_inner_texts()
@@ -413,12 +446,16 @@ def test_of_smaller_pictures_the_pixels_of_the_large_ones_are_told(
 
 
 def test_without_prediction_and_depth_it_says_what_is_not_there(opened: Opened, written: Path) -> None:
-    odd = dataclasses.replace(sample_views(), agent=("641", "<b>1000</b>", "</script><i>"))
+    odd = dataclasses.replace(sample_views(), agent=("%{x}641", "<b>1000</b>", "</script><i>"))
     formats.write(written.parent / "views.h5", odd)
     write_views_report(ViewsSource(written.parent / "views.h5", indexes=(0, 1)), written, overwrite=True)
     page = gone_to(opened, written)
     assert page.locator("#poses input").count() == 1
     assert titles(page)[3] == "picture · agent &lt;b&gt;1000&lt;/b&gt;"
+    drawn = page.locator("#pictures .annotation-text").all_text_contents()
+    assert drawn[0] == "picture · agent %{x}641"
+    assert drawn[3] == "picture · agent <b>1000</b>"
+    assert "agent %{x}641, true cameras" in page.locator("#cloud .legendtext").all_text_contents()
     page.select_option("#set", "1")
     assert titles(page).count("not there") == 2
     assert page.inner_text("#shown") == "0 of 0"

@@ -6,6 +6,7 @@ import base64
 import dataclasses
 import io
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from PIL import Image
 
 from lapsdata.containers import LAYERS, HeldPixels
 from lapsdata.containers.model_cameras import model_camera
+from lapsdata.errors import SchemaError
 from lapsdata.geometry import project_points
 from lapsdata.report.views_page import MOST_BYTES, plotly_source
 from lapsdata.schema import CameraModel, PinholeLens, Size
@@ -61,11 +63,12 @@ def numbers(pair: ReportedPair) -> ReportNumbers:
 
 
 def share(made: Views, layer: Any) -> float | None:
-    """Return the share of pixels of all views that have a mask, counted one by one."""
+    """Return the share of pixels of all views that have a mask, counted one by one; of valid ones, with depth."""
     yes, of = 0, 0
     for view in np.flatnonzero(made.present[layer]).tolist():
-        for value in made.read(layer, view).ravel().tolist():
-            yes, of = yes + value, of + 1
+        deep = layer == "valid" and made.present["depth"][view]
+        for place, value in np.ndenumerate(made.read(layer, view)):
+            yes, of = yes + (value and (not deep or made.read("depth", view)[place] > 0)), of + 1
     return yes / of if of else None
 
 
@@ -218,6 +221,100 @@ def test_a_prediction_of_another_kind_of_camera_has_points_but_no_pictures() -> 
     assert [one.code for one in numbers(pair).warnings] == ["other-cameras"]
 
 
+@pytest.mark.parametrize(
+    ("focal", "code", "told", "compared"),
+    [
+        (
+            (4.0, 4.0),
+            "other-cameras",
+            r"2 of 2 .*lens \('focal .* 4 x 4 px, not 2 x 2 px: 2 times'\): .* not comp",
+            0,
+        ),
+        ((2.05, 2.05), "other-lens", r"2 of 2 .*slightly other lens .* 1\.025 times'\): .* pixel by pixel", 23),
+    ],
+)
+def test_a_lens_that_is_another_one_is_told_and_a_very_other_one_not_compared(
+    focal: tuple[float, float], code: str, told: str, compared: int
+) -> None:
+    made = sample_views().take([0])
+    (model,) = made.header.cameras
+    assert model.lens is not None
+    lens = model.lens.model_copy(update={"focal_px": focal})
+    header = made.header.model_copy(update={"cameras": (model.model_copy(update={"lens": lens}),)})
+    pair = beside(made, dataclasses.replace(made, header=header))
+    found = numbers(pair)
+    assert [one.code for one in found.warnings] == [code]
+    assert re.search(told, found.warnings[0].message)
+    assert found.errors is not None
+    assert found.matching is not None
+    assert (found.errors.depth_pixels, found.matching.other_cameras) == (compared, 2 * (compared == 0))
+    assert (found.errors.depth is None) == (compared == 0)
+    shown = [drawn_view(looked, pair, 9).with_step(1)["prediction"] for looked in pair.look()]
+    assert [one is None for one in shown] == [compared == 0] * 2
+
+
+def filled(depth: Any, **masks: Any) -> Views:
+    """Return two views of 4 x 3 pixels, both with the same depth and masks."""
+    one = sample_views().take([0])
+    layers: dict[Any, Any] = {name: (np.array(layer),) * 2 for name, layer in {"depth": depth, **masks}.items()}
+    present = {layer: np.full(2, layer in layers) for layer in LAYERS}
+    return dataclasses.replace(one, present=present, pixels=HeldPixels(layers))
+
+
+@pytest.mark.parametrize("masked", [True, False])
+@pytest.mark.parametrize(
+    ("nothing", "odd"), [(np.nan, "12 NaN"), (np.inf, "12 infinite"), (-3.0, "12 negative"), (0.0, None)]
+)
+def test_depth_that_is_none_in_half_of_the_pixels_is_no_perfect_prediction(
+    nothing: float, odd: str | None, masked: bool
+) -> None:
+    true = np.full((3, 4), 5, np.float32)
+    half = true.copy()
+    half[:, :2] = nothing
+    valid = {"valid": np.ones((3, 4), bool)} if masked else {}
+    found = numbers(beside(filled(true, **valid), filled(half, **valid)))
+    assert found.errors is not None
+    assert found.prediction is not None
+    assert (found.errors.depth_pixels, found.errors.depth_share) == (12, 0.5)
+    assert found.prediction.valid_ratio == (0.5 if masked else None)
+    assert [one.predicted_valid_ratio for one in found.views] == [0.5 if masked else None] * 2
+    assert found.truth.valid_ratio == (1 if masked else None)
+    assert found.prediction.depth_m == (5, 5)
+    told = {one.code: one.message for one in found.warnings}
+    assert list(told) == ["depth-not-valid"] * (odd is not None) + ["few-compared"]
+    assert told["few-compared"].startswith("50.0% of the pixels with true depth are compared, less than 90%")
+    assert odd is None or re.search(f"predicted depth .*: {odd}; they are not compared", told["depth-not-valid"])
+
+
+def test_depth_that_a_mask_takes_out_is_not_told_as_odd() -> None:
+    true = np.full((3, 4), 5, np.float32)
+    half, valid = true.copy(), np.ones((3, 4), bool)
+    half[:, 0], valid[:, 0] = np.nan, False
+    found = numbers(beside(filled(true), filled(half, valid=valid)))
+    assert [one.code for one in found.warnings] == ["few-compared"]
+    assert found.errors is not None
+    assert found.errors.depth_share == 0.75
+
+
+@pytest.mark.parametrize(("gone", "told"), [(1, False), (2, True)])
+def test_a_few_pixels_that_are_not_compared_are_not_told(gone: int, told: bool) -> None:
+    true = np.full((3, 4), 5, np.float32)
+    some = true.copy()
+    some.flat[:gone] = 0
+    found = numbers(beside(filled(true), filled(some)))
+    assert found.errors is not None
+    assert found.errors.depth_share == 1 - gone / 12
+    assert [one.code for one in found.warnings] == ["few-compared"] * told
+
+
+def test_true_depth_that_is_too_far_is_not_missed() -> None:
+    true = np.full((3, 4), 5, np.float32)
+    true[0] = FAR + 1
+    found = numbers(beside(filled(true), filled(np.where(true > FAR, 0, true).astype(np.float32))))
+    assert found.errors is not None
+    assert (found.errors.depth_share, found.warnings) == (1, ())
+
+
 @pytest.mark.parametrize(("points", "count", "each"), [(150_000, 4, 37_500), (10, 4, 2), (3, 4, 1)])
 def test_points_are_shared_out_among_views(points: int, count: int, each: int) -> None:
     assert points_of_each(points, count) == each
@@ -242,13 +339,69 @@ def test_files_of_any_views_are_written_each_under_a_name_of_its_own(
     assert all(any(path.name.startswith(f"{stem}_") for stem in stems) for path in files)
     layers = sum(int(has.sum()) for layer, has in made.present.items() if layer != "image")
     arrays = [path for path in files if path.suffix == ".npy" and "points" not in path.name]
-    # Each layer and the pose, of truth and prediction.
-    assert len(arrays) == 2 * (layers + len(made))
+    # Each layer and the pose, of truth and prediction, and the pose that predicted depth is placed by.
+    assert len(arrays) == 2 * (layers + len(made)) + int(made.present["depth"].sum())
     for view, looked in enumerate(pair.look()):
         if made.present["depth"][view]:
             stem = folder / view_stem(looked.told)
             np.testing.assert_array_equal(np.load(f"{stem}_depth.npy"), made.read("depth", view))
     refuse_other_files(folder)
+
+
+@pytest.mark.parametrize(
+    ("agents", "cameras"),
+    [
+        (("a_b", "a"), ("c", "b_c")),
+        (("a", "a"), ("cam0", "cam0_pred")),
+        (("a", "a"), ("cam%5F0", "cam_0")),
+        (("1_agent2", "1"), ("c", "agent2_c")),
+    ],
+)
+def test_views_whose_names_run_together_have_files_of_their_own(
+    agents: tuple[str, str], cameras: tuple[str, str], tmp_path: Path
+) -> None:
+    truth = dataclasses.replace(filled(np.ones((3, 4), np.float32)), agent=agents, camera=cameras)
+    names = [name for one in beside(truth, worse(truth, 2, 1)).look() for name in write_view(tmp_path, one, FAR)]
+    assert len(set(names)) == len(names) == len(list(tmp_path.iterdir()))
+
+
+@pytest.mark.parametrize(("split", "scenario"), [(("a_b", "a"), ("c", "b_c")), (("a", "a_000069"), ("s_000069", "s"))])
+def test_sets_whose_names_run_together_have_files_of_their_own(
+    split: tuple[str, str], scenario: tuple[str, str], tmp_path: Path
+) -> None:
+    one = sample_views()
+    same = dataclasses.replace(one, split=split, scenario=scenario, frame=np.array([69, 69]), camera=("c",) * 3)
+    names = [name for looked in alone(same).look() for name in write_view(tmp_path, looked, FAR)]
+    assert len(set(names)) == len(names) == len(list(tmp_path.iterdir()))
+
+
+def test_usual_names_stand_in_files_as_they_are() -> None:
+    (_, told, _) = alone(dataclasses.replace(sample_views(), camera=("camera0", "panorama", "c"))).look()
+    assert view_stem(told.told) == f"train_{sample_views().scenario[0]}_000069_agent{told.told.agent}_panorama"
+
+
+def test_a_view_that_the_truth_has_twice_is_not_written_over(tmp_path: Path) -> None:
+    (looked, *_) = alone(sample_views()).look()
+    names = write_view(tmp_path, looked, FAR)
+    before = {name: (tmp_path / name).read_bytes() for name in names}
+    with pytest.raises(
+        SchemaError, match=r"rgb\.png: expected each view once, got scenario .*, frame 69, agent .* again"
+    ):
+        write_view(tmp_path, looked, FAR)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("source", ["gt", "pred"])
+def test_predicted_points_in_files_are_placed_by_the_poses_that_are_chosen(source: Any, tmp_path: Path) -> None:
+    made = filled(np.full((3, 4), 5, np.float32))
+    for looked in beside(made, worse(made, 1, 4)).look():
+        write_view(tmp_path, looked, FAR, source)
+        stem = tmp_path / view_stem(looked.told)
+        true, own = np.load(f"{stem}_cam2world.npy"), np.load(f"{stem}_pred_cam2world.npy")
+        assert own[0, 3] - true[0, 3] == 4
+        np.testing.assert_array_equal(np.load(f"{stem}_pred_depth_cam2world.npy"), true if source == "gt" else own)
+        moved = np.load(f"{stem}_pred_points.npy") - np.load(f"{stem}_points.npy")
+        np.testing.assert_allclose(moved, [[4.0 * (source == "pred"), 0, 0]] * 12, atol=1e-6)
 
 
 def test_a_folder_that_is_not_there_holds_nothing_of_others(tmp_path: Path) -> None:

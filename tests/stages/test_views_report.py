@@ -304,7 +304,7 @@ def test_files_of_views_carry_the_agent_and_hold_what_was_read(made: Made, tmp_p
     source = ViewsSource(made.root, made.pred, depth_root=made.depth)
     done = write_views_report(source, tmp_path / "page.html", views_out=tmp_path / "files")
     names = sorted(path.name for path in (tmp_path / "files").iterdir())
-    assert len(names) == 12 * 19
+    assert len(names) == 12 * 20
     assert sorted(path.name for path in done.files[:-1]) == names
     assert all(path.is_file() for path in done.files)
     assert done.files[-1] == tmp_path / "page.html"
@@ -325,6 +325,30 @@ def test_files_of_views_carry_the_agent_and_hold_what_was_read(made: Made, tmp_p
     # All that it sees of the road lies on it.
     assert (points[:, 1] < 1e-2).all()
     assert opened(tmp_path / "files" / f"{stem}_cloud.png").shape == (640, 640, 3)
+
+
+def test_the_pose_source_is_that_of_predicted_points_in_files(made: Made, tmp_path: Path) -> None:
+    source = ViewsSource(made.root, made.pred, depth_root=made.depth)
+    kept = {}
+    for name in ("gt", "pred"):
+        options = ViewsReportOptions(pose_source=name)
+        done = write_views_report(source, None, views_out=tmp_path / name, options=options)
+        assert done.record.pose_source == name
+        kept[name] = {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()}
+    assert kept["gt"].keys() == kept["pred"].keys()
+    other = {name.rpartition("_camera")[2][2:] for name, content in kept["gt"].items() if content != kept["pred"][name]}
+    assert other - {"pred_cloud.png"} == {"pred_depth_cam2world.npy", "pred_points.npy"}
+
+
+def test_a_view_of_two_sets_of_the_truth_leaves_no_files(tmp_path: Path) -> None:
+    both = sample_views()
+    twice = dataclasses.replace(
+        both, split=("a", "a"), scenario=("s", "s"), frame=np.array([5, 5]), agent=("1", "2", "1")
+    )
+    formats.write(tmp_path / "twice.h5", twice)
+    with pytest.raises(SchemaError, match=r"expected each view once, got scenario s, frame 5, agent 1, camera0 again"):
+        write_views_report(ViewsSource(tmp_path / "twice.h5", indexes=(0, 1)), None, views_out=tmp_path / "files")
+    assert [path.name for path in tmp_path.iterdir()] == ["twice.h5"]
 
 
 def test_names_that_no_file_can_have_are_spelled_out() -> None:
