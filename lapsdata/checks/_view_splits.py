@@ -52,7 +52,8 @@ def unknown_splits(there: Collection[str], wanted: Sequence[str], where: str) ->
     if not missing:
         return None
     message = f"expected views of {', '.join(missing)}, got {', '.join(sorted(there)) or 'none of any split'}"
-    return Problem("unknown-split", where, message, "name splits that are there: --splits train,val")
+    fix = f"name splits that are there: --splits {','.join(sorted(there))}" if there else None
+    return Problem("unknown-split", where, message, fix)
 
 
 def split_faults(stats: Mapping[str, SplitStats]) -> Iterator[Problem]:
