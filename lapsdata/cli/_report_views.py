@@ -46,7 +46,8 @@ def report_views(
         Path | None,
         typer.Option(
             "--out",
-            help="The page to write; by default views_report.html, and none where --summary or --views-out is given.",
+            help="The page to write; by default views_report.html, beside the folder of --views-out DIR.html, and none "
+            "where --summary alone is given.",
             metavar="FILE",
         ),
     ] = None,
@@ -98,7 +99,7 @@ def report_views(
             pose_source=pose_source.value, alignment=align.value, far_m=float(far), points=points
         )
     source = ViewsSource(root, pred, split, tuple(index or (0,)), depth_root, agents)
-    page = _PAGE if out is None and summary is None and views_out is None else out
+    page = out if out is not None else _usual_page(views_out, summary)
     done = write_views_report(source, page, views_out=views_out, summary=summary, options=options, overwrite=overwrite)
     facts = {}
     if page is not None and done.page_bytes is not None:
@@ -119,6 +120,13 @@ def report_views(
         console.write_facts({**facts, **_facts(done.record)})
         console.report(done.problems)
     finish(done.problems)
+
+
+def _usual_page(views_out: Path | None, summary: Path | None) -> Path | None:
+    """Return where the page goes of which nothing is said; none where numbers alone are asked for."""
+    if views_out is not None:
+        return views_out.with_name(f"{views_out.name}.html")
+    return _PAGE if summary is None else None
 
 
 def _facts(record: ViewsReport) -> dict[str, str]:

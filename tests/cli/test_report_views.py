@@ -236,7 +236,7 @@ def test_a_summary_alone_is_no_page_and_needs_no_plotly(
 
 
 @pytest.mark.parametrize(
-    "arguments", [(), ("--out", "p.html", "--summary", "s.json"), ("--views-out", "f", "--out", "p.html")]
+    "arguments", [(), ("--out", "p.html", "--summary", "s.json"), ("--views-out", "f", "--summary", "s.json")]
 )
 def test_a_page_that_is_asked_for_needs_plotly(
     report: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
@@ -248,22 +248,19 @@ def test_a_page_that_is_asked_for_needs_plotly(
     assert {path.name for path in tmp_path.iterdir()} == before
 
 
-@pytest.mark.parametrize(
-    "outputs", [("--views-out", "v{}", "--summary", "s{}"), ("--views-out", "v{}"), ("--summary", "s{}")]
-)
-def test_files_alone_are_no_page_and_are_written_again_elsewhere(
+@pytest.mark.parametrize("outputs", [("--views-out", "v{}", "--summary", "s{}"), ("--views-out", "v{}")])
+def test_files_of_views_have_their_page_beside_them_and_are_written_again_elsewhere(
     report: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outputs: tuple[str, ...]
 ) -> None:
-    monkeypatch.setitem(sys.modules, "plotly.offline", None)
     before = {path.name for path in tmp_path.iterdir()}
     for turn in ("1", "2"):
         monkeypatch.setattr(console, "_kept", None)
         chosen = [one.format(turn) for one in outputs]
         done = report("views", "views.h5", "--pred", "pred.h5", "--pose-source", "pred", *chosen)
         assert done.returncode == 0, done.stderr
-        assert "page" not in facts(done.stdout)
+        assert facts(done.stdout)["page"].startswith(f"v{turn}.html, ")
     there = {path.name for path in tmp_path.iterdir()} - before
-    assert there == {one.format(turn) for one in outputs[1::2] for turn in "12"}
+    assert there == {one.format(turn) for one in (*outputs[1::2], "v{}.html") for turn in "12"}
 
 
 def test_a_prediction_of_other_views_ends_with_a_problem_and_no_file(
