@@ -14,6 +14,7 @@ import numpy as np
 
 from lapsdata.errors import LengthMismatchError, Problem, Problems, SchemaError
 from lapsdata.storage.atomic import existing, storage_errors
+from lapsdata.storage.npy_errors import npy_errors
 from lapsdata.timebase import s_to_frame
 
 if TYPE_CHECKING:
@@ -114,7 +115,8 @@ def _rows(path: Path, classes: int, block: int | None, faults: Problems) -> NDAr
         return None
     with storage_errors(path, "read"), path.open("rb") as file:
         try:
-            array = np.lib.format.read_array(file, allow_pickle=False)
+            with npy_errors():
+                array = np.lib.format.read_array(file, allow_pickle=False)
         except ValueError as error:
             faults.add("wrong-file", path.name, f"expected an array of numbers, got none ({error})")
             return None

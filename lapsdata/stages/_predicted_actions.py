@@ -10,6 +10,7 @@ import numpy as np
 
 from lapsdata.errors import CorruptDataError, Problem, SchemaError, UnknownFormatError
 from lapsdata.storage.atomic import existing, storage_errors
+from lapsdata.storage.npy_errors import npy_errors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -120,7 +121,7 @@ def _arrays(path: Path) -> Arrays:
     with storage_errors(path, "read"):
         try:
             # A single array under this name is no archive, and what reads it would be no file.
-            with zipfile.ZipFile(path), np.load(path, allow_pickle=False) as file:
+            with npy_errors(), zipfile.ZipFile(path), np.load(path, allow_pickle=False) as file:
                 return {name: file[name] for name in file.files}
         except (ValueError, zipfile.BadZipFile, zlib.error, EOFError) as error:
             message = f"expected arrays of NumPy, got: {str(error).splitlines()[0]}"

@@ -11,6 +11,7 @@ import numpy as np
 from lapsdata.errors import CorruptDataError, Problem, SchemaError
 from lapsdata.geometry import inside_frame, uniform_grid
 from lapsdata.storage.atomic import existing, storage_errors
+from lapsdata.storage.npy_errors import npy_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -125,7 +126,8 @@ def _of_file(file: Path, size: FrameSize) -> NDArray[np.float32]:
 
 def _array(file: Path) -> NDArray[np.float64]:
     try:
-        points = np.load(file, allow_pickle=False)
+        with npy_errors():
+            points = np.load(file, allow_pickle=False)
     except (ValueError, EOFError) as error:
         raise CorruptDataError(Problem("wrong-file", str(file), f"expected a .npy of numbers, got: {error}")) from error
     if points.dtype.kind not in "iuf":

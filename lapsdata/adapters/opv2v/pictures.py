@@ -11,6 +11,7 @@ import numpy as np
 from lapsdata.errors import CorruptDataError, LapsError, Problem
 from lapsdata.geometry import carla_depth
 from lapsdata.storage.atomic import storage_errors
+from lapsdata.storage.npy_errors import npy_errors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -148,7 +149,8 @@ def read_depth(path: Path) -> NDArray[np.float32]:
         return np.where(metres < FAR_M, metres, SKY).astype(np.float32)
     with storage_errors(path, "read"):
         try:
-            depth: NDArray[Any] = np.load(path, allow_pickle=False)
+            with npy_errors():
+                depth: NDArray[Any] = np.load(path, allow_pickle=False)
         except (ValueError, EOFError) as error:
             raise CorruptDataError(
                 Problem("wrong-depth", str(path), f"expected an array, got: {error}", _COPY)
