@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +19,7 @@ from lapsdata.adapters.opv2v.reading import read_opv2v
 from lapsdata.containers import Views
 from lapsdata.errors import SchemaError
 from lapsdata.testing.opv2v_scenes import Opv2vScene, write_opv2v
+from tests.adapters.yaml_files import told
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,13 +40,6 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def root(made: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(made, tmp_path / "root"))
-
-
-def told(path: Path, change: Callable[[dict[str, Any]], Any]) -> None:
-    """Change what a yaml says."""
-    document = yaml.safe_load(path.read_text())
-    change(document)
-    path.write_text(yaml.safe_dump(document))
 
 
 def without(camera: str) -> Callable[[dict[str, Any]], Any]:

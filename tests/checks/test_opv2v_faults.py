@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -21,7 +20,6 @@ from lapsdata.adapters.opv2v.point_cloud import read_pcd
 from lapsdata.adapters.opv2v.reading import read_opv2v
 from lapsdata.checks.integrity import check_integrity
 from lapsdata.checks.views import ViewsLook
-from lapsdata.cli.main import main
 from lapsdata.containers import Views
 from lapsdata.errors import CorruptDataError, StorageError
 from lapsdata.testing.opv2v_scenes import Opv2vScene, write_opv2v
@@ -30,6 +28,8 @@ from tests.loading.views_by_hand import make_views
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from tests.conftest import Ran
 
 SCENE = Opv2vScene("train", "2021_08_22_21_41_24", ("641", "1000", "-1"), (69, 71), size=(24, 18), beams=(4, 20))
 OTHER = Opv2vScene("test_culvercity", "2021_09_09_13_20_58", ("7",), (70,), size=(24, 18), beams=(4, 20))
@@ -52,24 +52,18 @@ def root(made: Path, tmp_path: Path) -> Path:
 class Result(NamedTuple):
     """How a command ended, and what it wrote."""
 
-    exit_code: int
+    exit_code: int | str | None
     stdout: str
     output: str
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Result]:
+def run(inside: Callable[..., Ran]) -> Callable[..., Result]:
     """Run the command in this process."""
 
     def command(*words: object) -> Result:
-        monkeypatch.setattr(sys, "argv", ["lapsdata", *map(str, words)])
-        code = 0
-        try:
-            main()
-        except SystemExit as end:
-            code = int(end.code or 0)
-        told = capfd.readouterr()
-        return Result(code, told.out, told.out + told.err)
+        done = inside(*words)
+        return Result(done.returncode, done.stdout, done.stdout + done.stderr)
 
     return command
 

@@ -25,9 +25,10 @@ from lapsdata.schema.base import Size
 from lapsdata.testing._street import matrix_of
 from lapsdata.testing.opv2v_scenes import Opv2vScene, write_opv2v
 from lapsdata.testing.samples import sample_provenance
+from tests.adapters.yaml_files import told
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from lapsdata.errors import Problem
 
@@ -260,12 +261,6 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def root(made: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(made, tmp_path / "root"))
-
-
-def told(path: Path, change: Callable[[dict[str, Any]], Any]) -> None:
-    document = yaml.safe_load(path.read_text())
-    change(document)
-    path.write_text(yaml.safe_dump(document))
 
 
 def faults(root: Path) -> dict[str, Problem]:

@@ -4,34 +4,28 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import typer
 import typer.main
 
-from lapsdata import console, formats
+from lapsdata import formats
 from lapsdata.cli.report import report as verb
-from lapsdata.errors import LapsError, SchemaError
+from lapsdata.errors import SchemaError
 from lapsdata.metrics import evaluate_boundaries
 from lapsdata.stages.evaluate import EvaluateOptions, ScoredFiles, score_segments
 from lapsdata.storage.sealed_json import write_sealed_json
 from lapsdata.testing.samples import sample_energies, sample_scores, sample_segments
-from lapsdata.verbs import Settings
+from tests.cli.one_verb import runner
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    Run = Callable[..., "Ran"]
+    from tests.conftest import Ran
 
-
-class Ran(NamedTuple):
-    """What a call has left behind."""
-
-    returncode: int | str | None
-    stdout: str
-    stderr: str
+    Run = Callable[..., Ran]
 
 
 @pytest.fixture
@@ -44,20 +38,7 @@ def report(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], 
     app = typer.Typer(add_completion=False)
     app.command()(verb)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(console, "_kept", None)
-
-    def command(*arguments: str) -> Ran:
-        capsys.readouterr()
-        try:
-            typer.main.get_command(app)(list(arguments), obj=Settings(), prog_name="report")
-        except SystemExit as end:
-            return Ran(end.code, *capsys.readouterr())
-        except LapsError:
-            monkeypatch.setattr(console, "_kept", None)
-            raise
-        raise AssertionError("the verb did not end")
-
-    return command
+    return runner(app, monkeypatch, capsys, prog_name="report")
 
 
 GIVEN = ("s.parquet", "--energies", "e.jsonl", "--out", "out")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -15,25 +15,19 @@ import typer.main
 from lapsdata import console, formats
 from lapsdata.cli.report import PLUGIN
 from lapsdata.containers import HeldPixels
-from lapsdata.errors import LapsError, MissingExtraError, SchemaError
+from lapsdata.errors import MissingExtraError, SchemaError
 from lapsdata.testing.opv2v_scenes import Opv2vScene, write_opv2v
 from lapsdata.testing.samples import sample_energies, sample_segments, sample_views
-from lapsdata.verbs import Settings
+from tests.cli.one_verb import runner
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable
     from pathlib import Path
 
-    Run = Callable[..., "Ran"]
+    from tests.conftest import Ran
 
-
-class Ran(NamedTuple):
-    """What a call has left behind."""
-
-    returncode: int | str | None
-    stdout: str
-    stderr: str
+    Run = Callable[..., Ran]
 
 
 @pytest.fixture
@@ -47,23 +41,10 @@ def report(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], 
     formats.write(tmp_path / "e.jsonl", sample_energies())
     formats.write(tmp_path / "s.parquet", sample_segments())
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(console, "_kept", None)
     app = typer.Typer(add_completion=False)
     app.add_typer(PLUGIN, name="report")
     app.command("other")(lambda: None)
-
-    def command(*arguments: str) -> Ran:
-        capsys.readouterr()
-        try:
-            typer.main.get_command(app)(["report", *arguments], obj=Settings(), prog_name="lapsdata")
-        except SystemExit as end:
-            return Ran(end.code, *capsys.readouterr())
-        except LapsError:
-            monkeypatch.setattr(console, "_kept", None)
-            raise
-        raise AssertionError("the verb did not end")
-
-    return command
+    return runner(app, monkeypatch, capsys, "report", prog_name="lapsdata")
 
 
 def facts(text: str) -> dict[str, str]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import shutil
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -24,7 +24,6 @@ from lapsdata._convert._sources import find_sources
 from lapsdata._convert._targets import target_format
 from lapsdata._convert._writing import convert_item
 from lapsdata.adapters.opv2v.reading import read_opv2v
-from lapsdata.cli.main import main
 from lapsdata.containers import Views
 from lapsdata.errors import SchemaError, UnknownFormatError
 from lapsdata.execution.manifest import Found, Job
@@ -36,8 +35,11 @@ from lapsdata.testing.samples import sample_tracks
 from lapsdata.transforms.panorama_views import PanoramaPixels, panorama_views
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lapsdata._convert import ConvertReport
     from lapsdata._convert._work import ConvertWork
+    from tests.conftest import Ran
 
 # Small pictures, and as little of a panorama: about as much is covered as at full size.
 SIZE = {"size": Size(width=252, height=63)}
@@ -351,18 +353,8 @@ def test_what_cannot_be_is_refused(made: Path, tmp_path: Path) -> None:
     assert not out.exists()
 
 
-def test_the_command(
-    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    def run(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["lapsdata", "convert", *map(str, words)])
-        code = 0
-        try:
-            main()
-        except SystemExit as end:
-            code = int(end.code or 0)
-        return code, *capfd.readouterr()
-
+def test_the_command(made: Path, tmp_path: Path, inside: Callable[..., Ran]) -> None:
+    run = functools.partial(inside, "convert")
     root = (made / "root", tmp_path / "out", "--to", "panorama", "--split", "val", "--index", 0)
     options = ("--size", "126x32", "--model", "cylinder", "--v-fov", 80, "--place", "camera0", "--depth-root")
     code, told, _ = run(*root, *options, made / "depth", "--json")

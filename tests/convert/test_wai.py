@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import shutil
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,6 @@ from lapsdata._convert._sources import find_sources
 from lapsdata._convert._writing import convert_item
 from lapsdata.adapters import write_wai, writers
 from lapsdata.adapters.opv2v.reading import read_opv2v
-from lapsdata.cli.main import main
 from lapsdata.containers import Views
 from lapsdata.errors import SchemaError, StorageError
 from lapsdata.execution.manifest import Found, Job
@@ -33,6 +32,8 @@ from lapsdata.testing.opv2v_scenes import Opv2vScene, write_opv2v
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from tests.conftest import Ran
 
 SCENES = (
     Opv2vScene("train", "2021_08_22_21_41_24", ("641", "-1"), (69, 71), size=(16, 12), beams=(2, 8)),
@@ -313,18 +314,8 @@ def test_the_writer_is_known_by_its_name() -> None:
     assert (writer.record, writer.takes, writer.own) == ("views", {"root", "tell"}, None)
 
 
-def test_the_command(
-    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    def run(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["lapsdata", "convert", *map(str, words)])
-        code = 0
-        try:
-            main()
-        except SystemExit as end:
-            code = int(end.code or 0)
-        return code, *capfd.readouterr()
-
+def test_the_command(made: Path, tmp_path: Path, inside: Callable[..., Ran]) -> None:
+    run = functools.partial(inside, "convert")
     words = (made / "street", tmp_path / "wai", "--to", "wai", "--split", "val", "--depth-root", made / "depth")
     code, told, problems = run(*words)
     assert code == 0

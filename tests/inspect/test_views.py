@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,6 @@ import pytest
 import lapsdata
 from lapsdata._convert import convert
 from lapsdata._inspect import InspectedFile, InspectedViews, look_at
-from lapsdata.cli.main import main
 from lapsdata.errors import CorruptDataError, SchemaError
 from lapsdata.schema import Size
 from lapsdata.testing.opv2v_scenes import Opv2vScene, write_opv2v
@@ -24,6 +22,8 @@ from lapsdata.transforms.panorama_views import PanoramaOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from tests.conftest import Ran
 
 SCENE = Opv2vScene("train", "2021_08_22_21_41_24", ("641", "1000"), (69, 71), size=(60, 44), beams=(2, 4))
 
@@ -37,18 +37,9 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
-    def command(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["lapsdata", *map(str, words)])
-        monkeypatch.setenv("COLUMNS", "200")
-        code = 0
-        try:
-            main()
-        except SystemExit as end:
-            code = int(end.code or 0)
-        return code, *capfd.readouterr()
-
-    return command
+def run(monkeypatch: pytest.MonkeyPatch, inside: Callable[..., Ran]) -> Callable[..., Ran]:
+    monkeypatch.setenv("COLUMNS", "200")
+    return inside
 
 
 def rows(text: str, first: str) -> list[list[str]]:
@@ -59,7 +50,7 @@ def rows(text: str, first: str) -> list[list[str]]:
     return [line.split() for line in lines[start + 1 : end]]
 
 
-def test_a_root_tells_its_depth_where_it_is_named(root: Path, run: Callable[..., tuple[int, str, str]]) -> None:
+def test_a_root_tells_its_depth_where_it_is_named(root: Path, run: Callable[..., Ran]) -> None:
     code, told, _ = run("inspect", root / "root", "--depth-root", root / "depth", "--sample", 1)
     assert code == 0
     assert "every pose, and the depth of 1 of 2 sets; no picture was decoded" in " ".join(told.split())
@@ -74,7 +65,7 @@ def test_a_root_tells_its_depth_where_it_is_named(root: Path, run: Callable[...,
     assert "depth m   0-2" not in told
 
 
-def test_json_has_every_number(root: Path, run: Callable[..., tuple[int, str, str]]) -> None:
+def test_json_has_every_number(root: Path, run: Callable[..., Ran]) -> None:
     code, told, _ = run("inspect", root / "root", "--depth-root", root / "depth", "--json")
     assert code == 0
     (split,) = json.loads(told)["splits"]
@@ -87,9 +78,7 @@ def test_json_has_every_number(root: Path, run: Callable[..., tuple[int, str, st
     np.testing.assert_allclose(split["depth"]["pixels"], expected, atol=2)
 
 
-def test_a_file_of_ours_tells_the_same_as_what_it_was_made_of(
-    root: Path, run: Callable[..., tuple[int, str, str]]
-) -> None:
+def test_a_file_of_ours_tells_the_same_as_what_it_was_made_of(root: Path, run: Callable[..., Ran]) -> None:
     ours, theirs = look_at(root / "views.h5"), look_at(root / "root", depth_root=root / "depth")
     assert isinstance(ours, InspectedFile)
     assert isinstance(theirs, InspectedViews)
@@ -120,15 +109,13 @@ def test_options_of_views_alone(tmp_path: Path, name: str, told: dict[str, Any],
 
 
 @pytest.mark.parametrize("option", [("--sample", 2), ("--splits", "train")])
-def test_low_level_takes_none_of_them(
-    root: Path, run: Callable[..., tuple[int, str, str]], option: tuple[object, ...]
-) -> None:
+def test_low_level_takes_none_of_them(root: Path, run: Callable[..., Ran], option: tuple[object, ...]) -> None:
     code, _, told = run("inspect", root / "views.h5", "--low-level", *option)
     assert code == 2
     assert "only without --low-level" in told
 
 
-def test_some_splits_alone_are_shown(tmp_path: Path, run: Callable[..., tuple[int, str, str]]) -> None:
+def test_some_splits_alone_are_shown(tmp_path: Path, run: Callable[..., Ran]) -> None:
     other = dataclasses.replace(SCENE, split="validate", name="2021_09_09_13_20_58", frames=(70,))
     third = dataclasses.replace(other, split="test", name="2021_08_18_19_48_05")
     write_opv2v(tmp_path / "root", [SCENE, other, third])
@@ -154,7 +141,7 @@ def look(path: Path, **told: Any) -> list[str]:
     return [one.split for one in found.splits]
 
 
-def test_names_of_splits_are_read_as_check_reads_them(root: Path, run: Callable[..., tuple[int, str, str]]) -> None:
+def test_names_of_splits_are_read_as_check_reads_them(root: Path, run: Callable[..., Ran]) -> None:
     for verb in ("inspect", "check"):
         code, _, told = run(verb, root / "root", "--splits", "train,")
         assert code == 2
@@ -169,7 +156,7 @@ def test_splits_of_a_video_behind_an_address_are_refused() -> None:
 # --- lapsdata check ---------------------------------------------------------------------------------------------
 
 
-def test_check_shows_splits_side_by_side(root: Path, run: Callable[..., tuple[int, str, str]]) -> None:
+def test_check_shows_splits_side_by_side(root: Path, run: Callable[..., Ran]) -> None:
     code, told, _ = run("check", root / "root", "--splits", "train", "--sample", 1, "--depth-root", root / "depth")
     assert code == 0
     assert "ok      " in told
@@ -192,16 +179,14 @@ def test_check_shows_splits_side_by_side(root: Path, run: Callable[..., tuple[in
     ],
 )
 def test_what_check_cannot_look_at(
-    root: Path, run: Callable[..., tuple[int, str, str]], words: tuple[str, ...], code: int, word: str
+    root: Path, run: Callable[..., Ran], words: tuple[str, ...], code: int, word: str
 ) -> None:
     ended, _, told = run("check", root / "views.h5", *words)
     assert ended == code
     assert word in " ".join(told.replace("│", " ").split())
 
 
-def test_a_fault_is_a_line_with_its_evidence(
-    root: Path, tmp_path: Path, run: Callable[..., tuple[int, str, str]]
-) -> None:
+def test_a_fault_is_a_line_with_its_evidence(root: Path, tmp_path: Path, run: Callable[..., Ran]) -> None:
     for path in (root / "depth").rglob("*.png"):
         target = tmp_path / path.relative_to(root).with_suffix(".npy")
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -226,7 +211,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_files_of_views_in_a_folder_are_told_as_one(folder: Path, run: Callable[..., tuple[int, str, str]]) -> None:
+def test_files_of_views_in_a_folder_are_told_as_one(folder: Path, run: Callable[..., Ran]) -> None:
     code, told, _ = run("inspect", folder)
     assert code == 0
     assert "views_hdf5, 2 files: train.h5, validate.h5" in told
@@ -244,7 +229,7 @@ def test_files_of_views_in_a_folder_are_told_as_one(folder: Path, run: Callable[
     assert [one.as_json() for one in whole.splits] == [one.as_json() for one in alone.splits]
 
 
-def test_its_json_names_the_files(folder: Path, run: Callable[..., tuple[int, str, str]]) -> None:
+def test_its_json_names_the_files(folder: Path, run: Callable[..., Ran]) -> None:
     (folder / "notes.txt").write_text("mine")
     code, told, _ = run("inspect", folder, "--json", "--sample", 0)
     document = json.loads(told)
@@ -305,7 +290,7 @@ def test_of_many_files_and_scenarios_the_first_ones_are_named_and_all_counted(tm
     assert (len(document["files"]), len(document["scenarios"])) == (22, 22)
 
 
-def test_a_folder_of_views_is_no_picture(folder: Path, run: Callable[..., tuple[int, str, str]]) -> None:
+def test_a_folder_of_views_is_no_picture(folder: Path, run: Callable[..., Ran]) -> None:
     code, _, told = run("inspect", folder, "--png", folder / "views.png")
     assert code == 1
     assert "got views (views_hdf5); leave out --png" in " ".join(told.replace("│", " ").split())

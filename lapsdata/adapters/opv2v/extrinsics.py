@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lapsdata.adapters.opv2v.frame_facts import CAMERA_NUMBERS, LIDAR_NUMBERS
 from lapsdata.adapters.opv2v.poses import pose_problems
 
 if TYPE_CHECKING:
@@ -41,11 +40,10 @@ def extrinsic_problems(scan: Opv2vScan, folders: Iterable[int]) -> list[Problem]
     for number in folders:
         for stem, facts in scan.facts_of(number).items():
             for place, camera in enumerate(facts.cameras):
-                start = LIDAR_NUMBERS + CAMERA_NUMBERS * place
-                rows.append(facts.numbers[start : start + 22])
-                lidars.append(facts.numbers[:LIDAR_NUMBERS])
+                rows.append(facts.camera(place))
+                lidars.append(facts.lidar)
                 places.append(f"{scan.folders[number].path}/{stem}_{camera}.png")
     if not rows:
         return []
     numbers = np.array(rows, np.float64)
-    return pose_problems(numbers[:, :6], numbers[:, 6:], np.array(lidars, np.float64), places)
+    return pose_problems(numbers[:, :6], numbers[:, 6:22], np.array(lidars, np.float64), places)

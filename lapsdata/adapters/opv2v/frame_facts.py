@@ -46,12 +46,23 @@ class FrameFacts(NamedTuple):
 
     Examples
     --------
-    >>> FrameFacts((), (0.0,) * 6).cameras
-    ()
+    >>> facts = FrameFacts(("camera0",), (0.0,) * 6 + (1.0,) * 31)
+    >>> facts.lidar == (0.0,) * 6, facts.camera(0) == (1.0,) * 31
+    (True, True)
     """
 
     cameras: tuple[str, ...]
     numbers: tuple[float, ...]
+
+    @property
+    def lidar(self) -> tuple[float, ...]:
+        """Those of the LiDAR."""
+        return self.numbers[:LIDAR_NUMBERS]
+
+    def camera(self, place: int) -> tuple[float, ...]:
+        """Return those of a camera, by its place among `cameras`."""
+        start = LIDAR_NUMBERS + CAMERA_NUMBERS * place
+        return self.numbers[start : start + CAMERA_NUMBERS]
 
 
 def read_facts(data: bytes, where: str) -> FrameFacts:
@@ -111,11 +122,10 @@ def _expect_lenses(facts: FrameFacts, where: str) -> None:
     """Refuse intrinsics that are not focal lengths and a middle: a skewed or turned picture has no model."""
     problems = Problems(where)
     for place, camera in enumerate(facts.cameras):
-        start = LIDAR_NUMBERS + CAMERA_NUMBERS * place + 22
-        fx, skew, _, turn, fy, _, *last = facts.numbers[start : start + 9]
+        intrinsic = list(facts.camera(place)[22:])
+        fx, skew, _, turn, fy, _, *last = intrinsic
         if fx <= 0 or fy <= 0 or skew or turn or last != [0.0, 0.0, 1.0]:
-            got = list(facts.numbers[start : start + 9])
-            message = f"expected [[fx, 0, cx], [0, fy, cy], [0, 0, 1]] with positive focal lengths, got {got}"
+            message = f"expected [[fx, 0, cx], [0, fy, cy], [0, 0, 1]] with positive focal lengths, got {intrinsic}"
             problems.add("wrong-intrinsic", f"{camera}: intrinsic", message, "write the matrix of the camera")
     problems.raise_as(SchemaError)
 

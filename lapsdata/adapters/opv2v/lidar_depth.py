@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lapsdata.adapters.opv2v.frame_facts import CAMERA_NUMBERS, LIDAR_NUMBERS, FrameFacts
 from lapsdata.adapters.opv2v.pictures import picture_size
 from lapsdata.adapters.opv2v.point_cloud import read_pcd
 from lapsdata.adapters.opv2v.poses import lidar_to_camera
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from lapsdata.adapters.opv2v.frame_facts import FrameFacts
     from lapsdata.adapters.opv2v.layout import AgentFolder
 
 __all__ = ["camera_depth", "depth_of_points"]
@@ -52,8 +52,7 @@ def depth_of_points(folder: AgentFolder, stem: str, facts: FrameFacts) -> Iterat
     points = read_pcd(Path(folder.path, f"{stem}.pcd")).points
     where = str(Path(folder.path, f"{stem}.yaml"))
     for place, camera in enumerate(facts.cameras):
-        start = LIDAR_NUMBERS + CAMERA_NUMBERS * place
-        width, height = picture_size(folder, camera, facts.numbers[start : start + CAMERA_NUMBERS])
+        width, height = picture_size(folder, camera, facts.camera(place))
         size = FrameSize(width=width, height=height)
         yield f"{stem}_{camera}_depth", camera_depth(facts, camera, points, size, where)
 
@@ -83,13 +82,13 @@ def camera_depth(
 
     Examples
     --------
+    >>> from lapsdata.adapters.opv2v.frame_facts import FrameFacts
     >>> numbers = (0.0,) * 6 + (0.0,) * 22 + (4.0, 0.0, 4.0, 0.0, 4.0, 3.0, 0.0, 0.0, 1.0)
     >>> ahead = np.array([[5.0, 0.1, 0.1]])
     >>> camera_depth(FrameFacts(("camera0",), numbers), "camera0", ahead, FrameSize(width=8, height=6), "a.yaml").max()
     np.float32(5.0)
     """
-    start = LIDAR_NUMBERS + CAMERA_NUMBERS * facts.cameras.index(camera)
-    lidar, told = np.array(facts.numbers[:LIDAR_NUMBERS]), np.array(facts.numbers[start : start + CAMERA_NUMBERS])
+    lidar, told = np.array(facts.lidar), np.array(facts.camera(facts.cameras.index(camera)))
     if not (np.isfinite(lidar).all() or np.isfinite(told[6:22]).all()):
         message = f"expected lidar_pose, or the extrinsic of {camera}, got neither: nobody knows where its points are"
         raise SchemaError(Problem("no-lidar-pose", where, message, "copy the yaml again"))

@@ -11,7 +11,6 @@ import numpy as np
 
 from lapsdata.adapters._adapter import Adapted
 from lapsdata.adapters.opv2v.depth_files import depth_folders, depth_notes
-from lapsdata.adapters.opv2v.frame_facts import CAMERA_NUMBERS, LIDAR_NUMBERS
 from lapsdata.adapters.opv2v.layout import agent_order, split_folders, unknown_folders
 from lapsdata.adapters.opv2v.metadata_cache import usual_cache
 from lapsdata.adapters.opv2v.missing_cameras import missing_cameras, missing_notes, missing_policies
@@ -205,12 +204,11 @@ def _missing(scan: Opv2vScan, number: int) -> dict[str, list[tuple[AgentFolder, 
 def _add_views(scan: Opv2vScan, number: int, stem: str, depth: DepthFolder | None, rows: _Rows) -> None:
     folder, facts = scan.folders[number], scan.facts[number, stem]
     for place, camera in enumerate(facts.cameras):
-        start = LIDAR_NUMBERS + CAMERA_NUMBERS * place
         name = f"{stem}_{camera}"
         rows.agent.append(folder.agent)
         rows.camera.append(camera)
-        rows.numbers.append(facts.numbers[start : start + CAMERA_NUMBERS])
-        rows.lidar.append(facts.numbers[:LIDAR_NUMBERS])
+        rows.numbers.append(facts.camera(place))
+        rows.lidar.append(facts.lidar)
         rows.folder.append(number)
         rows.image.append(f"{folder.path}/{name}.png")
         rows.has_image.append(f"{name}.png" in folder.files)
