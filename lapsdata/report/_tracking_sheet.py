@@ -136,15 +136,15 @@ class TrackingSheet(Sheet):
         return self._width(self._drawable(text), SMALL)
 
 
-def not_drawn(left: int) -> list[str]:
-    """Return what a foot says of trackers for which a picture has no room: nothing where there are none.
+def not_drawn(left: int, what: str = "tracker", why: str = "") -> list[str]:
+    """Return what a foot says of trackers, or others, for which a picture has no room: nothing where there are none.
 
     Examples
     --------
-    >>> not_drawn(1), not_drawn(0)
-    (['1 more tracker is not drawn.'], [])
+    >>> not_drawn(1), not_drawn(0), not_drawn(2, "sequence", ": their HOTA is higher")
+    (['1 more tracker is not drawn.'], [], ['2 more sequences are not drawn: their HOTA is higher.'])
     """
-    return [f"{plural(left, 'more tracker')} {'is' if left == 1 else 'are'} not drawn."] if left else []
+    return [f"{plural(left, f'more {what}')} {'is' if left == 1 else 'are'} not drawn{why}."] if left else []
 
 
 def cut_names(labels: Sequence[str], within: float) -> list[str]:

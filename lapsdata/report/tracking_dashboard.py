@@ -68,8 +68,8 @@ def draw_tracking_dashboard(result: TrackingResult, label: str | None = None, *,
         foot.append("HOTA by sequence stands on the page of each class.")
     if table:
         foot.append(f"Sequences: from white for a HOTA of 0 to blue for 1; {NONE} is undefined, no box on either side.")
-    if table and table.left:
-        left.append(f"{table.left} more sequences are not drawn: of the first tracker, their HOTA is higher.")
+    if table:
+        left += not_drawn(table.left, "sequence", ": of the first tracker, their HOTA is higher")
     page = Page.of("Tracking at a glance", facts_of(result, label), tops[-1], [*foot, *left, *cut], note)
     with TrackingSheet(page) as sheet:
         at = [page.top + top for top in tops]
